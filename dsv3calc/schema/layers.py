@@ -1,0 +1,99 @@
+"""Which layers belong to a group: Python slices of the model's depth.
+
+``"0:3"`` is the first three, ``"3:"`` the others, ``"5::6"`` every sixth from layer 5 on, and
+``"rest"`` whatever no other group claims.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+SLICE_PATTERN = r"^(rest|\d{0,9}:\d{0,9}(:[1-9]\d{0,8})?)$"
+MOST_LAYERS_CHECKED = 100_000
+
+
+def parse_slice(text: str) -> tuple[int, int | None, int]:
+    """Return (start, stop, step) of ``"3:"`` and the like; a missing stop is None."""
+    parts = text.split(":")
+    start, stop = parts[0], parts[1]
+    step = parts[2] if len(parts) > 2 else ""
+    return int(start or 0), int(stop) if stop else None, int(step or 1)
+
+
+def listed(layers: str | list[str]) -> list[str]:
+    return [layers] if isinstance(layers, str) else layers
+
+
+def layer_groups(num_hidden_layers: int, groups: Sequence[str | list[str]]) -> list[int]:
+    """Return the group index of each layer, in order; -1 where no group claims the layer."""
+    owner = [-1] * num_hidden_layers
+    rest = -1
+    for index, layers in enumerate(groups):
+        for text in listed(layers):
+            if text == "rest":
+                rest = index
+                continue
+            start, stop, step = parse_slice(text)
+            for layer in range(start, min(num_hidden_layers, _end(stop, num_hidden_layers)), step):
+                owner[layer] = index
+    return [rest if group < 0 else group for group in owner]
+
+
+def _end(stop: int | None, num_hidden_layers: int) -> int:
+    return num_hidden_layers if stop is None else stop
+
+
+def layer_problems(
+    num_hidden_layers: int, groups: Sequence[str | list[str]]
+) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """Yield layers claimed twice or never, and a group of no layers."""
+    if num_hidden_layers > MOST_LAYERS_CHECKED:
+        yield (
+            ("num_hidden_layers",),
+            f"{num_hidden_layers:,} layers",
+            f"at most {MOST_LAYERS_CHECKED:,} layers are supported",
+        )
+        return
+    owner: dict[int, int] = {}
+    resting = [index for index, layers in enumerate(groups) if layers == "rest"]
+    if len(resting) > 1:
+        yield ("groups", resting[1], "layers"), "a second group claims the rest", "one may"
+        return
+    for index, layers in enumerate(groups):
+        if layers == "rest":
+            continue
+        path = ("groups", index, "layers")
+        if "rest" in listed(layers):
+            yield path, "'rest' stands in a list", "write layers: rest"
+            continue
+        size = 0
+        for text in listed(layers):
+            start, stop, step = parse_slice(text)
+            for layer in range(start, min(num_hidden_layers, _end(stop, num_hidden_layers)), step):
+                size += 1
+                if owner.setdefault(layer, index) != index:
+                    yield (
+                        path,
+                        f"layer {layer} belongs to group {owner[layer]} already",
+                        "every layer is of one kind",
+                    )
+                    return
+        if not size:
+            yield (
+                path,
+                f"no layer of {num_hidden_layers} is in '{layers}'",
+                f"layers are numbered 0 to {num_hidden_layers - 1}",
+            )
+    missing = [layer for layer in range(num_hidden_layers) if layer not in owner]
+    if missing and not resting:
+        yield (
+            ("groups",),
+            f"layer {missing[0]} belongs to no group, nor do {len(missing) - 1} others",
+            "the groups' layers must cover num_hidden_layers",
+        )
+    if resting and not missing:
+        yield ("groups", resting[0], "layers"), "no layer is left for 'rest'", "the others take all"

@@ -1,0 +1,141 @@
+"""Number formats, what a model stores in which of them, and what its GEMMs compute in."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from dsv3calc.schema.fields import Name, Natural, Text
+from dsv3calc.schema.provenance import Source, unknown_sources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Bits = Annotated[int, msgspec.Meta(ge=1, le=64)]
+
+WEIGHT_CLASSES = (
+    "embedding",
+    "head",
+    "attention",
+    "dense_ffn",
+    "routed_experts",
+    "shared_experts",
+    "router",
+    "routing_bias",
+    "norms",
+    "biases",
+    "indexer",
+    "indexer_weights",
+    "mtp_projection",
+)
+"""Every tensor belongs to one of these; a precision says which format each is stored in."""
+
+COMPUTE_CLASSES = (
+    "head",
+    "attention_projections",
+    "attention_core",
+    "dense_ffn",
+    "routed_experts",
+    "shared_experts",
+    "router",
+    "indexer",
+    "mtp_projection",
+)
+"""Every matrix product belongs to one of these; a precision says which peak each runs against."""
+
+
+class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One scale for each block of ``rows`` (output features) by ``columns`` (input features).
+
+    ``zero_point_bits`` is stored beside each scale by asymmetric formats.
+    """
+
+    rows: Annotated[int, msgspec.Meta(ge=1, le=2**30)]
+    columns: Annotated[int, msgspec.Meta(ge=1, le=2**30)]
+    dtype: Text
+    bits: Bits
+    zero_point_bits: Natural = 0
+
+
+class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How one element is stored, ``bits`` each, and the scales stored with them."""
+
+    dtype: Text
+    bits: Bits
+    scale: Scale | None = None
+
+
+class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which format each class of weights is stored in, and which peak each GEMM runs against.
+
+    ``weights`` and ``compute`` name a ``default`` and the exceptions. A ``compute`` value lists
+    peaks in order of preference: the first that the hardware has is used. ``activations`` is the
+    format that GEMM inputs and dispatched tokens are cast to.
+    """
+
+    name: Name
+    title: Text
+    formats: dict[str, Format]
+    weights: dict[str, str]
+    compute: dict[str, list[str]]
+    activations: str
+    sources: dict[str, Source]
+    provenance: dict[str, str]
+
+    def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        """Yield classes and formats that do not exist, and missing defaults."""
+        for field, known in (("weights", WEIGHT_CLASSES), ("compute", COMPUTE_CLASSES)):
+            table = getattr(self, field)
+            if "default" not in table:
+                yield (field,), f"{field} needs a default", "classes not listed take it"
+            for name in table:
+                if name != "default" and name not in known:
+                    yield (
+                        (field, name),
+                        f"'{name}' is no class of {field}",
+                        f"classes: default, {', '.join(known)}",
+                    )
+        for name, choice in [*self.weights.items(), ("activations", self.activations)]:
+            if choice not in self.formats:
+                path = ("activations",) if name == "activations" else ("weights", name)
+                yield path, f"'{choice}' is not among formats", f"formats: {', '.join(self.formats)}"
+        if "default" not in self.provenance:
+            yield ("provenance",), "provenance needs a default source", "every value has a source"
+        yield from unknown_sources(self.sources, self.provenance)
+
+
+class KVFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a KV cache stores one token of one layer.
+
+    Elements take ``bits`` each; every ``group_size`` of them along a head (or the latent) share
+    ``scale_bits`` (a zero point included), 0 where the scale is per tensor and not stored per
+    token. ``rope_bits`` is the width of MLA's rotary part where it differs. ``only`` limits the
+    format to one kind of attention.
+    """
+
+    name: Name
+    title: Text
+    bits: Bits
+    group_size: Natural = 0
+    scale_bits: Natural = 0
+    rope_bits: Natural = 0
+    indexer_bits: Natural = 0
+    indexer_group_size: Natural = 0
+    indexer_scale_bits: Natural = 0
+    only: str = ""
+    sources: dict[str, Source]
+    provenance: dict[str, str]
+
+    def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        """Yield a scale without its group and sources that are not listed."""
+        for scale, group in (
+            ("scale_bits", "group_size"),
+            ("indexer_scale_bits", "indexer_group_size"),
+        ):
+            if bool(getattr(self, scale)) != bool(getattr(self, group)):
+                yield (scale,), f"{scale} and {group} go together", "a scale covers a group"
+        if "default" not in self.provenance:
+            yield ("provenance",), "provenance needs a default source", "every value has a source"
+        yield from unknown_sources(self.sources, self.provenance)
