@@ -1,0 +1,194 @@
+"""Everything the field counts in several ways: the named choices, and named bundles of them."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dsv3calc.accounting.parameters import PARAMETER_VARIANTS
+from dsv3calc.diagnostics import quote, suggest
+from dsv3calc.errors import UsageError
+from dsv3calc.schema.workload import Conventions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CHOICES: dict[str, tuple[str, dict[str, str]]] = {
+    "counting": (
+        "--counting",
+        {
+            "matmul": "every matrix product as it is, 2 FLOP per multiply-add",
+            "six-n": "6 (training) or 2 FLOP per active parameter and token, no attention scores",
+            "twelve-l-h2": "6 or 2 times 12 L h² + V h: a generic block, for the papers' dense rows",
+        },
+    ),
+    "attention": (
+        "--attention",
+        {
+            "causal": "pairs that the mask leaves, exactly: S past + S(S+1)/2; spans respected",
+            "full": "every query against every key held: S (past + S)",
+            "half": "S past + S²/2, the papers' habit: the diagonal counted half",
+        },
+    ),
+    "mla": (
+        "--mla",
+        {
+            "by-phase": "naive in training and prefill, absorbed in decode",
+            "naive": "keys and values expanded from the latent, for new tokens only",
+            "absorbed": "kv_b_proj folded into queries and outputs; scores against the latent",
+            "latent": "the latent is cached and all of it expanded again in every pass",
+        },
+    ),
+    "head": (
+        "--head",
+        {"in": "the output head is computed", "out": "the output head is left out"},
+    ),
+    "router": (
+        "--router",
+        {"in": "the routers' products are counted", "out": "they are left out"},
+    ),
+    "mtp": (
+        "--with-mtp",
+        {"out": "multi-token prediction is left out", "in": "its modules are counted"},
+    ),
+    "routed_experts": (
+        "",
+        {
+            "chosen": "a token costs the experts that it is routed to",
+            "as-transformers": "a token costs what the library computes (llama4: every expert)",
+        },
+    ),
+    "sparse_attention": (
+        "",
+        {
+            "selected": "DSA attends to the keys that its indexer selects",
+            "masked-dense": "DSA computes every pair and masks the rest",
+        },
+    ),
+    "window_cache": (
+        "",
+        {
+            "window": "a sliding or chunked layer keeps its whole window",
+            "window-minus-one": "it keeps one token less, which the next query brings itself",
+        },
+    ),
+    "parameters": (
+        "--variant",
+        {name: words for name, (_, words) in PARAMETER_VARIANTS.items()},
+    ),
+}
+"""Convention -> its option and its choices in words; the default comes first."""
+
+
+class Bundle(msgspec.Struct, frozen=True):
+    """A named set of conventions that belong together, and where it comes from."""
+
+    name: str
+    option: str
+    words: str
+    source: str
+    fixes: dict[str, str]
+
+
+BUNDLES = {
+    bundle.name: bundle
+    for bundle in (
+        Bundle(
+            "isca25-table2",
+            "--convention",
+            "training cost per token as the MoE rows of Table 2 count it: head in, router out, "
+            "half of the score matrix, naive MLA, no MTP",
+            "arXiv:2505.09343 Table 2; inferred, corroborated by Table 4",
+            {
+                "counting": "matmul",
+                "attention": "half",
+                "mla": "naive",
+                "head": "in",
+                "router": "out",
+                "mtp": "out",
+                "sparse_attention": "selected",
+                "routed_experts": "chosen",
+            },
+        ),
+        Bundle(
+            "isca25-table2-dense",
+            "--convention",
+            "training cost per token as the dense rows of Table 2 count it: 6 (12 L h² + V h)",
+            "arXiv:2505.09343 Table 2; inferred from its two dense rows",
+            {"counting": "twelve-l-h2", "mtp": "out"},
+        ),
+        Bundle(
+            "transformers",
+            "--as",
+            "what the transformers library computes and keeps: full attention, the latent expanded "
+            "again in every pass, masked dense DSA, every expert in llama4, window-1 tokens cached",
+            "transformers 5.23, counted on its modelling code",
+            {
+                "counting": "matmul",
+                "attention": "full",
+                "mla": "latent",
+                "head": "in",
+                "router": "in",
+                "mtp": "out",
+                "routed_experts": "as-transformers",
+                "sparse_attention": "masked-dense",
+                "window_cache": "window-minus-one",
+                "parameters": "trainable",
+            },
+        ),
+    )
+}
+"""Named bundles of conventions."""
+
+
+def choose_conventions(
+    given: Mapping[str, str | None], *, convention: str | None = None, library: str | None = None
+) -> Conventions:
+    """Put the conventions of a query together.
+
+    Parameters
+    ----------
+    given
+        Conventions that the user chose; None where an option was not given.
+    convention, library
+        The bundles named by ``--convention`` and ``--as``.
+
+    Raises
+    ------
+    UsageError
+        For an unknown choice or bundle, two bundles, or an option that a bundle fixes.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None}
+    for name, value in chosen.items():
+        option, choices = CHOICES[name]
+        if value not in choices:
+            close = suggest(value, choices)
+            raise UsageError(
+                f"{option} {quote(value)}: choose one of {', '.join(choices)}",
+                f"did you mean '{close}'?" if close else "dsv3calc conventions list",
+            )
+    if convention and library:
+        raise UsageError("--convention and --as both name a bundle of conventions", "give one")
+    named = convention or library
+    if not named:
+        return Conventions(**chosen)  # type: ignore[arg-type] # checked against CHOICES above
+    option = "--convention" if convention else "--as"
+    bundle = BUNDLES.get(named)
+    if bundle is None or bundle.option != option:
+        fitting = [name for name, other in BUNDLES.items() if other.option == option]
+        elsewhere = f"{bundle.option} {bundle.name} exists; " if bundle else ""
+        raise UsageError(
+            f"{option} {quote(named)}: choose one of {', '.join(fitting)}",
+            f"{elsewhere}dsv3calc conventions list",
+        )
+    clash = [name for name in chosen if name in bundle.fixes]
+    if clash:
+        options = ", ".join(f"{CHOICES[name][0]} {chosen[name]}" for name in clash)
+        fixed = ", ".join(f"{name}={bundle.fixes[name]}" for name in clash)
+        raise UsageError(
+            f"{option} {bundle.name} fixes {fixed}; it cannot go with {options}",
+            f"leave out {option} {bundle.name} to choose each convention yourself",
+        )
+    return Conventions(**{**chosen, **bundle.fixes})  # type: ignore[arg-type] # from BUNDLES

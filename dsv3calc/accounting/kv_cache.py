@@ -1,0 +1,260 @@
+"""The KV cache: what a token appends, what a batch of sequences holds, what fits."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.accounting.architecture import GroupView, architecture_of
+from dsv3calc.accounting.spans import bound_of
+from dsv3calc.formulas import attention, kv_cache
+from dsv3calc.ledger import Line, computed, field, given, total
+from dsv3calc.schema.model import MLA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dsv3calc.schema.model import Model
+    from dsv3calc.schema.precision import KVFormat
+    from dsv3calc.schema.workload import Conventions
+
+
+def cached_views(model: Model, conventions: Conventions) -> list[GroupView]:
+    """List the layer groups whose keys are cached; the MTP layers too where they are counted."""
+    arch = architecture_of(model)
+    views = list(arch.groups)
+    if conventions.mtp == "in" and arch.mtp is not None:
+        views.append(arch.mtp)
+    return views
+
+
+def entry_lines(
+    view: GroupView, kv_format: KVFormat, conventions: Conventions
+) -> dict[str, Line]:
+    """Give the bytes of one token in one layer: ``attention`` and, with DSA, ``indexer``."""
+    scope = view.attention
+    attend = view.group.attention
+    name = f"{view.prefix}.entry"
+    if not isinstance(attend, MLA):
+        vectors = computed(f"{name}.vectors", kv_cache.cached_vectors, scope)
+        head_dim = field(scope, "head_dim")
+        return {"attention": _entry(f"{name}.bytes", vectors, head_dim, kv_format)}
+    if conventions.mla == "naive":
+        heads = field(scope, "num_attention_heads", "1")
+        keys = total(
+            f"{name}.key_channels",
+            (field(scope, "qk_nope_head_dim"), field(scope, "qk_rope_head_dim")),
+        )
+        parts = [
+            _entry(f"{name}.keys", heads, keys, kv_format),
+            _entry(f"{name}.values", heads, field(scope, "v_head_dim"), kv_format),
+        ]
+    else:
+        one = given("one", 1, "1")
+        rope = field(scope, "qk_rope_head_dim")
+        parts = [_entry(f"{name}.latent", one, field(scope, "kv_lora_rank"), kv_format)]
+        if kv_format.rope_bits:
+            parts.append(
+                computed(
+                    f"{name}.rope",
+                    kv_cache.entry_bytes,
+                    vectors=one,
+                    width=rope,
+                    bits=field(("kv_format", kv_format), "rope_bits", "bit"),
+                    group_size=rope,
+                    scale_bits=given("unscaled", 0, "bit"),
+                )
+            )
+        else:
+            parts.append(_entry(f"{name}.rope", one, rope, kv_format))
+    lines = {"attention": total(f"{name}.attention_bytes", parts)}
+    if attend.indexer is not None:
+        lines["indexer"] = _indexer_entry(f"{name}.indexer_bytes", view, kv_format)
+    return lines
+
+
+def _entry(name: str, vectors: Line, width: Line, kv_format: KVFormat) -> Line:
+    scope = ("kv_format", kv_format)
+    group = field(scope, "group_size") if kv_format.group_size else width
+    return computed(
+        name, kv_cache.entry_bytes, scope, vectors=vectors, width=width, group_size=group
+    )
+
+
+def _indexer_entry(name: str, view: GroupView, kv_format: KVFormat) -> Line:
+    prefix, attend = view.attention
+    width = field((f"{prefix}.indexer", attend.indexer), "index_head_dim")
+    one = given("one", 1, "1")
+    if not kv_format.indexer_bits:
+        return _entry(name, one, width, kv_format)
+    scope = ("kv_format", kv_format)
+    group = kv_format.indexer_group_size
+    return computed(
+        name,
+        kv_cache.entry_bytes,
+        vectors=one,
+        width=width,
+        bits=field(scope, "indexer_bits", "bit"),
+        group_size=field(scope, "indexer_group_size") if group else width,
+        scale_bits=field(scope, "indexer_scale_bits", "bit"),
+    )
+
+
+def tokens_line(
+    name: str, tokens: Line, view: GroupView, conventions: Conventions, page_size: Any = 1
+) -> Line:
+    """Count the tokens that one layer of a group holds for a sequence, in whole pages."""
+    kept = tokens
+    bound = bound_of(view)
+    if bound is not None:
+        if conventions.window_cache == "window-minus-one":
+            bound = computed(f"{name}.window_kept", kv_cache.window_kept, window=bound)
+        kept = computed(f"{name}.kept", kv_cache.retained_tokens, tokens=tokens, window=bound)
+    if type(page_size) is int and page_size == 1:
+        return kept
+    pages = given("page_size", page_size, "tokens")
+    return computed(f"{name}.paged", kv_cache.paged_tokens, tokens=kept, page_size=pages)
+
+
+def bytes_line(
+    name: str,
+    views: Iterable[GroupView],
+    batch: Line,
+    tokens: Line,
+    kv_format: KVFormat,
+    conventions: Conventions,
+    page_size: Any = 1,
+) -> Line:
+    """Count the bytes of the cache of ``batch`` sequences of ``tokens`` each."""
+    parts = []
+    for view in views:
+        held = tokens_line(f"{name}.tokens.{view.prefix}", tokens, view, conventions, page_size)
+        for kind, entry in entry_lines(view, kv_format, conventions).items():
+            parts.append(
+                computed(
+                    f"{name}.{kind}.{view.prefix}",
+                    kv_cache.cache_bytes,
+                    batch=batch,
+                    layers=view.layers,
+                    tokens=held,
+                    token_bytes=entry,
+                )
+            )
+    return total(name, parts, unit="B", convention=f"{kv_format.name}")
+
+
+def kv_lines(
+    model: Model,
+    kv_format: KVFormat,
+    conventions: Conventions,
+    *,
+    batch: Any,
+    tokens: Any,
+    page_size: Any = 1,
+) -> list[Line]:
+    """Count the KV cache.
+
+    Parameters
+    ----------
+    model, kv_format, conventions
+        The architecture, how an element is stored, and how to count.
+    batch, tokens
+        Sequences, and tokens of each.
+    page_size
+        Tokens of a page; 1 wastes nothing.
+
+    Returns
+    -------
+    Lines ``kv_cache.bytes_per_token`` [B/token], ``kv_cache.bytes_per_token_per_layer`` (by layer
+    group where they differ), ``kv_cache.bytes_per_sequence`` and ``kv_cache.bytes`` [B].
+    """
+    views = cached_views(model, conventions)
+    appended = []
+    per_layer: list[Line] = []
+    for view in views:
+        name = f"kv_cache.bytes_per_token_per_layer.{view.prefix}"
+        entries = list(entry_lines(view, kv_format, conventions).values())
+        entry = total(name, entries, unit="B/token")
+        per_layer.append(entry)
+        appended.append(
+            computed(
+                f"kv_cache.bytes_per_token.{view.prefix}",
+                kv_cache.token_bytes_in_layers,
+                unit="B/token",
+                layers=view.layers,
+                token_bytes=entry,
+            )
+        )
+    lines = [total("kv_cache.bytes_per_token", appended, convention=kv_format.name)]
+    if all(line.value is per_layer[0].value or line.value == per_layer[0].value for line in per_layer):
+        lines.append(total("kv_cache.bytes_per_token_per_layer", per_layer[:1]))
+    else:
+        lines.extend(per_layer)
+    one = given("one", 1, "1")
+    length = given("workload.tokens", tokens, "tokens")
+    sequences = given("workload.batch", batch, "1")
+    held = ("kv_cache.bytes_per_sequence", one), ("kv_cache.bytes", sequences)
+    lines.extend(
+        bytes_line(name, views, count, length, kv_format, conventions, page_size)
+        for name, count in held
+    )
+    return lines
+
+
+MOST_TOKENS = 2**60
+"""Where the search for the longest sequence that fits ends: the cache does not grow."""
+
+
+def fit_lines(
+    model: Model,
+    kv_format: KVFormat,
+    conventions: Conventions,
+    *,
+    available: int,
+    batch: int,
+    tokens: int,
+    page_size: int = 1,
+) -> list[Line]:
+    """Tell what fits in given bytes.
+
+    Returns
+    -------
+    Lines ``kv_cache.fit.sequences`` of ``tokens`` each, and ``kv_cache.fit.tokens`` of each of
+    ``batch`` sequences; the latter only where a longer sequence takes more bytes in the end.
+    """
+    views = cached_views(model, conventions)
+    one = given("one", 1, "1")
+    room = given("available", available, "B")
+
+    def held(name: str, length: int, count: Line) -> Line:
+        length_line = given("workload.tokens", length, "tokens")
+        return bytes_line(
+            f"kv_cache.fit.{name}", views, count, length_line, kv_format, conventions, page_size
+        )
+
+    sequences = computed(
+        "kv_cache.fit.sequences",
+        kv_cache.sequences_that_fit,
+        available=room,
+        sequence_bytes=held("bytes_per_sequence", tokens, one),
+    )
+    batch_line = given("workload.batch", batch, "1")
+    if held("largest", MOST_TOKENS, batch_line).value <= available:
+        return [sequences]
+    low, high = 0, MOST_TOKENS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (
+            (middle, high)
+            if held("tried", middle, batch_line).value <= available
+            else (low, middle)
+        )
+    longest = Line(
+        "kv_cache.fit.tokens",
+        low,
+        "tokens",
+        "search",
+        convention="the most tokens of each sequence whose cache is at most the bytes given",
+        parts=(held("bytes", low, batch_line), held("bytes_one_more", high, batch_line), room),
+    )
+    return [sequences, longest]

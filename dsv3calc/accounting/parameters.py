@@ -1,0 +1,371 @@
+"""Parameters of a model: total, active, by component and tensor; and the bytes they take."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.accounting.architecture import Architecture, GroupView, Tensor, architecture_of
+from dsv3calc.formulas import architecture as shapes
+from dsv3calc.formulas import experts, precision
+from dsv3calc.ledger import Line, combined, computed, field, total
+from dsv3calc.schema.model import MoE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dsv3calc.schema.model import Model
+    from dsv3calc.schema.precision import Format, Precision
+
+COMPONENTS = (
+    "embedding",
+    "head",
+    "attention",
+    "dense_ffn",
+    "routed_experts",
+    "shared_experts",
+    "router",
+    "norms",
+    "indexer",
+)
+"""The lines of a parameter table, in order; MTP and scales join where a variant includes them."""
+
+INCLUSIONS = {
+    "embedding": "the input embedding",
+    "head": "the output head (the same matrix as the embedding where tied)",
+    "router": "the routers' linear layers",
+    "routing-bias": "the per-expert bias that balances routing, a buffer in most libraries",
+    "norms": "norm weights and biases",
+    "biases": "biases of linear layers, and attention sinks",
+    "mtp": "multi-token-prediction modules: their layers, projections and norms",
+    "mtp-copies": "the copies of embedding and head that a checkpoint stores for each MTP module",
+    "scales": "quantisation scales, where the precision stores any",
+}
+"""What a parameter count may or may not include. Attention and feed-forward always count."""
+
+_EVERYTHING = frozenset({"embedding", "head", "router", "routing-bias", "norms", "biases"})
+
+PARAMETER_VARIANTS: dict[str, tuple[frozenset[str], str]] = {
+    "default": (_EVERYTHING, "everything the model computes with; MTP, its copies and scales out"),
+    "trainable": (_EVERYTHING - {"routing-bias"}, "as torch counts parameters(): no buffers"),
+    "with-mtp": (_EVERYTHING | {"mtp"}, "the default and the MTP modules"),
+    "checkpoint": (
+        _EVERYTHING | {"mtp", "mtp-copies", "scales"},
+        "every element that the published files store",
+    ),
+    "non-embedding": (_EVERYTHING - {"embedding", "head"}, "layers and final norm alone"),
+    "matmul": (frozenset({"head", "router"}), "matrices that a token is multiplied with"),
+}
+"""Named inclusion lists."""
+
+_SWITCH = {"norms": "norms", "biases": "biases", "routing_bias": "routing-bias"}
+
+
+def included(tensor: Tensor, inclusions: frozenset[str]) -> bool:
+    """Tell whether a parameter count with these inclusions has this tensor."""
+    switch = _SWITCH.get(tensor.weight_class)
+    if switch is not None and switch not in inclusions:
+        return False
+    return tensor.component not in INCLUSIONS or tensor.component in inclusions
+
+
+def tensor_elements(name: str, tensor: Tensor) -> Line:
+    """Count the elements of one tensor over all layers of its group."""
+    if tensor.in_features is None:
+        return computed(
+            name,
+            shapes.vector_elements,
+            layers=tensor.layers,
+            copies=tensor.copies,
+            width=tensor.out_features,
+        )
+    return computed(
+        name,
+        shapes.matrix_elements,
+        layers=tensor.layers,
+        copies=tensor.copies,
+        out_features=tensor.out_features,
+        in_features=tensor.in_features,
+    )
+
+
+def grouped(prefix: str, tensors: Iterable[Tensor], line_of: Any) -> list[Line]:
+    """Return one line per tensor name: of the tensor itself, or its sum over layer groups."""
+    by_name: dict[str, list[Tensor]] = {}
+    for tensor in tensors:
+        by_name.setdefault(tensor.name, []).append(tensor)
+    lines = []
+    for name, same in by_name.items():
+        full = f"{prefix}.{name}"
+        if len(same) == 1:
+            lines.append(line_of(full, same[0]))
+        else:
+            parts = [line_of(f"{full}.groups.{tensor.group}", tensor) for tensor in same]
+            lines.append(total(full, parts))
+    return lines
+
+
+def model_tensors(arch: Architecture) -> list[Tensor]:
+    """List the tensors of a model without MTP; a tied head is the embedding and not listed."""
+    tied = arch.model.tie_word_embeddings
+    outer = [tensor for tensor in arch.outer if not (tied and tensor.name == "head")]
+    return outer + [tensor for view in arch.groups for tensor in view.tensors]
+
+
+def mtp_tensors(arch: Architecture) -> list[Tensor]:
+    """List the tensors of the MTP modules, their shared embedding and head aside."""
+    if arch.mtp is None:
+        return []
+    return [*arch.mtp.tensors, *arch.mtp_tensors]
+
+
+def _copies(arch: Architecture) -> list[Tensor]:
+    """List the embedding and head that a checkpoint stores again for each MTP module."""
+    if arch.mtp is None or arch.model.mtp is None or not arch.model.mtp.stores_embedding_and_head:
+        return []
+    again = []
+    for tensor in arch.outer:
+        if tensor.name in ("embedding", "head"):
+            again.append(
+                Tensor(
+                    f"{tensor.name}_copy",
+                    "mtp_copies",
+                    tensor.out_features,
+                    tensor.in_features,
+                    layers=arch.mtp.layers,
+                    weight_class=tensor.name,
+                )
+            )
+    return again
+
+
+def parameter_lines(
+    model: Model, inclusions: frozenset[str], convention: str, *, scales: Line | None = None
+) -> list[Line]:
+    """Count a model's parameters.
+
+    Parameters
+    ----------
+    model
+        The architecture; its numbers may be ints, arrays or symbols.
+    inclusions
+        Which of :data:`INCLUSIONS` count.
+    convention
+        The name of that list, for the lines.
+    scales
+        The line of :func:`scale_elements`, where the variant counts scales.
+
+    Returns
+    -------
+    Lines ``parameters.total``, ``.active``, ``.active_without_embedding`` and, where the model has
+    MTP modules, ``.mtp`` [elements].
+    """
+    arch = architecture_of(model)
+    components = _components(arch, inclusions)
+    mtp = None
+    if arch.mtp is not None:
+        counted = [
+            tensor
+            for tensor in mtp_tensors(arch)
+            if _SWITCH.get(tensor.weight_class) is None
+            or "mtp" not in inclusions
+            or _SWITCH[tensor.weight_class] in inclusions
+        ]
+        mtp = total("parameters.mtp", grouped("parameters.mtp", counted, tensor_elements))
+        if "mtp" in inclusions:
+            components.append(
+                total("parameters.components.mtp", (mtp,), convention=convention)
+            )
+    if scales is not None:
+        components.append(scales)
+    whole = total("parameters.total", components, unit="elements", convention=convention)
+    lines = [whole, *_active_lines(arch, whole, components, inclusions, convention)]
+    if mtp is not None and "mtp" not in inclusions:
+        lines.append(mtp)
+    return lines
+
+
+def _components(arch: Architecture, inclusions: frozenset[str]) -> list[Line]:
+    tensors = model_tensors(arch)
+    if "mtp-copies" in inclusions:
+        tensors += _copies(arch)
+    lines = []
+    for component in (*COMPONENTS, "mtp_copies"):
+        chosen = [
+            tensor
+            for tensor in tensors
+            if tensor.component == component and included(tensor, inclusions)
+        ]
+        if chosen or component in COMPONENTS:
+            prefix = f"parameters.components.{component}"
+            parts = grouped(prefix, chosen, tensor_elements)
+            lines.append(total(prefix, parts, unit="elements"))
+    return lines
+
+
+def _active_lines(
+    arch: Architecture,
+    whole: Line,
+    components: Sequence[Line],
+    inclusions: frozenset[str],
+    convention: str,
+) -> list[Line]:
+    """Count what one token passes through: all but the routed experts not chosen for it."""
+    views = [*arch.groups]
+    if arch.mtp is not None and "mtp" in inclusions:
+        views.append(arch.mtp)
+    idle = []
+    for view in views:
+        if isinstance(view.group.feed_forward, MoE):
+            name = f"parameters.inactive.{view.prefix}"
+            routed = _routed(f"{name}.routed_experts", view, inclusions)
+            idle.append(
+                computed(
+                    name, experts.inactive_expert_elements, view.feed_forward, elements=routed
+                )
+            )
+    active = combined(
+        "parameters.active",
+        "difference",
+        (whole, total("parameters.inactive", idle, unit="elements")),
+        convention=convention,
+    )
+    apart = [
+        line
+        for line in components
+        if line.name == "parameters.components.mtp_copies"
+        or (line.name == "parameters.components.embedding" and not arch.model.tie_word_embeddings)
+    ]
+    return [
+        active,
+        combined(
+            "parameters.active_without_embedding",
+            "difference",
+            (active, *apart),
+            convention=f"{convention}; input embedding out, head in",
+        ),
+    ]
+
+
+def _routed(name: str, view: GroupView, inclusions: frozenset[str]) -> Line:
+    tensors = [
+        tensor
+        for tensor in view.tensors
+        if tensor.component == "routed_experts" and included(tensor, inclusions)
+    ]
+    return total(name, [tensor_elements(f"{name}.{tensor.name}", tensor) for tensor in tensors])
+
+
+def format_of(precision_: Precision, tensor: Tensor) -> tuple[str, Format]:
+    """Return the name and the format in which a precision stores a tensor."""
+    table = precision_.weights
+    name = table.get(tensor.weight_class, table["default"])
+    return name, precision_.formats[name]
+
+
+def weight_lines(
+    model: Model, precision_: Precision, inclusions: frozenset[str], convention: str
+) -> list[Line]:
+    """Count the bytes of a model's weights under a precision, scales always among them.
+
+    Returns
+    -------
+    Lines ``weights.bytes`` [B] over ``weights.bytes_by_dtype.*``, and ``weights.elements``
+    [elements] over ``weights.elements_by_dtype.*``.
+    """
+    arch = architecture_of(model)
+    tensors = [tensor for tensor in model_tensors(arch) if included(tensor, inclusions)]
+    if "mtp" in inclusions:
+        tensors += [
+            tensor
+            for tensor in mtp_tensors(arch)
+            if _SWITCH.get(tensor.weight_class) is None or _SWITCH[tensor.weight_class] in inclusions
+        ]
+    if "mtp-copies" in inclusions:
+        tensors += _copies(arch)
+    return stored_lines("weights", tensors, precision_, convention)
+
+
+def stored_lines(
+    prefix: str, tensors: Sequence[Tensor], precision_: Precision, convention: str = ""
+) -> list[Line]:
+    """Count elements and bytes of tensors by data type, with the scales of block formats."""
+    by_dtype: dict[str, list[Line]] = {}
+    bits: dict[str, Line] = {}
+    for number, tensor in enumerate(tensors):
+        key, form = format_of(precision_, tensor)
+        place = f"{prefix}.elements_by_dtype"
+        suffix = f"{number}.{tensor.name}"
+        scope = (f"precision.formats.{key}", form)
+        by_dtype.setdefault(form.dtype, []).append(
+            tensor_elements(f"{place}.{form.dtype}.{suffix}", tensor)
+        )
+        bits.setdefault(form.dtype, field(scope, "bits", "bit"))
+        if form.scale is None or tensor.in_features is None:
+            continue
+        scale_scope = (f"{scope[0]}.scale", form.scale)
+        scales = computed(
+            f"{place}.{form.scale.dtype}.{suffix}.scales",
+            precision.block_scales,
+            scale_scope,
+            layers=tensor.layers,
+            copies=tensor.copies,
+            out_features=tensor.out_features,
+            in_features=tensor.in_features,
+        )
+        by_dtype.setdefault(form.scale.dtype, []).append(scales)
+        bits.setdefault(form.scale.dtype, field(scale_scope, "bits", "bit"))
+        if form.scale.zero_point_bits:
+            points = f"zero_point_{form.scale.zero_point_bits}bit"
+            by_dtype.setdefault(points, []).append(
+                total(f"{place}.{points}.{suffix}.zero_points", (scales,))
+            )
+            bits.setdefault(points, field(scale_scope, "zero_point_bits", "bit"))
+    elements = []
+    amounts = []
+    for dtype, parts in by_dtype.items():
+        line = total(f"{prefix}.elements_by_dtype.{dtype}", parts)
+        elements.append(line)
+        amounts.append(
+            computed(
+                f"{prefix}.bytes_by_dtype.{dtype}",
+                precision.stored_bytes,
+                elements=line,
+                bits=bits[dtype],
+            )
+        )
+    return [
+        total(f"{prefix}.bytes", amounts, unit="B", convention=convention),
+        total(f"{prefix}.elements", elements, unit="elements", convention=convention),
+    ]
+
+
+def scale_elements(weights: Sequence[Line]) -> Line:
+    """Return the scales among stored elements, as the line that the checkpoint variant adds."""
+    scales = [
+        line
+        for line in weights[1].published()
+        if line.formula is not None and line.formula.name == "block_scales"
+    ]
+    return total("parameters.components.scales", scales, unit="elements")
+
+
+def per_layer_lines(model: Model, inclusions: frozenset[str]) -> list[dict[str, Line]]:
+    """Count one layer of each group by component, with its ``total``."""
+    found = []
+    for view in architecture_of(model).groups:
+        prefix = f"parameters.per_layer.{view.prefix}"
+        lines = {}
+        for component in COMPONENTS:
+            if component in ("embedding", "head"):
+                continue
+            parts = [
+                tensor_elements(f"{prefix}.all.{tensor.name}", tensor)
+                for tensor in view.tensors
+                if tensor.component == component and included(tensor, inclusions)
+            ]
+            group = total(f"{prefix}.all.{component}", parts, unit="elements")
+            lines[component] = combined(f"{prefix}.{component}", "ratio", (group, view.layers))
+        lines["total"] = total(f"{prefix}.total", list(lines.values()))
+        found.append(lines)
+    return found

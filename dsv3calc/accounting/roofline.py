@@ -1,0 +1,225 @@
+"""Roofline bounds of a pass: the time its FLOPs take at peak, the time its bytes take."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.architecture import Tensor, architecture_of
+from dsv3calc.accounting.flops import flops_lines
+from dsv3calc.accounting.kv_cache import cached_views, entry_lines, tokens_line
+from dsv3calc.accounting.parameters import format_of, model_tensors, mtp_tensors, stored_lines
+from dsv3calc.accounting.spans import span_of
+from dsv3calc.errors import UsageError
+from dsv3calc.formulas import architecture as shapes
+from dsv3calc.formulas import experts, kv_cache, roofline
+from dsv3calc.ledger import Line, combined, computed, field, given, total
+
+if TYPE_CHECKING:
+    from dsv3calc.schema.hardware import Hardware
+    from dsv3calc.schema.model import Model
+    from dsv3calc.schema.precision import KVFormat, Precision
+    from dsv3calc.schema.workload import Conventions, Workload
+
+
+def peak_of(precision: Precision, hardware: Hardware, component: str) -> tuple[str, bool]:
+    """Return the data type whose peak a component runs against, and whether it was the first wish.
+
+    Raises
+    ------
+    UsageError
+        If the hardware has none of the data types that the precision lists.
+    """
+    wishes = precision.compute.get(component, precision.compute["default"])
+    for number, wish in enumerate(wishes):
+        if wish in hardware.peaks:
+            return wish, number == 0
+    raise UsageError(
+        f"{hardware.name} has no peak for {' or '.join(wishes)}, which {precision.name} computes "
+        f"{component} in; it has {', '.join(hardware.peaks)}",
+        "choose another --precision or --hardware",
+    )
+
+
+def roofline_lines(
+    prefix: str,
+    model: Model,
+    workload: Workload,
+    conventions: Conventions,
+    *,
+    precision: Precision,
+    kv_format: KVFormat,
+    hardware: Hardware,
+) -> list[Line]:
+    """Bound the time of one token of a pass, in seconds of one device.
+
+    The work is taken to be sharded perfectly and without communication, so a bound counts the
+    seconds of all devices together. Weights are read once in a pass, routed experts as far as the
+    expected distinct ones of the batch; activations stay on chip.
+
+    Returns
+    -------
+    Lines ``PREFIX.compute_time``, ``.memory_time``, ``.time`` [s per token], ``.intensity`` and
+    ``.ridge`` [FLOP/B], ``.tokens_per_gpu_second``.
+    """
+    flops = flops_lines(model, workload, conventions, f"{prefix}.flops")[0]
+    tokens = computed("tokens", shapes.tokens_processed, ("workload", workload))
+    seconds = _compute_seconds(prefix, flops, precision, hardware)
+    moved = total(
+        f"{prefix}.bytes",
+        [
+            *_weights_read(prefix, model, precision, tokens, conventions),
+            *_cache_read(prefix, model, workload, conventions, kv_format),
+        ],
+        unit="B",
+        convention="weights read once, cache once; activations stay on chip",
+    )
+    bandwidth = field(("hardware.memory", hardware.memory), "bandwidth", "B/s")
+    moving = computed(
+        f"{prefix}.pass_memory_time", roofline.memory_time, moved=moved, bandwidth=bandwidth
+    )
+
+    def each(name: str, amount: Line) -> Line:
+        return computed(
+            f"{prefix}.{name}",
+            roofline.per_token,
+            unit="s",
+            convention=f"device-seconds per token; {hardware.name}, no communication",
+            amount=amount,
+            tokens=tokens,
+        )
+
+    compute, memory = each("compute_time", seconds), each("memory_time", moving)
+    bound = combined(f"{prefix}.time", "maximum", (compute, memory))
+    one = given("one", 1, "tokens")
+    return [
+        compute,
+        memory,
+        bound,
+        computed(
+            f"{prefix}.intensity", roofline.arithmetic_intensity, flops=flops, moved=moved
+        ),
+        computed(
+            f"{prefix}.ridge",
+            roofline.ridge_intensity,
+            flops=flops,
+            compute_seconds=seconds,
+            bandwidth=bandwidth,
+        ),
+        combined(f"{prefix}.tokens_per_gpu_second", "ratio", (one, bound), unit="tokens/s"),
+    ]
+
+
+def _compute_seconds(prefix: str, flops: Line, precision: Precision, hardware: Hardware) -> Line:
+    parts = []
+    for line in flops.parts:
+        component = line.name.rpartition(".")[2]
+        dtype, _ = peak_of(precision, hardware, component)
+        peak = given(f"hardware.peaks.{dtype}", hardware.peaks[dtype], "FLOP/s", "dense peak")
+        parts.append(
+            computed(
+                f"{prefix}.compute_time_of.{component}",
+                roofline.compute_time,
+                flops=line,
+                peak=peak,
+            )
+        )
+    return total(f"{prefix}.pass_compute_time", parts, unit="s")
+
+
+def _weights_read(
+    prefix: str, model: Model, precision: Precision, tokens: Line, conventions: Conventions
+) -> list[Line]:
+    """Count the weight bytes that a pass reads: of the experts the expected distinct ones."""
+    arch = architecture_of(model)
+    tensors = model_tensors(arch)
+    if conventions.mtp == "in":
+        tensors = tensors + mtp_tensors(arch)
+    tied = model.tie_word_embeddings
+    resident = [
+        tensor
+        for tensor in tensors
+        if tensor.component != "routed_experts" and (tied or tensor.name != "embedding")
+    ]
+    lines = [stored_lines(f"{prefix}.resident_weights", resident, precision)[0]]
+    if not tied:
+        lines.append(_embedding_rows(prefix, tensors[0], precision, tokens))
+    views = [*arch.groups]
+    if conventions.mtp == "in" and arch.mtp is not None:
+        views.append(arch.mtp)
+    for view in views:
+        routed = [tensor for tensor in view.tensors if tensor.component == "routed_experts"]
+        if not routed:
+            continue
+        name = f"{prefix}.expert_weights.{view.prefix}"
+        stored = stored_lines(f"{name}.all", routed, precision)[0]
+        hit = computed(
+            f"{name}.distinct_experts",
+            experts.expected_distinct_experts,
+            view.feed_forward,
+            tokens=tokens,
+        )
+        lines.append(
+            computed(
+                name,
+                experts.expected_expert_share,
+                view.feed_forward,
+                unit="B",
+                convention="expected distinct experts of the batch, balanced routing",
+                elements=stored,
+                hit=hit,
+            )
+        )
+    return lines
+
+
+def _embedding_rows(prefix: str, table: Tensor, precision: Precision, tokens: Line) -> Line:
+    """Count the rows of the embedding that a pass looks up, one for each token."""
+    key, form = format_of(precision, table)
+    assert table.in_features is not None  # noqa: S101 - the embedding is a matrix
+    bits = field((f"precision.formats.{key}", form), "bits", "bit")
+    row = computed(
+        f"{prefix}.embedding_row",
+        kv_cache.entry_bytes,
+        vectors=tokens,
+        width=table.in_features,
+        bits=bits,
+        group_size=table.in_features,
+        scale_bits=given("unscaled", 0, "bit"),
+    )
+    return total(f"{prefix}.embedding_rows", (row,))
+
+
+def _cache_read(
+    prefix: str, model: Model, workload: Workload, conventions: Conventions, kv_format: KVFormat
+) -> list[Line]:
+    """Count the cache bytes that a pass touches: what it keeps, read (or written) once.
+
+    Layers with DSA read the keys that the indexer selects, and every key of the indexer.
+    """
+    batch = field(("workload", workload), "batch", "1")
+    length = total(
+        f"{prefix}.context",
+        (field(("workload", workload), "past", "tokens"), field(("workload", workload), "sequence", "tokens")),
+    )
+    lines = []
+    for view in cached_views(model, conventions):
+        span, size = span_of(view, conventions)
+        for kind, entry in entry_lines(view, kv_format, conventions).items():
+            name = f"{prefix}.cache.{kind}.{view.prefix}"
+            held = tokens_line(f"{name}.tokens", length, view, conventions)
+            if span == "selected" and kind == "attention" and workload.phase == "decode":
+                held = computed(
+                    f"{name}.selected", kv_cache.retained_tokens, tokens=length, window=size
+                )
+            lines.append(
+                computed(
+                    name,
+                    kv_cache.cache_bytes,
+                    batch=batch,
+                    layers=view.layers,
+                    tokens=held,
+                    token_bytes=entry,
+                )
+            )
+    return lines

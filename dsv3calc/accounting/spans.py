@@ -1,0 +1,83 @@
+"""Which closed form counts a layer's (query, key) pairs, and which tokens its cache keeps."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.formulas import attention
+from dsv3calc.ledger import Line, computed, field
+from dsv3calc.schema.model import GQA, MLA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dsv3calc.accounting.architecture import GroupView
+    from dsv3calc.schema.workload import Conventions, Workload
+
+CHANNEL_FLOPS: dict[str, dict[str, Callable[..., Any]]] = {
+    "full": {
+        "full": attention.full_channel_flops,
+        "causal": attention.causal_channel_flops,
+        "half": attention.half_channel_flops,
+    },
+    "sliding": {
+        "full": attention.window_full_channel_flops,
+        "causal": attention.window_causal_channel_flops,
+        "half": attention.window_half_channel_flops,
+    },
+    "chunked": {
+        "full": attention.window_full_channel_flops,
+        "causal": attention.chunk_causal_channel_flops,
+        "half": attention.chunk_half_channel_flops,
+    },
+    "selected": {
+        "full": attention.selected_full_channel_flops,
+        "causal": attention.window_causal_channel_flops,
+        "half": attention.window_half_channel_flops,
+    },
+}
+"""Span of a layer -> way of counting -> formula."""
+
+
+def span_of(view: GroupView, conventions: Conventions) -> tuple[str, Line | None]:
+    """Return the span of a layer group and the line of its size, None where it has no bound."""
+    attend = view.group.attention
+    if isinstance(attend, MLA):
+        if attend.indexer is not None and conventions.sparse_attention == "selected":
+            scope = (f"{view.attention[0]}.indexer", attend.indexer)
+            return "selected", field(scope, "index_topk", "tokens")
+        return "full", None
+    return attend.span, bound_of(view)
+
+
+def bound_of(view: GroupView) -> Line | None:
+    """Return the tokens that a layer group's cache is limited to, None where it is not."""
+    attend = view.group.attention
+    if not isinstance(attend, GQA) or attend.span == "full":
+        return None
+    name = "sliding_window" if attend.span == "sliding" else "attention_chunk_size"
+    return field(view.attention, name, "tokens")
+
+
+def channel_flops_line(
+    workload: Workload,
+    conventions: Conventions,
+    view: GroupView,
+    count: str,
+    *,
+    every_key: bool = False,
+) -> Line:
+    """Count one channel's FLOPs of a layer group; ``every_key`` is the indexer, which has no span."""
+    span, size = ("full", None) if every_key else span_of(view, conventions)
+    function = CHANNEL_FLOPS[span][count]
+    arguments = {}
+    if size is not None:
+        arguments["chunk" if function.__name__.startswith("chunk") else "window"] = size
+    return computed(
+        f"{view.prefix}.channel_flops.{count}",
+        function,
+        ("workload", workload),
+        convention=f"attention {count}",
+        **arguments,
+    )

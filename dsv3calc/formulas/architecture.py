@@ -1,0 +1,187 @@
+"""How many layers, tokens and elements an architecture has."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from dsv3calc.ops import ceil_div, clip
+from dsv3calc.registry import formula
+from dsv3calc.units import Count, Elements, Tokens
+
+
+@formula(r"L_g")
+def slice_length(num_hidden_layers: Count, start: Count, stop: Count, step: Count) -> Count:
+    r"""Count the layers that a slice of the model's depth selects.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    num_hidden_layers, start, stop, step
+        Depth of the model and the bounds of the slice, counted from 0, stop excluded.
+
+    Returns
+    -------
+    Number of layers.
+
+    Notes
+    -----
+    Bounds beyond the depth select nothing more, as in Python.
+
+    Examples
+    --------
+    DeepSeek-V3 is dense in layers ``0:3`` and MoE in ``3:``.
+
+    >>> slice_length(61, 3, 61, 1)
+    58
+
+    Source
+    ------
+    Derived here: the length of a Python slice.
+    """
+    first = clip(start, 0, num_hidden_layers)
+    last = clip(stop, first, num_hidden_layers)
+    return ceil_div(last - first, step)
+
+
+@formula(r"N")
+def matrix_elements(
+    layers: Count, copies: Count, out_features: Elements, in_features: Elements
+) -> Elements:
+    r"""Count the elements of a weight matrix that stands in several layers, several times in each.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    layers
+        Layers that have it.
+    copies
+        How many of it one layer has (1, or the number of experts).
+    out_features, in_features
+        Shape of the matrix.
+
+    Returns
+    -------
+    Elements of all copies together.
+
+    Notes
+    -----
+    Biases, norms and quantisation scales are tensors of their own.
+
+    Examples
+    --------
+    The routed experts' gate projections of DeepSeek-V3:
+
+    >>> matrix_elements(58, 256, 2048, 7168)
+    217969590272
+
+    Source
+    ------
+    Derived here; held to the counts of the published checkpoints in the tests.
+    """
+    return layers * copies * out_features * in_features
+
+
+@formula(r"N")
+def vector_elements(layers: Count, copies: Count, width: Elements) -> Elements:
+    r"""Count the elements of a norm, a bias or another vector that several layers have.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    layers
+        Layers that have it.
+    copies
+        How many of it one layer has: 2 for a norm with a bias, the number of experts for theirs.
+    width
+        Its length.
+
+    Returns
+    -------
+    Elements of all copies together.
+
+    Notes
+    -----
+    RMSNorm has one vector, LayerNorm with a bias two.
+
+    Examples
+    --------
+    The two block norms of DeepSeek-V3's 61 layers:
+
+    >>> vector_elements(61, 2, 7168)
+    874496
+
+    Source
+    ------
+    Derived here; held to the counts of the published checkpoints in the tests.
+    """
+    return layers * copies * width
+
+
+@formula(r"T")
+def tokens_processed(batch: Count, sequence: Tokens) -> Tokens:
+    r"""Count the tokens of one forward pass.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    batch
+        Sequences in the batch.
+    sequence
+        New tokens of each sequence.
+
+    Returns
+    -------
+    Tokens that pass through the model.
+
+    Notes
+    -----
+    Tokens already cached are not processed again.
+
+    Examples
+    --------
+    DeepSeek-V3's training step:
+
+    >>> tokens_processed(15360, 4096)
+    62914560
+
+    Source
+    ------
+    Definition; the example is arXiv:2412.19437 §4.2.
+    """
+    return batch * sequence
+
+
+@formula(r"T_\mathrm{kv}")
+def tokens_in_context(batch: Count, sequence: Tokens, past: Tokens) -> Tokens:
+    r"""Count the tokens in the context of a forward pass, cached ones included.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    batch
+        Sequences in the batch.
+    sequence, past
+        New tokens and cached tokens of each sequence.
+
+    Returns
+    -------
+    Tokens whose keys and values exist after the pass.
+
+    Notes
+    -----
+    Every sequence of the batch is of the same length.
+
+    Examples
+    --------
+    >>> tokens_in_context(32, 1, 4096)
+    131104
+
+    Source
+    ------
+    Definition.
+    """
+    return batch * (past + sequence)

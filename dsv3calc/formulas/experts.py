@@ -1,0 +1,154 @@
+"""Routed experts: how many a token or a batch uses."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from dsv3calc.ops import exact_div, ratio
+from dsv3calc.registry import formula
+from dsv3calc.units import Count, Elements, Expected, Tokens
+
+
+@formula(r"n_\mathrm{e}")
+def shared_expert_width(n_shared_experts: Count, moe_intermediate_size: Elements) -> Elements:
+    r"""Give the width of the shared experts, which run as one feed-forward.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    n_shared_experts
+        Shared experts of a layer.
+    moe_intermediate_size
+        Width of one expert.
+
+    Returns
+    -------
+    Width of the feed-forward that holds them all.
+
+    Notes
+    -----
+    Every token passes through all shared experts.
+
+    Examples
+    --------
+    DeepSeek-V2 has two of 1536:
+
+    >>> shared_expert_width(2, 1536)
+    3072
+
+    Source
+    ------
+    arXiv:2401.06066 §3.2.
+    """
+    return n_shared_experts * moe_intermediate_size
+
+
+@formula(r"N_\mathrm{inactive}")
+def inactive_expert_elements(
+    elements: Elements, n_routed_experts: Count, num_experts_per_tok: Count
+) -> Elements:
+    r"""Count the elements of the routed experts that a token does not pass through.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    elements
+        Elements of all routed experts together.
+    n_routed_experts, num_experts_per_tok
+        Experts of a layer, and how many of them serve one token.
+
+    Returns
+    -------
+    Elements that one token leaves idle.
+
+    Notes
+    -----
+    Experts of a layer are of one size, so the share is exact.
+
+    Examples
+    --------
+    DeepSeek-V3:
+
+    >>> inactive_expert_elements(653908770816, 256, 8)
+    633474121728
+
+    Source
+    ------
+    arXiv:2412.19437 §2.1.2.
+    """
+    return exact_div(elements * (n_routed_experts - num_experts_per_tok), n_routed_experts)
+
+
+@formula(r"E_\mathrm{hit}")
+def expected_distinct_experts(
+    n_routed_experts: Count, num_experts_per_tok: Count, tokens: Tokens
+) -> Expected:
+    r"""Expect how many different experts a batch of tokens uses in one layer.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    n_routed_experts, num_experts_per_tok
+        Experts of a layer, and how many of them serve one token.
+    tokens
+        Tokens of the batch.
+
+    Returns
+    -------
+    Expected number of experts that at least one token goes to.
+
+    Notes
+    -----
+    Tokens choose independently and every set of experts is equally likely: balanced routing. Group
+    limits leave it unchanged, since each expert is still chosen with probability k/n. Correlated
+    tokens hit fewer.
+
+    Examples
+    --------
+    32 tokens of DeepSeek-V3 reach 163 of 256 experts:
+
+    >>> round(expected_distinct_experts(256, 8, 32), 2)
+    163.31
+
+    Source
+    ------
+    Derived here: an expert is missed by one token with probability 1 - k/n, by all with its power.
+    """
+    return n_routed_experts * (1 - (1 - ratio(num_experts_per_tok, n_routed_experts)) ** tokens)
+
+
+@formula(r"N_\mathrm{hit}")
+def expected_expert_share(elements: Elements, hit: Expected, n_routed_experts: Count) -> Expected:
+    r"""Take the share of the routed experts' bytes or elements that a batch touches.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    elements
+        Bytes or elements of all routed experts.
+    hit
+        Expected number of distinct experts of a layer that are hit.
+    n_routed_experts
+        Experts of a layer.
+
+    Returns
+    -------
+    Expected amount, in the unit of ``elements``.
+
+    Notes
+    -----
+    Experts are of one size.
+
+    Examples
+    --------
+    >>> expected_expert_share(1024, 128.0, 256)
+    512.0
+
+    Source
+    ------
+    Derived here.
+    """
+    return ratio(elements * hit, n_routed_experts)

@@ -1,0 +1,163 @@
+"""FLOPs of matrix products, and the two rules of thumb that papers use instead."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from dsv3calc.registry import formula
+from dsv3calc.units import Count, Elements, Flops, Tokens
+
+
+@formula(r"F")
+def linear_flops(
+    tokens: Tokens, layers: Count, copies: Count, out_features: Elements, in_features: Elements
+) -> Flops:
+    r"""Count the FLOPs of a linear layer over the tokens of a forward pass.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    tokens
+        Tokens that pass through.
+    layers
+        Layers that have it.
+    copies
+        How many of it one token passes through in a layer (1, or the experts per token).
+    out_features, in_features
+        Shape of the matrix.
+
+    Returns
+    -------
+    Matmul FLOPs of the forward pass.
+
+    Notes
+    -----
+    A multiply-add is 2 FLOP. Adding a bias is not counted.
+
+    Examples
+    --------
+    ``o_proj`` of DeepSeek-V3 for one token:
+
+    >>> linear_flops(1, 61, 1, 7168, 16384)
+    14327742464
+
+    Source
+    ------
+    arXiv:2204.02311, appendix B.
+    """
+    return 2 * tokens * layers * copies * out_features * in_features
+
+
+@formula(r"F_{6N}")
+def six_n_flops(flops_per_parameter: Count, active: Elements, tokens: Tokens) -> Flops:
+    r"""Count FLOPs by the rule of thumb: 2 per active parameter and token forward, 6 in training.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    flops_per_parameter
+        2 for a forward pass, 6 for forward and backward.
+    active
+        Active parameters, without the input embedding.
+    tokens
+        Tokens processed.
+
+    Returns
+    -------
+    FLOPs by that rule.
+
+    Notes
+    -----
+    Leaves attention scores out, and counts norms and biases as if they were matrices.
+
+    Examples
+    --------
+    >>> six_n_flops(6, 36625633280, 1)
+    219753799680
+
+    Source
+    ------
+    arXiv:2001.08361 §2.1.
+    """
+    return flops_per_parameter * active * tokens
+
+
+@formula(r"F_{12Lh^2}")
+def twelve_l_h2_flops(
+    flops_per_parameter: Count,
+    num_hidden_layers: Count,
+    hidden_size: Elements,
+    vocab_size: Elements,
+    tokens: Tokens,
+) -> Flops:
+    r"""Count FLOPs of a generic transformer block (4h² of attention, 8h² of MLP) and the head.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    flops_per_parameter
+        2 for a forward pass, 6 for forward and backward.
+    num_hidden_layers, hidden_size, vocab_size
+        Depth, width and vocabulary.
+    tokens
+        Tokens processed.
+
+    Returns
+    -------
+    FLOPs by that rule.
+
+    Notes
+    -----
+    Knows no real FFN width, no GQA and no attention scores: only for reproducing papers.
+
+    Examples
+    --------
+    Qwen-72B in Table 2 of arXiv:2505.09343, 394 GFLOP per token:
+
+    >>> twelve_l_h2_flops(6, 80, 8192, 152064, 1)
+    394021306368
+
+    Source
+    ------
+    Inferred from the dense rows of Table 2 of arXiv:2505.09343.
+    """
+    return (
+        flops_per_parameter
+        * (12 * num_hidden_layers * hidden_size**2 + vocab_size * hidden_size)
+        * tokens
+    )
+
+
+@formula(r"F_\mathrm{step}")
+def training_flops(passes: Count, forward: Flops) -> Flops:
+    r"""Count the FLOPs of forward and backward together.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    passes
+        3 where gradients of inputs and of weights are computed, 1 where none is.
+    forward
+        FLOPs of the forward pass.
+
+    Returns
+    -------
+    FLOPs of a training step.
+
+    Notes
+    -----
+    Nothing is recomputed: recomputation is a cost of the layout, not of the model.
+
+    Examples
+    --------
+    >>> training_flops(3, 1000)
+    3000
+
+    Source
+    ------
+    arXiv:2204.02311, appendix B.
+    """
+    return passes * forward

@@ -1,0 +1,287 @@
+"""The KV cache: elements and bytes of one token in one layer, tokens kept, bytes in all."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from dsv3calc.ops import ceil_div, floor_div, minimum
+from dsv3calc.registry import formula
+from dsv3calc.units import Bits, Bytes, Count, Elements, Tokens
+
+
+@formula(r"n_\mathrm{kv}")
+def cached_vectors(num_key_value_heads: Count) -> Count:
+    r"""Count the vectors that MHA, GQA and MQA cache for a token: a key and a value per head.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    num_key_value_heads
+        Key-value heads: as many as query heads in MHA, one in MQA.
+
+    Returns
+    -------
+    Vectors of ``head_dim`` elements.
+
+    Notes
+    -----
+    Exact.
+
+    Examples
+    --------
+    >>> cached_vectors(8)
+    16
+
+    Source
+    ------
+    arXiv:2305.13245 §2.2.
+    """
+    return 2 * num_key_value_heads
+
+
+@formula(r"B_\mathrm{entry}")
+def entry_bytes(
+    vectors: Count, width: Elements, bits: Bits, group_size: Elements, scale_bits: Bits
+) -> Bytes:
+    r"""Give the bytes of equal vectors of one token in one layer, with their scales.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    vectors
+        How many vectors are cached.
+    width
+        Elements of each.
+    bits
+        Width of an element.
+    group_size, scale_bits
+        Elements that share a scale (a whole vector at most), and the width of that scale; a
+        format without stored scales has ``scale_bits`` 0.
+
+    Returns
+    -------
+    Bytes, rounded up to whole ones.
+
+    Notes
+    -----
+    A group never spans two vectors: a last, shorter group has a scale of its own.
+
+    Examples
+    --------
+    The latent of FlashMLA's FP8 cache: 512 bytes and four FP32 scales.
+
+    >>> entry_bytes(1, 512, 8, 128, 32)
+    528
+
+    Source
+    ------
+    Derived here; the example is the README of deepseek-ai/FlashMLA.
+    """
+    return ceil_div(vectors * (width * bits + ceil_div(width, group_size) * scale_bits), 8)
+
+
+@formula(r"T_\mathrm{kept}")
+def retained_tokens(tokens: Tokens, window: Tokens) -> Tokens:
+    r"""Count the tokens that a layer of limited span keeps.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    tokens
+        Tokens of the sequence.
+    window
+        Tokens that the layer keeps at most: the sliding window, or the chunk.
+
+    Returns
+    -------
+    Tokens in the cache of that layer.
+
+    Notes
+    -----
+    A chunked layer holds a whole chunk at its fullest; this is that bound.
+
+    Examples
+    --------
+    >>> retained_tokens(8192, 1024)
+    1024
+
+    Source
+    ------
+    Definition; arXiv:2310.06825 §2 for the sliding window.
+    """
+    return minimum(tokens, window)
+
+
+@formula(r"T_\mathrm{page}")
+def paged_tokens(tokens: Tokens, page_size: Tokens) -> Tokens:
+    r"""Round the tokens of a sequence up to whole pages.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    tokens
+        Tokens kept.
+    page_size
+        Tokens of a page (a block of the paged cache).
+
+    Returns
+    -------
+    Tokens for which memory is taken.
+
+    Notes
+    -----
+    Each sequence wastes less than one page in each layer.
+
+    Examples
+    --------
+    >>> paged_tokens(1000, 64)
+    1024
+
+    Source
+    ------
+    arXiv:2309.06180 §4.1.
+    """
+    return ceil_div(tokens, page_size) * page_size
+
+
+@formula(r"B_\mathrm{kv}")
+def cache_bytes(batch: Count, layers: Count, tokens: Tokens, token_bytes: Bytes) -> Bytes:
+    r"""Give the bytes of the cache of layers of one kind.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    batch
+        Sequences in the cache.
+    layers
+        Layers of that kind.
+    tokens
+        Tokens that each of them holds for a sequence.
+    token_bytes
+        Bytes of one token in one layer.
+
+    Returns
+    -------
+    Bytes in all.
+
+    Notes
+    -----
+    Prefixes that sequences share are counted for each of them.
+
+    Examples
+    --------
+    DeepSeek-V3 at 4,096 tokens in BF16:
+
+    >>> cache_bytes(1, 61, 4096, 1152)
+    287834112
+
+    Source
+    ------
+    Table 1 of arXiv:2505.09343 for one token.
+    """
+    return batch * layers * tokens * token_bytes
+
+
+@formula(r"B_\mathrm{token}")
+def token_bytes_in_layers(layers: Count, token_bytes: Bytes) -> Bytes:
+    r"""Give what one more token appends to the cache of layers of one kind.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    layers
+        Layers of that kind.
+    token_bytes
+        Bytes of one token in one layer.
+
+    Returns
+    -------
+    Bytes for each new token, before anything is evicted.
+
+    Notes
+    -----
+    Layers of limited span append as much as the others; they evict as much once full.
+
+    Examples
+    --------
+    DeepSeek-V3 in BF16, the 70.272 KB of the paper:
+
+    >>> token_bytes_in_layers(61, 1152)
+    70272
+
+    Source
+    ------
+    Table 1 of arXiv:2505.09343.
+    """
+    return layers * token_bytes
+
+
+@formula(r"w")
+def window_kept(window: Tokens) -> Tokens:
+    r"""Give the tokens of a full window that the transformers library keeps in its cache.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    window
+        Size of the sliding window or of the chunk.
+
+    Returns
+    -------
+    Tokens kept between two steps.
+
+    Notes
+    -----
+    The next query supplies the last key of its window itself. Only under ``--as transformers``.
+
+    Examples
+    --------
+    >>> window_kept(1024)
+    1023
+
+    Source
+    ------
+    transformers 5.23, ``DynamicSlidingWindowLayer``.
+    """
+    return window - 1
+
+
+@formula(r"n_\mathrm{fit}")
+def sequences_that_fit(available: Bytes, sequence_bytes: Bytes) -> Count:
+    r"""Count the sequences whose caches fit side by side.
+
+    .. math:: @
+
+    Parameters
+    ----------
+    available
+        Bytes that the caches may take.
+    sequence_bytes
+        Bytes of the cache of one sequence.
+
+    Returns
+    -------
+    Whole sequences.
+
+    Notes
+    -----
+    Nothing is shared between sequences.
+
+    Examples
+    --------
+    Sequences of 4,096 tokens of DeepSeek-V3 in 40 GiB:
+
+    >>> sequences_that_fit(42949672960, 287834112)
+    149
+
+    Source
+    ------
+    Derived here.
+    """
+    return floor_div(available, sequence_bytes)

@@ -1,0 +1,249 @@
+"""The ledger: every number with its name, unit, convention, rule, and what it was made of.
+
+A line's rule says how its value follows from its parts: ``sum``, ``product``, ``difference``,
+``maximum`` or ``ratio`` of its parts, a ``formula`` of its arguments, ``search`` (the largest
+value that a stated bound allows), or ``given``: read from a preset, an option or a table. Values
+may be ints, arrays or symbols: a line does not look at them.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc import ops
+from dsv3calc.registry import FORMULAS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from dsv3calc.registry import Formula
+
+_MISSING: Any = object()
+
+Scope = tuple[str, Any]
+"""A prefix such as ``model.groups.0.attention`` and the object whose attributes have that prefix."""
+
+
+class Line:
+    """One number and how it came to be.
+
+    ``arguments`` holds (parameter, value or line, where the value was read) for a formula.
+    """
+
+    __slots__ = ("arguments", "convention", "formula", "name", "parts", "rule", "unit", "value")
+
+    def __init__(
+        self,
+        name: str,
+        value: Any,
+        unit: str,
+        rule: str,
+        *,
+        parts: tuple[Line, ...] = (),
+        formula: Formula | None = None,
+        arguments: tuple[tuple[str, Any, str], ...] = (),
+        convention: str = "",
+    ) -> None:
+        self.name = name
+        self.value = value
+        self.unit = unit
+        self.rule = rule
+        self.parts = parts
+        self.formula = formula
+        self.arguments = arguments
+        self.convention = convention
+
+    def __repr__(self) -> str:
+        return f"<{self.name} = {self.value} {self.unit} ({self.rule})>"
+
+    def walk(self) -> Iterator[Line]:
+        """Yield this line and every line below it, arguments included, parents first."""
+        yield self
+        for part in self.parts:
+            yield from part.walk()
+        for _, argument, _ in self.arguments:
+            if type(argument) is Line:
+                yield from argument.walk()
+
+    def published(self) -> Iterator[Line]:
+        """Yield this line and the computed lines it is made of, without formula arguments."""
+        if self.rule != "given":
+            yield self
+        for part in self.parts:
+            yield from part.published()
+
+    def evaluate(self) -> Any:
+        """Compute the value again from the parts or the arguments, by the rule.
+
+        A ``given`` or ``search`` line has nothing to compute from and returns its value.
+        """
+        values = [part.value for part in self.parts]
+        if self.rule == "formula":
+            assert self.formula is not None  # noqa: S101 - the constructor helper sets both
+            return self.formula.function(
+                *(item.value if type(item) is Line else item for _, item, _ in self.arguments)
+            )
+        if self.rule in RULES:
+            return RULES[self.rule](values)
+        return self.value
+
+
+def _sum(values: Sequence[Any]) -> Any:
+    total: Any = 0
+    for value in values:
+        total = total + value
+    return total
+
+
+def _product(values: Sequence[Any]) -> Any:
+    product: Any = 1
+    for value in values:
+        product = product * value
+    return product
+
+
+def _maximum(values: Sequence[Any]) -> Any:
+    largest = values[0]
+    for value in values[1:]:
+        largest = ops.maximum(largest, value)
+    return largest
+
+
+RULES: dict[str, Callable[[Sequence[Any]], Any]] = {
+    "sum": _sum,
+    "product": _product,
+    "maximum": _maximum,
+    "difference": lambda values: values[0] - _sum(values[1:]),
+    "ratio": lambda values: ops.ratio(values[0], values[1]),
+}
+"""How a value follows from its parts; ``formula`` follows from its arguments instead."""
+
+
+def given(name: str, value: Any, unit: str, convention: str = "") -> Line:
+    """Return a line that was read, not computed; its name is the place it was read from."""
+    return Line(name, value, unit, "given", convention=convention)
+
+
+def combined(
+    name: str, rule: str, parts: Sequence[Line], *, unit: str = "", convention: str = ""
+) -> Line:
+    """Return the sum, product, difference, maximum or ratio of lines.
+
+    The unit is that of the first part unless stated.
+    """
+    values = [part.value for part in parts]
+    return Line(
+        name,
+        RULES[rule](values),
+        unit or (parts[0].unit if parts else "1"),
+        rule,
+        parts=tuple(parts),
+        convention=convention,
+    )
+
+
+def total(name: str, parts: Sequence[Line], *, unit: str = "", convention: str = "") -> Line:
+    """Return the sum of lines; a single part is the same number under another name."""
+    return combined(name, "sum", parts, unit=unit, convention=convention)
+
+
+def computed(
+    name: str,
+    function: Callable[..., Any],
+    *scopes: Scope,
+    unit: str = "",
+    convention: str = "",
+    **arguments: Any,
+) -> Line:
+    """Return the line of a registered formula, its arguments bound by name.
+
+    An argument is taken from ``arguments`` (a line or a plain value), else from the first scope
+    whose object has an attribute of that name: formulas, schemas and options share one vocabulary.
+
+    Raises
+    ------
+    TypeError
+        If an argument is found nowhere.
+    """
+    formula = FORMULAS[function.__name__]
+    values = []
+    bound = []
+    for parameter in formula.parameters:
+        argument = arguments.get(parameter, _MISSING)
+        if argument is not _MISSING:
+            values.append(argument.value if type(argument) is Line else argument)
+            bound.append((parameter, argument, ""))
+            continue
+        for prefix, holder in scopes:
+            value = getattr(holder, parameter, _MISSING)
+            if value is not _MISSING:
+                values.append(value)
+                bound.append((parameter, value, f"{prefix}.{parameter}"))
+                break
+        else:
+            raise TypeError(f"{formula.name} needs {parameter}, which no scope has")
+    return Line(
+        name,
+        function(*values),
+        unit or formula.unit,
+        "formula",
+        formula=formula,
+        arguments=tuple(bound),
+        convention=convention,
+    )
+
+
+def field(scope: Scope, name: str, unit: str = "elements") -> Line:
+    """Return a schema field as a line named after the place it stands."""
+    prefix, holder = scope
+    return Line(f"{prefix}.{name}", getattr(holder, name), unit, "given")
+
+
+class Ledger:
+    """The lines that answer one query about one design, and what a reader must know with them."""
+
+    __slots__ = ("assumptions", "lines", "sources", "title", "warnings")
+
+    def __init__(self, title: str, lines: Sequence[Line]) -> None:
+        self.title = title
+        self.lines = tuple(lines)
+        self.assumptions: list[str] = []
+        self.warnings: list[str] = []
+        self.sources: list[dict[str, str]] = []
+
+    def walk(self) -> Iterator[Line]:
+        """Yield every line, parents first."""
+        for line in self.lines:
+            yield from line.walk()
+
+    def find(self, name: str) -> Line | None:
+        """Return the line of that name, arguments of formulas included, or None."""
+        return next((line for line in self.walk() if line.name == name), None)
+
+    def named(self) -> dict[str, Line]:
+        """Return the published lines by name: what is computed, arguments of formulas aside."""
+        return {line.name: line for top in self.lines for line in top.published()}
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the value of the line of that name.
+
+        Raises
+        ------
+        KeyError
+            If there is no such line.
+        """
+        line = self.find(name)
+        if line is None:
+            raise KeyError(name)
+        return line.value
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Every computed value by name, in base units."""
+        return {name: line.value for name, line in self.named().items()}
+
+    @property
+    def units(self) -> dict[str, str]:
+        """The unit of every value of :attr:`values`."""
+        return {name: line.unit for name, line in self.named().items()}

@@ -1,0 +1,68 @@
+"""Every formula by name: what the ledger, ``formula list`` and the reference pages read.
+
+``@formula`` leaves the function as it is (calling it costs nothing extra) and notes its signature.
+Units come from the annotations, everything in words from the docstring, whose form is fixed:
+one sentence; ``.. math::`` with the equation; ``Parameters`` and ``Returns``; ``Notes`` with the
+assumptions and the range of validity; ``Examples``; ``Source``.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dsv3calc.units import UNITS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Formula:
+    """A registered formula: the function, the names of its arguments, and its units."""
+
+    __slots__ = ("argument_units", "function", "name", "parameters", "subject", "symbol", "unit")
+
+    def __init__(self, function: Callable[..., Any], symbol: str) -> None:
+        code = function.__code__
+        units = function.__annotations__
+        self.function = function
+        self.name = function.__name__
+        self.subject = function.__module__.rpartition(".")[2]
+        self.symbol = symbol
+        self.parameters: tuple[str, ...] = code.co_varnames[: code.co_argcount]
+        self.argument_units = tuple(UNITS[units[name]] for name in self.parameters)
+        self.unit = UNITS[units["return"]]
+
+    def __repr__(self) -> str:
+        return f"<formula {self.subject}.{self.name}>"
+
+
+FORMULAS: dict[str, Formula] = {}
+"""Formulas of the modules imported so far; :func:`all_formulas` imports the rest."""
+
+SUBJECTS = ("architecture", "attention", "experts", "flops", "kv_cache", "precision", "roofline")
+"""The modules of ``dsv3calc.formulas``."""
+
+
+def formula(symbol: str) -> Callable[[Function], Function]:
+    """Register a formula whose result is written ``symbol`` in LaTeX."""
+
+    def register(function: Function) -> Function:
+        entry = Formula(function, symbol)
+        if entry.name in FORMULAS:
+            raise ValueError(f"two formulas are called {entry.name}")
+        FORMULAS[entry.name] = entry
+        return function
+
+    return register
+
+
+def all_formulas() -> dict[str, Formula]:
+    """Return every formula by name, importing each subject."""
+    from importlib import import_module
+
+    for subject in SUBJECTS:
+        import_module(f"dsv3calc.formulas.{subject}")
+    return dict(sorted(FORMULAS.items()))
