@@ -1,0 +1,134 @@
+"""From what a family's table read to the schema's plain data, with sources and last checks."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dsv3calc.importers.layer_slices import group_layers
+from dsv3calc.schema.model import GQA, MLA, Dense, LayerGroup, Model, MoE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dsv3calc.importers.family import Architecture, Family
+    from dsv3calc.importers.findings import Findings
+
+_STRUCTS: dict[str, type[msgspec.Struct]] = {"mla": MLA, "gqa": GQA, "dense": Dense, "moe": MoE}
+
+_DECIDES = {
+    "attention_bias": ("attention_bias", "output_bias"),
+    "attn_type_list": ("span",),
+    "layer_types": ("layers",),
+    "moe_layer_freq": ("layers",),
+    "no_rope_layer_interval": ("layers",),
+    "num_nextn_predict_layers": ("mtp",),
+    "qk_norm_type": ("qk_norm",),
+    "sliding_window_pattern": ("layers",),
+    "topk_method": ("routing_bias",),
+    "use_mtp": ("mtp",),
+    "use_qk_norm": ("qk_norm",),
+    "use_routing_bias": ("routing_bias",),
+}
+"""The schema fields behind a config key of another name."""
+
+
+def assemble(
+    findings: Findings, family: Family, architecture: Architecture, precision: str
+) -> dict[str, Any]:
+    """Return the schema's plain data of a model."""
+    name = _name(findings)
+    groups = group_layers(
+        architecture.attention, architecture.feed_forward, architecture.block_norms
+    )
+    data: dict[str, Any] = {
+        "name": name,
+        "title": f"{name} (imported, model_type {findings.model_type})",
+        "model_type": findings.model_type,
+        "hidden_size": architecture.hidden_size,
+        "vocab_size": architecture.vocab_size,
+        "num_hidden_layers": len(architecture.attention),
+        "tie_word_embeddings": architecture.tie_word_embeddings,
+    }
+    if architecture.head_bias:
+        data["head_bias"] = True
+    if architecture.norm != "rms":
+        data |= {"norm": architecture.norm, "norm_bias": architecture.norm_bias}
+    if architecture.max_position_embeddings is not None:
+        data["max_position_embeddings"] = architecture.max_position_embeddings
+    data |= {"precision": precision, "groups": groups}
+    if architecture.mtp is not None:
+        data["mtp"] = {
+            "num_nextn_predict_layers": architecture.mtp[0],
+            "group": _last_group(groups, architecture),
+            "stores_embedding_and_head": architecture.mtp[1],
+        }
+    return data | _sources(findings, family, groups)
+
+
+def _last_group(groups: list[dict[str, Any]], architecture: Architecture) -> int:
+    """Return the group of the last layer: the kind that a prediction module repeats."""
+    last = (architecture.attention[-1], architecture.feed_forward[-1])
+    pairs = [(group["attention"], group["feed_forward"]) for group in groups]
+    return pairs.index(last)
+
+
+def _name(findings: Findings) -> str:
+    """Return a preset's name: of the file, or of its folder where the file is a config.json."""
+    path = re.split(r"[/\\]", findings.source.name)
+    stem = re.sub(r"\.json$", "", path[-1], flags=re.IGNORECASE)
+    if stem.lower() == "config" and len(path) > 1:
+        stem = path[-2]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-").lower()[:100]
+    return name if name and name != "stdin" else findings.model_type.replace("_", "-")
+
+
+def _sources(
+    findings: Findings, family: Family, groups: list[dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    sources: dict[str, Any] = {
+        "config": {
+            "kind": "datasheet",
+            "citation": f"{findings.source.name[:500]} as given (model_type {findings.model_type})",
+        }
+    }
+    provenance = {"default": "config"}
+    renamed = {key: field for field, key in family.fields.items()}
+    for key, text in findings.assumed.items():
+        name = f"assumed_{key}"
+        for field in _DECIDES.get(key, (renamed.get(key, key),)):
+            paths = dict.fromkeys(_paths(field, groups), name)
+            if paths:
+                sources[name] = {"kind": "assumed", "citation": text}
+                provenance |= paths
+    return {"sources": sources, "provenance": provenance}
+
+
+def _paths(field: str, groups: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the dotted places of a schema field: of the model, or in each layer group."""
+    if field in Model.__struct_fields__:
+        yield field
+        return
+    for index, group in enumerate(groups):
+        if field in LayerGroup.__struct_fields__:
+            yield f"groups.{index}.{field}"
+        for part in ("attention", "feed_forward"):
+            if field in _STRUCTS[group[part]["type"]].__struct_fields__:
+                yield f"groups.{index}.{part}.{field}"
+
+
+def cross_checks(findings: Findings, family: Family, data: dict[str, Any]) -> None:
+    """Add what the schema's own checks find, at the keys that the values came from."""
+    model = msgspec.convert(data, Model)
+    found: dict[str, tuple[str, str]] = {}
+    for group in model.groups:
+        for part in (group.attention, group.feed_forward):
+            if not isinstance(part, Dense):
+                for path, what, why in part.problems():
+                    found.setdefault(str(path[0]), (what, why))
+    for field, (what, why) in found.items():
+        key = family.fields.get(field, field)
+        findings.refuse(findings.places.get(key, ()), what, why=why)

@@ -1,0 +1,46 @@
+"""One table for each ``model_type``: which keys mean what, which may be absent, which are ignored.
+
+``MODULES`` names the module that holds a family, so that an import loads that one alone.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dsv3calc.importers.family import Family
+
+MODULES = {
+    "llama": "llama",
+    "mistral": "llama",
+    "mixtral": "llama",
+    "qwen": "qwen1",
+    "qwen2": "qwen",
+    "qwen3": "qwen",
+    "qwen3_moe": "qwen",
+    "deepseek": "deepseek1",
+    "deepseek_v2": "deepseek",
+    "deepseek_v3": "deepseek",
+    "deepseek_v32": "deepseek",
+    "kimi_k2": "deepseek",
+    "glm4_moe": "glm",
+    "gpt_oss": "gpt_oss",
+    "gemma2": "gemma",
+    "gemma3": "gemma",
+    "gemma3_text": "gemma",
+    "llama4": "llama4",
+    "llama4_text": "llama4",
+    "olmoe": "olmoe",
+    "phimoe": "phimoe",
+    "dbrx": "dbrx",
+    "minimax_m2": "minimax",
+}
+
+
+def family(model_type: str) -> Family:
+    """Return the table of a supported ``model_type``."""
+    from importlib import import_module  # noqa: PLC0415 - one family's module, not all of them
+
+    found: Family = import_module(f"{__name__}.{MODULES[model_type]}").FAMILIES[model_type]
+    return found

@@ -1,0 +1,132 @@
+"""DeepSeek-V2, V3, V3.2 and Kimi-K2: multi-head latent attention and fine-grained experts.
+
+Read in transformers' modeling_deepseek_v2.py, _v3.py and _v32.py and in the repositories' own
+modeling_deepseek.py: attention_bias covers the two down-projections and the output;
+num_key_value_heads plays no part; the routing bias is a buffer of the noaux_tc router; V2's
+greedy router knows no groups; the multi-token-prediction module repeats the last kind of layer
+and is stored with a copy of embedding and head.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.importers import parts
+from dsv3calc.importers.families.deepseek1 import mixed
+from dsv3calc.importers.family import Architecture, Computed, Family
+from dsv3calc.importers.layer_keys import layer_list
+
+if TYPE_CHECKING:
+    from dsv3calc.importers.keys import Reader
+
+
+def _attention(reader: Reader) -> dict[str, Any]:
+    heads = reader.size("num_attention_heads")
+    key_value = reader.size("num_key_value_heads", computed=heads)
+    if key_value != heads and reader.sound("num_attention_heads", "num_key_value_heads"):
+        reader.refuse(
+            "num_key_value_heads",
+            f"{key_value} key-value heads for {heads} heads",
+            why="every head of latent attention has its own keys and values",
+        )
+    attention: dict[str, Any] = {
+        "type": "mla",
+        "num_attention_heads": heads,
+        "q_lora_rank": reader.optional_size("q_lora_rank"),
+        "kv_lora_rank": reader.size("kv_lora_rank"),
+        "qk_nope_head_dim": reader.size("qk_nope_head_dim"),
+        "qk_rope_head_dim": reader.size("qk_rope_head_dim"),
+        "v_head_dim": reader.size("v_head_dim"),
+    }
+    if reader.flag("attention_bias"):
+        attention["attention_bias"] = True
+    if reader.findings.model_type == "deepseek_v32":
+        names = ("index_n_heads", "index_head_dim", "index_topk")
+        attention["indexer"] = {name: reader.size(name) for name in names}
+    return attention
+
+
+def _experts(reader: Reader) -> dict[str, Any]:
+    methods: tuple[str, ...] = ("noaux_tc",)
+    if reader.findings.model_type == "deepseek_v2":
+        methods = ("greedy", "group_limited_greedy")
+    method = reader.choice("topk_method", *methods)
+    groups = reader.size("n_group", computed=1), reader.size("topk_group", computed=1)
+    return parts.moe(
+        reader.size("n_routed_experts"),
+        reader.size("num_experts_per_tok"),
+        reader.size("moe_intermediate_size"),
+        n_shared_experts=reader.natural("n_shared_experts", null=0),
+        groups=(1, 1) if method == "greedy" else groups,
+        routing_bias=method == "noaux_tc",
+    )
+
+
+def _feed_forward(reader: Reader, depth: int) -> list[dict[str, Any]]:
+    experts = _experts(reader)
+    dense = parts.dense(reader.size("intermediate_size"))
+    if reader.has("mlp_layer_types"):  # as transformers 5 writes V3.2
+        reader.skip("first_k_dense_replace", "moe_layer_freq")
+        types = layer_list(reader, "mlp_layer_types", depth, ("dense", "sparse"))
+        return parts.spread({"dense": dense, "sparse": experts}, types)
+    return mixed(reader, depth, dense, experts)
+
+
+def _latent(reader: Reader) -> Architecture:
+    depth = reader.depth()
+    if reader.has("layer_types"):
+        layer_list(reader, "layer_types", depth, _LAYER_TYPES[reader.findings.model_type])
+    mtp = 0
+    if reader.findings.model_type != "deepseek_v2":
+        mtp = reader.natural("num_nextn_predict_layers", null=0)
+    reader.activation("hidden_act")
+    return Architecture(
+        hidden_size=reader.size("hidden_size"),
+        vocab_size=reader.size("vocab_size"),
+        attention=[_attention(reader)] * depth,
+        feed_forward=_feed_forward(reader, depth),
+        tie_word_embeddings=reader.flag("tie_word_embeddings"),
+        max_position_embeddings=reader.positions(),
+        mtp=(mtp, True) if mtp else None,
+    )
+
+
+_LAYER_TYPES = {
+    "deepseek_v2": ("full_attention",),
+    "deepseek_v3": ("full_attention",),
+    "kimi_k2": ("full_attention",),
+    "deepseek_v32": ("indexed_attention", "deepseek_sparse_attention"),
+}
+
+# head_dim and qk_head_dim are transformers' own copies of the named widths and their sum
+_IGNORED = frozenset(
+    (
+        "aux_loss_alpha",
+        "ep_size",
+        "head_dim",
+        "qk_head_dim",
+        "routed_scaling_factor",
+        "scoring_func",
+        "seq_aux",
+    )
+)
+
+_AS_SAVED = {
+    # what files saved by transformers leave out, because its own code has no choice there
+    "moe_layer_freq": 1,
+    "topk_method": "noaux_tc",
+    "num_nextn_predict_layers": Computed("the file describes the main model alone"),
+}
+
+
+def _family(*architectures: str, **more: Any) -> Family:
+    return Family(architectures=architectures, read=_latent, ignored=_IGNORED, **more)
+
+
+FAMILIES = {
+    "deepseek_v2": _family("DeepseekV2ForCausalLM", defaults={"moe_layer_freq": 1}),
+    "deepseek_v3": _family("DeepseekV3ForCausalLM", defaults=_AS_SAVED, own_fp8=True),
+    "kimi_k2": _family("DeepseekV3ForCausalLM", "KimiK2ForCausalLM", own_fp8=True),
+    "deepseek_v32": _family("DeepseekV32ForCausalLM", defaults=_AS_SAVED, own_fp8=True),
+}

@@ -1,0 +1,61 @@
+"""Phi-3.5-MoE: layer norms with biases, biases in attention and head, experts in every layer.
+
+Read in transformers' modeling_phimoe.py: attention_bias covers all four projections, lm_head_bias
+the head; all norms are LayerNorms with weight and bias; router and experts have no biases.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.importers import parts
+from dsv3calc.importers.family import Architecture, Family
+
+if TYPE_CHECKING:
+    from dsv3calc.importers.keys import Reader
+
+
+def _phimoe(reader: Reader) -> Architecture:
+    depth = reader.depth()
+    hidden_size = reader.size("hidden_size")
+    heads = reader.size("num_attention_heads")
+    bias = reader.flag("attention_bias")
+    attention = parts.gqa(
+        heads,
+        reader.size("num_key_value_heads", computed=heads),
+        reader.quotient(hidden_size, "hidden_size", heads, "num_attention_heads"),
+        attention_bias=bias,
+        output_bias=bias,
+        sliding_window=reader.optional_size("sliding_window"),
+    )
+    experts = parts.moe(
+        reader.size("num_local_experts"),
+        reader.size("num_experts_per_tok"),
+        reader.size("intermediate_size"),
+    )
+    reader.activation("hidden_act")
+    return Architecture(
+        hidden_size=hidden_size,
+        vocab_size=reader.size("vocab_size"),
+        attention=[attention] * depth,
+        feed_forward=[experts] * depth,
+        tie_word_embeddings=reader.flag("tie_word_embeddings"),
+        head_bias=reader.flag("lm_head_bias"),
+        norm="layer",
+        norm_bias=True,
+        max_position_embeddings=reader.positions(),
+    )
+
+
+FAMILIES = {
+    "phimoe": Family(
+        architectures=("PhimoeForCausalLM", "PhiMoEForCausalLM"),
+        read=_phimoe,
+        ignored=frozenset(("input_jitter_noise",)),
+        fields={
+            "n_routed_experts": "num_local_experts",
+            "moe_intermediate_size": "intermediate_size",
+        },
+    )
+}

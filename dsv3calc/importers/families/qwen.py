@@ -1,0 +1,145 @@
+"""Qwen 2 and 2.5, Qwen 3 and its mixture of experts.
+
+Read in transformers' modeling_qwen2.py, modeling_qwen3.py and modeling_qwen3_moe.py: Qwen 2 has
+biases on query, key and value and none on the output; Qwen 3 has none unless attention_bias (then
+on all four) and norms queries and keys head by head. Sliding windows exist only under
+use_sliding_window: in Qwen 2 and 3 from layer max_window_layers on, in the mixture everywhere.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.importers import parts
+from dsv3calc.importers.families.llama import heads
+from dsv3calc.importers.family import HEAD_DIM_FROM_HEADS, Architecture, Family
+from dsv3calc.importers.layer_keys import layer_indices, layer_list
+
+if TYPE_CHECKING:
+    from dsv3calc.importers.keys import Reader
+
+_FULL, _SLIDING = "full_attention", "sliding_attention"
+
+
+def _window(reader: Reader) -> int | None:
+    """Return the window if one is in use at all."""
+    if not reader.flag("use_sliding_window"):
+        reader.skip("sliding_window")
+        return None
+    return reader.optional_size("sliding_window")
+
+
+def _layer_types(reader: Reader, depth: int, window: int | None) -> list[str]:
+    """Return which layers slide, by layer_types or else from max_window_layers on."""
+    if reader.has("layer_types"):
+        reader.skip("max_window_layers")
+        types = layer_list(reader, "layer_types", depth, (_FULL, _SLIDING))
+        if _SLIDING in types and window is None and reader.sound("sliding_window"):
+            reader.refuse(
+                "layer_types",
+                "layer_types has sliding layers but no window is in use",
+                valid="use_sliding_window: true and a sliding_window",
+            )
+            return [_FULL] * depth
+        return types
+    reader.skip("layer_types")
+    first = depth
+    if window is None:
+        reader.skip("max_window_layers")
+    else:
+        first = reader.natural("max_window_layers")
+    return [_SLIDING if layer >= first else _FULL for layer in range(depth)]
+
+
+def _attention(
+    reader: Reader, depth: int, width: tuple[int, int, int], **options: Any
+) -> list[dict[str, Any]]:
+    window = _window(reader)
+    if reader.findings.model_type == "qwen3_moe":
+        reader.skip("max_window_layers")
+        return [parts.gqa(*width, sliding_window=window, **options)] * depth
+    kinds = {
+        _FULL: parts.gqa(*width, **options),
+        _SLIDING: parts.gqa(*width, sliding_window=window, **options),
+    }
+    return parts.spread(kinds, _layer_types(reader, depth, window))
+
+
+def _qwen2(reader: Reader) -> Architecture:
+    depth = reader.depth()
+    hidden_size = reader.size("hidden_size")
+    width = heads(reader, hidden_size)
+    attention = _attention(reader, depth, width, attention_bias=True)
+    return _rest(reader, hidden_size, attention, [_dense(reader)] * depth)
+
+
+def _qwen3(reader: Reader) -> Architecture:
+    depth = reader.depth()
+    hidden_size = reader.size("hidden_size")
+    width = (
+        reader.size("num_attention_heads"),
+        reader.size("num_key_value_heads"),
+        reader.size("head_dim"),
+    )
+    bias = reader.flag("attention_bias")
+    attention = _attention(
+        reader, depth, width, attention_bias=bias, output_bias=bias, qk_norm="head"
+    )
+    if reader.findings.model_type == "qwen3":
+        return _rest(reader, hidden_size, attention, [_dense(reader)] * depth)
+    experts = parts.moe(
+        reader.size("num_experts", "num_local_experts"),
+        reader.size("num_experts_per_tok"),
+        reader.size("moe_intermediate_size"),
+    )
+    dense = _dense(reader)
+    step = reader.size("decoder_sparse_step")
+    dense_layers = layer_indices(reader, "mlp_only_layers", depth) or set()
+    feed_forward = [
+        dense if layer in dense_layers or (layer + 1) % step else experts for layer in range(depth)
+    ]
+    return _rest(reader, hidden_size, attention, feed_forward)
+
+
+def _dense(reader: Reader) -> dict[str, Any]:
+    return parts.dense(reader.size("intermediate_size"))
+
+
+def _rest(
+    reader: Reader,
+    hidden_size: int,
+    attention: list[dict[str, Any]],
+    feed_forward: list[dict[str, Any]],
+) -> Architecture:
+    reader.activation("hidden_act")
+    return Architecture(
+        hidden_size=hidden_size,
+        vocab_size=reader.size("vocab_size"),
+        attention=attention,
+        feed_forward=feed_forward,
+        tie_word_embeddings=reader.flag("tie_word_embeddings"),
+        max_position_embeddings=reader.positions(),
+    )
+
+
+FAMILIES = {
+    "qwen2": Family(
+        architectures=("Qwen2ForCausalLM",),
+        read=_qwen2,
+        defaults={"head_dim": HEAD_DIM_FROM_HEADS},
+        ignored=frozenset({"use_mrope"}),
+        fixed={"attention_bias": (True,)},
+    ),
+    "qwen3": Family(architectures=("Qwen3ForCausalLM",), read=_qwen3),
+    "qwen3_moe": Family(
+        architectures=("Qwen3MoeForCausalLM",),
+        read=_qwen3,
+        fixed={
+            "qkv_bias": (False,),
+            "shared_expert_intermediate_size": (0,),
+            "use_qk_norm": (True,),
+        },
+        fields={"n_routed_experts": "num_experts"},
+    ),
+}

@@ -1,0 +1,214 @@
+"""Read a Hugging Face ``config.json`` into the schema's plain data, without any of its libraries.
+
+Every key is mapped, ignored by name, or a problem; a key that is absent is a problem unless the
+family's published files omit it, and then the default is reported as an assumption. Which is
+which stands in one table for each ``model_type``, under ``families``.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dsv3calc.diagnostics import quote, suggest
+from dsv3calc.errors import InvalidInput
+from dsv3calc.importers.assemble import assemble, cross_checks
+from dsv3calc.importers.families import MODULES, family
+from dsv3calc.importers.findings import Findings
+from dsv3calc.importers.ignored import COMMON, FIXED, SWITCHES
+from dsv3calc.importers.keys import Reader
+from dsv3calc.importers.stored import precision
+from dsv3calc.source import parse_json
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from dsv3calc.importers.family import Architecture, Family
+    from dsv3calc.source import Source
+
+
+class Imported(msgspec.Struct, frozen=True):
+    """A model as plain data of the schema, and what its reader should know.
+
+    ``assumptions`` names each value that config.json does not hold; ``ignored`` each key that
+    was left out, by name, because no count depends on it or because the caller said so.
+    """
+
+    data: dict[str, Any]
+    assumptions: list[str]
+    ignored: list[str]
+
+
+def import_config(source: Source, *, ignore_keys: Collection[str] = ()) -> Imported:
+    """Return the model that a ``config.json`` describes.
+
+    Parameters
+    ----------
+    source : Source
+        The file's name and text.
+    ignore_keys : Collection of str, optional
+        Keys to treat as if they were absent.
+
+    Returns
+    -------
+    Imported
+
+    Raises
+    ------
+    InvalidInput
+        With every problem found, in file order.
+    """
+    data = parse_json(source)
+    findings = Findings(source, "", frozenset(ignore_keys))
+    if not isinstance(data, dict):
+        findings.refuse((), f"config.json holds {quote(data)}", valid="one JSON object")
+        raise InvalidInput(findings.problems)
+    readers, found = _readers(findings, data)
+    architecture = _read(readers, found)
+    stored = precision(readers)
+    for reader in readers:
+        _check_architectures(reader)
+        _check_other_keys(reader)
+    imported: dict[str, Any] = {}
+    if not findings.problems:
+        imported = assemble(findings, found, architecture, stored)
+        cross_checks(findings, found, imported)
+    if findings.problems:
+        findings.problems.sort(key=lambda problem: (problem.line or 0, problem.column or 0))
+        raise InvalidInput(findings.problems)
+    return Imported(imported, list(findings.assumed.values()), list(findings.ignored))
+
+
+def _readers(findings: Findings, data: dict[str, Any]) -> tuple[list[Reader], Family]:
+    """Return a reader of the object, and of the text_config inside where the family has one."""
+    model_type = data.get("model_type")
+    if not isinstance(model_type, str) or model_type not in MODULES:
+        raise _unsupported(findings, data)
+    found = family(model_type)
+    findings.model_type = model_type
+    outer = Reader(findings, found, data)
+    outer.skip("model_type")
+    if not found.text:
+        return [outer], found
+    outer.skip("text_config", "vision_config", "tie_word_embeddings")
+    inner = data.get("text_config")
+    if not isinstance(inner, dict):
+        what = "text_config is missing" if inner is None else f"text_config is {quote(inner)}"
+        why = f"model_type {model_type} nests its language model there"
+        findings.refuse(("text_config",), what, why=why, valid="an object")
+        raise InvalidInput(findings.problems)
+    if inner.get("model_type", found.text) != found.text:
+        what = f"text_config is of model_type {quote(inner['model_type'])}"
+        findings.refuse(("text_config", "model_type"), what, valid=found.text)
+        raise InvalidInput(findings.problems)
+    findings.model_type = found.text
+    if outer.has("vision_config"):
+        text = "vision_config is left out: the language model alone is counted"
+        findings.assumed["vision_config"] = text
+    text_family = family(found.text)
+    reader = Reader(findings, text_family, _with_tie(outer, inner), ("text_config",))
+    reader.skip("model_type")
+    return [outer, reader], text_family
+
+
+def _with_tie(outer: Reader, inner: dict[str, Any]) -> dict[str, Any]:
+    """Return the text_config with tie_word_embeddings, which may stand beside it instead."""
+    if not outer.has("tie_word_embeddings"):
+        return inner
+    tied = outer.data["tie_word_embeddings"]
+    if inner.get("tie_word_embeddings", tied) != tied:
+        what = "tie_word_embeddings contradicts that of text_config"
+        outer.refuse("tie_word_embeddings", what)
+    return inner | {"tie_word_embeddings": tied}
+
+
+def _unsupported(findings: Findings, data: dict[str, Any]) -> InvalidInput:
+    """Return the error for a family that is not supported, with what is."""
+    given = data.get("model_type")
+    what = f"model_type {quote(given)} is not supported"
+    why = "the counts of each family follow its modelling code; another family's would be a guess"
+    step = ""
+    if given is None:
+        what, why = "model_type is missing", "it says which family's table the keys are read by"
+    inner = data.get("text_config")
+    nested = inner.get("model_type") if isinstance(inner, dict) else None
+    if isinstance(nested, str) and nested in MODULES:
+        step = f"import text_config alone: it is a {nested}"
+    findings.refuse(
+        ("model_type",),
+        what,
+        why=why,
+        valid=", ".join(MODULES),
+        suggestion=suggest(given, MODULES) if isinstance(given, str) else "",
+        next=step,
+    )
+    return InvalidInput(findings.problems)
+
+
+def _read(readers: list[Reader], found: Family) -> Architecture:
+    if found.read is None:  # pragma: no cover - a test holds that every table can be read
+        raise NotImplementedError
+    return found.read(readers[-1])
+
+
+def _check_architectures(reader: Reader) -> None:
+    """Refuse a class with another head than the language model's."""
+    reader.skip("architectures")
+    if not reader.has("architectures"):
+        return
+    given = reader.data["architectures"]
+    for name in given if isinstance(given, list) else [given]:
+        if name not in reader.family.architectures:
+            reader.refuse(
+                "architectures",
+                f"architecture {quote(name)} is not counted",
+                why="another class may have other tensors, such as a classifier for the head",
+                valid=", ".join(reader.family.architectures),
+                next="--ignore-key architectures, if its tensors are the language model's",
+            )
+
+
+def _check_other_keys(reader: Reader) -> None:
+    """Sort the keys that the family did not ask for: ignored, fixed to a value, or unknown."""
+    findings, table = reader.findings, reader.family
+    fixed = FIXED | table.fixed
+    ignored = COMMON | table.ignored
+    for name, value in reader.data.items():
+        if name in findings.ignore_keys or (name in ignored and name not in reader.asked):
+            findings.ignored[".".join((*reader.path, name))] = None
+        elif name in reader.asked:
+            continue
+        elif name in fixed:
+            allowed = fixed[name]
+            if not any(value == one and type(value) is type(one) for one in allowed):
+                reader.refuse(
+                    name,
+                    f"{name} {quote(value)} is not counted for model_type {findings.model_type}",
+                    why="the family's modelling code has no such part",
+                    valid=" or ".join(_fixed_text(one) for one in allowed),
+                )
+        else:
+            _refuse_key(reader, name, [*reader.asked, *ignored, *fixed])
+    for part in reader.parts:
+        _check_other_keys(part)
+
+
+def _fixed_text(value: object) -> str:
+    return "{}" if value == {} else quote(value)
+
+
+def _refuse_key(reader: Reader, name: str, known: list[str]) -> None:
+    model_type = reader.findings.model_type
+    switched = next((SWITCHES[start] for start in SWITCHES if name.startswith(start)), "")
+    why = f"published config.json files of model_type {model_type} have no such key"
+    if switched:
+        why = f"it may switch on {switched}, which would go uncounted for model_type {model_type}"
+    reader.findings.refuse_key(
+        (*reader.path, name),
+        f"unknown key {quote(name)}",
+        why=why,
+        suggestion=suggest(name, [key for key in known if key not in reader.data]),
+        next=f"--ignore-key {name}, if no count depends on it",
+    )

@@ -1,0 +1,65 @@
+"""Keys that hold one entry for each layer, or the numbers of layers."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.diagnostics import quote
+from dsv3calc.importers.keys import ABSENT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from dsv3calc.importers.keys import Reader
+
+
+def layer_list(
+    reader: Reader,
+    name: str,
+    depth: int,
+    allowed: Sequence[object],
+    computed: Callable[[int], Any] | None = None,
+) -> list[Any]:
+    """Return one value for each layer; null (or an allowed absence) means ``computed``."""
+    name, value = reader.find((name,), None)
+    if value is ABSENT:
+        return [allowed[0]] * depth
+    if value is None and computed is not None:
+        return [computed(layer) for layer in range(depth)]
+    if not isinstance(value, list):
+        reader.refuse(name, f"{name} is {quote(value)}", valid="a list, one entry a layer")
+        return [allowed[0]] * depth
+    if len(value) != depth and reader.sound("num_hidden_layers"):
+        reader.refuse(name, f"{name} has {len(value)} entries for {depth} layers")
+    wrong: dict[str, int] = {}
+    for index, entry in enumerate(value):
+        if not any(entry is one or (entry == one and type(entry) is type(one)) for one in allowed):
+            wrong.setdefault(quote(entry), index)
+    for text, index in wrong.items():
+        reader.findings.refuse(
+            (*reader.path, name, index),
+            f"{name} holds {text}, which is not counted for {reader.findings.model_type}",
+            valid=", ".join(quote(one) for one in allowed),
+        )
+    return value if reader.sound(name) else [allowed[0]] * depth
+
+
+def layer_indices(reader: Reader, name: str, depth: int) -> set[int] | None:
+    """Return the layers that a list names by their number, or None for null."""
+    name, value = reader.find((name,), None)
+    if value is ABSENT or value is None:
+        return None
+    if not isinstance(value, list):
+        reader.refuse(name, f"{name} is {quote(value)}", valid="a list of layer numbers")
+        return None
+    for index, entry in enumerate(value):
+        if isinstance(entry, bool) or not isinstance(entry, int) or not 0 <= entry < depth:
+            if reader.sound("num_hidden_layers"):
+                reader.findings.refuse(
+                    (*reader.path, name, index),
+                    f"{name} holds {quote(entry)}",
+                    valid=f"layer numbers from 0 to {depth - 1}",
+                )
+            return None
+    return set(value)

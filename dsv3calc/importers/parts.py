@@ -1,0 +1,75 @@
+"""Parts of a layer as the schema's plain data, without the options that are at their defaults."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import Any
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value not in (False, None, "none")}
+
+
+def gqa(
+    num_attention_heads: int,
+    num_key_value_heads: int,
+    head_dim: int,
+    *,
+    attention_bias: bool = False,
+    output_bias: bool = False,
+    qk_norm: str = "none",
+    attention_sinks: bool = False,
+    sliding_window: int | None = None,
+    attention_chunk_size: int | None = None,
+) -> dict[str, Any]:
+    """Return grouped-query attention; the span follows from a window or a chunk size."""
+    return {
+        "type": "gqa",
+        "num_attention_heads": num_attention_heads,
+        "num_key_value_heads": num_key_value_heads,
+        "head_dim": head_dim,
+    } | _given(
+        attention_bias=attention_bias,
+        output_bias=output_bias,
+        qk_norm=qk_norm,
+        attention_sinks=attention_sinks,
+        span="sliding" if sliding_window else "chunked" if attention_chunk_size else None,
+        sliding_window=sliding_window,
+        attention_chunk_size=attention_chunk_size,
+    )
+
+
+def dense(intermediate_size: int, *, mlp_bias: bool = False) -> dict[str, Any]:
+    """Return a gated feed-forward: every family here has three matrices."""
+    return {"type": "dense", "intermediate_size": intermediate_size} | _given(mlp_bias=mlp_bias)
+
+
+def moe(
+    n_routed_experts: int,
+    num_experts_per_tok: int,
+    moe_intermediate_size: int,
+    *,
+    n_shared_experts: int = 0,
+    groups: tuple[int, int] = (1, 1),
+    routing_bias: bool = False,
+    router_bias: bool = False,
+    expert_bias: bool = False,
+) -> dict[str, Any]:
+    """Return a mixture of gated experts; ``groups`` is (n_group, topk_group)."""
+    limited = {"n_group": groups[0], "topk_group": groups[1]} if groups != (1, 1) else {}
+    return (
+        {
+            "type": "moe",
+            "n_routed_experts": n_routed_experts,
+            "num_experts_per_tok": num_experts_per_tok,
+            "moe_intermediate_size": moe_intermediate_size,
+            "n_shared_experts": n_shared_experts,
+        }
+        | limited
+        | _given(routing_bias=routing_bias, router_bias=router_bias, expert_bias=expert_bias)
+    )
+
+
+def spread(kinds: dict[str, dict[str, Any]], layer_types: list[str]) -> list[dict[str, Any]]:
+    """Return the part of each layer, by the name of its type."""
+    return [kinds[name] for name in layer_types]

@@ -1,0 +1,121 @@
+"""Where presets are looked for, and which of several files of one name wins."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOLDERS = {
+    "model": "models",
+    "hardware": "hardware",
+    "precision": "precisions",
+    "kv_format": "kv_formats",
+    "comparison": "comparisons",
+}
+"""Kind of preset -> folder inside a presets directory."""
+
+PRESET_PATH_VARIABLE = "DSV3CALC_PATH"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A presets directory and why it is searched."""
+
+    why: str
+    directory: str
+
+
+def packaged_presets() -> str:
+    """Return the directory of the shipped presets.
+
+    In a wheel it lies inside the package; in a checkout (an editable install) beside it.
+    """
+    package = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - on every start
+    inside = os.path.join(package, "presets")  # noqa: PTH118
+    if os.path.isdir(inside):  # noqa: PTH112
+        return inside
+    return os.path.join(os.path.dirname(package), "presets")  # noqa: PTH118, PTH120
+
+
+def search_path(preset_path: str | None = None) -> list[Place]:
+    """Return the presets directories that exist, the first to win first.
+
+    ``--preset-path``, then ``DSV3CALC_PATH`` (several, separated as in PATH), then the nearest
+    ``presets/`` upward from the working directory, then the user's configuration, then the
+    shipped ones. An explicitly named directory is kept also when it does not exist, so that the
+    search can say so.
+    """
+    places = []
+    if preset_path:
+        places.append(Place("--preset-path", preset_path))
+    for entry in os.environ.get(PRESET_PATH_VARIABLE, "").split(os.pathsep):
+        if entry:
+            places.append(Place(PRESET_PATH_VARIABLE, entry))
+    shipped = packaged_presets()
+    nearest = _nearest()
+    if nearest and nearest != shipped:
+        places.append(Place("nearest presets/ upward", nearest))
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111
+    configured = f"{home}/dsv3calc/presets"
+    if os.path.isdir(configured):  # noqa: PTH112
+        places.append(Place("user configuration", configured))
+    places.append(Place("shipped", shipped))
+    return places
+
+
+def _nearest() -> str | None:
+    """Find the nearest ``presets/`` that has a folder of ours, from the working directory up."""
+    try:
+        directory = os.getcwd()  # noqa: PTH109
+    except OSError:  # the working directory was removed
+        return None
+    while True:
+        candidate = os.path.join(directory, "presets")  # noqa: PTH118
+        if os.path.isdir(candidate) and any(  # noqa: PTH112
+            os.path.isdir(f"{candidate}/{folder}")  # noqa: PTH112
+            for folder in FOLDERS.values()
+        ):
+            return candidate
+        parent = os.path.dirname(directory)  # noqa: PTH120
+        if parent == directory:
+            return None
+        directory = parent
+
+
+def candidates(kind: str, name: str, preset_path: str | None = None) -> Iterator[tuple[Place, str]]:
+    """Yield every file of a preset name, the winner first."""
+    for place in search_path(preset_path):
+        path = f"{place.directory}/{FOLDERS[kind]}/{name}.yaml"
+        if os.path.isfile(path):  # noqa: PTH113
+            yield place, path
+
+
+def listing(kind: str, preset_path: str | None = None) -> dict[str, tuple[Place, str]]:
+    """Return the winning file of every preset name of a kind, by name; opens no file."""
+    found: dict[str, tuple[Place, str]] = {}
+    for place in search_path(preset_path):
+        try:
+            names = sorted(os.listdir(f"{place.directory}/{FOLDERS[kind]}"))  # noqa: PTH208
+        except OSError:  # a place without this kind
+            continue
+        for file in names:
+            name, ending = file[:-5], file[-5:]
+            if ending == ".yaml" and name not in found:
+                found[name] = place, f"{place.directory}/{FOLDERS[kind]}/{file}"
+    return dict(sorted(found.items()))
+
+
+def missing_places(preset_path: str | None) -> list[str]:
+    """Return explicitly named presets directories that do not exist."""
+    return [
+        f"{place.why} {place.directory}"
+        for place in search_path(preset_path)
+        if place.why in ("--preset-path", PRESET_PATH_VARIABLE)
+        and not Path(place.directory).is_dir()
+    ]

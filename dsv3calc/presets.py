@@ -1,0 +1,218 @@
+"""Presets: from a name, a path or standard input to a checked struct with its sources."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from dsv3calc import locate
+from dsv3calc.diagnostics import Problem, suggest
+from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.overrides import Override, apply_overrides, describe
+from dsv3calc.schema.convert import convert
+from dsv3calc.source import Source, read_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+T = TypeVar("T")
+
+ENDINGS = (".yaml", ".yml", ".json")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_MOST_CACHED = 256
+
+
+class Preset(Generic[T]):
+    """A loaded preset: its value, the file it came from, and what a reader must know of it.
+
+    ``place`` says why this file won; ``assumptions`` lists (field, text) of values that nothing
+    published states.
+    """
+
+    __slots__ = ("assumptions", "ignored", "kind", "name", "path", "place", "source", "value")
+
+    def __init__(self, kind: str, name: str, path: str, place: str, source: Source) -> None:
+        self.kind = kind
+        self.name = name
+        self.path = path
+        self.place = place
+        self.source = source
+        self.value: T = None  # type: ignore[assignment] # set by the loader, once converted
+        self.assumptions: list[tuple[str, str]] = []
+        self.ignored: list[str] = []
+
+
+def _type_of(kind: str) -> type[Any]:
+    """Return the struct of a kind, importing its schema alone."""
+    if kind == "model":
+        from dsv3calc.schema.model import Model
+
+        return Model
+    if kind == "hardware":
+        from dsv3calc.schema.hardware import Hardware
+
+        return Hardware
+    if kind == "comparison":
+        from dsv3calc.schema.comparison import Comparison
+
+        return Comparison
+    from dsv3calc.schema.precision import KVFormat, Precision
+
+    return Precision if kind == "precision" else KVFormat
+
+
+_CACHE: dict[tuple[Any, ...], Preset[Any]] = {}
+
+
+def load(
+    kind: str,
+    reference: str,
+    *,
+    preset_path: str | None = None,
+    overrides: Sequence[Override] = (),
+    ignore_keys: Sequence[str] = (),
+) -> Preset[Any]:
+    """Load a preset.
+
+    Parameters
+    ----------
+    kind
+        One of ``locate.FOLDERS``.
+    reference
+        A preset name; a path (it has a ``/`` or ends in .yaml, .yml or .json); or ``-``. For a
+        model, a folder holding a ``config.json``, and Hugging Face's JSON too.
+    preset_path
+        A presets directory to look in first.
+    overrides
+        ``--set`` values for this preset.
+    ignore_keys
+        Keys of a ``config.json`` to pass over.
+
+    Raises
+    ------
+    UsageError
+        If no preset has that name.
+    InvalidInput
+        If the file is not a valid preset, with every problem in it.
+    """
+    place, path = _resolve(kind, reference, preset_path)
+    if path == "-":
+        return _read(kind, "-", place, read_source("-"), overrides, ignore_keys)
+    try:
+        state = os.stat(path)
+    except OSError:
+        return _read(kind, path, place, read_source(path), overrides, ignore_keys)
+    key = (kind, path, state.st_mtime_ns, state.st_size, tuple(overrides), tuple(ignore_keys))
+    cached = _CACHE.get(key)
+    if cached is None:
+        cached = _read(kind, path, place, read_source(path), overrides, ignore_keys)
+        if len(_CACHE) >= _MOST_CACHED:
+            _CACHE.clear()
+        _CACHE[key] = cached
+    return cached
+
+
+def is_path(reference: str) -> bool:
+    """Tell whether a reference is a path rather than a preset name."""
+    return reference == "-" or "/" in reference or reference.lower().endswith(ENDINGS)
+
+
+def _resolve(kind: str, reference: str, preset_path: str | None) -> tuple[str, str]:
+    """Return why a file was taken, and the file."""
+    if reference == "-":
+        return "standard input", "-"
+    if is_path(reference):
+        if kind == "model" and os.path.isdir(reference):  # noqa: PTH112
+            return "given", os.path.join(reference, "config.json")  # noqa: PTH118
+        return "given", reference
+    if _NAME.fullmatch(reference):
+        for place, path in locate.candidates(kind, reference, preset_path):
+            return place.why, path
+        alias = _alias(kind, reference, preset_path)
+        if alias is not None:
+            return alias
+    raise _unknown(kind, reference, preset_path)
+
+
+def _alias(kind: str, name: str, preset_path: str | None) -> tuple[str, str] | None:
+    """Find the preset that lists a name among its aliases: only asked when no file has it."""
+    for place, path in locate.listing(kind, preset_path).values():
+        try:
+            with open(path, encoding="utf-8") as file:  # noqa: PTH123
+                head = file.read(4096)
+        except (OSError, UnicodeDecodeError):  # not ours to report: it was not asked for
+            continue
+        line = re.search(r"^aliases: *\[([^\]\n]*)\]", head, re.MULTILINE)
+        if line and name in [part.strip() for part in line[1].split(",")]:
+            return f"{place.why}, alias of {os.path.basename(path)[:-5]}", path  # noqa: PTH119
+    return None
+
+
+def _unknown(kind: str, name: str, preset_path: str | None) -> UsageError:
+    known = list(locate.listing(kind, preset_path))
+    close = suggest(name, known)
+    words = kind.replace("_", " ")
+    message = f"there is no {words} preset '{describe(name)}'"
+    missing = locate.missing_places(preset_path)
+    if missing:
+        message += f" (and no directory: {', '.join(missing)})"
+    hint = f"did you mean '{close}'? " if close else ""
+    hint += f"dsv3calc presets list {locate.FOLDERS[kind]}"
+    if os.path.exists(name):  # noqa: PTH110
+        hint += f"; for the file of that name write ./{name}"
+    return UsageError(message, hint)
+
+
+def _read(
+    kind: str,
+    path: str,
+    place: str,
+    source: Source,
+    overrides: Sequence[Override],
+    ignore_keys: Sequence[str],
+) -> Preset[Any]:
+    data = source.data
+    told: list[str] | None = None
+    preset: Preset[Any] = Preset(kind, "", path, place, source)
+    if path == "-" and source.text.lstrip()[:1] == "{":
+        source = preset.source = Source(source.name, source.text, "json")
+        data = source.data
+    if kind == "model" and _is_huggingface(source, data):
+        from dsv3calc.importers.huggingface import import_config
+
+        imported = import_config(source, ignore_keys=ignore_keys)
+        data = imported.data
+        told = imported.assumptions
+        preset.ignored += imported.ignored
+    if not isinstance(data, dict):
+        raise InvalidInput(
+            [Problem(source.name, 1, 1, f"a {kind} preset is a mapping of fields, not a value")]
+        )
+    edited, places = apply_overrides(kind, data, overrides)
+    preset.value = convert(source, edited, _type_of(kind), overrides=places)
+    preset.name = getattr(preset.value, "name", path)
+    if told is None:
+        told_fields = list(_assumed(preset.value))
+    else:  # an import's assumptions are told by the key that the config omits
+        told_fields = [("", text) for text in told]
+    preset.assumptions = [(field, f"{preset.name}: {text}") for field, text in told_fields]
+    preset.assumptions += [("", f"{preset.name}: --set {override.text}") for override in overrides]
+    return preset
+
+
+def _assumed(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield the fields whose values are assumptions, with the assumption in words."""
+    if not hasattr(value, "provenance"):
+        return
+    from dsv3calc.schema.provenance import assumed_fields
+
+    for field, origin in assumed_fields(value):
+        where = "" if field == "default" else f"{field}: "
+        yield field, f"{where}{origin.citation}" + (f" ({origin.note})" if origin.note else "")
+
+
+def _is_huggingface(source: Source, data: object) -> bool:
+    """Tell a ``config.json`` from our own schema written as JSON, which lists layer groups."""
+    return source.form == "json" and isinstance(data, dict) and "groups" not in data
