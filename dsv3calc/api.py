@@ -1,0 +1,138 @@
+"""The public Python API: queries as the command line writes them, presets as structs.
+
+Everything here raises the exceptions of ``dsv3calc.errors`` and never exits or prints.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import shlex
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from dsv3calc import presets
+from dsv3calc.errors import UsageError
+from dsv3calc.overrides import parse_overrides
+from dsv3calc.studies import dispatch
+from dsv3calc.studies.queries import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dsv3calc.ledger import Ledger
+    from dsv3calc.schema.hardware import Hardware
+    from dsv3calc.schema.model import Model
+    from dsv3calc.schema.precision import KVFormat, Precision
+    from dsv3calc.studies.answer import Answer
+
+
+@lru_cache(maxsize=1024)
+def parse_query(text: str) -> Query:
+    """Read a query written as on the command line, without ``dsv3calc`` in front.
+
+    Raises
+    ------
+    UsageError
+        If it is not a query that gives a ledger.
+    """
+    try:
+        arguments = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"cannot read the query: {error}") from None
+    if not arguments:
+        raise UsageError("the query is empty", "for example: params deepseek-v3")
+    if arguments[0] not in dispatch.STUDIES:
+        raise UsageError(
+            f"{arguments[0]!r} is no query",
+            f"queries start with {', '.join(dispatch.STUDIES)}",
+        )
+    from dsv3calc.cli import parse_request
+
+    request = parse_request(arguments)
+    if request is None or request.query is None:
+        raise UsageError(f"{text!r} asks for help, not for a number")
+    return request.query
+
+
+def answer(query: str | Query) -> Answer:
+    """Answer a query with its columns, rows, assumptions, warnings and sources.
+
+    Parameters
+    ----------
+    query
+        A query as on the command line (``"flops deepseek-v3 --phase decode"``), or as a struct of
+        ``dsv3calc.studies.queries``. Output options are accepted and mean nothing here.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query, a preset or a file is wrong.
+    """
+    return dispatch.answer(parse_query(query) if isinstance(query, str) else query)
+
+
+def query(query: str | Query) -> Ledger:
+    """Answer a query about one design with its ledger.
+
+    >>> query("params deepseek-v3")["parameters.total"]
+    671026419200
+
+    Raises
+    ------
+    UsageError
+        If the query compares several designs: :func:`answer` has a ledger for each.
+    InvalidInput
+        As a preset or a file is wrong.
+    """
+    found = answer(query)
+    if len(found.columns) != 1:
+        raise UsageError(
+            f"the query has {len(found.columns)} columns", "dsv3calc.answer(...).columns"
+        )
+    ledger = found.columns[0].ledger
+    ledger.assumptions = found.assumptions
+    ledger.warnings = found.warnings
+    ledger.sources = found.sources
+    return ledger
+
+
+def load_model(
+    reference: str,
+    *,
+    set: Sequence[str] = (),  # noqa: A002 - named as the option is
+    preset_path: str | None = None,
+    ignore_keys: Sequence[str] = (),
+) -> Model:
+    """Load a model by preset name, path, ``config.json`` or ``-``, with ``NAME=VALUE`` overrides.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        If there is no such preset, or it is not valid.
+    """
+    model: Model = presets.load(
+        "model",
+        reference,
+        preset_path=preset_path,
+        overrides=parse_overrides(set),
+        ignore_keys=tuple(ignore_keys),
+    ).value
+    return model
+
+
+def load_hardware(reference: str, *, preset_path: str | None = None) -> Hardware:
+    """Load a device; raises as :func:`load_model` does."""
+    hardware: Hardware = presets.load("hardware", reference, preset_path=preset_path).value
+    return hardware
+
+
+def load_precision(reference: str, *, preset_path: str | None = None) -> Precision:
+    """Load a precision; raises as :func:`load_model` does."""
+    precision: Precision = presets.load("precision", reference, preset_path=preset_path).value
+    return precision
+
+
+def load_kv_format(reference: str, *, preset_path: str | None = None) -> KVFormat:
+    """Load a KV-cache format; raises as :func:`load_model` does."""
+    kv_format: KVFormat = presets.load("kv_format", reference, preset_path=preset_path).value
+    return kv_format

@@ -1,0 +1,199 @@
+"""Options that commands share, and the parsers of their values."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dsv3calc import quantity
+from dsv3calc.commands.request import Request, output_options
+from dsv3calc.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dsv3calc.studies.queries import Query
+
+
+class Amount(int):
+    """A quantity read from the command line; ``note`` tells how an ambiguous suffix was read."""
+
+    note: str | None = None
+
+
+def amount(option: str, dimension: str, minimum: int = 1) -> Callable[[str], Amount]:
+    """Return a parser of a whole number of ``dimension`` with suffixes."""
+
+    def parse(text: str) -> Amount:
+        try:
+            value = quantity.parse(text, dimension, minimum=minimum)
+        except UsageError as error:
+            raise UsageError(f"{option} {error.message}", error.hint) from None
+        found = Amount(value)
+        found.note = quantity.other_reading(text, dimension)
+        return found
+
+    parse.__name__ = dimension
+    return parse
+
+
+def notes(*amounts: int | None) -> tuple[str, ...]:
+    """Return the notes of the quantities that have one."""
+    found = [getattr(each, "note", None) for each in amounts]
+    return tuple(note for note in found if note)
+
+
+def complete(kind: str) -> Callable[[str], list[str]]:
+    """Return a shell completion of preset names that reads file names only."""
+
+    def names(incomplete: str) -> list[str]:
+        from dsv3calc.locate import listing
+
+        return [name for name in listing(kind) if name.startswith(incomplete)]
+
+    return names
+
+
+def choice(convention: str) -> Callable[[], list[str]]:
+    """Return a shell completion of a convention's choices."""
+
+    def names() -> list[str]:
+        from dsv3calc.accounting.conventions import CHOICES
+
+        return list(CHOICES[convention][1])
+
+    return names
+
+
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Preset name, path to a preset or config.json (or its folder), or - for stdin.",
+        autocompletion=complete("model"),
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Change a field: num_experts_per_tok=4, groups.1.attention.head_dim=64, "
+        "hardware.memory.bandwidth='4 TB/s'. Repeatable.",
+    ),
+]
+PresetPathOption = Annotated[
+    str | None,
+    typer.Option("--preset-path", metavar="DIR", help="Look for presets here first."),
+]
+IgnoreKeyOption = Annotated[
+    list[str] | None,
+    typer.Option("--ignore-key", metavar="KEY", help="Pass over a key of a config.json."),
+]
+BatchOption = Annotated[
+    Amount | None,
+    typer.Option("--batch", parser=amount("--batch", "count"), metavar="N", help="Sequences."),
+]
+SeqOption = Annotated[
+    Amount | None,
+    typer.Option(
+        "--seq",
+        parser=amount("--seq", "tokens"),
+        metavar="TOKENS",
+        help="New tokens of each sequence [4096 in train and prefill, 1 in decode].",
+    ),
+]
+MlaOption = Annotated[
+    str | None,
+    typer.Option(
+        "--mla",
+        metavar="FORM",
+        help="naive, absorbed or latent [by phase].",
+        autocompletion=choice("mla"),
+    ),
+]
+MtpOption = Annotated[bool, typer.Option("--with-mtp", help="Count multi-token prediction.")]
+KVDtypeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--kv-dtype",
+        metavar="NAME",
+        help="bf16, fp8, int8, int4, fp8-mla, or a path [bf16].",
+        autocompletion=complete("kv_format"),
+    ),
+]
+ConventionOption = Annotated[
+    str | None,
+    typer.Option("--convention", metavar="NAME", help="A bundle, such as isca25-table2."),
+]
+AsOption = Annotated[
+    str | None, typer.Option("--as", metavar="LIBRARY", help="Count as transformers does.")
+]
+
+_OUTPUT: dict[str, tuple[Any, Any]] = {
+    "format_": (
+        Annotated[
+            str | None,
+            typer.Option("--format", metavar="FORMAT", help="table, json, csv or markdown [table]."),
+        ],
+        None,
+    ),
+    "json": (Annotated[bool, typer.Option("--json", help="Short for --format json.")], False),
+    "output": (
+        Annotated[
+            str | None,
+            typer.Option("--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."),
+        ],
+        None,
+    ),
+    "force": (Annotated[bool, typer.Option("--force", help="Let -o overwrite.")], False),
+    "exact": (Annotated[bool, typer.Option("--exact", help="Print unrounded numbers.")], False),
+    "color": (
+        Annotated[
+            str,
+            typer.Option("--color", metavar="WHEN", help="auto, always or never."),
+        ],
+        "auto",
+    ),
+}
+
+
+def with_output(function: Callable[..., Any]) -> Callable[..., Request]:
+    """Give a command the output options, and turn the query it returns into a request.
+
+    A command that returns a callable instead asks nothing of the studies: the callable makes the
+    answer.
+    """
+    own = inspect.signature(function, eval_str=True)
+
+    def command(**arguments: Any) -> Request:
+        shown = output_options(
+            arguments.pop("format_"),
+            arguments.pop("output"),
+            arguments.pop("color"),
+            json=arguments.pop("json"),
+            force=arguments.pop("force"),
+            exact=arguments.pop("exact"),
+        )
+        result: Query | Callable[[], Any] = function(**arguments)
+        if callable(result):
+            return Request(None, shown, result)
+        return Request(result, shown)
+
+    extra = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (kind, default) in _OUTPUT.items()
+    ]
+    parameters = [
+        each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own.parameters.values()
+    ]
+    command.__signature__ = own.replace(  # type: ignore[attr-defined]
+        parameters=[*parameters, *extra], return_annotation=Request
+    )
+    command.__annotations__ = {each.name: each.annotation for each in [*parameters, *extra]}
+    command.__doc__ = function.__doc__
+    command.__name__ = function.__name__
+    return command

@@ -1,0 +1,85 @@
+"""What a command returns: the query it understood and how to show the answer."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dsv3calc.errors import UsageError
+from dsv3calc.exit_status import ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dsv3calc.studies.answer import Answer
+    from dsv3calc.studies.queries import Query
+
+FORMATS = ("table", "json", "csv", "markdown")
+_BY_ENDING = {".json": "json", ".csv": "csv", ".md": "markdown"}
+
+
+class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How an answer is shown, and where."""
+
+    format: str = "table"
+    file: str | None = None
+    force: bool = False
+    exact: bool = False
+    color: str = "auto"
+
+
+def output_options(
+    format_: str | None, file: str | None, color: str, *, json: bool, force: bool, exact: bool
+) -> OutputOptions:
+    """Check the output options of a command line together.
+
+    Raises
+    ------
+    UsageError
+        If two of them contradict each other or a value is unknown.
+    """
+    if json and format_ not in (None, "json"):
+        raise UsageError(f"--json and --format {format_} contradict each other", "give one")
+    if format_ is not None and format_ not in FORMATS:
+        raise UsageError(f"--format {format_!r}: choose one of {', '.join(FORMATS)}")
+    if color not in ("auto", "always", "never"):
+        raise UsageError(f"--color {color!r}: choose one of auto, always, never")
+    if force and not file:
+        raise UsageError("--force allows -o to overwrite a file, but no -o FILE is given")
+    chosen = "json" if json else format_
+    if chosen is None and file:
+        chosen = next((name for end, name in _BY_ENDING.items() if file.endswith(end)), None)
+    return OutputOptions(
+        format=chosen or "table", file=file, force=force, exact=exact, color=color
+    )
+
+
+class Request:
+    """A query, or another source of an answer, with the output options of its command line."""
+
+    __slots__ = ("output", "query", "source")
+
+    def __init__(
+        self, query: Query | None, output: OutputOptions, source: Callable[[], Answer] | None = None
+    ) -> None:
+        self.query = query
+        self.output = output
+        self.source = source
+
+    def answer(self) -> Answer:
+        """Ask the study."""
+        if self.source is not None:
+            return self.source()
+        from dsv3calc.studies.dispatch import answer
+
+        assert self.query is not None  # noqa: S101 - one of the two is given
+        return answer(self.query)
+
+    def respond(self) -> ExitStatus:
+        """Answer and show."""
+        from dsv3calc.output.write import show
+
+        show(self.answer(), self.output)
+        return ExitStatus.OK

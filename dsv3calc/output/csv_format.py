@@ -1,0 +1,39 @@
+"""CSV: one line per value in base units; a listing as its rows."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dsv3calc.commands.request import OutputOptions
+    from dsv3calc.studies.answer import Answer
+
+
+def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # noqa: ARG001 - one interface
+    """Return the rows of a listing, or every value of every column, unrounded."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    if answer.rows:
+        headings = list(answer.rows[0])
+        writer.writerow(headings)
+        writer.writerows([_cell(row.get(name)) for name in headings] for row in answer.rows)
+        return buffer.getvalue()
+    named = [column.ledger.named() for column in answer.columns]
+    names = list(dict.fromkeys(name for lines in named for name in lines))
+    writer.writerow(["quantity", "unit", *(column.id for column in answer.columns)])
+    for name in names:
+        unit = next(lines[name].unit for lines in named if name in lines)
+        values = [lines[name].value if name in lines else "" for lines in named]
+        writer.writerow([name, unit, *values])
+    return buffer.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    if isinstance(value, str) and value[:1] in "=+-@\t\r" and value:
+        return f"'{value}"  # a spreadsheet would run it as a formula
+    return "" if value is None else value

@@ -1,0 +1,48 @@
+"""JSON: the contract for machines. Raw base units, exact integers, nothing rounded."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.studies.answer import SCHEMA_VERSION, line_tree
+
+if TYPE_CHECKING:
+    from dsv3calc.commands.request import OutputOptions
+    from dsv3calc.studies.answer import Answer
+
+
+def as_data(answer: Answer) -> dict[str, Any]:
+    """Return an answer as the plain data of the published schema."""
+    columns = []
+    for column in answer.columns:
+        named = column.ledger.named()
+        columns.append(
+            {
+                "id": column.id,
+                "title": column.title,
+                "values": {name: line.value for name, line in named.items()},
+                "units": {name: line.unit for name, line in named.items()},
+                "ledger": {
+                    "title": column.ledger.title,
+                    "lines": [line_tree(line) for line in column.ledger.lines],
+                },
+            }
+        )
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": answer.command,
+        "query": answer.query,
+        "columns": columns,
+        "rows": answer.rows,
+        "assumptions": answer.assumptions,
+        "warnings": answer.warnings,
+        "notes": answer.notes,
+        "sources": answer.sources,
+    }
+
+
+def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # noqa: ARG001 - one interface
+    """Return an answer as one JSON document."""
+    return json.dumps(as_data(answer), indent=2, allow_nan=False, ensure_ascii=False) + "\n"

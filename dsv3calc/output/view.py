@@ -1,0 +1,105 @@
+"""What the formats for people show of an answer: tables of text, built once for all of them."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.quantity import format_quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dsv3calc.ledger import Line
+    from dsv3calc.studies.answer import Answer
+
+VIEWS = {
+    "params-component": "params",
+    "params-tensor": "params",
+    "params-layer": "params",
+    "flops": "flops",
+    "kv": "kv",
+    "compare": "compare",
+}
+"""View of an answer -> module of ``dsv3calc.output.views``; others list their rows as they are."""
+
+
+class Table:
+    """A table: its headings and its rows, the first column left-aligned, the others right.
+
+    A row that starts with a heading alone (the other cells empty) opens a section. ``left`` names
+    further columns that hold words.
+    """
+
+    __slots__ = ("headings", "left", "rows", "title")
+
+    def __init__(
+        self,
+        title: str,
+        headings: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        left: Sequence[int] = (),
+    ) -> None:
+        self.title = title
+        self.headings = list(headings)
+        self.rows = [list(row) for row in rows]
+        self.left = {0, *left}
+
+
+class View:
+    """The tables of an answer, with a heading that says what was counted."""
+
+    __slots__ = ("heading", "tables")
+
+    def __init__(self, heading: str, tables: Sequence[Table]) -> None:
+        self.heading = heading
+        self.tables = list(tables)
+
+
+SHOWN_UNITS = {
+    "elements": "1",
+    "tokens/s": "1",
+    "FLOP/B": "1",
+    "FLOP/token": "FLOP",
+    "B/token": "B",
+}
+"""Units that a table's labels already say; JSON and CSV keep them."""
+
+
+def show(line: Line | None, *, exact: bool) -> str:
+    """Return a line's value with its unit for a person; a dash where there is none."""
+    if line is None:
+        return "-"
+    return format_quantity(line.value, SHOWN_UNITS.get(line.unit, line.unit), exact=exact)
+
+
+def build(answer: Answer, *, exact: bool) -> View:
+    """Build the view of an answer."""
+    module = VIEWS.get(answer.view)
+    if module is None:
+        return rows_view(answer)
+    view: View = import_module(f"dsv3calc.output.views.{module}").build(answer, exact=exact)
+    return view
+
+
+def rows_view(answer: Answer) -> View:
+    """Show the rows of a listing as they are."""
+    headings = list(answer.rows[0]) if answer.rows else []
+    rows = [[_text(row.get(name)) for name in headings] for row in answer.rows]
+    words = [i for i, _ in enumerate(headings) if not all(_is_number(row[i]) for row in rows)]
+    return View(answer.query.get("heading", ""), [Table("", headings, rows, words)] if rows else [])
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(",", "").replace(".", "").replace("-", "").isdigit()
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,2 @@
+"""The tables of each query, one file per command."""
+# SPDX-License-Identifier: Apache-2.0

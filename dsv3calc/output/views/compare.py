@@ -1,0 +1,109 @@
+"""Table of ``compare``: quantities down, designs across, ratios to the baseline beside."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.output.view import Table, View, show
+
+if TYPE_CHECKING:
+    from dsv3calc.ledger import Line
+    from dsv3calc.studies.answer import Answer
+
+_BOUNDS = (
+    ("compute_time", "compute"),
+    ("memory_time", "memory"),
+    ("intensity", "FLOP per byte"),
+    ("ridge", "  at the ridge"),
+    ("tokens_per_gpu_second", "tokens per GPU-s"),
+)
+ROWS = (
+    (
+        "parameters",
+        (
+            ("parameters.total", "total"),
+            ("parameters.active", "active per token"),
+            ("parameters.active_share", "active share"),
+        ),
+    ),
+    (
+        "weights",
+        (
+            ("weights.bytes", "own precision"),
+            ("weights.in.bf16.bytes", "bf16"),
+            ("weights.in.fp8-deepseek-v3.bytes", "fp8"),
+            ("weights.in.int4.bytes", "int4"),
+        ),
+    ),
+    (
+        "training per token",
+        (
+            ("flops.train.per_token_by_attention.causal", "causal attention"),
+            ("flops.train.per_token_by_attention.full", "full, masked too"),
+            ("flops.train.per_token_by_attention.half", "half, S²/2"),
+        ),
+    ),
+    ("decode per token", (("flops.decode.per_token", "{context:,} cached"),)),
+    (
+        "KV cache, {kv_dtype}",
+        (
+            ("kv_cache.bytes_per_token", "one more token"),
+            ("kv_cache.bytes_per_sequence", "{context:,} tokens"),
+            ("kv_cache.bytes", "batch of {batch:,}"),
+        ),
+    ),
+    ("prefill bounds/token", tuple((f"roofline.prefill.{n}", words) for n, words in _BOUNDS)),
+    ("decode bounds/token", tuple((f"roofline.decode.{n}", words) for n, words in _BOUNDS)),
+)
+"""Section -> the lines shown in it and their labels."""
+
+
+def build(answer: Answer, *, exact: bool) -> View:
+    """Build the table."""
+    query = answer.query
+    named = [column.ledger.named() for column in answer.columns]
+    rows: list[list[str]] = []
+    for section, quantities in ROWS:
+        found = []
+        for name, label in quantities:
+            if not any(name in lines for lines in named):
+                continue
+            if name == "kv_cache.bytes" and query["batch"] == 1:
+                continue
+            found.append([f"  {label.format_map(query)}", *(_cell(lines, name, exact) for lines in named)])
+        if found:
+            words = section.format_map(query)
+            if name.startswith("roofline."):
+                phase = name.split(".")[1]
+                found.append(["  bound by", *(_binding(lines, phase) for lines in named)])
+            rows += [[words], *found]
+    heading = (
+        f"batch {query['batch']:,}; training and prefill of {query['sequence']:,} tokens, "
+        f"decode at {query['context']:,}; ratios to {query['baseline']}"
+    )
+    if "hardware" in query:
+        heading = f"{query['hardware']}, {heading}"
+    headings = ["", *(column.title for column in answer.columns)]
+    return View(heading, [Table("", headings, rows)])
+
+
+def _cell(lines: dict[str, Line], name: str, exact: bool) -> str:  # noqa: FBT001
+    text = show(lines.get(name), exact=exact)
+    ratio = lines.get(f"ratio_to_baseline.{name}")
+    if ratio is None or name == "parameters.active_share" or name.endswith(".ridge"):
+        return text
+    return f"{text} ({_times(ratio.value)})"
+
+
+def _times(value: float) -> str:
+    if 0.01 <= value < 1000:  # noqa: PLR2004 - where two decimals or three digits say enough
+        return f"{value:.3g}x" if value >= 10 else f"{value:.2f}x"  # noqa: PLR2004
+    return f"{value:.1e}x"
+
+
+def _binding(lines: dict[str, Line], phase: str) -> str:
+    compute, memory = (
+        lines[f"roofline.{phase}.{kind}_time"].value for kind in ("compute", "memory")
+    )
+    return "compute" if compute >= memory else "memory"

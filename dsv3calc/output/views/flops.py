@@ -1,0 +1,78 @@
+"""Tables of ``flops``: components, the total, and the three ways of counting attention."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.output.view import Table, View, show
+from dsv3calc.quantity import format_quantity
+
+if TYPE_CHECKING:
+    from dsv3calc.ledger import Line
+    from dsv3calc.studies.answer import Answer
+
+LABELS = {
+    "attention_projections": "attention projections",
+    "attention_core": "attention core",
+    "indexer": "DSA indexer",
+    "dense_ffn": "dense feed-forward",
+    "routed_experts": "routed experts",
+    "shared_experts": "shared experts",
+    "router": "router",
+    "head": "head",
+    "mtp": "MTP modules",
+}
+COUNTS = {
+    "causal": "causal, exact",
+    "full": "full, masked pairs too",
+    "half": "half, S²/2",
+}
+
+
+def build(answer: Answer, *, exact: bool) -> View:
+    """Build the tables."""
+    column = answer.columns[0]
+    named = column.ledger.named()
+    total, tokens = named["flops.total"], named["flops.tokens"].value
+    query = answer.query
+    heading = (
+        f"{column.title}: {query['phase']}, batch {query['batch']:,}, "
+        f"{query['sequence']:,} new tokens each, {query['past']:,} cached"
+    )
+    rows = []
+    if total.rule == "sum":
+        rows = [
+            [LABELS[line.name.rpartition(".")[2]], *_cells(line, tokens, exact), _share(line, total)]
+            for line in total.parts
+            if line.value
+        ]
+    rows.append([f"total ({total.convention})", *_cells(total, tokens, exact), _share(total, total)])
+    tables = [Table("", ["component", "FLOPs", "per token", "share"], rows)]
+    counts = [(count, named.get(f"flops.by_attention.{count}")) for count in COUNTS]
+    if len({line.value for _, line in counts if line is not None}) > 1:
+        tables.append(
+            Table(
+                "",
+                ["attention counted", "FLOPs", "per token"],
+                [
+                    [COUNTS[count], *_cells(line, tokens, exact)]
+                    for count, line in counts
+                    if line is not None
+                ],
+            )
+        )
+    return View(heading, tables)
+
+
+def _cells(line: Line, tokens: int, exact: bool) -> list[str]:  # noqa: FBT001
+    if exact:
+        whole, rest = divmod(line.value, tokens)
+        per_token = f"{whole:,} FLOP" if not rest else f"{line.value:,}/{tokens:,} FLOP"
+    else:
+        per_token = format_quantity(line.value / tokens, "FLOP")
+    return [show(line, exact=exact), per_token]
+
+
+def _share(line: Line, total: Line) -> str:
+    return f"{100 * line.value / (total.value or 1):.2f} %"

@@ -1,0 +1,43 @@
+"""Table of ``kv``: the cache per token, per layer, per sequence, in all, and what fits."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.output.view import Table, View, show
+
+if TYPE_CHECKING:
+    from dsv3calc.studies.answer import Answer
+
+
+def build(answer: Answer, *, exact: bool) -> View:
+    """Build the table."""
+    column = answer.columns[0]
+    named = column.ledger.named()
+    query = answer.query
+    rows = [["one more token appends", show(named["kv_cache.bytes_per_token"], exact=exact)]]
+    per_layer = "kv_cache.bytes_per_token_per_layer"
+    if per_layer in named:
+        rows.append(["  in each layer", show(named[per_layer], exact=exact)])
+    else:
+        for name, line in named.items():
+            if name.startswith(f"{per_layer}.") and name.count(".") == per_layer.count(".") + 2:
+                label = name.removeprefix(f"{per_layer}.").replace(".", " ")
+                rows.append([f"  in each layer of {label}", show(line, exact=exact)])
+    rows.append(
+        [f"a sequence of {query['tokens']:,} tokens", show(named["kv_cache.bytes_per_sequence"], exact=exact)]
+    )
+    if query["batch"] != 1:
+        rows.append([f"batch of {query['batch']:,}", show(named["kv_cache.bytes"], exact=exact)])
+    if "fit" in query:
+        rows += [
+            [f"{query['tokens']:,}-token sequences that fit", f"{named['kv_cache.fit.sequences'].value:,}"]
+        ]
+        longest = named.get("kv_cache.fit.tokens")
+        if longest is not None:
+            each = "" if query["batch"] == 1 else f" in each of {query['batch']:,} sequences"
+            rows.append([f"longest context that fits{each}", f"{longest.value:,} tokens"])
+    pages = f", pages of {query['page_size']:,} tokens" if query["page_size"] != 1 else ""
+    heading = f"{column.title}: KV cache in {query['kv_dtype']}{pages}"
+    return View(heading, [Table("", ["KV cache", "bytes"], rows)])

@@ -1,0 +1,104 @@
+"""Tables of ``params``: components (or tensors, or layers), totals, and bytes by data type."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.output.view import Table, View, show
+
+if TYPE_CHECKING:
+    from dsv3calc.ledger import Ledger, Line
+    from dsv3calc.studies.answer import Answer
+
+LABELS = {
+    "embedding": "embedding",
+    "head": "head",
+    "attention": "attention",
+    "dense_ffn": "dense feed-forward",
+    "routed_experts": "routed experts",
+    "shared_experts": "shared experts",
+    "router": "router",
+    "norms": "norms",
+    "indexer": "DSA indexer",
+    "mtp": "MTP modules",
+    "mtp_copies": "MTP's embedding, head",
+    "scales": "quantisation scales",
+}
+
+
+def build(answer: Answer, *, exact: bool) -> View:
+    """Build the tables."""
+    column = answer.columns[0]
+    named = column.ledger.named()
+    variant, precision = answer.query["variant"], answer.query["precision"]
+    tables = [_layers(answer) if answer.view == "params-layer" else _components(answer, named, exact)]
+    totals = [
+        [words, show(named[name], exact=exact)]
+        for name, words in (
+            ("parameters.total", "total"),
+            ("parameters.active", "active per token"),
+            ("parameters.active_without_embedding", "active without input embedding"),
+        )
+    ]
+    if "parameters.mtp" in named and "parameters.components.mtp" not in named:
+        totals.append(["MTP modules, not counted above", show(named["parameters.mtp"], exact=exact)])
+    tables.append(Table("", [f"variant {variant}", "parameters"], totals))
+    tables.append(_weights(column.ledger, named, precision, exact=exact))
+    return View(f"{column.title}: parameters, variant {variant}", tables)
+
+
+def _components(answer: Answer, named: dict[str, Line], exact: bool) -> Table:  # noqa: FBT001
+    total = named["parameters.total"]
+    rows = []
+    for line in total.parts:
+        if not line.value:
+            continue
+        name = line.name.rpartition(".")[2]
+        rows.append([LABELS.get(name, name), *_cells(line, total, exact)])
+        if answer.view == "params-tensor":
+            parts = line.parts[0].parts if name == "mtp" else line.parts
+            for part in parts:
+                label = part.name.removeprefix(line.name).removeprefix("parameters.mtp").strip(".")
+                rows.append([f"  {label}", *_cells(part, total, exact)])
+    return Table("", ["component", "parameters", "share"], rows)
+
+
+def _cells(line: Line, total: Line, exact: bool) -> list[str]:  # noqa: FBT001
+    return [show(line, exact=exact), f"{100 * line.value / (total.value or 1):.2f} %"]
+
+
+def _layers(answer: Answer) -> Table:
+    """List the layers; runs of equal layers are shown once, as a range."""
+    names = [
+        name
+        for name in answer.rows[0]
+        if name not in ("layer", "group", "attention_type", "feed_forward_type", "total")
+        and any(row.get(name) for row in answer.rows)
+    ]
+    rows: list[list[str]] = []
+    first = last = None
+    previous: dict[str, object] = {}
+    for row in answer.rows:
+        rest = {name: value for name, value in row.items() if name != "layer"}
+        if rows and rest == previous and isinstance(row["layer"], int):
+            last = row["layer"]
+            rows[-1][0] = f"{first}-{last}"
+            continue
+        first, previous = row["layer"], rest
+        kind = " ".join(filter(None, (row["attention_type"], row["feed_forward_type"])))
+        shown = [f"{row[name]:,}" if row.get(name) else "" for name in names]
+        rows.append([str(first), kind, *shown, f"{row['total']:,}"])
+    headings = ["layer", "kind", *(LABELS.get(name, name) for name in names), "total"]
+    return Table("", headings, rows, left=(1,))
+
+
+def _weights(ledger: Ledger, named: dict[str, Line], precision: str, *, exact: bool) -> Table:
+    elements = {line.name.rpartition(".")[2]: line for line in named["weights.elements"].parts}
+    rows = []
+    for line in named["weights.bytes"].parts:
+        dtype = line.name.rpartition(".")[2]
+        rows.append([dtype, show(elements[dtype], exact=exact), show(line, exact=exact)])
+    total = ledger.find("weights.elements"), named["weights.bytes"]
+    rows.append(["total, scales included", *(show(line, exact=exact) for line in total)])
+    return Table("", [f"weights in {precision}", "elements", "bytes"], rows)

@@ -1,0 +1,115 @@
+"""The answer to a query: columns of ledgers, rows where a command lists things, what to know."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dsv3calc.ledger import Ledger, Line
+    from dsv3calc.presets import Preset
+
+SCHEMA_VERSION = 1
+
+
+class Column:
+    """One design's ledger with a short id and a title."""
+
+    __slots__ = ("id", "ledger", "title")
+
+    def __init__(self, id_: str, title: str, ledger: Ledger) -> None:
+        self.id = id_
+        self.title = title
+        self.ledger = ledger
+
+
+class Answer:
+    """What a query found; every output format is a view of it."""
+
+    __slots__ = (
+        "assumptions",
+        "columns",
+        "command",
+        "notes",
+        "query",
+        "rows",
+        "sources",
+        "view",
+        "warnings",
+    )
+
+    def __init__(self, command: str, query: dict[str, Any], view: str = "") -> None:
+        self.command = command
+        self.query = query
+        self.view = view or command
+        self.columns: list[Column] = []
+        self.rows: list[dict[str, Any]] = []
+        self.assumptions: list[str] = []
+        self.warnings: list[str] = []
+        self.notes: list[str] = []
+        self.sources: list[dict[str, str]] = []
+
+    def cite(self, *presets: Preset[Any] | None, used: tuple[str, ...] = ()) -> None:
+        """Take over the sources and assumptions of presets that the answer stands on.
+
+        ``used`` limits the assumptions to fields with these prefixes.
+        """
+        for preset in presets:
+            if preset is None:
+                continue
+            for name, source in getattr(preset.value, "sources", {}).items():
+                entry = {
+                    "id": f"{preset.name}:{name}",
+                    "kind": source.kind,
+                    "citation": source.citation,
+                    "url": source.url,
+                    "read": source.read,
+                }
+                if entry not in self.sources:
+                    self.sources.append(entry)
+            add_new(
+                self.assumptions,
+                [text for field, text in preset.assumptions if not used or field.startswith(used)],
+            )
+            if preset.ignored:
+                listed = f"{preset.name}: ignored keys: {', '.join(preset.ignored)}"
+                add_new(self.notes, [listed])
+
+    def warn(self, text: str) -> None:
+        """Add a warning once."""
+        add_new(self.warnings, [text])
+
+
+def add_new(texts: list[str], more: Sequence[str]) -> None:
+    """Append the texts that are not listed yet."""
+    texts.extend(text for text in more if text not in texts)
+
+
+def line_tree(line: Line) -> dict[str, Any]:
+    """Return a line and everything below it as plain data: the ``ledger`` of the contract."""
+    tree: dict[str, Any] = {
+        "name": line.name,
+        "value": line.value,
+        "unit": line.unit,
+        "rule": line.rule,
+    }
+    if line.convention:
+        tree["convention"] = line.convention
+    if line.formula is not None:
+        tree["formula"] = f"{line.formula.subject}.{line.formula.name}"
+        tree["arguments"] = {
+            name: _argument(value, origin) for name, value, origin in line.arguments
+        }
+    if line.parts:
+        tree["parts"] = [line_tree(part) for part in line.parts]
+    return tree
+
+
+def _argument(value: Any, origin: str) -> Any:
+    if hasattr(value, "rule"):
+        if value.rule == "given":
+            return {"value": value.value, "from": value.name}
+        return line_tree(value)
+    return {"value": value, "from": origin} if origin else {"value": value}

@@ -1,0 +1,337 @@
+"""Answer ``compare``: designs side by side, each number with its ratio to the baseline."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dsv3calc.accounting.conventions import choose_conventions
+from dsv3calc.accounting.flops import flops_lines
+from dsv3calc.accounting.kv_cache import kv_lines
+from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines, weight_lines
+from dsv3calc.accounting.roofline import peak_of, roofline_lines
+from dsv3calc.diagnostics import quote, suggest
+from dsv3calc.errors import UsageError
+from dsv3calc.ledger import Ledger, Line, combined, given
+from dsv3calc.overrides import Override
+from dsv3calc.schema.workload import Conventions, Workload
+from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.designs import Desk, check_kv_format, positive, warn_inapplicable
+from dsv3calc.studies.queries import CompareQuery, as_dict
+from dsv3calc.studies.vary import read_changes, split_variation, vary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dsv3calc.presets import Preset
+    from dsv3calc.schema.comparison import Comparison, Design
+    from dsv3calc.schema.hardware import Hardware
+    from dsv3calc.schema.model import Model
+
+WEIGHT_PRECISIONS = ("bf16", "fp8-deepseek-v3", "int4")
+"""Precisions under which every design's weights are shown beside its own."""
+
+DEFAULT_SEQUENCE = 4096
+DEFAULT_CONTEXT = 4096
+
+SECTIONS = ("parameters", "weights", "flops", "kv_cache", "roofline")
+
+
+class Entry:
+    """One column to be: a loaded model, its title, its precision."""
+
+    __slots__ = ("changed", "model", "precision", "preset", "title")
+
+    def __init__(
+        self,
+        preset: Preset[Model],
+        title: str,
+        precision: str | None,
+        changes: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self.preset = preset
+        self.title = title
+        self.changed = bool(changes)
+        self.model = vary(preset.value, changes) if changes else preset.value
+        self.precision = dict(changes).get("precision", precision)
+
+
+def answer_compare(query: CompareQuery) -> Answer:
+    """Put designs side by side.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query or a preset is wrong.
+    """
+    desk = Desk(query)
+    query, entries = _entries(desk, query)
+    if not entries:
+        raise UsageError(
+            "compare needs a model",
+            "dsv3calc compare deepseek-v3 qwen2.5-72b llama-3.1-405b --hardware h800",
+        )
+    rows = _sections(query.rows)
+    batch = positive("--batch", query.batch, 1)
+    context = positive("--context", query.context, DEFAULT_CONTEXT)
+    sequence = positive("--seq", query.sequence, DEFAULT_SEQUENCE)
+    conventions = choose_conventions(
+        {"mla": query.mla, "mtp": "in" if query.with_mtp else None}
+    )
+    hardware = desk.hardware(query.hardware) if query.hardware else None
+    kv_format = desk.kv_format(query.kv_dtype)
+    if "roofline" in query.rows and hardware is None:
+        raise UsageError("--rows roofline needs --hardware", "for example --hardware h800")
+    answer = Answer("compare", as_dict(query))
+    answer.query |= {"batch": batch, "context": context, "sequence": sequence}
+    answer.query |= {"kv_dtype": kv_format.name, "precision": query.precision or "each its own"}
+    if hardware is not None:
+        answer.query["hardware"] = hardware.name
+    answer.notes += query.notes
+
+    workloads = {
+        "train": Workload(phase="train", batch=batch, sequence=sequence, past=0),
+        "prefill": Workload(phase="prefill", batch=batch, sequence=sequence, past=0),
+        "decode": Workload(phase="decode", batch=batch, sequence=1, past=context),
+    }
+    for entry in entries:
+        precision = desk.precision(entry.precision, entry.preset)
+        check_kv_format(entry.preset, kv_format) if not entry.changed else None
+        lines: list[Line] = []
+        if "parameters" in rows:
+            lines += _parameter_rows(entry.model)
+        if "weights" in rows:
+            lines += _weight_rows(desk, entry.model, precision)
+        if "flops" in rows:
+            lines += _flops_rows(entry.model, workloads, conventions)
+        if "kv_cache" in rows:
+            lines += kv_lines(
+                entry.model, kv_format.value, conventions, batch=batch, tokens=context
+            )
+        if "roofline" in rows and hardware is not None:
+            for phase in ("prefill", "decode"):
+                lines += roofline_lines(
+                    f"roofline.{phase}",
+                    entry.model,
+                    workloads[phase],
+                    conventions,
+                    precision=precision.value,
+                    kv_format=kv_format.value,
+                    hardware=hardware.value,
+                )
+            _warn_fallback(answer, precision, hardware)
+        answer.cite(entry.preset, precision)
+        warn_inapplicable(
+            answer, entry.preset, mla=query.mla, with_mtp=query.with_mtp or None
+        )
+        answer.columns.append(
+            Column(_unique(entry.title, answer.columns), entry.title, Ledger(entry.title, lines))
+        )
+    answer.cite(hardware, used=("peaks", "memory.bandwidth"))
+    answer.cite(kv_format)
+    desk.check_overrides()
+    _add_ratios(answer, query.baseline)
+    return answer
+
+
+def _entries(desk: Desk, query: CompareQuery) -> tuple[CompareQuery, list[Entry]]:
+    """Load the designs; a single reference may be a comparison file instead of a model."""
+    models = query.models
+    if len(models) == 1 and _is_comparison(models[0], query.preset_path):
+        return _from_file(desk, query, models[0])
+    entries = [_entry(desk.model(name), query.precision) for name in models]
+    entries += [_varied(desk, text, query.precision) for text in query.vary]
+    return query, entries
+
+
+def _entry(preset: Preset[Model], precision: str | None) -> Entry:
+    return Entry(preset, preset.name, precision)
+
+
+def _varied(desk: Desk, text: str, precision: str | None) -> Entry:
+    reference, changes = split_variation(text)
+    preset = desk.model(reference)
+    words = ",".join(f"{name}={value}" for name, value in changes)
+    return Entry(preset, f"{preset.name}:{words}", precision, changes)
+
+
+def _is_comparison(reference: str, preset_path: str | None) -> bool:
+    """Tell whether a reference is a comparison: a file that lists designs, or a preset of one."""
+    from dsv3calc import locate, presets
+
+    if reference == "-" or reference.endswith(".json"):
+        return False
+    if presets.is_path(reference):
+        if not reference.endswith((".yaml", ".yml")):
+            return False
+        data = presets.read_source(reference).data
+        return isinstance(data, dict) and "designs" in data
+    if next(locate.candidates("model", reference, preset_path), None) is not None:
+        return False
+    return next(locate.candidates("comparison", reference, preset_path), None) is not None
+
+
+def _from_file(
+    desk: Desk, query: CompareQuery, reference: str
+) -> tuple[CompareQuery, list[Entry]]:
+    """Take designs and workload from a file; an option on the command line goes before it."""
+    from dsv3calc import presets
+
+    preset = presets.load("comparison", reference, preset_path=query.preset_path)
+    comparison: Comparison = preset.value
+    from_file = {
+        name: getattr(comparison, name)
+        for name in ("hardware", "precision", "kv_dtype", "batch", "context", "sequence", "baseline")
+        if getattr(query, name) is None
+    }
+    if not query.rows:
+        from_file["rows"] = tuple(comparison.rows)
+    merged = msgspec.structs.replace(query, **from_file)
+    entries = [_designed(desk, design, merged.precision) for design in comparison.designs]
+    entries += [_varied(desk, text, merged.precision) for text in query.vary]
+    return merged, entries
+
+
+def _designed(desk: Desk, design: str | Design, precision: str | None) -> Entry:
+    if isinstance(design, str):
+        return _entry(desk.model(design), precision)
+    overrides = tuple(
+        Override("model", name, _yaml(value), f"{name}={_yaml(value)}")
+        for name, value in design.set.items()
+    )
+    preset = desk.model(design.model, overrides)
+    changes = read_changes(design.vary)
+    title = design.title or ":".join(
+        [preset.name, *(f"{name}={value}" for name, value in changes), *design.set]
+    )
+    return Entry(preset, title, design.precision or precision, changes)
+
+
+def _yaml(value: Any) -> str:
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _sections(rows: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the sections that are asked for, all of them by default."""
+    for row in rows:
+        if row not in SECTIONS:
+            close = suggest(row, SECTIONS)
+            raise UsageError(
+                f"--rows {quote(row)}: choose among {', '.join(SECTIONS)}",
+                f"did you mean '{close}'?" if close else "",
+            )
+    return rows or SECTIONS
+
+
+def _parameter_rows(model: Model) -> list[Line]:
+    lines = parameter_lines(model, PARAMETER_VARIANTS["default"][0], "default")
+    share = combined(
+        "parameters.active_share", "ratio", (lines[1], lines[0]), unit="ratio",
+        convention="active over total: 1 is dense",
+    )  # fmt: skip
+    return [*lines, share]
+
+
+def _weight_rows(desk: Desk, model: Model, precision: Preset[Any]) -> list[Line]:
+    inclusions = PARAMETER_VARIANTS["default"][0]
+    lines = weight_lines(model, precision.value, inclusions, precision.name)
+    for name in WEIGHT_PRECISIONS:
+        other = desk.precision(name, precision)
+        stored = weight_lines(model, other.value, inclusions, name)[0]
+        lines.append(
+            Line(
+                f"weights.in.{name}.bytes", stored.value, "B", "sum",
+                parts=_renamed(stored.parts, f"weights.in.{name}"), convention=name,
+            )  # fmt: skip
+        )
+    return lines
+
+
+def _renamed(lines: Sequence[Line], prefix: str) -> tuple[Line, ...]:
+    """Return lines under another prefix, so that every name in a ledger stays unique."""
+    return tuple(
+        Line(
+            line.name.replace("weights", prefix, 1),
+            line.value,
+            line.unit,
+            line.rule,
+            parts=line.parts,
+            formula=line.formula,
+            arguments=line.arguments,
+            convention=line.convention,
+        )
+        for line in lines
+    )
+
+
+def _flops_rows(
+    model: Model, workloads: dict[str, Workload], conventions: Conventions
+) -> list[Line]:
+    lines = []
+    for phase in ("train", "decode"):
+        found = flops_lines(model, workloads[phase], conventions, f"flops.{phase}")
+        lines += found
+        tokens = next(line for line in found if line.name == f"flops.{phase}.tokens")
+        for count in ("causal", "full", "half") if phase == "train" else ():
+            whole = next(
+                line for line in found if line.name == f"flops.{phase}.by_attention.{count}"
+            )
+            lines.append(
+                combined(
+                    f"flops.{phase}.per_token_by_attention.{count}",
+                    "ratio",
+                    (whole, tokens),
+                    unit="FLOP/token",
+                    convention=whole.convention,
+                )
+            )
+    return lines
+
+
+def _warn_fallback(answer: Answer, precision: Preset[Any], hardware: Preset[Hardware]) -> None:
+    for component in precision.value.compute:
+        used, first = peak_of(precision.value, hardware.value, component)
+        if not first:
+            wish = precision.value.compute[component][0]
+            answer.warn(
+                f"{hardware.name} has no {wish} peak: {precision.name} is computed in {used} there"
+            )
+
+
+def _unique(id_: str, columns: Sequence[Column]) -> str:
+    taken = [column.id for column in columns]
+    if id_ not in taken:
+        return id_
+    return next(f"{id_}#{n}" for n in range(2, len(taken) + 3) if f"{id_}#{n}" not in taken)
+
+
+def _add_ratios(answer: Answer, baseline: str | None) -> None:
+    """Add each column's ratios to the baseline's numbers, as lines of its ledger."""
+    ids = [column.id for column in answer.columns]
+    if baseline is not None and baseline not in ids:
+        close = suggest(baseline, ids)
+        raise UsageError(
+            f"--baseline {quote(baseline)}: choose one of {', '.join(ids)}",
+            f"did you mean '{close}'?" if close else "",
+        )
+    base = answer.columns[ids.index(baseline) if baseline else 0]
+    answer.query["baseline"] = base.id
+    reference = {line.name: line for line in base.ledger.lines}
+    for column in answer.columns:
+        ratios = []
+        for line in column.ledger.lines:
+            other = reference.get(line.name)
+            if other is not None and other.value:
+                against = given(f"{base.id}:{line.name}", other.value, other.unit)
+                ratios.append(
+                    combined(
+                        f"ratio_to_baseline.{line.name}", "ratio", (line, against), unit="ratio",
+                        convention=f"to {base.id}",
+                    )  # fmt: skip
+                )
+        if column is not base:
+            column.ledger = Ledger(column.ledger.title, [*column.ledger.lines, *ratios])

@@ -1,0 +1,186 @@
+"""Loading what a query names, and filling in what it leaves open."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc import presets
+from dsv3calc.accounting.parameters import INCLUSIONS, PARAMETER_VARIANTS
+from dsv3calc.diagnostics import quote, suggest
+from dsv3calc.errors import UsageError
+from dsv3calc.overrides import Override, parse_overrides
+from dsv3calc.schema.model import GQA, MLA, MoE
+from dsv3calc.schema.workload import DEFAULT_BATCH, DEFAULT_PAST, DEFAULT_SEQUENCE, Workload
+
+if TYPE_CHECKING:
+    from dsv3calc.presets import Preset
+    from dsv3calc.schema.hardware import Hardware
+    from dsv3calc.schema.model import Model
+    from dsv3calc.schema.precision import KVFormat, Precision
+    from dsv3calc.studies.answer import Answer
+    from dsv3calc.studies.queries import Query
+
+LARGEST_WORKLOAD = 10**15
+DEFAULT_KV_FORMAT = "bf16"
+
+
+class Desk:
+    """Loads the presets of one query, each with the overrides meant for it."""
+
+    __slots__ = ("overrides", "query", "used")
+
+    def __init__(self, query: Query) -> None:
+        self.query = query
+        self.overrides = parse_overrides(query.set) if query.set else ()
+        self.used: set[str] = set()
+
+    def _load(self, kind: str, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Any]:
+        self.used.add(kind)
+        mine = tuple(each for each in self.overrides if each.kind == kind) + overrides
+        return presets.load(
+            kind,
+            reference,
+            preset_path=self.query.preset_path,
+            overrides=mine,
+            ignore_keys=self.query.ignore_keys,
+        )
+
+    def model(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Model]:
+        """Load a model."""
+        return self._load("model", reference, overrides)
+
+    def hardware(self, reference: str) -> Preset[Hardware]:
+        """Load a device."""
+        return self._load("hardware", reference)
+
+    def precision(self, reference: str | None, model: Preset[Model]) -> Preset[Precision]:
+        """Load the precision asked for, or else the model's own."""
+        return self._load("precision", reference or model.value.precision)
+
+    def kv_format(self, reference: str | None) -> Preset[KVFormat]:
+        """Load the cache format asked for, or BF16."""
+        return self._load("kv_format", reference or DEFAULT_KV_FORMAT)
+
+    def check_overrides(self) -> None:
+        """Refuse an override of a preset that the query does not use."""
+        for override in self.overrides:
+            if override.kind not in self.used:
+                raise UsageError(
+                    f"--set {quote(override.text)}: this query uses no {override.kind}",
+                    f"give one with --{override.kind.replace('_', '-')}"
+                    if override.kind == "hardware"
+                    else "",
+                )
+
+
+def positive(name: str, value: int | None, default: int, *, least: int = 1) -> int:
+    """Return a count that a query gives, checked, or its default."""
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LARGEST_WORKLOAD:
+        raise UsageError(
+            f"{name} {quote(str(value))}: expected an integer from {least} to 10^15",
+        )
+    return int(value)
+
+
+def workload_of(
+    phase: str, batch: int | None, sequence: int | None, past: int | None, *, last_logit: bool
+) -> Workload:
+    """Fill in the default workload of a phase."""
+    if phase not in DEFAULT_SEQUENCE:
+        close = suggest(phase, DEFAULT_SEQUENCE)
+        raise UsageError(
+            f"--phase {quote(phase)}: choose one of {', '.join(DEFAULT_SEQUENCE)}",
+            f"did you mean '{close}'?" if close else "",
+        )
+    if phase == "train" and past:
+        raise UsageError("--past: training has no cache", "use --phase prefill or decode")
+    if phase == "train" and last_logit:
+        raise UsageError("--last-logit: training needs the logits of every position")
+    return Workload(
+        phase=phase,  # type: ignore[arg-type] # checked above
+        batch=positive("--batch", batch, DEFAULT_BATCH),
+        sequence=positive("--seq", sequence, DEFAULT_SEQUENCE[phase]),
+        past=positive("--past", past, DEFAULT_PAST[phase], least=0),
+        logits="last" if last_logit else "all",
+    )
+
+
+def inclusions_of(
+    variant: str, include: tuple[str, ...], exclude: tuple[str, ...]
+) -> tuple[frozenset[str], str]:
+    """Return what a parameter count includes, and its name for the lines."""
+    if variant not in PARAMETER_VARIANTS:
+        close = suggest(variant, PARAMETER_VARIANTS)
+        raise UsageError(
+            f"--variant {quote(variant)}: choose one of {', '.join(PARAMETER_VARIANTS)}",
+            f"did you mean '{close}'?" if close else "",
+        )
+    for option, names in (("--include", include), ("--exclude", exclude)):
+        for name in names:
+            if name not in INCLUSIONS:
+                close = suggest(name, INCLUSIONS)
+                raise UsageError(
+                    f"{option} {quote(name)}: choose among {', '.join(INCLUSIONS)}",
+                    f"did you mean '{close}'?" if close else "",
+                )
+    both = set(include) & set(exclude)
+    if both:
+        raise UsageError(f"{', '.join(sorted(both))} is both included and excluded")
+    chosen = (PARAMETER_VARIANTS[variant][0] | set(include)) - set(exclude)
+    label = variant
+    label += "".join(f" + {name}" for name in include)
+    label += "".join(f" - {name}" for name in exclude)
+    return chosen, label
+
+
+def warn_inapplicable(answer: Answer, preset: Preset[Model], **options: object) -> None:
+    """Warn of options that mean nothing for a model."""
+    model = preset.value
+    latent = any(isinstance(group.attention, MLA) for group in model.groups)
+    if options.get("mla") and not latent:
+        answer.warn(f"{preset.name}: --mla {options['mla']} has no effect: no layer has MLA")
+    if options.get("with_mtp") and model.mtp is None:
+        answer.warn(f"{preset.name}: --with-mtp has no effect: the model has no MTP module")
+    if options.get("router") == "out" and not any(
+        isinstance(group.feed_forward, MoE) for group in model.groups
+    ):
+        answer.warn(f"{preset.name}: --router out has no effect: no layer has a router")
+
+
+def check_kv_format(preset: Preset[Model], kv_format: Preset[KVFormat]) -> None:
+    """Refuse a cache format made for another kind of attention."""
+    only = kv_format.value.only
+    kinds = {"mla" if isinstance(group.attention, MLA) else "gqa" for group in preset.value.groups}
+    if only and kinds != {only}:
+        raise UsageError(
+            f"the KV format {kv_format.name} is for {only.upper()} alone; "
+            f"{preset.name} has {', '.join(sorted(kinds)).upper()} layers",
+            "dsv3calc presets list kv_formats",
+        )
+
+
+def attention_kinds(model: Model) -> str:
+    """Describe a model's kinds of attention in a few words."""
+    words = []
+    for group in model.groups:
+        attend = group.attention
+        if isinstance(attend, MLA):
+            word = "MLA" if attend.indexer is None else "MLA with DSA"
+        else:
+            word = _grouped(attend)
+        if word not in words:
+            words.append(word)
+    return ", ".join(words)
+
+
+def _grouped(attend: GQA) -> str:
+    heads, shared = attend.num_attention_heads, attend.num_key_value_heads
+    word = "MHA" if heads == shared else "MQA" if shared == 1 else f"GQA {heads}:{shared}"
+    if attend.span == "sliding":
+        word += f" sliding {attend.sliding_window}"
+    elif attend.span == "chunked":
+        word += f" chunked {attend.attention_chunk_size}"
+    return word

@@ -1,0 +1,32 @@
+"""From a query to its answer: one table, each study imported when it is asked."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dsv3calc.studies.answer import Answer
+    from dsv3calc.studies.queries import Query
+
+STUDIES = {
+    "params": ("dsv3calc.studies.params", "answer_params"),
+    "flops": ("dsv3calc.studies.flops", "answer_flops"),
+    "kv": ("dsv3calc.studies.kv", "answer_kv"),
+    "compare": ("dsv3calc.studies.compare", "answer_compare"),
+}
+"""Command of a query -> the function that answers it."""
+
+
+def answer(query: Query) -> Answer:
+    """Answer a query.
+
+    Raises
+    ------
+    Dsv3calcError
+        As the query, a preset or another file is wrong.
+    """
+    module, function = STUDIES[query.command]
+    found: Answer = getattr(import_module(module), function)(query)
+    return found

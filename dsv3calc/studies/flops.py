@@ -1,0 +1,82 @@
+"""Answer ``flops``: what a forward pass or a training step computes."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from dsv3calc.accounting.conventions import choose_conventions
+from dsv3calc.accounting.flops import flops_lines
+from dsv3calc.ledger import Ledger
+from dsv3calc.schema.model import MLA
+from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.designs import Desk, warn_inapplicable, workload_of
+from dsv3calc.studies.queries import FlopsQuery, as_dict
+
+
+def answer_flops(query: FlopsQuery) -> Answer:
+    """Count the FLOPs of a workload.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query or a preset is wrong.
+    """
+    conventions = choose_conventions(
+        {
+            "counting": query.counting,
+            "attention": query.attention,
+            "mla": query.mla,
+            "head": query.head,
+            "router": query.router,
+            "mtp": "in" if query.with_mtp else None,
+        },
+        convention=query.convention,
+        library=query.library,
+    )
+    workload = workload_of(
+        query.phase, query.batch, query.sequence, query.past, last_logit=query.last_logit
+    )
+    desk = Desk(query)
+    preset = desk.model(query.model)
+    desk.check_overrides()
+    answer = Answer("flops", as_dict(query))
+    answer.query |= {
+        "phase": workload.phase,
+        "batch": workload.batch,
+        "sequence": workload.sequence,
+        "past": workload.past,
+        "counting": conventions.counting,
+        "attention": conventions.attention,
+    }
+    answer.cite(preset)
+    answer.notes += query.notes
+    warn_inapplicable(
+        answer, preset, mla=query.mla, with_mtp=query.with_mtp or None, router=query.router
+    )
+    if conventions.counting != "matmul":
+        for option, value in (
+            ("--attention", query.attention),
+            ("--mla", query.mla),
+            ("--head", query.head),
+            ("--router", query.router),
+            ("--last-logit", "" if query.last_logit else None),
+        ):
+            if value is not None:
+                answer.warn(
+                    f"{option} {value}".rstrip()
+                    + f" has no effect: --counting {conventions.counting} is a rule of thumb"
+                )
+        if query.with_mtp and conventions.counting == "twelve-l-h2":
+            answer.warn("--with-mtp has no effect: --counting twelve-l-h2 is a rule of thumb")
+    elif workload.phase == "train" and any(
+        isinstance(group.attention, MLA) and group.attention.indexer is not None
+        for group in preset.value.groups
+    ):
+        answer.assumptions.append(
+            f"{preset.name}: the indexer counts its forward pass alone: no gradient of the "
+            "language-model loss reaches it, and its own loss is not counted"
+        )
+    lines = flops_lines(preset.value, workload, conventions)
+    answer.columns.append(
+        Column(preset.name, preset.value.title, Ledger(preset.value.title, lines))
+    )
+    return answer

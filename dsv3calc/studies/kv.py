@@ -1,0 +1,79 @@
+"""Answer ``kv``: what the KV cache takes, and what fits in given bytes."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.conventions import choose_conventions
+from dsv3calc.accounting.kv_cache import fit_lines, kv_lines
+from dsv3calc.ledger import Ledger
+from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.designs import Desk, check_kv_format, positive, warn_inapplicable
+from dsv3calc.studies.queries import KVQuery, as_dict
+
+if TYPE_CHECKING:
+    from dsv3calc.schema.workload import Conventions
+
+DEFAULT_TOKENS = 4096
+
+
+def answer_kv(query: KVQuery) -> Answer:
+    """Count the KV cache of a model.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query or a preset is wrong.
+    """
+    conventions: Conventions = choose_conventions(
+        {"mla": query.mla, "mtp": "in" if query.with_mtp else None},
+        convention=query.convention,
+        library=query.library,
+    )
+    batch = positive("--batch", query.batch, 1)
+    tokens = positive("--tokens", query.tokens, DEFAULT_TOKENS)
+    page_size = positive("--page-size", query.page_size, 1)
+    desk = Desk(query)
+    preset = desk.model(query.model)
+    kv_format = desk.kv_format(query.kv_dtype)
+    desk.check_overrides()
+    check_kv_format(preset, kv_format)
+    answer = Answer("kv", as_dict(query))
+    answer.query |= {
+        "batch": batch,
+        "tokens": tokens,
+        "kv_dtype": kv_format.name,
+        "page_size": page_size,
+    }
+    answer.cite(preset, kv_format)
+    answer.notes += query.notes
+    warn_inapplicable(answer, preset, mla=query.mla, with_mtp=query.with_mtp or None)
+    lines = kv_lines(
+        preset.value, kv_format.value, conventions, batch=batch, tokens=tokens, page_size=page_size
+    )
+    if query.fit is not None:
+        available = positive("--fit", query.fit, 0)
+        answer.query["fit"] = available
+        lines += fit_lines(
+            preset.value,
+            kv_format.value,
+            conventions,
+            available=available,
+            batch=batch,
+            tokens=tokens,
+            page_size=page_size,
+        )
+        if not any(line.name == "kv_cache.fit.tokens" for line in lines):
+            answer.warn(
+                f"{preset.name}: every layer's cache is bounded: any number of tokens fits"
+            )
+    limit = preset.value.max_position_embeddings
+    if limit is not None and tokens > limit:
+        answer.warn(
+            f"{preset.name}: {tokens:,} tokens are more than its max_position_embeddings {limit:,}"
+        )
+    answer.columns.append(
+        Column(preset.name, preset.value.title, Ledger(preset.value.title, lines))
+    )
+    return answer

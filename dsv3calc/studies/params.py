@@ -1,0 +1,109 @@
+"""Answer ``params``: how many parameters a model has, active ones, and the bytes they take."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.accounting.architecture import architecture_of
+from dsv3calc.accounting.conventions import choose_conventions
+from dsv3calc.accounting.parameters import (
+    COMPONENTS,
+    included,
+    parameter_lines,
+    per_layer_lines,
+    scale_elements,
+    tensor_elements,
+    weight_lines,
+)
+from dsv3calc.errors import UsageError
+from dsv3calc.ledger import Ledger
+from dsv3calc.schema.layers import layer_groups
+from dsv3calc.schema.model import MLA, MoE
+from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.designs import Desk, inclusions_of, warn_inapplicable
+from dsv3calc.studies.queries import ParamsQuery, as_dict
+
+if TYPE_CHECKING:
+    from dsv3calc.ledger import Line
+    from dsv3calc.schema.model import Model
+
+BY = ("component", "tensor", "layer")
+
+
+def answer_params(query: ParamsQuery) -> Answer:
+    """Count the parameters of a model.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query or a preset is wrong.
+    """
+    if query.by not in BY:
+        raise UsageError(f"--by {query.by}: choose one of {', '.join(BY)}")
+    if query.with_mtp and query.variant:
+        raise UsageError("--with-mtp and --variant both say what is counted", "give one")
+    desk = Desk(query)
+    preset = desk.model(query.model)
+    variant = "with-mtp" if query.with_mtp else query.variant
+    if query.library or query.convention:
+        conventions = choose_conventions(
+            {"parameters": variant}, convention=query.convention, library=query.library
+        )
+        variant = conventions.parameters
+    inclusions, label = inclusions_of(variant or "default", query.include, query.exclude)
+    precision = desk.precision(query.precision, preset)
+    desk.check_overrides()
+
+    weights = weight_lines(preset.value, precision.value, inclusions, f"{precision.name}; {label}")
+    scales = scale_elements(weights) if "scales" in inclusions else None
+    lines = parameter_lines(preset.value, inclusions, label, scales=scales)
+    answer = Answer("params", as_dict(query), f"params-{query.by}")
+    answer.query |= {"variant": label, "precision": precision.name}
+    answer.cite(preset, precision)
+    answer.notes += query.notes
+    warn_inapplicable(answer, preset, with_mtp=query.with_mtp or None)
+    if query.by == "layer":
+        per_layer = per_layer_lines(preset.value, inclusions)
+        answer.rows = list(_layer_rows(preset.value, per_layer, inclusions))
+        lines += [line for group in per_layer for line in group.values()]
+    answer.columns.append(
+        Column(preset.name, preset.value.title, Ledger(preset.value.title, [*lines, *weights]))
+    )
+    return answer
+
+
+def _layer_rows(
+    model: Model, per_layer: list[dict[str, Line]], inclusions: frozenset[str]
+) -> list[dict[str, Any]]:
+    """List the layers in order, with what stands outside of them before and after."""
+    rows = []
+    arch = architecture_of(model)
+    outside = {
+        tensor.name: tensor_elements(tensor.name, tensor).value
+        for tensor in arch.outer
+        if included(tensor, inclusions) and not (model.tie_word_embeddings and tensor.name == "head")
+    }
+    if "embedding" in outside:
+        rows.append(_outside_row("embedding", "embedding", outside.pop("embedding")))
+    groups = layer_groups(model.num_hidden_layers, [group.layers for group in model.groups])
+    for number, index in enumerate(groups):
+        group = model.groups[index]
+        row: dict[str, Any] = {
+            "layer": number,
+            "group": index,
+            "attention_type": "mla" if isinstance(group.attention, MLA) else "gqa",
+            "feed_forward_type": "moe" if isinstance(group.feed_forward, MoE) else "dense",
+        }
+        row |= {name: line.value for name, line in per_layer[index].items()}
+        rows.append(row)
+    names = {"final_norm": "norms", "head": "head", "head.bias": "head"}
+    rows += [_outside_row(name, names[name], value) for name, value in sorted(outside.items())]
+    return rows
+
+
+def _outside_row(name: str, component: str, value: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"layer": name, "group": None}
+    row |= {"attention_type": None, "feed_forward_type": None}
+    row |= dict.fromkeys((each for each in COMPONENTS if each not in ("embedding", "head")), 0)
+    return row | {component: value, "total": value}
