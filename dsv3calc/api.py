@@ -39,6 +39,8 @@ def parse_query(text: str) -> Query:
         arguments = shlex.split(text)
     except ValueError as error:
         raise UsageError(f"cannot read the query: {error}") from None
+    if arguments[:1] == ["dsv3calc"]:
+        del arguments[0]
     if not arguments:
         raise UsageError("the query is empty", "for example: params deepseek-v3")
     if arguments[0] not in dispatch.STUDIES:
@@ -47,10 +49,15 @@ def parse_query(text: str) -> Query:
             f"queries start with {', '.join(dispatch.STUDIES)}",
         )
     from dsv3calc.cli import parse_request
+    from dsv3calc.commands.request import OutputOptions
 
     request = parse_request(arguments)
     if request is None or request.query is None:
         raise UsageError(f"{text!r} asks for help, not for a number")
+    if request.output != OutputOptions():
+        raise UsageError(
+            f"{text!r} has output options", "a query here has none: leave out --json, -o and the like"
+        )
     return request.query
 
 
@@ -61,7 +68,7 @@ def answer(query: str | Query) -> Answer:
     ----------
     query
         A query as on the command line (``"flops deepseek-v3 --phase decode"``), or as a struct of
-        ``dsv3calc.studies.queries``. Output options are accepted and mean nothing here.
+        ``dsv3calc.studies.queries``.        Without output options: what comes back is data.
 
     Raises
     ------

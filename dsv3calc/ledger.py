@@ -26,12 +26,19 @@ Scope = tuple[str, Any]
 
 
 class Line:
-    """One number and how it came to be.
+    """One number and how it came to be."""
 
-    ``arguments`` holds (parameter, value or line, where the value was read) for a formula.
-    """
-
-    __slots__ = ("arguments", "convention", "formula", "name", "parts", "rule", "unit", "value")
+    __slots__ = (
+        "_given",
+        "_scopes",
+        "convention",
+        "formula",
+        "name",
+        "parts",
+        "rule",
+        "unit",
+        "value",
+    )
 
     def __init__(
         self,
@@ -39,20 +46,52 @@ class Line:
         value: Any,
         unit: str,
         rule: str,
-        *,
         parts: tuple[Line, ...] = (),
-        formula: Formula | None = None,
-        arguments: tuple[tuple[str, Any, str], ...] = (),
         convention: str = "",
+        formula: Formula | None = None,
+        given: dict[str, Any] | None = None,
+        scopes: tuple[Scope, ...] = (),
     ) -> None:
         self.name = name
         self.value = value
         self.unit = unit
         self.rule = rule
         self.parts = parts
-        self.formula = formula
-        self.arguments = arguments
         self.convention = convention
+        self.formula = formula
+        self._given = given
+        self._scopes = scopes
+
+    @property
+    def arguments(self) -> tuple[tuple[str, Any, str], ...]:
+        """The formula's arguments: (parameter, value or line, place that the value was read from).
+
+        Put together when asked for: most lines are never explained.
+        """
+        if self.formula is None or self._given is None:
+            return ()
+        bound = []
+        for parameter in self.formula.parameters:
+            if parameter in self._given:
+                bound.append((parameter, self._given[parameter], ""))
+            else:
+                prefix, value = _from_scopes(self.formula, parameter, self._scopes)
+                bound.append((parameter, value, f"{prefix}.{parameter}"))
+        return tuple(bound)
+
+    def renamed(self, name: str) -> Line:
+        """Return the same line under another name."""
+        return Line(
+            name,
+            self.value,
+            self.unit,
+            self.rule,
+            self.parts,
+            self.convention,
+            self.formula,
+            self._given,
+            self._scopes,
+        )
 
     def __repr__(self) -> str:
         return f"<{self.name} = {self.value} {self.unit} ({self.rule})>"
@@ -122,7 +161,7 @@ RULES: dict[str, Callable[[Sequence[Any]], Any]] = {
 
 def given(name: str, value: Any, unit: str, convention: str = "") -> Line:
     """Return a line that was read, not computed; its name is the place it was read from."""
-    return Line(name, value, unit, "given", convention=convention)
+    return Line(name, value, unit, "given", (), convention)
 
 
 def combined(
@@ -138,8 +177,8 @@ def combined(
         RULES[rule](values),
         unit or (parts[0].unit if parts else "1"),
         rule,
-        parts=tuple(parts),
-        convention=convention,
+        tuple(parts),
+        convention,
     )
 
 
@@ -168,30 +207,32 @@ def computed(
     """
     formula = FORMULAS[function.__name__]
     values = []
-    bound = []
     for parameter in formula.parameters:
         argument = arguments.get(parameter, _MISSING)
-        if argument is not _MISSING:
-            values.append(argument.value if type(argument) is Line else argument)
-            bound.append((parameter, argument, ""))
-            continue
-        for prefix, holder in scopes:
-            value = getattr(holder, parameter, _MISSING)
-            if value is not _MISSING:
-                values.append(value)
-                bound.append((parameter, value, f"{prefix}.{parameter}"))
-                break
-        else:
-            raise TypeError(f"{formula.name} needs {parameter}, which no scope has")
+        if argument is _MISSING:
+            argument = _from_scopes(formula, parameter, scopes)[1]
+        values.append(argument.value if type(argument) is Line else argument)
     return Line(
         name,
         function(*values),
         unit or formula.unit,
         "formula",
-        formula=formula,
-        arguments=tuple(bound),
-        convention=convention,
+        (),
+        convention,
+        formula,
+        arguments,
+        scopes,
     )
+
+
+def _from_scopes(
+    formula: Formula, parameter: str, scopes: tuple[Scope, ...]
+) -> tuple[str, Any]:
+    for prefix, holder in scopes:
+        value = getattr(holder, parameter, _MISSING)
+        if value is not _MISSING:
+            return prefix, value
+    raise TypeError(f"{formula.name} needs {parameter}, which no scope has")
 
 
 def field(scope: Scope, name: str, unit: str = "elements") -> Line:

@@ -43,6 +43,21 @@ def packaged_presets() -> str:
     return os.path.join(os.path.dirname(package), "presets")  # noqa: PTH118, PTH120
 
 
+def surroundings() -> tuple[str | None, ...]:
+    """Return everything outside of the arguments that decides where presets are looked for."""
+    try:
+        directory: str | None = os.getcwd()  # noqa: PTH109
+    except OSError:  # the working directory was removed
+        directory = None
+    environment = os.environ.get
+    return (
+        directory,
+        environment(PRESET_PATH_VARIABLE),
+        environment("XDG_CONFIG_HOME"),
+        environment("HOME"),
+    )
+
+
 def search_path(preset_path: str | None = None) -> list[Place]:
     """Return the presets directories that exist, the first to win first.
 

@@ -25,6 +25,8 @@ def maximum(a: Any, b: Any) -> Any:
     >>> maximum(3, 5)
     5
     """
+    if type(a) is int and type(b) is int:
+        return a if a >= b else b
     if _is_symbolic(a, b):
         import sympy
 
@@ -42,6 +44,8 @@ def minimum(a: Any, b: Any) -> Any:
     >>> minimum(3, 5)
     3
     """
+    if type(a) is int and type(b) is int:
+        return a if a <= b else b
     if _is_symbolic(a, b):
         import sympy
 
@@ -68,6 +72,8 @@ def floor_div(a: Any, b: Any) -> Any:
     >>> floor_div(7, 2)
     3
     """
+    if type(a) is int and type(b) is int:
+        return a // b
     if _is_symbolic(a, b):
         import sympy
 
@@ -81,6 +87,8 @@ def ceil_div(a: Any, b: Any) -> Any:
     >>> ceil_div(576, 128)
     5
     """
+    if type(a) is int and type(b) is int:
+        return -(-a // b)
     if _is_symbolic(a, b):
         import sympy
 

@@ -27,11 +27,22 @@ _MOST_CACHED = 256
 class Preset(Generic[T]):
     """A loaded preset: its value, the file it came from, and what a reader must know of it.
 
-    ``place`` says why this file won; ``assumptions`` lists (field, text) of values that nothing
+    ``place`` says why this file won; ``imported`` is our plain data where the file is Hugging Face's;
+    ``assumptions`` lists (field, text) of values that nothing
     published states.
     """
 
-    __slots__ = ("assumptions", "ignored", "kind", "name", "path", "place", "source", "value")
+    __slots__ = (
+        "assumptions",
+        "ignored",
+        "imported",
+        "kind",
+        "name",
+        "path",
+        "place",
+        "source",
+        "value",
+    )
 
     def __init__(self, kind: str, name: str, path: str, place: str, source: Source) -> None:
         self.kind = kind
@@ -42,6 +53,7 @@ class Preset(Generic[T]):
         self.value: T = None  # type: ignore[assignment] # set by the loader, once converted
         self.assumptions: list[tuple[str, str]] = []
         self.ignored: list[str] = []
+        self.imported: dict[str, Any] | None = None
 
 
 def _type_of(kind: str) -> type[Any]:
@@ -97,11 +109,11 @@ def load(
     InvalidInput
         If the file is not a valid preset, with every problem in it.
     """
-    place, path = _resolve(kind, reference, preset_path)
+    place, path = _known_place(kind, reference, preset_path)
     if path == "-":
         return _read(kind, "-", place, read_source("-"), overrides, ignore_keys)
     try:
-        state = os.stat(path)
+        state = os.stat(path)  # noqa: PTH116 - on every query
     except OSError:
         return _read(kind, path, place, read_source(path), overrides, ignore_keys)
     key = (kind, path, state.st_mtime_ns, state.st_size, tuple(overrides), tuple(ignore_keys))
@@ -114,12 +126,28 @@ def load(
     return cached
 
 
+_PLACES: dict[tuple[Any, ...], tuple[str, str]] = {}
+
+
+def _known_place(kind: str, reference: str, preset_path: str | None) -> tuple[str, str]:
+    """Resolve a reference, remembering names for as long as the surroundings stay the same."""
+    if is_path(reference):
+        return resolve(kind, reference, preset_path)
+    key = (kind, reference, preset_path, locate.surroundings())
+    found = _PLACES.get(key)
+    if found is None or not os.path.exists(found[1]):  # noqa: PTH110 - on every query
+        if len(_PLACES) >= _MOST_CACHED:
+            _PLACES.clear()
+        found = _PLACES[key] = resolve(kind, reference, preset_path)
+    return found
+
+
 def is_path(reference: str) -> bool:
     """Tell whether a reference is a path rather than a preset name."""
     return reference == "-" or "/" in reference or reference.lower().endswith(ENDINGS)
 
 
-def _resolve(kind: str, reference: str, preset_path: str | None) -> tuple[str, str]:
+def resolve(kind: str, reference: str, preset_path: str | None) -> tuple[str, str]:
     """Return why a file was taken, and the file."""
     if reference == "-":
         return "standard input", "-"
@@ -183,7 +211,7 @@ def _read(
         from dsv3calc.importers.huggingface import import_config
 
         imported = import_config(source, ignore_keys=ignore_keys)
-        data = imported.data
+        data = preset.imported = imported.data
         told = imported.assumptions
         preset.ignored += imported.ignored
     if not isinstance(data, dict):

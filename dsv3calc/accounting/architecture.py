@@ -15,7 +15,7 @@ from dsv3calc.schema.layers import listed, parse_slice
 from dsv3calc.schema.model import MLA, MoE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dsv3calc.schema.model import GQA, Dense, LayerGroup, Model
 
@@ -66,12 +66,35 @@ class Tensor:
         self.weight_class = weight_class or component
 
 
-class GroupView:
+class Memory:
+    """Lines that depend on a model and on one other frozen thing, counted the first time.
+
+    Models, precisions and formats are frozen and lines are never changed, so they may be shared.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[Any, tuple[Any, list[Line]]] = {}
+
+    def once(self, key: Any, other: Any, make: Callable[[], list[Line]]) -> list[Line]:
+        """Return the lines under a key, made anew where ``other`` is not the object of last time.
+
+        It is kept, so that no other object takes its place in memory.
+        """
+        found = self._known.get(key)
+        if found is None or found[0] is not other:
+            found = self._known[key] = (other, make())
+        return found[1]
+
+
+class GroupView(Memory):
     """A layer group with its place in the model: its index, its prefix, its number of layers."""
 
     __slots__ = ("attention", "feed_forward", "group", "index", "layers", "prefix", "tensors")
 
     def __init__(self, model: Model, index: int, prefix: str, layers: Line) -> None:
+        super().__init__()
         self.group: LayerGroup = model.groups[index]
         self.index = index
         self.prefix = prefix
@@ -81,12 +104,13 @@ class GroupView:
         self.tensors = tuple(_group_tensors(model, self))
 
 
-class Architecture:
+class Architecture(Memory):
     """A model's tensors: those outside the layers, those of each layer group, those of MTP."""
 
     __slots__ = ("groups", "model", "mtp", "mtp_tensors", "outer", "scope")
 
     def __init__(self, model: Model) -> None:
+        super().__init__()
         self.model = model
         self.scope = ("model", model)
         self.outer = tuple(_outer_tensors(model))

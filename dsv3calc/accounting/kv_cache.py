@@ -32,13 +32,21 @@ def entry_lines(
     view: GroupView, kv_format: KVFormat, conventions: Conventions
 ) -> dict[str, Line]:
     """Give the bytes of one token in one layer: ``attention`` and, with DSA, ``indexer``."""
+    key = ("entry", view.prefix, kv_format.name, conventions.mla)
+    lines = view.once(key, kv_format, lambda: _entry_lines(view, kv_format, conventions))
+    return dict(zip(("attention", "indexer"), lines, strict=False))
+
+
+def _entry_lines(
+    view: GroupView, kv_format: KVFormat, conventions: Conventions
+) -> list[Line]:
     scope = view.attention
     attend = view.group.attention
     name = f"{view.prefix}.entry"
     if not isinstance(attend, MLA):
         vectors = computed(f"{name}.vectors", kv_cache.cached_vectors, scope)
         head_dim = field(scope, "head_dim")
-        return {"attention": _entry(f"{name}.bytes", vectors, head_dim, kv_format)}
+        return [_entry(f"{name}.bytes", vectors, head_dim, kv_format)]
     if conventions.mla == "naive":
         heads = field(scope, "num_attention_heads", "1")
         keys = total(
@@ -67,9 +75,9 @@ def entry_lines(
             )
         else:
             parts.append(_entry(f"{name}.rope", one, rope, kv_format))
-    lines = {"attention": total(f"{name}.attention_bytes", parts)}
+    lines = [total(f"{name}.attention_bytes", parts)]
     if attend.indexer is not None:
-        lines["indexer"] = _indexer_entry(f"{name}.indexer_bytes", view, kv_format)
+        lines.append(_indexer_entry(f"{name}.indexer_bytes", view, kv_format))
     return lines
 
 

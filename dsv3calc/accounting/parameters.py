@@ -161,6 +161,13 @@ def parameter_lines(
     MTP modules, ``.mtp`` [elements].
     """
     arch = architecture_of(model)
+    key = ("parameters", inclusions, convention)
+    return arch.once(key, scales, lambda: _parameter_lines(arch, inclusions, convention, scales))
+
+
+def _parameter_lines(
+    arch: Architecture, inclusions: frozenset[str], convention: str, scales: Line | None
+) -> list[Line]:
     components = _components(arch, inclusions)
     mtp = None
     if arch.mtp is not None:
@@ -274,6 +281,15 @@ def weight_lines(
     [elements] over ``weights.elements_by_dtype.*``.
     """
     arch = architecture_of(model)
+    key = ("weights", precision_.name, inclusions, convention)
+    return arch.once(
+        key, precision_, lambda: _weight_lines(arch, precision_, inclusions, convention)
+    )
+
+
+def _weight_lines(
+    arch: Architecture, precision_: Precision, inclusions: frozenset[str], convention: str
+) -> list[Line]:
     tensors = [tensor for tensor in model_tensors(arch) if included(tensor, inclusions)]
     if "mtp" in inclusions:
         tensors += [

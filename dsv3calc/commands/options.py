@@ -76,6 +76,19 @@ ModelArgument = Annotated[
         autocompletion=complete("model"),
     ),
 ]
+KindArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[KIND]", help="models, hardware, precisions, kv_formats or comparisons [all]."
+    ),
+]
+KindOption = Annotated[
+    str | None,
+    typer.Option("--kind", metavar="KIND", help="Where a name is a preset of several kinds."),
+]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="A preset of any kind, or a path to one.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -161,13 +174,23 @@ _OUTPUT: dict[str, tuple[Any, Any]] = {
 }
 
 
-def with_output(function: Callable[..., Any]) -> Callable[..., Request]:
+def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
+    """Evaluate the annotations of a command's parameters; what it returns is for type checkers."""
+    return {
+        name: eval(text, function.__globals__)  # noqa: S307 - our own source text
+        for name, text in function.__annotations__.items()
+        if name != "return"
+    }
+
+
+def with_output(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the output options, and turn the query it returns into a request.
 
     A command that returns a callable instead asks nothing of the studies: the callable makes the
     answer.
     """
-    own = inspect.signature(function, eval_str=True)
+    own = inspect.signature(function)
+    kinds = _annotations(function)
 
     def command(**arguments: Any) -> Request:
         shown = output_options(
@@ -188,7 +211,8 @@ def with_output(function: Callable[..., Any]) -> Callable[..., Request]:
         for name, (kind, default) in _OUTPUT.items()
     ]
     parameters = [
-        each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own.parameters.values()
+        each.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=kinds[each.name])
+        for each in own.parameters.values()
     ]
     command.__signature__ = own.replace(  # type: ignore[attr-defined]
         parameters=[*parameters, *extra], return_annotation=Request

@@ -62,14 +62,17 @@ class Request:
     __slots__ = ("output", "query", "source")
 
     def __init__(
-        self, query: Query | None, output: OutputOptions, source: Callable[[], Answer] | None = None
+        self,
+        query: Query | None,
+        output: OutputOptions,
+        source: Callable[[], Answer | list[Answer]] | None = None,
     ) -> None:
         self.query = query
         self.output = output
         self.source = source
 
-    def answer(self) -> Answer:
-        """Ask the study."""
+    def answer(self) -> Answer | list[Answer]:
+        """Ask the study; ``eval`` has an answer for each line."""
         if self.source is not None:
             return self.source()
         from dsv3calc.studies.dispatch import answer

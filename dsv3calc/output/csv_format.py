@@ -31,6 +31,19 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
     return buffer.getvalue()
 
 
+def render_many(answers: list[Answer]) -> str:
+    """Return the values of many answers in one table: one value on each line."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["line", "command", "column", "quantity", "unit", "value"])
+    for answer in answers:
+        for column in answer.columns:
+            for name, line in column.ledger.named().items():
+                place = [answer.query["line"], answer.command, column.id]
+                writer.writerow([*place, name, line.unit, line.value])
+    return buffer.getvalue()
+
+
 def _cell(value: Any) -> Any:
     if isinstance(value, list):
         return " ".join(map(str, value))

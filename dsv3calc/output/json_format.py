@@ -18,6 +18,7 @@ def as_data(answer: Answer) -> dict[str, Any]:
     columns = []
     for column in answer.columns:
         named = column.ledger.named()
+        told: set[str] = set()
         columns.append(
             {
                 "id": column.id,
@@ -26,7 +27,7 @@ def as_data(answer: Answer) -> dict[str, Any]:
                 "units": {name: line.unit for name, line in named.items()},
                 "ledger": {
                     "title": column.ledger.title,
-                    "lines": [line_tree(line) for line in column.ledger.lines],
+                    "lines": [line_tree(line, told) for line in column.ledger.lines],
                 },
             }
         )
@@ -46,3 +47,11 @@ def as_data(answer: Answer) -> dict[str, Any]:
 def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # noqa: ARG001 - one interface
     """Return an answer as one JSON document."""
     return json.dumps(as_data(answer), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def render_many(answers: list[Answer]) -> str:
+    """Return answers as JSON lines: one compact document on each."""
+    return "".join(
+        json.dumps(as_data(answer), allow_nan=False, ensure_ascii=False) + "\n"
+        for answer in answers
+    )

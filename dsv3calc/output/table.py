@@ -25,6 +25,8 @@ UNSEEN_WIDTH = 10_000
 
 def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
     """Return the tables of an answer, with its warnings, assumptions and notes below."""
+    if answer.text:
+        return answer.text
     buffer = io.StringIO()
     seen = options.file is None and sys.stdout.isatty()
     console = Console(

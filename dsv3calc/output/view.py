@@ -21,6 +21,7 @@ VIEWS = {
     "flops": "flops",
     "kv": "kv",
     "compare": "compare",
+    "conventions": "conventions",
 }
 """View of an answer -> module of ``dsv3calc.output.views``; others list their rows as they are."""
 
@@ -87,12 +88,12 @@ def rows_view(answer: Answer) -> View:
     """Show the rows of a listing as they are."""
     headings = list(answer.rows[0]) if answer.rows else []
     rows = [[_text(row.get(name)) for name in headings] for row in answer.rows]
-    words = [i for i, _ in enumerate(headings) if not all(_is_number(row[i]) for row in rows)]
+    words = [
+        i
+        for i, name in enumerate(headings)
+        if not all(type(row.get(name)) in (int, float, type(None)) for row in answer.rows)
+    ]
     return View(answer.query.get("heading", ""), [Table("", headings, rows, words)] if rows else [])
-
-
-def _is_number(text: str) -> bool:
-    return text.replace(",", "").replace(".", "").replace("-", "").isdigit()
 
 
 def _text(value: Any) -> str:
@@ -102,4 +103,6 @@ def _text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if 1e-4 <= abs(value) < 1e6 else f"{value:.4g}"  # noqa: PLR2004
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

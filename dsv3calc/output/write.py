@@ -8,6 +8,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from dsv3calc.diagnostics import escape
 from dsv3calc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ RENDERERS = {
 """Format -> module whose ``render(answer, options, color)`` returns the text."""
 
 
-def show(answer: Answer, options: OutputOptions) -> None:
-    """Render an answer and write it.
+def show(answer: Answer | list[Answer], options: OutputOptions) -> None:
+    """Render an answer, or one after the other, and write it.
 
     Raises
     ------
@@ -36,16 +37,36 @@ def show(answer: Answer, options: OutputOptions) -> None:
     color = options.color == "always" or (
         options.color == "auto" and options.file is None and _terminal_takes_color()
     )
-    render = import_module(RENDERERS[options.format]).render
-    text: str = render(answer, options, color=color)
+    renderer = import_module(RENDERERS[options.format])
+    if isinstance(answer, list):
+        if hasattr(renderer, "render_many"):
+            text: str = renderer.render_many(answer)
+        else:
+            text = "\n".join(renderer.render(each, options, color=color) for each in answer)
+    else:
+        text = renderer.render(answer, options, color=color)
+        _tell(answer, options)
     if options.file is None:
         sys.stdout.write(text)
-        if options.format == "json":
-            for note in answer.notes:
-                print(f"note: {note}", file=sys.stderr)
         return
     write_whole(options.file, text, force=options.force)
     print(f"wrote {options.file}", file=sys.stderr)
+
+
+def _tell(answer: Answer, options: OutputOptions) -> None:
+    """Say on stderr what a reader must know and the output itself does not show him.
+
+    JSON carries everything; a preset's text and CSV carry nothing but values.
+    """
+    if options.format == "json" or (options.format != "csv" and not answer.text):
+        return
+    for word, texts in (
+        ("warning", answer.warnings),
+        ("note", answer.notes),
+        ("assumed", answer.assumptions if options.format != "csv" else []),
+    ):
+        for text in texts:
+            print(f"{word}: {escape(text)}", file=sys.stderr)
 
 
 def _terminal_takes_color() -> bool:

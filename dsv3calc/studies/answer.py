@@ -26,7 +26,10 @@ class Column:
 
 
 class Answer:
-    """What a query found; every output format is a view of it."""
+    """What a query found; every output format is a view of it.
+
+    ``text`` is what a person gets to read instead of tables where the answer is a file.
+    """
 
     __slots__ = (
         "assumptions",
@@ -36,6 +39,7 @@ class Answer:
         "query",
         "rows",
         "sources",
+        "text",
         "view",
         "warnings",
     )
@@ -44,6 +48,7 @@ class Answer:
         self.command = command
         self.query = query
         self.view = view or command
+        self.text = ""
         self.columns: list[Column] = []
         self.rows: list[dict[str, Any]] = []
         self.assumptions: list[str] = []
@@ -87,29 +92,33 @@ def add_new(texts: list[str], more: Sequence[str]) -> None:
     texts.extend(text for text in more if text not in texts)
 
 
-def line_tree(line: Line) -> dict[str, Any]:
-    """Return a line and everything below it as plain data: the ``ledger`` of the contract."""
-    tree: dict[str, Any] = {
-        "name": line.name,
-        "value": line.value,
-        "unit": line.unit,
-        "rule": line.rule,
-    }
+def line_tree(line: Line, told: set[str] | None = None) -> dict[str, Any]:
+    """Return a line and everything below it as plain data: the ``ledger`` of the contract.
+
+    A name means one line in a ledger. Where a line is needed again it is given by name and value
+    alone, marked ``repeated``; ``told`` collects the names already given in full.
+    """
+    told = set() if told is None else told
+    tree: dict[str, Any] = {"name": line.name, "value": line.value, "unit": line.unit}
+    if line.rule != "given" and line.name in told:
+        return tree | {"rule": line.rule, "repeated": True}
+    told.add(line.name)
+    tree["rule"] = line.rule
     if line.convention:
         tree["convention"] = line.convention
     if line.formula is not None:
         tree["formula"] = f"{line.formula.subject}.{line.formula.name}"
         tree["arguments"] = {
-            name: _argument(value, origin) for name, value, origin in line.arguments
+            name: _argument(value, origin, told) for name, value, origin in line.arguments
         }
     if line.parts:
-        tree["parts"] = [line_tree(part) for part in line.parts]
+        tree["parts"] = [line_tree(part, told) for part in line.parts]
     return tree
 
 
-def _argument(value: Any, origin: str) -> Any:
+def _argument(value: Any, origin: str, told: set[str]) -> Any:
     if hasattr(value, "rule"):
         if value.rule == "given":
             return {"value": value.value, "from": value.name}
-        return line_tree(value)
+        return line_tree(value, told)
     return {"value": value, "from": origin} if origin else {"value": value}

@@ -14,7 +14,7 @@ from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines, 
 from dsv3calc.accounting.roofline import peak_of, roofline_lines
 from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
-from dsv3calc.ledger import Ledger, Line, combined, given
+from dsv3calc.ledger import Ledger, Line, combined, given, total
 from dsv3calc.overrides import Override
 from dsv3calc.schema.workload import Conventions, Workload
 from dsv3calc.studies.answer import Answer, Column
@@ -242,30 +242,14 @@ def _weight_rows(desk: Desk, model: Model, precision: Preset[Any]) -> list[Line]
     for name in WEIGHT_PRECISIONS:
         other = desk.precision(name, precision)
         stored = weight_lines(model, other.value, inclusions, name)[0]
-        lines.append(
-            Line(
-                f"weights.in.{name}.bytes", stored.value, "B", "sum",
-                parts=_renamed(stored.parts, f"weights.in.{name}"), convention=name,
-            )  # fmt: skip
-        )
+        lines.append(_under(stored, f"weights.in.{name}"))
     return lines
 
 
-def _renamed(lines: Sequence[Line], prefix: str) -> tuple[Line, ...]:
-    """Return lines under another prefix, so that every name in a ledger stays unique."""
-    return tuple(
-        Line(
-            line.name.replace("weights", prefix, 1),
-            line.value,
-            line.unit,
-            line.rule,
-            parts=line.parts,
-            formula=line.formula,
-            arguments=line.arguments,
-            convention=line.convention,
-        )
-        for line in lines
-    )
+def _under(line: Line, prefix: str) -> Line:
+    """Return a weights line and its parts under another prefix: names in a ledger are unique."""
+    parts = [part.renamed(part.name.replace("weights", prefix, 1)) for part in line.parts]
+    return total(f"{prefix}.bytes", parts, unit="B", convention=line.convention)
 
 
 def _flops_rows(

@@ -1,0 +1,43 @@
+"""``dsv3calc eval``."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dsv3calc.commands.options import with_output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dsv3calc.studies.answer import Answer
+
+
+@with_output
+def eval(  # noqa: A001 - named as the command is
+    queries: Annotated[
+        str,
+        typer.Argument(metavar="QUERIES", help="A file with one query on each line, or -."),
+    ],
+) -> Callable[[], list[Answer]]:
+    """Answer many queries in one process, one line each.
+
+    A line is a query as on the command line, without output options; # starts a comment. JSON
+    output is one document on each line. If any line is wrong, every wrong line is reported and
+    nothing is answered.
+
+    Examples:
+
+      dsv3calc eval queries.txt --json
+
+      echo 'params deepseek-v3' | dsv3calc eval -
+    """
+
+    def answers() -> list[Answer]:
+        from dsv3calc.studies.batch import answer_batch
+
+        return answer_batch(queries)
+
+    return answers

@@ -1,0 +1,26 @@
+"""Table of ``conventions list``: one section for each convention."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.output.view import Table, View
+
+if TYPE_CHECKING:
+    from dsv3calc.studies.answer import Answer
+
+
+def build(answer: Answer, *, exact: bool) -> View:  # noqa: ARG001 - one interface
+    """Build the table."""
+    rows: list[list[str]] = []
+    section = ""
+    for row in answer.rows:
+        if row["convention"] != section:
+            section = row["convention"]
+            rows.append([f"{section}  {row['option']}".rstrip()])
+        mark = "*" if row["default"] else " "
+        rows.append([f"{mark} {row['choice']}", row["meaning"]])
+        if row["fixes"]:
+            rows.append(["", ", ".join(row["fixes"])])
+    return View("* is the default", [Table("", ["choice", "meaning"], rows, left=(1,))])

@@ -1,0 +1,69 @@
+"""Answer ``eval``: many queries in one process, one on each line."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.diagnostics import Problem
+from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.source import read_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dsv3calc.studies.answer import Answer
+
+
+def query_lines(path: str) -> Iterator[tuple[int, str, str]]:
+    """Yield the number, the query and the whole text of each line that holds one.
+
+    Raises
+    ------
+    InvalidInput
+        If the file cannot be read or holds no query.
+    """
+    source = read_source(path)
+    empty = True
+    for number, line in enumerate(source.text.splitlines(), 1):
+        text = line.strip()
+        if text and not text.startswith("#"):
+            empty = False
+            yield number, text, line
+    if empty:
+        raise InvalidInput(
+            [Problem(source.name, 1, None, "the file holds no query", next="params deepseek-v3")]
+        )
+
+
+def answer_batch(path: str) -> list[Answer]:
+    """Answer every line of a file.
+
+    Raises
+    ------
+    InvalidInput
+        With a problem for each line that cannot be answered; then none is.
+    """
+    from dsv3calc.api import answer
+
+    answers = []
+    problems: list[Problem] = []
+    for number, text, line in query_lines(path):
+        try:
+            found = answer(text)
+        except UsageError as error:
+            problems.append(
+                Problem(path, number, None, error.message, next=error.hint, source_line=line)
+            )
+        except InvalidInput as error:
+            problems += [
+                Problem(path, number, None, f"in this query: {problem.what}", source_line=line,
+                        why=f"{problem.file}:{problem.line or ''} {problem.why}".rstrip(": "))
+                for problem in error.problems
+            ]  # fmt: skip
+        else:
+            found.query["line"] = number
+            answers.append(found)
+    if problems:
+        raise InvalidInput(problems)
+    return answers

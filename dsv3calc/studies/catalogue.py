@@ -1,0 +1,252 @@
+"""Answers about presets themselves: list, show, where, diff, validate."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dsv3calc import locate, presets
+from dsv3calc.diagnostics import Problem, quote, suggest
+from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.source import read_source
+from dsv3calc.studies.answer import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dsv3calc.presets import Preset
+
+_TELLING_FIELDS = (
+    ("groups", "model"),
+    ("designs", "comparison"),
+    ("peaks", "hardware"),
+    ("formats", "precision"),
+    ("bits", "kv_format"),
+    ("model_type", "model"),
+)
+"""A field that only one kind of preset has -> that kind, in the order they are looked for."""
+
+_APART = ("sources", "provenance", "name", "title", "aliases")
+
+
+def kind_named(word: str | None) -> str | None:
+    """Return the kind that a user names, in singular or plural, or by its folder.
+
+    Raises
+    ------
+    UsageError
+        If there is no such kind.
+    """
+    if word is None:
+        return None
+    names = {name: kind for kind, folder in locate.FOLDERS.items() for name in (kind, folder)}
+    names |= {name.replace("_", "-"): kind for name, kind in names.items()}
+    if word not in names:
+        close = suggest(word, names)
+        raise UsageError(
+            f"there is no kind of preset called {quote(word)}; "
+            f"kinds: {', '.join(locate.FOLDERS.values())}",
+            f"did you mean '{close}'?" if close else "",
+        )
+    return names[word]
+
+
+def list_presets(kind: str | None, preset_path: str | None) -> Answer:
+    """List the presets that can be named, with the place that each comes from."""
+    answer = Answer("presets list", {"kind": kind, "heading": ""}, "rows")
+    for each in locate.FOLDERS if kind is None else (kind,):
+        for name, (place, path) in locate.listing(each, preset_path).items():
+            title, aliases = _heading(path)
+            answer.rows.append(
+                {"kind": each, "name": name, "title": title, "aliases": aliases, "from": place.why}
+            )
+    answer.query.pop("heading")
+    return answer
+
+
+def _heading(path: str) -> tuple[str, list[str]]:
+    """Read a preset's title and aliases without parsing the file."""
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - as the loader does
+            head = file.read(4096)
+    except (OSError, UnicodeDecodeError):
+        return "(unreadable)", []
+    title = re.search(r"^title: *(.*)$", head, re.MULTILINE)
+    aliases = re.search(r"^aliases: *\[([^\]\n]*)\]", head, re.MULTILINE)
+    names = [part.strip() for part in aliases[1].split(",")] if aliases else []
+    return (title[1].strip("'\" ") if title else ""), names
+
+
+def find_preset(reference: str, kind: str | None, preset_path: str | None) -> Preset[Any]:
+    """Load a preset whose kind may be left open.
+
+    Raises
+    ------
+    UsageError
+        If no kind, or more than one, has a preset of that name.
+    """
+    if presets.is_path(reference) or kind is not None:
+        return presets.load(
+            kind or kind_of_file(reference), reference, preset_path=preset_path
+        )
+    found = [each for each in locate.FOLDERS if _has(each, reference, preset_path)]
+    if len(found) > 1:
+        raise UsageError(
+            f"{reference} is a preset of several kinds: {', '.join(found)}",
+            f"add --kind {found[0]}",
+        )
+    if not found:
+        names = [name for each in locate.FOLDERS for name in locate.listing(each, preset_path)]
+        close = suggest(reference, names)
+        raise UsageError(
+            f"there is no preset {quote(reference)}",
+            f"did you mean '{close}'?" if close else "dsv3calc presets list",
+        )
+    return presets.load(found[0], reference, preset_path=preset_path)
+
+
+def _has(kind: str, name: str, preset_path: str | None) -> bool:
+    try:
+        presets.resolve(kind, name, preset_path)
+    except UsageError:
+        return False
+    return True
+
+
+def kind_of_file(path: str) -> str:
+    """Tell what kind of preset a file holds by a field that only this kind has.
+
+    Raises
+    ------
+    InvalidInput
+        If it has none of them.
+    """
+    import os
+
+    if path != "-" and os.path.isdir(path):  # noqa: PTH112 - as the loader does
+        return "model"
+    data = read_source(path).data if path != "-" else {"groups": []}
+    if isinstance(data, dict):
+        for field, kind in _TELLING_FIELDS:
+            if field in data:
+                return kind
+    words = ", ".join(f"{field} ({kind})" for field, kind in _TELLING_FIELDS)
+    raise InvalidInput(
+        [Problem(path, 1, 1, "this is no preset of a known kind", valid=f"a file with {words}")]
+    )
+
+
+def show_preset(reference: str, kind: str | None, preset_path: str | None) -> Answer:
+    """Show a preset as its file has it, with the values filled in by default as rows."""
+    preset = find_preset(reference, kind, preset_path)
+    answer = Answer("presets show", {"name": preset.name, "kind": preset.kind}, "text")
+    answer.query["file"] = preset.path
+    answer.rows = [
+        {"field": field, "value": value} for field, value in flatten(preset.value, everything=True)
+    ]
+    answer.text = preset.source.text
+    answer.cite(preset)
+    return answer
+
+
+def where_preset(reference: str, kind: str | None, preset_path: str | None) -> Answer:
+    """Tell which file a name leads to, and which other files of that name it hides."""
+    preset = find_preset(reference, kind, preset_path)
+    answer = Answer("presets where", {"name": reference, "kind": preset.kind}, "rows")
+    answer.rows.append({"file": preset.path, "from": preset.place, "used": True})
+    if not presets.is_path(reference):
+        for place, path in locate.candidates(preset.kind, reference, preset_path):
+            if path != preset.path:
+                answer.rows.append({"file": path, "from": place.why, "used": False})
+    return answer
+
+
+def flatten(value: Any, *, everything: bool = False) -> list[tuple[str, Any]]:
+    """Return a struct's leaves by dotted path; sources and names left out unless asked for."""
+    data = msgspec.to_builtins(value)
+    if not everything:
+        data = {name: part for name, part in data.items() if name not in _APART}
+    return list(_leaves(data, ""))
+
+
+def _leaves(data: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(data, dict) and data:
+        for name, part in data.items():
+            yield from _leaves(part, f"{path}.{name}" if path else str(name))
+    elif isinstance(data, list) and any(isinstance(part, dict | list) for part in data):
+        for number, part in enumerate(data):
+            yield from _leaves(part, f"{path}.{number}")
+    else:
+        yield path, data
+
+
+def diff_presets(first: str, second: str, kind: str | None, preset_path: str | None) -> Answer:
+    """Compare two presets field by field.
+
+    Raises
+    ------
+    UsageError
+        If they are of different kinds.
+    """
+    one, two = (find_preset(each, kind, preset_path) for each in (first, second))
+    if one.kind != two.kind:
+        raise UsageError(
+            f"{first} is a {one.kind} and {second} a {two.kind}",
+            "two presets of one kind can be compared",
+        )
+    answer = Answer("presets diff", {"a": one.name, "b": two.name, "kind": one.kind}, "rows")
+    left, right = dict(flatten(one.value)), dict(flatten(two.value))
+    missing = object()
+    for field in dict.fromkeys([*left, *right]):
+        a, b = left.get(field, missing), right.get(field, missing)
+        if (a == b and type(a) is type(b)) or {a is missing or a is None, b is missing or b is None} == {True}:
+            continue
+        row: dict[str, Any] = {
+            "field": field,
+            one.name if one.name != two.name else "a": None if a is missing else a,
+            two.name if one.name != two.name else "b": None if b is missing else b,
+            "ratio": None,
+        }
+        if _is_number(a) and _is_number(b) and a:
+            row["ratio"] = b / a  # type: ignore[operator] # numbers, as just checked
+        answer.rows.append(row)
+    if not answer.rows:
+        answer.notes.append(f"{one.name} and {two.name} have the same values")
+    return answer
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def validate_files(files: Sequence[str]) -> Answer:
+    """Check preset files (or config.json files) of any kind.
+
+    Raises
+    ------
+    InvalidInput
+        With every problem of every file.
+    """
+    answer = Answer("presets validate", {"files": list(files)}, "rows")
+    problems: list[Problem] = []
+    for file in files:
+        path = file if presets.is_path(file) else f"./{file}"
+        try:
+            preset = presets.load(kind_of_file(path), path)
+        except InvalidInput as error:
+            problems += error.problems
+            continue
+        answer.rows.append(
+            {"file": file, "kind": preset.kind, "name": preset.name, "valid": True}
+        )
+        if not preset.path.endswith("config.json"):
+            stem = re.sub(r".*/|\.\w+$", "", file)
+            if stem != preset.name:
+                answer.warn(f"{file}: a preset is found by its file name, but it is named "
+                            f"{preset.name}")  # fmt: skip
+    if problems:
+        raise InvalidInput(problems)
+    return answer

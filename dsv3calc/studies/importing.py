@@ -1,0 +1,53 @@
+"""Answer ``import``: a Hugging Face ``config.json`` as a preset in our schema, as YAML."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import Any
+
+from dsv3calc import presets
+from dsv3calc.errors import UsageError
+from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.catalogue import flatten
+
+SCHEMA_LINE = "# yaml-language-server: $schema=../schema/model.schema.json\n"
+
+
+def import_preset(reference: str, name: str | None, ignore_keys: tuple[str, ...]) -> Answer:
+    """Turn a ``config.json`` into a preset.
+
+    Raises
+    ------
+    UsageError
+        If the reference is a preset name, not a file.
+    InvalidInput
+        With every key that is unknown, missing or wrong.
+    """
+    if not presets.is_path(reference):
+        reference = f"./{reference}"
+    preset = presets.load("model", reference, ignore_keys=ignore_keys)
+    if preset.source.form != "json" or preset.imported is None:
+        raise UsageError(
+            f"{reference} is no Hugging Face config.json but a preset already",
+            "dsv3calc presets validate checks presets",
+        )
+    data = dict(preset.imported)
+    if name:
+        data["name"] = name
+    answer = Answer("import", {"file": reference, "name": data["name"]}, "text")
+    answer.rows = [{"field": field, "value": value} for field, value in flatten(preset.value)]
+    answer.assumptions = [text for _, text in preset.assumptions]
+    if preset.ignored:
+        answer.notes.append(f"ignored keys: {', '.join(preset.ignored)}")
+    comments = "".join(f"# assumed: {text}\n" for text in answer.assumptions)
+    answer.text = SCHEMA_LINE + comments + to_yaml(data)
+    return answer
+
+
+def to_yaml(data: dict[str, Any]) -> str:
+    """Write plain data as YAML that the strict reader reads back equal."""
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(data, Dumper=dumper, sort_keys=False, allow_unicode=True, width=90)
+    return text

@@ -1,0 +1,212 @@
+r"""The law of names: every number that has a name has one symbol, one unit and one meaning.
+
+An argument of a formula and a field of a schema that bear the same name are the same quantity.
+A new formula takes its arguments from here, or adds a row: ``docs/symbols.md`` is generated from
+this table, and a test holds formulas and schemas to it. No two names share a symbol, so that a
+whole composition can be written down as one expression.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+
+class Symbol(msgspec.Struct, frozen=True):
+    """How a quantity is written and what it is.
+
+    ``latex`` is its symbol in formulas and ``unit`` its unit as ledgers spell it. ``least`` is the
+    smallest value that makes sense (0 or 1) and ``whole`` says that it is an integer: what a
+    symbolic evaluation may take for granted.
+    """
+
+    latex: str
+    unit: str
+    description: str
+    least: int = 1
+    whole: bool = True
+
+
+def _real(latex: str, unit: str, description: str) -> Symbol:
+    return Symbol(latex, unit, description, 0, whole=False)
+
+
+BY_SUBJECT: dict[str, dict[str, Symbol]] = {
+    "Model": {
+        "hidden_size": Symbol("h", "elements", "width of the residual stream"),
+        "vocab_size": Symbol("V", "elements", "tokens of the vocabulary: rows of the embedding"),
+        "num_hidden_layers": Symbol("L", "1", "depth: layers of the model, MTP modules aside"),
+        "max_position_embeddings": Symbol(
+            r"S_\mathrm{max}", "tokens", "longest context that the model is published for"
+        ),
+        "block_norms": Symbol(
+            r"n_\mathrm{norm}", "1", "norms over the hidden state in one layer", 0
+        ),
+        "num_nextn_predict_layers": Symbol(
+            r"n_\mathrm{mtp}", "1", "multi-token-prediction modules"
+        ),
+        "group": Symbol(
+            r"g_\mathrm{mtp}", "1", "index of the layer group that an MTP module repeats", 0
+        ),
+    },
+    "Layers": {
+        "layers": Symbol(r"\ell", "1", "layers that something stands in"),
+        "start": Symbol("i_0", "1", "first layer of a slice of the depth, counted from 0", 0),
+        "stop": Symbol("i_1", "1", "layer before which a slice of the depth ends", 0),
+        "step": Symbol("s", "1", "distance from one layer of a slice to the next"),
+        "copies": Symbol("c", "1", "how many of a tensor one layer has, or one token passes"),
+        "out_features": Symbol(r"d_\mathrm{out}", "elements", "output features of a matrix"),
+        "in_features": Symbol(r"d_\mathrm{in}", "elements", "input features of a matrix"),
+        "width": Symbol("d", "elements", "length of a vector"),
+    },
+    "Attention": {
+        "num_attention_heads": Symbol("n_h", "1", "query heads of a layer"),
+        "num_key_value_heads": Symbol("n_{kv}", "1", "key-value heads of a layer"),
+        "head_dim": Symbol("d_h", "elements", "channels of a head"),
+        "q_lora_rank": Symbol("d_c'", "elements", "width of MLA's query latent"),
+        "kv_lora_rank": Symbol("d_c", "elements", "width of MLA's latent of keys and values"),
+        "qk_nope_head_dim": Symbol(
+            "d_n", "elements", "channels of an MLA head without rotary embedding"
+        ),
+        "qk_rope_head_dim": Symbol(
+            "d_r", "elements", "channels of an MLA head with rotary embedding"
+        ),
+        "v_head_dim": Symbol("d_v", "elements", "channels of the value of an MLA head"),
+        "sliding_window": Symbol(r"W_\mathrm{slide}", "tokens", "keys that a sliding layer sees"),
+        "attention_chunk_size": Symbol(
+            r"W_\mathrm{chunk}", "tokens", "tokens of a chunk of a chunked layer"
+        ),
+        "window": Symbol("W", "tokens", "keys that a query sees, or a layer keeps, at most"),
+        "chunk": Symbol("K", "tokens", "tokens of a chunk, within which attention stays"),
+        "index_n_heads": Symbol("n_I", "1", "heads of the lightning indexer"),
+        "index_head_dim": Symbol("d_I", "elements", "channels of an indexer head"),
+        "index_topk": Symbol("k_I", "tokens", "keys that the indexer selects for a query"),
+        "heads": Symbol("n", "1", "heads: of queries, of keys and values, or of the indexer"),
+        "head_channels": Symbol(
+            r"d_\mathrm{ch}", "elements", "channels that a score sums over or a value has"
+        ),
+        "channel_flops": Symbol(
+            "C", "FLOP", "FLOPs of one channel of one head: twice its (query, key) pairs", 0
+        ),
+    },
+    "Feed-forward and experts": {
+        "intermediate_size": Symbol("d_f", "elements", "width of a dense feed-forward"),
+        "moe_intermediate_size": Symbol("d_e", "elements", "width of one expert"),
+        "n_routed_experts": Symbol("E", "1", "routed experts of a layer"),
+        "num_experts_per_tok": Symbol("k", "1", "routed experts that serve one token"),
+        "n_shared_experts": Symbol("E_s", "1", "shared experts of a layer", 0),
+        "n_group": Symbol("n_g", "1", "groups that the routed experts form"),
+        "topk_group": Symbol("k_g", "1", "expert groups that one token may use"),
+        "hit": _real(r"E_\mathrm{hit}", "1", "expected distinct experts that a batch uses"),
+    },
+    "Workload": {
+        "batch": Symbol("B", "1", "sequences in the batch"),
+        "sequence": Symbol("S", "tokens", "new tokens of each sequence"),
+        "past": Symbol("P", "tokens", "cached tokens of each sequence", 0),
+        "tokens": Symbol("T", "tokens", "tokens: of a pass, of a sequence, or kept by a layer"),
+        "context": Symbol(
+            r"S_\mathrm{ctx}", "tokens", "context at which a comparison counts its caches"
+        ),
+    },
+    "FLOPs": {
+        "flops": Symbol("F", "FLOP", "floating-point operations, a multiply-add counted as two", 0),
+        "forward": Symbol(r"F_\mathrm{fwd}", "FLOP", "FLOPs of the forward pass", 0),
+        "passes": Symbol(
+            r"n_\mathrm{pass}", "1", "forward passes that a step costs: 3 with both gradients"
+        ),
+        "flops_per_parameter": Symbol(
+            "f", "1", "FLOPs per parameter and token: 2 forward, 6 in training"
+        ),
+        "active": Symbol(
+            r"N_\mathrm{active}", "elements", "parameters that one token passes through"
+        ),
+        "amount": Symbol("X", "FLOP", "amount to divide among tokens", 0),
+    },
+    "Storage and the KV cache": {
+        "elements": Symbol("N", "elements", "elements of tensors", 0),
+        "bits": Symbol("b", "bit", "width of an element"),
+        "rows": Symbol(r"r_\mathrm{blk}", "elements", "output features that share a scale"),
+        "columns": Symbol(r"c_\mathrm{blk}", "elements", "input features that share a scale"),
+        "group_size": Symbol("g", "elements", "elements of a vector that share a scale", 0),
+        "scale_bits": Symbol("b_s", "bit", "width of a scale; 0 where none is stored", 0),
+        "zero_point_bits": Symbol("b_z", "bit", "width of a zero point beside a scale", 0),
+        "rope_bits": Symbol("b_r", "bit", "width of MLA's rotary part, where it differs", 0),
+        "indexer_bits": Symbol("b_I", "bit", "width of an element of the indexer's cache", 0),
+        "indexer_group_size": Symbol(
+            "g_I", "elements", "elements of the indexer's cache that share a scale", 0
+        ),
+        "indexer_scale_bits": Symbol("b_{Is}", "bit", "width of a scale of the indexer's cache", 0),
+        "vectors": Symbol(r"n_\mathrm{vec}", "1", "vectors cached for a token in a layer"),
+        "token_bytes": Symbol(r"B_\mathrm{entry}", "B", "bytes of one token in one layer", 0),
+        "sequence_bytes": Symbol(r"B_\mathrm{seq}", "B", "bytes of the cache of one sequence"),
+        "available": Symbol(r"B_\mathrm{free}", "B", "bytes that the caches may take", 0),
+        "page_size": Symbol(r"T_\mathrm{blk}", "tokens", "tokens of a page of the paged cache"),
+    },
+    "Hardware": {
+        "peaks": _real(
+            r"\pi_\mathrm{dtype}", "FLOP/s", "dense peaks of one device, by data type"
+        ),
+        "sparse_peaks": _real(
+            r"\pi_\mathrm{sparse}", "FLOP/s", "structured-sparse peaks, by data type; never used"
+        ),
+        "peak": _real(r"\pi", "FLOP/s", "dense peak of one device for one data type"),
+        "bandwidth": _real(r"\beta", "B/s", "nominal memory bandwidth of one device"),
+        "marketed": Symbol(r"M_\mathrm{sold}", "B", "device memory as sold"),
+        "usable": Symbol("M", "B", "device memory as the driver reports it"),
+        "nominal": _real(
+            r"\beta_\mathrm{link}", "B/s", "nominal bandwidth of a link, per direction"
+        ),
+        "achieved": _real(
+            r"\beta_\mathrm{meas}", "B/s", "measured bandwidth of a link, per direction"
+        ),
+        "domain_size": Symbol(r"n_\mathrm{dom}", "1", "devices that a link joins"),
+        "dollars_per_hour": _real(r"p_\mathrm{h}", "USD/h", "price of one device for one hour"),
+    },
+    "Roofline": {
+        "moved": _real("Q", "B", "bytes read from and written to device memory"),
+        "compute_seconds": _real("t_c", "s", "time that the FLOPs take at their peaks"),
+    },
+}  # fmt: skip
+"""Names by subject, as ``docs/symbols.md`` shows them."""
+
+SYMBOLS: dict[str, Symbol] = {
+    name: symbol for table in BY_SUBJECT.values() for name, symbol in table.items()
+}
+"""Name -> how it is written and what it is."""
+
+INTERMEDIATE: dict[str, Symbol] = {
+    "growing": Symbol(r"S_\mathrm{grow}", "tokens", "queries that see everything before them", 0),
+    "end": Symbol(r"S_\mathrm{end}", "tokens", "tokens of a sequence after the pass", 0),
+    "whole": Symbol("q", "1", "whole chunks before the end of the pass", 0),
+    "whole_past": Symbol("q_P", "1", "whole chunks before the start of the pass", 0),
+    "rest": Symbol("r", "tokens", "tokens of the last, unfinished chunk after the pass", 0),
+    "rest_past": Symbol("r_P", "tokens", "tokens of the unfinished chunk before the pass", 0),
+    "first": Symbol("j_0", "1", "first layer of a slice, held within the depth", 0),
+    "last": Symbol("j_1", "1", "end of a slice, held within the depth", 0),
+}
+"""Names inside formulas: an equation says what they stand for below its first line."""
+
+_GREEK = {r"\ell": "ℓ", r"\pi": "π", r"\beta": "β"}
+
+
+def latex(name: str) -> str:
+    r"""Return the LaTeX symbol of a name.
+
+    >>> latex("num_key_value_heads"), latex("layers")
+    ('n_{kv}', '\\ell')
+    """
+    return (SYMBOLS.get(name) or INTERMEDIATE[name]).latex
+
+
+def plain(symbol: str) -> str:
+    r"""Return a LaTeX symbol as plain text.
+
+    >>> plain(r"T_\mathrm{kv}"), plain(r"\ell"), plain("d_c'")
+    ('T_kv', 'ℓ', 'd_c′')
+    """
+    for command, letter in _GREEK.items():
+        symbol = symbol.replace(command, letter)
+    symbol = re.sub(r"\^\{?2\}?", "²", symbol).replace("'", "′")
+    return re.sub(r"\\mathrm|[{}]", "", symbol)
