@@ -14,7 +14,6 @@ from dsv3calc import presets
 from dsv3calc.errors import UsageError
 from dsv3calc.overrides import parse_overrides
 from dsv3calc.studies import dispatch
-from dsv3calc.studies.queries import Query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import KVFormat, Precision
     from dsv3calc.studies.answer import Answer
+    from dsv3calc.studies.queries import Query
 
 
 @lru_cache(maxsize=1024)
@@ -56,7 +56,8 @@ def parse_query(text: str) -> Query:
         raise UsageError(f"{text!r} asks for help, not for a number")
     if request.output != OutputOptions():
         raise UsageError(
-            f"{text!r} has output options", "a query here has none: leave out --json, -o and the like"
+            f"{text!r} has output options",
+            "a query here has none: leave out --json, -o and the like",
         )
     return request.query
 

@@ -66,7 +66,7 @@ def suggest(word: str, candidates: Iterable[str]) -> str:
     key = short.casefold().replace("-", "_")
     if key in folded:
         return folded[key] if folded[key] != word else ""
-    import difflib  # noqa: PLC0415 - costs milliseconds, and only a failure needs it
+    import difflib
 
     close = difflib.get_close_matches(key, folded, n=1, cutoff=0.6)
     return folded[close[0]] if close else ""
@@ -146,7 +146,7 @@ def _width(text: str) -> int:
     """Return how many columns of a terminal the text fills."""
     if text.isascii():
         return len(text)
-    import unicodedata  # noqa: PLC0415 - only the caret under a wide letter needs it
+    import unicodedata
 
     return sum(
         0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF")

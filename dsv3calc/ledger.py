@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MISSING: Any = object()
 
 Scope = tuple[str, Any]
-"""A prefix such as ``model.groups.0.attention`` and the object whose attributes have that prefix."""
+"""A prefix such as ``model.groups.0.attention``, and the object that has the attributes."""
 
 
 class Line:
@@ -225,9 +225,7 @@ def computed(
     )
 
 
-def _from_scopes(
-    formula: Formula, parameter: str, scopes: tuple[Scope, ...]
-) -> tuple[str, Any]:
+def _from_scopes(formula: Formula, parameter: str, scopes: tuple[Scope, ...]) -> tuple[str, Any]:
     for prefix, holder in scopes:
         value = getattr(holder, parameter, _MISSING)
         if value is not _MISSING:

@@ -36,17 +36,17 @@ def packaged_presets() -> str:
 
     In a wheel it lies inside the package; in a checkout (an editable install) beside it.
     """
-    package = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - on every start
-    inside = os.path.join(package, "presets")  # noqa: PTH118
-    if os.path.isdir(inside):  # noqa: PTH112
+    package = os.path.dirname(os.path.abspath(__file__))
+    inside = os.path.join(package, "presets")
+    if os.path.isdir(inside):
         return inside
-    return os.path.join(os.path.dirname(package), "presets")  # noqa: PTH118, PTH120
+    return os.path.join(os.path.dirname(package), "presets")
 
 
 def surroundings() -> tuple[str | None, ...]:
     """Return everything outside of the arguments that decides where presets are looked for."""
     try:
-        directory: str | None = os.getcwd()  # noqa: PTH109
+        directory: str | None = os.getcwd()
     except OSError:  # the working directory was removed
         directory = None
     environment = os.environ.get
@@ -69,16 +69,15 @@ def search_path(preset_path: str | None = None) -> list[Place]:
     places = []
     if preset_path:
         places.append(Place("--preset-path", preset_path))
-    for entry in os.environ.get(PRESET_PATH_VARIABLE, "").split(os.pathsep):
-        if entry:
-            places.append(Place(PRESET_PATH_VARIABLE, entry))
+    entries = os.environ.get(PRESET_PATH_VARIABLE, "").split(os.pathsep)
+    places.extend(Place(PRESET_PATH_VARIABLE, entry) for entry in entries if entry)
     shipped = packaged_presets()
     nearest = _nearest()
     if nearest and nearest != shipped:
         places.append(Place("nearest presets/ upward", nearest))
-    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     configured = f"{home}/dsv3calc/presets"
-    if os.path.isdir(configured):  # noqa: PTH112
+    if os.path.isdir(configured):
         places.append(Place("user configuration", configured))
     places.append(Place("shipped", shipped))
     return places
@@ -87,17 +86,16 @@ def search_path(preset_path: str | None = None) -> list[Place]:
 def _nearest() -> str | None:
     """Find the nearest ``presets/`` that has a folder of ours, from the working directory up."""
     try:
-        directory = os.getcwd()  # noqa: PTH109
+        directory = os.getcwd()
     except OSError:  # the working directory was removed
         return None
     while True:
-        candidate = os.path.join(directory, "presets")  # noqa: PTH118
-        if os.path.isdir(candidate) and any(  # noqa: PTH112
-            os.path.isdir(f"{candidate}/{folder}")  # noqa: PTH112
-            for folder in FOLDERS.values()
+        candidate = os.path.join(directory, "presets")
+        if os.path.isdir(candidate) and any(
+            os.path.isdir(f"{candidate}/{folder}") for folder in FOLDERS.values()
         ):
             return candidate
-        parent = os.path.dirname(directory)  # noqa: PTH120
+        parent = os.path.dirname(directory)
         if parent == directory:
             return None
         directory = parent
@@ -107,7 +105,7 @@ def candidates(kind: str, name: str, preset_path: str | None = None) -> Iterator
     """Yield every file of a preset name, the winner first."""
     for place in search_path(preset_path):
         path = f"{place.directory}/{FOLDERS[kind]}/{name}.yaml"
-        if os.path.isfile(path):  # noqa: PTH113
+        if os.path.isfile(path):
             yield place, path
 
 
@@ -116,7 +114,7 @@ def listing(kind: str, preset_path: str | None = None) -> dict[str, tuple[Place,
     found: dict[str, tuple[Place, str]] = {}
     for place in search_path(preset_path):
         try:
-            names = sorted(os.listdir(f"{place.directory}/{FOLDERS[kind]}"))  # noqa: PTH208
+            names = sorted(os.listdir(f"{place.directory}/{FOLDERS[kind]}"))
         except OSError:  # a place without this kind
             continue
         for file in names:

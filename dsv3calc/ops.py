@@ -26,7 +26,7 @@ def maximum(a: Any, b: Any) -> Any:
     5
     """
     if type(a) is int and type(b) is int:
-        return a if a >= b else b
+        return max(a, b)
     if _is_symbolic(a, b):
         import sympy
 
@@ -35,7 +35,7 @@ def maximum(a: Any, b: Any) -> Any:
         import numpy as np
 
         return np.maximum(a, b)
-    return a if a >= b else b
+    return max(a, b)
 
 
 def minimum(a: Any, b: Any) -> Any:
@@ -45,7 +45,7 @@ def minimum(a: Any, b: Any) -> Any:
     3
     """
     if type(a) is int and type(b) is int:
-        return a if a <= b else b
+        return min(a, b)
     if _is_symbolic(a, b):
         import sympy
 
@@ -54,7 +54,7 @@ def minimum(a: Any, b: Any) -> Any:
         import numpy as np
 
         return np.minimum(a, b)
-    return a if a <= b else b
+    return min(a, b)
 
 
 def clip(value: Any, low: Any, high: Any) -> Any:

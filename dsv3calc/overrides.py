@@ -125,7 +125,9 @@ def _targets(kind: str, data: dict[str, Any], override: Override) -> Iterator[Pa
 
 def _groups(data: dict[str, Any]) -> list[dict[str, Any]]:
     groups = data.get("groups")
-    return [group for group in groups if isinstance(group, dict)] if isinstance(groups, list) else []
+    return (
+        [group for group in groups if isinstance(group, dict)] if isinstance(groups, list) else []
+    )
 
 
 def _model_fields() -> tuple[str, ...]:

@@ -27,9 +27,8 @@ _MOST_CACHED = 256
 class Preset(Generic[T]):
     """A loaded preset: its value, the file it came from, and what a reader must know of it.
 
-    ``place`` says why this file won; ``imported`` is our plain data where the file is Hugging Face's;
-    ``assumptions`` lists (field, text) of values that nothing
-    published states.
+    ``place`` says why this file won; ``assumptions`` lists (field, text) of values that nothing
+    published states; ``imported`` is our plain data where the file is Hugging Face's.
     """
 
     __slots__ = (
@@ -113,7 +112,7 @@ def load(
     if path == "-":
         return _read(kind, "-", place, read_source("-"), overrides, ignore_keys)
     try:
-        state = os.stat(path)  # noqa: PTH116 - on every query
+        state = os.stat(path)
     except OSError:
         return _read(kind, path, place, read_source(path), overrides, ignore_keys)
     key = (kind, path, state.st_mtime_ns, state.st_size, tuple(overrides), tuple(ignore_keys))
@@ -135,7 +134,7 @@ def _known_place(kind: str, reference: str, preset_path: str | None) -> tuple[st
         return resolve(kind, reference, preset_path)
     key = (kind, reference, preset_path, locate.surroundings())
     found = _PLACES.get(key)
-    if found is None or not os.path.exists(found[1]):  # noqa: PTH110 - on every query
+    if found is None or not os.path.exists(found[1]):
         if len(_PLACES) >= _MOST_CACHED:
             _PLACES.clear()
         found = _PLACES[key] = resolve(kind, reference, preset_path)
@@ -152,8 +151,8 @@ def resolve(kind: str, reference: str, preset_path: str | None) -> tuple[str, st
     if reference == "-":
         return "standard input", "-"
     if is_path(reference):
-        if kind == "model" and os.path.isdir(reference):  # noqa: PTH112
-            return "given", os.path.join(reference, "config.json")  # noqa: PTH118
+        if kind == "model" and os.path.isdir(reference):
+            return "given", os.path.join(reference, "config.json")
         return "given", reference
     if _NAME.fullmatch(reference):
         for place, path in locate.candidates(kind, reference, preset_path):
@@ -168,13 +167,13 @@ def _alias(kind: str, name: str, preset_path: str | None) -> tuple[str, str] | N
     """Find the preset that lists a name among its aliases: only asked when no file has it."""
     for place, path in locate.listing(kind, preset_path).values():
         try:
-            with open(path, encoding="utf-8") as file:  # noqa: PTH123
+            with open(path, encoding="utf-8") as file:
                 head = file.read(4096)
         except (OSError, UnicodeDecodeError):  # not ours to report: it was not asked for
             continue
         line = re.search(r"^aliases: *\[([^\]\n]*)\]", head, re.MULTILINE)
         if line and name in [part.strip() for part in line[1].split(",")]:
-            return f"{place.why}, alias of {os.path.basename(path)[:-5]}", path  # noqa: PTH119
+            return f"{place.why}, alias of {os.path.basename(path)[:-5]}", path
     return None
 
 
@@ -188,7 +187,7 @@ def _unknown(kind: str, name: str, preset_path: str | None) -> UsageError:
         message += f" (and no directory: {', '.join(missing)})"
     hint = f"did you mean '{close}'? " if close else ""
     hint += f"dsv3calc presets list {locate.FOLDERS[kind]}"
-    if os.path.exists(name):  # noqa: PTH110
+    if os.path.exists(name):
         hint += f"; for the file of that name write ./{name}"
     return UsageError(message, hint)
 
@@ -221,11 +220,9 @@ def _read(
     edited, places = apply_overrides(kind, data, overrides)
     preset.value = convert(source, edited, _type_of(kind), overrides=places)
     preset.name = getattr(preset.value, "name", path)
-    if told is None:
-        told_fields = list(_assumed(preset.value))
-    else:  # an import's assumptions are told by the key that the config omits
-        told_fields = [("", text) for text in told]
-    preset.assumptions = [(field, f"{preset.name}: {text}") for field, text in told_fields]
+    # an import's assumptions are told by the key that the config omits
+    stated = _assumed(preset.value) if told is None else [("", text) for text in told]
+    preset.assumptions = [(field, f"{preset.name}: {text}") for field, text in stated]
     preset.assumptions += [("", f"{preset.name}: --set {override.text}") for override in overrides]
     return preset
 

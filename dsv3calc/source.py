@@ -408,7 +408,7 @@ _ONE_PLACE = "each value stands where it is used, so that it can be read and cit
 
 
 def _yaml_events(source: Source, trouble: _Trouble) -> Iterator[_Event]:
-    import yaml  # noqa: PLC0415 - a query answered from JSON or flags alone does without
+    import yaml
 
     parser = yaml.CSafeLoader(source.text)
     try:

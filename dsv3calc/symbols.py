@@ -177,8 +177,8 @@ SYMBOLS: dict[str, Symbol] = {
 """Name -> how it is written and what it is."""
 
 INTERMEDIATE: dict[str, Symbol] = {
-    "growing": Symbol(r"S_\mathrm{grow}", "tokens", "queries that see everything before them", 0),
-    "end": Symbol(r"S_\mathrm{end}", "tokens", "tokens of a sequence after the pass", 0),
+    "growing": Symbol("S_g", "tokens", "queries that see everything before them", 0),
+    "end": Symbol("S_e", "tokens", "tokens of a sequence after the pass", 0),
     "whole": Symbol("q", "1", "whole chunks before the end of the pass", 0),
     "whole_past": Symbol("q_P", "1", "whole chunks before the start of the pass", 0),
     "rest": Symbol("r", "tokens", "tokens of the last, unfinished chunk after the pass", 0),

@@ -17,7 +17,7 @@ from dsv3calc.schema.model import MLA, MoE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from dsv3calc.schema.model import GQA, Dense, LayerGroup, Model
+    from dsv3calc.schema.model import GQA, Dense, Indexer, LayerGroup, Model
 
 ONE = given("one", 1, "1")
 
@@ -184,15 +184,26 @@ def _outer_tensors(model: Model) -> Iterator[Tensor]:
 
 def _norm_vectors(model: Model, per_layer: Any = 1) -> Line:
     vectors = 2 if model.norm_bias else 1
-    return given("norm_vectors", per_layer * vectors, "1", "weight and bias" if model.norm_bias else "")
+    return given(
+        "norm_vectors", per_layer * vectors, "1", "weight and bias" if model.norm_bias else ""
+    )
 
 
 def _group_tensors(model: Model, view: GroupView) -> Iterator[Tensor]:
     hidden = field(("model", model), "hidden_size")
     layers, index = view.layers, view.index
-    attend = _mla_tensors if isinstance(view.group.attention, MLA) else _gqa_tensors
-    feed = _moe_tensors if isinstance(view.group.feed_forward, MoE) else _dense_tensors
-    for tensor in (*attend(view, hidden), *feed(view, hidden)):
+    attend, feed = view.group.attention, view.group.feed_forward
+    attention_tensors = (
+        _mla_tensors(view, attend, hidden)
+        if isinstance(attend, MLA)
+        else _gqa_tensors(view, attend, hidden)
+    )
+    feed_forward_tensors = (
+        _moe_tensors(view, feed, hidden)
+        if isinstance(feed, MoE)
+        else _dense_tensors(view, feed, hidden)
+    )
+    for tensor in (*attention_tensors, *feed_forward_tensors):
         tensor.layers, tensor.group = layers, index
         yield tensor
     if view.group.block_norms:
@@ -200,9 +211,8 @@ def _group_tensors(model: Model, view: GroupView) -> Iterator[Tensor]:
         yield Tensor("block_norms", "norms", hidden, layers=layers, group=index, copies=norms)
 
 
-def _mla_tensors(view: GroupView, hidden: Line) -> Iterator[Tensor]:
+def _mla_tensors(view: GroupView, attend: MLA, hidden: Line) -> Iterator[Tensor]:
     scope = view.attention
-    attend: MLA = scope[1]
     prefix = view.prefix
     queries = computed(f"{prefix}.query_width", attention.mla_query_width, scope)
     down = computed(f"{prefix}.kv_down_width", attention.mla_kv_down_width, scope)
@@ -231,12 +241,11 @@ def _mla_tensors(view: GroupView, hidden: Line) -> Iterator[Tensor]:
         yield Tensor("kv_a_proj_with_mqa.bias", "attention", down, weight_class="biases")
         yield Tensor("o_proj.bias", "attention", hidden, weight_class="biases")
     if attend.indexer is not None:
-        yield from _indexer_tensors(view, hidden)
+        yield from _indexer_tensors(view, attend.indexer, hidden)
 
 
-def _indexer_tensors(view: GroupView, hidden: Line) -> Iterator[Tensor]:
-    prefix, attend = view.attention
-    scope = (f"{prefix}.indexer", attend.indexer)
+def _indexer_tensors(view: GroupView, indexer: Indexer, hidden: Line) -> Iterator[Tensor]:
+    scope = (f"{view.attention[0]}.indexer", indexer)
     heads = field(scope, "index_n_heads", "1")
     head_dim = field(scope, "index_head_dim")
     width = computed(
@@ -249,9 +258,8 @@ def _indexer_tensors(view: GroupView, hidden: Line) -> Iterator[Tensor]:
     yield Tensor("indexer_k_norm", "norms", head_dim, copies=vectors)
 
 
-def _gqa_tensors(view: GroupView, hidden: Line) -> Iterator[Tensor]:
+def _gqa_tensors(view: GroupView, attend: GQA, hidden: Line) -> Iterator[Tensor]:
     scope = view.attention
-    attend: GQA = scope[1]
     heads = field(scope, "num_attention_heads", "1")
     head_dim = field(scope, "head_dim")
     queries = computed(
@@ -281,31 +289,34 @@ def _gqa_tensors(view: GroupView, hidden: Line) -> Iterator[Tensor]:
 
 
 def _feed_forward(
-    names: str, component: str, width: Line, hidden: Line, *, gated: bool, bias: bool, **copies: Line
+    component: str,
+    width: Line,
+    hidden: Line,
+    *,
+    gated: bool,
+    bias: bool,
+    copies: Line = ONE,
+    used: Line = ONE,
 ) -> Iterator[Tensor]:
     """Yield the two or three matrices of one feed-forward, and their biases."""
     inner = ("gate_proj", "up_proj") if gated else ("up_proj",)
-    for name in inner:
-        yield Tensor(f"{names}{name}", component, width, hidden, **copies)
-    yield Tensor(f"{names}down_proj", component, hidden, width, **copies)
-    if bias:
-        for name in inner:
-            yield Tensor(f"{names}{name}.bias", component, width, weight_class="biases", **copies)
-        yield Tensor(f"{names}down_proj.bias", component, hidden, weight_class="biases", **copies)
+    shapes = [(name, width, hidden) for name in inner] + [("down_proj", hidden, width)]
+    for name, out_features, in_features in shapes:
+        yield Tensor(name, component, out_features, in_features, copies=copies, used=used)
+    for name, out_features, _ in shapes if bias else ():
+        yield Tensor(
+            f"{name}.bias", component, out_features, copies=copies, used=used, weight_class="biases"
+        )
 
 
-def _dense_tensors(view: GroupView, hidden: Line) -> Iterator[Tensor]:
+def _dense_tensors(view: GroupView, dense: Dense, hidden: Line) -> Iterator[Tensor]:
     scope = view.feed_forward
-    dense: Dense = scope[1]
     width = field(scope, "intermediate_size")
-    yield from _feed_forward(
-        "", "dense_ffn", width, hidden, gated=dense.gated, bias=dense.mlp_bias
-    )
+    yield from _feed_forward("dense_ffn", width, hidden, gated=dense.gated, bias=dense.mlp_bias)
 
 
-def _moe_tensors(view: GroupView, hidden: Line) -> Iterator[Tensor]:
+def _moe_tensors(view: GroupView, moe: MoE, hidden: Line) -> Iterator[Tensor]:
     scope = view.feed_forward
-    moe: MoE = scope[1]
     count = field(scope, "n_routed_experts", "1")
     chosen = field(scope, "num_experts_per_tok", "1")
     width = field(scope, "moe_intermediate_size")
@@ -314,16 +325,13 @@ def _moe_tensors(view: GroupView, hidden: Line) -> Iterator[Tensor]:
         yield Tensor("router.bias", "router", count, weight_class="biases")
     if moe.routing_bias:
         yield Tensor("routing_bias", "router", count, weight_class="routing_bias")
-    yield from _feed_forward(
-        "", "routed_experts", width, hidden,
+    yield from _feed_forward("routed_experts", width, hidden,
         gated=moe.gated, bias=moe.expert_bias, copies=count, used=chosen,
     )  # fmt: skip
     if moe.n_shared_experts:
-        shared = computed(
-            f"{view.prefix}.shared_expert_width", experts.shared_expert_width, scope
-        )
+        shared = computed(f"{view.prefix}.shared_expert_width", experts.shared_expert_width, scope)
         yield from _feed_forward(
-            "", "shared_experts", shared, hidden, gated=moe.gated, bias=moe.expert_bias
+            "shared_experts", shared, hidden, gated=moe.gated, bias=moe.expert_bias
         )
 
 

@@ -21,7 +21,7 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
         {
             "matmul": "every matrix product as it is, 2 FLOP per multiply-add",
             "six-n": "6 (training) or 2 FLOP per active parameter and token, no attention scores",
-            "twelve-l-h2": "6 or 2 times 12 L h² + V h: a generic block, for the papers' dense rows",
+            "twelve-l-h2": "6 or 2 times 12 L h² + V h: a generic block, as papers count dense",
         },
     ),
     "attention": (

@@ -184,9 +184,7 @@ def _stepped(run: Pass, name: str, forward: list[Line], *, gradients: bool = Tru
     )
 
 
-def _linear_lines(
-    run: Pass, prefix: str, views: Iterable[GroupView], component: str
-) -> list[Line]:
+def _linear_lines(run: Pass, prefix: str, views: Iterable[GroupView], component: str) -> list[Line]:
     source = "attention" if component == "attention_projections" else component
     tensors = [
         tensor
@@ -297,9 +295,7 @@ def _indexer_component(run: Pass, name: str, count: str) -> list[Line]:
     return [_stepped(run, name, forward, gradients=False)]
 
 
-def _indexer_lines(
-    run: Pass, name: str, count: str, views: Iterable[GroupView]
-) -> list[Line]:
+def _indexer_lines(run: Pass, name: str, count: str, views: Iterable[GroupView]) -> list[Line]:
     lines = _linear_lines(run, name, views, "indexer")
     for view in views:
         attend = view.group.attention
@@ -368,7 +364,9 @@ def _mtp_component(run: Pass, name: str, count: str) -> Line:
         elif component == "head":
             if run.conventions.head == "in":
                 line = _head_line(run, f"{name}.head.one")
-                forward.append(combined(f"{name}.head", "product", (line, view.layers), unit="FLOP"))
+                forward.append(
+                    combined(f"{name}.head", "product", (line, view.layers), unit="FLOP")
+                )
         elif not (component == "router" and run.conventions.router == "out"):
             forward += _linear_lines(run, f"{name}.{component}", (view,), component)
     indexer = _indexer_lines(run, f"{name}.indexer", count, (view,))

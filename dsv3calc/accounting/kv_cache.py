@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.architecture import GroupView, architecture_of
 from dsv3calc.accounting.spans import bound_of
-from dsv3calc.formulas import attention, kv_cache
+from dsv3calc.formulas import kv_cache
 from dsv3calc.ledger import Line, computed, field, given, total
 from dsv3calc.schema.model import MLA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dsv3calc.schema.model import Model
+    from dsv3calc.schema.model import Indexer, Model
     from dsv3calc.schema.precision import KVFormat
     from dsv3calc.schema.workload import Conventions
 
@@ -28,18 +28,14 @@ def cached_views(model: Model, conventions: Conventions) -> list[GroupView]:
     return views
 
 
-def entry_lines(
-    view: GroupView, kv_format: KVFormat, conventions: Conventions
-) -> dict[str, Line]:
+def entry_lines(view: GroupView, kv_format: KVFormat, conventions: Conventions) -> dict[str, Line]:
     """Give the bytes of one token in one layer: ``attention`` and, with DSA, ``indexer``."""
     key = ("entry", view.prefix, kv_format.name, conventions.mla)
     lines = view.once(key, kv_format, lambda: _entry_lines(view, kv_format, conventions))
     return dict(zip(("attention", "indexer"), lines, strict=False))
 
 
-def _entry_lines(
-    view: GroupView, kv_format: KVFormat, conventions: Conventions
-) -> list[Line]:
+def _entry_lines(view: GroupView, kv_format: KVFormat, conventions: Conventions) -> list[Line]:
     scope = view.attention
     attend = view.group.attention
     name = f"{view.prefix}.entry"
@@ -77,7 +73,7 @@ def _entry_lines(
             parts.append(_entry(f"{name}.rope", one, rope, kv_format))
     lines = [total(f"{name}.attention_bytes", parts)]
     if attend.indexer is not None:
-        lines.append(_indexer_entry(f"{name}.indexer_bytes", view, kv_format))
+        lines.append(_indexer_entry(f"{name}.indexer_bytes", view, attend.indexer, kv_format))
     return lines
 
 
@@ -89,9 +85,8 @@ def _entry(name: str, vectors: Line, width: Line, kv_format: KVFormat) -> Line:
     )
 
 
-def _indexer_entry(name: str, view: GroupView, kv_format: KVFormat) -> Line:
-    prefix, attend = view.attention
-    width = field((f"{prefix}.indexer", attend.indexer), "index_head_dim")
+def _indexer_entry(name: str, view: GroupView, indexer: Indexer, kv_format: KVFormat) -> Line:
+    width = field((f"{view.attention[0]}.indexer", indexer), "index_head_dim")
     one = given("one", 1, "1")
     if not kv_format.indexer_bits:
         return _entry(name, one, width, kv_format)
@@ -194,7 +189,9 @@ def kv_lines(
             )
         )
     lines = [total("kv_cache.bytes_per_token", appended, convention=kv_format.name)]
-    if all(line.value is per_layer[0].value or line.value == per_layer[0].value for line in per_layer):
+    if all(
+        line.value is per_layer[0].value or line.value == per_layer[0].value for line in per_layer
+    ):
         lines.append(total("kv_cache.bytes_per_token_per_layer", per_layer[:1]))
     else:
         lines.extend(per_layer)

@@ -123,20 +123,18 @@ def _copies(arch: Architecture) -> list[Tensor]:
     """List the embedding and head that a checkpoint stores again for each MTP module."""
     if arch.mtp is None or arch.model.mtp is None or not arch.model.mtp.stores_embedding_and_head:
         return []
-    again = []
-    for tensor in arch.outer:
-        if tensor.name in ("embedding", "head"):
-            again.append(
-                Tensor(
-                    f"{tensor.name}_copy",
-                    "mtp_copies",
-                    tensor.out_features,
-                    tensor.in_features,
-                    layers=arch.mtp.layers,
-                    weight_class=tensor.name,
-                )
-            )
-    return again
+    return [
+        Tensor(
+            f"{tensor.name}_copy",
+            "mtp_copies",
+            tensor.out_features,
+            tensor.in_features,
+            layers=arch.mtp.layers,
+            weight_class=tensor.name,
+        )
+        for tensor in arch.outer
+        if tensor.name in ("embedding", "head")
+    ]
 
 
 def parameter_lines(
@@ -180,9 +178,7 @@ def _parameter_lines(
         ]
         mtp = total("parameters.mtp", grouped("parameters.mtp", counted, tensor_elements))
         if "mtp" in inclusions:
-            components.append(
-                total("parameters.components.mtp", (mtp,), convention=convention)
-            )
+            components.append(total("parameters.components.mtp", (mtp,), convention=convention))
     if scales is not None:
         components.append(scales)
     whole = total("parameters.total", components, unit="elements", convention=convention)
@@ -227,9 +223,7 @@ def _active_lines(
             name = f"parameters.inactive.{view.prefix}"
             routed = _routed(f"{name}.routed_experts", view, inclusions)
             idle.append(
-                computed(
-                    name, experts.inactive_expert_elements, view.feed_forward, elements=routed
-                )
+                computed(name, experts.inactive_expert_elements, view.feed_forward, elements=routed)
             )
     active = combined(
         "parameters.active",
@@ -295,7 +289,8 @@ def _weight_lines(
         tensors += [
             tensor
             for tensor in mtp_tensors(arch)
-            if _SWITCH.get(tensor.weight_class) is None or _SWITCH[tensor.weight_class] in inclusions
+            if _SWITCH.get(tensor.weight_class) is None
+            or _SWITCH[tensor.weight_class] in inclusions
         ]
     if "mtp-copies" in inclusions:
         tensors += _copies(arch)

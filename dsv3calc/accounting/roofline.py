@@ -96,9 +96,7 @@ def roofline_lines(
         compute,
         memory,
         bound,
-        computed(
-            f"{prefix}.intensity", roofline.arithmetic_intensity, flops=flops, moved=moved
-        ),
+        computed(f"{prefix}.intensity", roofline.arithmetic_intensity, flops=flops, moved=moved),
         computed(
             f"{prefix}.ridge",
             roofline.ridge_intensity,
@@ -200,7 +198,10 @@ def _cache_read(
     batch = field(("workload", workload), "batch", "1")
     length = total(
         f"{prefix}.context",
-        (field(("workload", workload), "past", "tokens"), field(("workload", workload), "sequence", "tokens")),
+        (
+            field(("workload", workload), "past", "tokens"),
+            field(("workload", workload), "sequence", "tokens"),
+        ),
     )
     lines = []
     for view in cached_views(model, conventions):

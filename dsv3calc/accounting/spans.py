@@ -68,10 +68,10 @@ def channel_flops_line(
     *,
     every_key: bool = False,
 ) -> Line:
-    """Count one channel's FLOPs of a layer group; ``every_key`` is the indexer, which has no span."""
+    """Count one channel's FLOPs of a layer group; ``every_key``: the indexer's."""
     span, size = ("full", None) if every_key else span_of(view, conventions)
     function = CHANNEL_FLOPS[span][count]
-    arguments = {}
+    arguments: dict[str, Any] = {}
     if size is not None:
         arguments["chunk" if function.__name__.startswith("chunk") else "window"] = size
     return computed(

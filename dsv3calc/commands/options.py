@@ -150,7 +150,9 @@ _OUTPUT: dict[str, tuple[Any, Any]] = {
     "format_": (
         Annotated[
             str | None,
-            typer.Option("--format", metavar="FORMAT", help="table, json, csv or markdown [table]."),
+            typer.Option(
+                "--format", metavar="FORMAT", help="table, json, csv or markdown [table]."
+            ),
         ],
         None,
     ),
@@ -158,7 +160,9 @@ _OUTPUT: dict[str, tuple[Any, Any]] = {
     "output": (
         Annotated[
             str | None,
-            typer.Option("--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."),
+            typer.Option(
+                "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
+            ),
         ],
         None,
     ),

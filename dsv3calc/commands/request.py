@@ -51,9 +51,7 @@ def output_options(
     chosen = "json" if json else format_
     if chosen is None and file:
         chosen = next((name for end, name in _BY_ENDING.items() if file.endswith(end)), None)
-    return OutputOptions(
-        format=chosen or "table", file=file, force=force, exact=exact, color=color
-    )
+    return OutputOptions(format=chosen or "table", file=file, force=force, exact=exact, color=color)
 
 
 class Request:

@@ -12,7 +12,11 @@ from dsv3calc.units import Count, Elements, Tokens
 def slice_length(num_hidden_layers: Count, start: Count, stop: Count, step: Count) -> Count:
     r"""Count the layers that a slice of the model's depth selects.
 
-    .. math:: @
+    .. math::
+
+        L_g &= \lceil (j_1 - j_0) / s \rceil \\
+        j_0 &= \min(\max(i_0, 0), L) \\
+        j_1 &= \min(\max(i_1, j_0), L)
 
     Parameters
     ----------
@@ -49,7 +53,7 @@ def matrix_elements(
 ) -> Elements:
     r"""Count the elements of a weight matrix that stands in several layers, several times in each.
 
-    .. math:: @
+    .. math:: N = \ell c d_\mathrm{out} d_\mathrm{in}
 
     Parameters
     ----------
@@ -86,7 +90,7 @@ def matrix_elements(
 def vector_elements(layers: Count, copies: Count, width: Elements) -> Elements:
     r"""Count the elements of a norm, a bias or another vector that several layers have.
 
-    .. math:: @
+    .. math:: N = \ell c d
 
     Parameters
     ----------
@@ -123,7 +127,7 @@ def vector_elements(layers: Count, copies: Count, width: Elements) -> Elements:
 def tokens_processed(batch: Count, sequence: Tokens) -> Tokens:
     r"""Count the tokens of one forward pass.
 
-    .. math:: @
+    .. math:: T = B S
 
     Parameters
     ----------
@@ -158,7 +162,7 @@ def tokens_processed(batch: Count, sequence: Tokens) -> Tokens:
 def tokens_in_context(batch: Count, sequence: Tokens, past: Tokens) -> Tokens:
     r"""Count the tokens in the context of a forward pass, cached ones included.
 
-    .. math:: @
+    .. math:: T_\mathrm{kv} = B (P + S)
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ def mla_query_width(
 ) -> Elements:
     r"""Give the width of MLA's queries, all heads together.
 
-    .. math:: @
+    .. math:: d_q = n_h (d_n + d_r)
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def mla_query_width(
 def mla_kv_down_width(kv_lora_rank: Elements, qk_rope_head_dim: Elements) -> Elements:
     r"""Give the width of what MLA caches for a token: the latent and one rotary key.
 
-    .. math:: @
+    .. math:: d_{ckv} = d_c + d_r
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def mla_kv_up_width(
 ) -> Elements:
     r"""Give the width of the keys and values that MLA expands from its latent.
 
-    .. math:: @
+    .. math:: d_{kv} = n_h (d_n + d_v)
 
     Parameters
     ----------
@@ -116,11 +116,11 @@ def mla_kv_up_width(
     return num_attention_heads * (qk_nope_head_dim + v_head_dim)
 
 
-@formula(r"d_h")
+@formula(r"d_\mathrm{heads}")
 def heads_width(heads: Count, head_dim: Elements) -> Elements:
     r"""Give the width of a number of heads together.
 
-    .. math:: @
+    .. math:: d_\mathrm{heads} = n d_h
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def heads_width(heads: Count, head_dim: Elements) -> Elements:
 def full_channel_flops(sequence: Tokens, past: Tokens) -> Flops:
     r"""Count one channel's FLOPs when every query meets every key, masked ones included.
 
-    .. math:: @
+    .. math:: C_\mathrm{full} = 2 S (P + S)
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def full_channel_flops(sequence: Tokens, past: Tokens) -> Flops:
 def causal_channel_flops(sequence: Tokens, past: Tokens) -> Flops:
     r"""Count one channel's FLOPs under the causal mask, exactly.
 
-    .. math:: @
+    .. math:: C_\mathrm{causal} = 2 S P + S (S + 1)
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def causal_channel_flops(sequence: Tokens, past: Tokens) -> Flops:
 def half_channel_flops(sequence: Tokens, past: Tokens) -> Flops:
     r"""Count one channel's FLOPs as half of the score matrix, the papers' habit.
 
-    .. math:: @
+    .. math:: C_\mathrm{half} = 2 S P + S^2
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ def half_channel_flops(sequence: Tokens, past: Tokens) -> Flops:
 def window_full_channel_flops(sequence: Tokens, past: Tokens, window: Tokens) -> Flops:
     r"""Count one channel's FLOPs when every query meets every key that a bounded cache holds.
 
-    .. math:: @
+    .. math:: C_\mathrm{full} = 2 S (\min(P, W - 1) + S)
 
     Parameters
     ----------
@@ -281,7 +281,10 @@ def window_full_channel_flops(sequence: Tokens, past: Tokens, window: Tokens) ->
 def window_causal_channel_flops(sequence: Tokens, past: Tokens, window: Tokens) -> Flops:
     r"""Count one channel's FLOPs when a query sees itself and the window - 1 tokens before it.
 
-    .. math:: @
+    .. math::
+
+        C_\mathrm{causal} &= 2 S_g P + S_g (S_g + 1) + 2 (S - S_g) W \\
+        S_g &= \min(\max(W - P, 0), S)
 
     Parameters
     ----------
@@ -308,16 +311,17 @@ def window_causal_channel_flops(sequence: Tokens, past: Tokens, window: Tokens) 
     Derived here: the sum of min(past + i, window) over i = 1..S.
     """
     growing = clip(window - past, 0, sequence)
-    return (
-        2 * growing * past + growing * (growing + 1) + 2 * (sequence - growing) * window
-    )
+    return 2 * growing * past + growing * (growing + 1) + 2 * (sequence - growing) * window
 
 
 @formula(r"C_\mathrm{half}")
 def window_half_channel_flops(sequence: Tokens, past: Tokens, window: Tokens) -> Flops:
     r"""Count one channel's FLOPs in a window with the diagonal counted half.
 
-    .. math:: @
+    .. math::
+
+        C_\mathrm{half} &= 2 S_g P + S_g^2 + 2 (S - S_g) W \\
+        S_g &= \min(\max(W - P, 0), S)
 
     Parameters
     ----------
@@ -351,7 +355,7 @@ def window_half_channel_flops(sequence: Tokens, past: Tokens, window: Tokens) ->
 def selected_full_channel_flops(sequence: Tokens, past: Tokens, window: Tokens) -> Flops:
     r"""Count one channel's FLOPs when every query gathers a fixed number of selected keys.
 
-    .. math:: @
+    .. math:: C_\mathrm{full} = 2 S \min(P + S, W)
 
     Parameters
     ----------
@@ -384,7 +388,14 @@ def selected_full_channel_flops(sequence: Tokens, past: Tokens, window: Tokens) 
 def chunk_causal_channel_flops(sequence: Tokens, past: Tokens, chunk: Tokens) -> Flops:
     r"""Count one channel's FLOPs when a query sees the tokens of its own chunk before it.
 
-    .. math:: @
+    .. math::
+
+        C_\mathrm{causal} &= (q - q_P) K (K + 1) + r (r + 1) - r_P (r_P + 1) \\
+        S_e &= P + S \\
+        q &= \lfloor S_e / K \rfloor \\
+        q_P &= \lfloor P / K \rfloor \\
+        r &= S_e - q K \\
+        r_P &= P - q_P K
 
     Parameters
     ----------
@@ -414,9 +425,7 @@ def chunk_causal_channel_flops(sequence: Tokens, past: Tokens, chunk: Tokens) ->
     whole, whole_past = floor_div(end, chunk), floor_div(past, chunk)
     rest, rest_past = end - whole * chunk, past - whole_past * chunk
     return (
-        (whole - whole_past) * chunk * (chunk + 1)
-        + rest * (rest + 1)
-        - rest_past * (rest_past + 1)
+        (whole - whole_past) * chunk * (chunk + 1) + rest * (rest + 1) - rest_past * (rest_past + 1)
     )
 
 
@@ -424,7 +433,14 @@ def chunk_causal_channel_flops(sequence: Tokens, past: Tokens, chunk: Tokens) ->
 def chunk_half_channel_flops(sequence: Tokens, past: Tokens, chunk: Tokens) -> Flops:
     r"""Count one channel's FLOPs in chunks with the diagonal counted half.
 
-    .. math:: @
+    .. math::
+
+        C_\mathrm{half} &= (q - q_P) K^2 + r^2 - r_P^2 \\
+        S_e &= P + S \\
+        q &= \lfloor S_e / K \rfloor \\
+        q_P &= \lfloor P / K \rfloor \\
+        r &= S_e - q K \\
+        r_P &= P - q_P K
 
     Parameters
     ----------
@@ -462,7 +478,7 @@ def attention_core_flops(
 ) -> Flops:
     r"""Count the FLOPs of scores (or of weighted values) over all heads, layers and sequences.
 
-    .. math:: @
+    .. math:: F_\mathrm{core} = B \ell n d_\mathrm{ch} C
 
     Parameters
     ----------
@@ -503,7 +519,7 @@ def attention_core_flops(
 def indexer_channels(index_head_dim: Elements) -> Elements:
     r"""Count the channels of an indexer head: its score, and its weight in the sum over heads.
 
-    .. math:: @
+    .. math:: d_\mathrm{idx} = d_I + 1
 
     Parameters
     ----------

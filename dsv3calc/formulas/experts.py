@@ -8,11 +8,11 @@ from dsv3calc.registry import formula
 from dsv3calc.units import Count, Elements, Expected, Tokens
 
 
-@formula(r"n_\mathrm{e}")
+@formula(r"d_s")
 def shared_expert_width(n_shared_experts: Count, moe_intermediate_size: Elements) -> Elements:
     r"""Give the width of the shared experts, which run as one feed-forward.
 
-    .. math:: @
+    .. math:: d_s = E_s d_e
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def inactive_expert_elements(
 ) -> Elements:
     r"""Count the elements of the routed experts that a token does not pass through.
 
-    .. math:: @
+    .. math:: N_\mathrm{inactive} = \frac{N (E - k)}{E}
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def expected_distinct_experts(
 ) -> Expected:
     r"""Expect how many different experts a batch of tokens uses in one layer.
 
-    .. math:: @
+    .. math:: E_\mathrm{hit} = E \left( 1 - \left( 1 - \frac{k}{E} \right)^T \right)
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def expected_distinct_experts(
 def expected_expert_share(elements: Elements, hit: Expected, n_routed_experts: Count) -> Expected:
     r"""Take the share of the routed experts' bytes or elements that a batch touches.
 
-    .. math:: @
+    .. math:: N_\mathrm{hit} = \frac{N E_\mathrm{hit}}{E}
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ def linear_flops(
 ) -> Flops:
     r"""Count the FLOPs of a linear layer over the tokens of a forward pass.
 
-    .. math:: @
+    .. math:: F = 2 T \ell c d_\mathrm{out} d_\mathrm{in}
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def linear_flops(
 def six_n_flops(flops_per_parameter: Count, active: Elements, tokens: Tokens) -> Flops:
     r"""Count FLOPs by the rule of thumb: 2 per active parameter and token forward, 6 in training.
 
-    .. math:: @
+    .. math:: F_{6N} = f N_\mathrm{active} T
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def twelve_l_h2_flops(
 ) -> Flops:
     r"""Count FLOPs of a generic transformer block (4h² of attention, 8h² of MLP) and the head.
 
-    .. math:: @
+    .. math:: F_{12Lh^2} = f (12 L h^2 + V h) T
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def twelve_l_h2_flops(
 def training_flops(passes: Count, forward: Flops) -> Flops:
     r"""Count the FLOPs of forward and backward together.
 
-    .. math:: @
+    .. math:: F_\mathrm{step} = n_\mathrm{pass} F_\mathrm{fwd}
 
     Parameters
     ----------

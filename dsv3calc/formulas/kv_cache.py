@@ -8,11 +8,11 @@ from dsv3calc.registry import formula
 from dsv3calc.units import Bits, Bytes, Count, Elements, Tokens
 
 
-@formula(r"n_\mathrm{kv}")
+@formula(r"n_\mathrm{vec}")
 def cached_vectors(num_key_value_heads: Count) -> Count:
     r"""Count the vectors that MHA, GQA and MQA cache for a token: a key and a value per head.
 
-    .. math:: @
+    .. math:: n_\mathrm{vec} = 2 n_{kv}
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def entry_bytes(
 ) -> Bytes:
     r"""Give the bytes of equal vectors of one token in one layer, with their scales.
 
-    .. math:: @
+    .. math:: B_\mathrm{entry} = \lceil n_\mathrm{vec} (d b + \lceil d / g \rceil b_s) / 8 \rceil
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def entry_bytes(
 def retained_tokens(tokens: Tokens, window: Tokens) -> Tokens:
     r"""Count the tokens that a layer of limited span keeps.
 
-    .. math:: @
+    .. math:: T_\mathrm{kept} = \min(T, W)
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def retained_tokens(tokens: Tokens, window: Tokens) -> Tokens:
 def paged_tokens(tokens: Tokens, page_size: Tokens) -> Tokens:
     r"""Round the tokens of a sequence up to whole pages.
 
-    .. math:: @
+    .. math:: T_\mathrm{page} = \lceil T / T_\mathrm{blk} \rceil T_\mathrm{blk}
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def paged_tokens(tokens: Tokens, page_size: Tokens) -> Tokens:
 def cache_bytes(batch: Count, layers: Count, tokens: Tokens, token_bytes: Bytes) -> Bytes:
     r"""Give the bytes of the cache of layers of one kind.
 
-    .. math:: @
+    .. math:: B_\mathrm{kv} = B \ell T B_\mathrm{entry}
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def cache_bytes(batch: Count, layers: Count, tokens: Tokens, token_bytes: Bytes)
 def token_bytes_in_layers(layers: Count, token_bytes: Bytes) -> Bytes:
     r"""Give what one more token appends to the cache of layers of one kind.
 
-    .. math:: @
+    .. math:: B_\mathrm{token} = \ell B_\mathrm{entry}
 
     Parameters
     ----------
@@ -221,11 +221,11 @@ def token_bytes_in_layers(layers: Count, token_bytes: Bytes) -> Bytes:
     return layers * token_bytes
 
 
-@formula(r"w")
+@formula(r"W_\mathrm{kept}")
 def window_kept(window: Tokens) -> Tokens:
     r"""Give the tokens of a full window that the transformers library keeps in its cache.
 
-    .. math:: @
+    .. math:: W_\mathrm{kept} = W - 1
 
     Parameters
     ----------
@@ -256,7 +256,7 @@ def window_kept(window: Tokens) -> Tokens:
 def sequences_that_fit(available: Bytes, sequence_bytes: Bytes) -> Count:
     r"""Count the sequences whose caches fit side by side.
 
-    .. math:: @
+    .. math:: n_\mathrm{fit} = \lfloor B_\mathrm{free} / B_\mathrm{seq} \rfloor
 
     Parameters
     ----------

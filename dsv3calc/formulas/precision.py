@@ -19,7 +19,10 @@ def block_scales(
 ) -> Elements:
     r"""Count the scales of a matrix that is quantised in blocks.
 
-    .. math:: @
+    .. math::
+
+        N_s = \ell c \lceil d_\mathrm{out} / r_\mathrm{blk} \rceil \lceil d_\mathrm{in} /
+            c_\mathrm{blk} \rceil
 
     Parameters
     ----------
@@ -52,11 +55,11 @@ def block_scales(
     return layers * copies * ceil_div(out_features, rows) * ceil_div(in_features, columns)
 
 
-@formula(r"B")
+@formula(r"B_\mathrm{stored}")
 def stored_bytes(elements: Elements, bits: Bits) -> Bytes:
     r"""Convert elements to bytes, elements below a byte packed.
 
-    .. math:: @
+    .. math:: B_\mathrm{stored} = \lceil N b / 8 \rceil
 
     Parameters
     ----------

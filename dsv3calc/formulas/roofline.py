@@ -21,7 +21,7 @@ from dsv3calc.units import (
 def compute_time(flops: Flops, peak: FlopsPerSecond) -> Seconds:
     r"""Bound the time of a computation by the dense peak of its data type.
 
-    .. math:: @
+    .. math:: t_\mathrm{compute} = \frac{F}{\pi}
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def compute_time(flops: Flops, peak: FlopsPerSecond) -> Seconds:
 def memory_time(moved: Bytes, bandwidth: BytesPerSecond) -> Seconds:
     r"""Bound the time of a computation by the bytes that it must move.
 
-    .. math:: @
+    .. math:: t_\mathrm{memory} = \frac{Q}{\beta}
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def memory_time(moved: Bytes, bandwidth: BytesPerSecond) -> Seconds:
 def arithmetic_intensity(flops: Flops, moved: Bytes) -> Intensity:
     r"""Give the floating-point operations done for each byte moved.
 
-    .. math:: @
+    .. math:: I = \frac{F}{Q}
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def arithmetic_intensity(flops: Flops, moved: Bytes) -> Intensity:
 def ridge_intensity(flops: Flops, compute_seconds: Seconds, bandwidth: BytesPerSecond) -> Intensity:
     r"""Give the intensity at which compute and memory take equally long.
 
-    .. math:: @
+    .. math:: I_\mathrm{ridge} = \frac{F / t_c}{\beta}
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def ridge_intensity(flops: Flops, compute_seconds: Seconds, bandwidth: BytesPerS
 def per_token(amount: Flops, tokens: Tokens) -> Ratio:
     r"""Divide an amount among the tokens of a pass.
 
-    .. math:: @
+    .. math:: x = \frac{X}{T}
 
     Parameters
     ----------

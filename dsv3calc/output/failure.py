@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from typing import Any
 
 from dsv3calc.errors import Dsv3calcError, InvalidInput, UsageError
@@ -25,10 +26,7 @@ def report_failure(error: Exception, arguments: list[str]) -> int:
 def _wants_json(arguments: list[str]) -> bool:
     if "--json" in arguments or "--format=json" in arguments:
         return True
-    return any(
-        option == "--format" and value == "json"
-        for option, value in zip(arguments, arguments[1:], strict=False)
-    )
+    return ("--format", "json") in pairwise(arguments)
 
 
 def _explain(
@@ -39,7 +37,7 @@ def _explain(
         texts = [str(problem) for problem in error.problems]
         count = len(texts)
         texts.append(f"{count} problem{'s' if count > 1 else ''} found")
-        entries = [{"kind": "invalid-input"} | problem.as_dict() for problem in error.problems]
+        entries = [{"kind": "invalid-input", **problem.as_dict()} for problem in error.problems]
         return error.exit_status, texts, entries
     if isinstance(error, UsageError):
         texts = [f"error: {error.message}"]
@@ -89,4 +87,8 @@ def _internal(
         f"  command: dsv3calc {shlex.join(arguments)}",
         *("  " + line for line in traceback.format_exception(error)),
     ]
-    return ExitStatus.INTERNAL_ERROR, texts, [_entry("internal", f"{type(error).__name__}: {error}")]
+    return (
+        ExitStatus.INTERNAL_ERROR,
+        texts,
+        [_entry("internal", f"{type(error).__name__}: {error}")],
+    )

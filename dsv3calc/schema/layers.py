@@ -18,13 +18,12 @@ MOST_LAYERS_CHECKED = 100_000
 
 def parse_slice(text: str) -> tuple[int, int | None, int]:
     """Return (start, stop, step) of ``"3:"`` and the like; a missing stop is None."""
-    parts = text.split(":")
-    start, stop = parts[0], parts[1]
-    step = parts[2] if len(parts) > 2 else ""
+    start, stop, step = [*text.split(":"), ""][:3]
     return int(start or 0), int(stop) if stop else None, int(step or 1)
 
 
 def listed(layers: str | list[str]) -> list[str]:
+    """Return the slices of a group as a list."""
     return [layers] if isinstance(layers, str) else layers
 
 
@@ -58,36 +57,18 @@ def layer_problems(
             f"at most {MOST_LAYERS_CHECKED:,} layers are supported",
         )
         return
-    owner: dict[int, int] = {}
     resting = [index for index, layers in enumerate(groups) if layers == "rest"]
     if len(resting) > 1:
         yield ("groups", resting[1], "layers"), "a second group claims the rest", "one may"
         return
+    owner: dict[int, int] = {}
     for index, layers in enumerate(groups):
         if layers == "rest":
             continue
-        path = ("groups", index, "layers")
-        if "rest" in listed(layers):
-            yield path, "'rest' stands in a list", "write layers: rest"
-            continue
-        size = 0
-        for text in listed(layers):
-            start, stop, step = parse_slice(text)
-            for layer in range(start, min(num_hidden_layers, _end(stop, num_hidden_layers)), step):
-                size += 1
-                if owner.setdefault(layer, index) != index:
-                    yield (
-                        path,
-                        f"layer {layer} belongs to group {owner[layer]} already",
-                        "every layer is of one kind",
-                    )
-                    return
-        if not size:
-            yield (
-                path,
-                f"no layer of {num_hidden_layers} is in '{layers}'",
-                f"layers are numbered 0 to {num_hidden_layers - 1}",
-            )
+        fault = _claim(owner, index, listed(layers), num_hidden_layers)
+        if fault is not None:
+            yield ("groups", index, "layers"), *fault
+            return
     missing = [layer for layer in range(num_hidden_layers) if layer not in owner]
     if missing and not resting:
         yield (
@@ -97,3 +78,28 @@ def layer_problems(
         )
     if resting and not missing:
         yield ("groups", resting[0], "layers"), "no layer is left for 'rest'", "the others take all"
+
+
+def _claim(
+    owner: dict[int, int], index: int, slices: list[str], num_hidden_layers: int
+) -> tuple[str, str] | None:
+    """Note the owner of each layer of a group, or return what is wrong and why."""
+    if "rest" in slices:
+        return "'rest' stands in a list", "write layers: rest"
+    size = 0
+    for text in slices:
+        start, stop, step = parse_slice(text)
+        for layer in range(start, min(num_hidden_layers, _end(stop, num_hidden_layers)), step):
+            size += 1
+            if layer in owner:
+                return (
+                    f"layer {layer} belongs to group {owner[layer]} already",
+                    "every layer is of one kind and is claimed once",
+                )
+            owner[layer] = index
+    if size:
+        return None
+    return (
+        f"no layer of {num_hidden_layers} is in {', '.join(map(repr, slices))}",
+        f"layers are numbered 0 to {num_hidden_layers - 1}",
+    )

@@ -79,8 +79,7 @@ class GQA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
         if self.num_attention_heads % self.num_key_value_heads:
             yield (
                 ("num_key_value_heads",),
-                f"{self.num_key_value_heads} key-value heads do not divide "
-                f"{self.num_attention_heads} attention heads",
+                f"{self.num_attention_heads} heads do not divide by {self.num_key_value_heads}",
                 "each key-value head serves the same number of query heads",
             )
         for span, field in (("sliding", "sliding_window"), ("chunked", "attention_chunk_size")):
@@ -144,8 +143,7 @@ class MoE(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
         elif self.num_experts_per_tok > self.topk_group * (self.n_routed_experts // self.n_group):
             yield (
                 ("num_experts_per_tok",),
-                f"top-{self.num_experts_per_tok} does not fit in {self.topk_group} groups of "
-                f"{self.n_routed_experts // self.n_group} experts",
+                f"top-{self.num_experts_per_tok} does not fit in {self.topk_group} groups",
                 "the experts are chosen inside the chosen groups",
             )
 

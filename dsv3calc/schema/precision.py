@@ -100,7 +100,11 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         for name, choice in [*self.weights.items(), ("activations", self.activations)]:
             if choice not in self.formats:
                 path = ("activations",) if name == "activations" else ("weights", name)
-                yield path, f"'{choice}' is not among formats", f"formats: {', '.join(self.formats)}"
+                yield (
+                    path,
+                    f"'{choice}' is not among formats",
+                    f"formats: {', '.join(self.formats)}",
+                )
         if "default" not in self.provenance:
             yield ("provenance",), "provenance needs a default source", "every value has a source"
         yield from unknown_sources(self.sources, self.provenance)

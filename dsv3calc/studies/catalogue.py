@@ -70,7 +70,7 @@ def list_presets(kind: str | None, preset_path: str | None) -> Answer:
 def _heading(path: str) -> tuple[str, list[str]]:
     """Read a preset's title and aliases without parsing the file."""
     try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - as the loader does
+        with open(path, encoding="utf-8") as file:
             head = file.read(4096)
     except (OSError, UnicodeDecodeError):
         return "(unreadable)", []
@@ -89,9 +89,7 @@ def find_preset(reference: str, kind: str | None, preset_path: str | None) -> Pr
         If no kind, or more than one, has a preset of that name.
     """
     if presets.is_path(reference) or kind is not None:
-        return presets.load(
-            kind or kind_of_file(reference), reference, preset_path=preset_path
-        )
+        return presets.load(kind or kind_of_file(reference), reference, preset_path=preset_path)
     found = [each for each in locate.FOLDERS if _has(each, reference, preset_path)]
     if len(found) > 1:
         raise UsageError(
@@ -126,7 +124,7 @@ def kind_of_file(path: str) -> str:
     """
     import os
 
-    if path != "-" and os.path.isdir(path):  # noqa: PTH112 - as the loader does
+    if path != "-" and os.path.isdir(path):
         return "model"
     data = read_source(path).data if path != "-" else {"groups": []}
     if isinstance(data, dict):
@@ -200,9 +198,10 @@ def diff_presets(first: str, second: str, kind: str | None, preset_path: str | N
     answer = Answer("presets diff", {"a": one.name, "b": two.name, "kind": one.kind}, "rows")
     left, right = dict(flatten(one.value)), dict(flatten(two.value))
     missing = object()
+    absent = (missing, None)
     for field in dict.fromkeys([*left, *right]):
         a, b = left.get(field, missing), right.get(field, missing)
-        if (a == b and type(a) is type(b)) or {a is missing or a is None, b is missing or b is None} == {True}:
+        if (a == b and type(a) is type(b)) or (a in absent and b in absent):
             continue
         row: dict[str, Any] = {
             "field": field,
@@ -211,7 +210,7 @@ def diff_presets(first: str, second: str, kind: str | None, preset_path: str | N
             "ratio": None,
         }
         if _is_number(a) and _is_number(b) and a:
-            row["ratio"] = b / a  # type: ignore[operator] # numbers, as just checked
+            row["ratio"] = b / a
         answer.rows.append(row)
     if not answer.rows:
         answer.notes.append(f"{one.name} and {two.name} have the same values")
@@ -239,9 +238,7 @@ def validate_files(files: Sequence[str]) -> Answer:
         except InvalidInput as error:
             problems += error.problems
             continue
-        answer.rows.append(
-            {"file": file, "kind": preset.kind, "name": preset.name, "valid": True}
-        )
+        answer.rows.append({"file": file, "kind": preset.kind, "name": preset.name, "valid": True})
         if not preset.path.endswith("config.json"):
             stem = re.sub(r".*/|\.\w+$", "", file)
             if stem != preset.name:

@@ -16,7 +16,7 @@ from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger import Ledger, Line, combined, given, total
 from dsv3calc.overrides import Override
-from dsv3calc.schema.workload import Conventions, Workload
+from dsv3calc.schema.workload import Workload
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.designs import Desk, check_kv_format, positive, warn_inapplicable
 from dsv3calc.studies.queries import CompareQuery, as_dict
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from dsv3calc.schema.comparison import Comparison, Design
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.model import Model
+    from dsv3calc.schema.precision import Precision
+    from dsv3calc.schema.workload import Conventions
 
 WEIGHT_PRECISIONS = ("bf16", "fp8-deepseek-v3", "int4")
 """Precisions under which every design's weights are shown beside its own."""
@@ -42,7 +44,7 @@ SECTIONS = ("parameters", "weights", "flops", "kv_cache", "roofline")
 class Entry:
     """One column to be: a loaded model, its title, its precision."""
 
-    __slots__ = ("changed", "model", "precision", "preset", "title")
+    __slots__ = ("model", "precision", "preset", "title")
 
     def __init__(
         self,
@@ -53,9 +55,62 @@ class Entry:
     ) -> None:
         self.preset = preset
         self.title = title
-        self.changed = bool(changes)
         self.model = vary(preset.value, changes) if changes else preset.value
         self.precision = dict(changes).get("precision", precision)
+
+
+class Setting:
+    """What all columns share: workloads, conventions, formats, the device, the sections shown."""
+
+    __slots__ = ("batch", "context", "conventions", "hardware", "kv_format", "rows", "workloads")
+
+    def __init__(self, desk: Desk, query: CompareQuery) -> None:
+        self.rows = _sections(query.rows)
+        self.batch = positive("--batch", query.batch, 1)
+        self.context = positive("--context", query.context, DEFAULT_CONTEXT)
+        sequence = positive("--seq", query.sequence, DEFAULT_SEQUENCE)
+        self.conventions = choose_conventions(
+            {"mla": query.mla, "mtp": "in" if query.with_mtp else None}
+        )
+        self.hardware = desk.hardware(query.hardware) if query.hardware else None
+        self.kv_format = desk.kv_format(query.kv_dtype)
+        if "roofline" in query.rows and self.hardware is None:
+            raise UsageError("--rows roofline needs --hardware", "for example --hardware h800")
+        self.workloads = {
+            "train": Workload(phase="train", batch=self.batch, sequence=sequence, past=0),
+            "prefill": Workload(phase="prefill", batch=self.batch, sequence=sequence, past=0),
+            "decode": Workload(phase="decode", batch=self.batch, sequence=1, past=self.context),
+        }
+
+    def lines(self, desk: Desk, model: Model, precision: Preset[Precision]) -> list[Line]:
+        """Count one column."""
+        lines: list[Line] = []
+        if "parameters" in self.rows:
+            lines += _parameter_rows(model)
+        if "weights" in self.rows:
+            lines += _weight_rows(desk, model, precision)
+        if "flops" in self.rows:
+            lines += _flops_rows(model, self.workloads, self.conventions)
+        if "kv_cache" in self.rows:
+            lines += kv_lines(
+                model,
+                self.kv_format.value,
+                self.conventions,
+                batch=self.batch,
+                tokens=self.context,
+            )
+        if "roofline" in self.rows and self.hardware is not None:
+            for phase in ("prefill", "decode"):
+                lines += roofline_lines(
+                    f"roofline.{phase}",
+                    model,
+                    self.workloads[phase],
+                    self.conventions,
+                    precision=precision.value,
+                    kv_format=self.kv_format.value,
+                    hardware=self.hardware.value,
+                )
+        return lines
 
 
 def answer_compare(query: CompareQuery) -> Answer:
@@ -73,64 +128,28 @@ def answer_compare(query: CompareQuery) -> Answer:
             "compare needs a model",
             "dsv3calc compare deepseek-v3 qwen2.5-72b llama-3.1-405b --hardware h800",
         )
-    rows = _sections(query.rows)
-    batch = positive("--batch", query.batch, 1)
-    context = positive("--context", query.context, DEFAULT_CONTEXT)
-    sequence = positive("--seq", query.sequence, DEFAULT_SEQUENCE)
-    conventions = choose_conventions(
-        {"mla": query.mla, "mtp": "in" if query.with_mtp else None}
-    )
-    hardware = desk.hardware(query.hardware) if query.hardware else None
-    kv_format = desk.kv_format(query.kv_dtype)
-    if "roofline" in query.rows and hardware is None:
-        raise UsageError("--rows roofline needs --hardware", "for example --hardware h800")
+    setting = Setting(desk, query)
     answer = Answer("compare", as_dict(query))
-    answer.query |= {"batch": batch, "context": context, "sequence": sequence}
-    answer.query |= {"kv_dtype": kv_format.name, "precision": query.precision or "each its own"}
-    if hardware is not None:
-        answer.query["hardware"] = hardware.name
+    answer.query |= {"batch": setting.batch, "context": setting.context}
+    answer.query |= {"sequence": setting.workloads["train"].sequence}
+    answer.query |= {"kv_dtype": setting.kv_format.name}
+    answer.query |= {"precision": query.precision or "each its own"}
+    if setting.hardware is not None:
+        answer.query["hardware"] = setting.hardware.name
     answer.notes += query.notes
-
-    workloads = {
-        "train": Workload(phase="train", batch=batch, sequence=sequence, past=0),
-        "prefill": Workload(phase="prefill", batch=batch, sequence=sequence, past=0),
-        "decode": Workload(phase="decode", batch=batch, sequence=1, past=context),
-    }
     for entry in entries:
+        check_kv_format(entry.preset.name, entry.model, setting.kv_format)
         precision = desk.precision(entry.precision, entry.preset)
-        check_kv_format(entry.preset, kv_format) if not entry.changed else None
-        lines: list[Line] = []
-        if "parameters" in rows:
-            lines += _parameter_rows(entry.model)
-        if "weights" in rows:
-            lines += _weight_rows(desk, entry.model, precision)
-        if "flops" in rows:
-            lines += _flops_rows(entry.model, workloads, conventions)
-        if "kv_cache" in rows:
-            lines += kv_lines(
-                entry.model, kv_format.value, conventions, batch=batch, tokens=context
-            )
-        if "roofline" in rows and hardware is not None:
-            for phase in ("prefill", "decode"):
-                lines += roofline_lines(
-                    f"roofline.{phase}",
-                    entry.model,
-                    workloads[phase],
-                    conventions,
-                    precision=precision.value,
-                    kv_format=kv_format.value,
-                    hardware=hardware.value,
-                )
-            _warn_fallback(answer, precision, hardware)
+        lines = setting.lines(desk, entry.model, precision)
         answer.cite(entry.preset, precision)
-        warn_inapplicable(
-            answer, entry.preset, mla=query.mla, with_mtp=query.with_mtp or None
-        )
+        warn_inapplicable(answer, entry.preset, mla=query.mla, with_mtp=query.with_mtp or None)
+        if setting.hardware is not None and "roofline" in setting.rows:
+            _warn_fallback(answer, precision, setting.hardware)
         answer.columns.append(
             Column(_unique(entry.title, answer.columns), entry.title, Ledger(entry.title, lines))
         )
-    answer.cite(hardware, used=("peaks", "memory.bandwidth"))
-    answer.cite(kv_format)
+    answer.cite(setting.hardware, used=("peaks", "memory.bandwidth"))
+    answer.cite(setting.kv_format)
     desk.check_overrides()
     _add_ratios(answer, query.baseline)
     return answer
@@ -160,22 +179,21 @@ def _varied(desk: Desk, text: str, precision: str | None) -> Entry:
 def _is_comparison(reference: str, preset_path: str | None) -> bool:
     """Tell whether a reference is a comparison: a file that lists designs, or a preset of one."""
     from dsv3calc import locate, presets
+    from dsv3calc.source import read_source
 
     if reference == "-" or reference.endswith(".json"):
         return False
     if presets.is_path(reference):
         if not reference.endswith((".yaml", ".yml")):
             return False
-        data = presets.read_source(reference).data
+        data = read_source(reference).data
         return isinstance(data, dict) and "designs" in data
     if next(locate.candidates("model", reference, preset_path), None) is not None:
         return False
     return next(locate.candidates("comparison", reference, preset_path), None) is not None
 
 
-def _from_file(
-    desk: Desk, query: CompareQuery, reference: str
-) -> tuple[CompareQuery, list[Entry]]:
+def _from_file(desk: Desk, query: CompareQuery, reference: str) -> tuple[CompareQuery, list[Entry]]:
     """Take designs and workload from a file; an option on the command line goes before it."""
     from dsv3calc import presets
 
@@ -183,7 +201,15 @@ def _from_file(
     comparison: Comparison = preset.value
     from_file = {
         name: getattr(comparison, name)
-        for name in ("hardware", "precision", "kv_dtype", "batch", "context", "sequence", "baseline")
+        for name in (
+            "hardware",
+            "precision",
+            "kv_dtype",
+            "batch",
+            "context",
+            "sequence",
+            "baseline",
+        )
         if getattr(query, name) is None
     }
     if not query.rows:
@@ -230,9 +256,12 @@ def _sections(rows: tuple[str, ...]) -> tuple[str, ...]:
 def _parameter_rows(model: Model) -> list[Line]:
     lines = parameter_lines(model, PARAMETER_VARIANTS["default"][0], "default")
     share = combined(
-        "parameters.active_share", "ratio", (lines[1], lines[0]), unit="ratio",
+        "parameters.active_share",
+        "ratio",
+        (lines[1], lines[0]),
+        unit="ratio",
         convention="active over total: 1 is dense",
-    )  # fmt: skip
+    )
     return [*lines, share]
 
 
@@ -313,9 +342,12 @@ def _add_ratios(answer: Answer, baseline: str | None) -> None:
                 against = given(f"{base.id}:{line.name}", other.value, other.unit)
                 ratios.append(
                     combined(
-                        f"ratio_to_baseline.{line.name}", "ratio", (line, against), unit="ratio",
+                        f"ratio_to_baseline.{line.name}",
+                        "ratio",
+                        (line, against),
+                        unit="ratio",
                         convention=f"to {base.id}",
-                    )  # fmt: skip
+                    )
                 )
         if column is not base:
             column.ledger = Ledger(column.ledger.title, [*column.ledger.lines, *ratios])

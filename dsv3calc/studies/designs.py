@@ -10,7 +10,7 @@ from dsv3calc.accounting.parameters import INCLUSIONS, PARAMETER_VARIANTS
 from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
 from dsv3calc.overrides import Override, parse_overrides
-from dsv3calc.schema.model import GQA, MLA, MoE
+from dsv3calc.schema.model import MLA, MoE
 from dsv3calc.schema.workload import DEFAULT_BATCH, DEFAULT_PAST, DEFAULT_SEQUENCE, Workload
 
 if TYPE_CHECKING:
@@ -78,7 +78,11 @@ def positive(name: str, value: int | None, default: int, *, least: int = 1) -> i
     """Return a count that a query gives, checked, or its default."""
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= LARGEST_WORKLOAD:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int)
+        or not least <= value <= LARGEST_WORKLOAD
+    ):
         raise UsageError(
             f"{name} {quote(str(value))}: expected an integer from {least} to 10^15",
         )
@@ -150,37 +154,13 @@ def warn_inapplicable(answer: Answer, preset: Preset[Model], **options: object) 
         answer.warn(f"{preset.name}: --router out has no effect: no layer has a router")
 
 
-def check_kv_format(preset: Preset[Model], kv_format: Preset[KVFormat]) -> None:
+def check_kv_format(name: str, model: Model, kv_format: Preset[KVFormat]) -> None:
     """Refuse a cache format made for another kind of attention."""
     only = kv_format.value.only
-    kinds = {"mla" if isinstance(group.attention, MLA) else "gqa" for group in preset.value.groups}
+    kinds = {"mla" if isinstance(group.attention, MLA) else "gqa" for group in model.groups}
     if only and kinds != {only}:
         raise UsageError(
             f"the KV format {kv_format.name} is for {only.upper()} alone; "
-            f"{preset.name} has {', '.join(sorted(kinds)).upper()} layers",
+            f"{name} has {', '.join(sorted(kinds)).upper()} layers",
             "dsv3calc presets list kv_formats",
         )
-
-
-def attention_kinds(model: Model) -> str:
-    """Describe a model's kinds of attention in a few words."""
-    words = []
-    for group in model.groups:
-        attend = group.attention
-        if isinstance(attend, MLA):
-            word = "MLA" if attend.indexer is None else "MLA with DSA"
-        else:
-            word = _grouped(attend)
-        if word not in words:
-            words.append(word)
-    return ", ".join(words)
-
-
-def _grouped(attend: GQA) -> str:
-    heads, shared = attend.num_attention_heads, attend.num_key_value_heads
-    word = "MHA" if heads == shared else "MQA" if shared == 1 else f"GQA {heads}:{shared}"
-    if attend.span == "sliding":
-        word += f" sliding {attend.sliding_window}"
-    elif attend.span == "chunked":
-        word += f" chunked {attend.attention_chunk_size}"
-    return word

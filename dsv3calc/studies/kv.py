@@ -38,7 +38,7 @@ def answer_kv(query: KVQuery) -> Answer:
     preset = desk.model(query.model)
     kv_format = desk.kv_format(query.kv_dtype)
     desk.check_overrides()
-    check_kv_format(preset, kv_format)
+    check_kv_format(preset.name, preset.value, kv_format)
     answer = Answer("kv", as_dict(query))
     answer.query |= {
         "batch": batch,
@@ -65,9 +65,7 @@ def answer_kv(query: KVQuery) -> Answer:
             page_size=page_size,
         )
         if not any(line.name == "kv_cache.fit.tokens" for line in lines):
-            answer.warn(
-                f"{preset.name}: every layer's cache is bounded: any number of tokens fits"
-            )
+            answer.warn(f"{preset.name}: every layer's cache is bounded: any number of tokens fits")
     limit = preset.value.max_position_embeddings
     if limit is not None and tokens > limit:
         answer.warn(

@@ -82,7 +82,8 @@ def _layer_rows(
     outside = {
         tensor.name: tensor_elements(tensor.name, tensor).value
         for tensor in arch.outer
-        if included(tensor, inclusions) and not (model.tie_word_embeddings and tensor.name == "head")
+        if included(tensor, inclusions)
+        and not (model.tie_word_embeddings and tensor.name == "head")
     }
     if "embedding" in outside:
         rows.append(_outside_row("embedding", "embedding", outside.pop("embedding")))

@@ -40,7 +40,7 @@ MODULES = {
 
 def family(model_type: str) -> Family:
     """Return the table of a supported ``model_type``."""
-    from importlib import import_module  # noqa: PLC0415 - one family's module, not all of them
+    from importlib import import_module
 
     found: Family = import_module(f"{__name__}.{MODULES[model_type]}").FAMILIES[model_type]
     return found

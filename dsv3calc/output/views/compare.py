@@ -71,7 +71,9 @@ def build(answer: Answer, *, exact: bool) -> View:
                 continue
             if name == "kv_cache.bytes" and query["batch"] == 1:
                 continue
-            found.append([f"  {label.format_map(query)}", *(_cell(lines, name, exact) for lines in named)])
+            found.append(
+                [f"  {label.format_map(query)}", *(_cell(lines, name, exact) for lines in named)]
+            )
         if found:
             words = section.format_map(query)
             if name.startswith("roofline."):

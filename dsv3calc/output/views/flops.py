@@ -43,11 +43,17 @@ def build(answer: Answer, *, exact: bool) -> View:
     rows = []
     if total.rule == "sum":
         rows = [
-            [LABELS[line.name.rpartition(".")[2]], *_cells(line, tokens, exact), _share(line, total)]
+            [
+                LABELS[line.name.rpartition(".")[2]],
+                *_cells(line, tokens, exact),
+                _share(line, total),
+            ]
             for line in total.parts
             if line.value
         ]
-    rows.append([f"total ({total.convention})", *_cells(total, tokens, exact), _share(total, total)])
+    rows.append(
+        [f"total ({total.convention})", *_cells(total, tokens, exact), _share(total, total)]
+    )
     tables = [Table("", ["component", "FLOPs", "per token", "share"], rows)]
     counts = [(count, named.get(f"flops.by_attention.{count}")) for count in COUNTS]
     if len({line.value for _, line in counts if line is not None}) > 1:

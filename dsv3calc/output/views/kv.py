@@ -26,13 +26,19 @@ def build(answer: Answer, *, exact: bool) -> View:
                 label = name.removeprefix(f"{per_layer}.").replace(".", " ")
                 rows.append([f"  in each layer of {label}", show(line, exact=exact)])
     rows.append(
-        [f"a sequence of {query['tokens']:,} tokens", show(named["kv_cache.bytes_per_sequence"], exact=exact)]
+        [
+            f"a sequence of {query['tokens']:,} tokens",
+            show(named["kv_cache.bytes_per_sequence"], exact=exact),
+        ]
     )
     if query["batch"] != 1:
         rows.append([f"batch of {query['batch']:,}", show(named["kv_cache.bytes"], exact=exact)])
     if "fit" in query:
         rows += [
-            [f"{query['tokens']:,}-token sequences that fit", f"{named['kv_cache.fit.sequences'].value:,}"]
+            [
+                f"{query['tokens']:,}-token sequences that fit",
+                f"{named['kv_cache.fit.sequences'].value:,}",
+            ]
         ]
         longest = named.get("kv_cache.fit.tokens")
         if longest is not None:

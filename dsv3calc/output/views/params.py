@@ -32,7 +32,9 @@ def build(answer: Answer, *, exact: bool) -> View:
     column = answer.columns[0]
     named = column.ledger.named()
     variant, precision = answer.query["variant"], answer.query["precision"]
-    tables = [_layers(answer) if answer.view == "params-layer" else _components(answer, named, exact)]
+    tables = [
+        _layers(answer) if answer.view == "params-layer" else _components(answer, named, exact)
+    ]
     totals = [
         [words, show(named[name], exact=exact)]
         for name, words in (
@@ -42,7 +44,9 @@ def build(answer: Answer, *, exact: bool) -> View:
         )
     ]
     if "parameters.mtp" in named and "parameters.components.mtp" not in named:
-        totals.append(["MTP modules, not counted above", show(named["parameters.mtp"], exact=exact)])
+        totals.append(
+            ["MTP modules, not counted above", show(named["parameters.mtp"], exact=exact)]
+        )
     tables.append(Table("", [f"variant {variant}", "parameters"], totals))
     tables.append(_weights(column.ledger, named, precision, exact=exact))
     return View(f"{column.title}: parameters, variant {variant}", tables)
