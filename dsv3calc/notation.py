@@ -14,6 +14,7 @@ _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(5)  # how tightly an operation bind
 _BINDING = {"+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "neg": _SIGN, "**": _POWER}
 _BRACKETED = frozenset({"floor_div", "ceil_div"})  # a quotient in brackets, or a call
 _STRICT_RIGHT = frozenset({"-", "/", "neg"}) | _BRACKETED  # a - (b + c) is not a - b + c
+_QUOTIENTS = _BRACKETED | {"/"}
 _MINUS = ("-", "\N{MINUS SIGN}")
 
 
@@ -137,7 +138,7 @@ class _Writer:
             last = place == len(term.parts) - 1
             loose = inner < binding or (place == 1 and text.startswith(_MINUS))
             loose = loose or (last and inner == binding and operation in _STRICT_RIGHT)
-            loose = loose or (operation == "/" and self._is_quotient(part))
+            loose = loose or (operation in _QUOTIENTS and self._is_quotient(part))
             texts.append(self._in_parentheses(text) if loose else text)
         text = self.notation.forms[operation].format(*texts)
         return text, _ATOM if operation in _BRACKETED else binding

@@ -127,8 +127,8 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
     "Storage and the KV cache": {
         "elements": Symbol("N", "elements", "elements of tensors", 0),
         "bits": Symbol("b", "bit", "width of an element"),
-        "rows": Symbol(r"r_\mathrm{blk}", "elements", "output features that share a scale"),
-        "columns": Symbol(r"c_\mathrm{blk}", "elements", "input features that share a scale"),
+        "rows": Symbol("r_b", "elements", "output features that share a scale"),
+        "columns": Symbol("c_b", "elements", "input features that share a scale"),
         "group_size": Symbol("g", "elements", "elements of a vector that share a scale", 0),
         "scale_bits": Symbol("b_s", "bit", "width of a scale; 0 where none is stored", 0),
         "zero_point_bits": Symbol("b_z", "bit", "width of a zero point beside a scale", 0),
@@ -142,7 +142,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "token_bytes": Symbol(r"B_\mathrm{entry}", "B", "bytes of one token in one layer", 0),
         "sequence_bytes": Symbol(r"B_\mathrm{seq}", "B", "bytes of the cache of one sequence"),
         "available": Symbol(r"B_\mathrm{free}", "B", "bytes that the caches may take", 0),
-        "page_size": Symbol(r"T_\mathrm{blk}", "tokens", "tokens of a page of the paged cache"),
+        "page_size": Symbol("T_p", "tokens", "tokens of a page of the paged cache"),
     },
     "Hardware": {
         "peaks": _real(

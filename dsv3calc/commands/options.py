@@ -187,12 +187,21 @@ def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def with_output(function: Callable[..., Any]) -> Callable[..., Any]:
+def with_output(
+    *more: Callable[..., Any] | str,
+) -> Callable[..., Any]:
     """Give a command the output options, and turn the query it returns into a request.
 
-    A command that returns a callable instead asks nothing of the studies: the callable makes the
-    answer.
+    A command that returns a callable instead asks nothing of the dispatcher: the callable makes
+    the answer. ``@with_output("junit")`` adds formats to those that every command has.
     """
+    if len(more) == 1 and callable(more[0]):
+        return _wrapped(more[0], ())
+    formats = tuple(str(name) for name in more)
+    return lambda function: _wrapped(function, formats)
+
+
+def _wrapped(function: Callable[..., Any], more_formats: tuple[str, ...]) -> Callable[..., Request]:
     own = inspect.signature(function)
     kinds = _annotations(function)
 
@@ -204,6 +213,7 @@ def with_output(function: Callable[..., Any]) -> Callable[..., Any]:
             json=arguments.pop("json"),
             force=arguments.pop("force"),
             exact=arguments.pop("exact"),
+            more_formats=more_formats,
         )
         result: Query | Callable[[], Any] = function(**arguments)
         if callable(result):

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,9 +32,18 @@ class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def output_options(
-    format_: str | None, file: str | None, color: str, *, json: bool, force: bool, exact: bool
+    format_: str | None,
+    file: str | None,
+    color: str,
+    *,
+    json: bool,
+    force: bool,
+    exact: bool,
+    more_formats: tuple[str, ...] = (),
 ) -> OutputOptions:
     """Check the output options of a command line together.
+
+    ``more_formats`` are what a command has beside those that all have.
 
     Raises
     ------
@@ -42,8 +52,9 @@ def output_options(
     """
     if json and format_ not in (None, "json"):
         raise UsageError(f"--json and --format {format_} contradict each other", "give one")
-    if format_ is not None and format_ not in FORMATS:
-        raise UsageError(f"--format {format_!r}: choose one of {', '.join(FORMATS)}")
+    formats = FORMATS + more_formats
+    if format_ is not None and format_ not in formats:
+        raise UsageError(f"--format {format_!r}: choose one of {', '.join(formats)}")
     if color not in ("auto", "always", "never"):
         raise UsageError(f"--color {color!r}: choose one of auto, always, never")
     if force and not file:
@@ -51,6 +62,8 @@ def output_options(
     chosen = "json" if json else format_
     if chosen is None and file:
         chosen = next((name for end, name in _BY_ENDING.items() if file.endswith(end)), None)
+    if chosen is None and "github" in more_formats and os.environ.get("GITHUB_ACTIONS"):
+        chosen = "github"
     return OutputOptions(format=chosen or "table", file=file, force=force, exact=exact, color=color)
 
 
@@ -79,8 +92,9 @@ class Request:
         return answer(self.query)
 
     def respond(self) -> ExitStatus:
-        """Answer and show."""
+        """Answer and show; a check that failed says so by its status."""
         from dsv3calc.output.write import show
 
-        show(self.answer(), self.output)
-        return ExitStatus.OK
+        found = self.answer()
+        show(found, self.output)
+        return ExitStatus.OK if isinstance(found, list) else found.status

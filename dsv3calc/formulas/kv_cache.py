@@ -118,7 +118,7 @@ def retained_tokens(tokens: Tokens, window: Tokens) -> Tokens:
 def paged_tokens(tokens: Tokens, page_size: Tokens) -> Tokens:
     r"""Round the tokens of a sequence up to whole pages.
 
-    .. math:: T_\mathrm{page} = \lceil T / T_\mathrm{blk} \rceil T_\mathrm{blk}
+    .. math:: T_\mathrm{page} = \lceil T / T_p \rceil T_p
 
     Parameters
     ----------

@@ -19,10 +19,7 @@ def block_scales(
 ) -> Elements:
     r"""Count the scales of a matrix that is quantised in blocks.
 
-    .. math::
-
-        N_s = \ell c \lceil d_\mathrm{out} / r_\mathrm{blk} \rceil \lceil d_\mathrm{in} /
-            c_\mathrm{blk} \rceil
+    .. math:: N_s = \ell c \lceil d_\mathrm{out} / r_b \rceil \lceil d_\mathrm{in} / c_b \rceil
 
     Parameters
     ----------

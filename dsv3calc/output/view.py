@@ -22,6 +22,8 @@ VIEWS = {
     "kv": "kv",
     "compare": "compare",
     "conventions": "conventions",
+    "check": "check",
+    "diff": "diff",
 }
 """View of an answer -> module of ``dsv3calc.output.views``; others list their rows as they are."""
 

@@ -20,6 +20,9 @@ RENDERERS = {
     "table": "dsv3calc.output.table",
     "csv": "dsv3calc.output.csv_format",
     "markdown": "dsv3calc.output.markdown",
+    "junit": "dsv3calc.output.junit",
+    "github": "dsv3calc.output.github",
+    "sarif": "dsv3calc.output.sarif",
 }
 """Format -> module whose ``render(answer, options, color)`` returns the text."""
 

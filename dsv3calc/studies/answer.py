@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.exit_status import ExitStatus
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -28,7 +30,8 @@ class Column:
 class Answer:
     """What a query found; every output format is a view of it.
 
-    ``text`` is what a person gets to read instead of tables where the answer is a file.
+    ``text`` is what a person gets to read instead of tables where the answer is a file;
+    ``status`` is the exit status that it means.
     """
 
     __slots__ = (
@@ -39,6 +42,7 @@ class Answer:
         "query",
         "rows",
         "sources",
+        "status",
         "text",
         "view",
         "warnings",
@@ -49,6 +53,7 @@ class Answer:
         self.query = query
         self.view = view or command
         self.text = ""
+        self.status = ExitStatus.OK
         self.columns: list[Column] = []
         self.rows: list[dict[str, Any]] = []
         self.assumptions: list[str] = []

@@ -1,0 +1,49 @@
+"""``dsv3calc snapshot``."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dsv3calc.commands.options import with_output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dsv3calc.studies.answer import Answer
+
+
+@with_output
+def snapshot(
+    queries: Annotated[
+        list[str], typer.Argument(metavar="'QUERY'...", help="Queries, each in quotes.")
+    ],
+    quantity: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--quantity",
+            metavar="PATTERN",
+            help="Write these quantities alone, such as 'parameters.*'. Repeatable.",
+        ),
+    ] = None,
+) -> Callable[[], Answer]:
+    """Write the numbers of queries as a golden file.
+
+    Examples
+    --------
+      dsv3calc snapshot 'kv deepseek-v3' 'params deepseek-v3' -o numbers.yaml
+
+      dsv3calc snapshot 'flops deepseek-v3' --quantity 'flops.components.*'
+    """
+
+    def answer() -> Answer:
+        from dsv3calc.studies.answer import Answer
+        from dsv3calc.studies.snapshot import snapshot_text
+
+        found = Answer("snapshot", {"queries": list(queries), "quantity": list(quantity or ())})
+        found.text = snapshot_text(queries, quantity or ())
+        return found
+
+    return answer

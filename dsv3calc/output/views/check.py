@@ -1,0 +1,72 @@
+"""Tables of ``check``: what moved and why, what is broken; the rest is a number."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.output.view import Table, View
+from dsv3calc.quantity import format_quantity
+
+if TYPE_CHECKING:
+    from dsv3calc.studies.answer import Answer
+
+MOST_REASONS = 5
+
+
+def build(answer: Answer, *, exact: bool) -> View:
+    """Build the tables."""
+    query = answer.query
+    kept = query["checked"] - query["moved"] - query["broken"]
+    heading = f"{query['checked']:,} rows: {kept:,} as expected, {query['moved']:,} moved"
+    heading += f", {query['broken']:,} broken" if query["broken"] else ""
+    tables = []
+    moved = [row for row in answer.rows if row["status"] == "moved"]
+    broken = [row for row in answer.rows if row["status"] == "broken"]
+    if moved:
+        rows: list[list[str]] = []
+        for row in moved:
+            rows += _moved(row, exact=exact)
+        tables.append(Table("", ["moved", "expected", "now", "difference"], rows))
+    if broken:
+        listed = [[place(row), f"{row['quantity']} of {row['query']}"] for row in broken]
+        words = [[" ", text] for row in broken for text in row["why"]]
+        pairs = [item for pair in zip(listed, words, strict=True) for item in pair]
+        tables.append(Table("", ["broken", "why"], pairs, left=(1,)))
+    return View(heading, tables)
+
+
+def place(row: dict[str, Any]) -> str:
+    """Return the place of a row's expectation."""
+    return f"{row['file']}:{row['line']}"
+
+
+def _moved(row: dict[str, Any], *, exact: bool) -> list[list[str]]:
+    expected = row["expected"]
+    if not isinstance(expected, str):
+        expected = _amount(expected, row["unit"], exact=exact or _alike(row))
+    now = _amount(row["value"], row["unit"], exact=exact or _alike(row))
+    column = f"[{row['column']}]" if row["column"] else ""
+    lines = [
+        [place(row)],
+        [f"  {row['quantity']}{column}", expected, now, row["difference"]],
+        [f"    {row['query']}", "", "", ""],
+    ]
+    reasons = row["why"]
+    lines += [[f"    because {reason}", "", "", ""] for reason in reasons[:MOST_REASONS]]
+    if len(reasons) > MOST_REASONS:
+        lines.append([f"    and {len(reasons) - MOST_REASONS} more", "", "", ""])
+    return lines
+
+
+def _alike(row: dict[str, Any]) -> bool:
+    """Tell whether expected and actual value would look the same when rounded."""
+    return _amount(row["expected"], row["unit"], exact=False) == _amount(
+        row["value"], row["unit"], exact=False
+    )
+
+
+def _amount(value: Any, unit: str | None, *, exact: bool) -> str:
+    if isinstance(value, str) or value is None:
+        return value or "-"
+    return format_quantity(value, unit or "1", exact=exact)

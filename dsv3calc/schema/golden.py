@@ -1,0 +1,83 @@
+"""Golden files: numbers that must not move, and budgets that must be kept.
+
+A row names a query, one quantity of its answer, and what is expected of it: a value with a
+tolerance, or a bound in words (``"<= 72KB"``, ``">= 1"``, ``"between 60KB and 72KB"``).
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+
+from dsv3calc.schema.fields import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Digits = Annotated[int, msgspec.Meta(ge=1, le=17)]
+
+
+class Tolerance(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="kebab"
+):
+    """How far a value may be from the expected one: exactly one of the three.
+
+    ``rel``: a share of the expected value. ``abs``: an amount in its unit. ``rounds-to``: the value
+    rounded to that many significant digits is the expected one.
+    """
+
+    rel: Share | None = None
+    abs: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    rounds_to: Digits | None = None
+
+    def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        """Yield a tolerance that says nothing, several things, or a number without end."""
+        given = [name for name in ("rel", "abs", "rounds_to") if getattr(self, name) is not None]
+        if len(given) != 1:
+            yield (
+                (),
+                f"a tolerance has one of rel, abs, rounds-to; this has {len(given)}",
+                "several would contradict each other",
+            )
+        elif self.abs is not None and not math.isfinite(self.abs):
+            yield ("abs",), "an infinite tolerance", "a check that cannot fail is no check"
+        elif self.rel == 1:
+            yield ("rel",), "a tolerance of 100 %", "a check that cannot fail is no check"
+
+
+class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One row: ``quantity`` of ``query`` is as ``expect`` says.
+
+    ``query`` is a command line without ``dsv3calc``, or a mapping of ``command`` and its fields.
+    ``column`` chooses a column of a ``compare``. ``unit``, where given, must be the quantity's.
+    ``made_from`` is what a snapshot was computed from: inputs by place, formulas by digest.
+    """
+
+    query: Text | dict[str, Any]
+    quantity: Text
+    expect: int | float | Text
+    column: str = ""
+    tolerance: Literal["exact"] | Tolerance | None = None
+    unit: str = ""
+    source: str = ""
+    note: str = ""
+    made_from: dict[str, int | float | bool | str | None] = msgspec.field(default_factory=dict)
+
+    def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        """Yield a bound that has a tolerance beside it, and an expectation that is no number."""
+        if isinstance(self.expect, str) and self.tolerance is not None:
+            yield ("tolerance",), "a bound has no tolerance", "it is kept or it is not"
+        if isinstance(self.expect, float) and not math.isfinite(self.expect):
+            yield ("expect",), "the expected value is not finite", "no quantity is"
+
+
+class GoldenFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A file of goldens. ``immutable`` ones are somebody else's figures: ``--update`` refuses."""
+
+    title: str = ""
+    immutable: bool = False
+    goldens: Annotated[list[Golden], msgspec.Meta(min_length=1)]

@@ -1,0 +1,277 @@
+"""Check golden files: which numbers moved, by how much, and why."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Literal
+
+from dsv3calc.diagnostics import Problem, suggest
+from dsv3calc.errors import Dsv3calcError, InvalidInput, UsageError
+from dsv3calc.schema.convert import convert
+from dsv3calc.schema.golden import Golden, GoldenFile
+from dsv3calc.source import Source, read_source
+from dsv3calc.studies.expectation import judge
+from dsv3calc.studies.origin import explain_change, made_from
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dsv3calc.ledger import Line
+    from dsv3calc.studies.answer import Answer
+
+MOST_ANSWERS_KEPT = 16
+"""Rows of one query stand together as a rule; more answers than this are not kept in memory."""
+
+Status = Literal["kept", "moved", "broken"]
+
+
+class Row:
+    """One golden row and what became of it."""
+
+    __slots__ = (
+        "difference",
+        "file",
+        "golden",
+        "index",
+        "line",
+        "made_from",
+        "message",
+        "reasons",
+        "source",
+        "status",
+        "unit",
+        "value",
+        "wanted",
+    )
+
+    def __init__(self, source: Source, index: int, golden: Golden) -> None:
+        self.source = source
+        self.file = source.name
+        self.index = index
+        self.golden = golden
+        self.status: Status = "kept"
+        self.value: Any = None
+        self.unit = golden.unit
+        self.wanted = ""
+        self.difference = ""
+        self.message = ""
+        self.reasons: list[str] = []
+        self.made_from: dict[str, Any] = {}
+        self.line = 0
+
+    @property
+    def query(self) -> str:
+        """The query as a command line."""
+        return query_text(self.golden.query)
+
+    @property
+    def name(self) -> str:
+        """Quantity, column and query: what ``--only`` matches and reports are titled with."""
+        column = f"[{self.golden.column}]" if self.golden.column else ""
+        return f"{self.golden.quantity}{column} of {self.query}"
+
+    def locate(self) -> int:
+        """Return the line of the row's expectation in its file; looked up when it is needed."""
+        if not self.line:
+            self.line = self.source.position(("goldens", self.index, "expect")).line
+        return self.line
+
+
+def query_text(query: str | dict[str, Any]) -> str:
+    """Write a query as a command line; a structured one with its fields as options."""
+    if isinstance(query, str):
+        return " ".join(query.split()).removeprefix("dsv3calc ")
+    from shlex import quote
+
+    words = [str(query.get("command", ""))]
+    for name, value in query.items():
+        if name in ("command",):
+            continue
+        for each in value if isinstance(value, list) else [value]:
+            if name in ("model", "models"):
+                words.append(quote(str(each)))
+            elif each is True:
+                words.append(f"--{name.replace('_', '-')}")
+            elif each is not False and each is not None:
+                words += [f"--{name.replace('_', '-')}", quote(str(each))]
+    return " ".join(words)
+
+
+def golden_files(paths: Iterable[str]) -> list[str]:
+    """List the golden files among paths; of a directory all YAML files below it.
+
+    Raises
+    ------
+    InvalidInput
+        If a directory holds none.
+    """
+    import os
+
+    found: list[str] = []
+    for path in paths:
+        if not os.path.isdir(path):
+            found.append(path)
+            continue
+        inside = [
+            os.path.join(folder, file)
+            for folder, _, files in sorted(os.walk(path))
+            for file in sorted(files)
+            if file.endswith((".yaml", ".yml"))
+        ]
+        if not inside:
+            raise InvalidInput(
+                [Problem(path, None, None, "no golden file is in this directory",
+                         valid="files ending in .yaml or .yml")]
+            )  # fmt: skip
+        found += inside
+    return list(dict.fromkeys(found))
+
+
+def load_goldens(path: str) -> tuple[Source, GoldenFile]:
+    """Read a golden file.
+
+    Raises
+    ------
+    InvalidInput
+        With every problem of it, rows that stand in it twice included.
+    """
+    source = read_source(path)
+    file = convert(source, source.data, GoldenFile)
+    seen: dict[tuple[str, str, str, str], int] = {}
+    problems = []
+    for index, golden in enumerate(file.goldens):
+        key = (
+            query_text(golden.query),
+            golden.quantity,
+            golden.column,
+            golden.expect if isinstance(golden.expect, str) else "",
+        )
+        first = seen.setdefault(key, index)
+        if first != index:
+            line = source.position(("goldens", first)).line
+            problems.append(
+                source.problem(
+                    source.position(("goldens", index)),
+                    f"this row stands at line {line} already",
+                    why="two expectations of one number would hide one of them",
+                )
+            )
+    if problems:
+        raise InvalidInput(problems)
+    return source, file
+
+
+def check_rows(paths: Iterable[str], only: str | None = None) -> Iterator[Row]:
+    """Check the rows of golden files, one after the other.
+
+    A row whose query fails is ``broken``; so is a whole file that cannot be read, as one row.
+
+    Raises
+    ------
+    UsageError
+        If ``only`` matches no row.
+    """
+    matched = False
+    for path in golden_files(paths):
+        try:
+            source, file = load_goldens(path)
+        except InvalidInput as error:
+            matched = True
+            yield from _broken_file(path, error)
+            continue
+        answers: dict[str, Answer | Dsv3calcError] = {}
+        for index, golden in enumerate(file.goldens):
+            row = Row(source, index, golden)
+            if only is not None and not _matches(row, only):
+                continue
+            matched = True
+            check_row(row, answers)
+            yield row
+    if not matched:
+        raise UsageError(
+            f"--only {only!r} matches no row", "a pattern such as 'kv_cache.*' or '*deepseek-v3*'"
+        )
+
+
+def _matches(row: Row, pattern: str) -> bool:
+    names = (row.name, row.golden.quantity, row.query)
+    return any(fnmatchcase(name, pattern) or pattern == name for name in names)
+
+
+def _broken_file(path: str, error: InvalidInput) -> Iterator[Row]:
+    for problem in error.problems:
+        golden = Golden(query="(file)", quantity="(file)", expect=0)
+        row = Row(Source(path, ""), 0, golden)
+        row.status, row.message = "broken", str(problem)
+        row.line = problem.line or 1
+        yield row
+
+
+def check_row(row: Row, answers: dict[str, Answer | Dsv3calcError]) -> None:
+    """Answer a row's query, unless it was answered just before, and judge the number."""
+    text = row.query
+    found = answers.get(text)
+    if found is None:
+        from dsv3calc.api import answer
+
+        try:
+            found = answer(text)
+        except Dsv3calcError as error:
+            found = error
+        if len(answers) >= MOST_ANSWERS_KEPT:
+            answers.clear()
+        answers[text] = found
+    try:
+        if isinstance(found, Dsv3calcError):
+            raise found
+        line = _line_of(row.golden, found)
+        verdict = judge(row.golden, line.value, line.unit)
+    except Dsv3calcError as error:
+        row.status = "broken"
+        row.message = getattr(error, "message", str(error))
+        hint = getattr(error, "hint", "")
+        row.message += f"; {hint}" if hint else ""
+        return
+    row.value, row.unit = line.value, line.unit
+    row.wanted, row.difference = verdict.wanted, verdict.difference
+    if not verdict.kept:
+        row.status = "moved"
+        row.made_from = made_from(line)
+        if row.golden.made_from:
+            row.reasons = explain_change(row.golden.made_from, row.made_from)
+
+
+def _line_of(golden: Golden, answer: Answer) -> Line:
+    """Find the quantity that a row is about.
+
+    Raises
+    ------
+    UsageError
+        If the answer has no such column or quantity, or it has another unit.
+    """
+    columns = {column.id: column for column in answer.columns}
+    if golden.column and golden.column not in columns:
+        close = suggest(golden.column, columns)
+        raise UsageError(
+            f"there is no column '{golden.column}'; columns: {', '.join(columns)}",
+            f"did you mean '{close}'?" if close else "",
+        )
+    if not golden.column and len(columns) != 1:
+        raise UsageError(
+            f"the query has {len(columns)} columns", f"add column: one of {', '.join(columns)}"
+        )
+    column = columns[golden.column] if golden.column else answer.columns[0]
+    named = column.ledger.named()
+    line = named.get(golden.quantity)
+    if line is None:
+        close = suggest(golden.quantity, named)
+        raise UsageError(
+            f"the answer has no quantity '{golden.quantity}'",
+            f"did you mean '{close}'?" if close else "",
+        )
+    if golden.unit and golden.unit != line.unit:
+        raise UsageError(
+            f"{golden.quantity} is in {line.unit}, not in {golden.unit}", f"unit: {line.unit}"
+        )
+    return line

@@ -1,0 +1,88 @@
+"""Answer ``check``: the rows of golden files with their verdicts, and the exit status they mean."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.errors import UsageError
+from dsv3calc.exit_status import ExitStatus
+from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.check import check_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dsv3calc.studies.check import Row
+
+
+def answer_check(
+    paths: Sequence[str], *, only: str | None, update: bool, exit_zero: bool
+) -> Answer:
+    """Check golden files.
+
+    The answer's status: a broken row (3) beats a moved one (1), and ``exit_zero`` hides only the
+    latter.
+
+    Raises
+    ------
+    UsageError
+        If an update is refused, or ``only`` matches nothing.
+    """
+    rows = list(check_rows(paths, only))
+    broken = [row for row in rows if row.status == "broken"]
+    moved = [row for row in rows if row.status == "moved"]
+    answer = Answer("check", {"files": list(paths), "checked": len(rows)}, "check")
+    answer.query |= {"moved": len(moved), "broken": len(broken)}
+    if only is not None:
+        answer.query["only"] = only
+    answer.rows = [row_data(row) for row in rows]
+    if update:
+        _update(answer, rows)
+    if broken:
+        answer.status = ExitStatus.INVALID_INPUT
+    elif moved and not exit_zero:
+        answer.status = ExitStatus.CHECK_FAILED
+    return answer
+
+
+def _update(answer: Answer, rows: list[Row]) -> None:
+    from dsv3calc.studies.snapshot import update_file
+
+    refused = []
+    for file, group in groupby(rows, key=lambda row: row.file):
+        try:
+            count = update_file(file, list(group))
+        except UsageError as error:
+            refused.append(error)
+            continue
+        if count:
+            answer.notes.append(
+                f"{file}: {count} expectation{'s' if count > 1 else ''} updated: look at the "
+                "change before you commit it"
+            )
+    if refused:
+        first = refused[0]
+        raise UsageError("; ".join(error.message for error in refused), first.hint)
+
+
+def row_data(row: Row) -> dict[str, Any]:
+    """Return a row for JSON, CSV and tables; places are looked up for failures alone."""
+    failed = row.status != "kept"
+    return {
+        "file": row.file,
+        "line": row.locate() if failed else None,
+        "status": row.status,
+        "quantity": row.golden.quantity,
+        "column": row.golden.column or None,
+        "query": row.query,
+        "expected": row.golden.expect,
+        "value": row.value,
+        "unit": row.unit or None,
+        "difference": row.difference or None,
+        "tolerance": row.wanted or None,
+        "why": row.reasons or ([row.message] if row.message else []),
+        "source": row.golden.source or None,
+        "note": row.golden.note or None,
+    }

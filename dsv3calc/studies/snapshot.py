@@ -1,0 +1,201 @@
+"""Write goldens from queries, and rewrite the expectations that moved, comments kept."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import contextlib
+import json
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.errors import UsageError
+from dsv3calc.source import read_source
+from dsv3calc.studies.check import load_goldens, query_text
+from dsv3calc.studies.origin import made_from
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dsv3calc.ledger import Line
+    from dsv3calc.studies.answer import Answer, Column
+    from dsv3calc.studies.check import Row
+
+SCHEMA_LINE = "# yaml-language-server: $schema=presets/schema/golden.schema.json\n"
+
+
+def snapshot_text(queries: Sequence[str], quantities: Sequence[str]) -> str:
+    """Answer queries and write their numbers as a golden file.
+
+    Parameters
+    ----------
+    queries
+        Queries as on the command line.
+    quantities
+        Patterns of the quantities to write; without any, what each answer leads with.
+
+    Raises
+    ------
+    UsageError
+        If a query is wrong, given twice, or a pattern matches nothing.
+    InvalidInput
+        If a preset is.
+    """
+    from dsv3calc.api import answer
+
+    texts = [query_text(query) for query in queries]
+    if len(set(texts)) != len(texts):
+        raise UsageError("a query is given twice", "each number is written once")
+    rows = []
+    matched: set[str] = set()
+    for text in texts:
+        found: Answer = answer(text)
+        for column in found.columns:
+            for line in _chosen(column, quantities, matched):
+                rows.append(row_text(text, column, line, several=len(found.columns) > 1))
+    for pattern in quantities:
+        if pattern not in matched:
+            raise UsageError(
+                f"--quantity {pattern!r} matches no quantity",
+                "dsv3calc QUERY --format csv lists the quantities of a query",
+            )
+    return f"{SCHEMA_LINE}goldens:\n" + "".join(rows)
+
+
+def _chosen(column: Column, quantities: Sequence[str], matched: set[str]) -> Iterator[Line]:
+    for name, line in column.ledger.named().items():
+        if not quantities:
+            if line in column.ledger.lines and not name.startswith("ratio_to_baseline."):
+                yield line
+            continue
+        hits = [pattern for pattern in quantities if fnmatchcase(name, pattern)]
+        matched.update(hits)
+        if hits:
+            yield line
+
+
+def row_text(query: str, column: Column, line: Line, *, several: bool) -> str:
+    """Write one golden row as YAML; what it was made from stands on one line, in JSON's form."""
+    fields = [("query", query), ("quantity", line.name)]
+    if several:
+        fields.append(("column", column.id))
+    text = "".join(
+        f"  {'-' if number == 0 else ' '} {name}: {_text(value)}\n"
+        for number, (name, value) in enumerate(fields)
+    )
+    return (
+        f"{text}    expect: {number_text(line.value)}\n    unit: {_text(line.unit)}\n"
+        f"    made_from: {origin_text(line)}\n"
+    )
+
+
+def _text(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def number_text(value: float) -> str:
+    """Write a number so that it is read back equal: integers plainly, floats in full."""
+    return repr(value)
+
+
+def origin_text(line: Line) -> str:
+    """Write what a line was made from as one line of YAML."""
+    return json.dumps(made_from(line), ensure_ascii=False)
+
+
+def update_file(path: str, rows: Sequence[Row]) -> int:
+    """Write the new values of moved rows into their golden file; return how many.
+
+    Comments, order and everything else stay as they are, and the file is replaced whole. Bounds are
+    decisions, not observations: they are left alone.
+
+    Raises
+    ------
+    UsageError
+        If the file is immutable, read-only, changed meanwhile, or being updated by another process.
+    """
+    from dsv3calc.output.write import write_whole
+
+    moved = [
+        row for row in rows if row.status == "moved" and not isinstance(row.golden.expect, str)
+    ]
+    if not moved:
+        return 0
+    with _locked(path):
+        source, file = load_goldens(path)
+        if file.immutable:
+            raise UsageError(
+                f"{path}: these goldens are immutable, they are somebody else's figures",
+                "a new source means a new file",
+            )
+        edits: dict[tuple[str | int, ...], str] = {}
+        for row in moved:
+            if row.index >= len(file.goldens) or file.goldens[row.index] != row.golden:
+                raise UsageError(f"{path}: the file changed during the check", "run it again")
+            edits["goldens", row.index, "expect"] = number_text(row.value)
+            if row.golden.made_from:
+                edits["goldens", row.index, "made_from"] = json.dumps(
+                    row.made_from, ensure_ascii=False
+                )
+        text = replace_values(source.text, edits)
+        if read_source(path).text != source.text:
+            raise UsageError(f"{path}: the file changed during the update", "run it again")
+        write_whole(path, text, force=True)
+    return len(moved)
+
+
+@contextlib.contextmanager
+def _locked(path: str) -> Iterator[None]:
+    """Hold a file against a second update; the lock goes with the process, whatever happens.
+
+    Raises
+    ------
+    UsageError
+        If another process holds it, or the file is not writable.
+    """
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system: the comparison of the text must do
+        yield
+        return
+    import os
+
+    if not os.access(path, os.W_OK):
+        raise UsageError(
+            f"{path}: the file is read-only", "make it writable, or leave --update out"
+        )
+    with open(os.path.realpath(path), "r+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"{path}: another update is going on", "run it again") from None
+        yield
+
+
+def replace_values(text: str, edits: dict[tuple[str | int, ...], str]) -> str:
+    """Replace the values at some paths of a YAML text; everything else stays, byte for byte."""
+    spans = []
+    for path, start, end in _value_spans(text):
+        if path in edits:
+            spans.append((start, end, edits[path]))
+    if len(spans) != len(edits):
+        missing = len(edits) - len(spans)
+        raise UsageError(f"{missing} of the values to update are not in the file", "run it again")
+    for start, end, new in sorted(spans, reverse=True):
+        text = text[:start] + new + text[end:]
+    return text
+
+
+def _value_spans(text: str) -> Iterator[tuple[tuple[str | int, ...], int, int]]:
+    """Yield the path and the span of every value of a YAML text that the strict reader accepted."""
+    import yaml
+
+    # the pure parser: its marks count characters, also beyond the basic plane
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    stack: list[tuple[tuple[str | int, ...], Any]] = [((), root)]
+    while stack:
+        path, node = stack.pop()
+        yield path, node.start_mark.index, node.end_mark.index
+        if isinstance(node, yaml.MappingNode):
+            stack.extend(((*path, key.value), value) for key, value in node.value)
+        elif isinstance(node, yaml.SequenceNode):
+            stack.extend(((*path, number), item) for number, item in enumerate(node.value))
