@@ -23,6 +23,14 @@ OTHER_KINDS = ("hardware", "precision", "kv_format")
 LONGEST = 200
 
 
+class UnknownField(UsageError):
+    """An override names a field that this model does not have."""
+
+    def __init__(self, override: Override, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.override = override
+
+
 class Override(msgspec.Struct, frozen=True):
     """One ``--set``: which preset it edits, where, and the value as text."""
 
@@ -78,7 +86,9 @@ def apply_overrides(
     if not overrides:
         return data, places
     for override in overrides:
-        value = Source(f"--set {override.text}", override.value).data if override.value else ""
+        value = (
+            Source(f"--set {override.text}", override.value, "yaml").data if override.value else ""
+        )
         paths = list(_targets(kind, data, override))
         for path in paths:
             data = _put(data, path, value)
@@ -116,8 +126,9 @@ def _targets(kind: str, data: dict[str, Any], override: Override) -> Iterator[Pa
             yield ("groups", index, *parts)
     if not found:
         close = suggest(str(parts[-1] if head in ("attention", "feed_forward") else head), known)
-        raise UsageError(
-            f"--set {quote(override.text)}: no field of this model is called "
+        raise UnknownField(
+            override,
+            f"--set {quote(override.text)}: no field of {describe(str(data.get('name')))} is called "
             f"'{describe(override.path)}'",
             f"did you mean '{close}'?" if close else "dsv3calc presets show MODEL lists the fields",
         )

@@ -28,7 +28,7 @@ from dsv3calc.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LARGEST = 4 * 1024**2  # bytes of one input
+LARGEST = 1024**2  # bytes of one input; a preset has some ten thousand
 DEEPEST = 64  # levels of nesting
 LONGEST_NUMBER = 40  # characters of one number
 MOST_PROBLEMS = 50  # reported of one text
@@ -61,14 +61,16 @@ class Source:
     ``parse_json`` set it.
     """
 
-    __slots__ = ("_data", "_parsed", "_places", "form", "name", "text")
+    __slots__ = ("_data", "_lines", "_parsed", "_places", "form", "largest", "name", "text")
 
-    def __init__(self, name: str, text: str, form: str = "") -> None:
+    def __init__(self, name: str, text: str, form: str = "", largest: int = LARGEST) -> None:
         self.name = name
         self.text = text.removeprefix("\ufeff")
         self.form = form or ("json" if name.lower().endswith(".json") else "yaml")
+        self.largest = largest
         self._data: object = None
         self._parsed = False
+        self._lines: list[str] | None = None
         self._places: dict[PathInData, tuple[Position, Position]] | None = None
 
     @property
@@ -104,15 +106,11 @@ class Source:
 
     def line(self, number: int) -> str:
         """Return a line of the text, counted from 1; empty outside of it."""
-        if number < 1:
+        if self._lines is None:
+            self._lines = self.text.split("\n")
+        if not 1 <= number <= len(self._lines):
             return ""
-        start = 0
-        for _ in range(number - 1):
-            start = self.text.find("\n", start) + 1
-            if start == 0:
-                return ""
-        end = self.text.find("\n", start)
-        return (self.text[start:] if end < 0 else self.text[start:end]).rstrip("\r")
+        return self._lines[number - 1].rstrip("\r")
 
     def problem(self, position: Position | None, what: str, **more: str) -> Problem:
         """Return a problem at a place of this text, the source line quoted."""
@@ -155,8 +153,8 @@ def _parse_as(source: Source, form: str) -> object:
 # --- reading --------------------------------------------------------------------------------
 
 
-def read_source(path: Path | str) -> Source:
-    """Read a file, or standard input for ``-``, as UTF-8 text of at most ``LARGEST`` bytes.
+def read_source(path: Path | str, largest: int = LARGEST) -> Source:
+    """Read a file, or standard input for ``-``, as UTF-8 text of at most ``largest`` bytes.
 
     Raises
     ------
@@ -167,11 +165,11 @@ def read_source(path: Path | str) -> Source:
     name = str(path)
     if name == "-":
         name = "<stdin>"
-        content = _read_stdin()
+        content = _read_stdin(largest)
     else:
-        content = _read_file(name)
-    if len(content) > LARGEST:
-        _refuse_file(name, "the input is too large", valid=f"at most {LARGEST >> 20} MiB")
+        content = _read_file(name, largest)
+    if len(content) > largest:
+        _refuse_file(name, "the input is too large", valid=f"at most {largest >> 20} MiB")
     if not content.strip():
         _refuse_file(name, "the input is empty")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -182,31 +180,33 @@ def read_source(path: Path | str) -> Source:
         line = content.count(b"\n", 0, error.start) + 1
         what = f"not UTF-8: byte {error.start} is 0x{content[error.start]:02x}"
         raise InvalidInput([Problem(name, line, None, what, next="save it as UTF-8")]) from None
-    return Source(name, text)
+    return Source(name, text, largest=largest)
 
 
 def _refuse_file(name: str, what: str, **more: str) -> NoReturn:
     raise InvalidInput([Problem(name, None, None, what, **more)])
 
 
-def _read_stdin() -> bytes:
+def _read_stdin(largest: int) -> bytes:
     if sys.stdin is None:
         _refuse_file("<stdin>", "standard input is closed")
     try:
-        return sys.stdin.buffer.read(LARGEST + 1)
+        return sys.stdin.buffer.read(largest + 1)
     except (OSError, ValueError) as error:
         _refuse_file("<stdin>", f"cannot read standard input: {error}")
 
 
-def _read_file(name: str) -> bytes:
+def _read_file(name: str, largest: int) -> bytes:
     try:
-        _check_mode(name, Path(name).stat())  # before opening: to open a device may act on it
+        _check_mode(
+            name, Path(name).stat(), largest
+        )  # before opening: to open a device may act on it
         # what was a file may be a FIFO by now: an open that does not wait, and another look
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(name, flags), "rb", buffering=0) as file:
-            _check_mode(name, os.fstat(file.fileno()))
+            _check_mode(name, os.fstat(file.fileno()), largest)
             chunks, size = [], 0
-            while size <= LARGEST and (chunk := file.read(LARGEST + 1 - size)):
+            while size <= largest and (chunk := file.read(largest + 1 - size)):
                 chunks.append(chunk)
                 size += len(chunk)
             return b"".join(chunks)
@@ -219,14 +219,14 @@ def _read_file(name: str) -> bytes:
         _refuse_file(name, f"cannot read the file: {reason}")
 
 
-def _check_mode(name: str, status: os.stat_result) -> None:
+def _check_mode(name: str, status: os.stat_result, largest: int) -> None:
     if stat.S_ISDIR(status.st_mode):
         _refuse_file(name, "this is a directory, not a file")
     if not stat.S_ISREG(status.st_mode):
         _refuse_file(name, "not a regular file", next="pipe it in and name the file -")
-    if status.st_size > LARGEST:
+    if status.st_size > largest:
         what = f"the file is too large: {status.st_size:,} bytes"
-        _refuse_file(name, what, valid=f"at most {LARGEST >> 20} MiB")
+        _refuse_file(name, what, valid=f"at most {largest >> 20} MiB")
 
 
 def _neighbour(name: str) -> str:
@@ -294,8 +294,8 @@ def _build(source: Source, places: dict[PathInData, tuple[Position, Position]] |
 def _check_characters(source: Source) -> None:
     if not source.text.strip():
         raise _Stop(0, 0, "the input is empty")
-    if len(source.text) > LARGEST:
-        raise _Stop(0, 0, "the input is too large", valid=f"at most {LARGEST >> 20} MiB")
+    if len(source.text) > source.largest:
+        raise _Stop(0, 0, "the input is too large", valid=f"at most {source.largest >> 20} MiB")
     found = _CONTROL.search(source.text)
     if found:
         line, column = _line_column(source.text, found.start())

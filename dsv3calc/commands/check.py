@@ -50,8 +50,9 @@ def check(
     """
 
     def answer() -> Answer:
+        from dsv3calc.api import answer as ask
         from dsv3calc.studies.checking import answer_check
 
-        return answer_check(paths, only=only, update=update, exit_zero=exit_zero)
+        return answer_check(paths, only=only, update=update, exit_zero=exit_zero, ask=ask)
 
     return answer

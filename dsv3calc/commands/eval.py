@@ -36,8 +36,9 @@ def eval(  # noqa: A001 - named as the command is
     """
 
     def answers() -> list[Answer]:
+        from dsv3calc.api import answer
         from dsv3calc.studies.batch import answer_batch
 
-        return answer_batch(queries)
+        return answer_batch(queries, ask=answer)
 
     return answers

@@ -39,11 +39,12 @@ def snapshot(
     """
 
     def answer() -> Answer:
+        from dsv3calc.api import answer as ask
         from dsv3calc.studies.answer import Answer
         from dsv3calc.studies.snapshot import snapshot_text
 
         found = Answer("snapshot", {"queries": list(queries), "quantity": list(quantity or ())})
-        found.text = snapshot_text(queries, quantity or ())
+        found.text = snapshot_text(queries, quantity or (), ask=ask)
         return found
 
     return answer

@@ -20,7 +20,7 @@ from dsv3calc.importers.findings import Findings
 from dsv3calc.importers.ignored import COMMON, FIXED, SWITCHES
 from dsv3calc.importers.keys import Reader
 from dsv3calc.importers.stored import precision
-from dsv3calc.source import parse_json
+from dsv3calc.source import MOST_PROBLEMS, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -176,6 +176,8 @@ def _check_other_keys(reader: Reader) -> None:
     fixed = FIXED | table.fixed
     ignored = COMMON | table.ignored
     for name, value in reader.data.items():
+        if len(findings.problems) >= MOST_PROBLEMS:
+            return
         if name in findings.ignore_keys or (name in ignored and name not in reader.asked):
             findings.ignored[".".join((*reader.path, name))] = None
         elif name in reader.asked:

@@ -21,8 +21,8 @@ Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][
 
 Text = Annotated[str, Meta(min_length=1, max_length=2000)]
 
-_BYTES_PER_SECOND = Meta(gt=0, le=10**18, extra={"dimension": "bytes/s"})
-_FLOPS_PER_SECOND = Meta(gt=0, le=9 * 10**18, extra={"dimension": "flop/s"})
+_BYTES_PER_SECOND = Meta(ge=1, le=10**18, extra={"dimension": "bytes/s"})
+_FLOPS_PER_SECOND = Meta(ge=1, le=9 * 10**18, extra={"dimension": "flop/s"})
 _DOLLARS_PER_HOUR = Meta(gt=0, le=10**6, extra={"dimension": "usd/h"})
 
 Bytes = Annotated[int, Meta(ge=1, le=2**60, extra={"dimension": "bytes"})]

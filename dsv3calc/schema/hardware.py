@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+PEAK_DTYPES = ("fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp6", "fp4", "int8", "int4")
+"""Data types that matrix units have peaks for."""
+
+
 class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """HBM of one device: bytes as sold, bytes as the driver reports, bandwidth.
 
@@ -62,6 +66,14 @@ class Hardware(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
         """Yield a missing BF16 peak, a sparse peak taken for a dense one, unlisted sources."""
+        for table in ("peaks", "sparse_peaks"):
+            for dtype in getattr(self, table):
+                if dtype not in PEAK_DTYPES:
+                    yield (
+                        (table, dtype),
+                        f"'{dtype}' is no data type of a peak",
+                        f"data types: {', '.join(PEAK_DTYPES)}",
+                    )
         if "bf16" not in self.peaks:
             yield ("peaks",), "peaks needs bf16", "every comparison has columns that run in BF16"
         elif "fp8" in self.peaks and self.peaks["fp8"] > 2.2 * self.peaks["bf16"]:

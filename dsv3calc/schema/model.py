@@ -76,10 +76,11 @@ class GQA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
 
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
         """Yield heads that do not divide and spans without their size."""
-        if self.num_attention_heads % self.num_key_value_heads:
+        heads, shared = self.num_attention_heads, self.num_key_value_heads
+        if heads % shared:
             yield (
                 ("num_key_value_heads",),
-                f"{self.num_attention_heads} heads do not divide by {self.num_key_value_heads}",
+                f"{shared} key-value heads do not divide {heads} attention heads",
                 "each key-value head serves the same number of query heads",
             )
         for span, field in (("sliding", "sliding_window"), ("chunked", "attention_chunk_size")):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from dsv3calc.schema.fields import Name, Natural, Text
+from dsv3calc.schema.hardware import PEAK_DTYPES
 from dsv3calc.schema.provenance import Source, unknown_sources
 
 if TYPE_CHECKING:
@@ -105,6 +106,16 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
                     f"'{choice}' is not among formats",
                     f"formats: {', '.join(self.formats)}",
                 )
+        for name, wishes in self.compute.items():
+            for number, wish in enumerate(wishes):
+                if wish not in PEAK_DTYPES:
+                    yield (
+                        ("compute", name, number),
+                        f"'{wish}' is no data type of a peak",
+                        f"data types: {', '.join(PEAK_DTYPES)}",
+                    )
+            if not wishes:
+                yield ("compute", name), "an empty list of data types", "name at least one"
         if "default" not in self.provenance:
             yield ("provenance",), "provenance needs a default source", "every value has a source"
         yield from unknown_sources(self.sources, self.provenance)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dsv3calc.studies.answer import Answer
+    from dsv3calc.studies.check import Ask
 
 
 def query_lines(path: str) -> Iterator[tuple[int, str, str]]:
@@ -36,21 +37,19 @@ def query_lines(path: str) -> Iterator[tuple[int, str, str]]:
         )
 
 
-def answer_batch(path: str) -> list[Answer]:
-    """Answer every line of a file.
+def answer_batch(path: str, *, ask: Ask) -> list[Answer]:
+    """Answer every line of a file; ``ask`` answers one: ``dsv3calc.answer``.
 
     Raises
     ------
     InvalidInput
         With a problem for each line that cannot be answered; then none is.
     """
-    from dsv3calc.api import answer
-
     answers = []
     problems: list[Problem] = []
     for number, text, line in query_lines(path):
         try:
-            found = answer(text)
+            found = ask(text)
         except UsageError as error:
             problems.append(
                 Problem(path, number, None, error.message, next=error.hint, source_line=line)

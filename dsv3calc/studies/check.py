@@ -15,10 +15,15 @@ from dsv3calc.studies.expectation import judge
 from dsv3calc.studies.origin import explain_change, made_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from dsv3calc.ledger import Line
     from dsv3calc.studies.answer import Answer
+
+    Ask = Callable[[str], Answer]
+
+LARGEST_GOLDEN_FILE = 32 * 1024**2
+"""Bytes of a golden file: some tens of thousands of rows with what they were made from."""
 
 MOST_ANSWERS_KEPT = 16
 """Rows of one query stand together as a rule; more answers than this are not kept in memory."""
@@ -86,7 +91,7 @@ def query_text(query: str | dict[str, Any]) -> str:
 
     words = [str(query.get("command", ""))]
     for name, value in query.items():
-        if name in ("command",):
+        if name == "command":
             continue
         for each in value if isinstance(value, list) else [value]:
             if name in ("model", "models"):
@@ -136,7 +141,7 @@ def load_goldens(path: str) -> tuple[Source, GoldenFile]:
     InvalidInput
         With every problem of it, rows that stand in it twice included.
     """
-    source = read_source(path)
+    source = read_source(path, LARGEST_GOLDEN_FILE)
     file = convert(source, source.data, GoldenFile)
     seen: dict[tuple[str, str, str, str], int] = {}
     problems = []
@@ -162,10 +167,11 @@ def load_goldens(path: str) -> tuple[Source, GoldenFile]:
     return source, file
 
 
-def check_rows(paths: Iterable[str], only: str | None = None) -> Iterator[Row]:
+def check_rows(paths: Iterable[str], only: str | None = None, *, ask: Ask) -> Iterator[Row]:
     """Check the rows of golden files, one after the other.
 
     A row whose query fails is ``broken``; so is a whole file that cannot be read, as one row.
+    ``ask`` answers a query written as on the command line: ``dsv3calc.answer``.
 
     Raises
     ------
@@ -186,7 +192,7 @@ def check_rows(paths: Iterable[str], only: str | None = None) -> Iterator[Row]:
             if only is not None and not _matches(row, only):
                 continue
             matched = True
-            check_row(row, answers)
+            check_row(row, answers, ask)
             yield row
     if not matched:
         raise UsageError(
@@ -208,15 +214,13 @@ def _broken_file(path: str, error: InvalidInput) -> Iterator[Row]:
         yield row
 
 
-def check_row(row: Row, answers: dict[str, Answer | Dsv3calcError]) -> None:
+def check_row(row: Row, answers: dict[str, Answer | Dsv3calcError], ask: Ask) -> None:
     """Answer a row's query, unless it was answered just before, and judge the number."""
     text = row.query
     found = answers.get(text)
     if found is None:
-        from dsv3calc.api import answer
-
         try:
-            found = answer(text)
+            found = ask(text)
         except Dsv3calcError as error:
             found = error
         if len(answers) >= MOST_ANSWERS_KEPT:

@@ -14,11 +14,11 @@ from dsv3calc.studies.check import check_rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dsv3calc.studies.check import Row
+    from dsv3calc.studies.check import Ask, Row
 
 
 def answer_check(
-    paths: Sequence[str], *, only: str | None, update: bool, exit_zero: bool
+    paths: Sequence[str], *, only: str | None, update: bool, exit_zero: bool, ask: Ask
 ) -> Answer:
     """Check golden files.
 
@@ -30,7 +30,7 @@ def answer_check(
     UsageError
         If an update is refused, or ``only`` matches nothing.
     """
-    rows = list(check_rows(paths, only))
+    rows = list(check_rows(paths, only, ask=ask))
     broken = [row for row in rows if row.status == "broken"]
     moved = [row for row in rows if row.status == "moved"]
     answer = Answer("check", {"files": list(paths), "checked": len(rows)}, "check")

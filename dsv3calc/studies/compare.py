@@ -151,6 +151,8 @@ def answer_compare(query: CompareQuery) -> Answer:
     answer.cite(setting.hardware, used=("peaks", "memory.bandwidth"))
     answer.cite(setting.kv_format)
     desk.check_overrides()
+    for error in desk.skipped:
+        answer.warn(f"{error.message}: the other models have it")
     _add_ratios(answer, query.baseline)
     return answer
 
@@ -160,7 +162,7 @@ def _entries(desk: Desk, query: CompareQuery) -> tuple[CompareQuery, list[Entry]
     models = query.models
     if len(models) == 1 and _is_comparison(models[0], query.preset_path):
         return _from_file(desk, query, models[0])
-    entries = [_entry(desk.model(name), query.precision) for name in models]
+    entries = [_entry(desk.one_of_several(name), query.precision) for name in models]
     entries += [_varied(desk, text, query.precision) for text in query.vary]
     return query, entries
 
@@ -171,7 +173,7 @@ def _entry(preset: Preset[Model], precision: str | None) -> Entry:
 
 def _varied(desk: Desk, text: str, precision: str | None) -> Entry:
     reference, changes = split_variation(text)
-    preset = desk.model(reference)
+    preset = desk.one_of_several(reference)
     words = ",".join(f"{name}={value}" for name, value in changes)
     return Entry(preset, f"{preset.name}:{words}", precision, changes)
 
@@ -222,12 +224,12 @@ def _from_file(desk: Desk, query: CompareQuery, reference: str) -> tuple[Compare
 
 def _designed(desk: Desk, design: str | Design, precision: str | None) -> Entry:
     if isinstance(design, str):
-        return _entry(desk.model(design), precision)
+        return _entry(desk.one_of_several(design), precision)
     overrides = tuple(
         Override("model", name, _yaml(value), f"{name}={_yaml(value)}")
         for name, value in design.set.items()
     )
-    preset = desk.model(design.model, overrides)
+    preset = desk.one_of_several(design.model, overrides)
     changes = read_changes(design.vary)
     title = design.title or ":".join(
         [preset.name, *(f"{name}={value}" for name, value in changes), *design.set]

@@ -9,7 +9,7 @@ from dsv3calc import presets
 from dsv3calc.accounting.parameters import INCLUSIONS, PARAMETER_VARIANTS
 from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
-from dsv3calc.overrides import Override, parse_overrides
+from dsv3calc.overrides import Override, UnknownField, parse_overrides
 from dsv3calc.schema.model import MLA, MoE
 from dsv3calc.schema.workload import DEFAULT_BATCH, DEFAULT_PAST, DEFAULT_SEQUENCE, Workload
 
@@ -28,10 +28,12 @@ DEFAULT_KV_FORMAT = "bf16"
 class Desk:
     """Loads the presets of one query, each with the overrides meant for it."""
 
-    __slots__ = ("overrides", "query", "used")
+    __slots__ = ("applied", "overrides", "query", "skipped", "used")
 
     def __init__(self, query: Query) -> None:
         self.query = query
+        self.applied: set[Override] = set()
+        self.skipped: list[UnknownField] = []
         self.overrides = parse_overrides(query.set) if query.set else ()
         self.used: set[str] = set()
 
@@ -50,6 +52,30 @@ class Desk:
         """Load a model."""
         return self._load("model", reference, overrides)
 
+    def one_of_several(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Model]:
+        """Load a model of a comparison: ``--set`` changes those models that have the field.
+
+        What a model does not have is noted in ``skipped``; :meth:`check_overrides` refuses an
+        override that no model took.
+        """
+        everything = self.overrides
+        try:
+            while True:
+                try:
+                    preset = self._load("model", reference, overrides)
+                except UnknownField as error:
+                    if error.override in overrides:
+                        raise
+                    self.skipped.append(error)
+                    self.overrides = tuple(
+                        each for each in self.overrides if each != error.override
+                    )
+                else:
+                    self.applied.update(self.overrides)
+                    return preset
+        finally:
+            self.overrides = everything
+
     def hardware(self, reference: str) -> Preset[Hardware]:
         """Load a device."""
         return self._load("hardware", reference)
@@ -63,7 +89,10 @@ class Desk:
         return self._load("kv_format", reference or DEFAULT_KV_FORMAT)
 
     def check_overrides(self) -> None:
-        """Refuse an override of a preset that the query does not use."""
+        """Refuse an override of a preset that the query does not use, or that none took."""
+        for error in self.skipped:
+            if error.override not in self.applied:
+                raise error
         for override in self.overrides:
             if override.kind not in self.used:
                 raise UsageError(

@@ -9,21 +9,22 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
+from dsv3calc.files import write_whole
 from dsv3calc.source import read_source
-from dsv3calc.studies.check import load_goldens, query_text
+from dsv3calc.studies.check import LARGEST_GOLDEN_FILE, load_goldens, query_text
 from dsv3calc.studies.origin import made_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dsv3calc.ledger import Line
-    from dsv3calc.studies.answer import Answer, Column
-    from dsv3calc.studies.check import Row
+    from dsv3calc.studies.answer import Column
+    from dsv3calc.studies.check import Ask, Row
 
 SCHEMA_LINE = "# yaml-language-server: $schema=presets/schema/golden.schema.json\n"
 
 
-def snapshot_text(queries: Sequence[str], quantities: Sequence[str]) -> str:
+def snapshot_text(queries: Sequence[str], quantities: Sequence[str], *, ask: Ask) -> str:
     """Answer queries and write their numbers as a golden file.
 
     Parameters
@@ -32,6 +33,8 @@ def snapshot_text(queries: Sequence[str], quantities: Sequence[str]) -> str:
         Queries as on the command line.
     quantities
         Patterns of the quantities to write; without any, what each answer leads with.
+    ask
+        What answers a query written as on the command line: ``dsv3calc.answer``.
 
     Raises
     ------
@@ -40,18 +43,19 @@ def snapshot_text(queries: Sequence[str], quantities: Sequence[str]) -> str:
     InvalidInput
         If a preset is.
     """
-    from dsv3calc.api import answer
-
     texts = [query_text(query) for query in queries]
     if len(set(texts)) != len(texts):
         raise UsageError("a query is given twice", "each number is written once")
-    rows = []
+    rows: list[str] = []
     matched: set[str] = set()
     for text in texts:
-        found: Answer = answer(text)
+        found = ask(text)
         for column in found.columns:
-            for line in _chosen(column, quantities, matched):
-                rows.append(row_text(text, column, line, several=len(found.columns) > 1))
+            several = len(found.columns) > 1
+            rows += [
+                row_text(text, column, line, several=several)
+                for line in _chosen(column, quantities, matched)
+            ]
     for pattern in quantities:
         if pattern not in matched:
             raise UsageError(
@@ -113,8 +117,6 @@ def update_file(path: str, rows: Sequence[Row]) -> int:
     UsageError
         If the file is immutable, read-only, changed meanwhile, or being updated by another process.
     """
-    from dsv3calc.output.write import write_whole
-
     moved = [
         row for row in rows if row.status == "moved" and not isinstance(row.golden.expect, str)
     ]
@@ -137,7 +139,7 @@ def update_file(path: str, rows: Sequence[Row]) -> int:
                     row.made_from, ensure_ascii=False
                 )
         text = replace_values(source.text, edits)
-        if read_source(path).text != source.text:
+        if read_source(path, LARGEST_GOLDEN_FILE).text != source.text:
             raise UsageError(f"{path}: the file changed during the update", "run it again")
         write_whole(path, text, force=True)
     return len(moved)

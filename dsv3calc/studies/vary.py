@@ -99,7 +99,7 @@ def vary(model: Model, changes: Sequence[tuple[str, str]]) -> Model:
 def _attention(model: str, value: str, attend: MLA | GQA) -> GQA:
     heads = attend.num_attention_heads
     kind, _, number = value.partition(":")
-    if kind == "gqa" and number.isdecimal() and 0 < len(number) < 8:  # noqa: PLR2004 - digits
+    if kind == "gqa" and number.isascii() and number.isdecimal() and len(number) < 8:  # noqa: PLR2004 - digits
         shared = int(number)
     elif value in ("mha", "mqa"):
         shared = heads if value == "mha" else 1
