@@ -8,6 +8,7 @@ feed-forward has it; ``groups.1.feed_forward.num_experts_per_tok`` changes one. 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -98,7 +99,7 @@ def apply_overrides(
 
 def _targets(kind: str, data: dict[str, Any], override: Override) -> Iterator[PathInData]:
     parts: list[str | int] = [
-        int(part) if part.isdigit() and len(part) < 6 else part  # noqa: PLR2004 - an index
+        int(part) if re.fullmatch(r"[0-9]{1,5}", part) else part
         for part in override.path.split(".")
     ]
     head = parts[0]
@@ -128,7 +129,7 @@ def _targets(kind: str, data: dict[str, Any], override: Override) -> Iterator[Pa
         close = suggest(str(parts[-1] if head in ("attention", "feed_forward") else head), known)
         raise UnknownField(
             override,
-            f"--set {quote(override.text)}: no field of {describe(str(data.get('name')))} is called "
+            f"--set {quote(override.text)}: {describe(str(data.get('name')))} has no field "
             f"'{describe(override.path)}'",
             f"did you mean '{close}'?" if close else "dsv3calc presets show MODEL lists the fields",
         )

@@ -120,6 +120,18 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             yield ("provenance",), "provenance needs a default source", "every value has a source"
         yield from unknown_sources(self.sources, self.provenance)
 
+    def _compute_problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        for name, wishes in self.compute.items():
+            if not wishes:
+                yield ("compute", name), "an empty list of data types", "name at least one"
+            for number, wish in enumerate(wishes):
+                if wish not in PEAK_DTYPES:
+                    yield (
+                        ("compute", name, number),
+                        f"'{wish}' is no data type of a peak",
+                        f"data types: {', '.join(PEAK_DTYPES)}",
+                    )
+
 
 class KVFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How a KV cache stores one token of one layer.
