@@ -16,7 +16,7 @@ from dsv3calc.schema.fields import (
     Size,
     Text,
 )
-from dsv3calc.schema.provenance import Source, unknown_sources
+from dsv3calc.schema.provenance import Source, provenance_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +88,4 @@ class Hardware(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
                 "more memory is usable than was sold",
                 "80 GB devices report about 79.1 GiB",
             )
-        if "default" not in self.provenance:
-            yield ("provenance",), "provenance needs a default source", "every value has a source"
-        yield from unknown_sources(self.sources, self.provenance)
+        yield from provenance_problems(self.sources, self.provenance)

@@ -15,7 +15,7 @@ import msgspec
 
 from dsv3calc.schema.fields import Name, Natural, Size, Text
 from dsv3calc.schema.layers import SLICE_PATTERN, layer_problems
-from dsv3calc.schema.provenance import Source, unknown_sources
+from dsv3calc.schema.provenance import Source, provenance_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,6 +200,4 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
                 f"there is no group {self.mtp.group}",
                 f"groups are numbered 0 to {len(self.groups) - 1}",
             )
-        if "default" not in self.provenance:
-            yield (("provenance",), "provenance needs a default source", "every value has a source")
-        yield from unknown_sources(self.sources, self.provenance)
+        yield from provenance_problems(self.sources, self.provenance)

@@ -9,7 +9,7 @@ import msgspec
 
 from dsv3calc.schema.fields import Name, Natural, Text
 from dsv3calc.schema.hardware import PEAK_DTYPES
-from dsv3calc.schema.provenance import Source, unknown_sources
+from dsv3calc.schema.provenance import Source, provenance_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,19 +106,8 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
                     f"'{choice}' is not among formats",
                     f"formats: {', '.join(self.formats)}",
                 )
-        for name, wishes in self.compute.items():
-            for number, wish in enumerate(wishes):
-                if wish not in PEAK_DTYPES:
-                    yield (
-                        ("compute", name, number),
-                        f"'{wish}' is no data type of a peak",
-                        f"data types: {', '.join(PEAK_DTYPES)}",
-                    )
-            if not wishes:
-                yield ("compute", name), "an empty list of data types", "name at least one"
-        if "default" not in self.provenance:
-            yield ("provenance",), "provenance needs a default source", "every value has a source"
-        yield from unknown_sources(self.sources, self.provenance)
+        yield from self._compute_problems()
+        yield from provenance_problems(self.sources, self.provenance)
 
     def _compute_problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
         for name, wishes in self.compute.items():
@@ -163,6 +152,4 @@ class KVFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         ):
             if bool(getattr(self, scale)) != bool(getattr(self, group)):
                 yield (scale,), f"{scale} and {group} go together", "a scale covers a group"
-        if "default" not in self.provenance:
-            yield ("provenance",), "provenance needs a default source", "every value has a source"
-        yield from unknown_sources(self.sources, self.provenance)
+        yield from provenance_problems(self.sources, self.provenance)

@@ -27,10 +27,12 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     note: str = ""
 
 
-def unknown_sources(
+def provenance_problems(
     sources: Mapping[str, Source], provenance: Mapping[str, str]
 ) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-    """Yield a problem for each field whose source is not listed."""
+    """Yield a missing default, and each field whose source is not listed."""
+    if "default" not in provenance:
+        yield ("provenance",), "provenance needs a default source", "every value has a source"
     for field, source in provenance.items():
         if source not in sources:
             yield (

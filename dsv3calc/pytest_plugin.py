@@ -1,0 +1,143 @@
+"""The pytest plugin: ``pytest --dsv3calc numbers/`` runs the rows of golden files as tests.
+
+Every pytest of an environment with dsv3calc in it loads this module, so that it imports pytest and
+nothing else; without the option it does nothing.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from dsv3calc.studies.check import Row
+
+OPTION = "dsv3calc"
+FILES: pytest.StashKey[frozenset[str]] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--dsv3calc``."""
+    parser.getgroup("dsv3calc", "numbers of transformer designs").addoption(
+        "--dsv3calc",
+        dest=OPTION,
+        action="append",
+        metavar="PATH",
+        default=[],
+        help="check this golden file, or the golden files of this directory; repeatable",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the golden files among what is to be collected, unless the command line picks of them.
+
+    Raises
+    ------
+    pytest.UsageError
+        If there is no such file, or a directory has none.
+    """
+    config.addinivalue_line("markers", "dsv3calc: a row of a golden file (pytest --dsv3calc PATH)")
+    paths = config.getoption(OPTION)
+    if not paths:
+        return
+    from dsv3calc.errors import InvalidInput
+    from dsv3calc.studies.check import golden_files
+
+    base = config.invocation_params.dir
+    full = [os.path.join(base, path) for path in paths]
+    missing = [path for path in full if not os.path.exists(path)]
+    if missing:
+        raise pytest.UsageError(f"--dsv3calc: there is no file or directory {missing[0]}")
+    try:
+        files = [os.path.abspath(file) for file in golden_files(full)]
+    except InvalidInput as error:
+        raise pytest.UsageError(f"--dsv3calc: {error}") from None
+    config.stash[FILES] = frozenset(os.path.realpath(file) for file in files)
+    # each file by name: what pytest passes over when it walks, such as build/, must be checked too
+    named = {os.path.realpath(os.path.join(base, each.split("::")[0])) for each in config.args}
+    if not named & config.stash[FILES]:
+        config.args.extend(files)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> GoldenFile | None:
+    """Take the golden files that the option names."""
+    files = parent.config.stash.get(FILES, None)
+    if not files or os.path.realpath(file_path) not in files:
+        return None
+    found: GoldenFile = GoldenFile.from_parent(parent, path=file_path)
+    return found
+
+
+class GoldenFile(pytest.File):
+    """A golden file; a file that cannot be read is an error of the collection."""
+
+    def collect(self) -> Iterator[GoldenItem]:
+        """Yield an item for each row."""
+        from dsv3calc.errors import InvalidInput
+        from dsv3calc.studies.check import Row, load_goldens
+
+        try:
+            source, file = load_goldens(str(self.path))
+        except InvalidInput as error:
+            raise self.CollectError(str(error)) from None
+        answers: dict[str, Any] = {}
+        for index, golden in enumerate(file.goldens):
+            row = Row(source, index, golden)
+            # a number and its budgets may stand side by side: names must differ
+            bound = f" {golden.expect}" if isinstance(golden.expect, str) else ""
+            yield GoldenItem.from_parent(self, name=row.name + bound, row=row, answers=answers)
+
+
+class GoldenItem(pytest.Item):
+    """A row: failed if its number moved, an error if it cannot be checked at all."""
+
+    def __init__(self, *, row: Row, answers: dict[str, Any], **more: Any) -> None:
+        super().__init__(**more)
+        self.row = row
+        self.answers = answers
+        self.add_marker(pytest.mark.dsv3calc)
+
+    def setup(self) -> None:
+        """Answer the row's query."""
+        from dsv3calc.studies.check import check_row
+
+        check_row(self.row, self.answers)
+        if self.row.status == "broken":
+            pytest.fail(f"{self.place()}: {self.row.message}", pytrace=False)
+
+    def runtest(self) -> None:
+        """Fail, in words, if the number moved."""
+        row = self.row
+        if row.status == "moved":
+            lines = [
+                f"{self.place()}: {row.name} moved",
+                f"  expected:   {row.wanted}",
+                f"  now:        {row.value!r} {row.unit}",
+                f"  difference: {row.difference}",
+                *(f"  why:        {reason}" for reason in row.reasons),
+                *(f"  {name + ':':<12}{text}" for name, text in self.remarks()),
+            ]
+            pytest.fail("\n".join(lines), pytrace=False)
+
+    def place(self) -> str:
+        """Return the file and line of what is expected, as editors link it."""
+        file, line, _ = self.reportinfo()
+        relative = os.path.relpath(file, self.config.invocation_params.dir)
+        return f"{relative}:{(line or 0) + 1}"
+
+    def remarks(self) -> Iterator[tuple[str, str]]:
+        """Yield the row's source and note, where it has them."""
+        for name in ("source", "note"):
+            text = getattr(self.row.golden, name)
+            if text:
+                yield name, text
+
+    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
+        """Return file, line from 0 and name: what reports are titled with."""
+        return self.path, self.row.locate() - 1, self.name
