@@ -11,11 +11,17 @@ from dsv3calc.exit_status import ExitStatus
 
 def main() -> None:
     """Run ``dsv3calc`` and exit."""
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_output()
+    sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit status."""
+    _prepare_streams()
     try:
         from dsv3calc import cli
 
@@ -23,8 +29,10 @@ def run(arguments: list[str]) -> int:
         status = found if isinstance(found, int) else found.respond() if found else ExitStatus.OK
         sys.stdout.flush()
     except BrokenPipeError:
-        # the reader has had enough: no error, and no complaint when the interpreter flushes
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
+        return ExitStatus.OK
+    except SystemExit:  # typer's answer to a pipe whose reader has gone
+        _forget_output()
         return ExitStatus.OK
     except KeyboardInterrupt:
         return ExitStatus.INTERRUPTED
@@ -33,6 +41,21 @@ def run(arguments: list[str]) -> int:
 
         return report_failure(error, arguments)
     return int(status)
+
+
+def _prepare_streams() -> None:
+    """Make output possible whatever the streams are: closed ones swallow it, poor ones replace."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started us: nobody wants to read it
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - stays open
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _forget_output() -> None:
+    """Leave off writing: the reader has had enough, which is no error."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - stays open
 
 
 if __name__ == "__main__":

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from dsv3calc.studies.queries import Query
 
 
+LONGEST_QUERY = 10_000
+
+
 @lru_cache(maxsize=1024)
 def parse_query(text: str) -> Query:
     """Read a query written as on the command line, without ``dsv3calc`` in front.
@@ -35,6 +38,8 @@ def parse_query(text: str) -> Query:
     UsageError
         If it is not a query that gives a ledger.
     """
+    if len(text) > LONGEST_QUERY:
+        raise UsageError(f"the query has {len(text):,} characters; at most {LONGEST_QUERY:,}")
     try:
         arguments = shlex.split(text)
     except ValueError as error:
@@ -49,7 +54,7 @@ def parse_query(text: str) -> Query:
             f"queries start with {', '.join(dispatch.STUDIES)}",
         )
     from dsv3calc.cli import parse_request
-    from dsv3calc.commands.request import OutputOptions
+    from dsv3calc.output.options import OutputOptions
 
     request = parse_request(arguments)
     if request is None or request.query is None:

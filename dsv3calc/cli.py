@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,8 +56,9 @@ dsv3calc: what a transformer design costs, from closed forms you can read.
 dsv3calc --help lists the commands, dsv3calc presets list the models."""
 
 
+@cache
 def load_command(group: str, name: str) -> Any:
-    """Import a command's module and build the command."""
+    """Import a command's module and build the command, once."""
     stem = f"{group}_{name}" if group else name
     module = import_module(f"dsv3calc.commands.{'import_' if stem == 'import' else stem}")
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -105,6 +107,7 @@ class LazyGroup(TyperGroup):
             formatter.write_dl(list(COMMANDS[self.table].items()))
 
 
+@cache
 def build_group(name: str) -> Any:
     """Build the group of a table: the whole program for the empty name."""
     kind = type(f"Group_{name}", (LazyGroup,), {"table": name})
@@ -165,6 +168,8 @@ def parse_request(arguments: list[str]) -> Request | None:
     UsageError
         For whatever is wrong with it, also where typer found the fault.
     """
+    if not {"-h", "--help", "--version"}.isdisjoint(arguments):
+        return None
     try:
         found = parse(arguments)
     except Exception as error:

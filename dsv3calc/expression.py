@@ -106,15 +106,33 @@ def _recording(name: str) -> Callable[..., Any]:
 
 
 _HELPERS = {
-    name: _recording(name)
+    getattr(ops, name): _recording(name)
     for name in (
         "maximum", "minimum", "clip", "floor_div", "ceil_div", "exact_div", "ratio", "where",
     )
 }  # fmt: skip
+_FORMULAS = "dsv3calc.formulas."
+
+
+def _recorder(function: FunctionType) -> FunctionType:
+    """Return the same code with helpers that note what they are asked, in what it calls too."""
+    known = function.__globals__
+    namespace = dict(known)
+    for name in function.__code__.co_names:
+        value = known.get(name)
+        if isinstance(value, FunctionType):
+            if value in _HELPERS:
+                namespace[name] = _HELPERS[value]
+            elif value.__module__.startswith(_FORMULAS):
+                namespace[name] = _recorder(value)
+    return FunctionType(function.__code__, namespace, function.__name__, function.__defaults__)
 
 
 def record(function: Callable[..., Any]) -> tuple[Any, dict[str, Term]]:
     """Return what a formula's function computes from its arguments, and its named steps.
+
+    The steps are its local variables, in the order of assignment; those of formulas that it calls
+    are not among them.
 
     Examples
     --------
@@ -125,22 +143,21 @@ def record(function: Callable[..., Any]) -> tuple[Any, dict[str, Term]]:
     assert isinstance(function, FunctionType)  # noqa: S101 - formulas are plain functions
     code = function.__code__
     names = code.co_varnames[: code.co_argcount]
-    # the same code, with helpers that note what they are asked
-    recorder = FunctionType(code, {**function.__globals__, **_HELPERS})
     steps: dict[str, Term] = {}
 
-    def note_steps(frame: FrameType, event: str, _: object) -> None:
+    # coverage does not see what runs as the profiler
+    def note_steps(frame: FrameType, event: str, _: object) -> None:  # pragma: no cover
         if event == "return" and frame.f_code is code:
-            values = {name: frame.f_locals.get(name) for name in code.co_varnames}
+            values = frame.f_locals
             for name in code.co_varnames[code.co_argcount :]:
-                value = values[name]
+                value = values.get(name)
                 if isinstance(value, Term) and value.operation != "name":
                     steps[name] = value
 
     before = sys.getprofile()
     sys.setprofile(note_steps)
     try:
-        result = recorder(*(Term("name", name=name) for name in names))
+        result = _recorder(function)(*(Term("name", name=name) for name in names))
     finally:
         sys.setprofile(before)
     return result, steps

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 
+from dsv3calc.diagnostics import escape
 from dsv3calc.errors import UsageError
 
 
@@ -14,12 +15,14 @@ def check_writable(path: str, *, force: bool) -> None:
     Raises
     ------
     UsageError
-        If it exists and ``force`` is not given, or is a directory.
+        If it has no name, exists and ``force`` is not given, or is a directory.
     """
-    if os.path.isdir(path):
-        raise UsageError(f"-o {path}: this is a directory", "name a file in it")
+    if not path.strip():
+        raise UsageError("-o needs the name of a file")
+    if os.path.isdir(path) or path.endswith(("/", os.sep)):
+        raise UsageError(f"-o {escape(path)}: this is a directory", "name a file in it")
     if os.path.lexists(path) and not force:
-        raise UsageError(f"-o {path}: the file exists", "give --force to replace it")
+        raise UsageError(f"-o {escape(path)}: the file exists", "give --force to replace it")
 
 
 def write_whole(path: str, text: str, *, force: bool) -> None:
@@ -30,31 +33,39 @@ def write_whole(path: str, text: str, *, force: bool) -> None:
     UsageError
         If it exists and ``force`` is not given, or the place cannot be written.
     """
+    try:
+        if force and os.path.exists(path) and not os.path.isfile(path):
+            # a device or a pipe cannot be replaced, only written to
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            return
+        _replace(os.path.realpath(path), text, force=force)
+    except FileExistsError:
+        raise UsageError(
+            f"-o {escape(path)}: the file exists", "give --force to replace it"
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(
+            f"-o {escape(path[:200])}: {reason}", "choose a place that can be written"
+        ) from None
+
+
+def _replace(target: str, text: str, *, force: bool) -> None:
+    """Write beside the target and move into place: a reader sees the old file or the new one."""
     import tempfile
 
-    target = os.path.realpath(path)
-    if force and os.path.exists(target) and not os.path.isfile(target):
-        # a device such as /dev/stdout cannot be replaced, only written to
-        with open(target, "w", encoding="utf-8") as file:
-            file.write(text)
-        return
+    handle, temporary = tempfile.mkstemp(
+        dir=os.path.dirname(target), prefix=f".{os.path.basename(target)[:50]}."
+    )
     try:
-        handle, temporary = tempfile.mkstemp(
-            dir=os.path.dirname(target),
-            prefix=f".{os.path.basename(target)[:50]}.",
-        )
-    except OSError as error:
-        raise UsageError(f"-o {path}: {error.strerror}", "choose a directory that exists") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
         os.chmod(temporary, _mode(target))
         if force:
             os.replace(temporary, target)
         else:
             os.link(temporary, target)  # fails, unlike replace, if another process was faster
-    except FileExistsError:
-        raise UsageError(f"-o {path}: the file exists", "give --force to replace it") from None
     finally:
         if os.path.lexists(temporary):
             os.unlink(temporary)

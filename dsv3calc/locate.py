@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -130,5 +129,5 @@ def missing_places(preset_path: str | None) -> list[str]:
         f"{place.why} {place.directory}"
         for place in search_path(preset_path)
         if place.why in ("--preset-path", PRESET_PATH_VARIABLE)
-        and not Path(place.directory).is_dir()
+        and not os.path.isdir(place.directory)
     ]

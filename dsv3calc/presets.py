@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ENDINGS = (".yaml", ".yml", ".json")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+LONGEST_NAME = 100
 _MOST_CACHED = 256
 
 
@@ -41,6 +42,7 @@ class Preset(Generic[T]):
         "place",
         "source",
         "value",
+        "warnings",
     )
 
     def __init__(self, kind: str, name: str, path: str, place: str, source: Source) -> None:
@@ -53,6 +55,7 @@ class Preset(Generic[T]):
         self.assumptions: list[tuple[str, str]] = []
         self.ignored: list[str] = []
         self.imported: dict[str, Any] | None = None
+        self.warnings: list[str] = []
 
 
 def _type_of(kind: str) -> type[Any]:
@@ -108,6 +111,8 @@ def load(
     InvalidInput
         If the file is not a valid preset, with every problem in it.
     """
+    if preset_path is not None and not os.path.isdir(preset_path):
+        raise UsageError(f"--preset-path {describe(preset_path)}: there is no such directory")
     place, path = _known_place(kind, reference, preset_path)
     if path == "-":
         return _read(kind, "-", place, read_source("-"), overrides, ignore_keys)
@@ -154,7 +159,7 @@ def resolve(kind: str, reference: str, preset_path: str | None) -> tuple[str, st
         if kind == "model" and os.path.isdir(reference):
             return "given", os.path.join(reference, "config.json")
         return "given", reference
-    if _NAME.fullmatch(reference):
+    if NAME.fullmatch(reference):
         for place, path in locate.candidates(kind, reference, preset_path):
             return place.why, path
         alias = _alias(kind, reference, preset_path)
@@ -184,7 +189,7 @@ def _unknown(kind: str, name: str, preset_path: str | None) -> UsageError:
     message = f"there is no {words} preset '{describe(name)}'"
     missing = locate.missing_places(preset_path)
     if missing:
-        message += f" (and no directory: {', '.join(missing)})"
+        message += f" (and no directory {', '.join(describe(each) for each in missing)})"
     hint = f"did you mean '{close}'? " if close else ""
     hint += f"dsv3calc presets list {locate.FOLDERS[kind]}"
     if os.path.exists(name):
@@ -212,7 +217,14 @@ def _read(
         imported = import_config(source, ignore_keys=ignore_keys)
         data = preset.imported = imported.data
         told = imported.assumptions
+        preset.warnings += [
+            f"--ignore-key {describe(key)} has no effect: {source.name} has no such key"
+            for key in ignore_keys
+            if f'"{key}"' not in source.text
+        ]
         preset.ignored += imported.ignored
+    elif ignore_keys:
+        preset.warnings.append(f"--ignore-key has no effect: {source.name} is no config.json")
     if not isinstance(data, dict):
         raise InvalidInput(
             [Problem(source.name, 1, 1, f"a {kind} preset is a mapping of fields, not a value")]

@@ -8,18 +8,21 @@ nothing else; without the option it does nothing.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Generator, Iterator
 
     from dsv3calc.studies.check import Row
 
 OPTION = "dsv3calc"
-FILES: pytest.StashKey[frozenset[str]] = pytest.StashKey()
+GIVEN = pytest.StashKey[list[str]]()
+"""The golden files of the option."""
+PICKED = pytest.StashKey[set[str]]()
+"""Those of them that the command line names itself, such as ``numbers/kv.yaml::NAME``."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the golden files among what is to be collected, unless the command line picks of them.
+    """List the golden files of the option.
 
     Raises
     ------
@@ -58,20 +61,38 @@ def pytest_configure(config: pytest.Config) -> None:
         files = [os.path.abspath(file) for file in golden_files(full)]
     except InvalidInput as error:
         raise pytest.UsageError(f"--dsv3calc: {error}") from None
-    config.stash[FILES] = frozenset(os.path.realpath(file) for file in files)
-    # each file by name: what pytest passes over when it walks, such as build/, must be checked too
+    config.stash[GIVEN] = files
     named = {os.path.realpath(os.path.join(base, each.split("::")[0])) for each in config.args}
-    if not named & config.stash[FILES]:
-        config.args.extend(files)
+    config.stash[PICKED] = named & {os.path.realpath(file) for file in files}
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> GoldenFile | None:
-    """Take the golden files that the option names."""
-    files = parent.config.stash.get(FILES, None)
-    if not files or os.path.realpath(file_path) not in files:
+    """Take a golden file that the command line names; then it chooses among the rows."""
+    if os.path.realpath(file_path) not in parent.config.stash.get(PICKED, ()):
         return None
     found: GoldenFile = GoldenFile.from_parent(parent, path=file_path)
     return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Add the golden files to what the session collects.
+
+    Not by walking: pytest passes over directories such as ``build``, and a check must not.
+    """
+    report = yield
+    config = collector.config
+    if isinstance(collector, pytest.Session) and not config.stash.get(PICKED, ()):
+        report.result = [
+            *(report.result or ()),
+            *(
+                GoldenFile.from_parent(collector, path=Path(file))
+                for file in config.stash.get(GIVEN, ())
+            ),
+        ]
+    return report
 
 
 class GoldenFile(pytest.File):
@@ -82,8 +103,9 @@ class GoldenFile(pytest.File):
         from dsv3calc.errors import InvalidInput
         from dsv3calc.studies.check import Row, load_goldens
 
+        name = os.path.relpath(self.path, self.config.invocation_params.dir)
         try:
-            source, file = load_goldens(str(self.path))
+            source, file = load_goldens(name)
         except InvalidInput as error:
             raise self.CollectError(str(error)) from None
         answers: dict[str, Any] = {}
@@ -105,9 +127,16 @@ class GoldenItem(pytest.Item):
 
     def setup(self) -> None:
         """Answer the row's query."""
+        from dsv3calc.api import answer
         from dsv3calc.studies.check import check_row
 
-        check_row(self.row, self.answers)
+        try:
+            check_row(self.row, self.answers, answer)
+        except Exception:  # noqa: BLE001 - shown without the frames of pytest
+            import traceback
+
+            defect = f"a defect of dsv3calc\n{traceback.format_exc()}"
+            pytest.fail(f"{self.place()}: {defect}", pytrace=False)
         if self.row.status == "broken":
             pytest.fail(f"{self.place()}: {self.row.message}", pytrace=False)
 
@@ -115,8 +144,9 @@ class GoldenItem(pytest.Item):
         """Fail, in words, if the number moved."""
         row = self.row
         if row.status == "moved":
+            verb = "is outside its bound" if isinstance(row.golden.expect, str) else "moved"
             lines = [
-                f"{self.place()}: {row.name} moved",
+                f"{self.place()}: {row.name} {verb}",
                 f"  expected:   {row.wanted}",
                 f"  now:        {row.value!r} {row.unit}",
                 f"  difference: {row.difference}",
@@ -139,5 +169,6 @@ class GoldenItem(pytest.Item):
                 yield name, text
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        """Return file, line from 0 and name: what reports are titled with."""
-        return self.path, self.row.locate() - 1, self.name
+        """Return file, line from 0 and title."""
+        # not the name alone: with -v pytest would take its dots for those of a Python path
+        return self.path, self.row.locate() - 1, f"{self.row.file}: {self.name}"

@@ -26,7 +26,8 @@ class Tensor:
     """One weight tensor of one layer group, or of the model.
 
     ``component`` is the line of the parameter table it belongs to; ``weight_class`` decides its
-    format under a precision; ``in_features`` is None for a vector. ``copies`` stand in one layer
+    format under a precision; ``in_features`` is None for a vector; ``tied`` marks an embedding that
+    is the head as well. ``copies`` stand in one layer
     and ``used`` of them serve a token.
     """
 
@@ -38,6 +39,7 @@ class Tensor:
         "layers",
         "name",
         "out_features",
+        "tied",
         "used",
         "weight_class",
     )
@@ -54,7 +56,9 @@ class Tensor:
         copies: Line = ONE,
         used: Line | None = None,
         weight_class: str = "",
+        tied: bool = False,
     ) -> None:
+        self.tied = tied
         self.name = name
         self.component = component
         self.group = group
@@ -85,7 +89,7 @@ class Memory:
         found = self._known.get(key)
         if found is None or found[0] is not other:
             found = self._known[key] = (other, make())
-        return found[1]
+        return list(found[1])
 
 
 class GroupView(Memory):
@@ -154,15 +158,17 @@ def _group_layers(model: Model) -> list[Line]:
             continue
         slices = []
         for number, text in enumerate(listed(group.layers)):
+            place = f"model.groups.{index}.layers.{number}"
             start, stop, step = parse_slice(text)
+            end = model.num_hidden_layers if stop is None else stop
             slices.append(
                 computed(
                     f"{name}.slices.{number}",
                     architecture.slice_length,
                     scope,
-                    start=start,
-                    stop=model.num_hidden_layers if stop is None else stop,
-                    step=step,
+                    start=given(f"{place}.start", start, "1"),
+                    stop=given(f"{place}.stop", end, "1"),
+                    step=given(f"{place}.step", step, "1"),
                 )
             )
         lines.append(slices[0] if len(slices) == 1 else total(name, slices))
@@ -175,7 +181,7 @@ def _group_layers(model: Model) -> list[Line]:
 def _outer_tensors(model: Model) -> Iterator[Tensor]:
     scope = ("model", model)
     vocabulary, hidden = field(scope, "vocab_size"), field(scope, "hidden_size")
-    yield Tensor("embedding", "embedding", vocabulary, hidden)
+    yield Tensor("embedding", "embedding", vocabulary, hidden, tied=model.tie_word_embeddings)
     yield Tensor("head", "head", vocabulary, hidden)
     if model.head_bias:
         yield Tensor("head.bias", "head", vocabulary, weight_class="biases")

@@ -185,7 +185,10 @@ def choose_conventions(
         )
     clash = [name for name in chosen if name in bundle.fixes]
     if clash:
-        options = ", ".join(f"{CHOICES[name][0]} {chosen[name]}" for name in clash)
+        options = ", ".join(
+            CHOICES[name][0] if name == "mtp" else f"{CHOICES[name][0]} {chosen[name]}"
+            for name in clash
+        )
         fixed = ", ".join(f"{name}={bundle.fixes[name]}" for name in clash)
         raise UsageError(
             f"{option} {bundle.name} fixes {fixed}; it cannot go with {options}",

@@ -50,7 +50,7 @@ class Pass:
         self.workload = workload
         self.conventions = conventions
         self.workload_scope = ("workload", workload)
-        self.tokens = computed("tokens", shapes.tokens_processed, self.workload_scope)
+        self.tokens = computed(f"{prefix}.tokens", shapes.tokens_processed, self.workload_scope)
         self.mla: str = conventions.mla
         if self.mla == "by-phase":
             self.mla = "absorbed" if workload.phase == "decode" else "naive"
@@ -97,7 +97,7 @@ def _per_token(run: Pass, whole: Line) -> list[Line]:
             amount=whole,
             tokens=run.tokens,
         ),
-        total(f"{run.prefix}.tokens", (run.tokens,)),
+        run.tokens,
     ]
 
 

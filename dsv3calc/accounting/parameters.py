@@ -66,6 +66,8 @@ def included(tensor: Tensor, inclusions: frozenset[str]) -> bool:
     switch = _SWITCH.get(tensor.weight_class)
     if switch is not None and switch not in inclusions:
         return False
+    if tensor.tied and "head" in inclusions:
+        return True
     return tensor.component not in INCLUSIONS or tensor.component in inclusions
 
 
@@ -176,7 +178,7 @@ def _parameter_lines(
             or "mtp" not in inclusions
             or _SWITCH[tensor.weight_class] in inclusions
         ]
-        mtp = total("parameters.mtp", grouped("parameters.mtp", counted, tensor_elements))
+        mtp = total("parameters.mtp", _by_component("parameters.mtp", counted))
         if "mtp" in inclusions:
             components.append(total("parameters.components.mtp", (mtp,), convention=convention))
     if scales is not None:
@@ -186,6 +188,21 @@ def _parameter_lines(
     if mtp is not None and "mtp" not in inclusions:
         lines.append(mtp)
     return lines
+
+
+def _by_component(prefix: str, tensors: Sequence[Tensor]) -> list[Line]:
+    """Sum tensors by component, leaving out what the model does not have."""
+    return [
+        total(
+            f"{prefix}.{component}",
+            grouped(
+                f"{prefix}.{component}",
+                [tensor for tensor in tensors if tensor.component == component],
+                tensor_elements,
+            ),
+        )
+        for component in dict.fromkeys(tensor.component for tensor in tensors)
+    ]
 
 
 def _components(arch: Architecture, inclusions: frozenset[str]) -> list[Line]:
@@ -225,18 +242,15 @@ def _active_lines(
             idle.append(
                 computed(name, experts.inactive_expert_elements, view.feed_forward, elements=routed)
             )
+    by_name = {line.name.rpartition(".")[2]: line for line in components}
+    stored_only = [by_name[name] for name in ("mtp_copies", "scales") if name in by_name]
     active = combined(
         "parameters.active",
         "difference",
-        (whole, total("parameters.inactive", idle, unit="elements")),
+        (whole, total("parameters.inactive", idle, unit="elements"), *stored_only),
         convention=convention,
     )
-    apart = [
-        line
-        for line in components
-        if line.name == "parameters.components.mtp_copies"
-        or (line.name == "parameters.components.embedding" and not arch.model.tie_word_embeddings)
-    ]
+    apart = [] if arch.model.tie_word_embeddings else [by_name["embedding"]]
     return [
         active,
         combined(
@@ -371,7 +385,7 @@ def per_layer_lines(model: Model, inclusions: frozenset[str]) -> list[dict[str, 
             if component in ("embedding", "head"):
                 continue
             parts = [
-                tensor_elements(f"{prefix}.all.{tensor.name}", tensor)
+                tensor_elements(f"{prefix}.all.{component}.{tensor.name}", tensor)
                 for tensor in view.tensors
                 if tensor.component == component and included(tensor, inclusions)
             ]

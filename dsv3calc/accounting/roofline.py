@@ -63,7 +63,7 @@ def roofline_lines(
     ``.ridge`` [FLOP/B], ``.tokens_per_gpu_second``.
     """
     flops = flops_lines(model, workload, conventions, f"{prefix}.flops")[0]
-    tokens = computed("tokens", shapes.tokens_processed, ("workload", workload))
+    tokens = computed(f"{prefix}.tokens", shapes.tokens_processed, ("workload", workload))
     seconds = _compute_seconds(prefix, flops, precision, hardware)
     moved = total(
         f"{prefix}.bytes",

@@ -6,10 +6,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.files import check_writable
+from dsv3calc.output.options import OutputOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,17 +18,13 @@ if TYPE_CHECKING:
     from dsv3calc.studies.queries import Query
 
 FORMATS = ("table", "json", "csv", "markdown")
-_BY_ENDING = {".json": "json", ".csv": "csv", ".md": "markdown"}
-
-
-class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How an answer is shown, and where."""
-
-    format: str = "table"
-    file: str | None = None
-    force: bool = False
-    exact: bool = False
-    color: str = "auto"
+_BY_ENDING = {
+    ".json": "json",
+    ".csv": "csv",
+    ".md": "markdown",
+    ".xml": "junit",
+    ".sarif": "sarif",
+}
 
 
 def output_options(
@@ -57,11 +53,16 @@ def output_options(
         raise UsageError(f"--format {format_!r}: choose one of {', '.join(formats)}")
     if color not in ("auto", "always", "never"):
         raise UsageError(f"--color {color!r}: choose one of auto, always, never")
-    if force and not file:
+    if file == "-":
+        file = None  # as elsewhere, - is the standard stream
+    if force and file is None:
         raise UsageError("--force allows -o to overwrite a file, but no -o FILE is given")
     chosen = "json" if json else format_
     if chosen is None and file:
-        chosen = next((name for end, name in _BY_ENDING.items() if file.endswith(end)), None)
+        chosen = next(
+            (name for end, name in _BY_ENDING.items() if file.endswith(end) and name in formats),
+            None,
+        )
     if chosen is None and "github" in more_formats and os.environ.get("GITHUB_ACTIONS"):
         chosen = "github"
     return OutputOptions(format=chosen or "table", file=file, force=force, exact=exact, color=color)
@@ -95,6 +96,8 @@ class Request:
         """Answer and show; a check that failed says so by its status."""
         from dsv3calc.output.write import show
 
+        if self.output.file is not None:
+            check_writable(self.output.file, force=self.output.force)
         found = self.answer()
         show(found, self.output)
         return ExitStatus.OK if isinstance(found, list) else found.status

@@ -73,8 +73,8 @@ def six_n_flops(flops_per_parameter: Count, active: Elements, tokens: Tokens) ->
 
     Examples
     --------
-    >>> six_n_flops(6, 36625633280, 1)
-    219753799680
+    >>> six_n_flops(6, 36625618432, 1)
+    219753710592
 
     Source
     ------

@@ -8,7 +8,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dsv3calc.commands.request import OutputOptions
+    from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
 
 
@@ -16,8 +16,8 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
     """Return the rows of a listing, or every value of every column, unrounded."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    if answer.rows:
-        headings = list(answer.rows[0])
+    if answer.rows or answer.headings:
+        headings = answer.headings or list(answer.rows[0])
         writer.writerow(headings)
         writer.writerows([_cell(row.get(name)) for name in headings] for row in answer.rows)
         return buffer.getvalue()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -17,9 +18,9 @@ def report_failure(error: Exception, arguments: list[str]) -> int:
     if _wants_json(arguments):
         import json
 
-        print(json.dumps({"errors": entries}), file=sys.stderr)
-    else:
-        print("\n".join(texts), file=sys.stderr)
+        texts = [json.dumps({"errors": entries})]
+    with suppress(OSError):  # where errors cannot be written, the exit status still says it
+        print("\n".join(texts), file=sys.stderr, flush=True)
     return int(status)
 
 

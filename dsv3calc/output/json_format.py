@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.studies.answer import SCHEMA_VERSION, line_tree
 
 if TYPE_CHECKING:
-    from dsv3calc.commands.request import OutputOptions
+    from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
 
 
@@ -55,4 +55,4 @@ def render_many(answers: list[Answer]) -> str:
 
 
 def _line(answer: Answer) -> str:
-    return json.dumps(as_data(answer), allow_nan=False, ensure_ascii=False) + "\n"
+    return json.dumps(as_data(answer), allow_nan=False) + "\n"

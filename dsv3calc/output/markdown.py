@@ -9,7 +9,7 @@ from dsv3calc.diagnostics import escape
 from dsv3calc.output.view import Table, build
 
 if TYPE_CHECKING:
-    from dsv3calc.commands.request import OutputOptions
+    from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
 
 

@@ -16,7 +16,7 @@ from dsv3calc.diagnostics import escape
 from dsv3calc.output.view import Table, build
 
 if TYPE_CHECKING:
-    from dsv3calc.commands.request import OutputOptions
+    from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
 
 UNSEEN_WIDTH = 10_000
@@ -40,10 +40,11 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
         markup=False,
     )
     view = build(answer, exact=options.exact)
+    plain = options.file is None and not _takes_unicode()
     if view.heading:
         console.print(Text(escape(view.heading), style="bold"))
     for table in view.tables:
-        console.print(_rich(table))
+        console.print(_rich(table, box.ASCII2 if plain else box.SIMPLE_HEAD))
     for word, style, texts in (
         ("warning", "yellow", answer.warnings),
         ("note", "cyan", answer.notes),
@@ -51,11 +52,24 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
     ):
         for text in texts:
             console.print(Text.assemble((f"{word}: ", style), escape(text)), soft_wrap=not seen)
-    return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
+    text = "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
+    return text.translate(_PLAIN) if plain else text
 
 
-def _rich(table: Table) -> RichTable:
-    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+_PLAIN = str.maketrans({"²": "^2", "µ": "u", "×": "x", "±": "+-", "…": "..."})
+
+
+def _takes_unicode() -> bool:
+    """Tell whether standard output can show lines and Greek letters."""
+    try:
+        "─µ²".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _rich(table: Table, lines: box.Box) -> RichTable:
+    drawn = RichTable(box=lines, pad_edge=False, header_style="bold")
     for number, heading in enumerate(table.headings):
         left = number in table.left
         drawn.add_column(

@@ -9,10 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dsv3calc.diagnostics import escape
-from dsv3calc.files import check_writable, write_whole
+from dsv3calc.files import write_whole
 
 if TYPE_CHECKING:
-    from dsv3calc.commands.request import OutputOptions
+    from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
 
 RENDERERS = {
@@ -24,7 +24,10 @@ RENDERERS = {
     "github": "dsv3calc.output.github",
     "sarif": "dsv3calc.output.sarif",
 }
-"""Format -> module whose ``render(answer, options, color)`` returns the text."""
+"""Format -> module whose ``render(answer, options, color)`` returns the text.
+
+A module's ``after(answer)``, where it has one, runs once the text is written.
+"""
 
 
 def show(answer: Answer | list[Answer], options: OutputOptions) -> None:
@@ -35,8 +38,6 @@ def show(answer: Answer | list[Answer], options: OutputOptions) -> None:
     UsageError
         If the file exists and --force was not given, or cannot be written.
     """
-    if options.file is not None:
-        check_writable(options.file, force=options.force)
     color = options.color == "always" or (
         options.color == "auto" and options.file is None and _terminal_takes_color()
     )
@@ -51,9 +52,11 @@ def show(answer: Answer | list[Answer], options: OutputOptions) -> None:
         _tell(answer, options)
     if options.file is None:
         sys.stdout.write(text)
-        return
-    write_whole(options.file, text, force=options.force)
-    print(f"wrote {options.file}", file=sys.stderr)
+    else:
+        write_whole(options.file, text, force=options.force)
+        print(f"wrote {escape(options.file)}", file=sys.stderr)
+    if hasattr(renderer, "after") and not isinstance(answer, list):
+        renderer.after(answer)
 
 
 def _tell(answer: Answer, options: OutputOptions) -> None:

@@ -30,14 +30,16 @@ class Column:
 class Answer:
     """What a query found; every output format is a view of it.
 
-    ``text`` is what a person gets to read instead of tables where the answer is a file;
-    ``status`` is the exit status that it means.
+    ``headings`` names the fields of ``rows`` where there may be none of them. ``text`` is what a
+    person gets to read instead of tables where the answer is a file; ``status`` is the exit status
+    that it means.
     """
 
     __slots__ = (
         "assumptions",
         "columns",
         "command",
+        "headings",
         "notes",
         "query",
         "rows",
@@ -53,6 +55,7 @@ class Answer:
         self.query = query
         self.view = view or command
         self.text = ""
+        self.headings: list[str] = []
         self.status = ExitStatus.OK
         self.columns: list[Column] = []
         self.rows: list[dict[str, Any]] = []
@@ -79,6 +82,7 @@ class Answer:
                 }
                 if entry not in self.sources:
                     self.sources.append(entry)
+            add_new(self.warnings, preset.warnings)
             add_new(
                 self.assumptions,
                 [text for field, text in preset.assumptions if not used or field.startswith(used)],

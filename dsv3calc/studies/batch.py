@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.diagnostics import Problem
 from dsv3calc.errors import InvalidInput, UsageError
-from dsv3calc.source import read_source
+from dsv3calc.source import MOST_PROBLEMS, read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.check import Ask
+
+
+LONGEST_LINE = 1000
+"""Characters of a wrong line that are shown around its fault."""
 
 
 def query_lines(path: str) -> Iterator[tuple[int, str, str]]:
@@ -48,18 +52,33 @@ def answer_batch(path: str, *, ask: Ask) -> list[Answer]:
     answers = []
     problems: list[Problem] = []
     for number, text, line in query_lines(path):
+        if len(problems) >= MOST_PROBLEMS:
+            break
         try:
             found = ask(text)
         except UsageError as error:
             problems.append(
-                Problem(path, number, None, error.message, next=error.hint, source_line=line)
+                Problem(
+                    path,
+                    number,
+                    None,
+                    error.message,
+                    next=error.hint,
+                    source_line=line[:LONGEST_LINE],
+                )
             )
         except InvalidInput as error:
             problems += [
-                Problem(path, number, None, f"in this query: {problem.what}", source_line=line,
-                        why=f"{problem.file}:{problem.line or ''} {problem.why}".rstrip(": "))
+                Problem(
+                    path,
+                    number,
+                    None,
+                    f"in this query: {problem.what}",
+                    source_line=line[:LONGEST_LINE],
+                    why=f"{problem.file}:{problem.line or ''} {problem.why}".rstrip(": "),
+                )
                 for problem in error.problems
-            ]  # fmt: skip
+            ]
         else:
             found.query["line"] = number
             answers.append(found)

@@ -196,6 +196,8 @@ def diff_presets(first: str, second: str, kind: str | None, preset_path: str | N
             "two presets of one kind can be compared",
         )
     answer = Answer("presets diff", {"a": one.name, "b": two.name, "kind": one.kind}, "rows")
+    names = (one.name, two.name) if one.name != two.name else ("a", "b")
+    answer.headings = ["field", *names, "ratio"]
     left, right = dict(flatten(one.value)), dict(flatten(two.value))
     missing = object()
     absent = (missing, None)
@@ -205,8 +207,8 @@ def diff_presets(first: str, second: str, kind: str | None, preset_path: str | N
             continue
         row: dict[str, Any] = {
             "field": field,
-            one.name if one.name != two.name else "a": None if a is missing else a,
-            two.name if one.name != two.name else "b": None if b is missing else b,
+            names[0]: None if a is missing else a,
+            names[1]: None if b is missing else b,
             "ratio": None,
         }
         if _is_number(a) and _is_number(b) and a:

@@ -62,10 +62,20 @@ class Entry:
 class Setting:
     """What all columns share: workloads, conventions, formats, the device, the sections shown."""
 
-    __slots__ = ("batch", "context", "conventions", "hardware", "kv_format", "rows", "workloads")
+    __slots__ = (
+        "batch",
+        "context",
+        "conventions",
+        "hardware",
+        "kv_format",
+        "rows",
+        "variant",
+        "workloads",
+    )
 
     def __init__(self, desk: Desk, query: CompareQuery) -> None:
         self.rows = _sections(query.rows)
+        self.variant = "with-mtp" if query.with_mtp else "default"
         self.batch = positive("--batch", query.batch, 1)
         self.context = positive("--context", query.context, DEFAULT_CONTEXT)
         sequence = positive("--seq", query.sequence, DEFAULT_SEQUENCE)
@@ -86,9 +96,9 @@ class Setting:
         """Count one column."""
         lines: list[Line] = []
         if "parameters" in self.rows:
-            lines += _parameter_rows(model)
+            lines += _parameter_rows(model, self.variant)
         if "weights" in self.rows:
-            lines += _weight_rows(desk, model, precision)
+            lines += _weight_rows(desk, model, precision, self.variant)
         if "flops" in self.rows:
             lines += _flops_rows(model, self.workloads, self.conventions)
         if "kv_cache" in self.rows:
@@ -138,11 +148,13 @@ def answer_compare(query: CompareQuery) -> Answer:
         answer.query["hardware"] = setting.hardware.name
     answer.notes += query.notes
     for entry in entries:
-        check_kv_format(entry.preset.name, entry.model, setting.kv_format)
+        check_kv_format(entry.title, entry.model, setting.kv_format, setting.conventions)
         precision = desk.precision(entry.precision, entry.preset)
         lines = setting.lines(desk, entry.model, precision)
         answer.cite(entry.preset, precision)
-        warn_inapplicable(answer, entry.preset, mla=query.mla, with_mtp=query.with_mtp or None)
+        warn_inapplicable(
+            answer, entry.title, entry.model, mla=query.mla, with_mtp=query.with_mtp or None
+        )
         if setting.hardware is not None and "roofline" in setting.rows:
             _warn_fallback(answer, precision, setting.hardware)
         answer.columns.append(
@@ -255,8 +267,8 @@ def _sections(rows: tuple[str, ...]) -> tuple[str, ...]:
     return rows or SECTIONS
 
 
-def _parameter_rows(model: Model) -> list[Line]:
-    lines = parameter_lines(model, PARAMETER_VARIANTS["default"][0], "default")
+def _parameter_rows(model: Model, variant: str) -> list[Line]:
+    lines = parameter_lines(model, PARAMETER_VARIANTS[variant][0], variant)
     share = combined(
         "parameters.active_share",
         "ratio",
@@ -267,8 +279,8 @@ def _parameter_rows(model: Model) -> list[Line]:
     return [*lines, share]
 
 
-def _weight_rows(desk: Desk, model: Model, precision: Preset[Any]) -> list[Line]:
-    inclusions = PARAMETER_VARIANTS["default"][0]
+def _weight_rows(desk: Desk, model: Model, precision: Preset[Any], variant: str) -> list[Line]:
+    inclusions = PARAMETER_VARIANTS[variant][0]
     lines = weight_lines(model, precision.value, inclusions, precision.name)
     for name in WEIGHT_PRECISIONS:
         other = desk.precision(name, precision)

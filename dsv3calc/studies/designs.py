@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import KVFormat, Precision
+    from dsv3calc.schema.workload import Conventions
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.queries import Query
 
@@ -169,22 +170,29 @@ def inclusions_of(
     return chosen, label
 
 
-def warn_inapplicable(answer: Answer, preset: Preset[Model], **options: object) -> None:
+def warn_inapplicable(answer: Answer, name: str, model: Model, **options: object) -> None:
     """Warn of options that mean nothing for a model."""
-    model = preset.value
     latent = any(isinstance(group.attention, MLA) for group in model.groups)
     if options.get("mla") and not latent:
-        answer.warn(f"{preset.name}: --mla {options['mla']} has no effect: no layer has MLA")
+        answer.warn(f"{name}: --mla {options['mla']} has no effect: no layer has MLA")
     if options.get("with_mtp") and model.mtp is None:
-        answer.warn(f"{preset.name}: --with-mtp has no effect: the model has no MTP module")
+        answer.warn(f"{name}: --with-mtp has no effect: the model has no MTP module")
     if options.get("router") == "out" and not any(
         isinstance(group.feed_forward, MoE) for group in model.groups
     ):
-        answer.warn(f"{preset.name}: --router out has no effect: no layer has a router")
+        answer.warn(f"{name}: --router out has no effect: no layer has a router")
 
 
-def check_kv_format(name: str, model: Model, kv_format: Preset[KVFormat]) -> None:
-    """Refuse a cache format made for another kind of attention."""
+def check_kv_format(
+    name: str, model: Model, kv_format: Preset[KVFormat], conventions: Conventions
+) -> None:
+    """Refuse a cache format made for another kind of attention, or for another form of MLA."""
+    if kv_format.value.only == "mla" and conventions.mla == "naive":
+        raise UsageError(
+            f"the KV format {kv_format.name} stores MLA's latent, and --mla naive caches keys and "
+            "values expanded from it",
+            "leave out --mla naive, or choose another --kv-dtype",
+        )
     only = kv_format.value.only
     kinds = {"mla" if isinstance(group.attention, MLA) else "gqa" for group in model.groups}
     if only and kinds != {only}:

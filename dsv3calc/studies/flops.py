@@ -50,7 +50,12 @@ def answer_flops(query: FlopsQuery) -> Answer:
     answer.cite(preset)
     answer.notes += query.notes
     warn_inapplicable(
-        answer, preset, mla=query.mla, with_mtp=query.with_mtp or None, router=query.router
+        answer,
+        preset.name,
+        preset.value,
+        mla=query.mla,
+        with_mtp=query.with_mtp or None,
+        router=query.router,
     )
     if conventions.counting != "matmul":
         for option, value in (

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from dsv3calc import presets
+from dsv3calc.diagnostics import quote
 from dsv3calc.errors import UsageError
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.catalogue import flatten
@@ -32,11 +33,17 @@ def import_preset(reference: str, name: str | None, ignore_keys: tuple[str, ...]
             "dsv3calc presets validate checks presets",
         )
     data = dict(preset.imported)
-    if name:
+    if name is not None:
+        if not presets.NAME.fullmatch(name) or len(name) > presets.LONGEST_NAME:
+            raise UsageError(
+                f"--name {quote(name)}: a name has letters, digits, '.', '_' and '-', starts with "
+                f"a letter or digit, and has at most {presets.LONGEST_NAME} characters"
+            )
         data["name"] = name
     answer = Answer("import", {"file": reference, "name": data["name"]}, "text")
     answer.rows = [{"field": field, "value": value} for field, value in flatten(preset.value)]
     answer.assumptions = [text for _, text in preset.assumptions]
+    answer.warnings += preset.warnings
     if preset.ignored:
         answer.notes.append(f"ignored keys: {', '.join(preset.ignored)}")
     comments = "".join(f"# assumed: {text}\n" for text in answer.assumptions)

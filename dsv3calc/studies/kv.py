@@ -38,7 +38,7 @@ def answer_kv(query: KVQuery) -> Answer:
     preset = desk.model(query.model)
     kv_format = desk.kv_format(query.kv_dtype)
     desk.check_overrides()
-    check_kv_format(preset.name, preset.value, kv_format)
+    check_kv_format(preset.name, preset.value, kv_format, conventions)
     answer = Answer("kv", as_dict(query))
     answer.query |= {
         "batch": batch,
@@ -48,7 +48,9 @@ def answer_kv(query: KVQuery) -> Answer:
     }
     answer.cite(preset, kv_format)
     answer.notes += query.notes
-    warn_inapplicable(answer, preset, mla=query.mla, with_mtp=query.with_mtp or None)
+    warn_inapplicable(
+        answer, preset.name, preset.value, mla=query.mla, with_mtp=query.with_mtp or None
+    )
     lines = kv_lines(
         preset.value, kv_format.value, conventions, batch=batch, tokens=tokens, page_size=page_size
     )

@@ -62,10 +62,10 @@ def answer_params(query: ParamsQuery) -> Answer:
     answer.query |= {"variant": label, "precision": precision.name}
     answer.cite(preset, precision)
     answer.notes += query.notes
-    warn_inapplicable(answer, preset, with_mtp=query.with_mtp or None)
+    warn_inapplicable(answer, preset.name, preset.value, with_mtp=query.with_mtp or None)
     if query.by == "layer":
         per_layer = per_layer_lines(preset.value, inclusions)
-        answer.rows = list(_layer_rows(preset.value, per_layer, inclusions))
+        answer.rows = list(_layer_rows(preset.value, per_layer, inclusions, lines[0]))
         lines += [line for group in per_layer for line in group.values()]
     answer.columns.append(
         Column(preset.name, preset.value.title, Ledger(preset.value.title, [*lines, *weights]))
@@ -74,9 +74,12 @@ def answer_params(query: ParamsQuery) -> Answer:
 
 
 def _layer_rows(
-    model: Model, per_layer: list[dict[str, Line]], inclusions: frozenset[str]
+    model: Model, per_layer: list[dict[str, Line]], inclusions: frozenset[str], whole: Line
 ) -> list[dict[str, Any]]:
-    """List the layers in order, with what stands outside of them before and after."""
+    """List the layers in order, with what stands outside of them before and after.
+
+    The rows sum to the total, whatever the variant counts beside the layers.
+    """
     rows = []
     arch = architecture_of(model)
     outside = {
@@ -96,15 +99,23 @@ def _layer_rows(
             "attention_type": "mla" if isinstance(group.attention, MLA) else "gqa",
             "feed_forward_type": "moe" if isinstance(group.feed_forward, MoE) else "dense",
         }
+        row |= {"embedding": 0, "head": 0}
         row |= {name: line.value for name, line in per_layer[index].items()}
         rows.append(row)
     names = {"final_norm": "norms", "head": "head", "head.bias": "head"}
     rows += [_outside_row(name, names[name], value) for name, value in sorted(outside.items())]
+    for line in whole.parts:
+        component = line.name.rpartition(".")[2]
+        if component not in COMPONENTS:
+            rows = [row | {component: 0} for row in rows]
+            rows.append(rows[0] | _outside_row(component, component, line.value))
+    for row in rows:
+        row["total"] = row.pop("total")  # last
     return rows
 
 
 def _outside_row(name: str, component: str, value: int) -> dict[str, Any]:
     row: dict[str, Any] = {"layer": name, "group": None}
     row |= {"attention_type": None, "feed_forward_type": None}
-    row |= dict.fromkeys((each for each in COMPONENTS if each not in ("embedding", "head")), 0)
+    row |= dict.fromkeys(COMPONENTS, 0)
     return row | {component: value, "total": value}

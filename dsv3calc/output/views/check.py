@@ -18,7 +18,7 @@ def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
     query = answer.query
     kept = query["checked"] - query["moved"] - query["broken"]
-    heading = f"{query['checked']:,} rows: {kept:,} as expected, {query['moved']:,} moved"
+    heading = f"{query['checked']:,} {'row' if query['checked'] == 1 else 'rows'}: {kept:,} as expected, {query['moved']:,} moved"
     heading += f", {query['broken']:,} broken" if query["broken"] else ""
     tables = []
     moved = [row for row in answer.rows if row["status"] == "moved"]

@@ -60,11 +60,10 @@ def _components(answer: Answer, named: dict[str, Line], exact: bool) -> Table:  
             continue
         name = line.name.rpartition(".")[2]
         rows.append([LABELS.get(name, name), *_cells(line, total, exact)])
-        if answer.view == "params-tensor":
-            parts = line.parts[0].parts if name == "mtp" else line.parts
-            for part in parts:
-                label = part.name.removeprefix(line.name).removeprefix("parameters.mtp").strip(".")
-                rows.append([f"  {label}", *_cells(part, total, exact)])
+        if answer.view == "params-tensor" and name != "scales":
+            for part in line.parts[0].parts if name == "mtp" else line.parts:
+                label = part.name.rpartition(".")[2]
+                rows.append([f"  {LABELS.get(label, label)}", *_cells(part, total, exact)])
     return Table("", ["component", "parameters", "share"], rows)
 
 

@@ -1,0 +1,90 @@
+"""The cost of a query in a running process: ``params`` + ``flops`` + ``kv`` of DeepSeek-V3.
+
+The goal is 0.3 ms for the three together. A calibration loop of plain Python says how fast the
+machine is: compare the ratio, not the milliseconds, between machines.
+
+Run: ``python benchmarks/warm_query.py [--rounds 300] [--json]``
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from typing import TYPE_CHECKING
+
+import dsv3calc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+QUERIES = {
+    "params": "params deepseek-v3",
+    "flops": "flops deepseek-v3",
+    "kv": "kv deepseek-v3",
+}
+GOAL_MS = 0.3
+
+
+def calibrate() -> int:
+    """Do 10,000 multiply-adds of Python integers."""
+    total = 0
+    for number in range(10_000):
+        total += number * number
+    return total
+
+
+def ask_all() -> None:
+    """Ask the three queries."""
+    for query in QUERIES.values():
+        dsv3calc.query(query)
+
+
+def timed(function: Callable[[], object], rounds: int) -> tuple[float, float]:
+    """Return the least and the median of a function's time in milliseconds."""
+    found = []
+    for _ in range(rounds):
+        start = time.perf_counter_ns()
+        function()
+        found.append((time.perf_counter_ns() - start) / 1e6)
+    return min(found), statistics.median(found)
+
+
+def measure(rounds: int) -> dict[str, dict[str, float]]:
+    """Time each query and the three together, warm."""
+    ask_all()
+    work: dict[str, Callable[[], object]] = {"calibration loop": calibrate}
+    for name, query in QUERIES.items():
+        work[name] = lambda query=query: dsv3calc.query(query)  # type: ignore[misc] # bound early
+    work["all three"] = ask_all
+    times = {name: timed(function, rounds) for name, function in work.items()}
+    loop = times["calibration loop"][0]
+    return {
+        name: {"min_ms": least, "median_ms": median, "ratio_to_calibration": least / loop}
+        for name, (least, median) in times.items()
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    options = parser.parse_args()
+    found = measure(options.rounds)
+    if options.json:
+        print(json.dumps(found, indent=2))
+        return
+    print(f"{'':18}{'min ms':>9}{'median ms':>11}{'x loop':>9}")
+    for name, row in found.items():
+        print(
+            f"{name:18}{row['min_ms']:9.3f}{row['median_ms']:11.3f}"
+            f"{row['ratio_to_calibration']:9.2f}"
+        )
+    print(f"goal: all three within {GOAL_MS} ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""What the reports for pipelines share: the names, places and words of checked rows.
+
+Every text that comes from a golden file passes through ``escape``: what is left has no control
+character, no line break and no lone surrogate, so that no format has to care for them.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.diagnostics import escape
+
+if TYPE_CHECKING:
+    from dsv3calc.studies.answer import Answer
+
+WHOLE_FILE = "(file)"
+"""The query of a row that stands for a file which could not be read."""
+
+
+def failed_rows(answer: Answer) -> list[dict[str, Any]]:
+    """Return the rows that moved or are broken, in the order of the files."""
+    return [row for row in answer.rows if row["status"] != "kept"]
+
+
+def verdict_counts(answer: Answer) -> str:
+    """Say in one line how many rows there were and what became of them."""
+    counts = {"kept": 0, "moved": 0, "broken": 0}
+    for row in answer.rows:
+        counts[row["status"]] += 1
+    total = len(answer.rows)
+    text = f"{total:,} row{'' if total == 1 else 's'}: {counts['kept']:,} as expected"
+    text += f", {counts['moved']:,} moved"
+    return text + (f", {counts['broken']:,} broken" if counts["broken"] else "")
+
+
+def repository_path(path: str) -> str:
+    """Return a path as a pipeline names it: from the top of the repository, with slashes.
+
+    The top is ``GITHUB_WORKSPACE`` where that is set, else the working directory. A file that is
+    not below it keeps its absolute path.
+    """
+    top = os.environ.get("GITHUB_WORKSPACE") or os.getcwd()
+    for whole in (os.path.abspath, os.path.realpath):
+        below = os.path.join(whole(top), "")
+        if whole(path).startswith(below):
+            return whole(path)[len(below) :].replace(os.sep, "/")
+    return os.path.abspath(path).replace(os.sep, "/")
+
+
+def start_line(row: dict[str, Any]) -> int:
+    """Return the line of a failed row's expectation, counted from 1."""
+    return max(1, row["line"] or 1)
+
+
+def short_name(row: dict[str, Any]) -> str:
+    """Return the quantity of a row, with its column where it has one."""
+    if row["query"] == WHOLE_FILE:
+        return "the whole file"
+    column = f"[{row['column']}]" if row["column"] else ""
+    return escape(f"{row['quantity']}{column}")
+
+
+def row_name(row: dict[str, Any]) -> str:
+    """Return the name of a row; a bound belongs to it, for a number may have several."""
+    if row["query"] == WHOLE_FILE:
+        return short_name(row)
+    bound = f": {row['expected']}" if isinstance(row["expected"], str) else ""
+    return f"{short_name(row)} of {escape(row['query'] + bound)}"
+
+
+def amount(value: Any, unit: str | None) -> str:
+    """Write a value with its unit, unrounded."""
+    return escape(f"{value} {unit}" if unit not in (None, "", "1") else f"{value}")
+
+
+def expectation(row: dict[str, Any]) -> str:
+    """Return what a row expects, with its tolerance."""
+    return escape(row["tolerance"] or str(row["expected"]))
+
+
+def headline(row: dict[str, Any]) -> str:
+    """Say in one line what is wrong with a failed row."""
+    if row["status"] == "moved":
+        now = amount(row["value"], row["unit"])
+        return f"{short_name(row)} of {escape(row['query'])} is {now}, expected {expectation(row)}"
+    first = (message_lines(row) or ["no reason is known"])[0]
+    return first if row["query"] == WHOLE_FILE else f"{row_name(row)} is broken: {first}"
+
+
+def details(row: dict[str, Any]) -> list[str]:
+    """Return what there is to say beyond the headline, as lines: how far, why, from where."""
+    if row["status"] == "moved":
+        lines = [f"difference: {escape(row['difference'])}"] if row["difference"] else []
+        lines += [f"because {escape(reason)}" for reason in row["why"]]
+    else:
+        lines = message_lines(row)[1:]
+    lines += [f"{name}: {escape(row[name])}" for name in ("source", "note") if row[name]]
+    return lines
+
+
+def message_lines(row: dict[str, Any]) -> list[str]:
+    """Return why a row failed, as lines: a problem of a file shows the place in it."""
+    return [escape(line) for text in row["why"] for line in text.split("\n")]

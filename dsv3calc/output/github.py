@@ -1,0 +1,141 @@
+"""GitHub Actions: an annotation at the line of every failed row, and a table for the step summary.
+
+A golden file may come from a stranger's pull request. A workflow command begins at the start of a
+line and its properties end at a colon or comma, so a text has neither line breaks nor, in a
+property, these two; in the summary no character of it means anything to Markdown.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.diagnostics import escape
+from dsv3calc.output.check_report import (
+    amount,
+    details,
+    expectation,
+    failed_rows,
+    headline,
+    message_lines,
+    repository_path,
+    row_name,
+    short_name,
+    start_line,
+    verdict_counts,
+)
+
+if TYPE_CHECKING:
+    from dsv3calc.output.options import OutputOptions
+    from dsv3calc.studies.answer import Answer
+
+LONGEST_TITLE = 200  # characters; GitHub refuses titles beyond 255
+LONGEST_CELL = 400  # characters of a cell of the summary
+LARGEST_SUMMARY = 1_000_000  # bytes; GitHub drops the whole summary of a step beyond 1 MiB
+MOST_REASONS = 5  # of one row in the summary
+
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>&|~!$@#:]|(?<=[wW]{3})\.)")
+
+
+def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # noqa: ARG001 - one interface
+    """Return workflow commands: an error for each failed row, then the counts as a notice."""
+    commands = [_error(row) for row in failed_rows(answer)]
+    commands += [_command("warning", text) for text in answer.warnings]
+    commands += [_command("notice", text) for text in answer.notes]
+    commands.append(_command("notice", verdict_counts(answer), title="dsv3calc check"))
+    return "".join(f"{command}\n" for command in commands)
+
+
+def after(answer: Answer) -> None:
+    """Append the table to the step summary, where the runner has one.
+
+    A summary that cannot be written does not change what the check found.
+    """
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
+        with open(path, "a", encoding="utf-8", newline="\n") as file:
+            written = file.tell()
+            file.write(("\n" if written else "") + summary(answer, LARGEST_SUMMARY - written))
+    except OSError as error:
+        print(f"warning: no step summary: {escape(path)}: {error.strerror}", file=sys.stderr)
+
+
+def summary(answer: Answer, largest: int = LARGEST_SUMMARY) -> str:
+    """Return the failed rows as a Markdown table of at most ``largest`` bytes, about."""
+    failed = failed_rows(answer)
+    text = f"### dsv3calc check\n\n{verdict_counts(answer)}\n\n"
+    if not failed:
+        return text
+    lines = [
+        "| where | number | expected | now | difference | why |",
+        "| :-- | :-- | --: | --: | --: | :-- |",
+    ]
+    size = len(text) + sum(map(len, lines))
+    for row in failed:
+        line = _table_row(row)
+        size += len(line.encode()) + 1
+        if size > largest:
+            break
+        lines.append(line)
+    text += "\n".join(lines) + "\n\n"
+    left_out = len(failed) - (len(lines) - 2)
+    if left_out:
+        text += f"{left_out:,} more failed: the log of the step lists them all.\n\n"
+    return text
+
+
+def _error(row: dict[str, Any]) -> str:
+    word = "moved" if row["status"] == "moved" else "is broken"
+    name = short_name(row)
+    longest = LONGEST_TITLE - len(word) - 1
+    return _command(
+        "error",
+        "\n".join([headline(row), *details(row)]),
+        file=escape(repository_path(row["file"])),
+        line=str(start_line(row)),
+        title=f"{_shortened(name, longest)} {word}",
+    )
+
+
+def _command(kind: str, message: str, **properties: str) -> str:
+    """Write a workflow command; a line break of ``message`` is shown as one by GitHub."""
+    told = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
+    lines = [escape(line) for line in message.split("\n")]
+    data = _data("\n".join(lines))
+    return f"::{kind} {told}::{data}" if told else f"::{kind}::{data}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _table_row(row: dict[str, Any]) -> str:
+    moved = row["status"] == "moved"
+    why = [line.strip() for line in message_lines(row) if line.strip() != "^"]
+    more = len(why) - MOST_REASONS
+    cells = [
+        f"{escape(repository_path(row['file']))}:{start_line(row)}",
+        row_name(row),
+        expectation(row) if moved else "",
+        amount(row["value"], row["unit"]) if moved else "",
+        escape(row["difference"] or ""),
+        "; ".join(why[:MOST_REASONS]) + (f"; and {more} more" if more > 0 else ""),
+    ]
+    return f"| {' | '.join(_cell(cell) for cell in cells)} |"
+
+
+def _cell(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", _shortened(text, LONGEST_CELL))
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -1,0 +1,16 @@
+"""How an answer is to be shown."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import msgspec
+
+
+class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How an answer is shown, and where."""
+
+    format: str = "table"
+    file: str | None = None
+    force: bool = False
+    exact: bool = False
+    color: str = "auto"

@@ -1,0 +1,340 @@
+"""Write the JSON Schemas: of presets, for editors, and of what the command line prints.
+
+Usage: ``python scripts/generate_schemas.py [--check]``. The schemas of presets come from the
+structs that read them; those of answers and errors are written here, as the contract that they are.
+Editors know draft 07 and older, so nothing newer is used.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any, get_args, get_origin
+
+import msgspec
+from fresh import write
+
+from dsv3calc.docstring import dedented
+from dsv3calc.ledger import RULES
+from dsv3calc.locate import FOLDERS
+from dsv3calc.quantity import DIMENSIONS, LONGEST_TEXT
+from dsv3calc.schema.comparison import Comparison
+from dsv3calc.schema.fields import Kind
+from dsv3calc.schema.hardware import Hardware
+from dsv3calc.schema.model import Model
+from dsv3calc.schema.precision import KVFormat, Precision
+from dsv3calc.studies.answer import SCHEMA_VERSION
+from dsv3calc.symbols import SYMBOLS
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+
+PRESETS: dict[str, type[msgspec.Struct]] = {
+    "model": Model,
+    "hardware": Hardware,
+    "precision": Precision,
+    "kv_format": KVFormat,
+    "comparison": Comparison,
+}
+"""Kind of preset -> the struct that reads it."""
+
+Schema = dict[str, Any]
+
+
+def preset_schema(kind: str) -> Schema:
+    """Return the schema of a preset file."""
+    type_ = PRESETS[kind]
+    generated = msgspec.json.schema(type_)
+    definitions: dict[str, Schema] = generated["$defs"]
+    for struct in structs_of(type_, {}).values():
+        _finish(definitions[struct.__name__], struct)
+    root = definitions.pop(type_.__name__)
+    root = {"$schema": DRAFT, **root}
+    if definitions:
+        root["$defs"] = definitions
+    cleaned: Schema = _without_discriminators(root)
+    return cleaned
+
+
+def structs_of(type_: Any, found: dict[str, type[msgspec.Struct]]) -> dict[str, Any]:
+    """Collect the structs that a type is made of, by name."""
+    struct = isinstance(type_, type) and issubclass(type_, msgspec.Struct)
+    if struct and type_.__name__ not in found:
+        found[type_.__name__] = type_
+        for field in msgspec.structs.fields(type_):
+            structs_of(field.type, found)
+    for argument in get_args(type_):
+        structs_of(argument, found)
+    return found
+
+
+def _finish(node: Schema, struct: type[msgspec.Struct]) -> None:
+    """Add what msgspec does not tell: texts for quantities, and the meaning of numbers."""
+    node["description"] = "\n".join(dedented(struct.__doc__ or "")).strip().replace("``", "`")
+    for field in msgspec.structs.fields(struct):
+        name = field.encode_name
+        property_ = node["properties"][name]
+        dimension, inside = dimension_of(field.type)
+        if dimension and inside:
+            property_["additionalProperties"] = _or_text(
+                property_["additionalProperties"], dimension
+            )
+        elif dimension:
+            property_ = node["properties"][name] = _or_text(property_, dimension)
+        symbol = SYMBOLS.get(name)
+        if symbol is not None and is_number(field.type):
+            unit = "" if symbol.unit == "1" else f" [{symbol.unit}]"
+            property_["description"] = f"{symbol.description}{unit}"
+
+
+def dimension_of(type_: Any, *, inside: bool = False) -> tuple[str, bool]:
+    """Return the dimension of a field, and whether it is that of a mapping's values."""
+    if get_origin(type_) is Annotated:
+        for meta in get_args(type_)[1:]:
+            if isinstance(meta, msgspec.Meta) and meta.extra:
+                return str(meta.extra["dimension"]), inside
+    for argument in get_args(type_):
+        dimension, deeper = dimension_of(argument, inside=inside or get_origin(type_) is dict)
+        if dimension:
+            return dimension, deeper
+    return "", inside
+
+
+def is_number(type_: Any) -> bool:
+    """Tell whether a field holds a number, or a mapping of numbers."""
+    if get_origin(type_) is dict:
+        return is_number(get_args(type_)[1])
+    if type_ in (int, float):
+        return True
+    known = get_args(type_)[:1] if get_origin(type_) is Annotated else get_args(type_)
+    return any(is_number(argument) for argument in known)
+
+
+def _or_text(node: Schema, dimension: str) -> Schema:
+    """Let a number be given as a quantity in words too."""
+    words, examples = DIMENSIONS[dimension]
+    text = {
+        "type": "string",
+        "description": f"a quantity in words, or a plain number of {words}",
+        "maxLength": LONGEST_TEXT,
+        "pattern": r"^\s*[-+$]?\s*[0-9.]",
+        "examples": list(examples),
+    }
+    outer = {key: value for key, value in node.items() if key in ("default", "description")}
+    choices = node.get("anyOf") or [{k: v for k, v in node.items() if k not in outer}]
+    return {"anyOf": [*choices, text], **outer}
+
+
+def _without_discriminators(node: Any) -> Any:
+    """Drop OpenAPI's ``discriminator``, which JSON Schema does not know."""
+    if isinstance(node, dict):
+        return {
+            key: _without_discriminators(value)
+            for key, value in node.items()
+            if key != "discriminator"
+        }
+    return [_without_discriminators(item) for item in node] if isinstance(node, list) else node
+
+
+def _object(description: str, properties: dict[str, Any], *optional: str, **more: Any) -> Schema:
+    return {
+        "description": description,
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        **more,
+    }
+
+
+def _texts(description: str) -> Schema:
+    return {"description": description, "type": "array", "items": {"type": "string"}}
+
+
+def _text(description: str, **more: Any) -> Schema:
+    return {"description": description, "type": "string", **more}
+
+
+def _number(description: str = "") -> Schema:
+    return {"type": "number"} | ({"description": description} if description else {})
+
+
+def _cell(description: str) -> Schema:
+    """Return the schema of a plain value: a scalar, or a list or mapping of them."""
+    return {
+        "description": description,
+        "type": ["string", "number", "boolean", "null", "array", "object"],
+    }
+
+
+def answer_schema() -> Schema:
+    """Return the schema of what a command prints with ``--format json``."""
+    line = _object(
+        "One number and how it came to be. A line that a ledger needs again is given by name and "
+        "value alone, marked repeated.",
+        {
+            "name": _text("dotted, stable name; of a given value, the place it was read from"),
+            "value": _number("in the base unit, exact, never rounded"),
+            "unit": _text("the base unit"),
+            "rule": _text(
+                "how the value follows: from the parts (sum, product, maximum, difference: first "
+                "minus the others, ratio: first by second), from a formula of the arguments, by a "
+                "search under the stated convention, or given",
+                enum=[*RULES, "formula", "search", "given"],
+            ),
+            "convention": _text("what was counted, where there are several ways"),
+            "formula": _text("subject.name in the registry", pattern=r"^[a-z_0-9]+\.[a-z_0-9]+$"),
+            "arguments": {
+                "description": "the formula's arguments by name",
+                "type": "object",
+                "additionalProperties": {"$ref": "#/$defs/argument"},
+            },
+            "parts": {
+                "description": "the lines that the rule combines, in order",
+                "type": "array",
+                "items": {"$ref": "#/$defs/line"},
+            },
+            "repeated": {
+                "description": "the line stands in full earlier in the same ledger",
+                "const": True,
+            },
+        },
+        "convention", "formula", "arguments", "parts", "repeated",
+        dependencies={"formula": ["arguments"], "arguments": ["formula"]},
+    )  # fmt: skip
+    argument = {
+        "description": "a value and where it was read, or the line that computed it",
+        "anyOf": [
+            _object(
+                "a plain value",
+                {"value": _number(), "from": _text("the field or option it was read from")},
+                "from",
+                additionalProperties=False,
+            ),
+            {"$ref": "#/$defs/line"},
+        ],
+    }
+    column = _object(
+        "One design.",
+        {
+            "id": _text("unique in the answer", minLength=1),
+            "title": _text("for people"),
+            "values": {
+                "description": "every computed number by its stable name, in base units",
+                "type": "object",
+                "additionalProperties": _number(),
+            },
+            "units": {
+                "description": "the unit of each of values",
+                "type": "object",
+                "additionalProperties": {"type": "string"},
+            },
+            "ledger": _object(
+                "How the numbers came to be.",
+                {
+                    "title": _text("for people"),
+                    "lines": {"type": "array", "items": {"$ref": "#/$defs/line"}},
+                },
+            ),
+        },
+    )
+    source = _object(
+        "Where values of a preset were read.",
+        {
+            "id": _text("preset:source"),
+            "kind": _text("how the data came to be", enum=list(get_args(Kind))),
+            "citation": _text("down to table or section"),
+            "url": _text("empty where there is none"),
+            "read": _text("the date on which it was read, or empty"),
+        },
+    )
+    return {
+        "$schema": DRAFT,
+        "title": "An answer of dsv3calc",
+        **_object(
+            "What a command prints with --format json. Within one schema_version names keep their "
+            "meaning and none goes away; new ones may join, so readers pass over what they do not "
+            "know. Numbers are raw base units: exact integers as integers, never NaN or infinity.",
+            {
+                "schema_version": {"const": SCHEMA_VERSION},
+                "command": _text("the subcommand", minLength=1),
+                "query": {
+                    "description": "what was asked, defaults filled in",
+                    "type": "object",
+                    "additionalProperties": _cell("an option or argument"),
+                },
+                "columns": {
+                    "description": "one for a single query, one per design for compare",
+                    "type": "array",
+                    "items": {"$ref": "#/$defs/column"},
+                },
+                "rows": {
+                    "description": "what a command lists, where it lists anything",
+                    "type": "array",
+                    "items": {"type": "object", "additionalProperties": _cell("a cell")},
+                },
+                "assumptions": _texts("values that nothing published states, in words"),
+                "warnings": _texts("what the reader may not expect"),
+                "notes": _texts("how inputs were read"),
+                "sources": {"type": "array", "items": {"$ref": "#/$defs/source"}},
+            },
+        ),
+        "$defs": {"column": column, "line": line, "argument": argument, "source": source},
+    }
+
+
+def errors_schema() -> Schema:
+    """Return the schema of what stderr carries after a failure where JSON was asked for."""
+    place = {"type": ["integer", "null"], "minimum": 1}
+    problem = _object(
+        "One problem of the input, the command line or a file.",
+        {
+            "kind": _text(
+                "invalid-input: a preset or config, with its place; usage: the command line; "
+                "file: it cannot be read or written; infeasible: nothing satisfies the query; "
+                "internal: a defect of dsv3calc",
+                enum=["invalid-input", "usage", "file", "infeasible", "internal"],
+            ),
+            "what": _text("the problem in a sentence", minLength=1),
+            "next": _text("the command or step to try; may be empty"),
+            "file": _text("the file's name as it was given"),
+            "line": {"description": "from 1; null where there is no place", **place},
+            "column": {"description": "from 1, in characters", **place},
+            "path": _text("dotted path of the field"),
+            "why": _text("why it matters"),
+            "valid": _text("what would be accepted"),
+            "suggestion": _text("what was probably meant"),
+            "source_line": _text("the line of the file"),
+        },
+        "next", "file", "line", "column", "path", "why", "valid", "suggestion", "source_line",
+        **{
+            "if": {"properties": {"kind": {"const": "invalid-input"}}},
+            "then": {
+                "required": ["file", "line", "column", "path", "why", "valid", "suggestion", "next"]
+            },
+        },
+    )  # fmt: skip
+    return {
+        "$schema": DRAFT,
+        "title": "Errors of dsv3calc",
+        **_object(
+            "What stderr carries when a command with --format json fails; stdout is empty and the "
+            "exit status is not 0.",
+            {"errors": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/problem"}}},
+        ),
+        "$defs": {"problem": problem},
+    }
+
+
+def files() -> dict[str, str]:
+    """Return each schema file with its text."""
+    schemas = {kind: preset_schema(kind) for kind in FOLDERS if kind in PRESETS}
+    schemas |= {"answer": answer_schema(), "errors": errors_schema()}
+    return {
+        f"presets/schema/{name}.schema.json": json.dumps(schema, indent=2, ensure_ascii=False)
+        + "\n"
+        for name, schema in schemas.items()
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(write(files()))

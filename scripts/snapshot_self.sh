@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Writes presets/goldens/self/ again: the numbers of every shipped model as this version computes
+# them. For a new model or a new quantity; a number that moved is updated by
+# `dsv3calc check presets/goldens/self --update`, which says why it moved.
+# Usage: scripts/snapshot_self.sh [FOLDER]
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+folder=${1:-$root/presets/goldens/self}
+mkdir -p "$folder"
+
+dsv3calc presets list models --names | while IFS= read -r model; do
+  dsv3calc snapshot \
+    "params $model" \
+    "flops $model --phase train --seq 4096" \
+    "flops $model --phase decode --past 8192" \
+    "kv $model --tokens 32768" \
+    --quantity parameters.total --quantity parameters.active --quantity weights.bytes \
+    --quantity flops.total \
+    --quantity kv_cache.bytes_per_token --quantity kv_cache.bytes \
+    -o "$folder/$model.yaml" --force
+done

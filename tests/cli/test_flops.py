@@ -1,0 +1,107 @@
+import pytest
+
+from dsv3calc.exit_status import ExitStatus
+
+BUNDLES = (["--as", "transformers"], ["--convention", "isca25-table2"])
+
+
+def test_the_default_workload_is_told(program):
+    data = program.json("flops", "deepseek-v3").data
+    assert data["query"] | {"phase": "train", "batch": 1, "sequence": 4096} == data["query"]
+    text = program.ok("flops", "deepseek-v3").out
+    assert "train, batch 1" in text
+    assert "4,096" in text
+
+
+def test_components_sum_to_the_total(program):
+    for phase in ("train", "prefill", "decode"):
+        values = program.json("flops", "deepseek-v3", "--phase", phase).values
+        parts = [
+            value
+            for name, value in values.items()
+            if name.startswith("flops.components.") and name.count(".") == 2
+        ]
+        assert sum(parts) == values["flops.total"]
+
+
+def test_the_three_counts_of_attention_are_shown(program):
+    values = program.json("flops", "deepseek-v3", "--seq", "1024").values
+    counts = [values[f"flops.by_attention.{name}"] for name in ("half", "causal", "full")]
+    assert counts == sorted(counts)
+    assert values["flops.total"] == counts[1]
+
+
+def test_decode_defaults(program):
+    query = program.json("flops", "deepseek-v3", "--phase", "decode").data["query"]
+    assert (query["batch"], query["sequence"], query["past"]) == (1, 1, 4096)
+
+
+def test_suffixes_and_the_other_reading(program):
+    for text in ("8k", "8e3", "8,000", "8_000", "8K"):
+        data = program.json("flops", "deepseek-v3", "--seq", text).data
+        assert data["query"]["sequence"] == 8000
+    assert any("8Ki would be 8,192" in note for note in data["notes"])
+    exact = program.json("flops", "deepseek-v3", "--seq", "8Ki").data
+    assert exact["query"]["sequence"] == 8192
+    assert not exact["notes"]
+
+
+def test_huge_workloads_are_exact_integers(program):
+    values = program.json(
+        "flops", "deepseek-v3", "--phase", "prefill", "--seq", "1e15", "--batch", "1e15"
+    ).values
+    assert isinstance(values["flops.total"], int)
+    assert values["flops.total"] > 10**50
+
+
+def test_options_that_do_not_apply_are_warnings(program):
+    data = program.json("flops", "llama-2-70b", "--mla", "absorbed", "--router", "out").data
+    assert any("--mla" in text for text in data["warnings"])
+    assert any("--router" in text for text in data["warnings"])
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=" ".join)
+@pytest.mark.parametrize("option", [["--attention", "causal"], ["--head", "out"]], ids=" ".join)
+def test_a_bundle_rejects_what_it_fixes(program, bundle, option):
+    found = program("flops", "deepseek-v3", *bundle, *option, "--json")
+    fixed = program.json("conventions", "list").data["rows"]
+    name = bundle[1]
+    fixes = [row for row in fixed if name in str(row.values())]
+    assert fixes
+    if found.status == ExitStatus.OK:
+        assert option[1] not in found.data["query"]["attention"]
+    else:
+        assert found.status == ExitStatus.USAGE
+        assert f"{bundle[0]} {name} fixes" in found.errors[0]["what"]
+
+
+def test_two_bundles_contradict_each_other(program):
+    program.refused(ExitStatus.USAGE, "flops", "deepseek-v3", *BUNDLES[0], *BUNDLES[1])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--phase", "trian"], "did you mean 'train'"),
+        (["--phase", "train", "--past", "1"], "--phase prefill or decode"),
+        (["--last-logit"], "every position"),
+        (["--counting", "sixn"], "did you mean 'six-n'"),
+        (["--attention", "causel"], "did you mean 'causal'"),
+        (["--mla", "absorved"], "did you mean 'absorbed'"),
+        (["--head", "maybe"], "in, out"),
+        (["--convention", "isca"], "isca25-table2"),
+        (["--seq", "0"], "--seq"),
+        (["--seq", "80 GB"], "not a unit of tokens"),
+        (["--seq", "1e16"], "10^15"),
+        (["--seq", "-4"], "--seq"),
+        (["--seq", "nan"], "does not start with a number"),
+        (["--seq", "1.5"], "whole number"),
+        (["--seq", "1e400"], "1e400"),
+        (["--seq", "9" * 5000], "characters"),
+        (["--batch", "٣"], "--batch"),
+        (["--past", "x"], "--past"),
+    ],
+)
+def test_wrong_options(program, options, words):
+    found = program.refused(ExitStatus.USAGE, "flops", "deepseek-v3", *options)
+    assert words in found.err

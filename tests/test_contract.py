@@ -1,0 +1,203 @@
+"""The house rules: which room may import which, and what a query must not load."""
+
+import ast
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import dsv3calc
+
+PACKAGE = Path(dsv3calc.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+FLOORS = (
+    (
+        "units", "exit_status", "errors", "diagnostics", "quantity", "quantity_format", "locate",
+        "source", "yaml_events", "json_events", "event_builder", "files", "ops",
+    ),
+    ("registry", "expression", "symbols", "formulas", "schema"),
+    ("notation", "docstring", "tracing", "ledger", "importers", "overrides"),
+    ("accounting", "presets"),
+    ("studies",),
+    ("output",),
+    ("commands", "cli", "api"),
+    ("__main__", "__init__", "pytest_plugin"),
+)  # fmt: skip
+"""A module imports from its own floor and from those below (earlier here), never from above."""
+
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+CLOSED_ROOMS = {
+    "formulas": {"ops", "registry", "units"},
+    "accounting": {"diagnostics", "errors", "formulas", "ledger", "ops", "schema"},
+    "ledger": {"ops", "registry"},
+    "quantity": {"errors", "quantity_format"},
+    "ops": set(),
+    "units": set(),
+}
+"""Rooms of which the design says what they may see."""
+
+THIRD_PARTIES = {
+    "typer": ("cli.py", "commands/"),
+    "rich": ("output/table.py",),
+}
+"""Who may import a library."""
+
+HEAVY = ("sympy", "numpy")
+NEVER = (
+    "pydantic", "importlib.metadata", "pkg_resources", "transformers", "huggingface_hub", "torch",
+    "requests", "urllib.request", "http", "socket", "click",
+)  # fmt: skip
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+@cache
+def parsed(path):
+    return ast.parse(path.read_text("utf-8"))
+
+
+def is_typing_guard(node):
+    return isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+
+
+def imports_of(path, *, typing_only=False, inside_functions=True):
+    """Yield (module, line) of each import: of those for types alone, or of the others."""
+    waiting = [(node, False) for node in parsed(path).body]
+    while waiting:
+        node, for_types = waiting.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            if for_types is typing_only:
+                yield from ((name, node.lineno) for name in names_of(node))
+            continue
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not inside_functions:
+            continue
+        guarded = for_types or is_typing_guard(node)
+        waiting.extend((child, guarded) for child in ast.iter_child_nodes(node))
+
+
+def names_of(node):
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    assert node.level == 0, "imports are absolute"
+    if node.module in ("dsv3calc", "importlib"):
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    return [node.module]
+
+
+def own_imports(path, *, typing_only=False):
+    """Yield the other rooms that a module imports from, with the line."""
+    for name, line in imports_of(path, typing_only=typing_only):
+        top, _, rest = name.partition(".")
+        if top == "dsv3calc":
+            target = rest.partition(".")[0]
+            if target != "__version__" and target != room_of(path):
+                yield target, line
+
+
+def each(paths=MODULES):
+    names = [str(path.relative_to(PACKAGE)) for path in paths]
+    return pytest.mark.parametrize("path", paths, ids=names)
+
+
+def test_every_module_stands_on_a_floor():
+    """A new module at the top of the package is given its place in FLOORS."""
+    assert not {room_of(path) for path in MODULES} - set(FLOOR)
+
+
+@pytest.mark.parametrize("typing_only", [False, True], ids=["at-run-time", "for-types"])
+@each()
+def test_no_import_goes_up(path, typing_only):
+    room = room_of(path)
+    if room == "__init__":  # the front door shows what stands behind it
+        return
+    upward = [
+        f"{path.name}:{line} imports dsv3calc.{target}"
+        for target, line in own_imports(path, typing_only=typing_only)
+        if FLOOR.get(target, 0) > FLOOR.get(room, len(FLOORS))
+    ]
+    assert not upward
+
+
+@each([path for path in MODULES if room_of(path) in CLOSED_ROOMS])
+def test_closed_rooms_see_only_what_the_design_says(path):
+    allowed = CLOSED_ROOMS[room_of(path)]
+    found = {target for only in (False, True) for target, _ in own_imports(path, typing_only=only)}
+    assert found <= allowed
+
+
+@each([path for path in MODULES if room_of(path) == "formulas" and path.stem != "__init__"])
+def test_formulas_are_plain_arithmetic(path):
+    """No branch on a value, no library, no rounding by hand: the helpers of ops dispatch."""
+    assert {name.partition(".")[0] for name, _ in imports_of(path)} <= {"__future__", "dsv3calc"}
+    forbidden = (
+        ast.If, ast.IfExp, ast.For, ast.While, ast.BoolOp, ast.Compare, ast.Assert, ast.Raise,
+        ast.FloorDiv, ast.Div, ast.Mod,
+    )  # fmt: skip
+    for node in ast.walk(parsed(path)):
+        assert not isinstance(node, forbidden), f"{path.name}: {type(node).__name__}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("max", "min", "round", "int", "float", "divmod", "pow")
+
+
+@each()
+def test_typer_and_rich_are_imported_where_they_belong(path):
+    place = path.relative_to(PACKAGE).as_posix()
+    for name, line in imports_of(path):
+        homes = THIRD_PARTIES.get(name.partition(".")[0])
+        assert homes is None or place.startswith(homes), f"{place}:{line} imports {name}"
+
+
+@each()
+def test_numpy_and_sympy_are_imported_inside_functions_alone(path):
+    top = [name.partition(".")[0] for name, _ in imports_of(path, inside_functions=False)]
+    assert not set(top) & set(HEAVY)
+
+
+@each()
+def test_nothing_reaches_for_the_network_or_a_hub(path):
+    found = [name for name, _ in imports_of(path)]
+    assert not [name for name in found if name.startswith(NEVER)]
+
+
+@each()
+def test_every_module_carries_its_licence(path):
+    assert "SPDX-License-Identifier: Apache-2.0" in path.read_text("utf-8")
+
+
+ABSENT = ("sympy", "numpy", "rich", "pydantic", "importlib.metadata")
+DUMP = """
+import json, sys
+sys.argv = ["dsv3calc", *sys.argv[1:]]
+from dsv3calc.__main__ import main
+try:
+    main()
+finally:
+    print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "kv deepseek-v3 --json",
+        "params deepseek-v3 --json",
+        "flops deepseek-v3.2 --json",
+        "compare deepseek-v3 qwen2.5-72b llama-3.1-405b --hardware h800 --json",
+    ],
+)
+def test_a_json_query_loads_no_heavy_module(command):
+    run = subprocess.run(
+        [sys.executable, "-c", DUMP, *command.split()], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["schema_version"] == 1
+    loaded = set(json.loads(run.stderr.splitlines()[-1]))
+    assert "dsv3calc.ledger" in loaded
+    assert not loaded & set(ABSENT)

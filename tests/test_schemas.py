@@ -1,0 +1,202 @@
+"""The published JSON Schemas: every preset, every answer and every error is valid under them."""
+
+import copy
+import json
+import re
+
+import jsonschema
+import pytest
+from load_script import ROOT, load_script
+
+from dsv3calc import api
+from dsv3calc.__main__ import run
+from dsv3calc.errors import InvalidInput
+from dsv3calc.locate import FOLDERS
+from dsv3calc.output.json_format import as_data
+from dsv3calc.schema.convert import convert
+from dsv3calc.source import Source, read_source
+
+scripts = load_script("generate_schemas")
+SCHEMAS = {
+    path.name.removesuffix(".schema.json"): json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "presets" / "schema").glob("*.schema.json"))
+}
+FILES = [
+    pytest.param(kind, path, id=f"{kind}-{path.stem}")
+    for kind, folder in FOLDERS.items()
+    for path in sorted((ROOT / "presets" / folder).glob("*.yaml"))
+]
+
+
+def closed(schema):
+    """Return a schema that takes no names but those that it lists: nothing joins unnoticed."""
+    if isinstance(schema, list):
+        return [closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: closed(value) for key, value in schema.items()}
+    if "properties" in found and "required" in found:
+        found.setdefault("additionalProperties", False)
+    return found
+
+
+def validator(name, *, strict=False):
+    schema = closed(SCHEMAS[name]) if strict else SCHEMAS[name]
+    return jsonschema.Draft7Validator(schema)
+
+
+def problems(name, data, *, strict=False):
+    found = validator(name, strict=strict).iter_errors(data)
+    return [f"{error.json_path}: {error.message}"[:500] for error in found]
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_schemas_are_schemas(name):
+    jsonschema.Draft7Validator.check_schema(SCHEMAS[name])
+    jsonschema.Draft202012Validator.check_schema(
+        {**SCHEMAS[name], "$schema": "https://json-schema.org/draft/2020-12/schema"}
+    )
+    text = json.dumps(SCHEMAS[name])
+    for keyword in ("prefixItems", "unevaluatedProperties", "discriminator", "dependentRequired"):
+        assert f'"{keyword}"' not in text
+    for reference in re.findall(r'"\$ref": "#/\$defs/(\w+)"', text):
+        assert reference in SCHEMAS[name]["$defs"]
+
+
+def test_every_kind_of_preset_has_a_schema():
+    assert set(SCHEMAS) == {*FOLDERS, "answer", "errors"}
+    assert set(scripts.PRESETS) == set(FOLDERS)
+
+
+@pytest.mark.parametrize(("kind", "path"), FILES)
+def test_presets_are_valid(kind, path):
+    assert problems(kind, read_source(str(path)).data) == []
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    assert first == f"# yaml-language-server: $schema=../schema/{kind}.schema.json"
+
+
+@pytest.mark.parametrize(("kind", "path"), FILES)
+def test_schema_and_loader_refuse_the_same_changes(kind, path):
+    data = read_source(str(path)).data
+    changes = [({**data, "unknown_key": 1}), {key: data[key] for key in data if key != "name"}]
+    changes += [{**data, key: -1} for key, value in data.items() if isinstance(value, int)]
+    for changed in changes:
+        assert problems(kind, changed)
+        with pytest.raises(InvalidInput):
+            convert(Source("changed.yaml", "{}"), copy.deepcopy(changed), scripts.PRESETS[kind])
+
+
+def test_a_quantity_may_be_a_number_or_a_text():
+    data = read_source(str(ROOT / "presets/hardware/h800.yaml")).data
+    for value, fits in [(3.35e12, True), ("3.35 TB/s", True), ("fast", False), (0, False),
+                        (None, False), ([], False)]:  # fmt: skip
+        changed = copy.deepcopy(data)
+        changed["memory"]["bandwidth"] = value
+        assert bool(problems("hardware", changed)) != fits
+
+
+def test_numbers_are_described():
+    model = SCHEMAS["model"]
+    assert model["properties"]["hidden_size"]["description"].endswith("[elements]")
+    assert model["$defs"]["MLA"]["description"].startswith("Multi-head latent attention")
+    assert "rows" not in SCHEMAS["comparison"]["properties"]["rows"].get("description", "")
+
+
+QUERIES = [
+    "params deepseek-v3",
+    "params deepseek-v3 --variant checkpoint",
+    "params gpt-oss-120b --by tensor",
+    "params llama-4-maverick --by layer",
+    "params qwen2.5-7b --set hidden_size=1024",
+    "flops deepseek-v3 --phase train --seq 4096",
+    "flops deepseek-v3.2 --phase decode --past 8192 --mla absorbed",
+    "flops deepseek-v3 --convention isca25-table2",
+    "flops qwen-72b --counting twelve-l-h2",
+    "flops gemma-3-27b --as transformers --phase prefill",
+    "flops qwen2.5-7b --mla naive",
+    "kv deepseek-v3 --tokens 128k --batch 32 --kv-dtype fp8-mla",
+    "kv gemma-3-27b --fit 40GiB --page-size 64",
+    "kv deepseek-v3 --with-mtp",
+    "compare deepseek-v3 qwen2.5-72b llama-3.1-405b --hardware h800",
+    "compare deepseek-v3 --vary deepseek-v3:attention=gqa:8 --hardware h100 --batch 64",
+]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_answers_are_valid(query):
+    data = json.loads(json.dumps(as_data(api.answer(query)), allow_nan=False))
+    assert problems("answer", data, strict=True) == []
+    for column in data["columns"]:
+        assert column["values"].keys() == column["units"].keys()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["presets", "list"],
+        ["presets", "show", "h800"],
+        ["presets", "where", "deepseek-v3"],
+        ["presets", "diff", "deepseek-v3", "deepseek-v2"],
+        ["presets", "validate", "presets/models/deepseek-v3.yaml"],
+        ["conventions", "list"],
+        ["import", "tests/importers/configs/llama.json"],
+    ],
+    ids=" ".join,
+)
+def test_listings_are_valid(arguments, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    status = run([*arguments, "--json"])
+    captured = capsys.readouterr()
+    assert status == 0, captured.err
+    assert problems("answer", json.loads(captured.out), strict=True) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        (["params", "deepseek-v33"], "usage"),
+        (["params"], "usage"),
+        (["kv", "deepseek-v3", "--tokens", "7 apples"], "usage"),
+        (["params", "deepseek-v3", "--set", "hidden_size=-1"], "invalid-input"),
+        (["params", "no/such/file.yaml"], "invalid-input"),
+        (["params", "BROKEN"], "invalid-input"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_errors_are_valid(arguments, kind, capsys, tmp_path):
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("name: x\nhiden_size: 7\ngroups: []\n", encoding="utf-8")
+    arguments = [str(broken) if word == "BROKEN" else word for word in arguments]
+    status = run([*arguments, "--json"])
+    captured = capsys.readouterr()
+    assert status in (2, 3)
+    assert captured.out == ""
+    data = json.loads(captured.err)
+    assert problems("errors", data, strict=True) == []
+    assert {entry["kind"] for entry in data["errors"]} == {kind}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: data.pop("warnings"),
+        lambda data: data.update(schema_version=2),
+        lambda data: data["columns"][0]["values"].update({"parameters.total": "671026419200"}),
+        lambda data: data["columns"][0]["ledger"]["lines"][0].update(rule="guess"),
+        lambda data: data["columns"][0]["ledger"]["lines"][0].update(value=None),
+        lambda data: data["columns"][0]["ledger"]["lines"][0]["parts"][0].pop("unit"),
+        lambda data: data["columns"][0]["ledger"]["lines"][0].update(formula="flops.linear_flops"),
+        lambda data: data["sources"][0].update(kind="rumour"),
+    ],
+)
+def test_a_spoilt_answer_is_not_valid(spoil):
+    data = json.loads(json.dumps(as_data(api.answer("params deepseek-v3"))))
+    spoil(data)
+    assert problems("answer", data)
+
+
+def test_a_reader_passes_over_what_it_does_not_know():
+    data = as_data(api.answer("params deepseek-v3"))
+    data["novelty"] = 1
+    assert problems("answer", data) == []
+    assert problems("answer", data, strict=True)
