@@ -21,6 +21,7 @@ from dsv3calc.locate import FOLDERS
 from dsv3calc.quantity import DIMENSIONS, LONGEST_TEXT
 from dsv3calc.schema.comparison import Comparison
 from dsv3calc.schema.fields import Kind
+from dsv3calc.schema.golden import GoldenFile
 from dsv3calc.schema.hardware import Hardware
 from dsv3calc.schema.model import Model
 from dsv3calc.schema.precision import KVFormat, Precision
@@ -35,8 +36,9 @@ PRESETS: dict[str, type[msgspec.Struct]] = {
     "precision": Precision,
     "kv_format": KVFormat,
     "comparison": Comparison,
+    "golden": GoldenFile,
 }
-"""Kind of preset -> the struct that reads it."""
+"""Kind of preset, or golden file -> the struct that reads it."""
 
 Schema = dict[str, Any]
 
@@ -327,7 +329,7 @@ def errors_schema() -> Schema:
 
 def files() -> dict[str, str]:
     """Return each schema file with its text."""
-    schemas = {kind: preset_schema(kind) for kind in FOLDERS if kind in PRESETS}
+    schemas = {kind: preset_schema(kind) for kind in PRESETS}
     schemas |= {"answer": answer_schema(), "errors": errors_schema()}
     return {
         f"presets/schema/{name}.schema.json": json.dumps(schema, indent=2, ensure_ascii=False)

@@ -64,8 +64,8 @@ def test_schemas_are_schemas(name):
 
 
 def test_every_kind_of_preset_has_a_schema():
-    assert set(SCHEMAS) == {*FOLDERS, "answer", "errors"}
-    assert set(scripts.PRESETS) == set(FOLDERS)
+    assert set(SCHEMAS) == {*FOLDERS, "golden", "answer", "errors"}
+    assert set(scripts.PRESETS) == {*FOLDERS, "golden"}
 
 
 @pytest.mark.parametrize(("kind", "path"), FILES)

@@ -77,8 +77,9 @@ def test_every_number_of_a_schema_is_listed_with_its_unit(struct):
 
 def test_every_struct_with_numbers_is_looked_at():
     found = {}
-    for struct in schemas.PRESETS.values():
-        schemas.structs_of(struct, found)
+    for kind, struct in schemas.PRESETS.items():
+        if kind != "golden":  # a golden row holds other quantities' numbers
+            schemas.structs_of(struct, found)
     assert set(STRUCTS) == {struct for struct in found.values() if struct.__name__ != "Source"}
 
 

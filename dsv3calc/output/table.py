@@ -62,7 +62,7 @@ _PLAIN = str.maketrans({"²": "^2", "µ": "u", "×": "x", "±": "+-", "…": "..
 def _takes_unicode() -> bool:
     """Tell whether standard output can show lines and Greek letters."""
     try:
-        "─µ²".encode(sys.stdout.encoding or "ascii")
+        "─µ²".encode(sys.stdout.encoding or "utf-8")
     except (UnicodeEncodeError, LookupError):
         return False
     return True

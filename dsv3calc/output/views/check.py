@@ -18,7 +18,8 @@ def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
     query = answer.query
     kept = query["checked"] - query["moved"] - query["broken"]
-    heading = f"{query['checked']:,} {'row' if query['checked'] == 1 else 'rows'}: {kept:,} as expected, {query['moved']:,} moved"
+    rows_word = "row" if query["checked"] == 1 else "rows"
+    heading = f"{query['checked']:,} {rows_word}: {kept:,} as expected, {query['moved']:,} moved"
     heading += f", {query['broken']:,} broken" if query["broken"] else ""
     tables = []
     moved = [row for row in answer.rows if row["status"] == "moved"]
