@@ -69,7 +69,10 @@ def suggest(word: str, candidates: Iterable[str]) -> str:
     import difflib
 
     close = difflib.get_close_matches(key, folded, n=1, cutoff=0.6)
-    return folded[close[0]] if close else ""
+    if close:
+        return folded[close[0]]
+    starting = [name for name in folded if len(key) > 1 and name.startswith(key)]
+    return folded[starting[0]] if starting else ""
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -113,7 +113,8 @@ def listing(kind: str, preset_path: str | None = None) -> dict[str, tuple[Place,
     found: dict[str, tuple[Place, str]] = {}
     for place in search_path(preset_path):
         try:
-            names = sorted(os.listdir(f"{place.directory}/{FOLDERS[kind]}"))
+            with os.scandir(f"{place.directory}/{FOLDERS[kind]}") as entries:
+                names = sorted(entry.name for entry in entries if entry.is_file())
         except OSError:  # a place without this kind
             continue
         for file in names:

@@ -178,7 +178,9 @@ def choose_conventions(
     bundle = BUNDLES.get(named)
     if bundle is None or bundle.option != option:
         fitting = [name for name, other in BUNDLES.items() if other.option == option]
-        elsewhere = f"{bundle.option} {bundle.name} exists; " if bundle else ""
+        close = suggest(named, fitting)
+        elsewhere = f"did you mean '{close}'? " if close else ""
+        elsewhere += f"{bundle.option} {bundle.name} exists; " if bundle else ""
         raise UsageError(
             f"{option} {quote(named)}: choose one of {', '.join(fitting)}",
             f"{elsewhere}dsv3calc conventions list",

@@ -40,8 +40,8 @@ def check(
     table, json, csv and markdown: junit, github (the default where GITHUB_ACTIONS is set) and
     sarif.
 
-    Examples
-    --------
+    Examples:
+
       dsv3calc check numbers.yaml
 
       dsv3calc check goldens/ --only 'kv_cache.*' --format junit -o report.xml

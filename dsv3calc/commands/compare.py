@@ -89,8 +89,8 @@ def compare(
 ) -> CompareQuery:
     """Compare designs side by side, with ratios to the first.
 
-    Examples
-    --------
+    Examples:
+
       dsv3calc compare deepseek-v3 qwen2.5-72b llama-3.1-405b --hardware h800
 
       dsv3calc compare deepseek-v3 --vary deepseek-v3:attention=gqa:8

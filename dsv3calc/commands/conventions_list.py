@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def conventions_list() -> Callable[[], Answer]:
     """List conventions, their choices, and the bundles of them.
 
-    Examples
-    --------
+    Examples:
+
       dsv3calc conventions list
 
       dsv3calc conventions list --json

@@ -46,8 +46,8 @@ def diff(
     working directory, /PATH from the top of the repository, and without REV from what is staged.
     Presets that it names in turn, such as its precision, are those of today.
 
-    Examples
-    --------
+    Examples:
+
       dsv3calc diff main:my-model.yaml my-model.yaml --fail-over 1%
 
       dsv3calc diff deepseek-v3 kimi-k2

@@ -28,8 +28,8 @@ def eval(  # noqa: A001 - named as the command is
     output is one document on each line. If any line is wrong, every wrong line is reported and
     nothing is answered.
 
-    Examples
-    --------
+    Examples:
+
       dsv3calc eval queries.txt --json
 
       echo 'params deepseek-v3' | dsv3calc eval -

@@ -81,8 +81,8 @@ def flops(
 ) -> FlopsQuery:
     """FLOPs of a training step, a prefill or a decode step, by component.
 
-    Examples
-    --------
+    Examples:
+
       dsv3calc flops deepseek-v3 --phase train --seq 4096
 
       dsv3calc flops deepseek-v3 --phase decode --past 8192 --mla absorbed

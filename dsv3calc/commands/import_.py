@@ -30,8 +30,8 @@ def import_(
 
     Every key is mapped, ignored by name because it changes no count, or refused.
 
-    Examples
-    --------
+    Examples:
+
       dsv3calc import config.json -o my-model.yaml
 
       dsv3calc import ./my-model/ --name my-model --ignore-key my_extra_key

@@ -66,8 +66,8 @@ def kv(
 ) -> KVQuery:
     """KV cache of a model: per token, per sequence, in all, and what fits.
 
-    Examples
-    --------
+    Examples:
+
       dsv3calc kv deepseek-v3 --tokens 128k --batch 32 --kv-dtype fp8-mla
 
       dsv3calc kv gemma-3-27b --tokens 128Ki --page-size 16

@@ -53,8 +53,8 @@ def params(
 ) -> ParamsQuery:
     """Parameters of a model, total and active, and the bytes of its weights.
 
-    Examples
-    --------
+    Examples:
+
       dsv3calc params deepseek-v3
 
       dsv3calc params deepseek-v3 --variant checkpoint --exact

@@ -24,8 +24,8 @@ def presets_diff(
 ) -> Callable[[], Answer]:
     """Compare two presets field by field.
 
-    Examples
-    --------
+    Examples:
+
       dsv3calc presets diff deepseek-v3 kimi-k2
 
       dsv3calc presets diff h800 h100

@@ -23,8 +23,8 @@ def presets_list(
 ) -> Callable[[], Answer]:
     """List the presets that can be named.
 
-    Examples
-    --------
+    Examples:
+
       dsv3calc presets list models
 
       dsv3calc presets list hardware --names

@@ -19,8 +19,8 @@ def presets_show(
 ) -> Callable[[], Answer]:
     """Print a preset as the file has it.
 
-    Examples
-    --------
+    Examples:
+
       dsv3calc presets show deepseek-v3
 
       dsv3calc presets show bf16 --kind precision

@@ -23,8 +23,8 @@ def presets_validate(
 ) -> Callable[[], Answer]:
     """Check preset files and report every problem.
 
-    Examples
-    --------
+    Examples:
+
       dsv3calc presets validate presets/models/*.yaml
     """
 

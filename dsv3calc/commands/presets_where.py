@@ -22,8 +22,8 @@ def presets_where(
     Presets are looked for in --preset-path, DSV3CALC_PATH, the nearest presets/ upward from here,
     the user's configuration directory, and among the shipped ones. The first wins.
 
-    Examples
-    --------
+    Examples:
+
       dsv3calc presets where deepseek-v3
     """
 

@@ -31,8 +31,8 @@ def snapshot(
 ) -> Callable[[], Answer]:
     """Write the numbers of queries as a golden file.
 
-    Examples
-    --------
+    Examples:
+
       dsv3calc snapshot 'kv deepseek-v3' 'params deepseek-v3' -o numbers.yaml
 
       dsv3calc snapshot 'flops deepseek-v3' --quantity 'flops.components.*'

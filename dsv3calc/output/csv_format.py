@@ -7,6 +7,8 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.diagnostics import escape
+
 if TYPE_CHECKING:
     from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
@@ -18,12 +20,12 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
     writer = csv.writer(buffer, lineterminator="\n")
     if answer.rows or answer.headings:
         headings = answer.headings or list(answer.rows[0])
-        writer.writerow(headings)
+        writer.writerow(map(_cell, headings))
         writer.writerows([_cell(row.get(name)) for name in headings] for row in answer.rows)
         return buffer.getvalue()
     named = [column.ledger.named() for column in answer.columns]
     names = list(dict.fromkeys(name for lines in named for name in lines))
-    writer.writerow(["quantity", "unit", *(column.id for column in answer.columns)])
+    writer.writerow(["quantity", "unit", *(_cell(column.id) for column in answer.columns)])
     for name in names:
         unit = next(lines[name].unit for lines in named if name in lines)
         values = [lines[name].value if name in lines else "" for lines in named]
@@ -39,14 +41,15 @@ def render_many(answers: list[Answer]) -> str:
     for answer in answers:
         for column in answer.columns:
             for name, line in column.ledger.named().items():
-                place = [answer.query["line"], answer.command, column.id]
+                place = [answer.query["line"], answer.command, _cell(column.id)]
                 writer.writerow([*place, name, line.unit, line.value])
     return buffer.getvalue()
 
 
 def _cell(value: Any) -> Any:
     if isinstance(value, list):
-        return " ".join(map(str, value))
-    if isinstance(value, str) and value[:1] in "=+-@\t\r" and value:
-        return f"'{value}"  # a spreadsheet would run it as a formula
+        value = " ".join(map(str, value))
+    if isinstance(value, str) and value:
+        text = escape(value)
+        return f"'{text}" if text[0] in "=+-@" else text  # a spreadsheet would run a formula
     return "" if value is None else value

@@ -8,6 +8,7 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
+from dsv3calc.diagnostics import escape
 from dsv3calc.errors import Dsv3calcError, InvalidInput, UsageError
 from dsv3calc.exit_status import ExitStatus
 
@@ -41,15 +42,14 @@ def _explain(
         entries = [{"kind": "invalid-input", **problem.as_dict()} for problem in error.problems]
         return error.exit_status, texts, entries
     if isinstance(error, UsageError):
-        texts = [f"error: {error.message}"]
-        if error.hint:
-            texts.append(f"  try: {error.hint}")
-        return error.exit_status, texts, [_entry("usage", error.message, error.hint)]
+        message, hint = escape(error.message), escape(error.hint)
+        texts = [f"error: {message}"]
+        if hint:
+            texts.append(f"  try: {hint}")
+        return error.exit_status, texts, [_entry("usage", message, hint)]
     if isinstance(error, Dsv3calcError):
         return error.exit_status, [f"error: {error}"], [_entry("infeasible", str(error))]
     if hasattr(error, "format_message"):  # typer's own complaint about the command line
-        from dsv3calc.diagnostics import escape
-
         message = escape(error.format_message())
         hint = _help_command(error)
         return ExitStatus.USAGE, [f"error: {message}", f"  try: {hint}"], [

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -12,6 +12,9 @@ from dsv3calc.schema.fields import Name, Text
 Scalar = int | float | bool | str | None
 Tokens = Annotated[int, msgspec.Meta(ge=1, le=10**15, extra={"dimension": "tokens"})]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10**15)]
+
+
+Section = Literal["parameters", "weights", "flops", "kv_cache", "roofline"]
 
 
 class Design(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -40,4 +43,4 @@ class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     batch: Count | None = None
     context: Tokens | None = None
     sequence: Tokens | None = None
-    rows: list[Text] = msgspec.field(default_factory=list)
+    rows: list[Section] = msgspec.field(default_factory=list)

@@ -13,6 +13,8 @@ from dsv3calc.diagnostics import Problem, quote, suggest
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.source import read_source
 from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.compare import answer_compare
+from dsv3calc.studies.queries import CompareQuery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,8 +90,23 @@ def find_preset(reference: str, kind: str | None, preset_path: str | None) -> Pr
     UsageError
         If no kind, or more than one, has a preset of that name.
     """
-    if presets.is_path(reference) or kind is not None:
-        return presets.load(kind or kind_of_file(reference), reference, preset_path=preset_path)
+    if kind is None:
+        kind = (
+            kind_of_file(reference)
+            if presets.is_path(reference)
+            else kind_of_name(reference, preset_path)
+        )
+    return presets.load(kind, reference, preset_path=preset_path)
+
+
+def kind_of_name(reference: str, preset_path: str | None) -> str:
+    """Tell which kind of preset has a name.
+
+    Raises
+    ------
+    UsageError
+        If no kind has it, or more than one.
+    """
     found = [each for each in locate.FOLDERS if _has(each, reference, preset_path)]
     if len(found) > 1:
         raise UsageError(
@@ -103,7 +120,7 @@ def find_preset(reference: str, kind: str | None, preset_path: str | None) -> Pr
             f"there is no preset {quote(reference)}",
             f"did you mean '{close}'?" if close else "dsv3calc presets list",
         )
-    return presets.load(found[0], reference, preset_path=preset_path)
+    return found[0]
 
 
 def _has(kind: str, name: str, preset_path: str | None) -> bool:
@@ -152,12 +169,18 @@ def show_preset(reference: str, kind: str | None, preset_path: str | None) -> An
 
 def where_preset(reference: str, kind: str | None, preset_path: str | None) -> Answer:
     """Tell which file a name leads to, and which other files of that name it hides."""
-    preset = find_preset(reference, kind, preset_path)
-    answer = Answer("presets where", {"name": reference, "kind": preset.kind}, "rows")
-    answer.rows.append({"file": preset.path, "from": preset.place, "used": True})
+    found = kind or (
+        kind_of_file(reference)
+        if presets.is_path(reference)
+        else kind_of_name(reference, preset_path)
+    )
+    # the file is not read: one that is broken, and hides another, is what is looked for here
+    why, used = presets.resolve(found, reference, preset_path)
+    answer = Answer("presets where", {"name": reference, "kind": found}, "rows")
+    answer.rows.append({"file": used, "from": why, "used": True})
     if not presets.is_path(reference):
-        for place, path in locate.candidates(preset.kind, reference, preset_path):
-            if path != preset.path:
+        for place, path in locate.candidates(found, reference, preset_path):
+            if path != used:
                 answer.rows.append({"file": path, "from": place.why, "used": False})
     return answer
 
@@ -196,8 +219,7 @@ def diff_presets(first: str, second: str, kind: str | None, preset_path: str | N
             "two presets of one kind can be compared",
         )
     answer = Answer("presets diff", {"a": one.name, "b": two.name, "kind": one.kind}, "rows")
-    names = (one.name, two.name) if one.name != two.name else ("a", "b")
-    answer.headings = ["field", *names, "ratio"]
+    answer.headings = ["field", "a", "b", "ratio"]
     left, right = dict(flatten(one.value)), dict(flatten(two.value))
     missing = object()
     absent = (missing, None)
@@ -207,8 +229,8 @@ def diff_presets(first: str, second: str, kind: str | None, preset_path: str | N
             continue
         row: dict[str, Any] = {
             "field": field,
-            names[0]: None if a is missing else a,
-            names[1]: None if b is missing else b,
+            "a": None if a is missing else a,
+            "b": None if b is missing else b,
             "ratio": None,
         }
         if _is_number(a) and _is_number(b) and a:
@@ -237,8 +259,13 @@ def validate_files(files: Sequence[str]) -> Answer:
         path = file if presets.is_path(file) else f"./{file}"
         try:
             preset = presets.load(kind_of_file(path), path)
+            if preset.kind == "comparison":
+                answer_compare(CompareQuery(models=(path,)))
         except InvalidInput as error:
             problems += error.problems
+            continue
+        except UsageError as error:
+            problems.append(Problem(path, None, None, error.message, next=error.hint))
             continue
         answer.rows.append({"file": file, "kind": preset.kind, "name": preset.name, "valid": True})
         if not preset.path.endswith("config.json"):

@@ -83,6 +83,10 @@ class Row:
         return self.line
 
 
+_OPTIONS = {"sequence": "seq", "library": "as", "ignore_keys": "ignore-key"}
+"""Fields of a query whose option on the command line has another name."""
+
+
 def query_text(query: str | dict[str, Any]) -> str:
     """Write a query as a command line; a structured one with its fields as options."""
     if isinstance(query, str):
@@ -93,13 +97,17 @@ def query_text(query: str | dict[str, Any]) -> str:
     for name, value in query.items():
         if name == "command":
             continue
-        for each in value if isinstance(value, list) else [value]:
+        option = f"--{_OPTIONS.get(name, name).replace('_', '-')}"
+        values = value if isinstance(value, list) else [value]
+        if name == "rows":
+            values = [",".join(map(str, values))]
+        for each in values:
             if name in ("model", "models"):
                 words.append(quote(str(each)))
             elif each is True:
-                words.append(f"--{name.replace('_', '-')}")
+                words.append(option)
             elif each is not False and each is not None:
-                words += [f"--{name.replace('_', '-')}", quote(str(each))]
+                words += [option, quote(str(each))]
     return " ".join(words)
 
 
@@ -146,6 +154,11 @@ def load_goldens(path: str) -> tuple[Source, GoldenFile]:
     seen: dict[tuple[str, str, str, str], int] = {}
     problems = []
     for index, golden in enumerate(file.goldens):
+        fault = _query_fault(golden.query)
+        if fault:
+            place = source.position(("goldens", index, "query"))
+            problems.append(source.problem(place, fault))
+            continue
         key = (
             query_text(golden.query),
             golden.quantity,
@@ -165,6 +178,20 @@ def load_goldens(path: str) -> tuple[Source, GoldenFile]:
     if problems:
         raise InvalidInput(problems)
     return source, file
+
+
+def _query_fault(query: str | dict[str, Any]) -> str:
+    """Say what no golden's query may be, whatever it asks."""
+    words = query.split() if isinstance(query, str) else []
+    if isinstance(query, dict):
+        for name, value in query.items():
+            values = value if isinstance(value, list) else [value]
+            if any(isinstance(each, dict | list) for each in values):
+                return f"{name} is no text, number, true or false, nor a list of these"
+            words += map(str, values)
+    if "-" in words:
+        return "a golden's query cannot read standard input"
+    return ""
 
 
 def check_rows(paths: Iterable[str], only: str | None = None, *, ask: Ask) -> Iterator[Row]:
@@ -207,11 +234,31 @@ def _matches(row: Row, pattern: str) -> bool:
 
 def _broken_file(path: str, error: InvalidInput) -> Iterator[Row]:
     for problem in error.problems:
-        golden = Golden(query="(file)", quantity="(file)", expect=0)
+        golden = Golden(query="the file", quantity="every row", expect=0)
         row = Row(Source(path, ""), 0, golden)
-        row.status, row.message = "broken", str(problem)
+        row.status, row.message = "broken", problem_text(problem)
         row.line = problem.line or 1
         yield row
+
+
+def failure_text(error: Dsv3calcError) -> str:
+    """Write why a query failed on one line."""
+    if isinstance(error, InvalidInput):
+        places = (f"{problem.file}:{problem.line or ''}".rstrip(":") for problem in error.problems)
+        return "; ".join(
+            f"{place}: {problem_text(problem)}"
+            for place, problem in zip(places, error.problems, strict=True)
+        )
+    if isinstance(error, UsageError) and error.hint:
+        return f"{error.message}; {error.hint}"
+    return str(error)
+
+
+def problem_text(problem: Problem) -> str:
+    """Write a problem on one line, without its place, for the report of a row."""
+    words = [problem.what, problem.why, f"valid: {problem.valid}" if problem.valid else ""]
+    words.append(f"did you mean '{problem.suggestion}'?" if problem.suggestion else "")
+    return "; ".join(filter(None, words))
 
 
 def check_row(row: Row, answers: dict[str, Answer | Dsv3calcError], ask: Ask) -> None:
@@ -233,9 +280,7 @@ def check_row(row: Row, answers: dict[str, Answer | Dsv3calcError], ask: Ask) ->
         verdict = judge(row.golden, line.value, line.unit)
     except Dsv3calcError as error:
         row.status = "broken"
-        row.message = getattr(error, "message", str(error))
-        hint = getattr(error, "hint", "")
-        row.message += f"; {hint}" if hint else ""
+        row.message = failure_text(error)
         return
     row.value, row.unit = line.value, line.unit
     row.wanted, row.difference = verdict.wanted, verdict.difference

@@ -23,12 +23,12 @@ def answer_check(
     """Check golden files.
 
     The answer's status: a broken row (3) beats a moved one (1), and ``exit_zero`` hides only the
-    latter.
+    latter. An update that is refused is a usage error (2), told as a warning beside the report.
 
     Raises
     ------
     UsageError
-        If an update is refused, or ``only`` matches nothing.
+        If ``only`` matches nothing.
     """
     rows = list(check_rows(paths, only, ask=ask))
     broken = [row for row in rows if row.status == "broken"]
@@ -38,33 +38,32 @@ def answer_check(
     if only is not None:
         answer.query["only"] = only
     answer.rows = [row_data(row) for row in rows]
-    if update:
-        _update(answer, rows)
     if broken:
         answer.status = ExitStatus.INVALID_INPUT
     elif moved and not exit_zero:
         answer.status = ExitStatus.CHECK_FAILED
+    if update:
+        _update(answer, rows)
     return answer
 
 
 def _update(answer: Answer, rows: list[Row]) -> None:
     from dsv3calc.studies.snapshot import update_file
 
-    refused = []
     for file, group in groupby(rows, key=lambda row: row.file):
         try:
             count = update_file(file, list(group))
         except UsageError as error:
-            refused.append(error)
+            # the report of what moved is worth more than a bare refusal
+            answer.warn(f"not updated: {error.message}; {error.hint}")
+            if answer.status is not ExitStatus.INVALID_INPUT:
+                answer.status = ExitStatus.USAGE
             continue
         if count:
             answer.notes.append(
                 f"{file}: {count} expectation{'s' if count > 1 else ''} updated: look at the "
                 "change before you commit it"
             )
-    if refused:
-        first = refused[0]
-        raise UsageError("; ".join(error.message for error in refused), first.hint)
 
 
 def row_data(row: Row) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.accounting.kv_cache import kv_lines
 from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines, weight_lines
 from dsv3calc.accounting.roofline import peak_of, roofline_lines
-from dsv3calc.diagnostics import quote, suggest
-from dsv3calc.errors import UsageError
+from dsv3calc.diagnostics import Problem, quote, suggest
+from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.ledger import Ledger, Line, combined, given, total
 from dsv3calc.overrides import Override
 from dsv3calc.schema.workload import Workload
@@ -173,7 +173,12 @@ def _entries(desk: Desk, query: CompareQuery) -> tuple[CompareQuery, list[Entry]
     """Load the designs; a single reference may be a comparison file instead of a model."""
     models = query.models
     if len(models) == 1 and _is_comparison(models[0], query.preset_path):
-        return _from_file(desk, query, models[0])
+        try:
+            return _from_file(desk, query, models[0])
+        except UsageError as error:  # what the file says is wrong, not the command line
+            raise InvalidInput(
+                [Problem(models[0], None, None, error.message, next=error.hint)]
+            ) from None
     entries = [_entry(desk.one_of_several(name), query.precision) for name in models]
     entries += [_varied(desk, text, query.precision) for text in query.vary]
     return query, entries

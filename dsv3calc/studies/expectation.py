@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 FLOAT_TOLERANCE = 1e-12
 """Relative tolerance of a float whose row states none: the last bits depend on the platform."""
 
+MOST_AS_PERCENT = 10
+"""A value that moved by more than this share of itself is told as a multiple."""
+
 DIMENSIONS = {
     "1": "count",
     "elements": "elements",
@@ -66,7 +69,12 @@ def difference(expected: float, value: float) -> str:
     """Write how far a value is from the expected one: the amount and the share."""
     delta = value - expected
     text = f"{delta:+,}" if isinstance(delta, int) else f"{delta:+.6g}"
-    return f"{text} ({delta / expected:+.4%})" if expected else text
+    if not expected or not delta:
+        return text
+    share = delta / expected
+    if abs(share) > MOST_AS_PERCENT:
+        return f"{text} ({value / expected:.4g} times)"
+    return f"{text} ({100 * share:+.4g} %)"
 
 
 def _judge_value(expected: float, tolerance: Any, value: float) -> tuple[str, bool]:

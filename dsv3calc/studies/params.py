@@ -16,6 +16,7 @@ from dsv3calc.accounting.parameters import (
     tensor_elements,
     weight_lines,
 )
+from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger import Ledger
 from dsv3calc.schema.layers import layer_groups
@@ -40,7 +41,11 @@ def answer_params(query: ParamsQuery) -> Answer:
         As the query or a preset is wrong.
     """
     if query.by not in BY:
-        raise UsageError(f"--by {query.by}: choose one of {', '.join(BY)}")
+        close = suggest(query.by, BY)
+        raise UsageError(
+            f"--by {quote(query.by)}: choose one of {', '.join(BY)}",
+            f"did you mean '{close}'?" if close else "",
+        )
     if query.with_mtp and query.variant:
         raise UsageError("--with-mtp and --variant both say what is counted", "give one")
     desk = Desk(query)

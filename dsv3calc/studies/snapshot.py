@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 from fnmatch import fnmatchcase
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
 from dsv3calc.files import write_whole
-from dsv3calc.source import read_source
+from dsv3calc.schema.convert import convert
+from dsv3calc.schema.golden import GoldenFile
+from dsv3calc.source import Source, read_source
 from dsv3calc.studies.check import LARGEST_GOLDEN_FILE, load_goldens, query_text
 from dsv3calc.studies.origin import made_from
 
@@ -139,6 +142,10 @@ def update_file(path: str, rows: Sequence[Row]) -> int:
                     row.made_from, ensure_ascii=False
                 )
         text = replace_values(source.text, edits)
+        # what is written must be read back as meant, or the file stays as it is
+        convert(Source(path, text), Source(path, text).data, GoldenFile)
+        with open(path, "rb") as raw:
+            text = "\ufeff" + text if raw.read(3) == codecs.BOM_UTF8 else text
         if read_source(path, LARGEST_GOLDEN_FILE).text != source.text:
             raise UsageError(f"{path}: the file changed during the update", "run it again")
         write_whole(path, text, force=True)
@@ -161,7 +168,7 @@ def _locked(path: str) -> Iterator[None]:
         return
     import os
 
-    if not os.access(path, os.W_OK):
+    if not os.access(path, os.W_OK) or not os.stat(path).st_mode & 0o222:
         raise UsageError(
             f"{path}: the file is read-only", "make it writable, or leave --update out"
         )
@@ -196,8 +203,17 @@ def _value_spans(text: str) -> Iterator[tuple[tuple[str | int, ...], int, int]]:
     stack: list[tuple[tuple[str | int, ...], Any]] = [((), root)]
     while stack:
         path, node = stack.pop()
-        yield path, node.start_mark.index, node.end_mark.index
+        yield path, node.start_mark.index, _end(node)
         if isinstance(node, yaml.MappingNode):
             stack.extend(((*path, key.value), value) for key, value in node.value)
         elif isinstance(node, yaml.SequenceNode):
             stack.extend(((*path, number), item) for number, item in enumerate(node.value))
+
+
+def _end(node: Any) -> int:
+    """Return where a value ends: a block with its last value, not where the next thing starts."""
+    children = node.value if isinstance(node.value, list) else []
+    if not children or node.flow_style:
+        return int(node.end_mark.index)
+    last = children[-1]
+    return _end(last[1] if isinstance(last, tuple) else last)

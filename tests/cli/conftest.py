@@ -4,7 +4,9 @@ import io
 import json
 import os
 import re
+import signal
 import sys
+from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -167,3 +169,23 @@ def file(tmp_path):
 def process_environment():
     """Return the environment of a test's own processes: no steering, warnings as they are."""
     return {name: value for name, value in os.environ.items() if name not in STEERING}
+
+
+@pytest.fixture
+def within():
+    """Return a context that fails after so many seconds instead of hanging."""
+
+    @contextmanager
+    def limit(seconds):
+        def late(_number, _frame):
+            pytest.fail(f"still busy after {seconds} s")
+
+        before = signal.signal(signal.SIGALRM, late)
+        signal.alarm(seconds)
+        try:
+            yield
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, before)
+
+    return limit

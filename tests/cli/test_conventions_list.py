@@ -1,0 +1,28 @@
+import csv
+import io
+
+from dsv3calc.exit_status import ExitStatus
+
+NAMES = (
+    "matmul", "six-n", "twelve-l-h2", "causal", "full", "half", "naive", "absorbed",
+    "isca25-table2", "transformers",
+)  # fmt: skip
+
+
+def test_every_choice_and_bundle_is_listed(program):
+    text = program.ok("conventions", "list").out
+    assert all(name in text for name in NAMES)
+
+
+def test_in_other_formats(program):
+    rows = program.json("conventions", "list").data["rows"]
+    assert all(row for row in rows)
+    listed = list(csv.reader(io.StringIO(program.ok("conventions", "list", "--format", "csv").out)))
+    assert len(listed) == 1 + len(rows)
+    assert "| " in program.ok("conventions", "list", "--format", "markdown").out
+
+
+def test_wrong_arguments(program):
+    program.refused(ExitStatus.USAGE, "conventions", "list", "x")
+    program.refused(ExitStatus.USAGE, "conventions")
+    assert "conventions list" in program.refused(ExitStatus.USAGE, "conventions", "lst").err

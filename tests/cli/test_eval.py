@@ -1,0 +1,109 @@
+import csv
+import io
+import json
+import time
+
+import pytest
+
+from dsv3calc.exit_status import ExitStatus
+
+QUERIES = """\
+# the numbers of the paper
+params deepseek-v3
+
+dsv3calc kv deepseek-v3 --tokens 128k
+flops deepseek-v3 --phase decode
+compare deepseek-v3 llama-3.1-405b --hardware h800
+"""
+
+
+def test_a_document_on_each_line(program, file):
+    path = file("queries.txt", QUERIES)
+    found = program.ok("eval", path, "--json")
+    documents = [json.loads(line) for line in found.out.splitlines()]
+    assert [each["command"] for each in documents] == ["params", "kv", "flops", "compare"]
+    assert [each["query"]["line"] for each in documents] == [2, 4, 5, 6]
+    alone = program.json("params", "deepseek-v3").data
+    assert documents[0]["columns"] == alone["columns"]
+
+
+def test_stdin_and_line_endings(program):
+    found = program.ok("eval", "-", "--json", stdin=QUERIES.replace("\n", "\r\n"))
+    assert len(found.out.splitlines()) == 4
+
+
+def test_other_formats(program, file):
+    path = file("queries.txt", QUERIES)
+    rows = list(csv.DictReader(io.StringIO(program.ok("eval", path, "--format", "csv").out)))
+    total = next(r for r in rows if r["quantity"] == "parameters.total" and r["line"] == "2")
+    assert int(total["value"]) == 671_026_419_200
+    assert "70.27" in program.ok("eval", path).out or "68.6" in program.ok("eval", path).out
+    assert program.ok("eval", path, "--format", "markdown").out.count("**") > 2
+
+
+def test_into_a_file(program, file, tmp_path):
+    path = file("queries.txt", QUERIES)
+    program.ok("eval", path, "-o", "out.json")
+    assert len((tmp_path / "out.json").read_text("utf-8").splitlines()) == 4
+
+
+def test_one_wrong_line_and_nothing_is_answered(program, file):
+    path = file("queries.txt", QUERIES + "kv nope\nflops deepseek-v3 --phase trian\n")
+    found = program.refused(ExitStatus.INVALID_INPUT, "eval", path)
+    assert ":7: error: there is no model preset 'nope'" in found.err
+    assert ":8: error: --phase 'trian'" in found.err
+    assert "2 problems found" in found.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "parms deepseek-v3",
+        "params",
+        "params deepseek-v3 --json",
+        "params deepseek-v3 -o evil.json",
+        "params deepseek-v3 --nonsense",
+        "params deepseek-v3 --set hidden_size=7K",
+        "params 'deepseek-v3",
+        "params --help",
+        "params -h",
+        "--version",
+        "--help",
+        "--install-completion",
+        "presets list",
+        "import config.json",
+        "eval queries.txt",
+        "params \x1b[31m",
+        "params deepseek-v3\x00",
+        "params -",
+        "compare",
+    ],
+)
+def test_wrong_lines(program, file, tmp_path, line):
+    path = file("queries.txt", f"params deepseek-v3\n{line}\n")
+    found = program.refused(ExitStatus.INVALID_INPUT, "eval", path)
+    assert "queries.txt:2" in found.err
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["queries.txt"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"# nothing\n", b"params \xff\n", b"\x00" * 9])
+def test_wrong_files(program, file, content):
+    program.refused(ExitStatus.INVALID_INPUT, "eval", file("queries.txt", content))
+
+
+def test_no_such_file(program):
+    program.refused(ExitStatus.INVALID_INPUT, "eval", "nothing.txt")
+    program.refused(ExitStatus.INVALID_INPUT, "eval", "./")
+    program.refused(ExitStatus.USAGE, "eval")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["params " + "x" * 300_000, "params nope\n" * 20_000, "params deepseek-v3 --x\n" * 10_000],
+    ids=["long-line", "unknown-presets", "unknown-options"],
+)
+def test_hostile_files_end_soon(program, file, within, content):
+    begin = time.monotonic()
+    with within(10):
+        program.refused(ExitStatus.INVALID_INPUT, "eval", file("queries.txt", content))
+    assert time.monotonic() - begin < 10

@@ -1,0 +1,80 @@
+import os
+import time
+
+import pytest
+
+from dsv3calc.exit_status import ExitStatus
+
+MODELS = {
+    "deepseek-v3", "deepseek-v3.2", "deepseek-v2", "deepseek-v2-lite", "deepseek-llm-67b",
+    "llama-3.1-8b", "llama-3.1-70b", "llama-3.1-405b", "llama-2-70b", "qwen2.5-7b", "qwen2.5-72b",
+    "qwen-72b", "qwen3-32b", "qwen3-235b-a22b", "mixtral-8x7b", "kimi-k2", "glm-4.5",
+    "gpt-oss-120b", "gemma-3-27b", "llama-4-maverick", "mistral-7b",
+}  # fmt: skip
+HARDWARE = {
+    "h800", "h100", "h200", "h20", "a100-80g", "b200", "gb200-nvl72", "mi300x", "ascend-910c",
+}  # fmt: skip
+
+
+def test_all_kinds(program):
+    rows = program.json("presets", "list").data["rows"]
+    assert {row["kind"] for row in rows} >= {
+        "model", "hardware", "precision", "kv_format", "comparison",
+    }  # fmt: skip
+    names = {kind: {r["name"] for r in rows if r["kind"] == kind} for kind in ("model", "hardware")}
+    assert names["model"] >= MODELS
+    assert names["hardware"] >= HARDWARE
+
+
+@pytest.mark.parametrize("word", ["models", "model"])
+def test_one_kind(program, word):
+    rows = program.json("presets", "list", word).data["rows"]
+    assert {row["kind"] for row in rows} == {"model"}
+    assert next(r for r in rows if r["name"] == "deepseek-v3")["aliases"] == ["deepseek-r1"]
+
+
+def test_names_alone(program):
+    assert set(program.ok("presets", "list", "hardware", "--names").out.split()) >= HARDWARE
+
+
+def test_nothing_of_that_kind_elsewhere_is_no_error(program, tmp_path):
+    (tmp_path / "presets" / "models").mkdir(parents=True)
+    rows = program.json("presets", "list", "models", "--preset-path", "presets").data["rows"]
+    assert {row["name"] for row in rows} >= MODELS
+
+
+def test_an_unknown_kind(program):
+    found = program.refused(ExitStatus.USAGE, "presets", "list", "modls")
+    assert "did you mean 'models'" in found.err
+
+
+def test_a_preset_path_that_does_not_exist_is_said(program):
+    found = program("presets", "list", "models", "--preset-path", "nowhere")
+    assert "nowhere" in found.err + found.out
+
+
+def test_hostile_files_are_listed_without_harm(program, file, tmp_path, preset_text):
+    folder = tmp_path / "mine" / "models"
+    file("mine/models/good.yaml", preset_text("models", "llama-3.1-8b"))
+    file("mine/models/broken.yaml", "a: [")
+    file("mine/models/binary.yaml", b"\xff\xfe\x00")
+    file("mine/models/evil\x1b[31m.yaml", "title: x\x1b[31m\n")
+    (folder / "folder.yaml").mkdir()
+    (folder / "loop.yaml").symlink_to("loop.yaml")
+    found = program.ok("presets", "list", "models", "--preset-path", "mine")
+    assert "good" in found.out
+    assert "\x1b" not in found.out
+    for form in ("csv", "markdown"):
+        listed = program.ok("presets", "list", "--preset-path", "mine", "--format", form)
+        assert "\x1b" not in listed.out
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_among_the_presets_does_not_hang(program, file, preset_text, within):
+    os.mkfifo(file("mine/models/good.yaml", preset_text("models", "qwen-72b")).with_name("p.yaml"))
+    begin = time.monotonic()
+    with within(5):
+        program.ok("presets", "list", "models", "--preset-path", "mine")
+        program.refused(ExitStatus.USAGE, "params", "nope", "--preset-path", "mine")
+        assert program("params", "p", "--preset-path", "mine").status != ExitStatus.OK
+    assert time.monotonic() - begin < 5

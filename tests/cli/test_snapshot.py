@@ -1,0 +1,73 @@
+"""``dsv3calc snapshot``: goldens that the next check keeps."""
+
+import pytest
+
+from dsv3calc.__main__ import run
+from dsv3calc.exit_status import ExitStatus
+
+
+@pytest.fixture
+def call(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def called(*arguments):
+        status = run(list(arguments))
+        found = capsys.readouterr()
+        assert "Traceback" not in found.err
+        assert "internal error" not in found.err
+        return status, found.out, found.err
+
+    return called
+
+
+def test_to_the_screen_and_to_a_file(call, tmp_path):
+    queries = ("snapshot", "kv deepseek-v3", "params deepseek-v3 --variant checkpoint")
+    status, out, _ = call(*queries)
+    assert status == ExitStatus.OK
+    assert '    expect: 70272\n    unit: "B/token"\n' in out
+    assert call(*queries, "-o", "numbers.yaml")[0] == ExitStatus.OK
+    assert (tmp_path / "numbers.yaml").read_text() == out
+    assert call("check", "numbers.yaml")[0] == ExitStatus.OK
+
+
+def test_an_existing_file_is_not_overwritten(call, tmp_path):
+    (tmp_path / "numbers.yaml").write_text("mine")
+    status, _, err = call("snapshot", "kv deepseek-v3", "-o", "numbers.yaml")
+    assert status == ExitStatus.USAGE
+    assert "the file exists" in err
+    assert (tmp_path / "numbers.yaml").read_text() == "mine"
+
+
+def test_chosen_quantities(call):
+    status, out, _ = call(
+        "snapshot", "params deepseek-v3", "--quantity", "weights.*", "--quantity", "parameters.mtp"
+    )
+    assert status == ExitStatus.OK
+    assert 'quantity: "weights.bytes"' in out
+    assert 'quantity: "parameters.mtp"' in out
+    assert 'quantity: "parameters.total"' not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "QUERY"),
+        (("kv deepseek-v9",), "deepseek-v9"),
+        (("kv deepseek-v3", "kv  deepseek-v3"), "given twice"),
+        (("kv deepseek-v3", "--quantity", "nothing.*"), "matches no quantity"),
+        (("kv deepseek-v3 --json",), "output options"),
+        (("check numbers.yaml",), "no query"),
+    ],
+)
+def test_what_is_refused(call, arguments, words):
+    status, out, err = call("snapshot", *arguments)
+    assert status == ExitStatus.USAGE
+    assert words in err
+    assert not out
+
+
+def test_what_if_queries_are_kept_as_typed(call):
+    status, out, _ = call("snapshot", "kv deepseek-v3 --set kv_lora_rank=256 --tokens 8Ki")
+    assert status == ExitStatus.OK
+    assert 'query: "kv deepseek-v3 --set kv_lora_rank=256 --tokens 8Ki"' in out
+    assert '"model.groups.0.attention.kv_lora_rank": 256' in out
