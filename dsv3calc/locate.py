@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from dsv3calc.diagnostics import quote
+from dsv3calc.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -62,11 +65,18 @@ def search_path(preset_path: str | None = None) -> list[Place]:
 
     ``--preset-path``, then ``DSV3CALC_PATH`` (several, separated as in PATH), then the nearest
     ``presets/`` upward from the working directory, then the user's configuration, then the
-    shipped ones. An explicitly named directory is kept also when it does not exist, so that the
-    search can say so.
+    shipped ones. As in PATH, a directory of the variable that does not exist is passed over, and
+    told where a name is not found.
+
+    Raises
+    ------
+    UsageError
+        If the directory of ``--preset-path`` does not exist.
     """
     places = []
-    if preset_path:
+    if preset_path is not None:
+        if not os.path.isdir(preset_path):
+            raise UsageError(f"--preset-path {quote(preset_path)}: there is no such directory")
         places.append(Place("--preset-path", preset_path))
     entries = os.environ.get(PRESET_PATH_VARIABLE, "").split(os.pathsep)
     places.extend(Place(PRESET_PATH_VARIABLE, entry) for entry in entries if entry)
@@ -112,23 +122,24 @@ def listing(kind: str, preset_path: str | None = None) -> dict[str, tuple[Place,
     """Return the winning file of every preset name of a kind, by name; opens no file."""
     found: dict[str, tuple[Place, str]] = {}
     for place in search_path(preset_path):
+        folder = f"{place.directory}/{FOLDERS[kind]}"
         try:
-            with os.scandir(f"{place.directory}/{FOLDERS[kind]}") as entries:
-                names = sorted(entry.name for entry in entries if entry.is_file())
+            names = sorted(os.listdir(folder))
         except OSError:  # a place without this kind
             continue
         for file in names:
             name, ending = file[:-5], file[-5:]
-            if ending == ".yaml" and name not in found:
-                found[name] = place, f"{place.directory}/{FOLDERS[kind]}/{file}"
+            path = f"{folder}/{file}"
+            # what is not a regular file (a pipe, a loop of links) could not be read either
+            if ending == ".yaml" and name not in found and os.path.isfile(path):
+                found[name] = place, path
     return dict(sorted(found.items()))
 
 
-def missing_places(preset_path: str | None) -> list[str]:
-    """Return explicitly named presets directories that do not exist."""
+def missing_places() -> list[str]:
+    """Return the directories of the environment's variable that do not exist."""
     return [
         f"{place.why} {place.directory}"
-        for place in search_path(preset_path)
-        if place.why in ("--preset-path", PRESET_PATH_VARIABLE)
-        and not os.path.isdir(place.directory)
+        for place in search_path()
+        if place.why == PRESET_PATH_VARIABLE and not os.path.isdir(place.directory)
     ]

@@ -22,13 +22,15 @@ T = TypeVar("T")
 ENDINGS = (".yaml", ".yml", ".json")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 LONGEST_NAME = 100
+KEYS_NOT_IGNORED = ("model_type", "text_config")
+"""Keys of a config.json without which it cannot be read."""
 _MOST_CACHED = 256
 
 
 class Preset(Generic[T]):
     """A loaded preset: its value, the file it came from, and what a reader must know of it.
 
-    ``place`` says why this file won; ``assumptions`` lists (field, text) of values that nothing
+    ``assumptions`` lists (field, text) of values that nothing
     published states; ``imported`` is our plain data where the file is Hugging Face's.
     """
 
@@ -39,17 +41,15 @@ class Preset(Generic[T]):
         "kind",
         "name",
         "path",
-        "place",
         "source",
         "value",
         "warnings",
     )
 
-    def __init__(self, kind: str, name: str, path: str, place: str, source: Source) -> None:
+    def __init__(self, kind: str, name: str, path: str, source: Source) -> None:
         self.kind = kind
         self.name = name
         self.path = path
-        self.place = place
         self.source = source
         self.value: T = None  # type: ignore[assignment] # set by the loader, once converted
         self.assumptions: list[tuple[str, str]] = []
@@ -111,38 +111,36 @@ def load(
     InvalidInput
         If the file is not a valid preset, with every problem in it.
     """
-    if preset_path is not None and not os.path.isdir(preset_path):
-        raise UsageError(f"--preset-path {describe(preset_path)}: there is no such directory")
-    place, path = _known_place(kind, reference, preset_path)
+    path = _known_path(kind, reference, preset_path)
     if path == "-":
-        return _read(kind, "-", place, read_source("-"), overrides, ignore_keys)
+        return _read(kind, "-", read_source("-"), overrides, ignore_keys)
     try:
         state = os.stat(path)
     except OSError:
-        return _read(kind, path, place, read_source(path), overrides, ignore_keys)
+        return _read(kind, path, read_source(path), overrides, ignore_keys)
     key = (kind, path, state.st_mtime_ns, state.st_size, tuple(overrides), tuple(ignore_keys))
     cached = _CACHE.get(key)
     if cached is None:
-        cached = _read(kind, path, place, read_source(path), overrides, ignore_keys)
+        cached = _read(kind, path, read_source(path), overrides, ignore_keys)
         if len(_CACHE) >= _MOST_CACHED:
             _CACHE.clear()
         _CACHE[key] = cached
     return cached
 
 
-_PLACES: dict[tuple[Any, ...], tuple[str, str]] = {}
+_PATHS: dict[tuple[Any, ...], str] = {}
 
 
-def _known_place(kind: str, reference: str, preset_path: str | None) -> tuple[str, str]:
-    """Resolve a reference, remembering names for as long as the surroundings stay the same."""
+def _known_path(kind: str, reference: str, preset_path: str | None) -> str:
+    """Return the file of a reference, remembering names for as long as the surroundings stay the same."""
     if is_path(reference):
-        return resolve(kind, reference, preset_path)
+        return resolve(kind, reference, preset_path)[1]
     key = (kind, reference, preset_path, locate.surroundings())
-    found = _PLACES.get(key)
-    if found is None or not os.path.exists(found[1]):
-        if len(_PLACES) >= _MOST_CACHED:
-            _PLACES.clear()
-        found = _PLACES[key] = resolve(kind, reference, preset_path)
+    found = _PATHS.get(key)
+    if found is None or not os.path.exists(found):
+        if len(_PATHS) >= _MOST_CACHED:
+            _PATHS.clear()
+        found = _PATHS[key] = resolve(kind, reference, preset_path)[1]
     return found
 
 
@@ -187,7 +185,7 @@ def _unknown(kind: str, name: str, preset_path: str | None) -> UsageError:
     close = suggest(name, known)
     words = kind.replace("_", " ")
     message = f"there is no {words} preset '{describe(name)}'"
-    missing = locate.missing_places(preset_path)
+    missing = locate.missing_places()
     if missing:
         message += f" (and no directory {', '.join(describe(each) for each in missing)})"
     hint = f"did you mean '{close}'? " if close else ""
@@ -200,20 +198,22 @@ def _unknown(kind: str, name: str, preset_path: str | None) -> UsageError:
 def _read(
     kind: str,
     path: str,
-    place: str,
     source: Source,
     overrides: Sequence[Override],
     ignore_keys: Sequence[str],
 ) -> Preset[Any]:
     data = source.data
     told: list[str] | None = None
-    preset: Preset[Any] = Preset(kind, "", path, place, source)
+    preset: Preset[Any] = Preset(kind, "", path, source)
     if path == "-" and source.text.lstrip()[:1] == "{":
         source = preset.source = Source(source.name, source.text, "json")
         data = source.data
     if kind == "model" and _is_huggingface(source, data):
         from dsv3calc.importers.huggingface import import_config
 
+        for key in KEYS_NOT_IGNORED:
+            if key in ignore_keys:
+                raise UsageError(f"--ignore-key {key}: this key cannot be passed over")
         imported = import_config(source, ignore_keys=ignore_keys)
         data = preset.imported = imported.data
         told = imported.assumptions

@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if missing:
         raise pytest.UsageError(f"--dsv3calc: there is no file or directory {missing[0]}")
     try:
-        files = [os.path.abspath(file) for file in golden_files(full)]
+        files = list(dict.fromkeys(os.path.abspath(file) for file in golden_files(full)))
     except InvalidInput as error:
         raise pytest.UsageError(f"--dsv3calc: {error}") from None
     config.stash[GIVEN] = files

@@ -17,7 +17,6 @@ from fresh import write
 
 from dsv3calc.docstring import dedented
 from dsv3calc.ledger import RULES
-from dsv3calc.locate import FOLDERS
 from dsv3calc.quantity import DIMENSIONS, LONGEST_TEXT
 from dsv3calc.schema.comparison import Comparison
 from dsv3calc.schema.fields import Kind

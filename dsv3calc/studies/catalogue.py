@@ -164,6 +164,7 @@ def show_preset(reference: str, kind: str | None, preset_path: str | None) -> An
     ]
     answer.text = preset.source.text
     answer.cite(preset)
+    answer.assumptions.clear()  # the text itself says what is assumed
     return answer
 
 

@@ -234,7 +234,7 @@ def _matches(row: Row, pattern: str) -> bool:
 
 def _broken_file(path: str, error: InvalidInput) -> Iterator[Row]:
     for problem in error.problems:
-        golden = Golden(query="the file", quantity="every row", expect=0)
+        golden = Golden(query="(file)", quantity="(file)", expect=0)
         row = Row(Source(path, ""), 0, golden)
         row.status, row.message = "broken", problem_text(problem)
         row.line = problem.line or 1

@@ -7,7 +7,8 @@ from typing import Any
 
 from dsv3calc import presets
 from dsv3calc.diagnostics import quote
-from dsv3calc.errors import UsageError
+from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.source import Source
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.catalogue import flatten
 
@@ -55,6 +56,19 @@ def to_yaml(data: dict[str, Any]) -> str:
     """Write plain data as YAML that the strict reader reads back equal."""
     import yaml
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(data, Dumper=dumper, sort_keys=False, allow_unicode=True, width=90)
-    return text
+    class Dumper(yaml.SafeDumper):
+        """Writes every value where it stands, and quotes what YAML 1.2 would take for a number."""
+
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the dumper's signature
+            return True
+
+    def text(dumper: Any, value: str) -> Any:
+        try:
+            same = bool(value.strip()) and Source("", value, "yaml").data == value
+        except InvalidInput:  # not plain YAML at all: a colon, a bracket, a quote
+            same = False
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=None if same else '"')
+
+    Dumper.add_representer(str, text)
+    written: str = yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=90)
+    return written

@@ -126,6 +126,12 @@ def program(capsys, monkeypatch):
 
 
 @pytest.fixture
+def schema():
+    """Return the judge of a published schema, by name."""
+    return validator
+
+
+@pytest.fixture
 def config():
     """Return the path of a Hugging Face config.json by model_type."""
     return lambda name: CONFIGS / f"{name}.json"

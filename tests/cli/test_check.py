@@ -259,7 +259,7 @@ def test_hostile_texts_are_shown_escaped(folder, call):
         'goldens: [{query: "kv deepseek-v3 --tokens 4\\u001b[31m", quantity: "q\\u0007", '
         'expect: 1, note: "\\u001b]0;title\\u0007"}]'
     )
-    for form in ("table", "markdown", "github", "csv"):
+    for form in ("table", "markdown", "github", "junit"):
         status, out, err = call("numbers.yaml", "--format", form)
         assert status == ExitStatus.INVALID_INPUT
         assert "\x1b" not in out + err

@@ -37,9 +37,10 @@ def test_fields_in_base_units(program):
 def test_a_name_of_several_kinds(program):
     found = program.refused(ExitStatus.USAGE, "presets", "show", "bf16")
     assert "--kind precision" in found.err
-    assert program.json("presets", "show", "bf16", "--kind", "kv_format").data["query"][
-        "kind"
-    ] == "kv_format"
+    assert (
+        program.json("presets", "show", "bf16", "--kind", "kv_format").data["query"]["kind"]
+        == "kv_format"
+    )
 
 
 @pytest.mark.parametrize(

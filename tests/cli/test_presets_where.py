@@ -58,7 +58,9 @@ def test_it_tells_of_a_broken_file_that_wins(program, file):
     assert "mine/models/deepseek-v3.yaml" in found.out + found.err
 
 
-@pytest.mark.parametrize("name", ["nope", "bf16", "../x.y", "CON", "a" * 5000, "é中", "\x1b[31m", ""])
+@pytest.mark.parametrize(
+    "name", ["nope", "bf16", "../x.y", "CON", "a" * 5000, "é中", "\x1b[31m", ""]
+)
 def test_wrong_names(program, name):
     found = program("presets", "where", name)
     assert found.status in (ExitStatus.USAGE, ExitStatus.INVALID_INPUT)

@@ -95,15 +95,13 @@ def test_a_drifted_number(write):
             ["2 columns", "deepseek-v3, qwen2.5-72b"],
         ),
         (
-            "{query: compare deepseek-v3 qwen2.5-72b, quantity: parameters.total, expect: 1, "
-            "column: qwen2.5-27b}",
+            "{query: compare deepseek-v3 qwen2.5-72b, column: qwen2.5-27b, quantity: q, expect: 1}",
             ["no column 'qwen2.5-27b'", "did you mean 'qwen2.5-72b'"],
         ),
         ("{query: {command: kv}, quantity: kv_cache.bytes, expect: 1}", ["MODEL"]),
         ("{query: {model: deepseek-v3}, quantity: kv_cache.bytes, expect: 1}", []),
         (
-            "{query: {command: kv, model: deepseek-v3, tokn: 3}, quantity: kv_cache.bytes, "
-            "expect: 1}",
+            "{query: {command: kv, model: deepseek-v3, tokn: 3}, quantity: q, expect: 1}",
             ["tokn"],
         ),
     ],
@@ -125,7 +123,7 @@ def test_a_row_that_cannot_be_checked_is_broken(write, row, words):
         ("rows: []\n", "goldens"),
         (
             "goldens: [{query: kv x, quantity: q, expect: 1, tolerance: {rell: 0.1}}]",
-            "did you mean: rel",
+            "did you mean 'rel'",
         ),
         (
             "goldens: [{query: kv x, quantity: q, expect: 1, tolerance: {}}]",
@@ -157,8 +155,11 @@ def test_a_row_that_cannot_be_checked_is_broken(write, row, words):
         ),
         (
             "goldens: [{query: kv x, quantity: q, expected: 3}]",
-            "did you mean: expect",
+            "did you mean 'expect'",
         ),
+        ("goldens: [{query: kv -, quantity: q, expect: 3}]", "standard input"),
+        ("goldens: [{query: {command: kv, model: '-'}, quantity: q, expect: 3}]", "standard input"),
+        ("goldens: [{query: {command: kv, model: {a: 3}}, quantity: q, expect: 3}]", "no text"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_broken(write, text, words):
@@ -227,6 +228,13 @@ def test_one_broken_file_does_not_hide_another(write):
         ),
         ({"command": "params", "model": "my model.yaml"}, "params 'my model.yaml'"),
         ({"command": "compare", "models": ["a", "b"], "batch": 4}, "compare a b --batch 4"),
+        # as --json prints a query: fields whose option has another name
+        (
+            {"command": "flops", "model": "x", "sequence": 8, "library": "transformers"},
+            "flops x --seq 8 --as transformers",
+        ),
+        ({"command": "kv", "model": "x", "ignore_keys": ["a"]}, "kv x --ignore-key a"),
+        ({"command": "compare", "rows": ["weights", "flops"]}, "compare --rows weights,flops"),
     ],
 )
 def test_a_query_as_a_command_line(query, text):
@@ -256,6 +264,26 @@ def test_structured_queries_are_answered_as_the_command_line_is(write):
         """)
     )
     assert [(row.status, row.message) for row in rows] == [("kept", "")] * 4
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "flops deepseek-v3 --phase decode --past 8192 --batch 4 --mla naive --with-mtp",
+        "flops deepseek-v3 --seq 128 --as transformers --last-logit",
+        "kv deepseek-v3 --tokens 32Ki --kv-dtype fp8-mla --page-size 64",
+        "params deepseek-v3 --exclude embedding --exclude head --set num_experts_per_tok=4",
+        "compare deepseek-v3 qwen2.5-72b --rows weights,kv_cache --baseline qwen2.5-72b",
+    ],
+)
+def test_the_query_that_json_prints_is_a_golden_query(query):
+    found = answer(query)
+    printed = {"command": found.command, **found.query}
+    again = answer(query_text(printed))
+    assert again.columns[0].ledger.named().keys() == found.columns[0].ledger.named().keys()
+    assert [line.value for line in again.columns[0].ledger.lines] == [
+        line.value for line in found.columns[0].ledger.lines
+    ]
 
 
 def test_only_some_rows(write):

@@ -294,15 +294,15 @@ def test_a_wrong_field_of_a_file_is_found(written, before, after, message):
         ("baseline: MHA", "baseline: GQA", "choose one of"),
         ("attention=mha", "attention=gqa:7", "do not divide"),
         ("num_experts_per_tok", "num_expert_per_tok", "num_expert_per_tok"),
-        ("rows: [parameters", "rows: [params", "choose among"),
+        ("rows: [parameters", "rows: [params", "not one of its values"),
         ("hardware: h800", "hardware: h801", "no hardware preset"),
     ],
 )
 def test_a_wrong_name_in_a_file_is_refused(written, before, after, message):
     assert before in FILE
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises((UsageError, InvalidInput)) as caught:
         dsv3calc.answer(f"compare {written(FILE.replace(before, after))}")
-    assert message in caught.value.message
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["mla-vs-gqa", "dense-vs-moe", "fp8-vs-bf16"])

@@ -14,6 +14,7 @@ from dsv3calc.studies.check import check_rows, load_goldens
 from dsv3calc.studies.snapshot import replace_values, snapshot_text, update_file
 
 KV = "kv deepseek-v3"
+MOVED = "goldens: [{query: kv deepseek-v3, quantity: kv_cache.bytes, expect: 1}]\n"
 
 
 @pytest.fixture
@@ -144,6 +145,12 @@ def test_line_ends_stay(file, end):
     assert file.read_bytes() == end.join(lines).replace(" 1 #", " 287834112 #").encode()
 
 
+def test_a_byte_order_mark_stays(file):
+    file.write_bytes(b"\xef\xbb\xbf" + MOVED.encode())
+    assert update(file) == 1
+    assert file.read_bytes() == b"\xef\xbb\xbf" + MOVED.replace(": 1}", ": 287834112}").encode()
+
+
 def test_a_file_without_a_last_line_end(file):
     file.write_bytes(b"goldens: [{query: kv deepseek-v3, quantity: kv_cache.bytes, expect: 1}]")
     assert update(file) == 1
@@ -200,9 +207,6 @@ def test_bounds_are_never_updated(file):
     assert os.stat(file).st_ino == before
 
 
-MOVED = "goldens: [{query: kv deepseek-v3, quantity: kv_cache.bytes, expect: 1}]\n"
-
-
 def test_immutable_goldens_refuse(file):
     write(file, "immutable: true\n" + MOVED)
     with pytest.raises(UsageError, match="immutable"):
@@ -212,8 +216,10 @@ def test_immutable_goldens_refuse(file):
 
 def test_a_read_only_file_is_refused(file, monkeypatch):
     write(file, MOVED)
-    file.chmod(0o444)
-    # root may write everything: what access says is what another user would hear
+    file.chmod(0o444)  # also for root, who may write everything
+    with pytest.raises(UsageError, match="read-only"):
+        update(file)
+    file.chmod(0o644)
     monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK or path != str(file))
     with pytest.raises(UsageError, match="read-only"):
         update(file)

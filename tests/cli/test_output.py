@@ -1,0 +1,415 @@
+import csv
+import errno
+import fcntl
+import io
+import os
+import pty
+import re
+import select
+import stat
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+import pytest
+
+from dsv3calc.cli import COMMANDS
+from dsv3calc.exit_status import ExitStatus
+
+QUERIES = {
+    "params": ["params", "deepseek-v3"],
+    "flops": ["flops", "deepseek-v3", "--phase", "decode"],
+    "kv": ["kv", "gemma-3-27b", "--fit", "40GiB"],
+    "compare": ["compare", "deepseek-v3", "gpt-oss-120b", "--hardware", "h800"],
+    "presets list": ["presets", "list"],
+    "presets show": ["presets", "show", "h800"],
+    "presets where": ["presets", "where", "deepseek-v3"],
+    "presets diff": ["presets", "diff", "deepseek-v3", "kimi-k2"],
+    "conventions list": ["conventions", "list"],
+}
+EVERY = pytest.mark.parametrize("arguments", QUERIES.values(), ids=QUERIES)
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "dsv3calc", *map(str, arguments)]
+
+
+# --- formats --------------------------------------------------------------------------------
+
+
+@EVERY
+def test_json_follows_the_published_schema(program, schema, arguments):
+    data = program.json(*arguments).data
+    schema("answer").validate(data)
+    assert data["schema_version"] == 1
+    assert [data["command"]] == [name for name, query in QUERIES.items() if query == arguments]
+    for column in data["columns"]:
+        assert column["values"].keys() == column["units"].keys()
+
+
+@EVERY
+def test_both_ways_to_ask_for_json(program, arguments):
+    long, short = (
+        program.ok(*arguments, *option).out for option in (["--format", "json"], ["--json"])
+    )
+    assert long == short
+    assert program.ok(*arguments, "--json", "--format", "json").out == short
+
+
+@EVERY
+def test_csv_has_the_numbers_of_json(program, arguments):
+    data = program.json(*arguments).data
+    rows = list(csv.reader(io.StringIO(program.ok(*arguments, "--format", "csv").out)))
+    assert len({len(row) for row in rows}) == 1
+    if data["rows"]:
+        assert rows[0] == list(data["rows"][0])
+        assert len(rows) == 1 + len(data["rows"])
+        return
+    assert rows[0] == ["quantity", "unit", *(column["id"] for column in data["columns"])]
+    found = {row[0]: row[2:] for row in rows[1:]}
+    for number, column in enumerate(data["columns"]):
+        for name, value in column["values"].items():
+            assert found[name][number] == str(value)
+
+
+@EVERY
+def test_markdown_is_tables(program, arguments):
+    text = program.ok(*arguments, "--format", "markdown").out
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert any(set(line) <= set("|:- ") for line in tables)
+    assert "\x1b" not in text
+
+
+@EVERY
+def test_the_table_has_no_ragged_ends(program, arguments):
+    text = program.ok(*arguments).out
+    assert text.endswith("\n")
+    if arguments[:2] != ["presets", "show"]:
+        assert all(line == line.rstrip() for line in text.splitlines())
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("name", ["params", "flops", "kv", "compare"])
+def test_exact_numbers(program, name):
+    values = program.json(*QUERIES[name]).values
+    text = program.ok(*QUERIES[name], "--exact").out
+    rounded = program.ok(*QUERIES[name]).out
+    integers = [f"{value:,}" for value in values.values() if type(value) is int and value > 10**6]
+    assert any(number in text for number in integers)
+    assert not any(number in rounded for number in integers)
+
+
+def test_both_formats_contradict_each_other(program):
+    program.refused(ExitStatus.USAGE, "params", "deepseek-v3", "--json", "--format", "csv")
+    found = program("params", "deepseek-v3", "--format", "xml")
+    assert found.status == ExitStatus.USAGE
+    assert "table, json, csv, markdown" in found.err
+
+
+def test_texts_of_a_preset_are_only_texts(program, file, preset_text):
+    title = r"a|b [bold]x[/bold] <b> \x1b[31m\u202e"
+    text = preset_text("models", "llama-2-70b")
+    path = file("t.yaml", re.sub("(?m)^title:.*$", lambda _: f'title: "{title}"', text))
+    assert r"a|b [bold]x[/bold] <b> \x1b[31m\u202e" in program.ok("params", path).out
+    assert r"a\|b" in program.ok("params", path, "--format", "markdown").out
+    assert "<b>" not in program.ok("params", path, "--format", "markdown").out
+    assert program.json("params", path).data["columns"][0]["title"].startswith("a|b [bold]")
+
+
+@pytest.mark.parametrize("title", ["=cmd()", "+1", "-1", "@x", "\\e[31mred"])
+def test_csv_is_safe_in_a_spreadsheet(program, file, title):
+    text = (
+        f'name: m\ntitle: T\nrows: [kv_cache]\ndesigns: [{{model: qwen-72b, title: "{title}"}}]\n'
+    )
+    out = program.ok("compare", file("m.yaml", text), "--format", "csv").out
+    heading = next(csv.reader(io.StringIO(out)))[2]
+    assert heading[0] not in "=+-@\x1b"
+    assert "\x1b" not in out
+
+
+# --- -o -------------------------------------------------------------------------------------
+
+
+def test_a_file_gets_what_stdout_would(program, tmp_path):
+    for form in ("table", "json", "csv", "markdown"):
+        shown = program.ok(*QUERIES["kv"], "--format", form).out
+        found = program.ok(*QUERIES["kv"], "--format", form, "-o", f"{form}.txt")
+        assert found.out == ""
+        assert "wrote" in found.err
+        assert (tmp_path / f"{form}.txt").read_text("utf-8") == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("x.json", "json"), ("x.csv", "csv"), ("x.md", "markdown"), ("x", "table")]
+)
+def test_the_ending_tells_the_format(program, tmp_path, name, form):
+    program.ok(*QUERIES["kv"], "-o", name)
+    assert (tmp_path / name).read_text("utf-8") == program.ok(*QUERIES["kv"], "--format", form).out
+
+
+def test_an_existing_file_is_kept(program, file, tmp_path):
+    path = file("there.json", "precious")
+    found = program.refused(ExitStatus.USAGE, *QUERIES["kv"], "-o", path)
+    assert "--force" in found.err
+    assert path.read_text("utf-8") == "precious"
+    program.ok(*QUERIES["kv"], "-o", path, "--force")
+    assert path.read_text("utf-8").startswith("{")
+    assert [each.name for each in tmp_path.iterdir()] == ["there.json"]
+
+
+def test_a_link_is_followed_and_not_overwritten_unasked(program, file, tmp_path):
+    path = file("there.json", "precious")
+    link = tmp_path / "link.json"
+    link.symlink_to("there.json")
+    program.refused(ExitStatus.USAGE, *QUERIES["kv"], "-o", link)
+    program.ok(*QUERIES["kv"], "-o", link, "--force")
+    assert link.is_symlink()
+    assert path.read_text("utf-8").startswith("{")
+    dangling = tmp_path / "dangling"
+    dangling.symlink_to("nothing")
+    program.refused(ExitStatus.USAGE, *QUERIES["kv"], "-o", dangling)
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_permissions(program, file, tmp_path):
+    old = os.umask(0o027)
+    try:
+        program.ok(*QUERIES["kv"], "-o", "new")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
+    path = file("there", "x")
+    path.chmod(0o600)
+    program.ok(*QUERIES["kv"], "-o", path, "--force")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_nothing_is_written_where_the_query_fails(program, tmp_path):
+    program.refused(ExitStatus.USAGE, "params", "nope", "-o", "x.json")
+    program.refused(ExitStatus.USAGE, "params", "nope", "-o", "x.json", "--force")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "place", ["", "./", "folder", "nowhere/x", "nowhere/", "there/x", "n" * 300, "/proc/x", "a\0b"]
+)
+@pytest.mark.parametrize("force", [[], ["--force"]], ids=["kept", "forced"])
+def test_places_that_cannot_be_written(program, file, tmp_path, place, force):
+    file("there", "x")
+    (tmp_path / "folder").mkdir()
+    found = program.refused(ExitStatus.USAGE, *QUERIES["kv"], "-o", place, *force)
+    assert "-o" in found.err
+    assert len(found.err) < 1000
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "there"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder(program, tmp_path):
+    (tmp_path / "folder").mkdir(mode=0o555)
+    program.refused(ExitStatus.USAGE, *QUERIES["kv"], "-o", "folder/x")
+
+
+def test_control_characters_in_a_file_name(program):
+    found = program.ok(*QUERIES["kv"], "-o", "evil\x1b[31m.json")
+    assert "\x1b" not in found.err
+
+
+def test_the_minus_is_no_file(program, tmp_path):
+    found = program(*QUERIES["kv"], "-o", "-")
+    assert found.status in (ExitStatus.OK, ExitStatus.USAGE)
+    assert not (tmp_path / "-").exists()
+    assert bool(found.out) == (found.status == ExitStatus.OK)
+
+
+def test_force_alone(program):
+    assert "-o" in program.refused(ExitStatus.USAGE, *QUERIES["kv"], "--force").err
+
+
+def test_a_device_is_written_to_and_stays(program):
+    program.refused(ExitStatus.USAGE, *QUERIES["kv"], "-o", "/dev/null")
+    program.ok(*QUERIES["kv"], "-o", "/dev/null", "--force")
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_device(program):
+    found = program(*QUERIES["kv"], "-o", "/dev/full", "--force")
+    assert found.status in (ExitStatus.USAGE, ExitStatus.INVALID_INPUT)
+    assert "/dev/full" in found.err
+
+
+# --- streams --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["params", "deepseek-v3"],
+        ["compare", "deepseek-v3", "--json"],
+        ["presets", "show", "deepseek-v3"],
+        [],
+        ["--help"],
+        ["params", "-h"],
+        ["--version"],
+    ],
+    ids=" ".join,
+)
+def test_a_closed_pipe_is_no_error(process_environment, tmp_path, arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        found = subprocess.run(
+            command(*arguments), stdout=writing, stderr=subprocess.PIPE,
+            env=process_environment, cwd=tmp_path, check=False, timeout=30,
+        )  # fmt: skip
+    finally:
+        os.close(writing)
+    assert found.stderr == b""
+    assert found.returncode == ExitStatus.OK
+
+
+def shell(line, environment, cwd):
+    words = line.replace("DSV3CALC", " ".join(command()))
+    return subprocess.run(
+        ["/bin/sh", "-c", words], capture_output=True, env=environment, cwd=cwd,
+        check=False, timeout=30, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("rest", ["params deepseek-v3", "kv deepseek-v3 --json", "", "--version"])
+def test_closed_stdout(process_environment, tmp_path, rest):
+    found = shell(f"DSV3CALC {rest} >&-", process_environment, tmp_path)
+    assert found.returncode in (ExitStatus.OK, ExitStatus.INVALID_INPUT)
+    assert "Traceback" not in found.stderr
+
+
+def test_closed_stdout_with_a_file(process_environment, tmp_path):
+    found = shell("DSV3CALC kv deepseek-v3 -o x.json >&-", process_environment, tmp_path)
+    assert found.returncode == ExitStatus.OK
+    assert (tmp_path / "x.json").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("rest", ["params nope", "params nope --json"])
+def test_errors_that_nobody_can_read(process_environment, tmp_path, rest, redirection):
+    found = shell(f"DSV3CALC {rest} {redirection}", process_environment, tmp_path)
+    assert found.returncode == ExitStatus.USAGE
+    assert found.stdout == ""
+
+
+def test_closed_stderr_leaves_stdout_alone(process_environment, tmp_path):
+    line = "DSV3CALC kv deepseek-v3 --tokens 128k --mla naive --format csv"
+    whole = shell(line, process_environment, tmp_path)
+    closed = shell(f"{line} 2>&-", process_environment, tmp_path)
+    assert whole.stderr
+    assert closed.stdout == whole.stdout
+    assert closed.returncode == ExitStatus.OK
+
+
+def test_closed_stdin(process_environment, tmp_path):
+    found = shell("DSV3CALC params - --json <&-", process_environment, tmp_path)
+    assert found.returncode == ExitStatus.INVALID_INPUT
+    assert found.stdout == ""
+    assert "Traceback" not in found.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_full_stdout(process_environment, tmp_path):
+    found = shell("DSV3CALC params deepseek-v3 >/dev/full", process_environment, tmp_path)
+    assert found.returncode not in (ExitStatus.OK, ExitStatus.INTERNAL_ERROR)
+    assert os.strerror(errno.ENOSPC) in found.stderr
+
+
+@pytest.mark.parametrize("name", ["compare", "presets list"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+    ids=["ascii", "latin-1", "C"],
+)
+def test_poor_encodings(process_environment, tmp_path, name, setting):
+    for more in ([], ["--json"]):
+        found = subprocess.run(
+            command(*QUERIES[name], *more), capture_output=True,
+            env=process_environment | setting, cwd=tmp_path, check=False, timeout=30,
+        )  # fmt: skip
+        assert found.returncode == ExitStatus.OK, found.stderr
+        assert found.stdout
+        if more:
+            assert found.stdout.decode("utf-8").startswith("{")
+
+
+# --- colour and width -----------------------------------------------------------------------
+
+
+def on_a_terminal(arguments, environment, cwd, columns=100):
+    """Run the program on a terminal of so many columns and return what it wrote there."""
+    mine, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    with subprocess.Popen(
+        command(*arguments), stdin=its, stdout=its, stderr=its, env=environment, cwd=cwd
+    ) as process:
+        os.close(its)
+        chunks = []
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and select.select([mine], [], [], 30)[0]:
+            try:
+                chunk = os.read(mine, 65536)
+            except OSError:  # the other side was closed
+                break
+            if not chunk:
+                break
+            chunks.append(chunk)
+        status = process.wait(timeout=30)
+    os.close(mine)
+    assert status == ExitStatus.OK
+    return b"".join(chunks).decode("utf-8").replace("\r\n", "\n")
+
+
+def test_color_on_a_terminal(process_environment, tmp_path):
+    there = process_environment | {"TERM": "xterm"}
+    plain = {"NO_COLOR": "1"}, {"TERM": "dumb"}
+    assert ANSI.search(on_a_terminal(QUERIES["params"], there, tmp_path))
+    for setting in plain:
+        assert "\x1b" not in on_a_terminal(QUERIES["params"], there | setting, tmp_path)
+    never = on_a_terminal([*QUERIES["params"], "--color", "never"], there, tmp_path)
+    assert "\x1b" not in never
+
+
+def test_color_elsewhere(program, monkeypatch, tmp_path):
+    plain = program.ok(*QUERIES["params"]).out
+    coloured = program.ok(*QUERIES["params"], "--color", "always").out
+    assert "\x1b" not in plain
+    assert ANSI.sub("", coloured) == plain
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert program.ok(*QUERIES["params"], "--color", "always").out == coloured
+    assert "\x1b" not in program.ok(*QUERIES["params"], "--json", "--color", "always").out
+    program.ok(*QUERIES["params"], "-o", "x")
+    assert (tmp_path / "x").read_text("utf-8") == plain
+    program.refused(ExitStatus.USAGE, *QUERIES["params"], "--color", "blue")
+
+
+@pytest.mark.parametrize("columns", [80, 20])
+@pytest.mark.parametrize("name", ["compare", "presets list", "presets diff"])
+def test_narrow_terminals(process_environment, tmp_path, name, columns):
+    text = on_a_terminal(QUERIES[name], process_environment, tmp_path, columns)
+    assert max(len(ANSI.sub("", line)) for line in text.splitlines()) <= columns
+
+
+def test_no_terminal_no_wrapping(program, monkeypatch):
+    arguments = ["compare", *["deepseek-v3"] * 12]
+    wide = program.ok(*arguments).out
+    monkeypatch.setenv("COLUMNS", "20")
+    assert program.ok(*arguments).out == wide
+    assert max(map(len, wide.splitlines())) > 200
+
+
+def test_every_command_with_output_options_is_tried_here():
+    have_more = {"import", "eval", "presets", "conventions", "check", "snapshot", "diff"}
+    assert {name for name in COMMANDS[""] if name not in have_more} <= set(QUERIES)
