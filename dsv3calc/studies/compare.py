@@ -143,7 +143,6 @@ def answer_compare(query: CompareQuery) -> Answer:
     answer.query |= {"batch": setting.batch, "context": setting.context}
     answer.query |= {"sequence": setting.workloads["train"].sequence}
     answer.query |= {"kv_dtype": setting.kv_format.name}
-    answer.query |= {"precision": query.precision or "each its own"}
     if setting.hardware is not None:
         answer.query["hardware"] = setting.hardware.name
     answer.notes += query.notes

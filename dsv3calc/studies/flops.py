@@ -44,9 +44,9 @@ def answer_flops(query: FlopsQuery) -> Answer:
         "batch": workload.batch,
         "sequence": workload.sequence,
         "past": workload.past,
-        "counting": conventions.counting,
-        "attention": conventions.attention,
     }
+    if not (query.convention or query.library):
+        answer.query |= {"counting": conventions.counting, "attention": conventions.attention}
     answer.cite(preset)
     answer.notes += query.notes
     warn_inapplicable(

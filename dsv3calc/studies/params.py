@@ -64,7 +64,9 @@ def answer_params(query: ParamsQuery) -> Answer:
     scales = scale_elements(weights) if "scales" in inclusions else None
     lines = parameter_lines(preset.value, inclusions, label, scales=scales)
     answer = Answer("params", as_dict(query), f"params-{query.by}")
-    answer.query |= {"variant": label, "precision": precision.name}
+    answer.query["precision"] = query.precision or preset.value.precision
+    if not (query.library or query.convention or query.with_mtp):
+        answer.query["variant"] = variant or "default"
     answer.cite(preset, precision)
     answer.notes += query.notes
     warn_inapplicable(answer, preset.name, preset.value, with_mtp=query.with_mtp or None)

@@ -97,7 +97,10 @@ class CompareQuery(Query, frozen=True, kw_only=True):
 
 
 def as_dict(query: Query) -> dict[str, Any]:
-    """Return a query for the ``query`` field of an answer: what was given, defaults left out."""
+    """Return a query for the ``query`` field of an answer: what was given, defaults left out.
+
+    Together with the workload that a study adds it can be asked again, as a golden's query.
+    """
     found: dict[str, Any] = {}
     for name in query.__struct_fields__:
         value = getattr(query, name)

@@ -270,7 +270,7 @@ def test_structured_queries_are_answered_as_the_command_line_is(write):
     "query",
     [
         "flops deepseek-v3 --phase decode --past 8192 --batch 4 --mla naive --with-mtp",
-        "flops deepseek-v3 --seq 128 --as transformers --last-logit",
+        "flops deepseek-v3 --phase prefill --seq 128 --as transformers --last-logit",
         "kv deepseek-v3 --tokens 32Ki --kv-dtype fp8-mla --page-size 64",
         "params deepseek-v3 --exclude embedding --exclude head --set num_experts_per_tok=4",
         "compare deepseek-v3 qwen2.5-72b --rows weights,kv_cache --baseline qwen2.5-72b",

@@ -31,7 +31,7 @@ def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
     column = answer.columns[0]
     named = column.ledger.named()
-    variant, precision = answer.query["variant"], answer.query["precision"]
+    variant, precision = named["parameters.total"].convention, answer.query["precision"]
     tables = [
         _layers(answer) if answer.view == "params-layer" else _components(answer, named, exact)
     ]
