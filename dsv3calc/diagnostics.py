@@ -141,11 +141,11 @@ def excerpt(line: str, column: int | None) -> list[str]:
     head = escape(line[first:caret].replace("\t", " "))
     shown_lines = [f"    {before}{shown}{after}"]
     if column is not None:
-        shown_lines.append(f"    {' ' * (len(before) + _width(head))}^")
+        shown_lines.append(f"    {' ' * (len(before) + text_width(head))}^")
     return shown_lines
 
 
-def _width(text: str) -> int:
+def text_width(text: str) -> int:
     """Return how many columns of a terminal the text fills."""
     if text.isascii():
         return len(text)

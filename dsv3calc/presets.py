@@ -132,7 +132,7 @@ _PATHS: dict[tuple[Any, ...], str] = {}
 
 
 def _known_path(kind: str, reference: str, preset_path: str | None) -> str:
-    """Return the file of a reference, remembering names for as long as the surroundings stay the same."""
+    """Return the file of a reference; names are remembered while the surroundings stay the same."""
     if is_path(reference):
         return resolve(kind, reference, preset_path)[1]
     key = (kind, reference, preset_path, locate.surroundings())

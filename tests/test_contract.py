@@ -43,7 +43,7 @@ CLOSED_ROOMS = {
 
 THIRD_PARTIES = {
     "typer": ("cli.py", "commands/"),
-    "rich": ("output/table.py",),
+    "rich": ("output/terminal.py",),
 }
 """Who may import a library."""
 

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,7 @@ class Request:
 
         if self.output.file is not None:
             check_writable(self.output.file, force=self.output.force)
+        gc.enable()  # from here on the work may be long
         found = self.answer()
         show(found, self.output)
         return ExitStatus.OK if isinstance(found, list) else found.status

@@ -3,12 +3,15 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import json
+from math import isfinite
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from dsv3calc.studies.answer import SCHEMA_VERSION, line_tree
 
 if TYPE_CHECKING:
+    from dsv3calc.ledger import Line
     from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
 
@@ -18,6 +21,7 @@ def as_data(answer: Answer) -> dict[str, Any]:
     columns = []
     for column in answer.columns:
         named = column.ledger.named()
+        _check_finite(named)
         told: set[str] = set()
         columns.append(
             {
@@ -44,6 +48,12 @@ def as_data(answer: Answer) -> dict[str, Any]:
     }
 
 
+def _check_finite(named: dict[str, Line]) -> None:
+    for name, line in named.items():
+        if isinstance(line.value, float) and not isfinite(line.value):
+            raise ValueError(f"{name} is {line.value}")
+
+
 def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # noqa: ARG001 - one interface
     """Return an answer as one JSON document, on one line: the fast encoder knows no indent."""
     return _line(answer)
@@ -55,4 +65,5 @@ def render_many(answers: list[Answer]) -> str:
 
 
 def _line(answer: Answer) -> str:
-    return json.dumps(as_data(answer), allow_nan=False) + "\n"
+    # msgspec writes integers of any size; what is not finite it would write as null
+    return msgspec.json.encode(as_data(answer)).decode() + "\n"

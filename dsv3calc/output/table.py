@@ -1,19 +1,12 @@
-"""Tables for a terminal, drawn by rich; plain text of natural width where nobody looks."""
+"""Tables for people: drawn by rich at a terminal, plain text of natural width elsewhere."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import io
 import sys
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Console
-from rich.table import Table as RichTable
-from rich.text import Text
-
-from dsv3calc.diagnostics import escape
-from dsv3calc.output.view import Table, build
+from dsv3calc.output.view import build
 
 if TYPE_CHECKING:
     from dsv3calc.output.options import OutputOptions
@@ -22,41 +15,32 @@ if TYPE_CHECKING:
 UNSEEN_WIDTH = 10_000
 """Where the output is not a terminal, nothing wraps."""
 
+_PLAIN = str.maketrans({"²": "^2", "µ": "u", "×": "x", "±": "+-", "…": "..."})
+
 
 def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
-    """Return the tables of an answer, with its warnings, assumptions and notes below."""
+    """Return the tables of an answer, with its warnings, notes and assumptions below."""
     if answer.text:
         return answer.text
-    buffer = io.StringIO()
-    seen = options.file is None and sys.stdout.isatty()
-    console = Console(
-        file=buffer,
-        force_terminal=color,
-        color_system="standard" if color else None,
-        no_color=not color,
-        width=None if seen else UNSEEN_WIDTH,
-        highlight=False,
-        emoji=False,
-        markup=False,
-    )
     view = build(answer, exact=options.exact)
-    plain = options.file is None and not _takes_unicode()
-    if view.heading:
-        console.print(Text(escape(view.heading), style="bold"))
-    for table in view.tables:
-        console.print(_rich(table, box.ASCII2 if plain else box.SIMPLE_HEAD))
-    for word, style, texts in (
-        ("warning", "yellow", answer.warnings),
-        ("note", "cyan", answer.notes),
-        ("assumed", "dim", answer.assumptions),
-    ):
-        for text in texts:
-            console.print(Text.assemble((f"{word}: ", style), escape(text)), soft_wrap=not seen)
-    text = "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
-    return text.translate(_PLAIN) if plain else text
+    told = [
+        *(("warning", text) for text in answer.warnings),
+        *(("note", text) for text in answer.notes),
+        *(("assumed", text) for text in answer.assumptions),
+    ]
+    ascii_only = options.file is None and not _takes_unicode()
+    seen = options.file is None and sys.stdout.isatty()
+    if seen or color:
+        from dsv3calc.output.terminal import lines_of as drawn
 
+        width = None if seen else UNSEEN_WIDTH
+        lines = drawn(view, told, color=color, width=width, plain=ascii_only)
+    else:
+        from dsv3calc.output.plain import lines_of
 
-_PLAIN = str.maketrans({"²": "^2", "µ": "u", "×": "x", "±": "+-", "…": "..."})
+        lines = lines_of(view, told, "-" if ascii_only else "─")
+    text = "".join(f"{line}\n" for line in lines)
+    return text.translate(_PLAIN) if ascii_only else text
 
 
 def _takes_unicode() -> bool:
@@ -66,20 +50,3 @@ def _takes_unicode() -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def _rich(table: Table, lines: box.Box) -> RichTable:
-    drawn = RichTable(box=lines, pad_edge=False, header_style="bold")
-    for number, heading in enumerate(table.headings):
-        left = number in table.left
-        drawn.add_column(
-            escape(heading),
-            justify="left" if left else "right",
-            no_wrap=not left,
-            overflow="fold",
-        )
-    for row in table.rows:
-        section = len(row) == 1
-        cells = [Text(escape(cell), style="bold" if section else "") for cell in row]
-        drawn.add_row(*cells)
-    return drawn

@@ -57,13 +57,12 @@ def convert(
     InvalidInput
         With every problem found, in file order.
     """
-    spec = spec_of(type_)
     try:
-        value = msgspec.convert(normalise(data, spec), type_, strict=True, str_keys=True)
+        value = _converted(data, type_)
     except msgspec.ValidationError as error:
         from dsv3calc.schema import report
 
-        found = report.walk_all(data, spec) or [report.untold(error)]
+        found = report.walk_all(data, spec_of(type_)) or [report.untold(error)]
     else:
         deep = isinstance(value, (msgspec.Struct, list, tuple, dict))
         faults = list(islice(_sense(value, ()), MOST_PROBLEMS)) if deep else []
@@ -73,6 +72,14 @@ def convert(
 
         found = [report.Found(path, what, why=why) for path, what, why in faults]
     raise InvalidInput(report.placed(found, source, file_label or source.name, overrides or {}))
+
+
+def _converted(data: object, type_: type[T]) -> T:
+    """Convert data as they are, or else with quantities in words and integers written 1e6."""
+    try:
+        return msgspec.convert(data, type_, strict=True, str_keys=True)
+    except msgspec.ValidationError:
+        return msgspec.convert(normalise(data, spec_of(type_)), type_, strict=True, str_keys=True)
 
 
 def _sense(value: Any, path: PathInData) -> Iterator[tuple[PathInData, str, str]]:

@@ -31,5 +31,8 @@ BytesPerSecond = Annotated[int, _BYTES_PER_SECOND] | Annotated[float, _BYTES_PER
 FlopsPerSecond = Annotated[int, _FLOPS_PER_SECOND] | Annotated[float, _FLOPS_PER_SECOND]
 DollarsPerHour = Annotated[int, _DOLLARS_PER_HOUR] | Annotated[float, _DOLLARS_PER_HOUR]
 
+PEAK_DTYPES = ("fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp6", "fp4", "int8", "int4")
+"""Data types that matrix units have peaks for."""
+
 Kind = Literal["datasheet", "paper", "measured", "derived", "assumed"]
 """How a datum came to be."""

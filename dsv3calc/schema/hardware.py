@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dsv3calc.schema.fields import (
+    PEAK_DTYPES,
     Bytes,
     BytesPerSecond,
     DollarsPerHour,
@@ -20,10 +21,6 @@ from dsv3calc.schema.provenance import Source, provenance_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-PEAK_DTYPES = ("fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp6", "fp4", "int8", "int4")
-"""Data types that matrix units have peaks for."""
 
 
 class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

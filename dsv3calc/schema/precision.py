@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from dsv3calc.schema.fields import Name, Natural, Text
-from dsv3calc.schema.hardware import PEAK_DTYPES
+from dsv3calc.schema.fields import PEAK_DTYPES, Name, Natural, Text
 from dsv3calc.schema.provenance import Source, provenance_problems
 
 if TYPE_CHECKING:

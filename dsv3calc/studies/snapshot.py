@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Column
     from dsv3calc.studies.check import Ask, Row
 
-SCHEMA_LINE = "# yaml-language-server: $schema=presets/schema/golden.schema.json\n"
-
 
 def snapshot_text(queries: Sequence[str], quantities: Sequence[str], *, ask: Ask) -> str:
     """Answer queries and write their numbers as a golden file.
@@ -65,7 +63,7 @@ def snapshot_text(queries: Sequence[str], quantities: Sequence[str], *, ask: Ask
                 f"--quantity {pattern!r} matches no quantity",
                 "dsv3calc QUERY --format csv lists the quantities of a query",
             )
-    return f"{SCHEMA_LINE}goldens:\n" + "".join(rows)
+    return "goldens:\n" + "".join(rows)
 
 
 def _chosen(column: Column, quantities: Sequence[str], matched: set[str]) -> Iterator[Line]:

@@ -165,7 +165,10 @@ def test_an_interrupted_process(process_environment, tmp_path):
 def test_a_working_directory_that_is_gone(process_environment, tmp_path):
     gone = tmp_path / "gone"
     gone.mkdir()
-    script = "import os, sys; os.rmdir(os.getcwd()); from dsv3calc.__main__ import run; sys.exit(run(sys.argv[1:]))"
+    script = (
+        "import os, sys; os.rmdir(os.getcwd()); "
+        "from dsv3calc.__main__ import run; sys.exit(run(sys.argv[1:]))"
+    )
     for arguments, status in (
         (["params", "deepseek-v3", "--json"], ExitStatus.OK),
         (["params", "nope"], ExitStatus.USAGE),
@@ -180,7 +183,17 @@ def test_a_working_directory_that_is_gone(process_environment, tmp_path):
         assert found.returncode == status, found.stderr
 
 
-ARGUMENT_TRICKS = ["\x1b[31m", "a\nb", "\udcff", "é中", "‮", "a" * 100_000, "%s%n{0}", "$(id)", "\t"]
+ARGUMENT_TRICKS = [
+    "\x1b[31m",
+    "a\nb",
+    "\udcff",
+    "é中",
+    "\u202e",
+    "a" * 100_000,
+    "%s%n{0}",
+    "$(id)",
+    "\t",
+]
 
 
 @pytest.mark.parametrize("trick", ARGUMENT_TRICKS, ids=range(len(ARGUMENT_TRICKS)))
@@ -196,7 +209,8 @@ ARGUMENT_TRICKS = ["\x1b[31m", "a\nb", "\udcff", "é中", "‮", "a" * 100_000, 
                 "--kv-dtype", "--batch", "--context", "--mla", "--color", "--format",
             )
         ),
-        *(["params", "deepseek-v3", option] for option in ("--by", "--variant", "--include", "--as")),
+        *(["params", "deepseek-v3", option] for option in ("--by", "--variant", "--include")),
+        ["params", "deepseek-v3", "--as"],
         *(["flops", "deepseek-v3", option] for option in ("--phase", "--head", "--convention")),
     ],
     ids=" ".join,
@@ -208,9 +222,7 @@ def test_hostile_words_are_shown_escaped_and_short(program, before, trick):
     assert len(found.err) < 10_000
 
 
-@pytest.mark.parametrize(
-    "value", ["\x1b[31m", "x" * 100_000, ":::", "/dev/null", "/etc/passwd", "\0"[:0]]
-)
+@pytest.mark.parametrize("value", ["\x1b[31m", "x" * 100_000, ":::", "/dev/null", "/etc/passwd"])
 @pytest.mark.parametrize("name", ["DSV3CALC_PATH", "XDG_CONFIG_HOME", "HOME"])
 def test_hostile_environments(program, monkeypatch, name, value):
     monkeypatch.setenv(name, value)

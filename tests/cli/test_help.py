@@ -20,7 +20,9 @@ NAMES = [
     for name in table
     if group or name not in GROUPS
 ]
-EVERY = pytest.mark.parametrize(("group", "name"), NAMES, ids=" ".join)
+EVERY = pytest.mark.parametrize(
+    ("group", "name"), NAMES, ids=[f"{group} {name}".strip() for group, name in NAMES]
+)
 
 
 def docstring(group, name):
@@ -148,8 +150,8 @@ def test_every_example_runs(program, workplace, group, name):
                 "*" in word and "/" in word
             ) else []  # fmt: skip
             arguments += found or [word]
-        if "numbers.yaml" in arguments and "-o" in arguments:
-            (workplace / "numbers.yaml").unlink()
+        if "-o" in arguments:
+            (workplace / arguments[arguments.index("-o") + 1]).unlink(missing_ok=True)
         program.ok(*arguments, stdin=out)
 
 

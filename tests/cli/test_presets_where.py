@@ -38,7 +38,8 @@ def test_the_order_of_places(program, file, monkeypatch, tmp_path, smaller):
     monkeypatch.chdir(tmp_path / "below" / "deeper")
     found = rows(program, "deepseek-v3", "--preset-path", str(tmp_path / "option"))
     assert [row["from"] for row in found] == [
-        "--preset-path", "DSV3CALC_PATH", "nearest presets/ upward", "user configuration", "shipped",
+        "--preset-path", "DSV3CALC_PATH", "nearest presets/ upward", "user configuration",
+        "shipped",
     ]  # fmt: skip
     assert [row["used"] for row in found] == [True, False, False, False, False]
     values = program.json("params", "deepseek-v3").values

@@ -46,7 +46,8 @@ def _moved(row: dict[str, Any], *, exact: bool) -> list[list[str]]:
     expected = row["expected"]
     if not isinstance(expected, str):
         expected = _amount(expected, row["unit"], exact=exact or _alike(row))
-    now = _amount(row["value"], row["unit"], exact=exact or _alike(row))
+    bound = isinstance(row["expected"], str)  # in words, perhaps in other units: show all digits
+    now = _amount(row["value"], row["unit"], exact=exact or bound or _alike(row))
     column = f"[{row['column']}]" if row["column"] else ""
     lines = [
         [place(row)],
