@@ -16,14 +16,21 @@ def main() -> None:
     status = run(sys.argv[1:])
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+        sys.stderr.flush()
+    except OSError:  # the reader has gone
         _forget_output()
+    own_process = os.path.isfile(sys.argv[0])  # started as a program, not called from one
+    if own_process and sys.gettrace() is None and sys.getprofile() is None:
+        os._exit(status)  # all is written; taking the interpreter apart would cost a tenth more
     sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit status."""
     _prepare_streams()
+    if "_DSV3CALC_COMPLETE" in os.environ:
+        os.environ.setdefault("COMP_WORDS", "")
+        os.environ.setdefault("COMP_CWORD", "0")
     try:
         from dsv3calc import cli
 

@@ -58,7 +58,9 @@ def parse_overrides(texts: Sequence[str]) -> tuple[Override, ...]:
     for text in texts:
         name, equals, value = text.partition("=")
         name = name.strip()
-        if not equals or not name or len(text) > LONGEST:
+        if len(text) > LONGEST:
+            raise UsageError(f"--set {quote(text)}: more than {LONGEST} characters")
+        if not equals or not name:
             raise UsageError(
                 f"--set {quote(text)}: expected NAME=VALUE",
                 "for example --set num_experts_per_tok=4",

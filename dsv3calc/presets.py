@@ -146,7 +146,7 @@ def _known_path(kind: str, reference: str, preset_path: str | None) -> str:
 
 def is_path(reference: str) -> bool:
     """Tell whether a reference is a path rather than a preset name."""
-    return reference == "-" or "/" in reference or reference.lower().endswith(ENDINGS)
+    return reference in ("-", ".", "..") or "/" in reference or reference.lower().endswith(ENDINGS)
 
 
 def resolve(kind: str, reference: str, preset_path: str | None) -> tuple[str, str]:
@@ -156,6 +156,12 @@ def resolve(kind: str, reference: str, preset_path: str | None) -> tuple[str, st
     if is_path(reference):
         if kind == "model" and os.path.isdir(reference):
             return "given", os.path.join(reference, "config.json")
+        if reference.startswith(f"{locate.FOLDERS[kind]}/") and not os.path.lexists(reference):
+            # comparisons/mla-vs-gqa.yaml and the like: a path inside a presets directory
+            for place in locate.search_path(preset_path):
+                inside = os.path.join(place.directory, reference)
+                if os.path.isfile(inside):
+                    return place.why, inside
         return "given", reference
     if NAME.fullmatch(reference):
         for place, path in locate.candidates(kind, reference, preset_path):

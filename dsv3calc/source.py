@@ -23,7 +23,7 @@ import msgspec
 from dsv3calc.diagnostics import Problem, suggest
 from dsv3calc.errors import InvalidInput
 
-LARGEST = 1024**2  # bytes of one input; a preset has some ten thousand
+LARGEST = 512 * 1024  # bytes of one input; a preset has some ten thousand
 DEEPEST = 64  # levels of nesting
 LONGEST_NUMBER = 40  # characters of one number
 MOST_PROBLEMS = 50  # reported of one text
@@ -170,7 +170,7 @@ def read_source(path: Path | str, largest: int = LARGEST) -> Source:
     else:
         content = _read_file(name, largest)
     if len(content) > largest:
-        _refuse_file(name, "the input is too large", valid=f"at most {largest >> 20} MiB")
+        _refuse_file(name, "the input is too large", valid=f"at most {largest >> 10:,} KiB")
     if not content.strip():
         _refuse_file(name, "the input is empty")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -188,13 +188,19 @@ def _refuse_file(name: str, what: str, **more: str) -> NoReturn:
     raise InvalidInput([Problem(name, None, None, what, **more)])
 
 
+_read_once: list[tuple[object, bytes]] = []
+
+
 def _read_stdin(largest: int) -> bytes:
+    """Read standard input, or what was read of it before: it can be read but once."""
     if sys.stdin is None:
         _refuse_file("<stdin>", "standard input is closed")
-    try:
-        return sys.stdin.buffer.read(largest + 1)
-    except (OSError, ValueError) as error:
-        _refuse_file("<stdin>", f"cannot read standard input: {error}")
+    if not _read_once or _read_once[0][0] is not sys.stdin:
+        try:
+            _read_once[:] = [(sys.stdin, sys.stdin.buffer.read(largest + 1))]
+        except (OSError, ValueError) as error:
+            _refuse_file("<stdin>", f"cannot read standard input: {error}")
+    return _read_once[0][1]
 
 
 def _read_file(name: str, largest: int) -> bytes:
@@ -227,7 +233,7 @@ def _check_mode(name: str, status: os.stat_result, largest: int) -> None:
         _refuse_file(name, "not a regular file", next="pipe it in and name the file -")
     if status.st_size > largest:
         what = f"the file is too large: {status.st_size:,} bytes"
-        _refuse_file(name, what, valid=f"at most {largest >> 20} MiB")
+        _refuse_file(name, what, valid=f"at most {largest >> 10:,} KiB")
 
 
 def _neighbour(name: str) -> str:

@@ -27,8 +27,8 @@ class Tensor:
 
     ``component`` is the line of the parameter table it belongs to; ``weight_class`` decides its
     format under a precision; ``in_features`` is None for a vector; ``tied`` marks an embedding that
-    is the head as well. ``copies`` stand in one layer
-    and ``used`` of them serve a token.
+    is the head as well; ``place`` is the layer group's prefix, or ``model``. ``copies`` stand in
+    one layer and ``used`` of them serve a token.
     """
 
     __slots__ = (
@@ -39,6 +39,7 @@ class Tensor:
         "layers",
         "name",
         "out_features",
+        "place",
         "tied",
         "used",
         "weight_class",
@@ -59,6 +60,7 @@ class Tensor:
         tied: bool = False,
     ) -> None:
         self.tied = tied
+        self.place = "model"
         self.name = name
         self.component = component
         self.group = group
@@ -210,11 +212,13 @@ def _group_tensors(model: Model, view: GroupView) -> Iterator[Tensor]:
         else _dense_tensors(view, feed, hidden)
     )
     for tensor in (*attention_tensors, *feed_forward_tensors):
-        tensor.layers, tensor.group = layers, index
+        tensor.layers, tensor.group, tensor.place = layers, index, view.prefix
         yield tensor
     if view.group.block_norms:
         norms = _norm_vectors(model, view.group.block_norms)
-        yield Tensor("block_norms", "norms", hidden, layers=layers, group=index, copies=norms)
+        norm = Tensor("block_norms", "norms", hidden, layers=layers, group=index, copies=norms)
+        norm.place = view.prefix
+        yield norm
 
 
 def _mla_tensors(view: GroupView, attend: MLA, hidden: Line) -> Iterator[Tensor]:

@@ -82,7 +82,9 @@ def flops_lines(
         whole = _rule_of_thumb(run)
         return [whole, *_per_token(run, whole)]
     components = _components(run, conventions.attention)
-    label = f"matmul; attention {conventions.attention}; MLA {run.mla}"
+    label = f"matmul; attention {conventions.attention}"
+    if any(isinstance(view.group.attention, MLA) for view in run.arch.groups):
+        label += f"; MLA {run.mla}"
     whole = total(f"{prefix}.total", components, unit="FLOP", convention=label)
     return [whole, *_per_token(run, whole), *_by_attention(run, whole)]
 

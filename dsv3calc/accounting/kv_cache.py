@@ -38,7 +38,7 @@ def entry_lines(view: GroupView, kv_format: KVFormat, conventions: Conventions) 
 def _entry_lines(view: GroupView, kv_format: KVFormat, conventions: Conventions) -> list[Line]:
     scope = view.attention
     attend = view.group.attention
-    name = f"{view.prefix}.entry"
+    name = f"kv_cache.entry.{view.prefix}"
     if not isinstance(attend, MLA):
         vectors = computed(f"{name}.vectors", kv_cache.cached_vectors, scope)
         head_dim = field(scope, "head_dim")

@@ -317,10 +317,10 @@ def stored_lines(
     """Count elements and bytes of tensors by data type, with the scales of block formats."""
     by_dtype: dict[str, list[Line]] = {}
     bits: dict[str, Line] = {}
-    for number, tensor in enumerate(tensors):
+    for tensor in tensors:
         key, form = format_of(precision_, tensor)
         place = f"{prefix}.elements_by_dtype"
-        suffix = f"{number}.{tensor.name}"
+        suffix = f"{tensor.place}.{tensor.component}.{tensor.name}"
         scope = (f"precision.formats.{key}", form)
         by_dtype.setdefault(form.dtype, []).append(
             tensor_elements(f"{place}.{form.dtype}.{suffix}", tensor)

@@ -95,7 +95,7 @@ def compare(
 
       dsv3calc compare deepseek-v3 --vary deepseek-v3:attention=gqa:8
 
-      dsv3calc compare deepseek-v3 llama-3.1-405b --context 128Ki --batch 64 --format csv
+      dsv3calc compare deepseek-v3 kimi-k2 --context 128Ki --batch 64 --json
     """
     return CompareQuery(
         models=tuple(models or ()),
@@ -109,7 +109,7 @@ def compare(
         sequence=seq,
         mla=mla,
         with_mtp=with_mtp,
-        rows=tuple(part.strip() for part in rows.split(",")) if rows else (),
+        rows=() if rows is None else tuple(part.strip() for part in rows.split(",")),
         notes=notes(batch, context, seq),
         set=tuple(set_ or ()),
         preset_path=preset_path,

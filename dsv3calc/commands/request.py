@@ -7,6 +7,7 @@ import gc
 import os
 from typing import TYPE_CHECKING
 
+from dsv3calc.diagnostics import quote
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.files import check_writable
@@ -51,9 +52,9 @@ def output_options(
         raise UsageError(f"--json and --format {format_} contradict each other", "give one")
     formats = FORMATS + more_formats
     if format_ is not None and format_ not in formats:
-        raise UsageError(f"--format {format_!r}: choose one of {', '.join(formats)}")
+        raise UsageError(f"--format {quote(format_)}: choose one of {', '.join(formats)}")
     if color not in ("auto", "always", "never"):
-        raise UsageError(f"--color {color!r}: choose one of auto, always, never")
+        raise UsageError(f"--color {quote(color)}: choose one of auto, always, never")
     if file == "-":
         file = None  # as elsewhere, - is the standard stream
     if force and file is None:

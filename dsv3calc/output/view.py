@@ -95,9 +95,9 @@ def rows_view(answer: Answer) -> View:
         for i, name in enumerate(headings)
         if not all(type(row.get(name)) in (int, float, type(None)) for row in answer.rows)
     ]
-    sides = answer.command == "presets diff"
-    heading = f"a is {answer.query['a']}, b is {answer.query['b']}" if sides else ""
-    return View(heading, [Table("", headings, rows, words)] if rows else [])
+    if answer.command == "presets diff":
+        headings = [answer.query.get(name, name) for name in headings]
+    return View("", [Table("", headings, rows, words)] if rows else [])
 
 
 def _text(value: Any) -> str:

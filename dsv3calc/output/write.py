@@ -46,7 +46,10 @@ def show(answer: Answer | list[Answer], options: OutputOptions) -> None:
         if hasattr(renderer, "render_many"):
             text: str = renderer.render_many(answer)
         else:
-            text = "\n".join(renderer.render(each, options, color=color) for each in answer)
+            text = "\n".join(
+                f"# {escape(each.asked)}\n{renderer.render(each, options, color=color)}"
+                for each in answer
+            )
     else:
         text = renderer.render(answer, options, color=color)
         _tell(answer, options)

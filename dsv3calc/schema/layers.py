@@ -7,12 +7,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-SLICE_PATTERN = r"^(rest|\d{0,9}:\d{0,9}(:[1-9]\d{0,8})?)$"
+_SLICE = re.compile(r"[0-9]{0,9}:[0-9]{0,9}(:[1-9][0-9]{0,8})?")
 MOST_LAYERS_CHECKED = 100_000
 
 
@@ -86,6 +87,9 @@ def _claim(
     """Note the owner of each layer of a group, or return what is wrong and why."""
     if "rest" in slices:
         return "'rest' stands in a list", "write layers: rest"
+    for text in slices:
+        if not _SLICE.fullmatch(text):
+            return f"{text!r} is no slice", "write '0:3', '3:', '5::6', a list of these, or rest"
     size = 0
     for text in slices:
         start, stop, step = parse_slice(text)

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from dsv3calc.schema.fields import Name, Natural, Size, Text
-from dsv3calc.schema.layers import SLICE_PATTERN, layer_problems
+from dsv3calc.schema.layers import layer_problems
 from dsv3calc.schema.provenance import Source, provenance_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LayerSlice = Annotated[str, msgspec.Meta(pattern=SLICE_PATTERN, max_length=40)]
+LayerSlice = Annotated[str, msgspec.Meta(max_length=40)]
 
 
 class Indexer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -155,7 +155,7 @@ class LayerGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     attention: MLA | GQA
     feed_forward: Dense | MoE
     layers: LayerSlice | list[LayerSlice] = ":"
-    block_norms: Natural = 2
+    block_norms: Annotated[int, msgspec.Meta(ge=0, le=8)] = 2
 
 
 class MTP(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

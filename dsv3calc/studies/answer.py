@@ -30,12 +30,13 @@ class Column:
 class Answer:
     """What a query found; every output format is a view of it.
 
-    ``headings`` names the fields of ``rows`` where there may be none of them. ``text`` is what a
-    person gets to read instead of tables where the answer is a file; ``status`` is the exit status
-    that it means.
+    ``asked`` is the query as it was written, where one of many was. ``headings`` names the fields
+    of ``rows`` where there may be none of them. ``text`` is what a person gets to read instead of
+    tables where the answer is a file; ``status`` is the exit status that it means.
     """
 
     __slots__ = (
+        "asked",
         "assumptions",
         "columns",
         "command",
@@ -55,6 +56,7 @@ class Answer:
         self.query = query
         self.view = view or command
         self.text = ""
+        self.asked = ""
         self.headings: list[str] = []
         self.status = ExitStatus.OK
         self.columns: list[Column] = []
@@ -85,7 +87,11 @@ class Answer:
             add_new(self.warnings, preset.warnings)
             add_new(
                 self.assumptions,
-                [text for field, text in preset.assumptions if not used or field.startswith(used)],
+                [
+                    text
+                    for field, text in preset.assumptions
+                    if not used or not field or field.startswith(used)
+                ],
             )
             if preset.ignored:
                 listed = f"{preset.name}: ignored keys: {', '.join(preset.ignored)}"

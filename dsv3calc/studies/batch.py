@@ -81,6 +81,7 @@ def answer_batch(path: str, *, ask: Ask) -> list[Answer]:
             ]
         else:
             found.query["line"] = number
+            found.asked = text
             answers.append(found)
     if problems:
         raise InvalidInput(problems)

@@ -38,6 +38,8 @@ WEIGHT_PRECISIONS = ("bf16", "fp8-deepseek-v3", "int4")
 DEFAULT_SEQUENCE = 4096
 DEFAULT_CONTEXT = 4096
 
+MOST_COLUMNS = 100
+
 SECTIONS = ("parameters", "weights", "flops", "kv_cache", "roofline")
 
 
@@ -131,6 +133,8 @@ def answer_compare(query: CompareQuery) -> Answer:
     UsageError, InvalidInput
         As the query or a preset is wrong.
     """
+    if len(query.models) + len(query.vary) > MOST_COLUMNS:
+        raise UsageError(f"compare takes at most {MOST_COLUMNS} columns")
     desk = Desk(query)
     query, entries = _entries(desk, query)
     if not entries:
@@ -199,12 +203,13 @@ def _is_comparison(reference: str, preset_path: str | None) -> bool:
     from dsv3calc import locate, presets
     from dsv3calc.source import read_source
 
-    if reference == "-" or reference.endswith(".json"):
-        return False
+    if reference == "-":
+        data = read_source("-").data
+        return isinstance(data, dict) and "designs" in data
     if presets.is_path(reference):
         if not reference.endswith((".yaml", ".yml")):
             return False
-        data = read_source(reference).data
+        data = read_source(presets.resolve("comparison", reference, preset_path)[1]).data
         return isinstance(data, dict) and "designs" in data
     if next(locate.candidates("model", reference, preset_path), None) is not None:
         return False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc import presets
 from dsv3calc.accounting.parameters import INCLUSIONS, PARAMETER_VARIANTS
 from dsv3calc.diagnostics import quote, suggest
-from dsv3calc.errors import UsageError
+from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.overrides import Override, UnknownField, parse_overrides
 from dsv3calc.schema.model import MLA, MoE
 from dsv3calc.schema.workload import DEFAULT_BATCH, DEFAULT_PAST, DEFAULT_SEQUENCE, Workload
@@ -83,7 +83,14 @@ class Desk:
 
     def precision(self, reference: str | None, model: Preset[Model]) -> Preset[Precision]:
         """Load the precision asked for, or else the model's own."""
-        return self._load("precision", reference or model.value.precision)
+        try:
+            return self._load("precision", reference or model.value.precision)
+        except UsageError as error:
+            if reference is not None or any(each.path == "precision" for each in self.overrides):
+                raise
+            place = model.source.position(("precision",))  # the model's file names it
+            problem = model.source.problem(place, error.message, next=error.hint)
+            raise InvalidInput([problem]) from None
 
     def kv_format(self, reference: str | None) -> Preset[KVFormat]:
         """Load the cache format asked for, or BF16."""
@@ -104,17 +111,16 @@ class Desk:
                 )
 
 
-def positive(name: str, value: int | None, default: int, *, least: int = 1) -> int:
+def positive(
+    name: str, value: int | None, default: int, *, least: int = 1, most: int = LARGEST_WORKLOAD
+) -> int:
     """Return a count that a query gives, checked, or its default."""
     if value is None:
         return default
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int)
-        or not least <= value <= LARGEST_WORKLOAD
-    ):
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        shown = "10^15" if most == LARGEST_WORKLOAD else f"{most:,}"
         raise UsageError(
-            f"{name} {quote(str(value))}: expected an integer from {least} to 10^15",
+            f"{name} {quote(str(value))}: expected an integer from {least} to {shown}",
         )
     return int(value)
 

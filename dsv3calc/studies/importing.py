@@ -12,8 +12,6 @@ from dsv3calc.source import Source
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.catalogue import flatten
 
-SCHEMA_LINE = "# yaml-language-server: $schema=../schema/model.schema.json\n"
-
 
 def import_preset(reference: str, name: str | None, ignore_keys: tuple[str, ...]) -> Answer:
     """Turn a ``config.json`` into a preset.
@@ -48,7 +46,7 @@ def import_preset(reference: str, name: str | None, ignore_keys: tuple[str, ...]
     if preset.ignored:
         answer.notes.append(f"ignored keys: {', '.join(preset.ignored)}")
     comments = "".join(f"# assumed: {text}\n" for text in answer.assumptions)
-    answer.text = SCHEMA_LINE + comments + to_yaml(data)
+    answer.text = comments + to_yaml(data)
     return answer
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.workload import Conventions
 
 DEFAULT_TOKENS = 4096
+MOST_BYTES = 2**62
 
 
 def answer_kv(query: KVQuery) -> Answer:
@@ -55,7 +56,7 @@ def answer_kv(query: KVQuery) -> Answer:
         preset.value, kv_format.value, conventions, batch=batch, tokens=tokens, page_size=page_size
     )
     if query.fit is not None:
-        available = positive("--fit", query.fit, 0)
+        available = positive("--fit", query.fit, 0, most=MOST_BYTES)
         answer.query["fit"] = available
         lines += fit_lines(
             preset.value,

@@ -117,6 +117,11 @@ def test_a_hundred_columns(program):
     assert len({column["id"] for column in data["columns"]}) == 100
 
 
+def test_too_many_columns_do_not_hang(program, within):
+    with within(10):
+        program.refused(ExitStatus.USAGE, "compare", *["deepseek-v3"] * 3000)
+
+
 def test_a_huge_workload(program):
     data = program.json(
         "compare", "deepseek-v3", "gemma-3-27b", "--hardware", "h800",

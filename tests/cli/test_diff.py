@@ -118,7 +118,7 @@ def test_a_result_against_standard_input(tmp_path):
         (["bf16", "bf16"], 2),
         (["h100", "h800", "--fail-over", "much"], 2),
         (["h100", "missing.yaml"], 3),
-        (["h100", "."], 2),
+        (["h100", "."], 3),
         (["h100", "./"], 3),
         (["h100", "\udcff:\udcff"], 2),
         (["h100", "\udcff.yaml"], 3),

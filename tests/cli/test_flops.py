@@ -60,6 +60,14 @@ def test_options_that_do_not_apply_are_warnings(program):
     assert any("--router" in text for text in data["warnings"])
 
 
+@pytest.mark.parametrize("option", [["--mla", "absorbed"], ["--attention", "half"]], ids=" ".join)
+def test_options_that_a_counting_ignores_are_warnings(program, option):
+    plain = program.json("flops", "deepseek-v3", "--counting", "six-n")
+    found = program.json("flops", "deepseek-v3", "--counting", "six-n", *option)
+    if found.values["flops.total"] == plain.values["flops.total"]:
+        assert any(option[0] in text for text in found.data["warnings"])
+
+
 @pytest.mark.parametrize("bundle", BUNDLES, ids=" ".join)
 @pytest.mark.parametrize("option", [["--attention", "causal"], ["--head", "out"]], ids=" ".join)
 def test_a_bundle_rejects_what_it_fixes(program, bundle, option):

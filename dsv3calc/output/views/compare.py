@@ -99,8 +99,10 @@ def _cell(lines: dict[str, Line], name: str, exact: bool) -> str:  # noqa: FBT00
 
 
 def _times(value: float) -> str:
-    if 0.01 <= value < 1000:  # noqa: PLR2004 - where two decimals or three digits say enough
-        return f"{value:.3g}x" if value >= 10 else f"{value:.2f}x"  # noqa: PLR2004
+    if 0.1 <= value < 10:  # noqa: PLR2004 - where two decimals say enough
+        return f"{value:.2f}x"
+    if 0.001 <= value < 1000:  # noqa: PLR2004
+        return f"{value:.3g}x" if value >= 1 else f"{value:.2g}x"
     return f"{value:.1e}x"
 
 

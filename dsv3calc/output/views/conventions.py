@@ -3,12 +3,17 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from dsv3calc.output.view import Table, View
 
 if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
+
+
+WIDTH = 55
+"""Columns of the meanings: with the choices beside them a page of 80."""
 
 
 def build(answer: Answer, *, exact: bool) -> View:  # noqa: ARG001 - one interface
@@ -20,7 +25,7 @@ def build(answer: Answer, *, exact: bool) -> View:  # noqa: ARG001 - one interfa
             section = row["convention"]
             rows.append([f"{section}  {row['option']}".rstrip()])
         mark = "*" if row["default"] else " "
-        rows.append([f"{mark} {row['choice']}", row["meaning"]])
-        if row["fixes"]:
-            rows.append(["", ", ".join(row["fixes"])])
+        first, *more = wrap(row["meaning"], WIDTH) + wrap(", ".join(row["fixes"]), WIDTH)
+        rows.append([f"{mark} {row['choice']}", first])
+        rows += [["", line] for line in more]
     return View("* is the default", [Table("", ["choice", "meaning"], rows, left=(1,))])

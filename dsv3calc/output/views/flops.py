@@ -38,7 +38,8 @@ def build(answer: Answer, *, exact: bool) -> View:
     query = answer.query
     heading = (
         f"{column.title}: {query['phase']}, batch {query['batch']:,}, "
-        f"{query['sequence']:,} new tokens each, {query['past']:,} cached"
+        f"{query['sequence']:,} new {'token' if query['sequence'] == 1 else 'tokens'} each, "
+        f"{query['past']:,} cached"
     )
     rows = []
     if total.rule == "sum":

@@ -103,5 +103,11 @@ def _weights(ledger: Ledger, named: dict[str, Line], precision: str, *, exact: b
         dtype = line.name.rpartition(".")[2]
         rows.append([dtype, show(elements[dtype], exact=exact), show(line, exact=exact)])
     total = ledger.find("weights.elements"), named["weights.bytes"]
-    rows.append(["total, scales included", *(show(line, exact=exact) for line in total)])
+    scaled = any("scales" in line.name for line in ledger.walk())
+    rows.append(
+        [
+            "total, scales included" if scaled else "total",
+            *(show(line, exact=exact) for line in total),
+        ]
+    )
     return Table("", [f"weights in {precision}", "elements", "bytes"], rows)
