@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.architecture import Architecture, GroupView, Tensor, architecture_of
 from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, grouped, parameter_lines
-from dsv3calc.accounting.spans import channel_flops_line
+from dsv3calc.accounting.spans import channel_flops_line, full_channel_flops_line, span_of
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import attention, flops, roofline
 from dsv3calc.ledger import Line, combined, computed, field, given, total
@@ -40,7 +41,16 @@ LIBRARY_RUNS_EVERY_EXPERT = ("llama4", "llama4_text")
 class Pass:
     """One forward pass: a model, a workload, the conventions, and lines that components share."""
 
-    __slots__ = ("arch", "conventions", "mla", "prefix", "tokens", "workload", "workload_scope")
+    __slots__ = (
+        "_full",
+        "arch",
+        "conventions",
+        "mla",
+        "prefix",
+        "tokens",
+        "workload",
+        "workload_scope",
+    )
 
     def __init__(
         self, model: Model, workload: Workload, conventions: Conventions, prefix: str
@@ -54,6 +64,16 @@ class Pass:
         self.mla: str = conventions.mla
         if self.mla == "by-phase":
             self.mla = "absorbed" if workload.phase == "decode" else "naive"
+        self._full: dict[str, Line] = {}
+
+    def channel_flops(self, view: GroupView, count: str, *, every_key: bool = False) -> Line:
+        """Count one channel's FLOPs of a layer group; layers of full span share the line."""
+        if not every_key and span_of(view, self.conventions)[0] != "full":
+            return channel_flops_line(self.workload, self.conventions, view, count)
+        line = self._full.get(count)
+        if line is None:
+            line = self._full[count] = full_channel_flops_line(self.workload, count)
+        return line
 
 
 def flops_lines(
@@ -257,9 +277,11 @@ def _core_lines(
     """Count scores and weighted values of every layer group."""
     lines = []
     for view in run.arch.groups if views is None else views:
-        channel = channel_flops_line(run.workload, run.conventions, view, count)
-        heads = field(view.attention, "num_attention_heads", "1")
-        for part, channels in zip(("scores", "values"), _head_channels(run, view), strict=True):
+        channel = run.channel_flops(view, count)
+        heads, *head_channels = view.once(
+            ("core", run.mla), None, partial(_heads_and_channels, run, view)
+        )
+        for part, channels in zip(("scores", "values"), head_channels, strict=True):
             lines.append(
                 computed(
                     f"{prefix}.{part}.{view.prefix}",
@@ -275,18 +297,20 @@ def _core_lines(
     return lines
 
 
-def _head_channels(run: Pass, view: GroupView) -> tuple[Line, Line]:
-    """Give the channels that a score sums over, and those of a weighted value."""
+def _heads_and_channels(run: Pass, view: GroupView) -> list[Line]:
+    """Give the heads, the channels that a score sums over, and those of a weighted value."""
     scope = view.attention
+    heads = field(scope, "num_attention_heads", "1")
     if not isinstance(view.group.attention, MLA):
         head_dim = field(scope, "head_dim")
-        return head_dim, head_dim
+        return [heads, head_dim, head_dim]
     rope = field(scope, "qk_rope_head_dim")
+    name = f"{view.prefix}.score_channels"
     if run.mla == "absorbed":
         latent = field(scope, "kv_lora_rank")
-        return total(f"{view.prefix}.score_channels", (latent, rope)), latent
+        return [heads, total(name, (latent, rope)), latent]
     nope = field(scope, "qk_nope_head_dim")
-    return total(f"{view.prefix}.score_channels", (nope, rope)), field(scope, "v_head_dim")
+    return [heads, total(name, (nope, rope)), field(scope, "v_head_dim")]
 
 
 def _indexer_component(run: Pass, name: str, count: str) -> list[Line]:
@@ -315,9 +339,7 @@ def _indexer_lines(run: Pass, name: str, count: str, views: Iterable[GroupView])
                 head_channels=computed(
                     f"{view.prefix}.indexer_channels", attention.indexer_channels, scope
                 ),
-                channel_flops=channel_flops_line(
-                    run.workload, run.conventions, view, count, every_key=True
-                ),
+                channel_flops=run.channel_flops(view, count, every_key=True),
             )
         )
     return lines

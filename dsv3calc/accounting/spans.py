@@ -60,20 +60,24 @@ def bound_of(view: GroupView) -> Line | None:
     return field(view.attention, name, "tokens")
 
 
+def full_channel_flops_line(workload: Workload, count: str) -> Line:
+    """Count one channel's FLOPs of layers that see everything before them."""
+    return computed(
+        f"channel_flops.{count}",
+        CHANNEL_FLOPS["full"][count],
+        ("workload", workload),
+        convention=f"attention {count}",
+    )
+
+
 def channel_flops_line(
-    workload: Workload,
-    conventions: Conventions,
-    view: GroupView,
-    count: str,
-    *,
-    every_key: bool = False,
+    workload: Workload, conventions: Conventions, view: GroupView, count: str
 ) -> Line:
-    """Count one channel's FLOPs of a layer group; ``every_key``: the indexer's."""
-    span, size = ("full", None) if every_key else span_of(view, conventions)
+    """Count one channel's FLOPs of a layer group of limited span."""
+    span, size = span_of(view, conventions)
     function = CHANNEL_FLOPS[span][count]
-    arguments: dict[str, Any] = {}
-    if size is not None:
-        arguments["chunk" if function.__name__.startswith("chunk") else "window"] = size
+    bound = "chunk" if function.__name__.startswith("chunk") else "window"
+    arguments: dict[str, Any] = {bound: size}
     return computed(
         f"{view.prefix}.channel_flops.{count}",
         function,
