@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.architecture import Architecture, GroupView, Tensor, architecture_of
 from dsv3calc.formulas import architecture as shapes
-from dsv3calc.formulas import experts, precision
-from dsv3calc.ledger import Line, combined, computed, field, total
+from dsv3calc.formulas import experts
+from dsv3calc.ledger import Line, combined, computed, total
 from dsv3calc.schema.model import MoE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dsv3calc.schema.model import Model
-    from dsv3calc.schema.precision import Format, Precision
 
 COMPONENTS = (
     "embedding",
@@ -139,6 +138,15 @@ def _copies(arch: Architecture) -> list[Tensor]:
     ]
 
 
+def counted_tensors(arch: Architecture, inclusions: frozenset[str]) -> list[Tensor]:
+    """List the tensors that a count with these inclusions has, MTP and its copies among them."""
+    tensors = model_tensors(arch)
+    if "mtp" in inclusions:
+        tensors = tensors + mtp_tensors(arch)
+    counted = [tensor for tensor in tensors if included(tensor, inclusions)]
+    return counted + (_copies(arch) if "mtp-copies" in inclusions else [])
+
+
 def parameter_lines(
     model: Model, inclusions: frozenset[str], convention: str, *, scales: Line | None = None
 ) -> list[Line]:
@@ -171,13 +179,9 @@ def _parameter_lines(
     components = _components(arch, inclusions)
     mtp = None
     if arch.mtp is not None:
-        counted = [
-            tensor
-            for tensor in mtp_tensors(arch)
-            if _SWITCH.get(tensor.weight_class) is None
-            or "mtp" not in inclusions
-            or _SWITCH[tensor.weight_class] in inclusions
-        ]
+        # beside a total that leaves MTP out, the modules are shown whole
+        shown = inclusions if "mtp" in inclusions else frozenset(INCLUSIONS)
+        counted = [tensor for tensor in mtp_tensors(arch) if included(tensor, shown)]
         mtp = total("parameters.mtp", _by_component("parameters.mtp", counted))
         if "mtp" in inclusions:
             components.append(total("parameters.components.mtp", (mtp,), convention=convention))
@@ -269,110 +273,6 @@ def _routed(name: str, view: GroupView, inclusions: frozenset[str]) -> Line:
         if tensor.component == "routed_experts" and included(tensor, inclusions)
     ]
     return total(name, [tensor_elements(f"{name}.{tensor.name}", tensor) for tensor in tensors])
-
-
-def format_of(precision_: Precision, tensor: Tensor) -> tuple[str, Format]:
-    """Return the name and the format in which a precision stores a tensor."""
-    table = precision_.weights
-    name = table.get(tensor.weight_class, table["default"])
-    return name, precision_.formats[name]
-
-
-def weight_lines(
-    model: Model, precision_: Precision, inclusions: frozenset[str], convention: str
-) -> list[Line]:
-    """Count the bytes of a model's weights under a precision, scales always among them.
-
-    Returns
-    -------
-    Lines ``weights.bytes`` [B] over ``weights.bytes_by_dtype.*``, and ``weights.elements``
-    [elements] over ``weights.elements_by_dtype.*``.
-    """
-    arch = architecture_of(model)
-    key = ("weights", precision_.name, inclusions, convention)
-    return arch.once(
-        key, precision_, lambda: _weight_lines(arch, precision_, inclusions, convention)
-    )
-
-
-def _weight_lines(
-    arch: Architecture, precision_: Precision, inclusions: frozenset[str], convention: str
-) -> list[Line]:
-    tensors = [tensor for tensor in model_tensors(arch) if included(tensor, inclusions)]
-    if "mtp" in inclusions:
-        tensors += [
-            tensor
-            for tensor in mtp_tensors(arch)
-            if _SWITCH.get(tensor.weight_class) is None
-            or _SWITCH[tensor.weight_class] in inclusions
-        ]
-    if "mtp-copies" in inclusions:
-        tensors += _copies(arch)
-    return stored_lines("weights", tensors, precision_, convention)
-
-
-def stored_lines(
-    prefix: str, tensors: Sequence[Tensor], precision_: Precision, convention: str = ""
-) -> list[Line]:
-    """Count elements and bytes of tensors by data type, with the scales of block formats."""
-    by_dtype: dict[str, list[Line]] = {}
-    bits: dict[str, Line] = {}
-    for tensor in tensors:
-        key, form = format_of(precision_, tensor)
-        place = f"{prefix}.elements_by_dtype"
-        suffix = f"{tensor.place}.{tensor.component}.{tensor.name}"
-        scope = (f"precision.formats.{key}", form)
-        by_dtype.setdefault(form.dtype, []).append(
-            tensor_elements(f"{place}.{form.dtype}.{suffix}", tensor)
-        )
-        bits.setdefault(form.dtype, field(scope, "bits", "bit"))
-        if form.scale is None or tensor.in_features is None:
-            continue
-        scale_scope = (f"{scope[0]}.scale", form.scale)
-        scales = computed(
-            f"{place}.{form.scale.dtype}.{suffix}.scales",
-            precision.block_scales,
-            scale_scope,
-            layers=tensor.layers,
-            copies=tensor.copies,
-            out_features=tensor.out_features,
-            in_features=tensor.in_features,
-        )
-        by_dtype.setdefault(form.scale.dtype, []).append(scales)
-        bits.setdefault(form.scale.dtype, field(scale_scope, "bits", "bit"))
-        if form.scale.zero_point_bits:
-            points = f"zero_point_{form.scale.zero_point_bits}bit"
-            by_dtype.setdefault(points, []).append(
-                total(f"{place}.{points}.{suffix}.zero_points", (scales,))
-            )
-            bits.setdefault(points, field(scale_scope, "zero_point_bits", "bit"))
-    elements = []
-    amounts = []
-    for dtype, parts in by_dtype.items():
-        line = total(f"{prefix}.elements_by_dtype.{dtype}", parts)
-        elements.append(line)
-        amounts.append(
-            computed(
-                f"{prefix}.bytes_by_dtype.{dtype}",
-                precision.stored_bytes,
-                elements=line,
-                bits=bits[dtype],
-            )
-        )
-    return [
-        total(f"{prefix}.bytes", amounts, unit="B", convention=convention),
-        total(f"{prefix}.elements", elements, unit="elements", convention=convention),
-    ]
-
-
-def scale_elements(weights: Sequence[Line]) -> Line:
-    """Return the scales among stored elements, as the line that the checkpoint variant adds."""
-    scales = [
-        line
-        for line in weights[1].published()
-        if line.formula is not None and line.formula.name == "block_scales"
-    ]
-    return total("parameters.components.scales", scales, unit="elements")
 
 
 def per_layer_lines(model: Model, inclusions: frozenset[str]) -> list[dict[str, Line]]:

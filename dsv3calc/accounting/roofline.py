@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from dsv3calc.accounting.architecture import Tensor, architecture_of
 from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.accounting.kv_cache import cached_views, entry_lines, tokens_line
-from dsv3calc.accounting.parameters import format_of, model_tensors, mtp_tensors, stored_lines
+from dsv3calc.accounting.parameters import model_tensors, mtp_tensors
 from dsv3calc.accounting.spans import span_of
+from dsv3calc.accounting.weights import format_of, stored_lines
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import experts, kv_cache, roofline

@@ -10,8 +10,9 @@ import msgspec
 from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.accounting.kv_cache import kv_lines
-from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines, weight_lines
+from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines
 from dsv3calc.accounting.roofline import peak_of, roofline_lines
+from dsv3calc.accounting.weights import weight_lines
 from dsv3calc.diagnostics import Problem, quote, suggest
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.ledger import Ledger, Line, combined, given, total

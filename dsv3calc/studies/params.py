@@ -12,10 +12,9 @@ from dsv3calc.accounting.parameters import (
     included,
     parameter_lines,
     per_layer_lines,
-    scale_elements,
     tensor_elements,
-    weight_lines,
 )
+from dsv3calc.accounting.weights import scale_elements, weight_lines
 from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger import Ledger

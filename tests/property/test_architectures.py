@@ -13,8 +13,8 @@ from dsv3calc.accounting.parameters import (
     PARAMETER_VARIANTS,
     parameter_lines,
     per_layer_lines,
-    weight_lines,
 )
+from dsv3calc.accounting.weights import weight_lines
 from dsv3calc.schema.layers import layer_groups
 from dsv3calc.schema.model import GQA, MLA, MoE
 from dsv3calc.schema.workload import Conventions, Workload

@@ -11,8 +11,9 @@ from strategies import models
 import dsv3calc
 from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.accounting.kv_cache import kv_lines
-from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines, weight_lines
+from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines
 from dsv3calc.accounting.roofline import roofline_lines
+from dsv3calc.accounting.weights import weight_lines
 from dsv3calc.schema.model import MLA, MoE
 from dsv3calc.schema.workload import Conventions, Workload
 

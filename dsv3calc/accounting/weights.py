@@ -1,0 +1,112 @@
+"""Bytes of weights: elements by data type under a precision, with the scales of block formats."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.architecture import Architecture, Tensor, architecture_of
+from dsv3calc.accounting.parameters import counted_tensors, tensor_elements
+from dsv3calc.formulas import precision
+from dsv3calc.ledger import Line, computed, field, total
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dsv3calc.schema.model import Model
+    from dsv3calc.schema.precision import Format, Precision
+
+
+def format_of(precision_: Precision, tensor: Tensor) -> tuple[str, Format]:
+    """Return the name and the format in which a precision stores a tensor."""
+    table = precision_.weights
+    name = table.get(tensor.weight_class, table["default"])
+    return name, precision_.formats[name]
+
+
+def weight_lines(
+    model: Model, precision_: Precision, inclusions: frozenset[str], convention: str
+) -> list[Line]:
+    """Count the bytes of a model's weights under a precision, scales always among them.
+
+    Returns
+    -------
+    Lines ``weights.bytes`` [B] over ``weights.bytes_by_dtype.*``, and ``weights.elements``
+    [elements] over ``weights.elements_by_dtype.*``.
+    """
+    arch = architecture_of(model)
+    key = ("weights", precision_.name, inclusions, convention)
+    return arch.once(
+        key, precision_, lambda: _weight_lines(arch, precision_, inclusions, convention)
+    )
+
+
+def _weight_lines(
+    arch: Architecture, precision_: Precision, inclusions: frozenset[str], convention: str
+) -> list[Line]:
+    tensors = counted_tensors(arch, inclusions)
+    return stored_lines("weights", tensors, precision_, convention)
+
+
+def stored_lines(
+    prefix: str, tensors: Sequence[Tensor], precision_: Precision, convention: str = ""
+) -> list[Line]:
+    """Count elements and bytes of tensors by data type, with the scales of block formats."""
+    by_dtype: dict[str, list[Line]] = {}
+    bits: dict[str, Line] = {}
+    for tensor in tensors:
+        key, form = format_of(precision_, tensor)
+        place = f"{prefix}.elements_by_dtype"
+        suffix = f"{tensor.place}.{tensor.component}.{tensor.name}"
+        scope = (f"precision.formats.{key}", form)
+        by_dtype.setdefault(form.dtype, []).append(
+            tensor_elements(f"{place}.{form.dtype}.{suffix}", tensor)
+        )
+        bits.setdefault(form.dtype, field(scope, "bits", "bit"))
+        if form.scale is None or tensor.in_features is None:
+            continue
+        scale_scope = (f"{scope[0]}.scale", form.scale)
+        scales = computed(
+            f"{place}.{form.scale.dtype}.{suffix}.scales",
+            precision.block_scales,
+            scale_scope,
+            layers=tensor.layers,
+            copies=tensor.copies,
+            out_features=tensor.out_features,
+            in_features=tensor.in_features,
+        )
+        by_dtype.setdefault(form.scale.dtype, []).append(scales)
+        bits.setdefault(form.scale.dtype, field(scale_scope, "bits", "bit"))
+        if form.scale.zero_point_bits:
+            points = f"zero_point_{form.scale.zero_point_bits}bit"
+            by_dtype.setdefault(points, []).append(
+                total(f"{place}.{points}.{suffix}.zero_points", (scales,))
+            )
+            bits.setdefault(points, field(scale_scope, "zero_point_bits", "bit"))
+    elements = []
+    amounts = []
+    for dtype, parts in by_dtype.items():
+        line = total(f"{prefix}.elements_by_dtype.{dtype}", parts)
+        elements.append(line)
+        amounts.append(
+            computed(
+                f"{prefix}.bytes_by_dtype.{dtype}",
+                precision.stored_bytes,
+                elements=line,
+                bits=bits[dtype],
+            )
+        )
+    return [
+        total(f"{prefix}.bytes", amounts, unit="B", convention=convention),
+        total(f"{prefix}.elements", elements, unit="elements", convention=convention),
+    ]
+
+
+def scale_elements(weights: Sequence[Line]) -> Line:
+    """Return the scales among stored elements, as the line that the checkpoint variant adds."""
+    scales = [
+        line
+        for line in weights[1].published()
+        if line.formula is not None and line.formula.name == "block_scales"
+    ]
+    return total("parameters.components.scales", scales, unit="elements")
