@@ -6,9 +6,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.architecture import Architecture, GroupView, Tensor, architecture_of
+from dsv3calc.accounting.architecture import Architecture, GroupView, Tensor
+from dsv3calc.accounting.forward_pass import Pass
 from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, grouped, parameter_lines
-from dsv3calc.accounting.spans import channel_flops_line, full_channel_flops_line, span_of
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import attention, flops, roofline
 from dsv3calc.ledger import Line, combined, computed, field, given, total
@@ -36,44 +36,6 @@ ATTENTION_COUNTS = ("causal", "full", "half")
 
 LIBRARY_RUNS_EVERY_EXPERT = ("llama4", "llama4_text")
 """``model_type`` of the models whose every token passes through every expert in transformers."""
-
-
-class Pass:
-    """One forward pass: a model, a workload, the conventions, and lines that components share."""
-
-    __slots__ = (
-        "_full",
-        "arch",
-        "conventions",
-        "mla",
-        "prefix",
-        "tokens",
-        "workload",
-        "workload_scope",
-    )
-
-    def __init__(
-        self, model: Model, workload: Workload, conventions: Conventions, prefix: str
-    ) -> None:
-        self.prefix = prefix
-        self.arch = architecture_of(model)
-        self.workload = workload
-        self.conventions = conventions
-        self.workload_scope = ("workload", workload)
-        self.tokens = computed(f"{prefix}.tokens", shapes.tokens_processed, self.workload_scope)
-        self.mla: str = conventions.mla
-        if self.mla == "by-phase":
-            self.mla = "absorbed" if workload.phase == "decode" else "naive"
-        self._full: dict[str, Line] = {}
-
-    def channel_flops(self, view: GroupView, count: str, *, every_key: bool = False) -> Line:
-        """Count one channel's FLOPs of a layer group; layers of full span share the line."""
-        if not every_key and span_of(view, self.conventions)[0] != "full":
-            return channel_flops_line(self.workload, self.conventions, view, count)
-        line = self._full.get(count)
-        if line is None:
-            line = self._full[count] = full_channel_flops_line(self.workload, count)
-        return line
 
 
 def flops_lines(

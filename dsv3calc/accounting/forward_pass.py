@@ -1,0 +1,53 @@
+"""One forward pass to be counted: model, workload, conventions, and the lines that parts share."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.architecture import GroupView, architecture_of
+from dsv3calc.accounting.spans import channel_flops_line, full_channel_flops_line, span_of
+from dsv3calc.formulas import architecture as shapes
+from dsv3calc.ledger import Line, computed
+
+if TYPE_CHECKING:
+    from dsv3calc.schema.model import Model
+    from dsv3calc.schema.workload import Conventions, Workload
+
+
+class Pass:
+    """One forward pass: a model, a workload, the conventions, and lines that components share."""
+
+    __slots__ = (
+        "_full",
+        "arch",
+        "conventions",
+        "mla",
+        "prefix",
+        "tokens",
+        "workload",
+        "workload_scope",
+    )
+
+    def __init__(
+        self, model: Model, workload: Workload, conventions: Conventions, prefix: str
+    ) -> None:
+        self.prefix = prefix
+        self.arch = architecture_of(model)
+        self.workload = workload
+        self.conventions = conventions
+        self.workload_scope = ("workload", workload)
+        self.tokens = computed(f"{prefix}.tokens", shapes.tokens_processed, self.workload_scope)
+        self.mla: str = conventions.mla
+        if self.mla == "by-phase":
+            self.mla = "absorbed" if workload.phase == "decode" else "naive"
+        self._full: dict[str, Line] = {}
+
+    def channel_flops(self, view: GroupView, count: str, *, every_key: bool = False) -> Line:
+        """Count one channel's FLOPs of a layer group; layers of full span share the line."""
+        if not every_key and span_of(view, self.conventions)[0] != "full":
+            return channel_flops_line(self.workload, self.conventions, view, count)
+        line = self._full.get(count)
+        if line is None:
+            line = self._full[count] = full_channel_flops_line(self.workload, count)
+        return line
