@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 
 import pytest
 
@@ -80,10 +79,8 @@ TEXTS = {
 @pytest.mark.parametrize("name", TEXTS)
 def test_hostile_files(program, file, within, name):
     path = file(name, TEXTS[name])
-    begin = time.monotonic()
     with within(2 * LIMIT):
         found = program.refused(ExitStatus.INVALID_INPUT, "params", path)
-    assert time.monotonic() - begin < 2 * LIMIT  # two runs, one of them with --json
     assert name in found.err
     if TEXTS[name].strip():
         assert "empty" not in found.err or name.startswith("byte-order")

@@ -1,7 +1,6 @@
 import csv
 import io
 import json
-import time
 
 import pytest
 
@@ -103,7 +102,5 @@ def test_no_such_file(program):
     ids=["long-line", "unknown-presets", "unknown-options"],
 )
 def test_hostile_files_end_soon(program, file, within, content):
-    begin = time.monotonic()
     with within(10):
         program.refused(ExitStatus.INVALID_INPUT, "eval", file("queries.txt", content))
-    assert time.monotonic() - begin < 10

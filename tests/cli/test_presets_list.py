@@ -1,5 +1,4 @@
 import os
-import time
 
 import pytest
 
@@ -72,9 +71,7 @@ def test_hostile_files_are_listed_without_harm(program, file, tmp_path, preset_t
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_among_the_presets_does_not_hang(program, file, preset_text, within):
     os.mkfifo(file("mine/models/good.yaml", preset_text("models", "qwen-72b")).with_name("p.yaml"))
-    begin = time.monotonic()
     with within(5):
         program.ok("presets", "list", "models", "--preset-path", "mine")
         program.refused(ExitStatus.USAGE, "params", "nope", "--preset-path", "mine")
         assert program("params", "p", "--preset-path", "mine").status != ExitStatus.OK
-    assert time.monotonic() - begin < 5
