@@ -101,18 +101,18 @@ class GoldenFile(pytest.File):
     def collect(self) -> Iterator[GoldenItem]:
         """Yield an item for each row."""
         from dsv3calc.errors import InvalidInput
-        from dsv3calc.studies.check import Row, load_goldens
+        from dsv3calc.studies.check import file_rows
 
         name = os.path.relpath(self.path, self.config.invocation_params.dir)
         try:
-            source, file = load_goldens(name)
+            rows = file_rows(name)
         except InvalidInput as error:
             raise self.CollectError(str(error)) from None
         answers: dict[str, Any] = {}
-        for index, golden in enumerate(file.goldens):
-            row = Row(source, index, golden)
+        for row in rows:
             # a number and its budgets may stand side by side: names must differ
-            bound = f" {golden.expect}" if isinstance(golden.expect, str) else ""
+            expect = row.golden.expect
+            bound = f" {expect}" if isinstance(expect, str) else ""
             yield GoldenItem.from_parent(self, name=row.name + bound, row=row, answers=answers)
 
 

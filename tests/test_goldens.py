@@ -24,7 +24,7 @@ def test_all_are_kept(capsys):
 
 @pytest.mark.parametrize("path", sorted((GOLDENS / "papers").iterdir()), ids=lambda path: path.name)
 def test_papers_are_immutable_and_cited(path):
-    _, file = load_goldens(str(path))
+    _, file, _ = load_goldens(str(path))
     assert file.immutable
     assert file.title
     for row in file.goldens:
@@ -38,7 +38,7 @@ def test_every_model_has_a_snapshot():
     names = {path.stem for path in (GOLDENS / "self").iterdir()}
     assert names == set(listing("model")), "for a new model: scripts/snapshot_self.sh"
     for name in names:
-        _, file = load_goldens(str(GOLDENS / "self" / f"{name}.yaml"))
+        _, file, _ = load_goldens(str(GOLDENS / "self" / f"{name}.yaml"))
         assert len(file.goldens) == 7
         assert all(row.made_from for row in file.goldens)
 

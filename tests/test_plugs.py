@@ -158,7 +158,7 @@ def run_hook(name, environment, *files, args=None):
     """Run a hook as pre-commit does: its entry, its arguments, the files that it takes."""
     hook = next(each for each in load(".pre-commit-hooks.yaml") if each["id"] == name)
     assert hook["language"] == "python"
-    assert hook["types"] == ["yaml"]
+    assert "yaml" in (hook.get("types") or hook["types_or"])
     command = shlex.split(hook["entry"]) + (hook.get("args", []) if args is None else args)
     if hook.get("pass_filenames", True):
         command += [file for file in files if re.search(hook.get("files", ""), file)]

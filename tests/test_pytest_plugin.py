@@ -70,7 +70,7 @@ def test_rows_are_tests(call):
             "*note:       ask first",
             "numbers/kv.yaml:12: parameters.total of params mistral-7b moved",
             "*expected:   7241732095 exactly",
-            "*why:        model.num_hidden_layers: 31 -> 32",
+            "*why:        model.num_hidden_layers: 31 -> 32 (*mistral-7b.yaml:*)",
         ]
     )
     text = result.stdout.str()
@@ -133,7 +133,7 @@ def test_broken_rows_are_errors(call, numbers):
     assert "Traceback" not in result.stdout.str()
 
 
-@pytest.mark.parametrize("text", ["", "goldens: []\n", GOLDENS.replace("expect", "expects")])
+@pytest.mark.parametrize("text", ["", "goldens: []\n", GOLDENS.replace("goldens:", "golden:")])
 def test_a_file_that_cannot_be_read_is_an_error(call, numbers, text):
     (numbers / "kv.yaml").write_text(text)
     result = call("--dsv3calc", "numbers")

@@ -20,7 +20,8 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
         "--counting",
         {
             "matmul": "every matrix product as it is, 2 FLOP per multiply-add",
-            "six-n": "6 (training) or 2 FLOP per active parameter and token, no attention scores",
+            "six-n": "6 (training) or 2 FLOP per token and active parameter (input embedding out, "
+            "head, norms and biases in); no attention scores",
             "twelve-l-h2": "6 or 2 times 12 L h² + V h: a generic block, as papers count dense",
         },
     ),
@@ -28,7 +29,8 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
         "--attention",
         {
             "causal": "pairs that the mask leaves, exactly: S past + S(S+1)/2; spans respected",
-            "full": "every query against every key held: S (past + S)",
+            "full": "masked pairs too: S (past + S); of a window S (min(past, W-1) + S), of DSA's "
+            "selection S min(past + S, k)",
             "half": "S past + S²/2, the papers' habit: the diagonal counted half",
         },
     ),

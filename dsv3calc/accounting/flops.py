@@ -6,13 +6,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.architecture import Architecture, GroupView, Tensor
+from dsv3calc.accounting.architecture import GroupView, Tensor
 from dsv3calc.accounting.forward_pass import Pass
 from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, grouped, parameter_lines
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import attention, flops, roofline
 from dsv3calc.ledger import Line, combined, computed, field, given, total
-from dsv3calc.schema.model import MLA, MoE
+from dsv3calc.schema.model import MLA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,7 +106,7 @@ def _rule_of_thumb(run: Pass) -> Line:
     return computed(
         f"{run.prefix}.total",
         flops.six_n_flops,
-        convention="six-n",
+        convention="six-n; N is active parameters without the input embedding",
         flops_per_parameter=per_parameter,
         active=lines[2],
         tokens=run.tokens,
@@ -334,34 +334,35 @@ def _head_line(run: Pass, name: str) -> Line:
 
 
 def _mtp_component(run: Pass, name: str, count: str) -> Line:
-    """Count the MTP modules: projection, one layer, and the head once more for each."""
+    """Count the MTP modules: projection, one layer, and the head once more for each.
+
+    The parts have the names of the components, so that each runs against its own peak.
+    """
     view = run.arch.mtp
     assert view is not None  # noqa: S101 - the callers asked
-    forward = [
-        _linear(run, f"{name}.{tensor.name}", tensor)
-        for tensor in run.arch.mtp_tensors
-        if tensor.in_features is not None
-    ]
+    parts = [_mtp_part(run, f"{name}.mtp_projection", run.arch.mtp_tensors)]
     for component in COMPONENTS:
+        place = f"{name}.{component}"
         if component == "attention_core":
-            forward += _core_lines(run, f"{name}.attention_core", count, (view,))
+            parts.append(_stepped(run, place, _core_lines(run, place, count, (view,))))
         elif component == "indexer":
-            continue
+            forward = _indexer_lines(run, place, count, (view,))
+            parts += [_stepped(run, place, forward, gradients=False)] if forward else []
         elif component == "head":
             if run.conventions.head == "in":
-                line = _head_line(run, f"{name}.head.one")
-                forward.append(
-                    combined(f"{name}.head", "product", (line, view.layers), unit="FLOP")
-                )
+                line = _head_line(run, f"{place}.one")
+                again = combined(f"{place}.again", "product", (line, view.layers), unit="FLOP")
+                parts.append(_stepped(run, place, [again]))
         elif not (component == "router" and run.conventions.router == "out"):
-            forward += _linear_lines(run, f"{name}.{component}", (view,), component)
-    indexer = _indexer_lines(run, f"{name}.indexer", count, (view,))
-    step = _stepped(run, f"{name}.layer" if indexer else name, forward)
-    if not indexer:
-        return step
-    return total(name, (step, _stepped(run, f"{name}.indexer", indexer, gradients=False)))
+            forward = _linear_lines(run, place, (view,), component)
+            parts += [_stepped(run, place, forward)] if forward else []
+    return total(name, parts)
 
 
-def has_routed_experts(arch: Architecture) -> bool:
-    """Tell whether any layer of the model routes tokens to experts."""
-    return any(isinstance(view.group.feed_forward, MoE) for view in arch.groups)
+def _mtp_part(run: Pass, name: str, tensors: Iterable[Tensor]) -> Line:
+    forward = [
+        _linear(run, f"{name}.{tensor.name}", tensor)
+        for tensor in tensors
+        if tensor.in_features is not None
+    ]
+    return _stepped(run, name, forward)

@@ -104,7 +104,7 @@ def _indexer_entry(name: str, view: GroupView, indexer: Indexer, kv_format: KVFo
 
 
 def tokens_line(
-    name: str, tokens: Line, view: GroupView, conventions: Conventions, page_size: Any = 1
+    name: str, tokens: Line, view: GroupView, conventions: Conventions, page_size: Any = None
 ) -> Line:
     """Count the tokens that one layer of a group holds for a sequence, in whole pages."""
     kept = tokens
@@ -113,7 +113,7 @@ def tokens_line(
         if conventions.window_cache == "window-minus-one":
             bound = computed(f"{name}.window_kept", kv_cache.window_kept, window=bound)
         kept = computed(f"{name}.kept", kv_cache.retained_tokens, tokens=tokens, window=bound)
-    if type(page_size) is int and page_size == 1:
+    if page_size is None:
         return kept
     pages = given("page_size", page_size, "tokens")
     return computed(f"{name}.paged", kv_cache.paged_tokens, tokens=kept, page_size=pages)
@@ -126,7 +126,7 @@ def bytes_line(
     tokens: Line,
     kv_format: KVFormat,
     conventions: Conventions,
-    page_size: Any = 1,
+    page_size: Any = None,
 ) -> Line:
     """Count the bytes of the cache of ``batch`` sequences of ``tokens`` each."""
     parts = []
@@ -153,7 +153,7 @@ def kv_lines(
     *,
     batch: Any,
     tokens: Any,
-    page_size: Any = 1,
+    page_size: Any = None,
 ) -> list[Line]:
     """Count the KV cache.
 
@@ -164,7 +164,7 @@ def kv_lines(
     batch, tokens
         Sequences, and tokens of each.
     page_size
-        Tokens of a page; 1 wastes nothing.
+        Tokens of a page; None where the cache has none.
 
     Returns
     -------
@@ -218,7 +218,7 @@ def fit_lines(
     available: int,
     batch: int,
     tokens: int,
-    page_size: int = 1,
+    page_size: int | None = None,
 ) -> list[Line]:
     """Tell what fits in given bytes.
 

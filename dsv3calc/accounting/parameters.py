@@ -138,10 +138,16 @@ def _copies(arch: Architecture) -> list[Tensor]:
     ]
 
 
+def _left_out(arch: Architecture, inclusions: frozenset[str]) -> bool:
+    """Tell whether a count of what is stored meets MTP modules that the files do not hold."""
+    mtp = arch.model.mtp
+    return "mtp-copies" in inclusions and mtp is not None and not mtp.stored
+
+
 def counted_tensors(arch: Architecture, inclusions: frozenset[str]) -> list[Tensor]:
     """List the tensors that a count with these inclusions has, MTP and its copies among them."""
     tensors = model_tensors(arch)
-    if "mtp" in inclusions:
+    if "mtp" in inclusions and not _left_out(arch, inclusions):
         tensors = tensors + mtp_tensors(arch)
     counted = [tensor for tensor in tensors if included(tensor, inclusions)]
     return counted + (_copies(arch) if "mtp-copies" in inclusions else [])
@@ -177,19 +183,19 @@ def _parameter_lines(
     arch: Architecture, inclusions: frozenset[str], convention: str, scales: Line | None
 ) -> list[Line]:
     components = _components(arch, inclusions)
-    mtp = None
+    mtp = total("parameters.mtp", (), unit="elements")
     if arch.mtp is not None:
         # beside a total that leaves MTP out, the modules are shown whole
         shown = inclusions if "mtp" in inclusions else frozenset(INCLUSIONS)
         counted = [tensor for tensor in mtp_tensors(arch) if included(tensor, shown)]
         mtp = total("parameters.mtp", _by_component("parameters.mtp", counted))
-        if "mtp" in inclusions:
+        if "mtp" in inclusions and not _left_out(arch, inclusions):
             components.append(total("parameters.components.mtp", (mtp,), convention=convention))
     if scales is not None:
         components.append(scales)
     whole = total("parameters.total", components, unit="elements", convention=convention)
     lines = [whole, *_active_lines(arch, whole, components, inclusions, convention)]
-    if mtp is not None and "mtp" not in inclusions:
+    if not any(line.name == "parameters.components.mtp" for line in components):
         lines.append(mtp)
     return lines
 
@@ -236,7 +242,7 @@ def _active_lines(
 ) -> list[Line]:
     """Count what one token passes through: all but the routed experts not chosen for it."""
     views = [*arch.groups]
-    if arch.mtp is not None and "mtp" in inclusions:
+    if arch.mtp is not None and "mtp" in inclusions and not _left_out(arch, inclusions):
         views.append(arch.mtp)
     idle = []
     for view in views:

@@ -111,13 +111,18 @@ def roofline_lines(
 
 def _compute_seconds(prefix: str, flops: Line, precision: Precision, hardware: Hardware) -> Line:
     parts = []
-    for line in flops.parts:
-        component = line.name.rpartition(".")[2]
-        dtype, _ = peak_of(precision, hardware, component)
+    products = [
+        part
+        for line in flops.parts
+        for part in (line.parts if line.name.endswith(".components.mtp") else (line,))
+    ]
+    for line in products:
+        place = line.name.partition(".components.")[2]
+        dtype, _ = peak_of(precision, hardware, place.rpartition(".")[2])
         peak = given(f"hardware.peaks.{dtype}", hardware.peaks[dtype], "FLOP/s", "dense peak")
         parts.append(
             computed(
-                f"{prefix}.compute_time_of.{component}",
+                f"{prefix}.compute_time_of.{place}",
                 roofline.compute_time,
                 flops=line,
                 peak=peak,
@@ -189,12 +194,22 @@ def _embedding_rows(prefix: str, table: Tensor, precision: Precision, tokens: Li
     return total(f"{prefix}.embedding_rows", (row,))
 
 
+def _keys_read(name: str, span: str, length: Line, size: Line, held: Line) -> Line:
+    """Count the keys that one decoded token meets: DSA's selection, or its own chunk so far."""
+    if span == "selected":
+        return computed(f"{name}.selected", kv_cache.retained_tokens, tokens=length, window=size)
+    if span == "chunked":
+        return computed(f"{name}.in_chunk", kv_cache.tokens_in_chunk, tokens=length, chunk=size)
+    return held
+
+
 def _cache_read(
     prefix: str, model: Model, workload: Workload, conventions: Conventions, kv_format: KVFormat
 ) -> list[Line]:
     """Count the cache bytes that a pass touches: what it keeps, read (or written) once.
 
-    Layers with DSA read the keys that the indexer selects, and every key of the indexer.
+    In decode, layers with DSA read the keys that the indexer selects and every key of the indexer,
+    and chunked layers the keys of the chunk that the token stands in.
     """
     batch = field(("workload", workload), "batch", "1")
     length = total(
@@ -210,10 +225,8 @@ def _cache_read(
         for kind, entry in entry_lines(view, kv_format, conventions).items():
             name = f"{prefix}.cache.{kind}.{view.prefix}"
             held = tokens_line(f"{name}.tokens", length, view, conventions)
-            if span == "selected" and kind == "attention" and workload.phase == "decode":
-                held = computed(
-                    f"{name}.selected", kv_cache.retained_tokens, tokens=length, window=size
-                )
+            if workload.phase == "decode" and kind == "attention" and size is not None:
+                held = _keys_read(name, span, length, size, held)
             lines.append(
                 computed(
                     name,

@@ -57,6 +57,14 @@ def complete(kind: str) -> Callable[[str], list[str]]:
     return names
 
 
+def complete_any(incomplete: str) -> list[str]:
+    """Complete the names of presets of every kind."""
+    from dsv3calc.locate import FOLDERS, listing
+
+    names = {name for kind in FOLDERS for name in listing(kind)}
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
 def choice(convention: str) -> Callable[[], list[str]]:
     """Return a shell completion of a convention's choices."""
 
@@ -87,7 +95,12 @@ KindOption = Annotated[
     typer.Option("--kind", metavar="KIND", help="Where a name is a preset of several kinds."),
 ]
 NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="A preset of any kind, or a path to one.")
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="A preset of any kind, or a path to one.",
+        autocompletion=complete_any,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,

@@ -41,10 +41,10 @@ def snapshot(
     def answer() -> Answer:
         from dsv3calc.api import answer as ask
         from dsv3calc.studies.answer import Answer
-        from dsv3calc.studies.snapshot import snapshot_text
+        from dsv3calc.studies.snapshot import snapshot_goldens
 
         found = Answer("snapshot", {"queries": list(queries), "quantity": list(quantity or ())})
-        found.text = snapshot_text(queries, quantity or (), ask=ask)
+        found.text, found.rows = snapshot_goldens(queries, quantity or (), ask=ask)
         return found
 
     return answer

@@ -252,6 +252,41 @@ def window_kept(window: Tokens) -> Tokens:
     return window - 1
 
 
+@formula(r"T_\mathrm{chunk}")
+def tokens_in_chunk(tokens: Tokens, chunk: Tokens) -> Tokens:
+    r"""Count the tokens of the chunk that the last token stands in, itself included.
+
+    .. math:: T_\mathrm{chunk} = T - K \lfloor (T - 1) / K \rfloor
+
+    Parameters
+    ----------
+    tokens
+        Tokens of the sequence, the last one included.
+    chunk
+        Tokens of a chunk (``attention_chunk_size``).
+
+    Returns
+    -------
+    Keys that the last token attends to.
+
+    Notes
+    -----
+    Chunks start at multiples of ``chunk``, counted from the start of the sequence.
+
+    Examples
+    --------
+    The first token of a second chunk sees itself alone:
+
+    >>> tokens_in_chunk(8193, 8192)
+    1
+
+    Source
+    ------
+    Derived here: what :func:`chunk_causal_channel_flops` counts for one new token.
+    """
+    return tokens - chunk * floor_div(tokens - 1, chunk)
+
+
 @formula(r"n_\mathrm{fit}")
 def sequences_that_fit(available: Bytes, sequence_bytes: Bytes) -> Count:
     r"""Count the sequences whose caches fit side by side.

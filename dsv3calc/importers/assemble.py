@@ -66,6 +66,8 @@ def assemble(
             "group": _last_group(groups, architecture),
             "stores_embedding_and_head": architecture.mtp[1],
         }
+        if not architecture.mtp[1]:  # files that hold no copies of these hold no modules either
+            data["mtp"]["stored"] = False
     return data | _sources(findings, family, groups)
 
 

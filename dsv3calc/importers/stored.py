@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from dsv3calc.importers.keys import Reader
 
 _DTYPES = ("torch_dtype", "dtype")
-_SIXTEEN_BITS = ("bfloat16", "float16", "torch.bfloat16", "torch.float16")
+_PRESETS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
+"""Data type of a checkpoint -> the preset that stores everything in it."""
+_FOUR_BIT_METHODS = ("awq", "gptq")
 _BLOCK = [128, 128]
 
 
 def precision(readers: list[Reader]) -> str:
-    """Return a preset's name; what no preset describes becomes bf16 and an assumption."""
+    """Return a preset's name; a quantisation that none describes is refused, not guessed."""
     for reader in readers:
         reader.skip("quantization_config", *_DTYPES)
     for reader in readers:
@@ -25,9 +27,11 @@ def precision(readers: list[Reader]) -> str:
     for reader in readers:
         for name in _DTYPES:
             if reader.has(name):
-                if reader.data[name] not in _SIXTEEN_BITS:
-                    _assume(reader, f"no preset stores {name} {quote(reader.data[name])}")
-                return "bf16"
+                dtype = str(reader.data[name]).removeprefix("torch.")
+                if dtype not in _PRESETS:
+                    what = f"{name} {quote(reader.data[name])} is stored by no precision preset"
+                    reader.refuse(name, what, valid=", ".join(_PRESETS))
+                return _PRESETS.get(dtype, "bf16")
     _assume(readers[0], "config.json names no dtype")
     return "bf16"
 
@@ -47,7 +51,19 @@ def _quantized(reader: Reader) -> str:
                 "tensors stay in bfloat16 is taken from DeepSeek-V3"
             )
         return "fp8-deepseek-v3"
-    _assume(reader, f"no preset describes its quantization_config (quant_method {quote(method)})")
+    if method in _FOUR_BIT_METHODS and config.get("bits", 4) == 4:  # noqa: PLR2004 - four bits
+        reader.findings.assumed["precision"] = (
+            f"precision = int4: {method} with four bits; groups of 128 and which tensors stay in "
+            "16 bits are the preset's"
+        )
+        return "int4"
+    reader.refuse(
+        "quantization_config",
+        f"no precision preset describes quant_method {quote(method)}",
+        why="the bytes of its weights would be a guess",
+        valid="fp8 with blocks of 128x128, mxfp4, awq and gptq with 4 bits",
+        next="--ignore-key quantization_config counts the weights in torch_dtype",
+    )
     return "bf16"
 
 

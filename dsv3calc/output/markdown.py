@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # noqa: ARG001 - one interface
     """Return the tables of an answer as Markdown, with what to know below."""
     view = build(answer, exact=options.exact)
-    blocks = [f"**{_safe(view.heading)}**"] if view.heading else []
+    lines = [f"**{_safe(line)}**" for line in view.heading.splitlines()]
+    blocks = ["  \n".join(lines)] if lines else []
     blocks += [_table(table) for table in view.tables]
     told = [f"- warning: {_safe(text)}" for text in answer.warnings]
     told += [f"- note: {_safe(text)}" for text in answer.notes]

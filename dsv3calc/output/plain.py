@@ -15,7 +15,7 @@ GAP = "   "
 
 def lines_of(view: View, told: list[tuple[str, str]], rule: str) -> list[str]:
     """Return the lines of a view, and of what is told below it; ``rule`` draws the heads' line."""
-    lines = [escape(view.heading)] if view.heading else []
+    lines = [escape(line) for line in view.heading.splitlines()]
     for table in view.tables:
         lines += ["", *_table(table, rule), ""]
     lines += [f"{word}: {escape(text)}" for word, text in told]

@@ -37,8 +37,8 @@ def lines_of(
         emoji=False,
         markup=False,
     )
-    if view.heading:
-        console.print(Text(escape(view.heading), style="bold"))
+    for line in view.heading.splitlines():
+        console.print(Text(escape(line), style="bold"))
     for table in view.tables:
         console.print(_rich(table, box.ASCII2 if plain else box.SIMPLE_HEAD))
     for word, text in told:

@@ -51,7 +51,7 @@ class Table:
 
 
 class View:
-    """The tables of an answer, with a heading that says what was counted."""
+    """The tables of an answer, with a heading of one line or two that says what was counted."""
 
     __slots__ = ("heading", "tables")
 

@@ -162,12 +162,14 @@ class MTP(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """Multi-token-prediction modules: one more layer each, joined by ``eh_proj``.
 
     ``group`` is the index of the layer group whose kind of layer a module repeats. A checkpoint
-    that ``stores_embedding_and_head`` again holds a second copy of both for each module.
+    that ``stores_embedding_and_head`` again holds a second copy of both for each module. Modules
+    that are not ``stored`` are named by the configuration and absent from the published files.
     """
 
     num_nextn_predict_layers: Size
     group: Natural
     stores_embedding_and_head: bool = True
+    stored: bool = True
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

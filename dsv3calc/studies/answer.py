@@ -42,6 +42,7 @@ class Answer:
         "command",
         "headings",
         "notes",
+        "presets",
         "query",
         "rows",
         "sources",
@@ -55,6 +56,7 @@ class Answer:
         self.command = command
         self.query = query
         self.view = view or command
+        self.presets: list[Preset[Any]] = []
         self.text = ""
         self.asked = ""
         self.headings: list[str] = []
@@ -74,6 +76,7 @@ class Answer:
         for preset in presets:
             if preset is None:
                 continue
+            self.presets.append(preset)
             for name, source in getattr(preset.value, "sources", {}).items():
                 entry = {
                     "id": f"{preset.name}:{name}",
@@ -96,6 +99,21 @@ class Answer:
             if preset.ignored:
                 listed = f"{preset.name}: ignored keys: {', '.join(preset.ignored)}"
                 add_new(self.notes, [listed])
+
+    def place_of(self, place: str) -> str:
+        """Return the file and line of an input such as ``model.groups.0.attention.head_dim``.
+
+        Nothing where it is no field of a file, or where several columns have one of that name.
+        """
+        kind, _, field = place.partition(".")
+        found = {preset.path: preset for preset in self.presets if preset.kind == kind}
+        if len(found) != 1 or not field:
+            return ""
+        preset = next(iter(found.values()))
+        if preset.path == "-" or preset.imported is not None:
+            return preset.source.name
+        steps = tuple(int(step) if step.isdecimal() else step for step in field.split("."))
+        return f"{preset.source.name}:{preset.source.position(steps, key=True).line}"
 
     def warn(self, text: str) -> None:
         """Add a warning once."""

@@ -13,6 +13,7 @@ from dsv3calc.diagnostics import Problem, quote, suggest
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.source import read_source
 from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.check import load_goldens
 from dsv3calc.studies.compare import answer_compare
 from dsv3calc.studies.queries import CompareQuery
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _TELLING_FIELDS = (
     ("groups", "model"),
+    ("goldens", "golden"),
     ("designs", "comparison"),
     ("peaks", "hardware"),
     ("formats", "precision"),
@@ -96,6 +98,8 @@ def find_preset(reference: str, kind: str | None, preset_path: str | None) -> Pr
             if presets.is_path(reference)
             else kind_of_name(reference, preset_path)
         )
+    if kind == "golden":
+        raise UsageError(f"{reference} is a golden file, not a preset", "dsv3calc check FILE")
     return presets.load(kind, reference, preset_path=preset_path)
 
 
@@ -259,7 +263,14 @@ def validate_files(files: Sequence[str]) -> Answer:
     for file in files:
         path = file if presets.is_path(file) else f"./{file}"
         try:
-            preset = presets.load(kind_of_file(path), path)
+            kind = kind_of_file(path)
+            if kind == "golden":
+                _, _, broken = load_goldens(path)
+                problems += [problem for row in broken.values() for problem in row]
+                row = {"file": file, "kind": kind, "name": None, "valid": not broken}
+                answer.rows.append(row)
+                continue
+            preset = presets.load(kind, path)
             if preset.kind == "comparison":
                 answer_compare(CompareQuery(models=(path,)))
         except InvalidInput as error:

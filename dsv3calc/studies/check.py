@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +16,7 @@ from dsv3calc.studies.expectation import judge
 from dsv3calc.studies.origin import explain_change, made_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from dsv3calc.ledger import Line
     from dsv3calc.studies.answer import Answer
@@ -130,34 +131,48 @@ def golden_files(paths: Iterable[str]) -> list[str]:
             os.path.join(folder, file)
             for folder, _, files in sorted(os.walk(path))
             for file in sorted(files)
-            if file.endswith((".yaml", ".yml"))
+            if file.endswith((".yaml", ".yml", ".json"))
         ]
         if not inside:
             raise InvalidInput(
                 [Problem(path, None, None, "no golden file is in this directory",
-                         valid="files ending in .yaml or .yml")]
+                         valid="files ending in .yaml, .yml or .json")]
             )  # fmt: skip
         found += inside
     return list(dict.fromkeys(found))
 
 
-def load_goldens(path: str) -> tuple[Source, GoldenFile]:
-    """Read a golden file.
+def load_goldens(path: str) -> tuple[Source, GoldenFile, dict[int, list[Problem]]]:
+    """Read a golden file: its sound rows, and the problems of each other row by its index.
+
+    Rows keep their places: a broken one is followed by its neighbours, not hidden by them.
 
     Raises
     ------
     InvalidInput
-        With every problem of it, rows that stand in it twice included.
+        If the file is no golden file at all: not YAML, no rows, an unknown field of the file.
     """
     source = read_source(path, LARGEST_GOLDEN_FILE)
-    file = convert(source, source.data, GoldenFile)
+    data = source.data
+    broken: dict[int, list[Problem]] = {}
+    while True:
+        try:
+            file = convert(source, _without(data, broken), GoldenFile)
+            break
+        except InvalidInput as error:
+            rows = [_row_of(problem) for problem in error.problems]
+            if None in rows or broken.keys() & set(rows):
+                raise  # the file itself is wrong
+            for row, problem in zip(rows, error.problems, strict=True):
+                broken.setdefault(row or 0, []).append(problem)
     seen: dict[tuple[str, str, str, str], int] = {}
-    problems = []
     for index, golden in enumerate(file.goldens):
+        if index in broken:
+            continue
         fault = _query_fault(golden.query)
         if fault:
             place = source.position(("goldens", index, "query"))
-            problems.append(source.problem(place, fault))
+            broken[index] = [source.problem(place, fault)]
             continue
         key = (
             query_text(golden.query),
@@ -168,16 +183,31 @@ def load_goldens(path: str) -> tuple[Source, GoldenFile]:
         first = seen.setdefault(key, index)
         if first != index:
             line = source.position(("goldens", first)).line
-            problems.append(
+            broken[index] = [
                 source.problem(
                     source.position(("goldens", index)),
                     f"this row stands at line {line} already",
                     why="two expectations of one number would hide one of them",
                 )
-            )
-    if problems:
-        raise InvalidInput(problems)
-    return source, file
+            ]
+    return source, file, broken
+
+
+_ROW = re.compile(r"goldens\[(\d+)\]")
+_PLACEHOLDER = {"query": "none", "quantity": "none", "expect": 0}
+
+
+def _row_of(problem: Problem) -> int | None:
+    found = _ROW.match(problem.path)
+    return int(found[1]) if found else None
+
+
+def _without(data: Any, broken: Collection[int]) -> Any:
+    """Return the data with a placeholder for each broken row: the others keep their index."""
+    if not broken:
+        return data
+    rows = [_PLACEHOLDER if index in broken else row for index, row in enumerate(data["goldens"])]
+    return {**data, "goldens": rows}
 
 
 def _query_fault(query: str | dict[str, Any]) -> str:
@@ -194,6 +224,30 @@ def _query_fault(query: str | dict[str, Any]) -> str:
     return ""
 
 
+def file_rows(path: str) -> Iterator[Row]:
+    """Return the rows of a golden file, not yet checked; what cannot be read is broken already.
+
+    Raises
+    ------
+    InvalidInput
+        If the file is no golden file at all.
+    """
+    source, file, broken = load_goldens(path)
+
+    def rows() -> Iterator[Row]:
+        for index, golden in enumerate(file.goldens):
+            if index not in broken:
+                yield Row(source, index, golden)
+                continue
+            row = Row(source, index, _readable(source, index))
+            row.status = "broken"
+            row.message = "; ".join(problem_text(problem) for problem in broken[index])
+            row.line = broken[index][0].line or 1
+            yield row
+
+    return rows()
+
+
 def check_rows(paths: Iterable[str], only: str | None = None, *, ask: Ask) -> Iterator[Row]:
     """Check the rows of golden files, one after the other.
 
@@ -208,14 +262,13 @@ def check_rows(paths: Iterable[str], only: str | None = None, *, ask: Ask) -> It
     matched = False
     for path in golden_files(paths):
         try:
-            source, file = load_goldens(path)
+            rows = file_rows(path)
         except InvalidInput as error:
             matched = True
             yield from _broken_file(path, error)
             continue
         answers: dict[str, Answer | Dsv3calcError] = {}
-        for index, golden in enumerate(file.goldens):
-            row = Row(source, index, golden)
+        for row in rows:
             if only is not None and not _matches(row, only):
                 continue
             matched = True
@@ -225,6 +278,19 @@ def check_rows(paths: Iterable[str], only: str | None = None, *, ask: Ask) -> It
         raise UsageError(
             f"--only {only!r} matches no row", "a pattern such as 'kv_cache.*' or '*deepseek-v3*'"
         )
+
+
+def _readable(source: Source, index: int) -> Golden:
+    """Return a broken row with what can be read of it, for its name in reports."""
+    data: Any = source.data
+    row = data["goldens"][index]
+    row = row if isinstance(row, dict) else {}
+    query = row.get("query")
+    return Golden(
+        query=query if isinstance(query, str) else "(a query that cannot be read)",
+        quantity=str(row.get("quantity", "(no quantity)")),
+        expect=0,
+    )
 
 
 def _matches(row: Row, pattern: str) -> bool:
@@ -262,7 +328,12 @@ def problem_text(problem: Problem) -> str:
 
 
 def check_row(row: Row, answers: dict[str, Answer | Dsv3calcError], ask: Ask) -> None:
-    """Answer a row's query, unless it was answered just before, and judge the number."""
+    """Answer a row's query, unless it was answered just before, and judge the number.
+
+    A row that is broken already stays as it is.
+    """
+    if row.status == "broken":
+        return
     text = row.query
     found = answers.get(text)
     if found is None:
@@ -288,7 +359,7 @@ def check_row(row: Row, answers: dict[str, Answer | Dsv3calcError], ask: Ask) ->
         row.status = "moved"
         row.made_from = made_from(line)
         if row.golden.made_from:
-            row.reasons = explain_change(row.golden.made_from, row.made_from)
+            row.reasons = explain_change(row.golden.made_from, row.made_from, found.place_of)
 
 
 def _line_of(golden: Golden, answer: Answer) -> Line:

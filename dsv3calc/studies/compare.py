@@ -17,9 +17,17 @@ from dsv3calc.diagnostics import Problem, quote, suggest
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.ledger import Ledger, Line, combined, given, total
 from dsv3calc.overrides import Override
+from dsv3calc.schema.model import MLA
 from dsv3calc.schema.workload import Workload
 from dsv3calc.studies.answer import Answer, Column
-from dsv3calc.studies.designs import Desk, check_kv_format, positive, warn_inapplicable
+from dsv3calc.studies.designs import (
+    DEFAULT_KV_FORMAT,
+    Desk,
+    check_kv_format,
+    positive,
+    warn_context,
+    warn_inapplicable,
+)
 from dsv3calc.studies.queries import CompareQuery, as_dict
 from dsv3calc.studies.vary import read_changes, split_variation, vary
 
@@ -30,7 +38,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.comparison import Comparison, Design
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.model import Model
-    from dsv3calc.schema.precision import Precision
+    from dsv3calc.schema.precision import KVFormat, Precision
     from dsv3calc.schema.workload import Conventions
 
 WEIGHT_PRECISIONS = ("bf16", "fp8-deepseek-v3", "int4")
@@ -95,7 +103,30 @@ class Setting:
             "decode": Workload(phase="decode", batch=self.batch, sequence=1, past=self.context),
         }
 
-    def lines(self, desk: Desk, model: Model, precision: Preset[Precision]) -> list[Line]:
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest context among the workloads."""
+        sequence: int = self.workloads["prefill"].sequence
+        return max(self.context + 1, sequence)
+
+    def format_for(self, desk: Desk, answer: Answer, entry: Entry) -> Preset[KVFormat]:
+        """Return the cache format of a column: BF16 where the one asked for does not apply."""
+        try:
+            check_kv_format(entry.title, entry.model, self.kv_format, self.conventions)
+        except UsageError as error:
+            if self.conventions.mla == "naive":
+                raise
+            answer.warn(f"{error.message}: its column is in {DEFAULT_KV_FORMAT}")
+            return desk.kv_format(None)
+        return self.kv_format
+
+    def lines(
+        self,
+        desk: Desk,
+        model: Model,
+        precision: Preset[Precision],
+        kv_format: Preset[KVFormat],
+    ) -> list[Line]:
         """Count one column."""
         lines: list[Line] = []
         if "parameters" in self.rows:
@@ -107,7 +138,7 @@ class Setting:
         if "kv_cache" in self.rows:
             lines += kv_lines(
                 model,
-                self.kv_format.value,
+                kv_format.value,
                 self.conventions,
                 batch=self.batch,
                 tokens=self.context,
@@ -120,7 +151,7 @@ class Setting:
                     self.workloads[phase],
                     self.conventions,
                     precision=precision.value,
-                    kv_format=self.kv_format.value,
+                    kv_format=kv_format.value,
                     hardware=self.hardware.value,
                 )
         return lines
@@ -152,9 +183,11 @@ def answer_compare(query: CompareQuery) -> Answer:
         answer.query["hardware"] = setting.hardware.name
     answer.notes += query.notes
     for entry in entries:
-        check_kv_format(entry.title, entry.model, setting.kv_format, setting.conventions)
+        kv_format = setting.format_for(desk, answer, entry)
         precision = desk.precision(entry.precision, entry.preset)
-        lines = setting.lines(desk, entry.model, precision)
+        lines = setting.lines(desk, entry.model, precision, kv_format)
+        warn_context(answer, entry.title, entry.model, setting.longest)
+        _warn_dropped(answer, entry)
         answer.cite(entry.preset, precision)
         warn_inapplicable(
             answer, entry.title, entry.model, mla=query.mla, with_mtp=query.with_mtp or None
@@ -171,6 +204,19 @@ def answer_compare(query: CompareQuery) -> Answer:
         answer.warn(f"{error.message}: the other models have it")
     _add_ratios(answer, query.baseline)
     return answer
+
+
+def _warn_dropped(answer: Answer, entry: Entry) -> None:
+    """Warn of what a what-if change leaves behind without being asked to."""
+    before, now = entry.preset.value.groups, entry.model.groups
+    for old, new in zip(before, now, strict=True):
+        if (
+            isinstance(old.attention, MLA)
+            and old.attention.indexer
+            and not isinstance(new.attention, MLA)
+        ):
+            answer.warn(f"{entry.title}: the DSA indexer goes with MLA: this column has none")
+            return
 
 
 def _entries(desk: Desk, query: CompareQuery) -> tuple[CompareQuery, list[Entry]]:

@@ -189,6 +189,15 @@ def warn_inapplicable(answer: Answer, name: str, model: Model, **options: object
         answer.warn(f"{name}: --router out has no effect: no layer has a router")
 
 
+def warn_context(answer: Answer, name: str, model: Model, tokens: int) -> None:
+    """Warn of a context that is longer than the model was made for."""
+    limit = model.max_position_embeddings
+    if limit is not None and tokens > limit:
+        answer.warn(
+            f"{name}: {tokens:,} tokens are more than its max_position_embeddings {limit:,}"
+        )
+
+
 def check_kv_format(
     name: str, model: Model, kv_format: Preset[KVFormat], conventions: Conventions
 ) -> None:

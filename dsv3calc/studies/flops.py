@@ -8,7 +8,7 @@ from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.ledger import Ledger
 from dsv3calc.schema.model import MLA
 from dsv3calc.studies.answer import Answer, Column
-from dsv3calc.studies.designs import Desk, warn_inapplicable, workload_of
+from dsv3calc.studies.designs import Desk, warn_context, warn_inapplicable, workload_of
 from dsv3calc.studies.queries import FlopsQuery, as_dict
 
 
@@ -57,6 +57,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
         with_mtp=query.with_mtp or None,
         router=query.router,
     )
+    warn_context(answer, preset.name, preset.value, workload.past + workload.sequence)
     if conventions.counting != "matmul":
         for option, value in (
             ("--attention", query.attention),

@@ -9,7 +9,13 @@ from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.kv_cache import fit_lines, kv_lines
 from dsv3calc.ledger import Ledger
 from dsv3calc.studies.answer import Answer, Column
-from dsv3calc.studies.designs import Desk, check_kv_format, positive, warn_inapplicable
+from dsv3calc.studies.designs import (
+    Desk,
+    check_kv_format,
+    positive,
+    warn_context,
+    warn_inapplicable,
+)
 from dsv3calc.studies.queries import KVQuery, as_dict
 
 if TYPE_CHECKING:
@@ -34,7 +40,9 @@ def answer_kv(query: KVQuery) -> Answer:
     )
     batch = positive("--batch", query.batch, 1)
     tokens = positive("--tokens", query.tokens, DEFAULT_TOKENS)
-    page_size = positive("--page-size", query.page_size, 1)
+    page_size = None
+    if query.page_size is not None:
+        page_size = positive("--page-size", query.page_size, 1)
     desk = Desk(query)
     preset = desk.model(query.model)
     kv_format = desk.kv_format(query.kv_dtype)
@@ -45,8 +53,9 @@ def answer_kv(query: KVQuery) -> Answer:
         "batch": batch,
         "tokens": tokens,
         "kv_dtype": kv_format.name,
-        "page_size": page_size,
     }
+    if page_size is not None:
+        answer.query["page_size"] = page_size
     answer.cite(preset, kv_format)
     answer.notes += query.notes
     warn_inapplicable(
@@ -69,11 +78,8 @@ def answer_kv(query: KVQuery) -> Answer:
         )
         if not any(line.name == "kv_cache.fit.tokens" for line in lines):
             answer.warn(f"{preset.name}: every layer's cache is bounded: any number of tokens fits")
-    limit = preset.value.max_position_embeddings
-    if limit is not None and tokens > limit:
-        answer.warn(
-            f"{preset.name}: {tokens:,} tokens are more than its max_position_embeddings {limit:,}"
-        )
+    longest = next((line.value for line in lines if line.name == "kv_cache.fit.tokens"), 0)
+    warn_context(answer, preset.name, preset.value, max(tokens, longest))
     answer.columns.append(
         Column(preset.name, preset.value.title, Ledger(preset.value.title, lines))
     )

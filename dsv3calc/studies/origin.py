@@ -10,6 +10,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dsv3calc.ledger import Line
 
 FORMULA_PREFIX = "formula."
@@ -61,8 +63,13 @@ def formula_digest(name: str) -> str:
     return hashlib.sha256(f"({arguments})\n{body}".encode()).hexdigest()[:12]
 
 
-def explain_change(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Say which inputs and formulas differ between a snapshot and today."""
+def explain_change(
+    before: dict[str, Any], now: dict[str, Any], place_of: Callable[[str], str]
+) -> list[str]:
+    """Say which inputs and formulas differ between a snapshot and today.
+
+    ``place_of`` gives the file and line of an input, or nothing.
+    """
     reasons = []
     for place in dict.fromkeys([*before, *now]):
         old, new = before.get(place), now.get(place)
@@ -76,9 +83,13 @@ def explain_change(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
                 verb = "changed" if place in before else "is used now"
                 reasons.append(f"formula {name} {verb}")
         elif place not in before:
-            reasons.append(f"{place} = {new} is used now")
+            reasons.append(f"{place} = {new} is used now{_at(place_of(place))}")
         elif place not in now:
             reasons.append(f"{place} (was {old}) is no longer used")
         else:
-            reasons.append(f"{place}: {old} -> {new}")
+            reasons.append(f"{place}: {old} -> {new}{_at(place_of(place))}")
     return reasons or ["no input and no formula changed: the way they are added up did"]
+
+
+def _at(place: str) -> str:
+    return f" ({place})" if place else ""

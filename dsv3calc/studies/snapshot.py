@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from dsv3calc.studies.check import Ask, Row
 
 
-def snapshot_text(queries: Sequence[str], quantities: Sequence[str], *, ask: Ask) -> str:
-    """Answer queries and write their numbers as a golden file.
+def snapshot_goldens(
+    queries: Sequence[str], quantities: Sequence[str], *, ask: Ask
+) -> tuple[str, list[dict[str, Any]]]:
+    """Answer queries and write their numbers as a golden file; return it and its rows as data.
 
     Parameters
     ----------
@@ -47,23 +49,31 @@ def snapshot_text(queries: Sequence[str], quantities: Sequence[str], *, ask: Ask
     texts = [query_text(query) for query in queries]
     if len(set(texts)) != len(texts):
         raise UsageError("a query is given twice", "each number is written once")
-    rows: list[str] = []
+    texts_of_rows: list[str] = []
+    rows: list[dict[str, Any]] = []
     matched: set[str] = set()
     for text in texts:
         found = ask(text)
         for column in found.columns:
             several = len(found.columns) > 1
-            rows += [
-                row_text(text, column, line, several=several)
-                for line in _chosen(column, quantities, matched)
-            ]
+            for line in _chosen(column, quantities, matched):
+                texts_of_rows.append(row_text(text, column, line, several=several))
+                rows.append(
+                    {
+                        "query": text,
+                        "quantity": line.name,
+                        "column": column.id if several else None,
+                        "expect": line.value,
+                        "unit": line.unit,
+                    }
+                )
     for pattern in quantities:
         if pattern not in matched:
             raise UsageError(
                 f"--quantity {pattern!r} matches no quantity",
                 "dsv3calc QUERY --format csv lists the quantities of a query",
             )
-    return "goldens:\n" + "".join(rows)
+    return "goldens:\n" + "".join(texts_of_rows), rows
 
 
 def _chosen(column: Column, quantities: Sequence[str], matched: set[str]) -> Iterator[Line]:
@@ -124,7 +134,7 @@ def update_file(path: str, rows: Sequence[Row]) -> int:
     if not moved:
         return 0
     with _locked(path):
-        source, file = load_goldens(path)
+        source, file, _ = load_goldens(path)
         if file.immutable:
             raise UsageError(
                 f"{path}: these goldens are immutable, they are somebody else's figures",

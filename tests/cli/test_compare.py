@@ -142,7 +142,6 @@ def test_a_huge_workload(program):
         (["deepseek-v3", "--rows", "param"], "did you mean 'parameters'"),
         (["deepseek-v3", "--rows", ","], "choose among"),
         (["deepseek-v3", "--set", "hardware.peaks.bf16=1"], "uses no hardware"),
-        (["deepseek-v3", "qwen2.5-72b", "--kv-dtype", "fp8-mla"], "MLA alone"),
         (["--vary", "deepseek-v3"], "MODEL:CHANGE=VALUE"),
         (["--vary", ":attention=mqa"], "MODEL:CHANGE=VALUE"),
         (["--vary", "nope:attention=mqa"], "'nope'"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dsv3calc.errors import InvalidInput
 from dsv3calc.importers.families import MODULES, family
 from dsv3calc.importers.huggingface import import_config
 from dsv3calc.schema.convert import convert
@@ -185,11 +186,12 @@ def test_every_table_can_be_read(name):
     [("deepseek_v3", 1, 1, True), ("glm4_moe", 1, 1, True), ("minimax_m2", 3, 0, False)],
 )
 def test_prediction_modules_repeat_the_last_kind_of_layer(name, modules, group, stored):
-    assert imported(config(name)).data["mtp"] == {
+    expected = {
         "num_nextn_predict_layers": modules,
         "group": group,
         "stores_embedding_and_head": stored,
     }
+    assert imported(config(name)).data["mtp"] == expected | ({} if stored else {"stored": False})
 
 
 def test_no_prediction_modules():
@@ -204,7 +206,8 @@ def test_no_prediction_modules():
         ("deepseek_v3", {}, "fp8-deepseek-v3"),
         ("gpt_oss", {}, "mxfp4"),
         ("llama", {}, "bf16"),
-        ("llama", {"torch_dtype": "float16"}, "bf16"),
+        ("llama", {"torch_dtype": "float16"}, "fp16"),
+        ("llama", {"torch_dtype": "float32"}, "fp32"),
         ("llama", {"quantization_config": None}, "bf16"),
     ],
 )
@@ -217,9 +220,8 @@ def test_precision(name, changes, precision):
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"torch_dtype": "float32"}, "precision = bf16: no preset stores torch_dtype 'float32'"),
         ({"torch_dtype": None}, "precision = bf16: config.json names no dtype"),
-        ({"quantization_config": {"quant_method": "awq"}}, "quant_method 'awq'"),
+        ({"quantization_config": {"quant_method": "awq", "bits": 4}}, "precision = int4: awq"),
         (
             {"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}},
             "precision = fp8-deepseek-v3: ",
@@ -230,6 +232,20 @@ def test_a_precision_that_is_an_assumption(changes, text):
     found = imported(config("llama", **changes))
     assert any(text in assumption for assumption in found.assumptions)
     assert found.data["provenance"]["precision"] == "assumed_precision"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"torch_dtype": "float8"},
+        {"quantization_config": {"quant_method": "gptq", "bits": 3}},
+        {"quantization_config": {"quant_method": "compressed-tensors"}},
+        {"quantization_config": {"quant_method": {}}},
+    ],
+)
+def test_a_storage_that_no_preset_describes_is_refused(changes):
+    with pytest.raises(InvalidInput, match="precision preset"):
+        imported(config("llama", **changes))
 
 
 # --- what single keys do --------------------------------------------------------------------

@@ -251,7 +251,7 @@ def test_a_problem_of_a_file_is_told_with_a_suggestion(check, golden_file, tmp_p
     (tmp_path / golden_file).write_text("goldens:\n  - qury: kv\n")
     answer = check(golden_file)
     (_, properties, message), *_ = parse(render(answer))
-    assert properties["title"] == "the whole file is broken"
+    assert properties["line"] == "2"
     assert "did you mean 'query'?" in message
     assert "^" not in github.summary(answer)
 

@@ -166,7 +166,7 @@ def test_a_real_check(check, golden_file):
     assert "did you mean 'kv_cache.bytes_per_token'?" in broken.find("error").get("message")
 
 
-@pytest.mark.parametrize("text", ["goldens: [", "goldens:\n - query: 3\n - query: 4\n", ""])
+@pytest.mark.parametrize("text", ["goldens: [", "gold:\n - query: 3\n", ""])
 def test_a_file_that_cannot_be_read(check, golden_file, tmp_path, text):
     (tmp_path / golden_file).write_text(text)
     root = parse(render(check(golden_file)))

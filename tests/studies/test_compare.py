@@ -191,12 +191,6 @@ def test_hardware_without_a_peak_falls_back_and_says_so():
             "uses no hardware",
             "--hardware",
         ),
-        ("compare llama-3.1-8b --kv-dtype fp8-mla", "for MLA alone", "presets list"),
-        (
-            "compare deepseek-v3 --vary deepseek-v3:attention=mha --kv-dtype fp8-mla",
-            "for MLA alone",
-            "presets list",
-        ),
     ],
 )
 def test_what_cannot_be_is_refused_with_what_to_do(query, message, hint):
@@ -316,3 +310,39 @@ def test_latent_attention_against_the_others():
     cache = "kv_cache.bytes_per_token"
     assert mqa[cache] < mla[cache] < gqa[cache] < mha[cache]
     assert mha[cache] == 16 * gqa[cache] == 128 * mqa[cache]
+
+
+@pytest.mark.parametrize("design", ["llama-3.1-8b", "--vary deepseek-v3:attention=mha"])
+def test_a_cache_format_that_does_not_apply_is_a_warning(design):
+    answer = dsv3calc.answer(f"compare deepseek-v3 {design} --kv-dtype fp8-mla --rows kv_cache")
+    latent, other = answer.columns
+    assert latent.ledger["kv_cache.bytes_per_token_per_layer"] == 656
+    assert other.ledger.find("kv_cache.bytes_per_token").convention == "bf16"
+    assert any("fp8-mla is for MLA alone" in text for text in answer.warnings)
+
+
+def test_a_varied_column_says_that_its_indexer_is_gone():
+    answer = dsv3calc.answer("compare deepseek-v3.2 --vary deepseek-v3.2:attention=gqa:8")
+    assert any("indexer" in text for text in answer.warnings)
+
+
+def test_modules_of_prediction_run_against_the_peaks_of_their_parts():
+    """Head, core and eh_proj in BF16 at half the FP8 rate: more than the FLOPs at the FP8 peak."""
+    plain, more = (
+        dsv3calc.query(f"compare deepseek-v3 --hardware h800 --rows roofline {option}")
+        for option in ("", "--with-mtp")
+    )
+    added = more["roofline.decode.pass_compute_time"] - plain["roofline.decode.pass_compute_time"]
+    flops = more["roofline.decode.flops.total"] - plain["roofline.decode.flops.total"]
+    assert flops / 1978.9e12 * 1.5 < added < flops / 989.4e12
+
+
+def test_chunked_layers_read_the_keys_that_they_count():
+    """One token into a second chunk: 36 of Maverick's 48 layers read a single key."""
+    one, full = (
+        dsv3calc.query(
+            f"compare llama-4-maverick --hardware h800 --rows roofline --context {context}"
+        )["roofline.decode.cache.attention.groups.0"]
+        for context in (8192, 8191)
+    )
+    assert full == 8192 * one

@@ -11,10 +11,14 @@ from dsv3calc.schema.convert import convert
 from dsv3calc.schema.golden import GoldenFile
 from dsv3calc.source import Source
 from dsv3calc.studies.check import check_rows, load_goldens
-from dsv3calc.studies.snapshot import replace_values, snapshot_text, update_file
+from dsv3calc.studies.snapshot import replace_values, snapshot_goldens, update_file
 
 KV = "kv deepseek-v3"
 MOVED = "goldens: [{query: kv deepseek-v3, quantity: kv_cache.bytes, expect: 1}]\n"
+
+
+def snapshot_text(*arguments, **more):
+    return snapshot_goldens(*arguments, **more)[0]
 
 
 @pytest.fixture
@@ -290,5 +294,5 @@ def test_the_text_is_read_as_the_checker_reads_it(file):
     """Both parsers see one structure: the spans are those of the rows that were checked."""
     write(file, "goldens:\n- {query: kv deepseek-v3, quantity: 'kv_cache.bytes', expect: +1}\n")
     assert update(file) == 1
-    _, found = load_goldens(str(file))
+    _, found, _ = load_goldens(str(file))
     assert found.goldens[0].expect == 287_834_112

@@ -30,9 +30,9 @@ ROWS = (
     (
         "weights",
         (
-            ("weights.bytes", "own precision"),
+            ("weights.bytes", "{precision}"),
             ("weights.in.bf16.bytes", "bf16"),
-            ("weights.in.fp8-deepseek-v3.bytes", "fp8"),
+            ("weights.in.fp8-deepseek-v3.bytes", "fp8 (deepseek-v3)"),
             ("weights.in.int4.bytes", "int4"),
         ),
     ),
@@ -62,6 +62,7 @@ ROWS = (
 def build(answer: Answer, *, exact: bool) -> View:
     """Build the table."""
     query = answer.query
+    query = {"precision": "own precision", **query}
     named = [column.ledger.named() for column in answer.columns]
     rows: list[list[str]] = []
     for section, quantities in ROWS:

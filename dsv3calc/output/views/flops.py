@@ -39,7 +39,7 @@ def build(answer: Answer, *, exact: bool) -> View:
     heading = (
         f"{column.title}: {query['phase']}, batch {query['batch']:,}, "
         f"{query['sequence']:,} new {'token' if query['sequence'] == 1 else 'tokens'} each, "
-        f"{query['past']:,} cached"
+        f"{query['past']:,} cached\n{total.convention}"
     )
     rows = []
     if total.rule == "sum":
@@ -52,9 +52,7 @@ def build(answer: Answer, *, exact: bool) -> View:
             for line in total.parts
             if line.value
         ]
-    rows.append(
-        [f"total ({total.convention})", *_cells(total, tokens, exact), _share(total, total)]
-    )
+    rows.append(["total", *_cells(total, tokens, exact), _share(total, total)])
     tables = [Table("", ["component", "FLOPs", "per token", "share"], rows)]
     counts = [(count, named.get(f"flops.by_attention.{count}")) for count in COUNTS]
     if len({line.value for _, line in counts if line is not None}) > 1:

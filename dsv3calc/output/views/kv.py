@@ -44,6 +44,6 @@ def build(answer: Answer, *, exact: bool) -> View:
         if longest is not None:
             each = "" if query["batch"] == 1 else f" in each of {query['batch']:,} sequences"
             rows.append([f"longest context that fits{each}", f"{longest.value:,} tokens"])
-    pages = f", pages of {query['page_size']:,} tokens" if query["page_size"] != 1 else ""
+    pages = f", pages of {query['page_size']:,} tokens" if "page_size" in query else ""
     heading = f"{column.title}: KV cache in {query['kv_dtype']}{pages}"
     return View(heading, [Table("", ["KV cache", "bytes"], rows)])

@@ -43,7 +43,7 @@ def build(answer: Answer, *, exact: bool) -> View:
             ("parameters.active_without_embedding", "active without input embedding"),
         )
     ]
-    if "parameters.mtp" in named and "parameters.components.mtp" not in named:
+    if named["parameters.mtp"].value and "parameters.components.mtp" not in named:
         totals.append(
             ["MTP modules, not counted above", show(named["parameters.mtp"], exact=exact)]
         )
