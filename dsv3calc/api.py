@@ -48,7 +48,7 @@ def parse_query(text: str) -> Query:
         del arguments[0]
     if not arguments:
         raise UsageError("the query is empty", "for example: params deepseek-v3")
-    if arguments[0] not in dispatch.STUDIES:
+    if not {arguments[0], " ".join(arguments[:2])} & dispatch.STUDIES.keys():
         raise UsageError(
             f"{arguments[0]!r} is no query",
             f"queries start with {', '.join(dispatch.STUDIES)}",

@@ -23,6 +23,9 @@ COMMANDS: dict[str, dict[str, str]] = {
         "params": "Parameters of a model, total and active, and the bytes of its weights.",
         "flops": "FLOPs of a training step, a prefill or a decode step, by component.",
         "kv": "KV cache of a model: per token, per sequence, in all, and what fits.",
+        "traffic": "What the GPUs of a layout send over which link, and how long it takes.",
+        "limits": "Bounds that a design sets by itself, such as the speed of expert parallelism.",
+        "network": "Network topologies: endpoints, switches, links, diameter, cost.",
         "check": "Check golden files and fail when a number moved.",
         "snapshot": "Write the numbers of queries as a golden file.",
         "diff": "Compare two results, two presets, or two revisions of one, ranked by effect.",
@@ -38,13 +41,16 @@ COMMANDS: dict[str, dict[str, str]] = {
         "diff": "Compare two presets field by field.",
         "validate": "Check preset files and report every problem.",
     },
+    "limits": {
+        "ep": "The speed limit of inference with expert parallelism, and what binds it.",
+    },
     "conventions": {
         "list": "List conventions, their choices, and the bundles of them.",
     },
 }
 """Group -> command -> one-line help; a test holds the lines equal to the docstrings."""
 
-GROUPS = ("presets", "conventions")
+GROUPS = ("presets", "limits", "conventions")
 
 WELCOME = """\
 dsv3calc: what a transformer design costs, from closed forms you can read.

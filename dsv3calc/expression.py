@@ -100,6 +100,9 @@ def _recording(name: str) -> Callable[..., Any]:
         if name == "clip":
             value, low, high = arguments
             return Term("minimum", Term("maximum", value, low), high)
+        if name == "binomial_ratio":
+            part, n, k = arguments
+            return Term("/", Term("binomial", part, k), Term("binomial", n, k))
         return Term("/" if name in ("ratio", "exact_div") else name, *arguments)
 
     return record_helper
@@ -109,6 +112,7 @@ _HELPERS = {
     getattr(ops, name): _recording(name)
     for name in (
         "maximum", "minimum", "clip", "floor_div", "ceil_div", "exact_div", "ratio", "where",
+        "binomial", "binomial_ratio",
     )
 }  # fmt: skip
 _FORMULAS = "dsv3calc.formulas."
@@ -189,4 +193,5 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "floor_div": ops.floor_div,
     "ceil_div": ops.ceil_div,
     "where": ops.where,
+    "binomial": ops.binomial,
 }

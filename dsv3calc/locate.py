@@ -20,6 +20,8 @@ FOLDERS = {
     "precision": "precisions",
     "kv_format": "kv_formats",
     "comparison": "comparisons",
+    "layout": "layouts",
+    "network": "networks",
 }
 """Kind of preset -> folder inside a presets directory."""
 

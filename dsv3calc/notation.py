@@ -39,9 +39,9 @@ PYTHON = Notation(
         "+": "{} + {}", "-": "{} - {}", "*": "{} * {}", "/": "{} / {}", "neg": "-{}",
         "maximum": "maximum({}, {})", "minimum": "minimum({}, {})",
         "floor_div": "floor_div({}, {})", "ceil_div": "ceil_div({}, {})",
-        "where": "where({}, {}, {})", **_COMPARISONS,
+        "where": "where({}, {}, {})", "binomial": "binomial({}, {})", **_COMPARISONS,
     },
-    "maximum minimum floor_div ceil_div where",
+    "maximum minimum floor_div ceil_div where binomial",
     lambda exponent: f"**{exponent}",
 )  # fmt: skip
 """What Python evaluates, given the helpers of ``ops`` (and ``/`` for ``ratio``)."""
@@ -51,9 +51,10 @@ UNICODE = Notation(
         "+": "{} + {}", "-": "{} \N{MINUS SIGN} {}", "*": "{}·{}", "/": "{} / {}",
         "neg": "\N{MINUS SIGN}{}", "maximum": "max({}, {})", "minimum": "min({}, {})",
         "floor_div": "⌊{} / {}⌋", "ceil_div": "⌈{} / {}⌉", "where": "({1} if {0}, else {2})",
+        "binomial": "C({}, {})",
         "<": "{} < {}", "<=": "{} ≤ {}", ">": "{} > {}", ">=": "{} ≥ {}",
     },
-    "maximum minimum where",
+    "maximum minimum where binomial",
     lambda exponent: (
         exponent.translate(_SUPERSCRIPTS) if exponent.isdecimal() else f"^{exponent}"
     ),
@@ -66,9 +67,10 @@ LATEX = Notation(
         "maximum": r"\max({}, {})", "minimum": r"\min({}, {})",
         "floor_div": r"\lfloor {} / {} \rfloor", "ceil_div": r"\lceil {} / {} \rceil",
         "where": r"\begin{{cases}} {1} & \text{{if }} {0} \\ {2} & \text{{else}} \end{{cases}}",
+        "binomial": r"\binom{{{}}}{{{}}}",
         "<": "{} < {}", "<=": r"{} \le {}", ">": "{} > {}", ">=": r"{} \ge {}",
     },
-    "maximum minimum where /",
+    "maximum minimum where / binomial",
     lambda exponent: f"^{exponent}" if len(exponent) == 1 else f"^{{{exponent}}}",
 )  # fmt: skip
 """LaTeX, as on paper: products side by side, quotients as fractions."""

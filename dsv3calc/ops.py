@@ -8,6 +8,7 @@ sympy is imported unless an argument already comes from it.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
@@ -145,3 +146,39 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 
         return np.where(condition, a, b)
     return a if condition else b
+
+
+def binomial(n: Any, k: Any) -> Any:
+    """Return in how many ways ``k`` of ``n`` things are chosen; exact, also inside arrays.
+
+    >>> binomial(256, 8)
+    409663695276000
+    """
+    if type(n) is int and type(k) is int:
+        return math.comb(n, k)
+    if _is_symbolic(n, k):
+        import sympy
+
+        return sympy.binomial(n, k)
+    if _is_array(n, k):
+        import numpy as np
+
+        count = np.frompyfunc(lambda total, chosen: math.comb(int(total), int(chosen)), 2, 1)
+        return np.asarray(count(n, k)).astype(np.float64)
+    return math.comb(int(n), int(k))
+
+
+def binomial_ratio(part: Any, n: Any, k: Any) -> Any:
+    """Return ``binomial(part, k) / binomial(n, k)``, neither of which need fit in a float.
+
+    >>> binomial_ratio(3, 4, 2)
+    0.5
+    """
+    if _is_array(part, n, k):
+        import numpy as np
+
+        share = np.frompyfunc(
+            lambda part, n, k: math.comb(int(part), int(k)) / math.comb(int(n), int(k)), 3, 1
+        )
+        return np.asarray(share(part, n, k)).astype(np.float64)
+    return ratio(binomial(part, k), binomial(n, k))

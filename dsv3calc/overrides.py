@@ -2,7 +2,8 @@
 
 A bare name changes the model field of that name, or else every layer group whose attention or
 feed-forward has it; ``groups.1.feed_forward.num_experts_per_tok`` changes one. The prefixes
-``hardware.``, ``precision.`` and ``kv_format.`` reach the other presets of a query.
+``hardware.``, ``precision.``, ``kv_format.``, ``layout.`` and ``network.`` reach the other presets
+of a query.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -20,7 +21,7 @@ from dsv3calc.source import PathInData, Source
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-OTHER_KINDS = ("hardware", "precision", "kv_format")
+OTHER_KINDS = ("hardware", "precision", "kv_format", "layout", "network")
 LONGEST = 200
 
 

@@ -68,6 +68,14 @@ def _type_of(kind: str) -> type[Any]:
         from dsv3calc.schema.hardware import Hardware
 
         return Hardware
+    if kind == "layout":
+        from dsv3calc.schema.layout import Layout
+
+        return Layout
+    if kind == "network":
+        from dsv3calc.schema.network import Network
+
+        return Network
     if kind == "comparison":
         from dsv3calc.schema.comparison import Comparison
 

@@ -42,7 +42,19 @@ class Formula:
 FORMULAS: dict[str, Formula] = {}
 """Formulas of the modules imported so far; :func:`all_formulas` imports the rest."""
 
-SUBJECTS = ("architecture", "attention", "experts", "flops", "kv_cache", "precision", "roofline")
+SUBJECTS = (
+    "architecture",
+    "attention",
+    "collectives",
+    "experts",
+    "flops",
+    "kv_cache",
+    "network",
+    "precision",
+    "roofline",
+    "routing",
+    "traffic",
+)
 """The modules of ``dsv3calc.formulas``."""
 
 

@@ -101,6 +101,16 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "topk_group": Symbol("k_g", "1", "expert groups that one token may use"),
         "hit": _real(r"E_\mathrm{hit}", "1", "expected distinct experts that a batch uses"),
     },
+    "Routing": {
+        "destinations": Symbol("D", "1", "GPUs, nodes or groups that experts are spread over"),
+        "slots": Symbol("m", "1", "experts at one destination, replicas counted"),
+        "missed": _real(
+            r"P_\mathrm{miss}", "1", "probability that a token has no expert at a destination"
+        ),
+        "distinct": _real(
+            r"D_\mathrm{hit}", "1", "expected distinct destinations of a token, its own included"
+        ),
+    },
     "Workload": {
         "batch": Symbol("B", "1", "sequences in the batch"),
         "sequence": Symbol("S", "tokens", "new tokens of each sequence"),
@@ -168,6 +178,87 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "moved": _real("Q", "B", "bytes read from and written to device memory"),
         "compute_seconds": _real("t_c", "s", "time that the FLOPs take at their peaks"),
     },
+    "Layout": {
+        "tp": Symbol("P_t", "1", "tensor-parallel GPUs"),
+        "cp": Symbol("P_c", "1", "context-parallel GPUs"),
+        "pp": Symbol("P_p", "1", "pipeline stages"),
+        "dp": Symbol("P_d", "1", "data-parallel replicas"),
+        "ep": Symbol("P_e", "1", "expert-parallel GPUs"),
+        "etp": Symbol("P_{et}", "1", "GPUs that share the matrices of an expert"),
+        "virtual_pipeline": Symbol("v", "1", "chunks of layers that a pipeline rank holds"),
+        "zero": Symbol("Z", "1", "ZeRO stage: what data parallelism shards", 0),
+        "redundant_experts": Symbol(
+            r"n_\mathrm{red}", "1", "replicas of routed experts, beside the experts themselves", 0
+        ),
+        "micro_batch": Symbol(r"B_\mathrm{micro}", "1", "sequences of one micro-batch"),
+        "global_batch": Symbol(r"B_\mathrm{step}", "1", "sequences of a training step"),
+    },
+    "Expert traffic": {
+        "gpus": Symbol("G", "1", "GPUs of a group that communicates"),
+        "gpus_per_node": Symbol("G_n", "1", "GPUs of it that share a node"),
+        "rank_stride": Symbol(r"s_\mathrm{rank}", "1", "distance of neighbours, counted in GPUs"),
+        "places": Symbol(r"n_\mathrm{place}", "1", "places that there are: GPUs, or nodes"),
+        "members": Symbol(r"n_\mathrm{member}", "1", "members of a group that send to each other"),
+        "token_copies": _real("c_t", "1", "copies of a token: by expert, GPU or node"),
+        "metadata_bytes": Symbol(r"B_\mathrm{meta}", "B", "bytes sent beside a hidden state", 0),
+        "reference_bits": Symbol(r"b_\mathrm{ref}", "bit", "width of an element of another format"),
+        "link_bandwidth": _real(r"\beta_\mathrm{dir}", "B/s", "bandwidth of a link, one direction"),
+        "imbalance": _real(r"f_\mathrm{hot}", "ratio", "bytes of the busiest GPU over the mean"),
+        "rounds": Symbol(r"n_\mathrm{lat}", "1", "latencies waited for one after the other", 0),
+        "latency": _real(r"t_\mathrm{lat}", "s", "latency of a message"),
+        "communication_seconds": _real(r"t_\mathrm{comm}", "s", "time of a communication alone"),
+        "overlapped_seconds": _real(r"t_\mathrm{over}", "s", "time of a computation beside it"),
+        "layer_seconds": _real(r"t_\ell", "s", "time of one layer"),
+        "acceptance": _real("p", "ratio", "share of the drafted tokens that are accepted"),
+        "mtp_cost": _real(r"c_\mathrm{mtp}", "ratio", "share of a step that drafting adds"),
+    },
+    "Collectives": {
+        "ranks": Symbol(r"n_\mathrm{rank}", "1", "participants of a collective"),
+        "nodes": Symbol(r"m_\mathrm{grp}", "1", "nodes that a group spans"),
+        "phases": Symbol(
+            r"n_\mathrm{ph}", "1", "1 for a reduce-scatter or all-gather, 2 for an all-reduce"
+        ),
+        "sharers": Symbol(r"n_\mathrm{part}", "1", "parts of a payload that are sent separately"),
+        "payload": _real(r"B_\mathrm{pay}", "B", "bytes of the whole tensor of a collective"),
+        "split": Symbol(r"n_\mathrm{split}", "1", "GPUs that tensors or tokens are divided among"),
+        "fewest": Symbol(r"n_\mathrm{min}", "1", "heads below which they are repeated"),
+        "seconds": _real(r"t_\mathrm{all}", "s", "time of a collective"),
+    },
+    "Networks": {
+        "radix": Symbol(r"k_\mathrm{sw}", "1", "ports of a switch"),
+        "tiers": Symbol(r"n_\mathrm{tier}", "1", "layers of switches of a fat tree"),
+        "planes": Symbol(r"n_\mathrm{plane}", "1", "fat trees side by side"),
+        "q": Symbol(r"q_\mathrm{sf}", "1", "order of the field that a Slim Fly is made from"),
+        "network_radix": Symbol(
+            r"k_\mathrm{net}", "1", "ports of a switch that face other switches"
+        ),
+        "group_switches": Symbol("a", "1", "switches of a Dragonfly's group"),
+        "global_ports": Symbol(
+            r"h_\mathrm{sw}", "1", "ports of a Dragonfly's switch that face other groups"
+        ),
+        "switch_groups": Symbol(r"g_\mathrm{sw}", "1", "groups of a Dragonfly"),
+        "endpoints": Symbol(
+            r"N_\mathrm{end}", "1", "endpoints of a network, or ranks that take part"
+        ),
+        "bisection_links": _real(
+            r"C_\mathrm{cut}", "1", "switch-to-switch links between two halves of a network"
+        ),
+        "bandwidth_nominal": _real(
+            r"\beta_\mathrm{net}", "B/s", "nominal bandwidth of an endpoint, per direction"
+        ),
+        "logical": _real(
+            r"\beta_\mathrm{log}", "B/s", "measured bandwidth, the own node's bytes counted too"
+        ),
+        "physical": _real(r"\beta_\mathrm{phys}", "B/s", "of it what the network carries"),
+        "latency_same_leaf": _real(
+            r"t_\mathrm{leaf}", "s", "latency of a small message below one leaf switch"
+        ),
+        "latency_cross_leaf": _real(
+            r"t_\mathrm{cross}", "s", "latency of a small message between leaf switches"
+        ),
+        "switch_price": _real(r"p_\mathrm{sw}", "USD", "price of a switch"),
+        "link_price": _real(r"p_\mathrm{link}", "USD", "price of a switch-to-switch link"),
+    },
 }  # fmt: skip
 """Names by subject, as ``docs/symbols.md`` shows them."""
 
@@ -184,6 +275,10 @@ INTERMEDIATE: dict[str, Symbol] = {
     "rest": Symbol("r", "tokens", "tokens of the last, unfinished chunk after the pass", 0),
     "rest_past": Symbol("r_P", "tokens", "tokens of the unfinished chunk before the pass", 0),
     "first": Symbol("j_0", "1", "first layer of a slice, held within the depth", 0),
+    "extreme": _real(
+        r"z_\mathrm{max}", "1", "expected largest of D standard normals, approximately"
+    ),
+    "spread": _real(r"v_\mathrm{load}", "1", "variance of a load over its mean, squared"),
     "last": Symbol("j_1", "1", "end of a slice, held within the depth", 0),
 }
 """Names inside formulas: an equation says what they stand for below its first line."""

@@ -62,6 +62,7 @@ UNIT_WORDS = {
     "s": "seconds",
     "FLOP/B": "FLOP per byte moved",
     "ratio": "a quotient of two quantities",
+    "USD": "US dollars",
     "USD/h": "US dollars per hour",
 }
 """The units that ledgers, formulas and fields use, in words."""

@@ -22,7 +22,9 @@ from dsv3calc.schema.comparison import Comparison
 from dsv3calc.schema.fields import Kind
 from dsv3calc.schema.golden import GoldenFile
 from dsv3calc.schema.hardware import Hardware
+from dsv3calc.schema.layout import Layout
 from dsv3calc.schema.model import Model
+from dsv3calc.schema.network import Network
 from dsv3calc.schema.precision import KVFormat, Precision
 from dsv3calc.studies.answer import SCHEMA_VERSION
 from dsv3calc.symbols import SYMBOLS
@@ -35,6 +37,8 @@ PRESETS: dict[str, type[msgspec.Struct]] = {
     "precision": Precision,
     "kv_format": KVFormat,
     "comparison": Comparison,
+    "layout": Layout,
+    "network": Network,
     "golden": GoldenFile,
 }
 """Kind of preset, or golden file -> the struct that reads it."""

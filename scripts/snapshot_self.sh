@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes presets/goldens/self/ again: the numbers of every shipped model as this version computes
-# them. For a new model or a new quantity; a number that moved is updated by
+# Writes presets/goldens/self/ again: the numbers of every shipped model, and the traffic of
+# DeepSeek-V3 on two layouts, as this version computes them. For a new model or a new quantity; a number that moved is updated by
 # `dsv3calc check presets/goldens/self --update`, which says why it moved.
 # Usage: scripts/snapshot_self.sh [FOLDER]
 set -euo pipefail
@@ -20,3 +20,14 @@ dsv3calc presets list models --names | while IFS= read -r model; do
     --quantity kv_cache.bytes_per_token --quantity kv_cache.bytes \
     -o "$folder/$model.yaml" --force
 done
+
+dsv3calc snapshot \
+  "traffic deepseek-v3 --layout v3-pretrain --hardware h800" \
+  "traffic deepseek-v3 --layout day6-decode-ep144 --tokens 128 --hardware h800" \
+  --quantity traffic.copies_per_token.gpu --quantity traffic.copies_per_token.node \
+  --quantity traffic.remote_copies_per_token.node \
+  --quantity traffic.dispatch.scale_out_bytes_per_token \
+  --quantity traffic.combine.scale_out_bytes_per_token \
+  --quantity traffic.time_per_layer --quantity traffic.step.scale_out_bytes \
+  --quantity traffic.collectives.data_parallel.scale_out_bytes \
+  -o "$folder/traffic.yaml" --force

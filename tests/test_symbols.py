@@ -8,7 +8,9 @@ from dsv3calc.expression import record
 from dsv3calc.registry import all_formulas
 from dsv3calc.schema.comparison import Comparison, Design
 from dsv3calc.schema.hardware import Hardware, Link, Memory
+from dsv3calc.schema.layout import Layout
 from dsv3calc.schema.model import GQA, MLA, MTP, Dense, Indexer, LayerGroup, Model, MoE
+from dsv3calc.schema.network import Measurement, Network
 from dsv3calc.schema.precision import Format, KVFormat, Precision, Scale
 from dsv3calc.symbols import BY_SUBJECT, INTERMEDIATE, SYMBOLS, latex, plain
 from dsv3calc.units import UNITS
@@ -16,9 +18,18 @@ from dsv3calc.units import UNITS
 FORMULAS = all_formulas()
 STRUCTS = (
     Model, LayerGroup, MLA, GQA, Indexer, Dense, MoE, MTP, Hardware, Memory, Link,
-    Precision, Format, Scale, KVFormat, Comparison, Design,
+    Precision, Format, Scale, KVFormat, Comparison, Design, Network,
+    Measurement, Layout,
 )  # fmt: skip
-UNIT_OF = {"bytes": "B", "bytes/s": "B/s", "flop/s": "FLOP/s", "usd/h": "USD/h", "tokens": "tokens"}
+UNIT_OF = {
+    "bytes": "B",
+    "bytes/s": "B/s",
+    "flop/s": "FLOP/s",
+    "s": "s",
+    "tokens": "tokens",
+    "usd": "USD",
+    "usd/h": "USD/h",
+}
 schemas = load_script("generate_schemas")
 
 
@@ -94,7 +105,7 @@ def test_nothing_is_listed_that_nothing_uses():
 @pytest.mark.parametrize("name", [*SYMBOLS, *INTERMEDIATE])
 def test_rows_are_in_form(name):
     symbol = SYMBOLS.get(name) or INTERMEDIATE[name]
-    assert symbol.unit in {*UNITS.values(), "USD/h"}
+    assert symbol.unit in {*UNITS.values(), "USD", "USD/h"}
     assert symbol.least in (0, 1)
     assert symbol.description
     assert symbol.description[-1] != "."

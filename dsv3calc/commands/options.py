@@ -40,6 +40,19 @@ def amount(option: str, dimension: str, minimum: int = 1) -> Callable[[str], Amo
     return parse
 
 
+def measure(option: str, dimension: str) -> Callable[[str], float]:
+    """Return a parser of a number of ``dimension`` that need not be whole: a time, a ratio."""
+
+    def parse(text: str) -> float:
+        try:
+            return quantity.parse(text, dimension)
+        except UsageError as error:
+            raise UsageError(f"{option} {error.message}", error.hint) from None
+
+    parse.__name__ = dimension
+    return parse
+
+
 def notes(*amounts: int | None) -> tuple[str, ...]:
     """Return the notes of the quantities that have one."""
     found = [getattr(each, "note", None) for each in amounts]
@@ -87,7 +100,8 @@ ModelArgument = Annotated[
 KindArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="[KIND]", help="models, hardware, precisions, kv_formats or comparisons [all]."
+        metavar="[KIND]",
+        help="models, hardware, precisions, kv_formats, layouts, networks or comparisons [all].",
     ),
 ]
 KindOption = Annotated[
@@ -149,6 +163,63 @@ KVDtypeOption = Annotated[
         metavar="NAME",
         help="bf16, fp8, int8, int4, fp8-mla, or a path [bf16].",
         autocompletion=complete("kv_format"),
+    ),
+]
+HardwareOption = Annotated[
+    str,
+    typer.Option(
+        "--hardware",
+        metavar="NAME",
+        help="Device preset, such as h800.",
+        autocompletion=complete("hardware"),
+    ),
+]
+PrecisionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        help="Precision whose activations are dispatched [the model's].",
+        autocompletion=complete("precision"),
+    ),
+]
+NetworkOption = Annotated[
+    str | None,
+    typer.Option(
+        "--network",
+        metavar="NAME",
+        help="Network preset whose latency a message over the scale-out link has.",
+        autocompletion=complete("network"),
+    ),
+]
+LatencyOption = Annotated[
+    float | None,
+    typer.Option(
+        "--latency",
+        parser=measure("--latency", "s"),
+        metavar="TIME",
+        help="Latency of a message over the scale-out link, such as 3.7us [0].",
+    ),
+]
+DispatchOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dispatch",
+        metavar="FORMAT",
+        help="Format of dispatched tokens: bf16, fp8, e5m6, logfmt-8, logfmt-10 [the precision's].",
+    ),
+]
+CombineOption = Annotated[
+    str | None,
+    typer.Option("--combine", metavar="FORMAT", help="Format of combined tokens [bf16]."),
+]
+MetadataOption = Annotated[
+    Amount | None,
+    typer.Option(
+        "--metadata",
+        parser=amount("--metadata", "bytes", 0),
+        metavar="BYTES",
+        help="Bytes beside each dispatched copy [0]; DeepEP's low-latency kernels have 16.",
     ),
 ]
 ConventionOption = Annotated[

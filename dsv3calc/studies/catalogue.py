@@ -29,7 +29,12 @@ _TELLING_FIELDS = (
     ("peaks", "hardware"),
     ("formats", "precision"),
     ("bits", "kv_format"),
+    ("latency_same_leaf", "network"),
     ("model_type", "model"),
+    ("ep", "layout"),
+    ("dp", "layout"),
+    ("pp", "layout"),
+    ("tp", "layout"),
 )
 """A field that only one kind of preset has -> that kind, in the order they are looked for."""
 

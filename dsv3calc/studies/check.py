@@ -103,7 +103,7 @@ def query_text(query: str | dict[str, Any]) -> str:
         if name == "rows":
             values = [",".join(map(str, values))]
         for each in values:
-            if name in ("model", "models"):
+            if name in ("model", "models", "topologies") and words[0] != "limits ep":
                 words.append(quote(str(each)))
             elif each is True:
                 words.append(option)

@@ -16,7 +16,9 @@ from dsv3calc.schema.workload import DEFAULT_BATCH, DEFAULT_PAST, DEFAULT_SEQUEN
 if TYPE_CHECKING:
     from dsv3calc.presets import Preset
     from dsv3calc.schema.hardware import Hardware
+    from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
+    from dsv3calc.schema.network import Network
     from dsv3calc.schema.precision import KVFormat, Precision
     from dsv3calc.schema.workload import Conventions
     from dsv3calc.studies.answer import Answer
@@ -96,6 +98,14 @@ class Desk:
         """Load the cache format asked for, or BF16."""
         return self._load("kv_format", reference or DEFAULT_KV_FORMAT)
 
+    def layout(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Layout]:
+        """Load a parallelism layout."""
+        return self._load("layout", reference, overrides)
+
+    def network(self, reference: str) -> Preset[Network]:
+        """Load a network technology."""
+        return self._load("network", reference)
+
     def check_overrides(self) -> None:
         """Refuse an override of a preset that the query does not use, or that none took."""
         for error in self.skipped:
@@ -106,7 +116,7 @@ class Desk:
                 raise UsageError(
                     f"--set {quote(override.text)}: this query uses no {override.kind}",
                     f"give one with --{override.kind.replace('_', '-')}"
-                    if override.kind == "hardware"
+                    if override.kind in ("hardware", "layout", "network")
                     else "",
                 )
 

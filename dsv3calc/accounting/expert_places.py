@@ -1,0 +1,99 @@
+"""Where the experts of a layer stand: in order on GPUs, expert groups on consecutive ones."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from dsv3calc.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def nodes_of(slots: int, gpus: int, gpus_per_node: int, redundant_experts: int) -> int:
+    """Return the nodes of the GPUs that the experts of a layer are spread over.
+
+    Raises
+    ------
+    UsageError
+        If experts do not divide among GPUs, or GPUs do not fill nodes.
+    """
+    for name, number in (("GPUs", gpus), ("GPUs per node", gpus_per_node)):
+        if number < 1:
+            raise UsageError(f"{number} {name}", "there is at least one")
+    if redundant_experts < 0:
+        raise UsageError(f"{redundant_experts} redundant experts", "0 or more")
+    if slots % gpus:
+        fewer = redundant_experts - slots % gpus
+        choices = [number for number in range(1, slots + 1) if not slots % number]
+        below = max((number for number in choices if number < gpus), default=0)
+        above = min((number for number in choices if number > gpus), default=0)
+        sizes, replicas = either(below or -1, above or -1), either(fewer, fewer + gpus)
+        raise UsageError(
+            f"{slots} experts (replicas counted) do not divide among {gpus} GPUs",
+            f"take {sizes} GPUs, or {replicas} redundant experts",
+        )
+    if gpus > gpus_per_node and gpus % gpus_per_node:
+        below = gpus - gpus % gpus_per_node
+        raise UsageError(
+            f"{gpus} GPUs do not fill nodes of {gpus_per_node}",
+            f"take {either(below, below + gpus_per_node)} GPUs",
+        )
+    return max(1, gpus // gpus_per_node)
+
+
+def either(below: int, above: int) -> str:
+    """Return the numbers of two neighbours that exist, for a hint."""
+    return " or ".join(str(number) for number in (below, above) if number >= 0)
+
+
+@lru_cache(maxsize=256)
+def missed_share(
+    shares: tuple[tuple[tuple[int, ...], float], ...], groups: int, group_slots: int, count: int
+) -> float:
+    """Return the probability that no expert of a token is at a destination, averaged over them.
+
+    Groups are equal before the law, so any of them may have any share; the slots of a group are
+    hit as any set of their number is.
+    """
+    each = groups * group_slots // count
+    kinds = Counter(
+        tuple(sorted(_slots_in_groups(number * each, (number + 1) * each, group_slots)))
+        for number in range(count)
+    )
+    missed = 0.0
+    for share, probability in shares:
+        left = Counter(share)
+        left[0] += groups - len(share)
+        for kind, destinations_of_kind in kinds.items():
+            missed += probability * destinations_of_kind * _all_missed(kind, left, group_slots)
+    return missed / count
+
+
+def _slots_in_groups(start: int, stop: int, group_slots: int) -> list[int]:
+    """Count the slots of a stretch in each group that it meets."""
+    found = []
+    while start < stop:
+        end = min(stop, (start // group_slots + 1) * group_slots)
+        found.append(end - start)
+        start = end
+    return found
+
+
+def _all_missed(kind: Sequence[int], left: Counter[int], group_slots: int) -> float:
+    """Return the probability that groups drawn from ``left`` miss their slots of a destination."""
+    if not kind:
+        return 1.0
+    taken, groups = kind[-1], left.total()  # the fullest first: it is most often fatal
+    found = 0.0
+    for experts, number in list(left.items()):
+        missed = math.comb(group_slots - taken, experts) / math.comb(group_slots, experts)
+        if number and missed:
+            left[experts] -= 1
+            found += number / groups * missed * _all_missed(kind[:-1], left, group_slots)
+            left[experts] += 1
+    return found

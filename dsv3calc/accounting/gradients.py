@@ -1,0 +1,115 @@
+"""Gradients and parameters that one GPU reduces and gathers: which tensors it holds, divided how.
+
+Layers are divided evenly among the pipeline's ranks. The embedding stands on the first stage, the
+final norm and the head on the last. Tensor parallelism divides matrices but not norms, routers,
+indexers, MLA's down-projections and biases of row-parallel matrices.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.architecture import ONE, Tensor, architecture_of
+from dsv3calc.accounting.parameters import mtp_tensors, tensor_elements
+from dsv3calc.accounting.rank_order import degree
+from dsv3calc.formulas import collectives
+from dsv3calc.ledger import Line, combined, computed, total
+
+if TYPE_CHECKING:
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.model import Model
+
+REPLICATED = {
+    "q_a_proj", "q_a_proj.bias", "kv_a_proj_with_mqa", "kv_a_proj_with_mqa.bias",
+    "o_proj.bias", "down_proj.bias",
+}  # fmt: skip
+"""Tensors that every tensor-parallel rank holds whole, as Megatron-Core does."""
+
+_REPLICATED_COMPONENTS = {"norms", "router", "indexer"}
+
+PLACES = ("split", "replicated", "experts")
+
+
+def place_of(tensor: Tensor) -> str:
+    """Return how a tensor of a layer is divided within a stage."""
+    if tensor.component == "routed_experts":
+        return "experts"
+    if tensor.component in _REPLICATED_COMPONENTS or tensor.name in REPLICATED:
+        return "replicated"
+    return "split"
+
+
+def layer_elements(prefix: str, model: Model, *, mtp: bool) -> dict[str, Line]:
+    """Count the trained elements of all layers, by how a stage divides them."""
+    arch = architecture_of(model)
+    tensors = [tensor for view in arch.groups for tensor in view.tensors]
+    if mtp:
+        tensors += mtp_tensors(arch)
+    found: dict[str, list[Line]] = {place: [] for place in PLACES}
+    for number, tensor in enumerate(tensors):
+        if tensor.weight_class != "routing_bias":  # a buffer: it has no gradient
+            place = place_of(tensor)
+            name = f"{prefix}.{place}_elements.{number}.{tensor.name}"
+            found[place].append(tensor_elements(name, tensor))
+    return {
+        place: total(f"{prefix}.{place}_elements", lines, unit="elements")
+        for place, lines in found.items()
+    }
+
+
+def outer_elements(prefix: str, model: Model, layout: Layout) -> Line:
+    """Count the elements outside the layers on the fullest stage: the last, with the head.
+
+    A rank that is both ends of a pipeline (pp = 1, or DualPipe's outer ranks) has the embedding
+    too, unless it is tied: the same matrix.
+    """
+    outer = [
+        tensor_elements(f"{prefix}.{each.name}", each) for each in architecture_of(model).outer
+    ]
+    parts = outer[1:]
+    if not model.tie_word_embeddings:
+        embedding = outer[0]
+        if layout.schedule != "dualpipe":
+            sole = computed(f"{prefix}.sole_stage", collectives.sole_stage, pp=degree(layout, "pp"))
+            embedding = combined(f"{prefix}.embedding_here", "product", (embedding, sole))
+        parts.append(embedding)
+    return total(f"{prefix}.outer_elements", parts, unit="elements")
+
+
+def gradient_payloads(
+    prefix: str, model: Model, layout: Layout, bits: Line, *, mtp: bool, copies: Line
+) -> dict[str, Line]:
+    """Give the bytes of one GPU's ``dense`` and ``experts`` tensors at a width of ``bits``.
+
+    ``copies`` is the number of stages that a GPU holds: 2 under DualPipe.
+    """
+    elements = layer_elements(prefix, model, mtp=mtp)
+    pp, tp = degree(layout, "pp"), degree(layout, "tp")
+    shares = {
+        "split": [pp, tp],
+        "replicated": [pp],
+        "experts": [pp, degree(layout, "ep"), degree(layout, "etp")],
+    }
+    held = {}
+    for place, divisors in shares.items():
+        split = combined(f"{prefix}.{place}_split", "product", divisors)
+        stage = computed(
+            f"{prefix}.{place}_stage_bytes",
+            collectives.shard_payload,
+            elements=elements[place],
+            bits=bits,
+            split=split,
+        )
+        held[place] = combined(f"{prefix}.{place}_bytes", "product", (stage, copies))
+    outer = computed(
+        f"{prefix}.outer_bytes",
+        collectives.shard_payload,
+        elements=outer_elements(prefix, model, layout),
+        bits=bits,
+        split=tp if layout.vocabulary_parallel else ONE,
+    )
+    return {
+        "dense": total(f"{prefix}.dense_bytes", (held["split"], held["replicated"], outer)),
+        "experts": held["experts"],
+    }

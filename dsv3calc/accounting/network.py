@@ -1,0 +1,232 @@
+"""Networks: the size, reach, bisection and cost of a topology of equal switches.
+
+The lines take ints, arrays and symbols. Which q a Slim Fly can have is number theory: the helpers
+at the end take ints alone.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from math import isqrt
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.formulas import network
+from dsv3calc.ledger import Line, combined, computed, given, total
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LEAST_Q = 3
+"""The smallest Slim Fly: 18 switches."""
+
+LINKS = "between switches; the cables of endpoints are not counted"
+HOPS = "links between switches on the shortest path of the two endpoints farthest apart"
+
+
+def fat_tree_lines(radix: Any, tiers: int, planes: Any = 1) -> list[Line]:
+    """Count a non-blocking fat tree of ``tiers`` layers of switches, or ``planes`` of them.
+
+    Returns
+    -------
+    Lines ``network.endpoints``, ``.switches``, ``.links``, ``.diameter``, ``.bisection_links``.
+    """
+    ports = given("radix", radix, "1")
+    layers = given("tiers", tiers, "1")
+    side_by_side = given("planes", planes, "1")
+    arguments: dict[str, Any] = {"radix": ports, "tiers": layers, "planes": side_by_side}
+    hops = [given(f"hops.{way}", tiers - 1, "1") for way in ("up", "down")]
+    return [
+        computed("network.endpoints", network.fat_tree_endpoints, **arguments),
+        computed("network.switches", network.fat_tree_switches, **arguments),
+        computed("network.links", network.fat_tree_links, convention=LINKS, **arguments),
+        total("network.diameter", hops, convention=f"{HOPS}, inside a plane"),
+        computed(
+            "network.bisection_links",
+            network.fat_tree_bisection,
+            convention="exact: any cut into halves of the endpoints of each plane",
+            **arguments,
+        ),
+    ]
+
+
+def slim_fly_lines(radix: Any, q: Any, *, exists: bool = True) -> list[Line]:
+    """Count a Slim Fly of order ``q`` of switches with ``radix`` ports.
+
+    ``exists`` is False for the arithmetic of a q that no graph has: it has no bisection.
+
+    Returns
+    -------
+    Lines ``network.q``, ``.network_radix``, ``.endpoints_per_switch``, ``.endpoints``,
+    ``.switches``, ``.links``, ``.diameter`` and ``.bisection_links``.
+    """
+    ports, order = given("radix", radix, "1"), given("q", q, "1")
+    degree = computed("network.network_radix", network.slim_fly_network_radix, q=order)
+    each = computed(
+        "network.endpoints_per_switch",
+        network.slim_fly_concentration,
+        radix=ports,
+        network_radix=degree,
+    )
+    switches = computed("network.switches", network.slim_fly_switches, q=order)
+    reach = given("hops.of_the_graph", 2, "1", "the graphs of McKay, Miller and Širáň have 2")
+    lines = [
+        total("network.q", (order,)),
+        degree,
+        each,
+        combined("network.endpoints", "product", (switches, each)),
+        switches,
+        computed(
+            "network.links",
+            network.slim_fly_links,
+            convention=LINKS,
+            q=order,
+            network_radix=degree,
+        ),
+        total("network.diameter", (reach,), convention=HOPS),
+    ]
+    if exists:
+        lines.append(
+            computed(
+                "network.bisection_links",
+                network.slim_fly_bisection_bound,
+                convention="an upper bound, no closed form is known: a cut that can be drawn; at "
+                "least q³/2 by the graph's eigenvalues",
+                q=order,
+            )
+        )
+    return lines
+
+
+def dragonfly_lines(radix: Any, groups: Any = None) -> list[Line]:
+    """Count a balanced Dragonfly, a = 2p = 2h, of switches with ``radix`` ports.
+
+    ``groups`` is the number of groups, by default the largest: a h + 1.
+
+    Returns
+    -------
+    Lines ``network.groups``, ``.switches_per_group``, ``.global_ports``,
+    ``.endpoints_per_switch``, ``.endpoints``, ``.switches``, ``.links``, ``.diameter`` and
+    ``.bisection_links``.
+    """
+    ports = given("radix", radix, "1")
+    across = computed("network.global_ports", network.dragonfly_global_ports, radix=ports)
+    each = total("network.endpoints_per_switch", (across,), convention="balanced: p = h")
+    two = given("balance", 2, "1", "a = 2h")
+    per_group = combined("network.switches_per_group", "product", (two, across), unit="1")
+    size: dict[str, Any] = {"group_switches": per_group, "global_ports": across}
+    if groups is None:
+        count = computed("network.groups", network.dragonfly_groups, **size)
+    else:
+        count = total("network.groups", (given("groups", groups, "1"),))
+    size["switch_groups"] = count
+    switches = combined("network.switches", "product", (per_group, count))
+    local = computed(
+        "network.local_links",
+        network.dragonfly_local_links,
+        group_switches=per_group,
+        switch_groups=count,
+    )
+    far = computed("network.global_links", network.dragonfly_global_links, **size)
+    hops = [given(f"hops.{place}", 1, "1") for place in ("local", "global", "remote_local")]
+    return [
+        count,
+        per_group,
+        across,
+        each,
+        combined("network.endpoints", "product", (switches, each)),
+        switches,
+        total("network.links", (local, far), convention=LINKS),
+        total(
+            "network.diameter",
+            hops,
+            convention=HOPS if groups is None else f"{HOPS}: at most, with these groups",
+        ),
+        computed(
+            "network.bisection_links",
+            network.dragonfly_bisection,
+            convention="global links between two halves of the groups, which stay whole: an upper "
+            "bound of the bisection",
+            **size,
+        ),
+    ]
+
+
+def share_line(lines: Sequence[Line]) -> Line | None:
+    """Compare the bisection with the endpoints of a half; None where there is no bisection."""
+    named = {line.name: line for line in lines}
+    crossing = named.get("network.bisection_links")
+    if crossing is None:
+        return None
+    return computed(
+        "network.bisection_share",
+        network.bisection_share,
+        convention="of the rate at which all endpoints of one half can send",
+        bisection_links=crossing,
+        endpoints=named["network.endpoints"],
+    )
+
+
+def cost_lines(lines: Sequence[Line], switch_price: Line, link_price: Line) -> list[Line]:
+    """Price a network: its switches, and the links between them.
+
+    Returns
+    -------
+    Lines ``network.cost`` and ``network.cost_per_endpoint`` [USD].
+    """
+    named = {line.name: line for line in lines}
+    parts = [
+        combined(
+            f"network.cost_of.{what}", "product", (named[f"network.{what}"], price), unit="USD"
+        )
+        for what, price in (("switches", switch_price), ("links", link_price))
+    ]
+    cost = total(
+        "network.cost", parts, convention="switches and the links between them, at unit prices"
+    )
+    per_endpoint = combined(
+        "network.cost_per_endpoint", "ratio", (cost, named["network.endpoints"]), unit="USD"
+    )
+    return [cost, per_endpoint]
+
+
+def is_slim_fly_order(q: int) -> bool:
+    """Tell whether a graph of McKay, Miller and Širáň of order q is known.
+
+    That takes a prime power 4w + δ with δ in -1, 0, 1 and w at least 1: any prime power but 2.
+
+    >>> [q for q in range(31) if is_slim_fly_order(q)]
+    [3, 4, 5, 7, 8, 9, 11, 13, 16, 17, 19, 23, 25, 27, 29]
+    """
+    if q < LEAST_Q:
+        return False
+    prime = next((d for d in range(2, isqrt(q) + 1) if q % d == 0), q)
+    while q % prime == 0:
+        q //= prime
+    return q == 1
+
+
+def neighbours(q: int) -> tuple[int, ...]:
+    """Return the orders nearest to q, below and above, for which there is a Slim Fly.
+
+    >>> neighbours(28), neighbours(2)
+    ((27, 29), (3,))
+    """
+    below = next((n for n in range(q - 1, LEAST_Q - 1, -1) if is_slim_fly_order(n)), None)
+    above = next(n for n in range(max(q + 1, LEAST_Q), 2 * q + 4) if is_slim_fly_order(n))
+    return (above,) if below is None else (below, above)
+
+
+def largest_order(radix: int) -> int | None:
+    """Return the largest q whose Slim Fly a switch of ``radix`` ports can build, or None.
+
+    The switch must have room for half as many endpoints as it has network ports, rounded down.
+
+    >>> largest_order(64), largest_order(62), largest_order(6)
+    (29, 27, None)
+    """
+    # the network radix is about 3q/2, and half of it again: 9q/4 ports in all
+    for q in range(4 * (radix + 2) // 9 + 2, LEAST_Q - 1, -1):
+        degree = network.slim_fly_network_radix(q)
+        if degree + degree // 2 <= radix and is_slim_fly_order(q):
+            return q
+    return None

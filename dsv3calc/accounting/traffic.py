@@ -1,0 +1,269 @@
+"""What the experts of a layout send: bytes by link, per token, layer and step, and the times."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.accounting.architecture import GroupView, architecture_of
+from dsv3calc.accounting.exchange import (
+    LINKS,
+    PHASES,
+    Exchange,
+    Group,
+    Sent,
+    copies_of,
+    copy_bytes,
+)
+from dsv3calc.accounting.transfer_formats import FORMATS
+from dsv3calc.errors import UsageError
+from dsv3calc.formulas import traffic
+from dsv3calc.ledger import Line, combined, computed, field, given, total
+from dsv3calc.schema.model import MoE
+
+if TYPE_CHECKING:
+    from dsv3calc.schema.hardware import Hardware, Link
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.model import Model
+
+
+def expert_views(model: Model, *, with_mtp: bool = False) -> list[GroupView]:
+    """List the layer groups with routed experts, MTP's too where it is asked for."""
+    arch = architecture_of(model)
+    views = [*arch.groups]
+    if with_mtp and arch.mtp is not None:
+        views.append(arch.mtp)
+    return [view for view in views if isinstance(view.group.feed_forward, MoE)]
+
+
+def expert_layers(views: list[GroupView]) -> Line:
+    """Count the layers with routed experts."""
+    return total("traffic.moe_layers", [view.layers for view in views], unit="1")
+
+
+def time_lines(
+    prefix: str,
+    sent: Sent,
+    group: Group,
+    exchange: Exchange,
+    links: dict[str, tuple[Link, str]],
+    tokens: Line,
+) -> list[Line]:
+    """Give the time of one layer's forward exchange of a micro-batch, the links at work together.
+
+    ``links`` holds those that the device has, each with the field of its bandwidth to use.
+
+    Returns
+    -------
+    Line ``PREFIX.time_per_layer`` [s], made of dispatch and combine, each the longer of its links'.
+    """
+    members = {"scale_up": group.per_node, "scale_out": group.nodes}
+    phases = []
+    for phase in PHASES:
+        times = []
+        for link, (device, bandwidth) in links.items():
+            moved = combined(
+                f"traffic.layer.{phase}.{link}_bytes",
+                "product",
+                (sent.forward[phase][link], tokens),
+                unit="B",
+                convention="one GPU, one layer, one micro-batch; mean over the group",
+            )
+            times.append(
+                computed(
+                    f"{prefix}.{phase}.{link}_time",
+                    traffic.transfer_time,
+                    convention=f"{device.name}, {bandwidth} bandwidth of one direction",
+                    moved=moved,
+                    link_bandwidth=field((f"hardware.{link}", device), bandwidth, "B/s"),
+                    imbalance=given("imbalance", exchange.imbalance, "ratio", "busiest over mean"),
+                    rounds=computed(
+                        f"traffic.{link}_rounds", traffic.message_rounds, members=members[link]
+                    ),
+                    latency=given(f"{link}_latency", getattr(exchange, f"{link}_latency"), "s"),
+                )
+            )
+        phases.append(
+            combined(
+                f"{prefix}.{phase}.time",
+                "maximum",
+                times,
+                convention="the links work at the same time; the slower one binds",
+            )
+        )
+    return [total(f"{prefix}.time_per_layer", phases, convention="forward: dispatch and combine")]
+
+
+def usable_links(hardware: Hardware, group: Group, kind: str) -> dict[str, tuple[Link, str]]:
+    """Return the device's links with the field of their bandwidth; empty where one is unknown."""
+    links = {"scale_up": hardware.scale_up, "scale_out": hardware.scale_out}
+    if hardware.scale_out is None:
+        del links["scale_out"]
+        if group.nodes.value > 1:
+            raise UsageError(
+                f"{hardware.name} has no scale-out link, and the experts lie on "
+                f"{group.nodes.value:,} nodes",
+                "choose another --hardware, or --set hardware.scale_out",
+            )
+    found = {link: (device, kind) for link, device in links.items() if device is not None}
+    known = all(getattr(device, kind) is not None for device, _ in found.values())
+    return found if known else {}
+
+
+def step_lines(
+    sent: Sent, layout: Layout, layers: Line, tokens: Line, *, training: bool
+) -> list[Line]:
+    """Count the bytes of a micro-batch and of a training step, of one GPU and all of its layers.
+
+    Returns
+    -------
+    Lines ``traffic.layer.LINK_bytes`` (one layer, forward), ``traffic.micro_batch.LINK_bytes`` (all
+    layers of a GPU, with the backward pass in training) and ``traffic.step.LINK_bytes`` [B].
+    """
+    scope = ("layout", layout)
+    held = computed("traffic.layers_per_gpu", traffic.layers_per_gpu, scope, layers=layers)
+    lines = []
+    ways = (sent.forward, sent.backward) if training else (sent.forward,)
+    words = "forward and backward" if training else "forward"
+    for link in LINKS:
+        forward = total(
+            f"traffic.{link}_bytes_per_token", [sent.forward[phase][link] for phase in PHASES]
+        )
+        lines.append(
+            combined(
+                f"traffic.layer.{link}_bytes",
+                "product",
+                (forward, tokens),
+                unit="B",
+                convention="one GPU, one layer, one micro-batch, forward; mean over the group",
+            )
+        )
+        each = total(
+            f"traffic.layer.{link}_bytes_per_token",
+            [way[phase][link] for way in ways for phase in PHASES],
+            convention=words,
+        )
+        lines.append(
+            combined(
+                f"traffic.micro_batch.{link}_bytes",
+                "product",
+                (each, tokens, held),
+                unit="B",
+                convention=f"one GPU, its layers with experts, {words}; mean over stages",
+            )
+        )
+    if not training:
+        return lines
+    steps = computed("traffic.step.micro_batches", traffic.replica_micro_batches, scope)
+    for number, link in enumerate(LINKS):
+        lines.append(
+            combined(
+                f"traffic.step.{link}_bytes",
+                "product",
+                (lines[2 * number + 1], steps),
+                unit="B",
+                convention=f"one GPU, one training step, {words}; mean over stages",
+            )
+        )
+    return lines
+
+
+def tokens_line(layout: Layout, sequence: Any, tokens: Any = None) -> Line:
+    """Count the tokens of a micro-batch that one GPU dispatches, unless they are given."""
+    if tokens is not None:
+        return given("workload.tokens", tokens, "tokens", "of one GPU and micro-batch")
+    return computed(
+        "traffic.tokens_per_gpu",
+        traffic.dispatched_tokens,
+        ("layout", layout),
+        sequence=given("workload.sequence", sequence, "tokens"),
+    )
+
+
+def expert_lines(
+    model: Model,
+    layout: Layout,
+    hardware: Hardware,
+    exchange: Exchange,
+    *,
+    sequence: Any = 4096,
+    tokens: Any = None,
+    compute_seconds: Any = None,
+    with_mtp: bool = False,
+) -> tuple[list[Line], tuple[str, ...]]:
+    """Count the expert traffic of a layout.
+
+    Parameters
+    ----------
+    model, layout, hardware
+        The architecture, how its GPUs share the work, and the device; the scale-up link's domain
+        is the node.
+    exchange
+        Formats, forwarding, routing, latencies.
+    sequence, tokens
+        Tokens of each sequence, or the tokens that one GPU dispatches in a micro-batch.
+    compute_seconds
+        Computation of another micro-batch, per layer, that runs beside the exchange.
+    with_mtp
+        Count MTP's layer too.
+
+    Returns
+    -------
+    The lines, and what the routing takes for granted. The lines are
+    ``traffic.copies_per_token.*``, ``traffic.remote_copies_per_token.*``,
+    ``traffic.{dispatch,combine}.{scale_up,scale_out}_bytes_per_token`` [B/token],
+    ``traffic.time_per_layer`` [s] and ``traffic.achieved.time_per_layer`` where it is known,
+    ``traffic.{layer,micro_batch,step}.{scale_up,scale_out}_bytes`` [B].
+
+    Raises
+    ------
+    UsageError
+        If the layers' experts differ, or do not lie on the GPUs and nodes as asked.
+    """
+    views = expert_views(model, with_mtp=with_mtp)
+    if not views:
+        return [], ()
+    if len({view.group.feed_forward for view in views}) > 1:
+        raise UsageError(
+            f"{model.name} has layers with different experts: their traffic is not one number",
+            "set the differing fields alike with --set, one kind of layer at a time",
+        )
+    node_size = hardware.scale_up.domain_size or layout.ep
+    group = Group(layout, node_size)
+    copies = copies_of(views[0], layout, group, exchange)
+    sent = Sent(model, copies, exchange)
+    held = tokens_line(layout, sequence, tokens)
+    lines = [*copies.lines, *sent.lines]
+    plain = copy_bytes("traffic.bf16_copy_bytes", model, FORMATS["bf16"])
+    lines += [
+        combined(f"traffic.{phase}.ratio_to_bf16", "ratio", (sent.copy[phase], plain), unit="ratio")
+        for phase in PHASES
+    ]
+    lines.append(
+        computed("traffic.crossing_share", traffic.crossing_share, **group.lines),
+    )
+    lines += time_lines(
+        "traffic", sent, group, exchange, usable_links(hardware, group, "nominal"), held
+    )
+    nominal = lines[-1]
+    achieved = usable_links(hardware, group, "achieved")
+    if achieved:
+        lines += time_lines("traffic.achieved", sent, group, exchange, achieved, held)
+    if compute_seconds is not None and layout.ep > 1:
+        beside = given("compute_time", compute_seconds, "s", "of another micro-batch, per layer")
+        lines += [
+            computed(
+                f"traffic.{name}",
+                function,
+                convention="two micro-batches overlapped, nominal bandwidth",
+                communication_seconds=nominal,
+                overlapped_seconds=beside,
+            )
+            for name, function in (
+                ("hidden_share", traffic.hidden_share),
+                ("exposed_time_per_layer", traffic.exposed_time),
+            )
+        ]
+    layers = expert_layers(views)
+    lines += step_lines(sent, layout, layers, held, training=layout.global_batch is not None)
+    return lines, copies.assumptions

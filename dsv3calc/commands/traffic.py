@@ -1,0 +1,302 @@
+"""``dsv3calc traffic``."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dsv3calc.commands.options import (
+    Amount,
+    CombineOption,
+    DispatchOption,
+    HardwareOption,
+    IgnoreKeyOption,
+    LatencyOption,
+    MetadataOption,
+    ModelArgument,
+    MtpOption,
+    NetworkOption,
+    PrecisionOption,
+    PresetPathOption,
+    SeqOption,
+    SetOption,
+    amount,
+    complete,
+    measure,
+    notes,
+    with_output,
+)
+from dsv3calc.studies.queries_traffic import TrafficQuery
+
+
+@with_output
+def traffic(
+    model: ModelArgument,
+    hardware: HardwareOption,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            "--layout",
+            metavar="NAME",
+            help="Layout preset, such as v3-pretrain; options below change it.",
+            autocompletion=complete("layout"),
+        ),
+    ] = None,
+    tp: Annotated[
+        Amount | None,
+        typer.Option(
+            "--tp",
+            parser=amount("--tp", "count"),
+            metavar="N",
+            help="Tensor-parallel GPUs.",
+        ),
+    ] = None,
+    cp: Annotated[
+        Amount | None,
+        typer.Option(
+            "--cp",
+            parser=amount("--cp", "count"),
+            metavar="N",
+            help="Context-parallel GPUs.",
+        ),
+    ] = None,
+    pp: Annotated[
+        Amount | None,
+        typer.Option(
+            "--pp",
+            parser=amount("--pp", "count"),
+            metavar="N",
+            help="Pipeline stages.",
+        ),
+    ] = None,
+    dp: Annotated[
+        Amount | None,
+        typer.Option(
+            "--dp",
+            parser=amount("--dp", "count"),
+            metavar="N",
+            help="Data-parallel replicas [as many as one expert-parallel group needs].",
+        ),
+    ] = None,
+    ep: Annotated[
+        Amount | None,
+        typer.Option(
+            "--ep",
+            parser=amount("--ep", "count"),
+            metavar="N",
+            help="GPUs that share a layer's experts.",
+        ),
+    ] = None,
+    etp: Annotated[
+        Amount | None,
+        typer.Option(
+            "--etp",
+            parser=amount("--etp", "count"),
+            metavar="N",
+            help="GPUs that share one expert.",
+        ),
+    ] = None,
+    micro_batch: Annotated[
+        Amount | None,
+        typer.Option(
+            "--micro-batch",
+            parser=amount("--micro-batch", "count"),
+            metavar="N",
+            help="Sequences of a micro-batch of one replica.",
+        ),
+    ] = None,
+    global_batch: Annotated[
+        Amount | None,
+        typer.Option(
+            "--global-batch",
+            parser=amount("--global-batch", "count"),
+            metavar="N",
+            help="Sequences of a training step.",
+        ),
+    ] = None,
+    redundant_experts: Annotated[
+        Amount | None,
+        typer.Option(
+            "--redundant-experts",
+            parser=amount("--redundant-experts", "count", 0),
+            metavar="N",
+            help="Replicas of routed experts, beside the experts themselves.",
+        ),
+    ] = None,
+    shared_experts: Annotated[
+        str | None,
+        typer.Option(
+            "--shared-experts",
+            metavar="PLACE",
+            help="local, or routed: dispatched like one more routed expert.",
+        ),
+    ] = None,
+    seq: SeqOption = None,
+    tokens: Annotated[
+        Amount | None,
+        typer.Option(
+            "--tokens",
+            parser=amount("--tokens", "tokens"),
+            metavar="TOKENS",
+            help="Tokens that one GPU dispatches in a micro-batch [from --seq and the layout].",
+        ),
+    ] = None,
+    precision: PrecisionOption = None,
+    dispatch: DispatchOption = None,
+    combine: CombineOption = None,
+    backward_dispatch: Annotated[
+        str | None,
+        typer.Option(
+            "--backward-dispatch",
+            metavar="FORMAT",
+            help="Format of gradients on their way to the experts [as --dispatch].",
+        ),
+    ] = None,
+    backward_combine: Annotated[
+        str | None,
+        typer.Option(
+            "--backward-combine",
+            metavar="FORMAT",
+            help="Format of gradients on their way back [bf16].",
+        ),
+    ] = None,
+    no_scales: Annotated[
+        bool, typer.Option("--no-scales", help="Count elements alone, as papers do.")
+    ] = False,
+    metadata: MetadataOption = None,
+    forwarding: Annotated[
+        str | None,
+        typer.Option(
+            "--forwarding",
+            metavar="WAY",
+            help="node-limited, per-gpu or per-expert [node-limited].",
+        ),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            "--policy",
+            metavar="POLICY",
+            help="unrestricted, random-groups or group-limited [the model's].",
+        ),
+    ] = None,
+    law: Annotated[
+        str | None,
+        typer.Option(
+            "--law",
+            metavar="LAW",
+            help="Law of the experts' scores [uniform].",
+        ),
+    ] = None,
+    group_score: Annotated[
+        str | None,
+        typer.Option(
+            "--group-score",
+            metavar="SCORE",
+            help="What groups are chosen by: top2-sum, top-k-over-m-sum or max [the model's].",
+        ),
+    ] = None,
+    imbalance: Annotated[
+        float | None,
+        typer.Option(
+            "--imbalance",
+            parser=measure("--imbalance", "ratio"),
+            metavar="RATIO",
+            help="Traffic of the busiest GPU over the mean [1].",
+        ),
+    ] = None,
+    network: NetworkOption = None,
+    latency: LatencyOption = None,
+    scale_up_latency: Annotated[
+        float | None,
+        typer.Option(
+            "--scale-up-latency",
+            parser=measure("--scale-up-latency", "s"),
+            metavar="TIME",
+            help="Latency of a message over the scale-up link [0].",
+        ),
+    ] = None,
+    compute_time: Annotated[
+        float | None,
+        typer.Option(
+            "--compute-time",
+            parser=measure("--compute-time", "s"),
+            metavar="TIME",
+            help="Computation of another micro-batch in a layer that hides the exchange.",
+        ),
+    ] = None,
+    algorithm: Annotated[
+        str | None,
+        typer.Option(
+            "--algorithm",
+            metavar="WAY",
+            help="Of the other collectives: ring, tree, hierarchical or switch-reduced [ring].",
+        ),
+    ] = None,
+    mla_context: Annotated[
+        str | None,
+        typer.Option(
+            "--mla-context",
+            metavar="FORM",
+            help="What context parallelism passes on of MLA: latent or expanded [latent].",
+        ),
+    ] = None,
+    with_mtp: MtpOption = False,
+    set_: SetOption = None,
+    preset_path: PresetPathOption = None,
+    ignore_key: IgnoreKeyOption = None,
+) -> TrafficQuery:
+    """What the GPUs of a layout send over which link, and how long it takes.
+
+    Examples:
+
+      dsv3calc traffic deepseek-v3 --layout v3-pretrain --hardware h800
+
+      dsv3calc traffic deepseek-v3 --ep 64 --tokens 128 --hardware h800
+
+      dsv3calc traffic deepseek-v3 --layout v3-pretrain --hardware h800 --json
+
+      dsv3calc traffic llama-3.1-405b --tp 8 --dp 64 --hardware h100
+    """  # noqa: D401 - a line of help, not a sentence
+    return TrafficQuery(
+        model=model,
+        hardware=hardware,
+        layout=layout,
+        tp=tp,
+        cp=cp,
+        pp=pp,
+        dp=dp,
+        ep=ep,
+        etp=etp,
+        micro_batch=micro_batch,
+        global_batch=global_batch,
+        redundant_experts=redundant_experts,
+        shared_experts=shared_experts,
+        sequence=seq,
+        tokens=tokens,
+        precision=precision,
+        dispatch=dispatch,
+        combine=combine,
+        backward_dispatch=backward_dispatch,
+        backward_combine=backward_combine,
+        no_scales=no_scales,
+        metadata=metadata,
+        forwarding=forwarding,
+        policy=policy,
+        law=law,
+        group_score=group_score,
+        imbalance=imbalance,
+        network=network,
+        latency=latency,
+        scale_up_latency=scale_up_latency,
+        compute_time=compute_time,
+        algorithm=algorithm,
+        mla_context=mla_context,
+        with_mtp=with_mtp,
+        notes=notes(tokens, seq),
+        set=tuple(set_ or ()),
+        preset_path=preset_path,
+        ignore_keys=tuple(ignore_key or ()),
+    )

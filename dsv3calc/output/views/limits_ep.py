@@ -1,0 +1,43 @@
+"""Table of ``limits ep``: the limit as asked for, and as the other convention counts it."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.output.view import Table, View, show
+
+if TYPE_CHECKING:
+    from dsv3calc.studies.answer import Answer
+
+ROWS = (
+    ("all_to_all_time", "dispatch and combine"),
+    ("time_per_layer", "a layer, two micro-batches"),
+    ("tpot", "an output token"),
+    ("tokens_per_second", "tokens per second"),
+    ("mtp_gain", "gain of multi-token prediction"),
+    ("tokens_per_second_with_mtp", "tokens per second with it"),
+)
+OTHERS = ("isca25", "as-configured")
+
+
+def build(answer: Answer, *, exact: bool) -> View:
+    """Build the table."""
+    column = answer.columns[0]
+    named = column.ledger.named()
+    query = answer.query
+    prefixes = {query["convention"]: "limits.ep"}
+    for other in OTHERS:
+        prefix = f"limits.ep.{other.replace('-', '_')}"
+        if other != query["convention"] and f"{prefix}.tpot" in named:
+            prefixes[other] = prefix
+    rows = []
+    for name, words in ROWS:
+        lines = [named.get(f"{prefix}.{name}") for prefix in prefixes.values()]
+        if lines[0] is not None:
+            rows.append([words, *(show(line, exact=exact) for line in lines)])
+    heading = (
+        f"{column.title}: limit of expert parallelism on {query['hardware']}, "
+        f"{query['link']} link, {query['tokens']:,} tokens a device"
+    )
+    return View(heading, [Table("", ["at most as fast as", *prefixes], rows)])

@@ -1,0 +1,58 @@
+"""Table of ``network``: quantities down, topologies across."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.output.view import Table, View, show
+
+if TYPE_CHECKING:
+    from dsv3calc.studies.answer import Answer
+
+ROWS = (
+    ("radix", "switch radix"),
+    ("planes", "planes"),
+    ("q", "q"),
+    ("network_radix", "network ports of a switch"),
+    ("groups", "groups"),
+    ("switches_per_group", "switches of a group"),
+    ("endpoints_per_switch", "endpoints of a switch"),
+    ("endpoints", "endpoints"),
+    ("switches", "switches"),
+    ("links", "links between switches"),
+    ("diameter", "diameter in switch hops"),
+    ("bisection_links", "bisection, links"),
+    ("bisection_share", "  share of full"),
+    ("cost", "cost"),
+    ("cost_per_endpoint", "  per endpoint"),
+)
+"""Last part of a line's name -> its label; rows that no topology has are left out."""
+
+BOUNDS = ("slim-fly", "dragonfly")
+"""Topologies whose bisection is bounded from above."""
+
+
+def build(answer: Answer, *, exact: bool) -> View:
+    """Build the table."""
+    named = [(column.id, column.ledger.named()) for column in answer.columns]
+    rows = []
+    for name, label in ROWS:
+        cells = []
+        for topology, lines in named:
+            line = lines.get(f"network.{name}")
+            bound = (
+                line is not None and name.startswith("bisection") and topology.startswith(BOUNDS)
+            )
+            cells.append(f"{'≤ ' if bound else ''}{show(line, exact=exact)}")
+        if any(cell != "-" for cell in cells):
+            rows.append([label, *cells])
+    query = answer.query
+    size = (
+        f"switches of {query['radix']:,} ports"
+        if "radix" in query
+        else f"the smallest switches for {query['endpoints']:,} endpoints"
+    )
+    words = {"published": "as Table 3 prints them", "both": "and as Table 3 prints them"}
+    heading = ", ".join(filter(None, [size, words.get(query["variant"], "")]))
+    return View(heading, [Table("", ["", *(column.title for column in answer.columns)], rows)])

@@ -1,0 +1,112 @@
+"""Tables of ``traffic``: copies of a token, bytes by link, times."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.collectives import KINDS
+from dsv3calc.output.view import Table, View, show
+from dsv3calc.quantity import format_quantity
+
+if TYPE_CHECKING:
+    from dsv3calc.ledger import Line
+    from dsv3calc.studies.answer import Answer
+
+LINKS = ("scale_up", "scale_out")
+PHASES = ("dispatch", "combine", "backward.dispatch", "backward.combine")
+AMOUNTS = (
+    ("layer", "a micro-batch, one layer, forward"),
+    ("micro_batch", "a micro-batch, all layers of a GPU"),
+    ("step", "a training step"),
+)
+
+
+def build(answer: Answer, *, exact: bool) -> View:
+    """Build the tables."""
+    column = answer.columns[0]
+    named = column.ledger.named()
+    where = answer.query.get("layout") or "the layout of the options"
+    heading = f"{column.title}: traffic on {where}, {answer.query['hardware']}"
+    tables = []
+    if "traffic.copies_per_token.gpu" in named:
+        tables += [_copies(named), _bytes(named, exact=exact), _times(named, exact=exact)]
+    if "traffic.collectives.pipeline.time" in named:
+        tables.append(_collectives(answer, named, exact=exact))
+    return View(heading, tables)
+
+
+def _count(line: Line | None) -> str:
+    return "-" if line is None else format_quantity(line.value, "1", exact=False)
+
+
+def _copies(named: dict[str, Line]) -> Table:
+    rows = [
+        [
+            f"by {kind}",
+            _count(named[f"traffic.copies_per_token.{kind}"]),
+            _count(named.get(f"traffic.remote_copies_per_token.{kind}")),
+        ]
+        for kind in ("expert", "gpu", "node")
+    ]
+    return Table("", ["copies of a token", "in all", "not its own"], rows)
+
+
+def _bytes(named: dict[str, Line], *, exact: bool) -> Table:
+    rows = [["copies", *(_count(named[f"traffic.copies_on_link.{link}"]) for link in LINKS)]]
+    training = "traffic.step.scale_out_bytes" in named
+    for phase in PHASES if training else PHASES[:2]:
+        names = [f"traffic.{phase}.{link}_bytes_per_token" for link in LINKS]
+        words = phase.replace(".", " ")
+        rows.append([f"{words}, a token", *(show(named[name], exact=exact) for name in names)])
+    for name, words in AMOUNTS:
+        names = [f"traffic.{name}.{link}_bytes" for link in LINKS]
+        if names[0] in named:
+            rows.append([words, *(show(named[each], exact=exact) for each in names)])
+    return Table("", ["one GPU sends", "scale-up", "scale-out"], rows)
+
+
+def _times(named: dict[str, Line], *, exact: bool) -> Table:
+    kinds = [
+        prefix for prefix in ("traffic", "traffic.achieved") if f"{prefix}.time_per_layer" in named
+    ]
+    rows = []
+    for phase in PHASES[:2]:
+        for link in LINKS:
+            lines = [named.get(f"{prefix}.{phase}.{link}_time") for prefix in kinds]
+            if lines[0] is not None:
+                words = f"{phase}, {link.replace('_', '-')}{_binds(named, phase, link)}"
+                rows.append([words, *(show(line, exact=exact) for line in lines)])
+    rows.append(
+        [
+            "a layer, forward",
+            *(show(named[f"{prefix}.time_per_layer"], exact=exact) for prefix in kinds),
+        ]
+    )
+    for name, words in (
+        ("hidden_share", "share hidden by computation"),
+        ("exposed_time_per_layer", "not hidden"),
+    ):
+        line = named.get(f"traffic.{name}")
+        if line is not None:
+            rows.append([words, show(line, exact=exact), *["-"] * (len(kinds) - 1)])
+    return Table("", ["time", "nominal", "achieved"][: 1 + len(kinds)], rows)
+
+
+def _collectives(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
+    columns = [*(f"{link}_bytes" for link in LINKS), "messages", "time"]
+    rows = []
+    for kind in KINDS:
+        lines = [named[f"traffic.collectives.{kind}.{what}"] for what in columns]
+        if any(line.value for line in lines):
+            rows.append([kind.replace("_", " "), *(show(line, exact=exact) for line in lines)])
+    if not rows:
+        rows.append(["none", *["-"] * len(columns)])
+    heading = f"other collectives, a GPU and step, {answer.query['algorithm']}"
+    return Table("", [heading, "scale-up", "scale-out", "messages", "time"], rows)
+
+
+def _binds(named: dict[str, Line], phase: str, link: str) -> str:
+    whole = named[f"traffic.{phase}.time"].value
+    own = named[f"traffic.{phase}.{link}_time"].value
+    return " (binds)" if whole and own == whole else ""

@@ -1,0 +1,217 @@
+"""Answer ``traffic``: what the experts of a layout send over which link, and how long it takes."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.algorithms import ALGORITHMS
+from dsv3calc.accounting.collectives import (
+    MLA_CONTEXT,
+    collective_assumptions,
+    collective_lines,
+)
+from dsv3calc.accounting.exchange import FORWARDING, Exchange
+from dsv3calc.accounting.routing import GROUP_SCORES, LAWS, POLICIES
+from dsv3calc.accounting.traffic import expert_lines, expert_views
+from dsv3calc.accounting.transfer_formats import FORMATS
+from dsv3calc.ledger import Ledger, total
+from dsv3calc.schema.workload import DEFAULT_SEQUENCE
+from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.designs import Desk, positive, warn_inapplicable
+from dsv3calc.studies.exchanges import (
+    LARGEST_IMBALANCE,
+    LARGEST_METADATA,
+    LONGEST_TIME,
+    asked,
+    check_grouping,
+    cite_formats,
+    format_of,
+    latency_of,
+    layout_of,
+    model_dispatch,
+    number,
+    one_of,
+)
+
+if TYPE_CHECKING:
+    from dsv3calc.ledger import Line
+    from dsv3calc.presets import Preset
+    from dsv3calc.schema.hardware import Hardware
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.model import Model
+    from dsv3calc.studies.queries_traffic import TrafficQuery
+
+
+def answer_traffic(query: TrafficQuery) -> Answer:
+    """Count the traffic of a model's experts on a layout.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query or a preset is wrong.
+    """
+    sequence = positive("--seq", query.sequence, DEFAULT_SEQUENCE["train"])
+    tokens = None if query.tokens is None else positive("--tokens", query.tokens, 1)
+    beside = (
+        None
+        if query.compute_time is None
+        else number("--compute-time", query.compute_time, 0, most=LONGEST_TIME)
+    )
+    answer = Answer("traffic", asked(query))
+    answer.notes += query.notes
+    desk = Desk(query)
+    model = desk.model(query.model)
+    hardware = desk.hardware(query.hardware)
+    answer.cite(model)
+    answer.cite(hardware, used=("scale_up", "scale_out"))
+    layout = layout_of(query, desk, answer)
+    check_grouping(model.value, layout, None if query.tokens is not None else sequence)
+    exchange = _exchange(query, desk, answer, model)
+    desk.check_overrides()
+    warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
+    answer.query |= {
+        "forwarding": exchange.forwarding,
+        "policy": exchange.policy,
+        "law": exchange.law,
+        "group_score": exchange.group_score,
+        "imbalance": exchange.imbalance,
+    }
+    if tokens is None:
+        answer.query["sequence"] = sequence
+    lines: list[Line] = []
+    if expert_views(model.value):
+        lines, taken = expert_lines(
+            model.value,
+            layout,
+            hardware.value,
+            exchange,
+            sequence=sequence,
+            tokens=tokens,
+            compute_seconds=beside,
+            with_mtp=query.with_mtp,
+        )
+        add_new(answer.assumptions, taken)
+        _remarks(answer, layout, exchange, training=layout.global_batch is not None)
+    else:
+        answer.warn(f"{model.name} has no routed experts: no expert traffic")
+        lines = [total("traffic.step.scale_out_bytes", (), unit="B")]
+    lines += _collectives(query, answer, model, layout, hardware, exchange, sequence)
+    answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
+    return answer
+
+
+def _collectives(
+    query: TrafficQuery,
+    answer: Answer,
+    model: Preset[Model],
+    layout: Layout,
+    hardware: Preset[Hardware],
+    exchange: Exchange,
+    sequence: int,
+) -> list[Line]:
+    """Count the collectives of a training step that are not the experts' exchange."""
+    algorithm = one_of("--algorithm", query.algorithm, ALGORITHMS, "ring")
+    mla_context = one_of("--mla-context", query.mla_context, MLA_CONTEXT, "latent")
+    if layout.global_batch is None:
+        return []
+    if query.tokens is not None:
+        answer.notes.append("other collectives are counted from --seq, not from --tokens: left out")
+        return []
+    answer.query |= {"algorithm": algorithm, "mla_context": mla_context}
+    latencies = {
+        "scale_up": exchange.scale_up_latency,
+        "scale_out": exchange.scale_out_latency,
+    }
+    lines = collective_lines(
+        "traffic",
+        model.value,
+        layout,
+        hardware=hardware.value,
+        sequence=sequence,
+        micro_batches=layout.global_batch // (layout.dp * layout.micro_batch),
+        algorithm=algorithm,
+        mla_context=mla_context,
+        latencies={link: value for link, value in latencies.items() if value},
+        mtp=query.with_mtp,
+    )
+    add_new(
+        answer.assumptions,
+        (
+            "other collectives send activations and parameters in BF16, gradients in FP32",
+            *collective_assumptions(model.value, layout, hardware.value),
+        ),
+    )
+    return lines
+
+
+def _exchange(query: TrafficQuery, desk: Desk, answer: Answer, model: Preset[Model]) -> Exchange:
+    dispatch = model_dispatch(desk, answer, model, query.precision, query.dispatch)
+    combine = format_of("--combine", query.combine, FORMATS["bf16"])
+    formats = {
+        "dispatch": dispatch,
+        "combine": combine,
+        "backward_dispatch": format_of("--backward-dispatch", query.backward_dispatch, dispatch),
+        "backward_combine": format_of(
+            "--backward-combine", query.backward_combine, FORMATS["bf16"]
+        ),
+    }
+    cite_formats(answer, *formats.values())
+    if query.no_scales:
+        formats = {name: form.without_scales() for name, form in formats.items()}
+        answer.notes.append("scales are not counted")
+    return Exchange(
+        **formats,
+        forwarding=one_of("--forwarding", query.forwarding, FORWARDING, "node-limited"),
+        policy=one_of("--policy", query.policy, ("model", *POLICIES), "model"),
+        law=one_of("--law", query.law, LAWS, "uniform"),
+        group_score=one_of("--group-score", query.group_score, ("model", *GROUP_SCORES), "model"),
+        metadata_bytes=number("--metadata", query.metadata, 0, most=LARGEST_METADATA),
+        imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),
+        scale_out_latency=latency_of(desk, answer, query.network, query.latency),
+        scale_up_latency=number("--scale-up-latency", query.scale_up_latency, 0, most=LONGEST_TIME),
+    )
+
+
+def _remarks(answer: Answer, layout: Layout, exchange: Exchange, *, training: bool) -> None:
+    if not exchange.metadata_bytes:
+        answer.assumptions.append(
+            "no metadata goes with a copy; DeepEP's low-latency dispatch has 16 bytes (--metadata)"
+        )
+    if layout.ep > 1:
+        answer.assumptions.append("every GPU of the group is as likely a destination as any other")
+        answer.assumptions.append(
+            f"the busiest GPU has {exchange.imbalance:g} times the mean traffic (--imbalance)"
+        )
+    if layout.tp > 1 and not layout.sequence_parallel:
+        answer.assumptions.append(
+            "each token is dispatched by one of the tp GPUs that hold it, as with sequence "
+            "parallelism"
+        )
+    if layout.shared_experts == "routed":
+        answer.assumptions.append(
+            "replicas of the shared experts lie on all GPUs of the group alike"
+        )
+    if training:
+        answer.assumptions.append(
+            "backward, output gradients are dispatched as "
+            f"{exchange.backward_dispatch.title} and input gradients combined as "
+            f"{exchange.backward_combine.title} (arXiv:2412.19437 section 3.3.3 for FP8 and BF16)"
+        )
+        if layout.pp > 1:
+            answer.assumptions.append(
+                "layers with experts divide evenly among the pipeline's stages: a mean"
+            )
+    else:
+        answer.notes.append(
+            "no step: the layout has no global_batch; micro-batches are counted forward alone"
+        )
+
+
+def binding(answer: Answer, phase: str) -> str:
+    """Return the link that takes longest in a phase, at nominal bandwidth; "" where none sends."""
+    line = answer.columns[0].ledger.find(f"traffic.{phase}.time")
+    if line is None or not line.value:
+        return ""
+    slowest = max(line.parts, key=lambda part: part.value)
+    return slowest.name.rpartition(".")[2].removesuffix("_time").replace("_", "-")

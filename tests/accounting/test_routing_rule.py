@@ -1,0 +1,93 @@
+"""The quadrature of group-limited routing, and what it is made of."""
+
+import itertools
+import math
+import time
+
+import pytest
+
+from dsv3calc.accounting import routing_rule
+from dsv3calc.accounting.expert_places import missed_share
+from dsv3calc.accounting.quadrature import legendre
+from dsv3calc.accounting.score_laws import LAWS, SCORE_LAWS
+from dsv3calc.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("groups", "size", "kept", "chosen"), [(3, 2, 2, 2), (3, 2, 2, 3), (4, 2, 2, 2), (2, 3, 1, 2)]
+)
+def test_the_best_expert_s_rule_over_every_order(groups, size, kept, chosen):
+    """The maximum knows ranks alone: every order of the experts is equally likely."""
+    counts = {}
+    orders = 0
+    for order in itertools.permutations(range(groups * size)):  # order[expert] is its rank
+        best = [max(order[group * size : (group + 1) * size]) for group in range(groups)]
+        allowed = sorted(range(groups), key=best.__getitem__)[-kept:]
+        pool = [group * size + each for group in allowed for each in range(size)]
+        experts = sorted(pool, key=order.__getitem__)[-chosen:]
+        share = [sum(expert // size == group for expert in experts) for group in allowed]
+        key = tuple(sorted(share, reverse=True))
+        counts[key] = counts.get(key, 0) + 1
+        orders += 1
+    found = routing_rule.group_limited(groups, kept, size, chosen, 1)
+    for share, probability in found.items():
+        assert probability == pytest.approx(counts.get(share, 0) / orders, abs=2e-6)
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize(("groups", "kept", "size", "chosen"), [(8, 4, 32, 8), (8, 3, 20, 6)])
+def test_the_quadrature_has_settled(monkeypatch, law, groups, kept, size, chosen):
+    asked = (groups, kept, size, chosen, 2, law)
+    found = routing_rule.group_limited(*asked)
+    monkeypatch.setattr(routing_rule, "ORDER", 3 * routing_rule.ORDER)
+    finer = routing_rule.group_limited.__wrapped__(*asked)
+    hit = [
+        sum(p * sum(n > 0 for n in share) for share, p in each.items()) for each in (found, finer)
+    ]
+    assert hit[0] == pytest.approx(hit[1], rel=1e-5)
+    assert sum(found.values()) == pytest.approx(1, rel=1e-12)
+
+
+def test_the_quadrature_is_quick_enough_for_a_query():
+    """It takes some 30 ms; the bound leaves room for a busy machine."""
+    fastest = math.inf
+    for _ in range(3):
+        start = time.perf_counter()
+        routing_rule.group_limited.__wrapped__(8, 4, 32, 8)
+        fastest = min(fastest, time.perf_counter() - start)
+    assert fastest < 0.5
+
+
+def test_a_coarse_quadrature_is_refused(monkeypatch):
+    monkeypatch.setattr(routing_rule, "_MOST_ORDER", 2)
+    monkeypatch.setattr(routing_rule, "ORDER", 2)
+    with pytest.raises(UsageError, match="does not settle"):
+        routing_rule.group_limited.__wrapped__(8, 4, 32, 8)
+
+
+def test_unrestricted_shares_give_the_closed_form():
+    shares = tuple(sorted(routing_rule.random_groups(8, 32, 8).items()))
+    assert sum(probability for _, probability in shares) == pytest.approx(1)
+    for count in (4, 8, 64, 256):
+        each = 256 // count
+        closed = math.comb(256 - each, 8) / math.comb(256, 8)
+        assert missed_share(shares, 8, 32, count) == pytest.approx(closed)
+
+
+def test_legendre_integrates_polynomials_exactly():
+    for order in (1, 2, 5, 14, 56):
+        rule = legendre(order)
+        assert [place for place, _ in rule] == sorted(place for place, _ in rule)
+        for power in range(2 * order):
+            found = sum(weight * place**power for place, weight in rule)
+            assert found == pytest.approx(1 / (power + 1), rel=1e-12)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_law_s_partner_undoes_its_quantile(law):
+    entry = SCORE_LAWS[law]
+    for u in (0.001, 0.02, 0.2, 0.5, 0.7, 0.95, 0.99, 0.9999):
+        for v in (0.003, 0.3, 0.8, 0.9999):
+            t = entry.quantile(u) + entry.quantile(v)
+            assert entry.partner(t, u) == pytest.approx(v, rel=1e-6, abs=1e-8)
+        assert entry.partner(0.0, u) == pytest.approx(0, abs=1e-12)

@@ -1,0 +1,72 @@
+import pytest
+
+from dsv3calc.exit_status import ExitStatus
+
+PAPER = ("limits", "ep", "--model", "deepseek-v3", "--tokens", "32", "--convention", "isca25")
+
+
+def test_the_paper_on_h800(program):
+    values = program.json(*PAPER, "--hardware", "h800").values
+    assert values["limits.ep.all_to_all_time"] == 0.00012096
+    assert values["limits.ep.time_per_layer"] == 0.00024192
+    assert values["limits.ep.tpot"] == pytest.approx(0.01475712, rel=1e-12)
+    assert values["limits.ep.tokens_per_second"] == pytest.approx(67.76, abs=0.005)
+
+
+def test_the_paper_on_nvl72(program):
+    found = program.json(*PAPER, "--hardware", "gb200-nvl72", "--link", "scale-up")
+    assert found.values["limits.ep.all_to_all_time"] == pytest.approx(6.72e-6, rel=1e-15)
+    assert found.values["limits.ep.tpot"] == pytest.approx(0.00081984, rel=1e-12)
+    assert found.values["limits.ep.tokens_per_second"] == pytest.approx(1219.75, abs=0.005)
+    assert any("256 devices" in text for text in found.data["warnings"])
+
+
+def test_the_other_count_stands_beside(program):
+    asked = ("limits", "ep", "--model", "deepseek-v3", "--hardware", "h800")
+    plain, paper = program.json(*asked).values, program.json(*PAPER, "--hardware", "h800").values
+    assert plain["limits.ep.isca25.tpot"] == paper["limits.ep.tpot"]
+    assert paper["limits.ep.as_configured.tpot"] == plain["limits.ep.tpot"]
+    assert plain["limits.ep.tpot"] != paper["limits.ep.tpot"]
+
+
+def test_latency_of_a_network(program):
+    asked = ("limits", "ep", "--model", "deepseek-v3", "--hardware", "h800")
+    none, some = (
+        program.json(*asked, *more).values["limits.ep.all_to_all_time"]
+        for more in ((), ("--latency", "3.7us"))
+    )
+    assert some - none == pytest.approx(7.4e-6)
+
+
+def test_mtp(program):
+    values = program.json(
+        *PAPER, "--hardware", "h800", "--mtp-acceptance", "85%", "--mtp-cost", "2%"
+    ).values
+    assert values["limits.ep.mtp_gain"] == pytest.approx(1.85 / 1.02)
+    assert values["limits.ep.tokens_per_second_with_mtp"] == pytest.approx(
+        67.7639 * 1.85 / 1.02, rel=1e-5
+    )
+
+
+def test_a_table(program):
+    assert "as-configured" in program.ok(*PAPER, "--hardware", "h800").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model", "llama-3.1-8b", "--hardware", "h800"], "no routed experts"),
+        (["--model", "deepseek-v3", "--hardware", "h800", "--convention", "isca"], "isca25"),
+        (["--model", "deepseek-v3", "--hardware", "h800", "--link", "pcie"], "scale-out"),
+        (["--model", "deepseek-v3", "--hardware", "h800", "--tokens", "0"], "--tokens"),
+        (["--model", "deepseek-v3", "--hardware", "h800", "--mtp-cost", "1"], "--mtp-acceptance"),
+        (["--model", "deepseek-v3", "--hardware", "h800", "--mtp-acceptance", "2"], "from 0 to 1"),
+        (
+            ["--model", "deepseek-v3", "--hardware", "b200", "--set", "hardware.scale_out=null"],
+            "no scale-out link",
+        ),
+        ([*PAPER[2:], "--hardware", "h800", "--latency", "1us"], "fixes formats and latency"),
+    ],
+)
+def test_wrong_options(program, arguments, words):
+    assert words in program.refused(ExitStatus.USAGE, "limits", "ep", *arguments).err

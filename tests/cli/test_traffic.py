@@ -1,0 +1,141 @@
+import pytest
+
+from dsv3calc.accounting.collectives import KINDS
+from dsv3calc.exit_status import ExitStatus
+
+ASK = ("traffic", "deepseek-v3", "--hardware", "h800")
+REORDERED = (
+    *("--layout", "v3-pretrain", "--tp", "4", "--dp", "32"),
+    *("--set", "layout.rank_order=[tp,cp,pp,ep,dp]"),
+)
+
+
+def test_pretraining(program):
+    found = program.json(*ASK, "--layout", "v3-pretrain")
+    values = found.values
+    assert values["traffic.copies_per_token.expert"] == 8
+    assert values["traffic.copies_per_token.node"] == pytest.approx(3.95, abs=0.01)
+    assert values["traffic.copies_per_token.gpu"] == pytest.approx(7.49, abs=0.01)
+    for phase in ("dispatch", "combine"):
+        for link in ("scale_up", "scale_out"):
+            assert values[f"traffic.{phase}.{link}_bytes_per_token"] > 0
+    assert values["traffic.step.scale_out_bytes"] > values["traffic.micro_batch.scale_out_bytes"]
+    assert any("--imbalance" in text for text in found.data["assumptions"])
+
+
+def test_options_and_overrides_change_a_preset(program):
+    values = [
+        program.json(*ASK, "--layout", "v3-pretrain", *more).values
+        for more in (("--ep", "32"), ("--set", "layout.ep=32"))
+    ]
+    assert values[0] == values[1]
+    assert values[0]["traffic.crossing_share"] == 0.75
+
+
+def test_options_without_a_preset(program):
+    preset = program.json(*ASK, "--layout", "v3-pretrain").values
+    options = ("--ep", "64", "--tp", "1", "--pp", "16", "--dp", "128", "--global-batch", "15360")
+    found = program.json(*ASK, *options).values
+    of_experts = [name for name in preset if ".collectives." not in name]
+    assert {name: found[name] for name in of_experts} == {name: preset[name] for name in of_experts}
+
+
+@pytest.mark.parametrize(
+    "name", ["v3-prefill-ep32", "v3-decode-ep320", "day6-prefill-ep32", "day6-decode-ep144"]
+)
+def test_layouts_for_inference(program, name):
+    found = program.json(*ASK, "--layout", name, "--tokens", "128")
+    assert found.values["traffic.time_per_layer"] > 0
+    assert "traffic.step.scale_out_bytes" not in found.values
+
+
+def test_unrestricted_and_random_groups(program):
+    nodes = "traffic.copies_per_token.node"
+    found = {
+        policy: program.json(*ASK, "--ep", "64", "--policy", policy).values[nodes]
+        for policy in ("unrestricted", "random-groups")
+    }
+    assert found["unrestricted"] == pytest.approx(5.295, abs=5e-4)
+    assert found["random-groups"] == pytest.approx(3.629, abs=5e-4)
+
+
+def test_what_computation_hides(program):
+    found = program.json(*ASK, "--ep", "64", "--tokens", "4096", "--compute-time", "3ms").values
+    whole = found["traffic.time_per_layer"]
+    assert found["traffic.hidden_share"] == pytest.approx(0.003 / whole)
+    assert found["traffic.exposed_time_per_layer"] == pytest.approx(whole - 0.003)
+
+
+def test_a_dense_model_has_no_expert_traffic(program):
+    found = program.json(
+        "traffic", "llama-3.1-405b", "--layout", "llama-3.1-405b-pretrain", "--hardware", "h100"
+    )
+    assert found.values["traffic.step.scale_out_bytes"] == 0
+    assert any("no routed experts" in text for text in found.data["warnings"])
+    kinds = {name.split(".")[2] for name in found.values if ".collectives." in name}
+    assert kinds == set(KINDS)
+
+
+def test_the_other_collectives_of_a_step(program):
+    ask = ("traffic", "llama-3.1-405b", "--layout", "llama-3.1-405b-pretrain", "--hardware", "h100")
+    name = "traffic.collectives."
+    ring = program.json(*ask, "--seq", "8192").values
+    # Megatron: 4 all-reduces of a layer, 2(t-1)/t of a micro-batch's hidden states each
+    payload, calls = 8192 * 16384 * 2, 4 * 126 / 16 * 32
+    assert ring[name + "tensor_parallel.scale_up_bytes"] == pytest.approx(
+        payload * calls * 2 * 7 / 8
+    )
+    assert ring[name + "tensor_parallel.scale_out_bytes"] == 0
+    tree = program.json(*ask, "--seq", "8192", "--algorithm", "tree").values
+    assert tree[name + "tensor_parallel.time"] <= ring[name + "tensor_parallel.time"]
+    assert "other collectives" in program.ok(*ask).out
+
+
+def test_mla_passes_on_the_latent_or_what_it_expands_to(program):
+    options = ("--cp", "8", "--dp", "8", "--ep", "8", "--global-batch", "8")
+    sent = [
+        program.json(*ASK, *options, "--mla-context", form).values[
+            "traffic.collectives.context_parallel.scale_up_bytes"
+        ]
+        for form in ("latent", "expanded")
+    ]
+    assert sent[1] / sent[0] == pytest.approx(128 * (192 + 128) / 576)  # 71 times
+
+
+def test_collectives_need_a_step_and_its_sequences(program):
+    layouts = ("--layout", "v3-decode-ep320"), ("--layout", "v3-pretrain", "--tokens", "4096")
+    for options in layouts:
+        found = program.json(*ASK, *options)
+        assert not any(".collectives." in name for name in found.values)
+    assert any("--tokens: left out" in text for text in found.data["notes"])
+
+
+def test_a_table(program):
+    out = program.ok(*ASK, "--layout", "v3-pretrain").out
+    assert "binds" in out
+    assert "a training step" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "--layout"),
+        (["--layout", "v3-pretrian"], "did you mean 'v3-pretrain'"),
+        (["--ep", "12"], "does not fill"),
+        (["--ep", "0"], "--ep"),
+        (["--ep", "64", "--tp", "3"], "do not divide"),
+        (["--ep", "64", "--dispatch", "fp9"], "did you mean 'fp8'"),
+        (["--ep", "64", "--forwarding", "x"], "node-limited"),
+        (["--ep", "64", "--imbalance", "0.5"], "from 1"),
+        (["--layout", "v3-pretrain", "--algorithm", "rnig"], "did you mean 'ring'"),
+        (["--ep", "64", "--mla-context", "x"], "latent, expanded"),
+        ([*REORDERED], "pp last"),
+        (["--layout", "v3-pretrain", "--pp", "62"], "62 pipeline stages for 61 layers"),
+        (["--layout", "v3-pretrain", "--tp", "3", "--dp", "64", "--global-batch", "64"], "heads"),
+        (["--ep", "8", "--cp", "8", "--seq", "4"], "4 tokens does not divide"),
+        (["--ep", "64", "--latency", "3GB"], "not a unit"),
+        (["--ep", "64", "--set", "layout.ep=8"], "uses no layout"),
+    ],
+)
+def test_wrong_options(program, arguments, words):
+    assert words in program.refused(ExitStatus.USAGE, *ASK, *arguments).err

@@ -1,0 +1,70 @@
+"""What the answers about expert traffic say beside their numbers."""
+
+import pytest
+
+import dsv3calc
+from dsv3calc.studies.check import query_text
+
+ASK = "traffic deepseek-v3 --hardware h800 "
+
+
+def said(query):
+    answer = dsv3calc.answer(query)
+    return " ".join([*answer.assumptions, *answer.notes, *answer.warnings])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--ep 64", "no latency"),
+        ("--ep 64", "dp is 64"),
+        ("--ep 64", "no metadata"),
+        ("--ep 64", "1 times the mean"),
+        ("--ep 64 --dispatch e5m6", "is assumed"),
+        ("--ep 64 --no-scales", "scales are not counted"),
+        ("--ep 64 --shared-experts routed", "replicas of the shared experts"),
+        ("--ep 64 --tp 4", "sequence parallelism"),
+        ("--ep 64 --network infiniband-ndr", "3.7 us"),
+        ("--layout v3-pretrain", "section 3.3.3"),
+        ("--layout v3-decode-ep320", "redundant"),
+    ],
+)
+def test_assumptions_are_told(options, words):
+    assert words in said(ASK + options)
+
+
+def test_what_is_counted_is_not_assumed_away():
+    assert "no latency" not in said(ASK + "--ep 64 --latency 1us")
+    assert "no metadata" not in said(ASK + "--ep 64 --metadata 16")
+
+
+def test_formats_bring_their_sources():
+    ids = [source["id"] for source in dsv3calc.answer(ASK + "--ep 64 --combine logfmt-8").sources]
+    assert {"transfer_formats:fp8", "transfer_formats:logfmt-8"} <= set(ids)
+
+
+def test_dispatch_follows_the_models_precision():
+    bf16 = dsv3calc.answer("traffic mixtral-8x7b --ep 8 --hardware h800").columns[0].ledger
+    assert bf16["traffic.dispatch.copy_bytes"] == 2 * 4096
+    fp8 = dsv3calc.answer(ASK + "--ep 64").columns[0].ledger
+    assert fp8["traffic.dispatch.copy_bytes"] == 7168 + 56 * 4
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        ASK + "--layout v3-pretrain --ep 32 --imbalance 1.5 --latency 1us --no-scales",
+        "limits ep --model deepseek-v3 --hardware h800 --mtp-acceptance 85%",
+    ],
+)
+def test_the_query_of_an_answer_can_be_asked_again(query):
+    first = dsv3calc.answer(query)
+    again = dsv3calc.answer(query_text({"command": first.command, **first.query}))
+    assert again.columns[0].ledger.values == first.columns[0].ledger.values
+
+
+def test_a_device_without_a_network():
+    with pytest.raises(dsv3calc.Dsv3calcError, match="no scale-out link"):
+        dsv3calc.answer(ASK + "--ep 64 --set hardware.scale_out=null")
+    found = dsv3calc.answer(ASK + "--ep 8 --set hardware.scale_out=null").columns[0].ledger
+    assert found["traffic.time_per_layer"] > 0
