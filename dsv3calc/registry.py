@@ -50,6 +50,7 @@ SUBJECTS = (
     "flops",
     "kv_cache",
     "network",
+    "pipeline",
     "precision",
     "roofline",
     "routing",

@@ -224,6 +224,35 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "fewest": Symbol(r"n_\mathrm{min}", "1", "heads below which they are repeated"),
         "seconds": _real(r"t_\mathrm{all}", "s", "time of a collective"),
     },
+    "Pipeline schedules": {
+        "rank": Symbol(r"r_\mathrm{pp}", "1", "pipeline rank, counted from 0", 0),
+        "stage": Symbol(r"i_\mathrm{stage}", "1", "virtual pipeline stage, counted from 0", 0),
+        "model_chunk": Symbol(
+            r"c_\mathrm{pp}", "1", "chunk of layers of a pipeline rank, counted from 0", 0
+        ),
+        "micro_batches": Symbol(
+            r"n_\mathrm{micro}", "1", "micro-batches of a replica in a training step"
+        ),
+        "behind": Symbol(
+            r"n_\mathrm{behind}", "1", "1 for the chunk whose forward pass comes next, else 0", 0
+        ),
+        "warm_up": Symbol(
+            r"n_\mathrm{warm}", "1", "forward passes of a rank before its first backward pass"
+        ),
+        "turn": Symbol(r"j_\mathrm{turn}", "1", "changes of chunk, counted from 0", 0),
+        "forwards": Symbol(r"n_\mathrm{fwd}", "1", "forward passes of chunks that are done", 0),
+        "backwards": Symbol(r"n_\mathrm{bwd}", "1", "backward passes of chunks that are done", 0),
+        "forward_seconds": _real(
+            r"t_\mathrm{f}", "s", "forward pass of a micro-batch through what it meets on a rank"
+        ),
+        "backward_seconds": _real(
+            r"t_\mathrm{b}", "s", "its whole backward pass, weight gradients included"
+        ),
+        "weight_seconds": _real(r"t_\mathrm{w}", "s", "of it the gradients of the weights"),
+        "overlapped_pair_seconds": _real(
+            r"t_{fb}", "s", "a forward and a whole backward pass that overlap each other"
+        ),
+    },
     "Networks": {
         "radix": Symbol(r"k_\mathrm{sw}", "1", "ports of a switch"),
         "tiers": Symbol(r"n_\mathrm{tier}", "1", "layers of switches of a fat tree"),
@@ -280,6 +309,7 @@ INTERMEDIATE: dict[str, Symbol] = {
     ),
     "spread": _real(r"v_\mathrm{load}", "1", "variance of a load over its mean, squared"),
     "last": Symbol("j_1", "1", "end of a slice, held within the depth", 0),
+    "full": Symbol(r"q_\mathrm{full}", "1", "rounds of all chunks of a rank that are done", 0),
 }
 """Names inside formulas: an equation says what they stand for below its first line."""
 
