@@ -1,0 +1,352 @@
+"""Which stages a pipeline rank holds, and how many micro-batches of each at its peaks.
+
+A rank's activations are a sum over its chunks of layers, and chunks differ in size: the first has
+the embedding, the last the head, and layers do not always divide. So a schedule is described by
+moments, each with one count per chunk, such that whatever the sizes of the chunks are, the peak of
+the whole step is at one of them. That takes for granted that a micro-batch keeps no more for its
+weight gradient alone than for its whole backward pass.
+
+Ranks and degrees may be numbers, arrays or symbols; the schedule and ``virtual_pipeline`` decide
+which lines there are, and are plain.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.rank_order import degree
+from dsv3calc.errors import UsageError
+from dsv3calc.formulas import pipeline
+from dsv3calc.ledger import Line, combined, computed, given, total
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from dsv3calc.schema.layout import Layout
+
+_FOLDED = ("zbv", "dualpipev")
+_FEWEST_RANKS = 2
+"""Ranks below which a schedule other than the plain ones has nothing to fold or interleave."""
+
+
+class Moment:
+    """A time at which a rank may hold the most.
+
+    ``in_flight`` has one line per chunk: micro-batches whose forward pass is done and whose
+    backward pass for the inputs is not. ``pending`` likewise: micro-batches that wait for nothing
+    but their weight gradient; it is empty where there are none at a peak.
+    """
+
+    __slots__ = ("in_flight", "pending")
+
+    def __init__(self, in_flight: Sequence[Line], pending: Sequence[Line] = ()) -> None:
+        self.in_flight = list(in_flight)
+        self.pending = list(pending)
+
+
+def virtual_stages(layout: Layout) -> Line:
+    """Return how many stages the model's layers are split over."""
+    parts = [degree(layout, "pp")]
+    if layout.schedule == "interleaved":
+        parts.append(degree(layout, "virtual_pipeline"))
+    elif layout.schedule in _FOLDED:
+        parts.append(given("schedule.chunks", 2, "1", "down the ranks and back up: a V"))
+    return combined("layout.virtual_stages", "product", parts)
+
+
+def chunks_of(prefix: str, layout: Layout, rank: Line) -> list[Line]:
+    """Return the virtual stage of each chunk that a pipeline rank holds."""
+    scope = ("layout", layout)
+    found = [total(f"{prefix}.chunk.0.stage", (rank,), unit="1")]
+    second = f"{prefix}.chunk.1.stage"
+    if layout.schedule == "interleaved":
+        found += [
+            computed(
+                f"{prefix}.chunk.{chunk}.stage",
+                pipeline.looped_stage,
+                scope,
+                rank=rank,
+                model_chunk=chunk,
+            )
+            for chunk in range(1, layout.virtual_pipeline)
+        ]
+    elif layout.schedule in _FOLDED:
+        found.append(computed(second, pipeline.folded_stage, scope, rank=rank))
+    elif layout.schedule == "dualpipe":
+        found.append(computed(second, pipeline.mirrored_stage, scope, rank=rank))
+    return found
+
+
+def moments_of(
+    prefix: str, layout: Layout, rank: Line, stages: Sequence[Line], micro_batches: Line
+) -> list[Moment]:
+    """Return the moments at one of which a rank holds the most, whatever its chunks' sizes.
+
+    Parameters
+    ----------
+    prefix
+        Names the rank.
+    layout
+        Its ``schedule``, ``virtual_pipeline`` and ``pp`` are looked at. They agree with each other
+        and with the micro-batches: see :func:`check_schedule`.
+    rank
+        Pipeline rank, from 0.
+    stages
+        What :func:`chunks_of` returns.
+    micro_batches
+        Those of a replica in a step; under DualPipe of both directions together.
+    """
+    return _MOMENTS[layout.schedule](prefix, layout, rank, stages, micro_batches)
+
+
+def _gpipe(
+    prefix: str, _layout: Layout, _rank: Line, _stages: Sequence[Line], micro_batches: Line
+) -> list[Moment]:
+    name = f"{prefix}.chunk.0.in_flight"
+    return [Moment([computed(name, pipeline.gpipe_in_flight, micro_batches=micro_batches)])]
+
+
+def _one_forward_one_backward(
+    prefix: str, layout: Layout, rank: Line, _stages: Sequence[Line], micro_batches: Line
+) -> list[Moment]:
+    in_flight = computed(
+        f"{prefix}.chunk.0.in_flight",
+        pipeline.one_forward_one_backward_in_flight,
+        ("layout", layout),
+        rank=rank,
+        micro_batches=micro_batches,
+    )
+    return [Moment([in_flight])]
+
+
+def _zb1p(
+    prefix: str, layout: Layout, rank: Line, stages: Sequence[Line], micro_batches: Line
+) -> list[Moment]:
+    """After a forward pass: whoever holds fewer in flight owes more weight gradients."""
+    (moment,) = _one_forward_one_backward(prefix, layout, rank, stages, micro_batches)
+    pending = computed(
+        f"{prefix}.chunk.0.pending",
+        pipeline.zb1p_pending,
+        ("layout", layout),
+        rank=rank,
+        micro_batches=micro_batches,
+    )
+    return [Moment(moment.in_flight, [pending])]
+
+
+def _zbv(
+    prefix: str, layout: Layout, _rank: Line, stages: Sequence[Line], micro_batches: Line
+) -> list[Moment]:
+    """After a forward pass of one chunk, and after one of the other: they alternate."""
+    return [
+        Moment(
+            [
+                computed(
+                    f"{prefix}.moment.{just_done}.chunk.{chunk}.in_flight",
+                    pipeline.zbv_in_flight,
+                    ("layout", layout),
+                    stage=stage,
+                    micro_batches=micro_batches,
+                    behind=int(chunk != just_done),
+                )
+                for chunk, stage in enumerate(stages)
+            ]
+        )
+        for just_done in range(len(stages))
+    ]
+
+
+def _dualpipe(
+    prefix: str, layout: Layout, _rank: Line, stages: Sequence[Line], _micro_batches: Line
+) -> list[Moment]:
+    """While a forward pass of one stage overlaps a backward pass of the other: both are full."""
+    function = (
+        pipeline.dualpipe_in_flight
+        if layout.schedule == "dualpipe"
+        else pipeline.dualpipev_in_flight
+    )
+    return [
+        Moment(
+            [
+                computed(
+                    f"{prefix}.chunk.{chunk}.in_flight", function, ("layout", layout), stage=stage
+                )
+                for chunk, stage in enumerate(stages)
+            ]
+        )
+    ]
+
+
+def _interleaved(
+    prefix: str, layout: Layout, rank: Line, stages: Sequence[Line], micro_batches: Line
+) -> list[Moment]:
+    """After the forward pass of a pair, whenever the passes of either direction change chunks.
+
+    In between one chunk gains what another loses, so no other time can be the peak of all sizes.
+    Of the 2 v changes in a round of pp v pairs two fall in a stretch where both passes are of the
+    same chunk, at both ends of which the counts are equal: the last change of the forward passes
+    is always such a one, and with even v the middle change of the backward passes.
+    """
+    scope = ("layout", layout)
+    chunks = layout.virtual_pipeline
+    warm_up = computed(
+        f"{prefix}.warm_up",
+        pipeline.interleaved_warm_up,
+        scope,
+        rank=rank,
+        micro_batches=micro_batches,
+    )
+    turns = [
+        computed(
+            f"{prefix}.backward_turn.{turn}",
+            pipeline.backwards_at_backward_turn,
+            scope,
+            micro_batches=micro_batches,
+            warm_up=warm_up,
+            turn=turn,
+        )
+        for turn in range(chunks)
+        if 2 * turn != chunks
+    ]
+    turns += [
+        computed(
+            f"{prefix}.forward_turn.{turn}",
+            pipeline.backwards_at_forward_turn,
+            scope,
+            rank=rank,
+            micro_batches=micro_batches,
+            warm_up=warm_up,
+            turn=turn,
+        )
+        for turn in range(chunks - 1)
+    ]
+    found = []
+    for moment, backwards in enumerate(turns):
+        name = f"{prefix}.moment.{moment}"
+        forwards = total(f"{name}.forwards", (warm_up, backwards))
+        found.append(
+            Moment(
+                [
+                    computed(
+                        f"{name}.chunk.{chunk}.in_flight",
+                        pipeline.interleaved_in_flight,
+                        scope,
+                        model_chunk=chunk,
+                        forwards=forwards,
+                        backwards=backwards,
+                    )
+                    for chunk in range(len(stages))
+                ]
+            )
+        )
+    return found
+
+
+_MOMENTS: dict[str, Callable[[str, Layout, Line, Sequence[Line], Line], list[Moment]]] = {
+    "gpipe": _gpipe,
+    "1f1b": _one_forward_one_backward,
+    "interleaved": _interleaved,
+    "zb1p": _zb1p,
+    "zbv": _zbv,
+    "dualpipe": _dualpipe,
+    "dualpipev": _dualpipe,
+}
+
+
+def schedule_problems(layout: Layout, micro_batches: int) -> Iterator[tuple[str, str, str]]:
+    """Yield what keeps a schedule from running: the field, what is wrong, why and what is valid.
+
+    Parameters
+    ----------
+    layout
+        Its ``schedule``, ``virtual_pipeline`` and ``pp`` are looked at.
+    micro_batches
+        Those of a replica in a step: global_batch / (dp x micro_batch).
+    """
+    schedule, pp = layout.schedule, layout.pp
+    if micro_batches < 1:
+        yield "micro_batches", f"{micro_batches} micro-batches", "a step has at least 1"
+    if schedule == "interleaved":
+        yield from _interleaved_problems(layout, micro_batches)
+    elif layout.virtual_pipeline > 1:
+        own = "; two chunks to a rank are its own" if schedule in _FOLDED else ""
+        yield (
+            "virtual_pipeline",
+            f"virtual_pipeline {layout.virtual_pipeline} with schedule {schedule}",
+            f"only interleaved takes it{own}: set virtual_pipeline 1, or schedule interleaved",
+        )
+    if schedule in _FOLDED and pp < _FEWEST_RANKS:
+        yield (
+            "pp",
+            f"schedule {schedule} with pp {pp}",
+            "its V goes down the ranks and back up: take pp 2 or more, or schedule 1f1b",
+        )
+    if schedule == "dualpipe" and pp % 2:
+        yield (
+            "pp",
+            f"schedule dualpipe with pp {pp}",
+            f"it pairs each stage with the mirrored one: take pp {_even_neighbours(pp)}",
+        )
+    if schedule in ("dualpipe", "dualpipev") and micro_batches < 2 * pp:
+        yield _too_few(schedule, micro_batches, 2 * pp, f"2 x pp {pp}")
+    elif schedule == "dualpipe" and micro_batches % 2:
+        yield (
+            "micro_batches",
+            f"schedule dualpipe with {micro_batches} micro-batches",
+            f"half of them enter at either end: take {_even_neighbours(micro_batches)}",
+        )
+    elif schedule == "zbv" and micro_batches < 2 * pp - 1:
+        yield _too_few(schedule, micro_batches, 2 * pp - 1, f"2 x pp {pp} - 1")
+
+
+def check_schedule(layout: Layout, micro_batches: int) -> None:
+    """Refuse a schedule that cannot run with the layout's degrees and its micro-batches.
+
+    Raises
+    ------
+    UsageError
+        With all of :func:`schedule_problems`.
+    """
+    problems = list(schedule_problems(layout, micro_batches))
+    if problems:
+        raise UsageError(
+            f"{layout.name}: " + "; ".join(what for _, what, _ in problems),
+            "; ".join(why for _, _, why in problems),
+        )
+
+
+def _interleaved_problems(layout: Layout, micro_batches: int) -> Iterator[tuple[str, str, str]]:
+    pp = layout.pp
+    if layout.virtual_pipeline < _FEWEST_RANKS:
+        yield (
+            "virtual_pipeline",
+            f"schedule interleaved with virtual_pipeline {layout.virtual_pipeline}",
+            "one chunk to a rank does not interleave: take 2 or more, or schedule 1f1b",
+        )
+    if pp < _FEWEST_RANKS:
+        yield (
+            "pp",
+            f"schedule interleaved with pp {pp}",
+            "the chunks of a single rank follow each other: take pp 2 or more, or schedule 1f1b",
+        )
+    elif micro_batches % pp:
+        below = micro_batches - micro_batches % pp
+        choices = f"{below} or {below + pp}" if below > 0 else str(pp)
+        yield (
+            "micro_batches",
+            f"schedule interleaved with {micro_batches} micro-batches",
+            f"groups of pp {pp} pass a chunk before the next chunk's turn: take {choices}",
+        )
+
+
+def _too_few(schedule: str, micro_batches: int, least: int, bound: str) -> tuple[str, str, str]:
+    return (
+        "micro_batches",
+        f"schedule {schedule} with {micro_batches} micro-batches",
+        f"fewer than {bound} do not fill its pipeline: take {least} or more",
+    )
+
+
+def _even_neighbours(odd: int) -> str:
+    return f"{odd - 1} or {odd + 1}" if odd > 1 else f"{odd + 1}"

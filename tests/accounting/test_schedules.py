@@ -1,0 +1,219 @@
+"""Moments of a schedule against every moment of the published orders, for chunks of any size."""
+
+import random
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pipeline_orders import SCHEDULES, held, order_of, stages_of
+
+from dsv3calc.accounting.schedules import (
+    check_schedule,
+    chunks_of,
+    moments_of,
+    schedule_problems,
+    virtual_stages,
+)
+from dsv3calc.errors import UsageError
+from dsv3calc.ledger import given as given_line
+
+every_schedule = pytest.mark.parametrize("schedule", SCHEDULES)
+TWO_CHUNKS = ("zbv", "dualpipe", "dualpipev")
+LINES = {"gpipe": 1, "1f1b": 1, "zb1p": 2, "zbv": 4, "dualpipe": 2, "dualpipev": 2}
+"""Counts that a rank of each schedule needs; interleaved has v for each of 2v - 2 or 2v - 1."""
+
+
+def layout_of(schedule, pp, chunks=1):
+    virtual = chunks if schedule == "interleaved" else 1
+    return SimpleNamespace(name="drawn", schedule=schedule, pp=pp, virtual_pipeline=virtual)
+
+
+def moments(schedule, pp, chunks, rank, micro_batches):
+    layout = layout_of(schedule, pp, chunks)
+    line = given_line("rank", rank, "1")
+    stages = chunks_of("rank", layout, line)
+    count = given_line("micro_batches", micro_batches, "1")
+    return moments_of("rank", layout, line, stages, count)
+
+
+def values(moment):
+    """Return (in flight per chunk, pending per chunk)."""
+    in_flight = tuple(line.value for line in moment.in_flight)
+    pending = tuple(line.value for line in moment.pending)
+    return in_flight, pending or (0,) * len(in_flight)
+
+
+def size(state, whole, weights):
+    in_flight, pending = state
+    return sum(n * a for n, a in zip(in_flight, whole, strict=True)) + sum(
+        n * w for n, w in zip(pending, weights, strict=True)
+    )
+
+
+@st.composite
+def runs(draw, schedule):
+    """Draw (pp, chunks, micro-batches) that a schedule can run."""
+    plain = schedule in ("gpipe", "1f1b", "zb1p")
+    pp = draw(st.integers(1 if plain else 2, 9))
+    if plain:
+        return pp, 1, draw(st.integers(1, 4 * pp))
+    if schedule == "interleaved":
+        return pp, draw(st.integers(2, 6)), pp * draw(st.integers(1, 6))
+    if schedule == "dualpipe":
+        pp += pp % 2
+        return pp, 2, 2 * draw(st.integers(pp, 3 * pp))
+    return pp, 2, draw(st.integers(2 * pp - (schedule == "zbv"), 5 * pp))
+
+
+@every_schedule
+@settings(max_examples=60)
+@given(data=st.data())
+def test_the_peak_is_at_a_moment_whatever_the_sizes_of_chunks(schedule, data):
+    pp, chunks, count = data.draw(runs(schedule))
+    generator = random.Random(data.draw(st.integers(0, 2**32)))  # noqa: S311 - no secret
+    for rank in range(pp):
+        walked = set(held(order_of(schedule, rank, pp, chunks, count), chunks))
+        found = {values(moment) for moment in moments(schedule, pp, chunks, rank, count)}
+        assert found <= walked, "a moment that never comes"
+        for _ in range(30):
+            whole = [generator.choice((0, 1, generator.randrange(100))) for _ in range(chunks)]
+            weights = [generator.randint(0, most) for most in whole]
+            peak = max(size(state, whole, weights) for state in walked)
+            assert max(size(state, whole, weights) for state in found) == peak
+
+
+@every_schedule
+@settings(max_examples=20)
+@given(data=st.data())
+def test_problems_tell_what_runs(schedule, data):
+    pp, chunks, count = data.draw(runs(schedule))
+    assert not list(schedule_problems(layout_of(schedule, pp, chunks), count))
+    check_schedule(layout_of(schedule, pp, chunks), count)
+
+
+@every_schedule
+def test_chunks_stand_where_the_depth_is_walked(schedule):
+    for pp in (2, 4, 6):
+        for chunks in (
+            (2, 3) if schedule == "interleaved" else (2 if schedule in TWO_CHUNKS else 1,)
+        ):
+            layout = layout_of(schedule, pp, chunks)
+            held_once = []
+            for rank in range(pp):
+                lines = chunks_of(f"rank.{rank}", layout, given_line("rank", rank, "1"))
+                stages = [line.value for line in lines]
+                assert stages == stages_of(schedule, rank, pp, chunks)
+                assert [line.name for line in lines] == [
+                    f"rank.{rank}.chunk.{chunk}.stage" for chunk in range(chunks)
+                ]
+                held_once += stages
+            copies = 2 if schedule == "dualpipe" else 1
+            depth = virtual_stages(layout).value
+            assert sorted(held_once) == sorted([*range(depth)] * copies)
+
+
+@every_schedule
+def test_no_more_lines_than_needed(schedule):
+    for chunks in range(2, 7) if schedule == "interleaved" else (1,):
+        found = moments(schedule, 8, chunks, 3, 48)
+        lines = [line for each in found for line in (*each.in_flight, *each.pending)]
+        of_chunks = chunks * (2 * chunks - (1 if chunks % 2 else 2))
+        assert len(lines) == LINES.get(schedule, of_chunks)
+        assert len({line.name for line in lines}) == len(lines)
+        for line in lines:
+            assert line.unit == "1"
+            assert all(each.evaluate() == each.value for each in line.walk())
+
+
+@every_schedule
+@settings(max_examples=15)
+@given(data=st.data())
+def test_arrays_and_symbols_agree_with_integers(schedule, data):
+    cases = [data.draw(runs(schedule)) for _ in range(4)]
+    chunks = cases[0][1]
+    rows = [
+        (pp, data.draw(st.integers(0, pp - 1)), count)
+        for pp, _, count in cases  # the chunks are a category: those of the first case
+    ]
+    exact = [
+        [values(each) for each in moments(schedule, pp, chunks, rank, count)]
+        for pp, rank, count in rows
+    ]
+    arrays = [np.array(column, dtype=np.float64) for column in zip(*rows, strict=True)]
+    vectors = moments(schedule, arrays[0], chunks, arrays[1], arrays[2])
+    names = sympy.symbols("pp rank micro_batches", integer=True, nonnegative=True)
+    forms = moments(schedule, names[0], chunks, names[1], names[2])
+    for number, row in enumerate(rows):
+        put = dict(zip(names, row, strict=True))
+        for place, expected in enumerate(exact[number]):
+            for part, numbers in enumerate(expected):
+                for chunk, value in enumerate(numbers):
+                    column = values(vectors[place])[part][chunk]
+                    assert np.broadcast_to(column, len(rows))[number] == value
+                    assert sympy.sympify(values(forms[place])[part][chunk]).subs(put) == value
+
+
+def test_moments_by_hand():
+    """Rank 1 of 4, enough micro-batches."""
+    found = {
+        schedule: [
+            (
+                [line.value for line in moment.in_flight],
+                [line.value for line in moment.pending],
+            )
+            for moment in moments(schedule, 4, 2, 1, 16)
+        ]
+        for schedule in SCHEDULES
+    }
+    assert found == {
+        "gpipe": [([16], [])],
+        "1f1b": [([3], [])],
+        "zb1p": [([3], [1])],
+        "zbv": [([7, 1], []), ([6, 2], [])],
+        "dualpipe": [([3, 2], [])],
+        "dualpipev": [([7, 2], [])],
+        # 9 passes (4 of chunk 0, 4 of chunk 1, 1 more of chunk 0); 3 pairs later 8 and 4 less 0, 3
+        "interleaved": [([5, 4], []), ([8, 1], [])],
+    }
+
+
+WRONG = [
+    ("1f1b", 8, 2, 16, {"virtual_pipeline": "schedule interleaved"}),
+    ("zbv", 8, 2, 16, {"virtual_pipeline": "two chunks to a rank are its own"}),
+    ("interleaved", 8, 1, 16, {"virtual_pipeline": "2 or more"}),
+    ("interleaved", 8, 2, 20, {"micro_batches": "take 16 or 24"}),
+    ("interleaved", 8, 2, 7, {"micro_batches": "take 8"}),
+    ("interleaved", 1, 1, 7, {"virtual_pipeline": "1f1b", "pp": "2 or more"}),
+    ("dualpipe", 7, 1, 16, {"pp": "take pp 6 or 8"}),
+    ("dualpipe", 1, 1, 16, {"pp": "take pp 2"}),
+    ("dualpipe", 8, 1, 14, {"micro_batches": "take 16 or more"}),
+    ("dualpipe", 8, 1, 17, {"micro_batches": "take 16 or 18"}),
+    ("dualpipe", 7, 2, 3, {"virtual_pipeline": "1", "pp": "6 or 8", "micro_batches": "14 or more"}),
+    ("dualpipev", 8, 1, 15, {"micro_batches": "take 16 or more"}),
+    ("dualpipev", 1, 1, 16, {"pp": "2 or more"}),
+    ("zbv", 8, 1, 14, {"micro_batches": "take 15 or more"}),
+    ("zbv", 1, 1, 16, {"pp": "2 or more"}),
+    ("gpipe", 4, 1, 0, {"micro_batches": "at least 1"}),
+]
+
+
+@pytest.mark.parametrize(("schedule", "pp", "virtual", "count", "expected"), WRONG)
+def test_a_schedule_that_cannot_run_is_told_why(schedule, pp, virtual, count, expected):
+    layout = SimpleNamespace(name="drawn", schedule=schedule, pp=pp, virtual_pipeline=virtual)
+    problems = list(schedule_problems(layout, count))
+    assert [field for field, _, _ in problems] == list(expected)
+    with pytest.raises(UsageError) as refused:
+        check_schedule(layout, count)
+    assert refused.value.message.startswith("drawn: ")
+    for field, what, why in problems:
+        assert expected[field] in why
+        assert what in refused.value.message
+        assert why in refused.value.hint
+
+
+def test_dualpipev_takes_an_odd_number_of_either():
+    check_schedule(layout_of("dualpipev", 3), 7)
+    check_schedule(layout_of("zbv", 3), 5)
