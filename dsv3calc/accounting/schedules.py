@@ -184,9 +184,9 @@ def _interleaved(
     """After the forward pass of a pair, whenever the passes of either direction change chunks.
 
     In between one chunk gains what another loses, so no other time can be the peak of all sizes.
-    Of the 2 v changes in a round of pp v pairs two fall in a stretch where both passes are of the
-    same chunk, at both ends of which the counts are equal: the last change of the forward passes
-    is always such a one, and with even v the middle change of the backward passes.
+    In a round of pp v pairs there are 2 v changes, and two stretches where both passes are of the
+    same chunk and the counts stand still. From one stretch to the other the counts go the same way
+    as back again, chunk by chunk: v moments are all that differ.
     """
     scope = ("layout", layout)
     chunks = layout.virtual_pipeline
@@ -206,8 +206,7 @@ def _interleaved(
             warm_up=warm_up,
             turn=turn,
         )
-        for turn in range(chunks)
-        if 2 * turn != chunks
+        for turn in range(chunks - chunks // 2)
     ]
     turns += [
         computed(
@@ -219,7 +218,7 @@ def _interleaved(
             warm_up=warm_up,
             turn=turn,
         )
-        for turn in range(chunks - 1)
+        for turn in range(chunks // 2)
     ]
     found = []
     for moment, backwards in enumerate(turns):

@@ -350,8 +350,8 @@ def backwards_at_forward_turn(
 
     Notes
     -----
-    Forward passes change chunks whenever pp of them are done: first, with a backward pass between
-    each two, when pp (virtual_pipeline + 1) are.
+    Forward passes change chunks whenever pp of them are done. Turn 0 is when
+    pp (virtual_pipeline + 1) of them are.
 
     Examples
     --------
@@ -484,9 +484,10 @@ def zbv_in_flight(micro_batches: Count, pp: Count, stage: Count, behind: Count) 
 
     Notes
     -----
-    Forward passes of the two chunks alternate. After each of them a rank holds 2 pp chunks in all;
-    weight gradients are put off only after the last. The order is that of equal times of forward,
-    backward for inputs and backward for weights.
+    Forward passes of the two chunks alternate; after each of them a rank holds 2 pp chunks in all.
+    No weight gradient is put off before the last forward pass. The order is that for equal times of
+    forward, backward for inputs and backward for weights: one fitted to other times may hold
+    another mix of the two chunks, within the same sum.
 
     Examples
     --------

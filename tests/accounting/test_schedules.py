@@ -1,6 +1,7 @@
 """Moments of a schedule against every moment of the published orders, for chunks of any size."""
 
 import random
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,7 +24,7 @@ from dsv3calc.ledger import given as given_line
 every_schedule = pytest.mark.parametrize("schedule", SCHEDULES)
 TWO_CHUNKS = ("zbv", "dualpipe", "dualpipev")
 LINES = {"gpipe": 1, "1f1b": 1, "zb1p": 2, "zbv": 4, "dualpipe": 2, "dualpipev": 2}
-"""Counts that a rank of each schedule needs; interleaved has v for each of 2v - 2 or 2v - 1."""
+"""Counts that a rank of each schedule needs; interleaved has v at each of v moments."""
 
 
 def layout_of(schedule, pp, chunks=1):
@@ -120,8 +121,7 @@ def test_no_more_lines_than_needed(schedule):
     for chunks in range(2, 7) if schedule == "interleaved" else (1,):
         found = moments(schedule, 8, chunks, 3, 48)
         lines = [line for each in found for line in (*each.in_flight, *each.pending)]
-        of_chunks = chunks * (2 * chunks - (1 if chunks % 2 else 2))
-        assert len(lines) == LINES.get(schedule, of_chunks)
+        assert len(lines) == LINES.get(schedule, chunks**2)
         assert len({line.name for line in lines}) == len(lines)
         for line in lines:
             assert line.unit == "1"
@@ -131,29 +131,61 @@ def test_no_more_lines_than_needed(schedule):
 @every_schedule
 @settings(max_examples=15)
 @given(data=st.data())
-def test_arrays_and_symbols_agree_with_integers(schedule, data):
+def test_arrays_agree_with_integers(schedule, data):
     cases = [data.draw(runs(schedule)) for _ in range(4)]
-    chunks = cases[0][1]
-    rows = [
-        (pp, data.draw(st.integers(0, pp - 1)), count)
-        for pp, _, count in cases  # the chunks are a category: those of the first case
+    chunks = cases[0][1]  # a category: not one of the columns
+    rows = [(pp, data.draw(st.integers(0, pp - 1)), count) for pp, _, count in cases]
+    pp, rank, count = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
+    found = [values(each) for each in moments(schedule, pp, chunks, rank, count)]
+    for number, (pp, rank, count) in enumerate(rows):
+        exact = [values(each) for each in moments(schedule, pp, chunks, rank, count)]
+        assert exact == [
+            tuple(
+                tuple(np.broadcast_to(column, len(rows))[number] for column in part)
+                for part in moment
+            )
+            for moment in found
+        ]
+
+
+NAMES = sympy.symbols("pp rank micro_batches", integer=True, nonnegative=True)
+
+
+@cache
+def in_symbols(schedule, chunks):
+    pp, rank, count = NAMES
+    return [values(each) for each in moments(schedule, pp, chunks, rank, count)]
+
+
+@every_schedule
+@settings(max_examples=8)
+@given(data=st.data())
+def test_symbols_agree_with_integers(schedule, data):
+    pp, _, count = data.draw(runs(schedule))
+    chunks = 2 if schedule in (*TWO_CHUNKS, "interleaved") else 1
+    rank = data.draw(st.integers(0, pp - 1))
+    put = dict(zip(NAMES, map(sympy.Integer, (pp, rank, count)), strict=True))
+    exact = [values(each) for each in moments(schedule, pp, chunks, rank, count)]
+    assert exact == [
+        tuple(tuple(sympy.sympify(form).xreplace(put) for form in part) for part in moment)
+        for moment in in_symbols(schedule, chunks)
     ]
-    exact = [
-        [values(each) for each in moments(schedule, pp, chunks, rank, count)]
-        for pp, rank, count in rows
-    ]
-    arrays = [np.array(column, dtype=np.float64) for column in zip(*rows, strict=True)]
-    vectors = moments(schedule, arrays[0], chunks, arrays[1], arrays[2])
-    names = sympy.symbols("pp rank micro_batches", integer=True, nonnegative=True)
-    forms = moments(schedule, names[0], chunks, names[1], names[2])
-    for number, row in enumerate(rows):
-        put = dict(zip(names, row, strict=True))
-        for place, expected in enumerate(exact[number]):
-            for part, numbers in enumerate(expected):
-                for chunk, value in enumerate(numbers):
-                    column = values(vectors[place])[part][chunk]
-                    assert np.broadcast_to(column, len(rows))[number] == value
-                    assert sympy.sympify(values(forms[place])[part][chunk]).subs(put) == value
+
+
+@pytest.mark.parametrize("chunks", [2, 3, 4, 5, 6])
+def test_every_moment_of_the_interleaved_schedule_is_needed(chunks):
+    """For each of them there are sizes of chunks that make it the only peak."""
+    generator = random.Random(chunks)  # noqa: S311 - no secret
+    alone = set()
+    for rank in range(8):
+        found = [values(moment) for moment in moments("interleaved", 8, chunks, rank, 64)]
+        for _ in range(400):
+            whole = [generator.random() for _ in range(chunks)]
+            sizes = [size(state, whole, whole) for state in found]
+            second, most = sorted(sizes)[-2:]
+            if most - second > 1e-9:
+                alone.add(sizes.index(most))
+    assert alone == set(range(chunks))
 
 
 def test_moments_by_hand():
