@@ -1,9 +1,10 @@
 """The ledger: every number with its name, unit, convention, rule, and what it was made of.
 
 A line's rule says how its value follows from its parts: ``sum``, ``product``, ``difference``,
-``maximum`` or ``ratio`` of its parts, a ``formula`` of its arguments, ``search`` (the largest
-value that a stated bound allows), or ``given``: read from a preset, an option or a table. Values
-may be ints, arrays or symbols: a line does not look at them.
+``maximum`` or ``ratio`` of its parts, ``sum_of_products`` of their pairs, ``at_largest`` (of the
+second half of its parts, the one where the first half is largest), a ``formula`` of its arguments,
+``search`` (the largest value that a stated bound allows), or ``given``: read from a preset, an
+option or a table. Values may be ints, arrays or symbols: a line does not look at them.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -149,10 +150,28 @@ def _maximum(values: Sequence[Any]) -> Any:
     return largest
 
 
+def _sum_of_products(values: Sequence[Any]) -> Any:
+    total: Any = 0
+    for index in range(0, len(values), 2):
+        total = total + values[index] * values[index + 1]
+    return total
+
+
+def _at_largest(values: Sequence[Any]) -> Any:
+    middle = len(values) // 2
+    largest, found = values[0], values[middle]
+    for key, value in zip(values[1:middle], values[middle + 1 :], strict=True):
+        found = ops.where(key > largest, value, found)
+        largest = ops.maximum(largest, key)
+    return found
+
+
 RULES: dict[str, Callable[[Sequence[Any]], Any]] = {
     "sum": _sum,
     "product": _product,
     "maximum": _maximum,
+    "sum_of_products": _sum_of_products,
+    "at_largest": _at_largest,
     "difference": lambda values: values[0] - _sum(values[1:]),
     "ratio": lambda values: ops.ratio(values[0], values[1]),
 }
@@ -167,7 +186,7 @@ def given(name: str, value: Any, unit: str, convention: str = "") -> Line:
 def combined(
     name: str, rule: str, parts: Sequence[Line], *, unit: str = "", convention: str = ""
 ) -> Line:
-    """Return the sum, product, difference, maximum or ratio of lines.
+    """Return the sum, product or another of :data:`RULES` of lines.
 
     The unit is that of the first part unless stated.
     """
@@ -262,7 +281,21 @@ class Ledger:
 
     def named(self) -> dict[str, Line]:
         """Return the published lines by name: what is computed, arguments of formulas aside."""
-        return {line.name: line for top in self.lines for line in top.published()}
+        found: dict[str, Line] = {}
+        seen: set[int] = set()
+
+        def visit(line: Line) -> None:
+            if id(line) in seen:  # a line that many share is gone through once
+                return
+            seen.add(id(line))
+            if line.rule != "given":
+                found[line.name] = line
+            for part in line.parts:
+                visit(part)
+
+        for top in self.lines:
+            visit(top)
+        return found
 
     def __getitem__(self, name: str) -> Any:
         """Return the value of the line of that name.

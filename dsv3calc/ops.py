@@ -9,7 +9,10 @@ sympy is imported unless an argument already comes from it.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def _is_symbolic(*values: Any) -> bool:
@@ -79,7 +82,12 @@ def floor_div(a: Any, b: Any) -> Any:
         import sympy
 
         return sympy.floor(sympy.sympify(a) / b)
-    return a // b
+    return _whole(a // b)
+
+
+def _whole(value: Any) -> Any:
+    """Return a whole float as the integer that it is; arrays and the rest as they are."""
+    return int(value) if type(value) is float else value
 
 
 def ceil_div(a: Any, b: Any) -> Any:
@@ -94,7 +102,7 @@ def ceil_div(a: Any, b: Any) -> Any:
         import sympy
 
         return sympy.ceiling(sympy.sympify(a) / b)
-    return -(-a // b)
+    return _whole(-(-a // b))
 
 
 def exact_div(a: Any, b: Any) -> Any:
@@ -146,6 +154,24 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 
         return np.where(condition, a, b)
     return a if condition else b
+
+
+def lookup(table: Sequence[int], index: Any) -> Any:
+    """Return the entry of a table at an index: of a list that a preset gives, by stage.
+
+    >>> lookup([4, 4, 3], 2)
+    3
+    """
+    if _is_symbolic(index):
+        import sympy
+
+        *cases, last = [(entry, sympy.Eq(index, place)) for place, entry in enumerate(table)]
+        return sympy.Piecewise(*cases, (last[0], True))
+    if _is_array(index):
+        import numpy as np
+
+        return np.asarray(table, dtype=np.float64)[np.asarray(index).astype(np.intp)]
+    return table[int(index)]
 
 
 def binomial(n: Any, k: Any) -> Any:
