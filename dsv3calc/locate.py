@@ -22,6 +22,9 @@ FOLDERS = {
     "comparison": "comparisons",
     "layout": "layouts",
     "network": "networks",
+    "recipe": "recipes",
+    "recompute": "recompute",
+    "runtime": "runtimes",
 }
 """Kind of preset -> folder inside a presets directory."""
 

@@ -2,8 +2,8 @@
 
 A bare name changes the model field of that name, or else every layer group whose attention or
 feed-forward has it; ``groups.1.feed_forward.num_experts_per_tok`` changes one. The prefixes
-``hardware.``, ``precision.``, ``kv_format.``, ``layout.`` and ``network.`` reach the other presets
-of a query.
+``hardware.``, ``precision.``, ``kv_format.``, ``layout.``, ``network.``, ``recipe.``,
+``recompute.`` and ``runtime.`` reach the other presets of a query.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -21,7 +21,9 @@ from dsv3calc.source import PathInData, Source
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-OTHER_KINDS = ("hardware", "precision", "kv_format", "layout", "network")
+OTHER_KINDS = (
+    "hardware", "precision", "kv_format", "layout", "network", "recipe", "recompute", "runtime",
+)  # fmt: skip
 LONGEST = 200
 
 

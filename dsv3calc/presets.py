@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dsv3calc import locate
@@ -58,31 +59,26 @@ class Preset(Generic[T]):
         self.warnings: list[str] = []
 
 
+_TYPES = {
+    "model": ("model", "Model"),
+    "hardware": ("hardware", "Hardware"),
+    "layout": ("layout", "Layout"),
+    "network": ("network", "Network"),
+    "comparison": ("comparison", "Comparison"),
+    "precision": ("precision", "Precision"),
+    "kv_format": ("precision", "KVFormat"),
+    "recipe": ("memory", "Recipe"),
+    "recompute": ("memory", "Recompute"),
+    "runtime": ("memory", "Runtime"),
+}
+"""Kind of preset -> module of ``dsv3calc.schema`` and struct."""
+
+
 def _type_of(kind: str) -> type[Any]:
     """Return the struct of a kind, importing its schema alone."""
-    if kind == "model":
-        from dsv3calc.schema.model import Model
-
-        return Model
-    if kind == "hardware":
-        from dsv3calc.schema.hardware import Hardware
-
-        return Hardware
-    if kind == "layout":
-        from dsv3calc.schema.layout import Layout
-
-        return Layout
-    if kind == "network":
-        from dsv3calc.schema.network import Network
-
-        return Network
-    if kind == "comparison":
-        from dsv3calc.schema.comparison import Comparison
-
-        return Comparison
-    from dsv3calc.schema.precision import KVFormat, Precision
-
-    return Precision if kind == "precision" else KVFormat
+    module, name = _TYPES[kind]
+    found: type[Any] = getattr(import_module(f"dsv3calc.schema.{module}"), name)
+    return found
 
 
 _CACHE: dict[tuple[Any, ...], Preset[Any]] = {}

@@ -23,6 +23,7 @@ from dsv3calc.schema.fields import Kind
 from dsv3calc.schema.golden import GoldenFile
 from dsv3calc.schema.hardware import Hardware
 from dsv3calc.schema.layout import Layout
+from dsv3calc.schema.memory import Recipe, Recompute, Runtime
 from dsv3calc.schema.model import Model
 from dsv3calc.schema.network import Network
 from dsv3calc.schema.precision import KVFormat, Precision
@@ -39,6 +40,9 @@ PRESETS: dict[str, type[msgspec.Struct]] = {
     "comparison": Comparison,
     "layout": Layout,
     "network": Network,
+    "recipe": Recipe,
+    "recompute": Recompute,
+    "runtime": Runtime,
     "golden": GoldenFile,
 }
 """Kind of preset, or golden file -> the struct that reads it."""

@@ -101,7 +101,8 @@ KindArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="[KIND]",
-        help="models, hardware, precisions, kv_formats, layouts, networks or comparisons [all].",
+        help="models, hardware, precisions, kv_formats, layouts, networks, recipes, recompute, "
+        "runtimes or comparisons [all].",
     ),
 ]
 KindOption = Annotated[

@@ -17,6 +17,9 @@ from dsv3calc.schema.provenance import Source, provenance_problems
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+StageNumber = Annotated[int, msgspec.Meta(ge=-(2**20), le=2**20)]
+Schedule = Literal["gpipe", "1f1b", "interleaved", "zb1p", "zbv", "dualpipe", "dualpipev"]
+SharedExperts = Literal["local", "replicated", "routed"]
 Axis = Literal["tp", "cp", "ep", "dp", "pp"]
 
 
@@ -25,8 +28,16 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     ``rank_order`` lists the axes from the fastest-varying on: GPUs that differ in the first are
     neighbours in a node. ``micro_batch`` is in sequences per GPU, ``global_batch`` in sequences of
-    a step. ``shared_experts`` are computed where the token is (``local``) or dispatched like one
-    more routed expert (``routed``). ``redundant_experts`` are copies of hot experts.
+    a step. ``shared_experts`` are computed where the token is, their matrices divided over tp
+    (``local``) or whole on every GPU (``replicated``), or dispatched like one more routed expert
+    (``routed``). ``redundant_experts`` are copies of hot experts.
+
+    ``layer_split`` divides the layers over the pipeline's stages (virtual ones, where a rank holds
+    several): as ``even`` as they go, ``balanced`` with embedding and head counted as a layer each,
+    or the layers of each stage in a list. ``embedding_stage``, ``head_stage`` and ``mtp_stage`` are
+    stages too, negative ones counted from the end. ``mirror_optimizer`` lets the two pipeline ranks
+    that hold a stage under DualPipe share its optimizer states. ``recompute`` names the preset of
+    what is recomputed.
     """
 
     name: Name
@@ -40,15 +51,19 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     sequence_parallel: bool = False
     virtual_pipeline: Size = 1
     zero: Annotated[int, msgspec.Meta(ge=0, le=3)] = 0
-    schedule: Literal["gpipe", "1f1b", "interleaved", "zb1p", "zbv", "dualpipe", "dualpipev"] = (
-        "1f1b"
-    )
+    schedule: Schedule = "1f1b"
     micro_batch: Size = 1
     global_batch: Size | None = None
     redundant_experts: Natural = 0
-    shared_experts: Literal["local", "routed"] = "local"
+    shared_experts: SharedExperts = "local"
     context_parallel_method: Literal["ring", "all-gather", "all-to-all"] = "ring"
     vocabulary_parallel: bool = True
+    layer_split: Literal["even", "balanced"] | list[Natural] = "even"
+    embedding_stage: StageNumber = 0
+    head_stage: StageNumber = -1
+    mtp_stage: StageNumber = -1
+    mirror_optimizer: bool = False
+    recompute: Name = "none"
     rank_order: list[Axis] = msgspec.field(default_factory=lambda: ["tp", "cp", "ep", "dp", "pp"])
     sources: dict[str, Source]
     provenance: dict[str, str]

@@ -72,7 +72,8 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     ``weights`` and ``compute`` name a ``default`` and the exceptions. A ``compute`` value lists
     peaks in order of preference: the first that the hardware has is used. ``activations`` is the
-    format that GEMM inputs and dispatched tokens are cast to.
+    format that GEMM inputs and dispatched tokens are cast to. ``recipe`` names the preset of what
+    training keeps beside the weights.
     """
 
     name: Name
@@ -81,6 +82,7 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     weights: dict[str, str]
     compute: dict[str, list[str]]
     activations: str
+    recipe: Name = "megatron-bf16"
     sources: dict[str, Source]
     provenance: dict[str, str]
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dsv3calc.presets import Preset
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.memory import Recipe, Recompute, Runtime
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.network import Network
     from dsv3calc.schema.precision import KVFormat, Precision
@@ -102,6 +103,18 @@ class Desk:
         """Load a parallelism layout."""
         return self._load("layout", reference, overrides)
 
+    def recipe(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Recipe]:
+        """Load what training keeps beside the weights."""
+        return self._load("recipe", reference, overrides)
+
+    def recompute(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Recompute]:
+        """Load a policy of recomputation."""
+        return self._load("recompute", reference, overrides)
+
+    def runtime(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Runtime]:
+        """Load what a framework takes of a device."""
+        return self._load("runtime", reference, overrides)
+
     def network(self, reference: str) -> Preset[Network]:
         """Load a network technology."""
         return self._load("network", reference)
@@ -116,7 +129,7 @@ class Desk:
                 raise UsageError(
                     f"--set {quote(override.text)}: this query uses no {override.kind}",
                     f"give one with --{override.kind.replace('_', '-')}"
-                    if override.kind in ("hardware", "layout", "network")
+                    if override.kind not in ("precision", "model")
                     else "",
                 )
 

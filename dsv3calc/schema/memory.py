@@ -1,0 +1,101 @@
+"""What training keeps beside the weights, what it recomputes, and what a runtime takes."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+from dsv3calc.schema.fields import Bytes, Name, Natural, Size, Text
+from dsv3calc.schema.provenance import Source, provenance_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Width = Annotated[int, msgspec.Meta(ge=0, le=64)]
+ComputeCopy = Literal["stored", "stored-twice", "bf16", "bf16-and-stored"]
+Module = Literal[
+    "full", "core_attn", "layernorm", "mla_up_proj", "mlp_act", "moe_act", "mlp", "moe",
+    "shared_experts",
+]  # fmt: skip
+_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Bits that training keeps for each parameter: gradient, master weight, moments; 0 for none.
+
+    ``compute_copy`` says which copy of the weights the forward pass reads: as the precision
+    ``stored`` them, that ``stored-twice`` (row-wise and column-wise, where weights have scales),
+    in ``bf16``, or ``bf16-and-stored``.
+    """
+
+    name: Name
+    title: Text
+    compute_copy: ComputeCopy = "stored"
+    gradient_bits: Width
+    master_bits: Width
+    first_moment_bits: Width
+    second_moment_bits: Width
+    sources: dict[str, Source]
+    provenance: dict[str, str]
+
+    def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        """Yield sources that are not listed."""
+        yield from provenance_problems(self.sources, self.provenance)
+
+
+class Recompute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which activations are kept between forward and backward, and how they are written.
+
+    ``modules`` are recomputed, ``keep`` names activations that are kept all the same. ``formats``
+    gives the format of an activation by name, of ``linear_input`` (whatever a matrix is multiplied
+    with) or of the ``default``. ``routing_weights`` are multiplied ``before`` or ``after`` the
+    experts' down-projection. ``attention_kernel`` either is ``flash`` or keeps what an ``unfused``
+    one does; an ``unfused`` activation function keeps its output beside the product.
+    """
+
+    name: Name
+    title: Text
+    modules: list[Module]
+    keep: list[str] = []
+    formats: dict[str, str] = {}
+    routing_weights: Literal["before", "after"] = "before"
+    attention_kernel: Literal["flash", "unfused"] = "flash"
+    activation_function: Literal["fused", "unfused"] = "fused"
+    dropout: bool = False
+    sources: dict[str, Source]
+    provenance: dict[str, str]
+
+    def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        """Yield sources that are not listed, and modules beside ``full``."""
+        if "full" in self.modules and len(self.modules) > 1:
+            yield ("modules",), "full and other modules", "full recomputes everything"
+        yield from provenance_problems(self.sources, self.provenance)
+
+
+class Runtime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a framework takes of a device beside tensors.
+
+    ``driver_context`` is the driver's, ``workspace`` the matrix library's, ``communication`` that
+    of collectives. ``bucket`` is the number of gradients that are reduced at once where they are
+    sharded. ``fragmentation`` is lost of what is allocated dynamically, as a share of it.
+    ``memory_fraction`` is how much of a device a server takes in all; its cache has pages of
+    ``page_size`` tokens.
+    """
+
+    name: Name
+    title: Text
+    driver_context: Bytes
+    workspace: Bytes
+    communication: Bytes
+    bucket: Natural
+    fragmentation: _Share = 0.0
+    memory_fraction: _Share
+    page_size: Size
+    sources: dict[str, Source]
+    provenance: dict[str, str]
+
+    def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        """Yield sources that are not listed."""
+        yield from provenance_problems(self.sources, self.provenance)
