@@ -23,6 +23,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "params": "Parameters of a model, total and active, and the bytes of its weights.",
         "flops": "FLOPs of a training step, a prefill or a decode step, by component.",
         "kv": "KV cache of a model: per token, per sequence, in all, and what fits.",
+        "memory": "Memory of a layout's GPUs by class, and whether it fits: training or serving.",
         "traffic": "What the GPUs of a layout send over which link, and how long it takes.",
         "limits": "Bounds that a design sets by itself, such as the speed of expert parallelism.",
         "network": "Network topologies: endpoints, switches, links, diameter, cost.",

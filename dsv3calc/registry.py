@@ -49,6 +49,7 @@ SUBJECTS = (
     "experts",
     "flops",
     "kv_cache",
+    "memory",
     "network",
     "pipeline",
     "precision",

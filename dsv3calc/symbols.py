@@ -224,6 +224,46 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "fewest": Symbol(r"n_\mathrm{min}", "1", "heads below which they are repeated"),
         "seconds": _real(r"t_\mathrm{all}", "s", "time of a collective"),
     },
+    "Memory": {
+        "virtual_stages": Symbol(r"P_\mathrm{stage}", "1", "stages that layers are divided over"),
+        "leading": Symbol(
+            r"u_\mathrm{emb}", "1", "layers that the embedding counts as when layers are divided", 0
+        ),
+        "trailing": Symbol(
+            r"u_\mathrm{head}", "1", "layers that the head counts as when layers are divided", 0
+        ),
+        "first_layer": Symbol(r"i_\mathrm{a}", "1", "first layer of a stage, from 0", 0),
+        "last_layer": Symbol(r"i_\mathrm{b}", "1", "first layer after a stage", 0),
+        "place": Symbol(r"x_\mathrm{place}", "1", "stage on which something stands, from 0", 0),
+        "amount_here": Symbol(r"n_\mathrm{here}", "1", "how many of something a rank has", 0),
+        "shared_slots": Symbol(
+            r"n_\mathrm{shared}", "1", "shared experts that take places like routed ones", 0
+        ),
+        "multiple": Symbol(r"n_\mathrm{mult}", "1", "what a GPU's rows of a vocabulary divide by"),
+        "divisor": Symbol(r"n_\mathrm{div}", "1", "GPUs that a tensor is divided among"),
+        "experts_per_token": Symbol(r"k_\mathrm{sent}", "1", "experts that a token is sent to"),
+        "total_bytes": _real(r"B_\mathrm{full}", "B", "bytes that the fullest GPU holds"),
+        "copy_bytes": Symbol(r"B_\mathrm{row}", "B", "bytes of one copy of a hidden state"),
+        "gradient_bits": Symbol(r"b_\mathrm{grad}", "bit", "width of a gradient", 0),
+        "master_bits": Symbol(r"b_\mathrm{master}", "bit", "width of a master weight; 0: none", 0),
+        "first_moment_bits": Symbol(r"b_m", "bit", "width of Adam's first moment", 0),
+        "second_moment_bits": Symbol(r"b_v", "bit", "width of Adam's second moment", 0),
+        "driver_context": Symbol(r"B_\mathrm{ctx}", "B", "memory of the driver's context"),
+        "workspace": Symbol(r"B_\mathrm{work}", "B", "workspace of the matrix library"),
+        "communication": Symbol(r"B_\mathrm{comm}", "B", "buffers of collectives"),
+        "bucket": Symbol(r"N_\mathrm{bucket}", "elements", "gradients that are reduced at once", 0),
+        "fragmentation": _real(r"f_\mathrm{frag}", "ratio", "share of activations lost in gaps"),
+        "pool": _real(r"B_\mathrm{free,kv}", "B", "bytes that are left for the cache"),
+        "memory_share": Symbol(r"f_\mathrm{ppm}", "1", "millionths of a device a server takes"),
+        "budget": _real(r"B_\mathrm{max}", "B", "bytes that a server takes in all"),
+        "weight_bytes": _real(r"B_\mathrm{w}", "B", "bytes of weights on a GPU"),
+        "buffer_bytes": _real(r"B_\mathrm{b}", "B", "bytes beside weights and cache on a GPU"),
+        "memory_fraction": _real(r"f_\mathrm{mem}", "ratio", "share of a device a server takes"),
+        "embedding_stage": Symbol(r"x_\mathrm{emb}", "1", "stage with the embedding", 0),
+        "head_stage": Symbol(r"x_\mathrm{head}", "1", "stage with the head", 0),
+        "mtp_stage": Symbol(r"x_\mathrm{mtp}", "1", "stage with the MTP modules", 0),
+        "layer_split": Symbol(r"\ell_\mathrm{split}", "1", "layers of each stage", 0),
+    },
     "Pipeline schedules": {
         "rank": Symbol(r"r_\mathrm{pp}", "1", "pipeline rank, counted from 0", 0),
         "stage": Symbol(r"i_\mathrm{stage}", "1", "virtual pipeline stage, counted from 0", 0),

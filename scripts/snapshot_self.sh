@@ -22,6 +22,23 @@ dsv3calc presets list models --names | while IFS= read -r model; do
 done
 
 dsv3calc snapshot \
+  "memory deepseek-v3 --layout v3-pretrain --hardware h800" \
+  "memory deepseek-v3 --layout v3-pretrain --hardware h800 --with-mtp" \
+  "memory deepseek-v3 --layout v3-pretrain --hardware h800 --as megatron" \
+  "memory llama-3.1-405b --layout llama-3.1-405b-pretrain --hardware h100 --seq 8192" \
+  --quantity memory.worst.activations --quantity memory.worst.total --quantity memory.fits \
+  -o "$folder/memory.yaml" --force
+
+dsv3calc snapshot \
+  "memory deepseek-v3 --serve --layout day6-decode-ep144 --hardware h800 --context 4989 --batch 88" \
+  "memory deepseek-v3 --serve --layout day6-prefill-ep32 --hardware h800 --tokens 16384" \
+  "memory deepseek-v3 --serve --layout v3-decode-ep320 --hardware h800 --context 4989 --batch 88" \
+  "memory deepseek-v3 --serve --layout v3-prefill-ep32 --hardware h800" \
+  "memory llama-3.1-405b --serve --layout dense-tp8 --hardware h200 --context 32768" \
+  --quantity serving.weights --quantity serving.kv_tokens --quantity serving.max_sequences \
+  -o "$folder/serving.yaml" --force
+
+dsv3calc snapshot \
   "traffic deepseek-v3 --layout v3-pretrain --hardware h800" \
   "traffic deepseek-v3 --layout day6-decode-ep144 --tokens 128 --hardware h800" \
   --quantity traffic.copies_per_token.gpu --quantity traffic.copies_per_token.node \

@@ -9,6 +9,7 @@ from dsv3calc.registry import all_formulas
 from dsv3calc.schema.comparison import Comparison, Design
 from dsv3calc.schema.hardware import Hardware, Link, Memory
 from dsv3calc.schema.layout import Layout
+from dsv3calc.schema.memory import Recipe, Recompute, Runtime
 from dsv3calc.schema.model import GQA, MLA, MTP, Dense, Indexer, LayerGroup, Model, MoE
 from dsv3calc.schema.network import Measurement, Network
 from dsv3calc.schema.precision import Format, KVFormat, Precision, Scale
@@ -19,7 +20,7 @@ FORMULAS = all_formulas()
 STRUCTS = (
     Model, LayerGroup, MLA, GQA, Indexer, Dense, MoE, MTP, Hardware, Memory, Link,
     Precision, Format, Scale, KVFormat, Comparison, Design, Network,
-    Measurement, Layout,
+    Measurement, Layout, Recipe, Recompute, Runtime,
 )  # fmt: skip
 UNIT_OF = {
     "bytes": "B",
@@ -83,7 +84,7 @@ def test_every_number_of_a_schema_is_listed_with_its_unit(struct):
         if dimension:
             assert SYMBOLS[field.name].unit == UNIT_OF[dimension]
         else:
-            assert SYMBOLS[field.name].unit in ("1", "elements", "tokens", "bit")
+            assert SYMBOLS[field.name].unit in ("1", "elements", "tokens", "bit", "ratio")
 
 
 def test_every_struct_with_numbers_is_looked_at():

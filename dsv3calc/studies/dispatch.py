@@ -14,6 +14,7 @@ STUDIES = {
     "params": ("dsv3calc.studies.params", "answer_params"),
     "flops": ("dsv3calc.studies.flops", "answer_flops"),
     "kv": ("dsv3calc.studies.kv", "answer_kv"),
+    "memory": ("dsv3calc.studies.memory", "answer_memory"),
     "traffic": ("dsv3calc.studies.traffic", "answer_traffic"),
     "limits ep": ("dsv3calc.studies.limits_ep", "answer_limits_ep"),
     "network": ("dsv3calc.studies.network", "answer_network"),

@@ -1,4 +1,4 @@
-"""What the queries about expert traffic share: layouts from options, formats, latencies."""
+"""What the queries about expert traffic share: choices, formats, latencies."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -9,11 +9,6 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.accounting.transfer_formats import FORMATS, TransferFormat
 from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
-from dsv3calc.overrides import Override
-from dsv3calc.schema.layout import Layout
-from dsv3calc.schema.model import MoE
-from dsv3calc.schema.provenance import Source
-from dsv3calc.studies.designs import positive
 from dsv3calc.studies.queries import as_dict
 
 if TYPE_CHECKING:
@@ -26,11 +21,7 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.designs import Desk
     from dsv3calc.studies.queries import Query
-    from dsv3calc.studies.queries_traffic import TrafficQuery
 
-DEGREES = ("tp", "cp", "pp", "dp", "ep", "etp")
-SIZES = (*DEGREES, "micro_batch", "global_batch")
-LAYOUT_OPTIONS = (*SIZES, "redundant_experts", "shared_experts")
 LONGEST_TIME = 3600
 """Seconds: no message and no layer takes an hour."""
 LARGEST_IMBALANCE = 10**6
@@ -69,84 +60,6 @@ def number(
     if not known or not least <= value <= most:
         raise UsageError(f"{option} {quote(str(value))}: expected a number from {least} to {most}")
     return int(value) if int(value) == value else float(value)
-
-
-def layout_of(query: TrafficQuery, desk: Desk, answer: Answer) -> Layout:
-    """Return the layout of a query: a preset with its options put in, or the options alone."""
-    given: dict[str, Any] = {
-        name: value for name in LAYOUT_OPTIONS if (value := getattr(query, name)) is not None
-    }
-    for name in SIZES:
-        if name in given:
-            given[name] = positive(f"--{name.replace('_', '-')}", given[name], 1)
-    if "redundant_experts" in given:
-        given["redundant_experts"] = positive(
-            "--redundant-experts", given["redundant_experts"], 0, least=0
-        )
-    if "shared_experts" in given:
-        one_of("--shared-experts", given["shared_experts"], ("local", "routed"), "")
-    if query.layout is not None:
-        texts = ((name, f"layout.{name}={value}") for name, value in given.items())
-        edits = tuple(Override("layout", name, str(given[name]), text) for name, text in texts)
-        preset = desk.layout(query.layout, edits)
-        answer.cite(preset)
-        found: Layout = preset.value
-        return found
-    if not given.keys() & set(DEGREES):
-        raise UsageError(
-            "traffic needs to know how GPUs share the work",
-            "give --layout v3-pretrain (dsv3calc presets list layouts), or --ep 64 and the like",
-        )
-    if "dp" not in given:
-        width = given.get("tp", 1) * given.get("cp", 1)
-        given["dp"] = -(-given.get("ep", 1) * given.get("etp", 1) // width)
-        answer.assumptions.append(
-            f"dp is {given['dp']:,}: one expert-parallel group, since --dp is not given"
-        )
-    layout = Layout(
-        name="options",
-        title="options of the query",
-        sources={"options": Source(kind="assumed", citation="the options of the query")},
-        provenance={"default": "options"},
-        **given,
-    )
-    for _, what, why in layout.problems():
-        raise UsageError(what, why)
-    return layout
-
-
-def check_grouping(model: Model, layout: Layout, sequence: int | None) -> None:
-    """Refuse degrees that the model's layers, heads, experts or tokens do not divide into.
-
-    Raises
-    ------
-    UsageError
-        With what does not divide.
-    """
-    if layout.pp > model.num_hidden_layers:
-        raise UsageError(
-            f"{layout.pp:,} pipeline stages for {model.num_hidden_layers:,} layers",
-            "every stage has a layer: take fewer with --pp",
-        )
-    for group in model.groups:
-        heads = group.attention.num_attention_heads
-        if heads % layout.tp:
-            raise UsageError(
-                f"{heads:,} attention heads do not divide among tp {layout.tp:,}",
-                "tensor parallelism divides whole heads",
-            )
-        feed = group.feed_forward
-        width = feed.moe_intermediate_size if isinstance(feed, MoE) else layout.etp
-        if width % layout.etp:
-            raise UsageError(
-                f"an expert {width:,} wide does not divide among etp {layout.etp:,}",
-                "choose an --etp that divides it",
-            )
-    if sequence is not None and sequence % layout.cp:
-        raise UsageError(
-            f"a sequence of {sequence:,} tokens does not divide among cp {layout.cp:,}",
-            "choose another --seq or --cp",
-        )
 
 
 def format_of(option: str, name: str | None, default: TransferFormat) -> TransferFormat:

@@ -24,15 +24,14 @@ from dsv3calc.studies.exchanges import (
     LARGEST_METADATA,
     LONGEST_TIME,
     asked,
-    check_grouping,
     cite_formats,
     format_of,
     latency_of,
-    layout_of,
     model_dispatch,
     number,
     one_of,
 )
+from dsv3calc.studies.layouts import DEGREES, check_grouping, layout_of
 
 if TYPE_CHECKING:
     from dsv3calc.ledger import Line
@@ -41,6 +40,14 @@ if TYPE_CHECKING:
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.queries_traffic import TrafficQuery
+
+
+_USED = (
+    *DEGREES, "sequence_parallel", "virtual_pipeline", "zero", "schedule", "micro_batch",
+    "global_batch", "redundant_experts", "shared_experts", "context_parallel_method",
+    "vocabulary_parallel", "rank_order",
+)  # fmt: skip
+"""Fields of a layout that traffic depends on."""
 
 
 def answer_traffic(query: TrafficQuery) -> Answer:
@@ -65,7 +72,7 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     hardware = desk.hardware(query.hardware)
     answer.cite(model)
     answer.cite(hardware, used=("scale_up", "scale_out"))
-    layout = layout_of(query, desk, answer)
+    layout = layout_of(query, desk, answer, used=_USED)
     check_grouping(model.value, layout, None if query.tokens is not None else sequence)
     exchange = _exchange(query, desk, answer, model)
     desk.check_overrides()

@@ -26,6 +26,7 @@ QUERIES = {
     "traffic": ["traffic", "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800"],
     "limits ep": ["limits", "ep", "--model", "deepseek-v3", "--hardware", "h800"],
     "network": ["network", "ft3", "slim-fly", "dragonfly", "--radix", "64"],
+    "memory": ["memory", "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800"],
     "presets list": ["presets", "list"],
     "presets show": ["presets", "show", "h800"],
     "presets where": ["presets", "where", "deepseek-v3"],

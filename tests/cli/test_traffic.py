@@ -80,10 +80,11 @@ def test_the_other_collectives_of_a_step(program):
     ask = ("traffic", "llama-3.1-405b", "--layout", "llama-3.1-405b-pretrain", "--hardware", "h100")
     name = "traffic.collectives."
     ring = program.json(*ask, "--seq", "8192").values
-    # Megatron: 4 all-reduces of a layer, 2(t-1)/t of a micro-batch's hidden states each
-    payload, calls = 8192 * 16384 * 2, 4 * 126 / 16 * 32
+    # Megatron: in both blocks of a layer 3 gathers and 2 scatters of a micro-batch's hidden
+    # states, (t-1)/t of them each
+    payload, calls = 8192 * 16384 * 2, 2 * 126 / 16 * 32
     assert ring[name + "tensor_parallel.scale_up_bytes"] == pytest.approx(
-        payload * calls * 2 * 7 / 8
+        payload * calls * 5 * 7 / 8
     )
     assert ring[name + "tensor_parallel.scale_out_bytes"] == 0
     tree = program.json(*ask, "--seq", "8192", "--algorithm", "tree").values

@@ -83,7 +83,7 @@ def test_a_drifted_number(write):
             "{query: kv deepseek-v3 --tokn 3, quantity: kv_cache.bytes, expect: 1}",
             ["No such option", "--tokens"],
         ),
-        ("{query: memory deepseek-v3, quantity: kv_cache.bytes, expect: 1}", ["no query"]),
+        ("{query: latency deepseek-v3, quantity: kv_cache.bytes, expect: 1}", ["no query"]),
         ("{query: 'kv ''', quantity: kv_cache.bytes, expect: 1}", ["cannot read the query"]),
         ("{query: kv --help, quantity: kv_cache.bytes, expect: 1}", []),
         ("{query: kv deepseek-v3 --json, quantity: kv_cache.bytes, expect: 1}", ["output options"]),

@@ -1,0 +1,220 @@
+"""Bytes of activations of one micro-batch in one layer: kept, recomputed, waiting for gradients."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.accounting.activation_tensors import (
+    BF16,
+    Activation,
+    Layer,
+    Product,
+    head_activations,
+    mtp_activations,
+)
+from dsv3calc.accounting.architecture import ONE, GroupView
+from dsv3calc.accounting.rank_order import degree
+from dsv3calc.accounting.transfer_formats import FORMATS
+from dsv3calc.formulas import architecture, memory
+from dsv3calc.ledger import Line, combined, computed, field, given, total
+from dsv3calc.schema.model import GQA, MoE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dsv3calc.accounting.sharding import Sharding
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.memory import Recompute
+    from dsv3calc.schema.model import Model
+
+_NO_SCALES = (ONE, given("activation.scale_bits", 0, "bit"))
+
+
+class Kept:
+    """What one layer (or the head) has of one micro-batch.
+
+    ``kept`` [B] stays until the backward pass; ``recomputed`` [B] is there while that of the layer
+    runs; ``pending`` [B] is what a weight gradient that waits needs, where the schedule lets it.
+    """
+
+    __slots__ = ("kept", "pending", "recomputed")
+
+    def __init__(self, kept: Line, recomputed: Line, pending: Line | None) -> None:
+        self.kept = kept
+        self.recomputed = recomputed
+        self.pending = pending
+
+
+class Activations:
+    """The activations of a micro-batch on a layout, under a policy of recomputation.
+
+    Parameters
+    ----------
+    model, layout
+        Their numbers may be ints, arrays or symbols.
+    sharding
+        The divisors of the layout.
+    recompute
+        What is recomputed, and how what is kept is written.
+    sequence, imbalance
+        Tokens of a sequence; rows that the experts of the fullest GPU receive over the mean.
+    waiting
+        Whether weight gradients wait: the schedule divides the backward pass.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        layout: Layout,
+        sharding: Sharding,
+        recompute: Recompute,
+        *,
+        sequence: Any,
+        imbalance: Any,
+        waiting: bool,
+    ) -> None:
+        self.model = model
+        self.layout = layout
+        self.sharding = sharding
+        self.recompute = recompute
+        self.waiting = waiting
+        self.sequence = given("workload.sequence", sequence, "tokens")
+        self.imbalance = given(
+            "workload.imbalance", imbalance, "ratio", "rows of the fullest GPU over the mean"
+        )
+        self.tokens = computed(
+            "memory.micro_batch.tokens",
+            architecture.tokens_processed,
+            batch=field(("layout", layout), "micro_batch", "1"),
+            sequence=self.sequence,
+        )
+        cp, tp = degree(layout, "cp"), degree(layout, "tp")
+        split = combined("memory.divisor.split", "product", (cp, tp), unit="1")
+        self.divisors = {
+            "block": split if layout.sequence_parallel else cp,
+            "split": split,
+            "rows": ONE,
+            "row_split": degree(layout, "etp"),
+        }
+        self._context = cp
+        self._rows: dict[str, Line] = {}
+
+    def rows(self, view: GroupView) -> Line:
+        """Count the rows that a GPU's experts receive of a micro-batch."""
+        if view.prefix not in self._rows:
+            moe = view.group.feed_forward
+            assert isinstance(moe, MoE)  # noqa: S101 - only such layers have rows
+            chosen = field(view.feed_forward, "num_experts_per_tok", "1")
+            if self.layout.shared_experts == "routed" and moe.n_shared_experts:
+                shared = field(view.feed_forward, "n_shared_experts", "1")
+                chosen = total(f"memory.layer.{view.prefix}.experts_per_token", [chosen, shared])
+            self._rows[view.prefix] = computed(
+                f"memory.layer.{view.prefix}.received_rows",
+                memory.received_rows,
+                ("layout", self.layout),
+                tokens=self.tokens,
+                experts_per_token=chosen,
+                imbalance=self.imbalance,
+            )
+        return self._rows[view.prefix]
+
+    def _divisor(self, place: str, view: GroupView | None) -> Line:
+        if place != "key_value":
+            return self.divisors[place]
+        assert view is not None  # noqa: S101 - the head has no keys
+        assert isinstance(view.group.attention, GQA)  # noqa: S101 - MLA's heads are all queries'
+        key = f"key_value.{view.prefix}"
+        if key not in self.divisors:
+            parts = (self._context, self.sharding.key_value(view))
+            self.divisors[key] = combined(f"memory.divisor.{key}", "product", parts, unit="1")
+        return self.divisors[key]
+
+    def _bytes(
+        self, name: str, width: Line, place: str, view: GroupView | None, bits: Line, *scales: Line
+    ) -> Line:
+        rows = place in ("rows", "row_split")
+        group_size, scale_bits = scales or _NO_SCALES
+        return computed(
+            name,
+            memory.activation_bytes,
+            tokens=self.rows(view) if rows and view is not None else self.tokens,
+            width=width,
+            bits=bits,
+            group_size=group_size,
+            scale_bits=scale_bits,
+            divisor=self._divisor(place, view),
+        )
+
+    def _one(self, name: str, each: Activation, view: GroupView | None) -> Line:
+        formats = self.recompute.formats
+        chosen = formats.get(each.name)
+        if chosen is None and each.linear_input:
+            chosen = formats.get("linear_input")
+        if chosen is None and each.bits is BF16:
+            chosen = formats.get("default")
+        full = f"{name}.{each.name}"
+        if chosen is None:
+            return self._bytes(full, each.width, each.place, view, each.bits)
+        scope = (f"transfer_formats.{chosen}", FORMATS[chosen])
+        bits = field(scope, "bits", "bit")
+        scales = (field(scope, "group_size"), field(scope, "scale_bits", "bit"))
+        return self._bytes(full, each.width, each.place, view, bits, *scales)
+
+    def of_layer(self, prefix: str, view: GroupView) -> Kept:
+        """Give the bytes of one layer of a group.
+
+        Returns
+        -------
+        Lines ``PREFIX.activations``, ``PREFIX.recomputed`` and, where weight gradients wait,
+        ``PREFIX.pending`` [B], over a line for each tensor.
+        """
+        layer = Layer(self.model, view, self.layout, self.recompute, self.sequence)
+        products = layer.products() if self.waiting else ()
+        return self._sorted(prefix, list(layer.activations()), products, view)
+
+    def of_head(self, prefix: str) -> Kept:
+        """Give the bytes of the final norm's and the head's inputs."""
+        return self._sorted(prefix, head_activations(self.model), (), None)
+
+    def of_mtp(self, prefix: str) -> Kept:
+        """Give the bytes of what an MTP module has beside its layer."""
+        return self._sorted(prefix, mtp_activations(self.model), (), None)
+
+    def _sorted(
+        self,
+        prefix: str,
+        activations: Iterable[Activation],
+        products: Iterable[Product],
+        view: GroupView | None,
+    ) -> Kept:
+        kept: list[Line] = []
+        dropped: list[Line] = []
+        inputs: list[Line] = []
+        for each in activations:
+            stays = each.kept(self.recompute)
+            if not stays and each.needed_by:
+                continue  # read by nothing that is recomputed
+            name = f"{prefix}.{'activations' if stays else 'recomputed'}"
+            line = self._one(name, each, view)
+            (kept if stays else dropped).append(line)
+            if each.linear_input:
+                inputs.append(line)
+        pending = None
+        if self.waiting:
+            gradients = [
+                self._bytes(f"{prefix}.pending.{each.name}", each.width, each.place, view, BF16)
+                for each in products
+            ]
+            pending = total(
+                f"{prefix}.pending",
+                inputs + gradients,
+                unit="B",
+                convention="inputs of matrices, and gradients of their outputs in BF16",
+            )
+        policy = f"recompute {self.recompute.name}"
+        return Kept(
+            total(f"{prefix}.activations", kept, unit="B", convention=policy),
+            total(f"{prefix}.recomputed", dropped, unit="B", convention=policy),
+            pending,
+        )

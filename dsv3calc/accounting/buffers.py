@@ -1,0 +1,175 @@
+"""Bytes that a GPU needs beside tensors that are kept: what is in transit, and what software takes.
+
+Each is a line of its own; where one is an assumption, its preset says so.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.activation_tensors import BF16, FP32
+from dsv3calc.accounting.architecture import ONE
+from dsv3calc.accounting.exchange import copy_bytes
+from dsv3calc.accounting.rank_order import degree
+from dsv3calc.formulas import collectives, memory
+from dsv3calc.ledger import Line, combined, computed, field, given
+from dsv3calc.schema.model import MoE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dsv3calc.accounting.activations import Activations, Kept
+    from dsv3calc.accounting.architecture import GroupView
+    from dsv3calc.accounting.exchange import Exchange
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.memory import Recipe, Runtime
+    from dsv3calc.schema.model import Model
+
+_OVERLAPPED = ("dualpipe", "dualpipev")
+_GATHERED, _REDUCED_AT_ONCE = 3, 2
+"""ZeRO stages from which weights are gathered, and gradients reduced, while a layer runs."""
+
+
+class Buffers:
+    """The buffers of a training layout: those that every rank has, and those that some have."""
+
+    def __init__(
+        self,
+        model: Model,
+        layout: Layout,
+        activations: Activations,
+        views: Sequence[GroupView],
+        kept: Sequence[Kept],
+        gathered: Sequence[Line],
+        exchange: Exchange,
+        recipe: Recipe,
+        runtime: Runtime,
+    ) -> None:
+        """Make the lines.
+
+        ``views`` and ``kept`` are the model's layer groups, ``gathered`` the bytes of one layer of
+        each that is gathered whole under ZeRO-3.
+        """
+        self.layout = layout
+        self.activations = activations
+        self.runtime = runtime
+        self.views = views
+        both = layout.schedule in _OVERLAPPED
+        self._at_once = given(
+            "memory.buffers.at_once", 2 if both else 1, "1", f"passes at once: {layout.schedule}"
+        )
+        self.experts = {
+            index: self._exchange(model, view, exchange)
+            for index, view in enumerate(views)
+            if isinstance(view.group.feed_forward, MoE)
+        }
+        self.logits = computed(
+            "memory.buffers.logits_of_micro_batch",
+            memory.activation_bytes,
+            convention="FP32, from the forward to the backward pass of the loss",
+            tokens=activations.tokens,
+            width=field(("model", model), "vocab_size"),
+            bits=FP32,
+            group_size=ONE,
+            scale_bits=given("logits.scale_bits", 0, "bit"),
+            divisor=activations.divisors["split"]
+            if layout.vocabulary_parallel
+            else degree(layout, "cp"),
+        )
+        self.shared = [
+            self._pipeline(model),
+            combined(
+                "memory.buffers.recomputation",
+                "maximum",
+                [each.recomputed for each in kept],
+                convention="what one layer recomputes while its backward pass runs",
+            ),
+            *self._gathered(gathered),
+            *self._bucket(recipe),
+            *(
+                combined(f"memory.buffers.{name}", "sum", [field(("runtime", runtime), name, "B")])
+                for name in ("driver_context", "workspace", "communication")
+            ),
+        ]
+
+    def _exchange(self, model: Model, view: GroupView, exchange: Exchange) -> list[Line]:
+        """Give the bytes of dispatched and combined rows in transit."""
+        ep = degree(self.layout, "ep")
+        others = combined("memory.buffers.other_experts", "difference", (ep, ONE))
+        several = computed("memory.buffers.is_exchanged", memory.any_of, amount_here=others)
+        rows = self.activations.rows(view)
+        name = f"memory.buffers.{view.prefix}"
+        return [
+            combined(
+                f"{name}.{phase}",
+                "product",
+                (rows, copy_bytes(f"{name}.{phase}.copy", model, form), several, self._at_once),
+                unit="B",
+                convention=f"rows of one micro-batch, {form.title}",
+            )
+            for phase, form in (("dispatch", exchange.dispatch), ("combine", exchange.combine))
+        ]
+
+    def _pipeline(self, model: Model) -> Line:
+        pp = degree(self.layout, "pp")
+        others = combined("memory.buffers.other_stages", "difference", (pp, ONE))
+        several = computed("memory.buffers.is_pipeline", memory.any_of, amount_here=others)
+        payload = computed(
+            "memory.buffers.pipeline.payload",
+            collectives.activation_payload,
+            ("layout", self.layout),
+            sequence=self.activations.sequence,
+            width=field(("model", model), "hidden_size"),
+            bits=BF16,
+            split=self.activations.divisors["block"],
+        )
+        four = given(
+            "memory.buffers.pipeline.tensors", 4, "1", "sent and received, forward and backward"
+        )
+        return combined("memory.buffers.pipeline", "product", (payload, several, four), unit="B")
+
+    def _gathered(self, layers: Sequence[Line]) -> list[Line]:
+        if self.layout.zero < _GATHERED:
+            return []
+        largest = combined("memory.buffers.largest_layer", "maximum", layers)
+        two = given("memory.buffers.layers_gathered", 2, "1", "one at work, the next on its way")
+        return [combined("memory.buffers.gathered_weights", "product", (largest, two), unit="B")]
+
+    def _bucket(self, recipe: Recipe) -> list[Line]:
+        if self.layout.zero < _REDUCED_AT_ONCE:
+            return []
+        return [
+            computed(
+                "memory.buffers.gradient_bucket",
+                memory.shard_bytes,
+                convention="gradients on their way to the replica that keeps them",
+                elements=field(("runtime", self.runtime), "bucket"),
+                bits=field(("recipe", recipe), "gradient_bits", "bit"),
+                divisor=ONE,
+            )
+        ]
+
+    def of_rank(self, name: str, layers: Sequence[Line], heads: Line, activations: Line) -> Line:
+        """Give the buffers of one pipeline rank.
+
+        ``layers`` counts its layers of each group, ``heads`` the micro-batches whose logits are
+        alive at the peak, and ``activations`` are its own.
+
+        Returns
+        -------
+        Line ``NAME.buffers`` [B].
+        """
+        own = []
+        for index, lines in self.experts.items():
+            here = computed(f"{name}.has_experts.{index}", memory.any_of, amount_here=layers[index])
+            parts = [part for line in lines for part in (here, line)]
+            which = "exchange" if len(self.experts) == 1 else f"exchange.{index}"
+            own.append(combined(f"{name}.{which}", "sum_of_products", parts, unit="B"))
+        if len(own) > 1:
+            own = [combined(f"{name}.exchange", "maximum", own)]
+        own.append(combined(f"{name}.logits", "product", (heads, self.logits), unit="B"))
+        if self.runtime.fragmentation:
+            share = field(("runtime", self.runtime), "fragmentation", "ratio")
+            own.append(combined(f"{name}.fragmentation", "product", (activations, share), unit="B"))
+        return combined(f"{name}.buffers", "sum", [*own, *self.shared])

@@ -1,0 +1,188 @@
+"""What Megatron-LM's ``report_theoretical_memory`` says of a layout, class by class.
+
+An average stage with one embedding, 18 bytes a parameter of which the optimizer's 12 are divided
+among replicas, and activations of dense layers. DualPipe, context parallelism, the precision and
+the policy of recomputation do not enter it.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.accounting.architecture import ONE, architecture_of
+from dsv3calc.accounting.parameters import tensor_elements
+from dsv3calc.accounting.rank_order import degree
+from dsv3calc.formulas import memory
+from dsv3calc.ledger import Line, combined, computed, field, given, total
+from dsv3calc.schema.model import Dense
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dsv3calc.accounting.architecture import Tensor
+    from dsv3calc.accounting.memory import Footprint
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.model import Model
+
+REASONS = (
+    (
+        "weights and gradients: an average stage and one embedding there; here each rank's own "
+        "stages (two under DualPipe), embedding and head where they stand"
+    ),
+    "optimizer: FP32 moments there, 12 bytes; here the recipe's",
+    (
+        "activations: there every layer is dense, its heads as wide as the hidden state, "
+        "attention's core recomputed and a stage's layers held for pp micro-batches; here each "
+        "tensor as the policy keeps it, in the schedule's own numbers"
+    ),
+    "buffers: none there",
+)
+"""Why the figures differ, in words."""
+
+_BITS = {"weights": 16, "gradients": 32, "optimizer": 96}
+_LATENT_NORMS = ("q_a_layernorm", "kv_a_layernorm")
+
+
+def _place(tensor: Tensor) -> str:
+    """Return how a tensor is sharded there: over tp, not at all, or with the experts."""
+    if tensor.component == "routed_experts":
+        return "experts"
+    whole = tensor.component in ("norms", "router") and tensor.name not in _LATENT_NORMS
+    return "replicated" if whole else "split"
+
+
+def _parameters(model: Model, layout: Layout, *, mtp: bool) -> dict[str, Line]:
+    """Count the parameters of the most loaded shard, by the way they are sharded."""
+    arch = architecture_of(model)
+    pp, tp = degree(layout, "pp"), degree(layout, "tp")
+    places: dict[str, list[Line]] = {"split": [], "replicated": [], "experts": []}
+    for view in arch.groups:
+        for tensor in view.tensors:
+            if tensor.weight_class != "routing_bias":
+                name = f"megatron.parameters.{view.prefix}.{tensor.component}.{tensor.name}"
+                places[_place(tensor)].append(tensor_elements(name, tensor))
+    embedding, *outer = arch.outer
+    norm = next(tensor for tensor in outer if tensor.name == "final_norm")
+    places["replicated"].append(tensor_elements("megatron.parameters.final_norm", norm))
+    found = {}
+    for place, lines in places.items():
+        every = total(f"megatron.parameters.{place}.all", lines, unit="elements")
+        stage = combined(f"megatron.parameters.{place}.stage", "ratio", (every, pp))
+        parts = [stage]
+        if mtp and arch.mtp is not None:
+            parts += [
+                tensor_elements(f"megatron.parameters.mtp.{tensor.component}.{tensor.name}", tensor)
+                for tensor in arch.mtp.tensors
+                if _place(tensor) == place and tensor.weight_class != "routing_bias"
+            ]
+        if place == "split":
+            here = tensor_elements("megatron.parameters.embedding", embedding)
+            both = layout.pp == 1 and not model.tie_word_embeddings
+            times = given("megatron.embeddings", 2 if both else 1, "1", "two with one stage")
+            parts.append(combined("megatron.parameters.embeddings", "product", (here, times)))
+        shard = total(f"megatron.parameters.{place}.shard", parts)
+        divisor = {
+            "split": tp,
+            "replicated": ONE,
+            "experts": combined(
+                "megatron.experts", "product", (degree(layout, "ep"), degree(layout, "etp"))
+            ),
+        }[place]
+        found[place] = combined(f"megatron.parameters.{place}", "ratio", (shard, divisor))
+    return found
+
+
+def _states(parameters: dict[str, Line], layout: Layout) -> list[Line]:
+    """Give the bytes of weights, gradients and optimizer states."""
+    found = []
+    for what, bits in _BITS.items():
+        width = given(f"megatron.{what}.bits", bits, "bit", "of each parameter")
+        parts = []
+        for place, count in parameters.items():
+            replicas = ONE
+            if what == "optimizer" and layout.zero:
+                replicas = degree(layout, "edp" if place == "experts" else "dp")
+            parts.append(
+                computed(
+                    f"megatron.{what}.{place}",
+                    memory.shard_bytes,
+                    elements=count,
+                    bits=width,
+                    divisor=replicas,
+                )
+            )
+        found.append(total(f"megatron.{what}", parts))
+    return found
+
+
+def _activations(footprint: Footprint) -> Line:
+    model, layout = footprint.model, footprint.layout
+    dense = [view for view in footprint.views if isinstance(view.group.feed_forward, Dense)]
+    name = "intermediate_size" if dense else "moe_intermediate_size"
+    width = field((dense or footprint.views)[0].feed_forward, name)
+    scopes = (("model", model), ("layout", layout))
+    sizes: dict[str, Any] = {
+        "batch": field(("layout", layout), "micro_batch", "1"),
+        "sequence": footprint.activations.sequence,
+    }
+    parts = [
+        computed(
+            "megatron.activations.layers",
+            memory.megatron_activations,
+            *scopes,
+            intermediate_size=width,
+            **sizes,
+        ),
+        computed(
+            "megatron.activations.embedding", memory.megatron_input_activations, *scopes, **sizes
+        ),
+    ]
+    if layout.pp == 1:
+        parts.append(
+            computed(
+                "megatron.activations.head", memory.megatron_output_activations, *scopes, **sizes
+            )
+        )
+    held = total("megatron.activations.first_stage", parts)
+    if layout.schedule == "interleaved":
+        factor = computed("megatron.interleaving", memory.interleaving_penalty, *scopes)
+        return combined("megatron.activations", "product", (held, factor), unit="B")
+    batches = footprint.micro_batches
+    if batches.value < layout.pp:
+        share = combined(
+            "megatron.in_flight", "ratio", (batches, degree(layout, "pp")), unit="ratio"
+        )
+        return combined("megatron.activations", "product", (held, share), unit="B")
+    return total("megatron.activations", [held])
+
+
+def megatron_lines(footprint: Footprint, ours: Sequence[Line]) -> list[Line]:
+    """Give Megatron-LM's figures for a layout, and how far ours are from them.
+
+    Parameters
+    ----------
+    footprint
+        The layout, whose numbers are plain ones.
+    ours
+        Its lines, ``memory.worst.CLASS`` among them.
+
+    Returns
+    -------
+    Lines ``megatron.{weights,gradients,optimizer,activations,total}`` and
+    ``megatron.difference.{the same, buffers}`` [B], ours less theirs.
+    """
+    parameters = _parameters(footprint.model, footprint.layout, mtp=footprint.mtp)
+    theirs = [*_states(parameters, footprint.layout), _activations(footprint)]
+    theirs.append(total("megatron.total", theirs))
+    by_name = {line.name: line for line in ours}
+    nothing = given("megatron.no_buffers", 0, "B")
+    pairs = [(line.name.rpartition(".")[2], line) for line in theirs]
+    pairs.insert(-1, ("buffers", nothing))
+    differences = [
+        combined(
+            f"megatron.difference.{what}", "difference", (by_name[f"memory.worst.{what}"], line)
+        )
+        for what, line in pairs
+    ]
+    return [*theirs, *differences]

@@ -1,0 +1,397 @@
+"""Memory of one GPU of a training layout, for any pipeline rank: six classes, one composition.
+
+The pipeline rank is an argument like the others: a number, an array or a symbol. So are the
+degrees of parallelism, the micro-batch and the sequence; schedule, ZeRO stage, policy of
+recomputation and split of the layers are categories.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.accounting.activations import Activations, Kept
+from dsv3calc.accounting.architecture import Tensor, architecture_of
+from dsv3calc.accounting.buffers import Buffers
+from dsv3calc.accounting.exchange import Exchange
+from dsv3calc.accounting.model_states import States, layer_tensors
+from dsv3calc.accounting.rank_order import degree
+from dsv3calc.accounting.schedules import chunks_of, moments_of
+from dsv3calc.accounting.sharding import CLASSES, Rules, Sharding
+from dsv3calc.accounting.stages import Stages
+from dsv3calc.formulas import memory
+from dsv3calc.ledger import combined, computed, field, given, total
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dsv3calc.accounting.schedules import Moment
+    from dsv3calc.ledger import Line
+    from dsv3calc.schema.hardware import Hardware
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.memory import Recipe, Recompute, Runtime
+    from dsv3calc.schema.model import Model
+    from dsv3calc.schema.precision import Precision
+
+PARTS = (*CLASSES, "activations", "buffers", "total")
+"""The classes of memory, and their sum."""
+
+_SPLIT_BACKWARD = ("zb1p", "zbv")
+_VOCABULARY_MULTIPLE = 128
+
+
+class Training:
+    """What a layout trains with, beside the model and the layout themselves."""
+
+    __slots__ = ("exchange", "imbalance", "precision", "recipe", "recompute", "rules", "runtime")
+
+    def __init__(
+        self,
+        precision: Precision,
+        recipe: Recipe,
+        recompute: Recompute,
+        runtime: Runtime,
+        *,
+        exchange: Exchange | None = None,
+        rules: Rules | None = None,
+        imbalance: Any = 1,
+    ) -> None:
+        self.precision = precision
+        self.recipe = recipe
+        self.recompute = recompute
+        self.runtime = runtime
+        self.exchange = exchange or Exchange()
+        self.rules = rules or Rules()
+        self.imbalance = imbalance
+
+
+class _Chunk:
+    """One piece of the model on a rank: its layers by group, and what else stands on it."""
+
+    __slots__ = ("head", "layers", "mtp", "name", "stage")
+
+    def __init__(self, name: str, stage: Line, layers: list[Line], head: Line) -> None:
+        self.name = name
+        self.stage = stage
+        self.layers = layers
+        self.head = head
+
+
+class Rank:
+    """The memory of one pipeline rank: its number, its stages, its lines of :data:`PARTS`."""
+
+    __slots__ = ("lines", "number", "stages")
+
+    def __init__(self, number: Line, stages: list[Line], lines: dict[str, Line]) -> None:
+        self.number = number
+        self.stages = stages
+        self.lines = lines
+
+
+class Footprint:
+    """The memory of every pipeline rank of one layout.
+
+    What ranks have in common is counted once, when it is made; :meth:`rank` adds up one of them.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        layout: Layout,
+        training: Training,
+        *,
+        sequence: Any,
+        micro_batches: Any,
+        mtp: bool = False,
+    ) -> None:
+        arch = architecture_of(model)
+        self.model = model
+        self.layout = layout
+        self.mtp = mtp and arch.mtp is not None
+        self.micro_batches = given(
+            "workload.micro_batches", micro_batches, "1", "of one replica in a step"
+        )
+        sharding = Sharding(layout, training.rules)
+        states = States(sharding, training.recipe, training.precision)
+        self.stages = Stages("memory.split", model, layout, mtp=mtp)
+        self.views = [*arch.groups]
+        if self.mtp and arch.mtp is not None:
+            self.views.append(arch.mtp)
+        self.activations = Activations(
+            model,
+            layout,
+            sharding,
+            training.recompute,
+            sequence=sequence,
+            imbalance=training.imbalance,
+            waiting=layout.schedule in _SPLIT_BACKWARD,
+        )
+        self.states = []
+        self.kept = []
+        for view in self.views:
+            prefix = f"memory.layer.{view.prefix}"
+            tensors = [*layer_tensors(view, layout, training.rules)]
+            kept = self.activations.of_layer(prefix, view)
+            if view is arch.mtp:
+                tensors += arch.mtp_tensors
+                kept = _added(prefix, kept, self.activations.of_mtp("memory.mtp"))
+            self.states.append(states.of(prefix, tensors, view))
+            self.kept.append(kept)
+        self.head_kept = self.activations.of_head("memory.head")
+        outer = {tensor.name: tensor for tensor in arch.outer}
+        if training.rules.padded and layout.vocabulary_parallel:
+            for name in ("embedding", "head"):
+                outer[name] = _padded(outer[name], layout)
+        self.embedding = states.of("memory.embedding", [outer.pop("embedding")], None)
+        if model.tie_word_embeddings:
+            del outer["head"]
+        self.head = states.of(
+            "memory.head", [tensor for name, tensor in outer.items() if name == "head"], None
+        )
+        self.after = states.of(
+            "memory.after", [tensor for name, tensor in outer.items() if name != "head"], None
+        )
+        self.buffers = Buffers(
+            model,
+            layout,
+            self.activations,
+            self.views,
+            self.kept,
+            [each["weights"] for each in self.states],
+            training.exchange,
+            training.recipe,
+            training.runtime,
+        )
+
+    def rank(self, name: str, rank: Line) -> Rank:
+        """Add up the memory of one pipeline rank.
+
+        Parameters
+        ----------
+        name
+            What the lines' names begin with: ``memory.rank.3``.
+        rank
+            Pipeline rank from 0; its value may be an array or a symbol.
+
+        Returns
+        -------
+        Its lines by class, each ``NAME.CLASS`` [B], and the stages ``NAME.chunk.N.stage`` [1].
+        """
+        chunks = [
+            self._chunk(f"{name}.chunk.{number}", stage)
+            for number, stage in enumerate(chunks_of(name, self.layout, rank))
+        ]
+        held = [
+            _sum(f"{name}.layers.{view.prefix}", [chunk.layers[index] for chunk in chunks])
+            for index, view in enumerate(self.views)
+        ]
+        copies = self._copies(name, chunks)
+        found = {
+            what: combined(
+                f"{name}.{what}",
+                "sum_of_products",
+                [
+                    part
+                    for count, each in zip(held, self.states, strict=True)
+                    for part in (count, each[what])
+                ]
+                + [part for count, each in copies for part in (count, each[what])],
+                unit="B",
+            )
+            for what in CLASSES
+        }
+        moments = moments_of(
+            name, self.layout, rank, [chunk.stage for chunk in chunks], self.micro_batches
+        )
+        found["activations"] = self._activations(name, chunks, moments)
+        heads = self._living_heads(name, chunks, moments)
+        found["buffers"] = self.buffers.of_rank(name, held, heads, found["activations"])
+        found["total"] = total(f"{name}.total", list(found.values()))
+        return Rank(rank, [chunk.stage for chunk in chunks], found)
+
+    def _chunk(self, name: str, stage: Line) -> _Chunk:
+        layers = self.stages.layers(name, stage)
+        head = self.stages.has(f"{name}.has_head", stage, self.stages.head_stage)
+        return _Chunk(name, stage, layers, head)
+
+    def _copies(self, name: str, chunks: Sequence[_Chunk]) -> list[tuple[Line, dict[str, Line]]]:
+        """Count the matrices outside the layers that a rank holds: once, whoever needs them."""
+        needs = [
+            self.stages.has(f"{chunk.name}.has_embedding", chunk.stage, self.stages.embedding_stage)
+            for chunk in chunks
+        ]
+        heads = [chunk.head for chunk in chunks]
+        modules = [chunk.layers[-1] for chunk in chunks] if self.mtp else []
+        if self.model.tie_word_embeddings:
+            embedding = self._once(f"{name}.embeddings", needs + heads + modules)
+            return [
+                (embedding, self.embedding),
+                (_sum(f"{name}.heads", heads), self.after),
+            ]
+        return [
+            (self._once(f"{name}.embeddings", needs + modules), self.embedding),
+            (self._once(f"{name}.heads", heads + modules), self.head),
+            (_sum(f"{name}.final_norms", heads), self.after),
+        ]
+
+    @staticmethod
+    def _once(name: str, needs: Sequence[Line]) -> Line:
+        if len(needs) == 1:
+            return needs[0]
+        all_needs = total(f"{name}.needed", needs, unit="1")
+        return computed(name, memory.any_of, amount_here=all_needs)
+
+    def _activations(self, name: str, chunks: Sequence[_Chunk], moments: Sequence[Moment]) -> Line:
+        """Add up what micro-batches in flight keep, at the moment when it is most."""
+        kept = [self._of_chunk(chunk, "activations") for chunk in chunks]
+        pending = (
+            [self._of_chunk(chunk, "pending") for chunk in chunks]
+            if any(moment.pending for moment in moments)
+            else []
+        )
+        found = []
+        for number, moment in enumerate(moments):
+            pairs = [*zip(moment.in_flight, kept, strict=True)]
+            if moment.pending:
+                pairs += zip(moment.pending, pending, strict=True)
+            found.append(
+                combined(
+                    f"{name}.activations" if len(moments) == 1 else f"{name}.moment.{number}",
+                    "sum_of_products",
+                    [part for pair in pairs for part in pair],
+                    unit="B",
+                )
+            )
+        return found[0] if len(found) == 1 else combined(f"{name}.activations", "maximum", found)
+
+    def _of_chunk(self, chunk: _Chunk, what: str) -> Line:
+        """Add up one micro-batch of a chunk: its layers, and the head's inputs where it is."""
+
+        def line_of(kept: Kept) -> Line | None:
+            return kept.kept if what == "activations" else kept.pending
+
+        pairs = [*zip(chunk.layers, self.kept, strict=True), (chunk.head, self.head_kept)]
+        return combined(
+            f"{chunk.name}.{what}",
+            "sum_of_products",
+            [
+                part
+                for count, kept in pairs
+                if (line := line_of(kept)) is not None
+                for part in (count, line)
+            ],
+            unit="B",
+        )
+
+    def _living_heads(self, name: str, chunks: Sequence[_Chunk], moments: Sequence[Moment]) -> Line:
+        """Count the micro-batches whose logits are alive: those in flight where a head stands."""
+        heads = [
+            total(f"{chunk.name}.logits", [chunk.head, chunk.layers[-1]], unit="1")
+            if self.mtp
+            else chunk.head
+            for chunk in chunks
+        ]
+        found = [
+            combined(
+                f"{name}.living_logits" + ("" if len(moments) == 1 else f".{number}"),
+                "sum_of_products",
+                [part for pair in zip(moment.in_flight, heads, strict=True) for part in pair],
+                unit="1",
+            )
+            for number, moment in enumerate(moments)
+        ]
+        return found[0] if len(found) == 1 else combined(f"{name}.living_logits", "maximum", found)
+
+
+def _sum(name: str, lines: Sequence[Line]) -> Line:
+    return lines[0] if len(lines) == 1 else total(name, lines)
+
+
+def _added(prefix: str, layer: Kept, module: Kept) -> Kept:
+    """Join what an MTP module's layer keeps with what stands beside it."""
+    pending = None
+    if layer.pending is not None and module.pending is not None:
+        pending = total(f"{prefix}.all_pending", [layer.pending, module.pending])
+    return Kept(
+        total(f"{prefix}.all_activations", [layer.kept, module.kept]),
+        total(f"{prefix}.all_recomputed", [layer.recomputed, module.recomputed]),
+        pending,
+    )
+
+
+def _padded(tensor: Tensor, layout: Layout) -> Tensor:
+    """Return an embedding or head with as many rows as are held when its vocabulary is padded."""
+    multiple = given("vocabulary.multiple", _VOCABULARY_MULTIPLE, "1", "rows of one GPU")
+    rows = computed(
+        f"memory.{tensor.name}.padded_vocabulary",
+        memory.padded_vocabulary,
+        vocab_size=tensor.out_features,
+        multiple=multiple,
+        tp=degree(layout, "tp"),
+    )
+    return Tensor(tensor.name, tensor.component, rows, tensor.in_features)
+
+
+def rank_line(name: str, number: Any) -> Line:
+    """Return a pipeline rank as a line."""
+    return given(f"{name}.rank", number, "1", "pipeline rank from 0")
+
+
+def worst_lines(ranks: Sequence[Rank], hardware: Hardware | None) -> list[Line]:
+    """Pick the fullest of some ranks, and hold it against what a device can allocate.
+
+    Returns
+    -------
+    Lines ``memory.worst.{rank,weights,...,total}`` and, with a device whose usable bytes are
+    known, ``memory.usable``, ``memory.free`` [B] and ``memory.fits`` [1].
+    """
+    totals = [rank.lines["total"] for rank in ranks]
+    found = [
+        combined(
+            "memory.worst.rank",
+            "at_largest",
+            [*totals, *(rank.number for rank in ranks)],
+            unit="1",
+            convention="the first of the fullest pipeline ranks",
+        )
+    ]
+    found += [
+        combined(
+            f"memory.worst.{what}",
+            "at_largest",
+            [*totals, *(rank.lines[what] for rank in ranks)],
+            unit="B",
+        )
+        for what in PARTS[:-1]
+    ]
+    worst = combined("memory.worst.total", "maximum", totals)
+    found.append(worst)
+    if hardware is None or hardware.memory.usable is None:
+        return found
+    held = field(("hardware.memory", hardware.memory), "usable", "B")
+    usable = combined("memory.usable", "sum", [held])
+    return [
+        *found,
+        usable,
+        combined("memory.free", "difference", [usable, worst]),
+        computed("memory.fits", memory.fits, total_bytes=worst, usable=usable),
+    ]
+
+
+def memory_lines(footprint: Footprint, hardware: Hardware | None) -> list[Line]:
+    """Give the memory of every pipeline rank of one layout, and of the fullest.
+
+    Returns
+    -------
+    Lines ``memory.rank.N.CLASS`` [B] for each rank and each of :data:`PARTS`, its stages, and
+    those of :func:`worst_lines`.
+    """
+    ranks = []
+    for number in range(footprint.layout.pp):
+        name = f"memory.rank.{number}"
+        ranks.append(footprint.rank(name, rank_line(name, number)))
+    return [
+        *(rank.lines["total"] for rank in ranks),
+        *(stage for rank in ranks for stage in rank.stages),
+        *worst_lines(ranks, hardware),
+    ]

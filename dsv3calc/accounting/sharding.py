@@ -1,0 +1,123 @@
+"""How many GPUs a tensor of a layer is divided among: as weight, gradient, optimizer state.
+
+Tensor parallelism divides matrices but not norms, routers, indexers, MLA's down-projections and
+biases of row-parallel matrices; keys and values are divided no further than they have heads. The
+routed experts are divided over ep and etp. ZeRO divides what remains among the replicas: dense
+tensors over dp x cp, experts over their own replicas.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dsv3calc.accounting.architecture import ONE, GroupView, Tensor
+from dsv3calc.accounting.gradients import place_of
+from dsv3calc.accounting.rank_order import degree
+from dsv3calc.formulas import memory
+from dsv3calc.ledger import Line, combined, computed, field, given
+from dsv3calc.schema.model import GQA
+
+if TYPE_CHECKING:
+    from dsv3calc.schema.layout import Layout
+
+CLASSES = ("weights", "gradients", "optimizer")
+_SHARDED_FROM = {"optimizer": 1, "gradients": 2, "weights": 3}
+"""Class -> the ZeRO stage from which the replicas share it."""
+
+_KEY_VALUE = {"k_proj", "v_proj", "k_proj.bias", "v_proj.bias"}
+ROPE = ".rope"
+"""Ending of the name of a rotary part that stands apart."""
+
+_EXPERT_BLOCK = {"routed_experts", "shared_experts", "router"}
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """Where papers and libraries divide differently.
+
+    ``replicated_query_rope`` keeps the rotary part of MLA's query up-projection whole on every
+    tensor-parallel GPU; ``experts_block_over_edp`` shards router and shared experts over the
+    experts' replicas too; ``padded`` counts whole elements on every GPU, and a padded vocabulary.
+    """
+
+    replicated_query_rope: bool = False
+    experts_block_over_edp: bool = False
+    padded: bool = False
+
+
+class Sharding:
+    """The divisors of a layout, as lines made once."""
+
+    def __init__(self, layout: Layout, rules: Rules) -> None:
+        self.layout = layout
+        self.rules = rules
+        self._known: dict[tuple[str, str], Line] = {}
+        mirrored = layout.schedule == "dualpipe" and layout.mirror_optimizer
+        pair = given("dualpipe.copies", 2, "1", "both ranks that hold a stage share its states")
+        also = [pair] if mirrored else []
+        data = [degree(layout, "dp"), degree(layout, "cp"), *also]
+        self.replicas = {
+            "data": combined("sharding.replicas.data", "product", data, unit="1"),
+            "edp": combined(
+                "sharding.replicas.experts", "product", [degree(layout, "edp"), *also], unit="1"
+            ),
+        }
+
+    def shards(self, tensor: Tensor, view: GroupView | None) -> tuple[str, Line]:
+        """Return how a tensor is divided within a stage: a name, and the number of parts."""
+        place = place_of(tensor)
+        if view is None:
+            split = place == "split" and self.layout.vocabulary_parallel
+            return ("split", self._once("split")) if split else ("whole", ONE)
+        if tensor.component == "shared_experts" and self.layout.shared_experts == "replicated":
+            return "whole", ONE
+        if tensor.name.endswith(ROPE):
+            return "replicated", ONE
+        if tensor.name in _KEY_VALUE and isinstance(view.group.attention, GQA):
+            return f"key_value.{view.prefix}", self.key_value(view)
+        return place, self._once(place)
+
+    def _once(self, place: str) -> Line:
+        key = (place, "")
+        if key not in self._known:
+            if place == "replicated":
+                self._known[key] = ONE
+            elif place == "experts":
+                parts = [degree(self.layout, "ep"), degree(self.layout, "etp")]
+                self._known[key] = combined("sharding.experts", "product", parts, unit="1")
+            else:
+                self._known[key] = degree(self.layout, "tp")
+        return self._known[key]
+
+    def key_value(self, view: GroupView) -> Line:
+        """Return the parts that a layer's keys and values are divided into."""
+        key = ("key_value", view.prefix)
+        if key not in self._known:
+            self._known[key] = computed(
+                f"sharding.key_value.{view.prefix}",
+                memory.key_value_shards,
+                num_key_value_heads=field(view.attention, "num_key_value_heads", "1"),
+                tp=degree(self.layout, "tp"),
+            )
+        return self._known[key]
+
+    def divisor(self, tensor: Tensor, view: GroupView | None, what: str) -> Line:
+        """Return the GPUs that a tensor's weights, gradients or optimizer states are divided among.
+
+        ``what`` is one of :data:`CLASSES`.
+        """
+        place, parts = self.shards(tensor, view)
+        if self.layout.zero < _SHARDED_FROM[what]:
+            return parts
+        expert = place == "experts" or (
+            self.rules.experts_block_over_edp and tensor.component in _EXPERT_BLOCK
+        )
+        group = "edp" if expert else "data"
+        key = (place, group)
+        if key not in self._known:
+            self._known[key] = combined(
+                f"sharding.{place}.over_{group}", "product", (parts, self.replicas[group]), unit="1"
+            )
+        return self._known[key]

@@ -1,0 +1,144 @@
+"""Tables of ``memory``: pipeline ranks by class, the fullest against the device, one in detail."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.memory import PARTS
+from dsv3calc.output.view import Table, View, show
+from dsv3calc.quantity import BINARY
+
+if TYPE_CHECKING:
+    from dsv3calc.ledger import Line
+    from dsv3calc.studies.answer import Answer
+
+_LONG = 100  # GiB from which on a second decimal only widens the table
+HEADINGS = {"gradients": "grads"}
+
+
+def build(answer: Answer, *, exact: bool) -> View:
+    """Build the tables."""
+    named = answer.columns[0].ledger.named()
+    tables = [ranks_table(named, exact=exact), _fullest(answer, named, exact=exact)]
+    if "rank" in answer.query:
+        name = f"memory.rank.{answer.query['rank']}"
+        tables += [_held(named, name), _buffers(named, name, exact=exact)]
+    fewest = _fewest(named)
+    return View(heading(answer), tables + ([fewest] if fewest else []))
+
+
+def heading(answer: Answer) -> str:
+    """Say what was counted, in two lines."""
+    query = answer.query
+    where = query.get("layout") or "the layout of the options"
+    return (
+        f"{answer.columns[0].title}: memory of one GPU on {where}, {query['hardware']}\n"
+        f"{query['sequence']:,} tokens; {query['precision']}; recipe {query['recipe']}; recompute "
+        f"{query['recompute']}"
+    )
+
+
+def gibibytes(value: float, *, exact: bool) -> str:
+    """Return bytes in GiB for a column of them, or as they are."""
+    if exact:
+        return f"{value:,}"
+    size = value / BINARY["Gi"]
+    return f"{size:,.2f}" if abs(size) < _LONG else f"{size:,.1f}"
+
+
+def ranks_table(named: dict[str, Line], *, exact: bool) -> Table:
+    """List the pipeline ranks; neighbours with the same numbers share a row."""
+    worst = named["memory.worst.rank"].value
+    rows: list[list[str]] = []
+    before: list[float] = []
+    first = number = 0
+    usable = named.get("memory.usable")
+    while f"memory.rank.{number}.total" in named:
+        values = [named[f"memory.rank.{number}.{part}"].value for part in PARTS]
+        if usable is not None:
+            values.append(usable.value - values[-1])
+        if values != before:
+            first = number
+            rows.append(["", *(gibibytes(value, exact=exact) for value in values)])
+        mark = " *" if first <= worst <= number else ""
+        rows[-1][0] = (f"{first}" if first == number else f"{first}-{number}") + mark
+        before = values
+        number += 1
+    headings = [HEADINGS.get(part, part) for part in PARTS]
+    if usable is not None:
+        headings.append("free")
+    return Table("", ["rank, B" if exact else "rank, GiB", *headings], rows)
+
+
+def _fullest(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
+    rows = [["total", show(named["memory.worst.total"], exact=exact)]]
+    if "memory.fits" in named:
+        fits = bool(named["memory.fits"].value)
+        rows += [
+            [f"usable on {answer.query['hardware']}", show(named["memory.usable"], exact=exact)],
+            ["free" if fits else "short of", show_size(named["memory.free"], exact=exact)],
+            ["fits", "yes" if fits else "no"],
+        ]
+    return Table("", [f"* fullest: rank {named['memory.worst.rank'].value}", "bytes"], rows)
+
+
+def show_size(line: Line, *, exact: bool) -> str:
+    """Return a number of bytes without its sign."""
+    return show(line, exact=exact).removeprefix("-")
+
+
+def _held(named: dict[str, Line], name: str) -> Table:
+    """List what the chunks of a rank are: their stages, layers, and micro-batches in flight."""
+    rows = []
+    chunk = 0
+    held = _at_peak(named, name)
+    while (stage := named.get(f"{name}.chunk.{chunk}.stage")) is not None:
+        prefix = f"{name}.chunk.{chunk}.layers."
+        layers = [
+            f"{line.value:,} of {line.name.removeprefix(prefix)}"
+            for line in named.values()
+            if line.name.startswith(prefix) and line.value and line.name.count(".") <= _DEPTH
+        ]
+        counts, kept = held[f"{name}.chunk.{chunk}.activations"]
+        rows.append([f"stage {stage.value}", ", ".join(layers) or "-", f"{counts:,}", kept])
+        chunk += 1
+    number = name.rpartition(".")[2]
+    headings = [f"rank {number}", "layers", "in flight", "a micro-batch keeps"]
+    return Table("", headings, rows, left=(1,))
+
+
+def _at_peak(named: dict[str, Line], name: str) -> dict[str, tuple[int, str]]:
+    """Return, by chunk, the micro-batches in flight when a rank holds most, and what each keeps."""
+    line = named[f"{name}.activations"]
+    if line.rule == "maximum":
+        line = max(line.parts, key=lambda moment: moment.value)
+    counts, kept = line.parts[::2], line.parts[1::2]
+    return {
+        each.name: (count.value, show(each, exact=False))
+        for count, each in zip(counts, kept, strict=True)
+    }
+
+
+_DEPTH = 7  # dots of memory.rank.N.chunk.N.layers.groups.N
+
+
+def _buffers(named: dict[str, Line], name: str, *, exact: bool) -> Table:
+    rows = [
+        [line.name.removeprefix(f"{name}.").removeprefix("memory.buffers.").replace("_", " "),
+         show(line, exact=exact)]
+        for line in named[f"{name}.buffers"].parts
+        if line.value
+    ]  # fmt: skip
+    return Table("", ["buffers", "bytes"], rows)
+
+
+def _fewest(named: dict[str, Line]) -> Table | None:
+    gpus = named.get("memory.fewest_gpus")
+    if gpus is None:
+        return None
+    rows = [["GPUs", f"{gpus.value:,}"]]
+    rows += [
+        [axis, f"{named[f'memory.fewest_gpus.{axis}'].value:,}"] for axis in ("dp", "pp", "ep")
+    ]
+    return Table("", ["fewest GPUs at which it fits", ""], rows)

@@ -1,0 +1,30 @@
+"""Table of ``memory --as megatron``: our classes beside those of Megatron-LM's report."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.memory import PARTS
+from dsv3calc.output.view import Table, View, show
+from dsv3calc.output.views.memory import heading, ranks_table
+
+if TYPE_CHECKING:
+    from dsv3calc.studies.answer import Answer
+
+
+def build(answer: Answer, *, exact: bool) -> View:
+    """Build the tables."""
+    named = answer.columns[0].ledger.named()
+    rank = named["memory.worst.rank"].value
+    rows = [
+        [
+            part,
+            show(named[f"memory.worst.{part}"], exact=exact),
+            show(named.get(f"megatron.{part}"), exact=exact),
+            show(named[f"megatron.difference.{part}"], exact=exact),
+        ]
+        for part in PARTS
+    ]
+    beside = Table("", ["of one GPU", f"here, rank {rank}", "Megatron-LM", "difference"], rows)
+    return View(heading(answer), [ranks_table(named, exact=exact), beside])

@@ -1,0 +1,71 @@
+"""Tables of ``memory --serve``: what a GPU holds, and how much cache fits beside it."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.output.view import Table, View, show
+from dsv3calc.output.views.memory import show_size
+
+if TYPE_CHECKING:
+    from dsv3calc.ledger import Line
+    from dsv3calc.studies.answer import Answer
+
+
+def build(answer: Answer, *, exact: bool) -> View:
+    """Build the tables."""
+    named = answer.columns[0].ledger.named()
+    query = answer.query
+    where = query.get("layout") or "the layout of the options"
+    heading = (
+        f"{answer.columns[0].title}: memory of one serving GPU on {where}, {query['hardware']}\n"
+        f"{query['precision']}; cache in {query['kv_dtype']}, pages of {query['page_size']:,}; "
+        f"{query['batch']:,} x {query['context']:,} tokens a replica"
+    )
+    return View(heading, [_held(answer, named, exact=exact), _cache(answer, named, exact=exact)])
+
+
+def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
+    rows = [["weights", show(named["serving.weights"], exact=exact)]]
+    rank = named["serving.rank"].value
+    for line in named[f"serving.rank.{rank}.buffers"].parts:
+        if line.value:
+            label = line.name.removeprefix(f"serving.rank.{rank}.").removeprefix("serving.")
+            rows.append([f"  {label.replace('_', ' ')}", show(line, exact=exact)])
+    rows.insert(1, ["buffers", show(named["serving.buffers"], exact=exact)])
+    fits = bool(named["serving.fits"].value)
+    words = (
+        f"{answer.query['memory_fraction']:g} of the usable memory of {answer.query['hardware']}"
+    )
+    rows += [
+        ["cache of the batch", show(named["serving.kv_bytes"], exact=exact)],
+        ["total", show(named["serving.total"], exact=exact)],
+        [words, show(named["serving.budget"], exact=exact)],
+        ["free" if fits else "short of", show_size(named["serving.free"], exact=exact)],
+        ["fits", "yes" if fits else "no"],
+    ]
+    place = "one GPU" if "serving.rank.1.weights" not in named else f"a GPU of rank {rank}"
+    return Table("", [place, "bytes"], rows)
+
+
+def _cache(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
+    query = answer.query
+    rows = [
+        ["pool that is left for it", show(named["serving.kv_pool"], exact=exact)],
+        ["one token", show(named["serving.kv_bytes_per_token"], exact=exact)],
+        [
+            f"a sequence of {query['context']:,} tokens",
+            show(named["serving.kv_bytes_per_sequence"], exact=exact),
+        ],
+        ["tokens that the pool holds", f"{named['serving.kv_tokens'].value:,}"],
+        [
+            f"{query['context']:,}-token sequences that fit",
+            f"{named['serving.max_sequences'].value:,}",
+        ],
+    ]
+    longest = named.get("serving.longest_context")
+    if longest is not None:
+        each = "" if query["batch"] == 1 else f" in each of {query['batch']:,} sequences"
+        rows.append([f"longest context that fits{each}", f"{longest.value:,} tokens"])
+    return Table("", ["KV cache of a replica, on each of its GPUs", ""], rows)

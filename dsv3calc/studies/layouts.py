@@ -1,0 +1,289 @@
+"""Layouts of queries: a preset with options put in, or options alone, and whether a model fits one.
+
+What does not divide is refused with the rule, the reason and the nearest values that would do.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, get_args
+
+from dsv3calc.accounting.schedules import schedule_problems
+from dsv3calc.diagnostics import quote
+from dsv3calc.errors import UsageError
+from dsv3calc.overrides import Override
+from dsv3calc.schema.fields import LARGEST_COUNT
+from dsv3calc.schema.layout import Layout, Schedule, SharedExperts
+from dsv3calc.schema.model import GQA, MoE
+from dsv3calc.schema.provenance import Source
+from dsv3calc.studies.designs import positive
+from dsv3calc.studies.exchanges import one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dsv3calc.schema.model import LayerGroup, Model
+    from dsv3calc.studies.answer import Answer
+    from dsv3calc.studies.designs import Desk
+    from dsv3calc.studies.queries import Query
+
+DEGREES = ("tp", "cp", "pp", "dp", "ep", "etp")
+LARGEST_DEGREE = 2**20
+_NUMBERS = {
+    **dict.fromkeys((*DEGREES, "virtual_pipeline"), (1, LARGEST_DEGREE)),
+    **dict.fromkeys(("micro_batch", "global_batch"), (1, LARGEST_COUNT)),
+    "redundant_experts": (0, LARGEST_DEGREE),
+    "zero": (0, 3),
+}
+"""Field of a layout -> the least and the largest that an option may give."""
+_CHOICES = {"schedule": get_args(Schedule), "shared_experts": get_args(SharedExperts)}
+_FLAGS = ("sequence_parallel", "mirror_optimizer")
+_SPLIT = re.compile(r"[0-9]{1,6}(\*[0-9]{1,4})?(,[0-9]{1,6}(\*[0-9]{1,4})?){0,9999}")
+
+Problem = tuple[str, str]
+"""What is wrong, and why with what would do."""
+
+
+def _given(query: Query) -> dict[str, Any]:
+    """Return the fields of a layout that a query's options give, checked."""
+    found: dict[str, Any] = {}
+
+    def take(name: str) -> Any:
+        return getattr(query, name, None)
+
+    for name, (least, most) in _NUMBERS.items():
+        if (value := take(name)) is not None:
+            option = f"--{name.replace('_', '-')}"
+            found[name] = positive(option, value, least, least=least, most=most)
+    for name, choices in _CHOICES.items():
+        if (value := take(name)) is not None:
+            found[name] = one_of(f"--{name.replace('_', '-')}", value, choices, "")
+    for name in _FLAGS:
+        if (flag := take(name)) is not None:
+            found[name] = flag
+    if (split := take("layer_split")) is not None:
+        found["layer_split"] = _layer_split(split)
+    return found
+
+
+def _layer_split(text: str) -> str | list[int]:
+    """Read ``even``, ``balanced`` or the layers of each stage, separated by commas."""
+    if text in ("even", "balanced"):
+        return text
+    if not _SPLIT.fullmatch(text):
+        raise UsageError(
+            f"--layer-split {quote(text)}: expected even, balanced or the layers of each stage",
+            "such as --layer-split 4,4,4,3, or 4*15,1 for fifteen stages of four layers and one",
+        )
+    found: list[int] = []
+    for part in text.split(","):
+        layers, _, stages = part.partition("*")
+        found += [int(layers)] * int(stages or 1)
+    return found
+
+
+def layout_of(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...] = ()) -> Layout:
+    """Return the layout of a query: a preset with its options put in, or the options alone.
+
+    ``used`` names the fields whose assumptions matter to the answer: all where none is named.
+
+    Raises
+    ------
+    UsageError
+        If there is no such preset, no degree is given, or they do not multiply out.
+    """
+    given = _given(query)
+    reference = getattr(query, "layout", None)
+    if reference is not None:
+        edits = tuple(
+            Override("layout", name, _as_yaml(value), f"layout.{name}={_as_yaml(value)}")
+            for name, value in given.items()
+        )
+        preset = desk.layout(reference, edits)
+        answer.cite(preset, used=used)
+        found: Layout = preset.value
+        return found
+    if not given.keys() & set(DEGREES):
+        raise UsageError(
+            f"{query.command} needs to know how GPUs share the work",
+            "give --layout v3-pretrain (dsv3calc presets list layouts), or --ep 64 and the like",
+        )
+    if "dp" not in given:
+        width = given.get("tp", 1) * given.get("cp", 1)
+        given["dp"] = -(-given.get("ep", 1) * given.get("etp", 1) // width)
+        answer.assumptions.append(
+            f"dp is {given['dp']:,}: one expert-parallel group, since --dp is not given"
+        )
+    layout = Layout(
+        name="options",
+        title="options of the query",
+        sources={"options": Source(kind="assumed", citation="the options of the query")},
+        provenance={"default": "options"},
+        **given,
+    )
+    refuse([(what, why) for _, what, why in layout.problems()])
+    return layout
+
+
+def _as_yaml(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(str, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def refuse(problems: list[Problem]) -> None:
+    """Raise all problems at once; nothing where there are none."""
+    if problems:
+        raise UsageError(
+            "; ".join(what for what, _ in problems),
+            "; ".join(dict.fromkeys(why for _, why in problems)),
+        )
+
+
+def nearest(wanted: int, of: int, *, also: int = 0) -> str:
+    """Return the divisors of a number (and of another) next to what was wanted, in words."""
+    bound = min(of, 2 * wanted + 4096)
+    divisors = [
+        each for each in range(1, bound + 1) if of % each == 0 and (not also or also % each == 0)
+    ]
+    below = [each for each in divisors if each < wanted][-1:]
+    above = [each for each in divisors if each > wanted][:1]
+    return " or ".join(f"{each:,}" for each in below + above)
+
+
+def model_problems(model: Model, layout: Layout) -> Iterator[Problem]:
+    """Yield degrees that the model's layers, heads or single experts do not divide into."""
+    if layout.pp > model.num_hidden_layers:
+        yield (
+            f"{layout.pp:,} pipeline stages for {model.num_hidden_layers:,} layers",
+            f"every stage has a layer: take --pp {model.num_hidden_layers} or fewer",
+        )
+    for group in dict.fromkeys(model.groups):
+        yield from _head_problems(group, layout)
+        if isinstance(group.feed_forward, MoE):
+            yield from _width_problems(group.feed_forward, layout)
+
+
+def _head_problems(group: LayerGroup, layout: Layout) -> Iterator[Problem]:
+    heads = group.attention.num_attention_heads
+    if heads % layout.tp:
+        yield (
+            f"{heads:,} attention heads do not divide among tp {layout.tp:,}",
+            f"tensor parallelism divides whole heads: take --tp {nearest(layout.tp, heads)}",
+        )
+    elif isinstance(group.attention, GQA):
+        shared = group.attention.num_key_value_heads
+        if shared % layout.tp and layout.tp % shared:
+            yield (
+                f"{shared:,} key-value heads and tp {layout.tp:,}: neither divides the other",
+                (
+                    "each GPU has whole key-value heads, or as many GPUs share each of them: take "
+                    f"--tp {nearest(layout.tp, heads)}"
+                ),
+            )
+
+
+def _width_problems(moe: MoE, layout: Layout) -> Iterator[Problem]:
+    if moe.moe_intermediate_size % layout.etp:
+        yield (
+            (
+                f"an expert {moe.moe_intermediate_size:,} wide does not divide among etp "
+                f"{layout.etp:,}"
+            ),
+            (
+                "the GPUs that share an expert hold equal parts of it: take --etp "
+                f"{nearest(layout.etp, moe.moe_intermediate_size)}"
+            ),
+        )
+
+
+def expert_problems(model: Model, layout: Layout) -> Iterator[Problem]:
+    """Yield numbers of experts, replicas included, that the expert-parallel GPUs do not share."""
+    for moe in dict.fromkeys(group.feed_forward for group in model.groups):
+        if not isinstance(moe, MoE):
+            continue
+        shared = moe.n_shared_experts if layout.shared_experts == "routed" else 0
+        slots = moe.n_routed_experts + max(layout.redundant_experts, shared)
+        if slots % layout.ep == 0:
+            continue
+        words = f"{moe.n_routed_experts:,} experts"
+        if slots > moe.n_routed_experts:
+            words += f" and {slots - moe.n_routed_experts:,} redundant ones"
+        stage = layout.tp * layout.cp * layout.dp
+        yield (
+            f"{words} do not divide among ep {layout.ep:,}",
+            (
+                "every GPU of the group holds as many experts: take --ep "
+                f"{nearest(layout.ep, slots, also=stage) or 1}, or --redundant-experts "
+                f"{slots - moe.n_routed_experts + -slots % layout.ep}"
+            ),
+        )
+
+
+def sequence_problems(layout: Layout, sequence: int) -> Iterator[Problem]:
+    """Yield a sequence that does not divide among the GPUs that share it."""
+    parts, words = layout.cp, f"cp {layout.cp:,}"
+    if layout.sequence_parallel:
+        parts, words = parts * layout.tp, f"{words} x tp {layout.tp:,}"
+    if sequence % parts:
+        above = -(-sequence // parts) * parts
+        yield (
+            f"a sequence of {sequence:,} tokens does not divide among {words}",
+            f"choose another --seq or --cp: {above:,} tokens would divide",
+        )
+
+
+def stage_problems(model: Model, layout: Layout, stages: int) -> Iterator[Problem]:
+    """Yield a list of layers that is not the model's, and places that are no stage."""
+    split = layout.layer_split
+    if isinstance(split, list):
+        if len(split) != stages:
+            yield (
+                f"layer_split lists {len(split):,} stages, and there are {stages:,}",
+                f"schedule {layout.schedule} with pp {layout.pp} has {stages:,} virtual stages",
+            )
+        if sum(split) != model.num_hidden_layers:
+            yield (
+                (
+                    f"layer_split has {sum(split):,} layers, and {model.name} has "
+                    f"{model.num_hidden_layers:,}"
+                ),
+                "every layer stands on one stage",
+            )
+    for name in ("embedding_stage", "head_stage", "mtp_stage"):
+        place = getattr(layout, name)
+        if not -stages <= place < stages:
+            yield (
+                f"{name} {place:,} of {stages:,} stages",
+                f"stages are numbered 0 to {stages - 1}, or -1 for the last",
+            )
+
+
+def check_grouping(model: Model, layout: Layout, sequence: int | None) -> None:
+    """Refuse degrees that the model's layers, heads, experts or tokens do not divide into.
+
+    Raises
+    ------
+    UsageError
+        With all that does not divide.
+    """
+    problems = list(model_problems(model, layout))
+    if sequence is not None:
+        problems += sequence_problems(layout, sequence)
+    refuse(problems)
+
+
+def training_problems(model: Model, layout: Layout, micro_batches: int) -> Iterator[Problem]:
+    """Yield what keeps a schedule from running, and options that the schedule has no use for."""
+    for _, what, why in schedule_problems(layout, micro_batches):
+        yield what, why
+    if layout.mirror_optimizer and layout.schedule != "dualpipe":
+        yield (
+            f"mirror_optimizer with schedule {layout.schedule}",
+            "only DualPipe keeps a stage on two pipeline ranks",
+        )
+    stages = layout.pp * {"interleaved": layout.virtual_pipeline, "zbv": 2, "dualpipev": 2}.get(
+        layout.schedule, 1
+    )
+    yield from stage_problems(model, layout, stages)

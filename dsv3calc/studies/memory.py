@@ -1,0 +1,177 @@
+"""Answer ``memory``: what a GPU of a layout holds, by pipeline rank and class."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dsv3calc.accounting.memory import Footprint, memory_lines
+from dsv3calc.diagnostics import quote
+from dsv3calc.errors import UsageError
+from dsv3calc.exit_status import ExitStatus
+from dsv3calc.ledger import Ledger
+from dsv3calc.schema.model import GQA
+from dsv3calc.schema.workload import DEFAULT_SEQUENCE
+from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.designs import Desk, positive, warn_context, warn_inapplicable
+from dsv3calc.studies.exchanges import asked
+from dsv3calc.studies.layouts import (
+    check_grouping,
+    expert_problems,
+    layout_of,
+    refuse,
+    training_problems,
+)
+from dsv3calc.studies.memory_inputs import Inputs, library_of
+
+if TYPE_CHECKING:
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.model import Model
+    from dsv3calc.studies.queries_memory import MemoryQuery
+
+BY = ("class", "tensor")
+_SERVING = ("context", "batch", "tokens", "kv_dtype", "memory_fraction", "page_size", "absorbed",
+            "low_latency")  # fmt: skip
+_TRAINING = ("zero", "schedule", "virtual_pipeline", "mirror_optimizer", "micro_batch",
+             "global_batch", "sequence", "recipe", "compute_copy", "recompute", "attention_kernel",
+             "routing_weights", "dropout", "padded", "fewest_gpus", "library", "rank")  # fmt: skip
+
+
+def answer_memory(query: MemoryQuery) -> Answer:
+    """Count the memory of a GPU of a layout, in training or serving.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query or a preset is wrong.
+    Infeasible
+        If ``--fewest-gpus`` finds no number of GPUs at which it fits.
+    """
+    misplaced = _TRAINING if query.serve else _SERVING
+    found = [name for name in misplaced if getattr(query, name) not in (None, False)]
+    if found:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in found)
+        raise UsageError(
+            f"{options.replace('--sequence', '--seq').replace('--library', '--as')}: "
+            + ("not with --serve" if query.serve else "only with --serve"),
+            "dsv3calc memory --help tells which options are for training and which for serving",
+        )
+    if query.by not in BY:
+        raise UsageError(f"--by {quote(query.by)}: choose one of {', '.join(BY)}")
+    if query.serve:
+        from dsv3calc.studies.serving import answer_serving
+
+        return answer_serving(query)
+    return _answer_training(query)
+
+
+def _answer_training(query: MemoryQuery) -> Answer:
+    sequence = positive("--seq", query.sequence, DEFAULT_SEQUENCE["train"])
+    library = library_of(query)
+    if library is not None and "shared_experts" in library.fixes:
+        query = msgspec.structs.replace(query, shared_experts=library.fixes["shared_experts"])
+    answer = Answer("memory", asked(query))
+    answer.view = "memory-tensor" if query.by == "tensor" else "memory"
+    answer.notes += query.notes
+    desk = Desk(query)
+    model = desk.model(query.model)
+    hardware = desk.hardware(query.hardware)
+    answer.cite(model)
+    answer.cite(hardware, used=("memory",))
+    layout = layout_of(query, desk, answer)
+    check_grouping(model.value, layout, sequence)
+    micro_batches = micro_batches_of(layout, answer)
+    refuse(
+        [
+            *expert_problems(model.value, layout),
+            *training_problems(model.value, layout, micro_batches),
+        ]
+    )
+    inputs = Inputs(query, desk, answer, model, layout)
+    desk.check_overrides()
+    warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
+    warn_context(answer, model.name, model.value, sequence)
+    _remarks(answer, model.value, layout, with_mtp=query.with_mtp)
+    answer.query |= {"sequence": sequence, "micro_batches": micro_batches}
+    if query.rank is not None:
+        answer.query["rank"] = positive("--rank", query.rank, 0, least=0, most=layout.pp - 1)
+    footprint = Footprint(
+        model.value,
+        layout,
+        inputs.training,
+        sequence=sequence,
+        micro_batches=micro_batches,
+        mtp=query.with_mtp,
+    )
+    lines = memory_lines(footprint, hardware.value)
+    if library is not None and library.beside:
+        from dsv3calc.accounting.megatron import REASONS, megatron_lines
+
+        lines += megatron_lines(footprint, lines)
+        answer.view = "memory-megatron"
+        answer.notes += REASONS
+    ledger = Ledger(model.value.title, lines)
+    if query.fewest_gpus:
+        from dsv3calc.studies.fewest_gpus import fewest_gpus_lines
+
+        ledger = Ledger(
+            ledger.title,
+            [*lines, *fewest_gpus_lines(footprint, inputs.training, hardware.value, answer)],
+        )
+    answer.columns.append(Column(model.name, model.value.title, ledger))
+    fits = next((line.value for line in lines if line.name == "memory.fits"), None)
+    if fits is None:
+        if query.require_fit or query.fewest_gpus:
+            raise UsageError(
+                f"{hardware.name} does not say how many bytes a process can use",
+                "--set hardware.memory.usable=79GiB",
+            )
+        answer.warn(f"{hardware.name}: usable bytes are unknown, so nothing is said of fitting")
+    if query.require_fit and not fits:
+        answer.status = ExitStatus.CHECK_FAILED
+    return answer
+
+
+def micro_batches_of(layout: Layout, answer: Answer) -> int:
+    """Return the micro-batches of a replica: of the layout's step, or enough to fill the pipeline.
+
+    Raises
+    ------
+    UsageError
+        If the schedule keeps all of them, and their number is not known.
+    """
+    if layout.global_batch is not None:
+        return layout.global_batch // (layout.dp * layout.micro_batch)
+    if layout.schedule == "gpipe":
+        raise UsageError(
+            "GPipe keeps every micro-batch of a step, and the layout has no global_batch",
+            "give --global-batch, in sequences",
+        )
+    answer.assumptions.append(
+        f"a step has at least {2 * layout.pp} micro-batches, which fill the pipeline: no "
+        "--global-batch is given"
+    )
+    return 2 * layout.pp
+
+
+def _remarks(answer: Answer, model: Model, layout: Layout, *, with_mtp: bool) -> None:
+    """Tell what the numbers take for granted."""
+    if model.mtp is not None and not with_mtp:
+        answer.notes.append("MTP modules are left out: --with-mtp counts them")
+    for group in dict.fromkeys(model.groups):
+        attend = group.attention
+        if isinstance(attend, GQA) and attend.num_key_value_heads < layout.tp:
+            each = layout.tp // attend.num_key_value_heads
+            answer.notes.append(
+                f"{attend.num_key_value_heads} key-value heads over tp {layout.tp}: each stands on "
+                f"{each} GPUs"
+            )
+    if layout.pp > 1 and "layer_split" not in layout.provenance:
+        answer.assumptions.append(f"layers are split over the stages: {layout.layer_split}")
+    if layout.schedule == "dualpipe":
+        answer.notes.append(
+            "DualPipe: rank r holds the stages r and pp-1-r, each once; embedding and head share a "
+            "rank"
+        )

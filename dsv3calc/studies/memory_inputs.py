@@ -1,0 +1,195 @@
+"""What a query about memory trains or serves with: presets, options put into them, conventions."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dsv3calc.accounting.activation_tensors import MODULES, NAMES
+from dsv3calc.accounting.exchange import Exchange
+from dsv3calc.accounting.memory import Training
+from dsv3calc.accounting.memory_conventions import LIBRARIES, Library
+from dsv3calc.accounting.model_states import COMPUTE_COPIES
+from dsv3calc.accounting.sharding import Rules
+from dsv3calc.accounting.transfer_formats import FORMATS
+from dsv3calc.diagnostics import quote, suggest
+from dsv3calc.errors import UsageError
+from dsv3calc.overrides import Override
+from dsv3calc.studies.exchanges import (
+    LARGEST_IMBALANCE,
+    cite_formats,
+    dispatch_format,
+    format_of,
+    number,
+    one_of,
+)
+
+if TYPE_CHECKING:
+    from dsv3calc.presets import Preset
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.memory import Recipe, Recompute, Runtime
+    from dsv3calc.schema.model import Model
+    from dsv3calc.schema.precision import Precision
+    from dsv3calc.studies.answer import Answer
+    from dsv3calc.studies.designs import Desk
+    from dsv3calc.studies.queries_memory import MemoryQuery
+
+DEFAULT_RUNTIME = "pytorch"
+_KERNELS = ("flash", "unfused")
+_ORDERS = ("before", "after")
+_FORMAT_KEYS = ("default", "linear_input", *NAMES)
+
+
+def library_of(query: MemoryQuery) -> Library | None:
+    """Return the library or paper whose way of counting a query asks for.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name, or an option contradicts what it fixes.
+    """
+    if query.library is None:
+        return None
+    name = one_of("--as", query.library, LIBRARIES, "")
+    library = LIBRARIES[name]
+    clash = [
+        option
+        for option in library.fixes
+        if getattr(query, option) not in (None, False, library.fixes[option])
+    ]
+    if clash:
+        fixed = ", ".join(f"{option}={library.fixes[option]}" for option in clash)
+        options = ", ".join(f"--{option.replace('_', '-')}" for option in clash)
+        raise UsageError(
+            f"--as {name} fixes {fixed}; it cannot go with {options}",
+            f"leave out --as {name} to choose each convention yourself",
+        )
+    return library
+
+
+def _edits(kind: str, values: dict[str, Any]) -> tuple[Override, ...]:
+    """Return the options that were given as edits of a preset."""
+    return tuple(
+        Override(kind, name, str(value), f"{kind}.{name}={value}")
+        for name, value in values.items()
+        if value is not None
+    )
+
+
+def recompute_of(query: MemoryQuery, desk: Desk, layout: Layout) -> Preset[Recompute]:
+    """Return the policy of a query: a preset by name, or modules separated by commas.
+
+    Raises
+    ------
+    UsageError
+        If it names neither, or the preset names activations or formats that do not exist.
+    """
+    wanted = query.recompute or layout.recompute
+    edits = _edits(
+        "recompute",
+        {
+            "attention_kernel": query.attention_kernel
+            and one_of("--attention-kernel", query.attention_kernel, _KERNELS, ""),
+            "routing_weights": query.routing_weights
+            and one_of("--routing-weights", query.routing_weights, _ORDERS, ""),
+            "dropout": "true" if query.dropout else None,
+        },
+    )
+    modules = [part.strip() for part in wanted.split(",")]
+    if len(modules) > 1 or (modules[0] in MODULES and modules[0] != "full"):
+        for module in modules:
+            if module not in MODULES or module == "full":
+                close = suggest(module, MODULES)
+                raise UsageError(
+                    f"--recompute {quote(wanted)}: there is no module {quote(module)}",
+                    f"did you mean '{close}'?"
+                    if close and close != "full"
+                    else f"modules: {', '.join(name for name in MODULES if name != 'full')}",
+                )
+        listed = Override("recompute", "modules", f"[{', '.join(modules)}]", f"modules={wanted}")
+        return desk.recompute("none", (*edits, listed))
+    found = desk.recompute(wanted, edits)
+    for place, name, known in (
+        *(("keep", name, NAMES) for name in found.value.keep),
+        *(("formats", name, _FORMAT_KEYS) for name in found.value.formats),
+        *((f"formats.{key}", name, FORMATS) for key, name in found.value.formats.items()),
+    ):
+        if name not in known:
+            close = suggest(name, known)
+            raise UsageError(
+                f"the recompute preset {found.name}: {place} names {quote(name)}, which is unknown",
+                f"did you mean '{close}'?" if close else f"choose among {', '.join(known)}",
+            )
+    return found
+
+
+class Inputs:
+    """The presets of one query, loaded and cited."""
+
+    __slots__ = ("library", "precision", "recipe", "recompute", "runtime", "training")
+
+    def __init__(
+        self,
+        query: MemoryQuery,
+        desk: Desk,
+        answer: Answer,
+        model: Preset[Model],
+        layout: Layout,
+    ) -> None:
+        self.library = library_of(query)
+        if self.library is not None:
+            query = msgspec.structs.replace(query, **self.library.fixes)
+        self.precision: Preset[Precision] = desk.precision(query.precision, model)
+        copy = query.compute_copy and one_of(
+            "--compute-copy", query.compute_copy, COMPUTE_COPIES, ""
+        )
+        self.recipe: Preset[Recipe] = desk.recipe(
+            query.recipe or self.precision.value.recipe, _edits("recipe", {"compute_copy": copy})
+        )
+        self.recompute = recompute_of(query, desk, layout)
+        self.runtime: Preset[Runtime] = desk.runtime(query.runtime or DEFAULT_RUNTIME)
+        answer.cite(self.precision, used=("weights", "activations", "formats"))
+        answer.cite(self.recipe, self.recompute)
+        answer.cite(
+            self.runtime,
+            used=("driver_context", "workspace", "communication", "bucket", "fragmentation"),
+        )
+        imbalance = number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE)
+        dispatch = dispatch_format(self.precision)
+        exchange = Exchange(
+            dispatch=format_of("--dispatch", query.dispatch, dispatch),
+            combine=format_of("--combine", query.combine, FORMATS["bf16"]),
+        )
+        cite_formats(answer, exchange.dispatch, exchange.combine)
+        cite_formats(answer, *(FORMATS[name] for name in self.recompute.value.formats.values()))
+        rules = self.library.rules if self.library is not None else None
+        if query.padded:
+            rules = msgspec.structs.replace(rules or Rules(), padded=True)
+        self.training = Training(
+            self.precision.value,
+            self.recipe.value,
+            self.recompute.value,
+            self.runtime.value,
+            exchange=exchange,
+            rules=rules,
+            imbalance=imbalance,
+        )
+        answer.query |= {
+            "precision": self.precision.name,
+            "recipe": self.recipe.name,
+            "recompute": query.recompute or layout.recompute,
+            "runtime": self.runtime.name,
+            "imbalance": imbalance,
+        }
+        self._tell(answer, imbalance)
+
+    def _tell(self, answer: Answer, imbalance: float) -> None:
+        answer.notes.append(
+            f"weights for the forward pass: {COMPUTE_COPIES[self.recipe.value.compute_copy]}"
+        )
+        answer.assumptions.append(
+            f"the fullest GPU's experts receive {imbalance:g} times the mean number of rows "
+            "(--imbalance)"
+        )

@@ -1,0 +1,168 @@
+"""Answer ``memory --serve``: weights, buffers and cache of a GPU, and how many sequences fit."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.conventions import choose_conventions
+from dsv3calc.accounting.exchange import Exchange
+from dsv3calc.accounting.serving import LOW_LATENCY, Server, Serving, serving_lines
+from dsv3calc.accounting.transfer_formats import FORMATS
+from dsv3calc.errors import UsageError
+from dsv3calc.exit_status import ExitStatus
+from dsv3calc.ledger import Ledger
+from dsv3calc.quantity import decimal_ratio
+from dsv3calc.schema.model import MLA
+from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.designs import (
+    Desk,
+    check_kv_format,
+    positive,
+    warn_context,
+    warn_inapplicable,
+)
+from dsv3calc.studies.exchanges import asked, cite_formats, dispatch_format, format_of, number
+from dsv3calc.studies.layouts import (
+    DEGREES,
+    check_grouping,
+    expert_problems,
+    layout_of,
+    refuse,
+    stage_problems,
+)
+from dsv3calc.studies.memory_inputs import DEFAULT_RUNTIME
+
+if TYPE_CHECKING:
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.model import Model
+    from dsv3calc.studies.queries_memory import MemoryQuery
+
+DEFAULT_CONTEXT = 4096
+_MILLION = 10**6
+
+
+_USED = (
+    *DEGREES, "sequence_parallel", "redundant_experts", "shared_experts", "vocabulary_parallel",
+    "layer_split",
+)  # fmt: skip
+"""Fields of a layout that serving depends on."""
+
+
+def answer_serving(query: MemoryQuery) -> Answer:
+    """Count the memory of a GPU that serves a model.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query or a preset is wrong.
+    """
+    context = positive("--context", query.context, DEFAULT_CONTEXT)
+    batch = positive("--batch", query.batch, 1)
+    tokens = positive("--tokens", query.tokens, batch)
+    answer = Answer("memory", asked(query), "serving")
+    answer.notes += query.notes
+    desk = Desk(query)
+    model = desk.model(query.model)
+    hardware = desk.hardware(query.hardware)
+    layout = layout_of(query, desk, answer, used=_USED)
+    check_grouping(model.value, layout, None)
+    refuse(
+        [
+            *expert_problems(model.value, layout),
+            *stage_problems(model.value, layout, layout.pp),
+        ]
+    )
+    precision = desk.precision(query.precision, model)
+    kv_format = desk.kv_format(query.kv_dtype)
+    runtime = desk.runtime(query.runtime or DEFAULT_RUNTIME)
+    answer.cite(model)
+    answer.cite(hardware, used=("memory",))
+    answer.cite(precision, used=("weights", "activations", "formats"))
+    answer.cite(kv_format)
+    answer.cite(
+        runtime,
+        used=("driver_context", "workspace", "communication", "memory_fraction", "page_size"),
+    )
+    conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})
+    check_kv_format(model.name, model.value, kv_format, conventions)
+    fraction = number(
+        "--memory-fraction", query.memory_fraction, runtime.value.memory_fraction, most=1
+    )
+    page_size = positive("--page-size", query.page_size, runtime.value.page_size)
+    exchange = Exchange(
+        dispatch=format_of("--dispatch", query.dispatch, dispatch_format(precision)),
+        combine=format_of("--combine", query.combine, FORMATS["bf16"]),
+    )
+    if query.low_latency:
+        cite_formats(answer, LOW_LATENCY)
+    else:
+        cite_formats(answer, exchange.dispatch, exchange.combine)
+    desk.check_overrides()
+    if hardware.value.memory.usable is None:
+        raise UsageError(
+            f"{hardware.name} does not say how many bytes a process can use",
+            "--set hardware.memory.usable=79GiB",
+        )
+    warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
+    warn_context(answer, model.name, model.value, context)
+    numerator, denominator = decimal_ratio(fraction)
+    server = Server(
+        model.value,
+        layout,
+        hardware.value,
+        Serving(
+            precision=precision.value,
+            kv_format=kv_format.value,
+            runtime=runtime.value,
+            conventions=conventions,
+            exchange=exchange,
+            context=context,
+            batch=batch,
+            tokens=tokens,
+            memory_share=numerator * _MILLION // denominator,
+            page_size=page_size,
+            absorbed=query.absorbed,
+            low_latency=query.low_latency,
+            mtp=query.with_mtp,
+        ),
+    )
+    lines = serving_lines(server, layout.pp)
+    answer.query |= {
+        "context": context,
+        "batch": batch,
+        "tokens": tokens,
+        "precision": precision.name,
+        "kv_dtype": kv_format.name,
+        "memory_fraction": fraction,
+        "page_size": page_size,
+    }
+    _remarks(answer, model.value, layout, query)
+    ledger = Ledger(model.value.title, lines)
+    answer.columns.append(Column(model.name, model.value.title, ledger))
+    if query.require_fit and not ledger["serving.fits"]:
+        answer.status = ExitStatus.CHECK_FAILED
+    return answer
+
+
+def _remarks(answer: Answer, model: Model, layout: Layout, query: MemoryQuery) -> None:
+    """Tell what the numbers take for granted."""
+    latent = any(isinstance(group.attention, MLA) for group in model.groups)
+    if latent and layout.tp > 1:
+        answer.notes.append(
+            f"MLA's latent stands whole on each of the {layout.tp} GPUs of an attention replica: "
+            "they hold the cache of one"
+        )
+    if query.absorbed and not latent:
+        answer.warn(f"--absorbed has no effect: no layer of {model.name} has MLA")
+    if query.low_latency and layout.ep == 1:
+        answer.warn("--low-latency has no effect: experts are not divided over GPUs")
+    if model.mtp is not None and not query.with_mtp:
+        answer.notes.append("MTP modules are left out: --with-mtp counts them")
+    if layout.dp > 1:
+        answer.notes.append(
+            f"attention runs in {layout.dp:,} replicas: batch and cache are those of one"
+        )
+    answer.assumptions.append(
+        "the activations of a pass are those of one layer, none freed within it: an upper bound"
+    )
