@@ -347,7 +347,8 @@ def serving_lines(server: Server, pp: int) -> list[Line]:
     -------
     Lines ``serving.{weights,buffers,kv_pool,kv_bytes_per_token,kv_bytes_per_sequence,kv_bytes,
     total,budget,free}`` [B], ``serving.kv_tokens``, ``serving.longest_context`` (where a longer one
-    takes more) [tokens], ``serving.max_sequences``, ``serving.rank`` and ``serving.fits`` [1].
+    takes more) [tokens], ``serving.max_sequences``, ``serving.rank`` and ``serving.fits`` [1]; and
+    ``serving.rank.N.*``, those of every rank.
     """
     names = [f"serving.rank.{number}" for number in range(pp)]
     numbers = [given(f"{name}.number", rank, "1") for rank, name in enumerate(names)]
@@ -360,6 +361,11 @@ def serving_lines(server: Server, pp: int) -> list[Line]:
         total("serving.rank", [numbers[tightest]], convention="its pool is spent first"),
         *(total(f"serving.{what}", [line]) for what, line in ranks[tightest].items()),
         server.budget(),
+        *(
+            rank[what]
+            for rank in ranks
+            for what in ("weights", "buffers", "kv_pool", "kv_tokens", "max_sequences", "total")
+        ),
     ]
     used = ranks[tightest]["total"]
     lines.append(combined("serving.free", "difference", [server.budget(), used], unit="B"))

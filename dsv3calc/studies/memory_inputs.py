@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.accounting.activation_tensors import MODULES, NAMES
+from dsv3calc.accounting.activation_tensors import BF16, MODULES, NAMES
 from dsv3calc.accounting.exchange import Exchange
 from dsv3calc.accounting.memory import Training
 from dsv3calc.accounting.memory_conventions import LIBRARIES, Library
@@ -110,7 +110,13 @@ def recompute_of(query: MemoryQuery, desk: Desk, layout: Layout) -> Preset[Recom
                 )
         listed = Override("recompute", "modules", f"[{', '.join(modules)}]", f"modules={wanted}")
         return desk.recompute("none", (*edits, listed))
-    found = desk.recompute(wanted, edits)
+    try:
+        found = desk.recompute(wanted, edits)
+    except UsageError as error:
+        close = suggest(wanted, MODULES)
+        if not close or "no recompute preset" not in error.message:
+            raise
+        raise UsageError(error.message, f"did you mean the module '{close}'?") from None
     for place, name, known in (
         *(("keep", name, NAMES) for name in found.value.keep),
         *(("formats", name, _FORMAT_KEYS) for name in found.value.formats),
@@ -189,6 +195,12 @@ class Inputs:
         answer.notes.append(
             f"weights for the forward pass: {COMPUTE_COPIES[self.recipe.value.compute_copy]}"
         )
+        stored = self.precision.value.formats[self.precision.value.activations]
+        if stored.bits < BF16.value and not self.recompute.value.formats:
+            answer.notes.append(
+                f"activations are kept in BF16, though {self.precision.name} computes in "
+                f"{stored.dtype}: --recompute fp8-caches keeps matrices' inputs in FP8"
+            )
         answer.assumptions.append(
             f"the fullest GPU's experts receive {imbalance:g} times the mean number of rows "
             "(--imbalance)"

@@ -1,0 +1,191 @@
+import pytest
+
+from dsv3calc.exit_status import ExitStatus
+
+PARTS = ("weights", "gradients", "optimizer", "activations", "buffers", "total")
+ASK = ("memory", "deepseek-v3", "--hardware", "h800")
+PRETRAIN = (*ASK, "--layout", "v3-pretrain")
+DENSE = ("memory", "llama-3.1-8b", "--hardware", "h100")
+GIB = 2**30
+
+
+def test_pretraining_fits_on_every_rank(program):
+    values = program.json(*PRETRAIN).values
+    assert values["memory.usable"] == 84_943_110_144
+    for rank in range(16):
+        found = [values[f"memory.rank.{rank}.{part}"] for part in PARTS]
+        assert sum(found[:-1]) == found[-1] <= values["memory.usable"]
+    totals = [values[f"memory.rank.{rank}.total"] for rank in range(16)]
+    assert values["memory.worst.total"] == max(totals)
+    worst = values["memory.worst.rank"]
+    assert totals.index(max(totals)) == worst
+    for part in PARTS:
+        assert values[f"memory.worst.{part}"] == values[f"memory.rank.{worst}.{part}"]
+    assert values["memory.fits"] == 1
+    assert values["memory.free"] == values["memory.usable"] - max(totals)
+
+
+def test_the_options_of_the_layout_are_the_layout(program):
+    preset = program.json(*PRETRAIN).values
+    options = (
+        *("--tp", "1", "--pp", "16", "--ep", "64", "--dp", "128", "--zero", "1"),
+        *("--schedule", "dualpipe", "--global-batch", "15360", "--recompute", "v3-recompute"),
+        *("--precision", "fp8-deepseek-v3", "--seq", "4096", "--micro-batch", "1"),
+    )
+    assert program.json(*ASK, *options).values == preset
+
+
+def test_assumptions_name_what_papers_leave_open(program):
+    told = "\n".join(program.json(*PRETRAIN).data["assumptions"])
+    for word in ("layer_split", "mirror_optimizer", "compute_copy", "E5M6", "driver_context",
+                 "communication", "routing_weights", "imbalance"):  # fmt: skip
+        assert word in told
+
+
+def test_a_table_of_ranks(program):
+    out = program.ok(*PRETRAIN).out
+    assert "3-12 *" in out
+    assert "fits                      yes" in out
+    assert all(len(line) <= 80 for line in out.splitlines() if line.startswith(" "))
+
+
+def test_a_rank_in_detail(program):
+    out = program.ok(*PRETRAIN, "--rank", "0").out
+    assert "stage 0 " in out
+    assert "stage 15" in out
+    assert "logits" in out
+    assert "logits" not in program.ok(*PRETRAIN, "--rank", "1").out.partition("buffers")[2]
+
+
+def test_by_tensor_every_tensor_has_count_width_and_divisor(program):
+    out = program.ok(*PRETRAIN, "--by", "tensor", "--rank", "3").out
+    row = next(line for line in out.splitlines() if "routed gate_proj" in line)
+    assert row.split()[2:] == ["3.7581", "B", "64", "2", "112", "MiB", "224", "MiB", "224", "MiB"]
+    assert "groups.0" not in out  # rank 3 has no dense layer
+    assert "recomputed" in out
+    exact = program.ok(*PRETRAIN, "--by", "tensor", "--exact").out
+    assert "117,440,512 B" in exact
+
+
+def test_require_fit_tells_by_the_exit_status(program):
+    assert program(*PRETRAIN, "--require-fit").status == ExitStatus.OK
+    short = program(*PRETRAIN, "--recompute", "none", "--require-fit")
+    assert short.status == ExitStatus.CHECK_FAILED
+    assert "short of" in short.out
+    assert program(*PRETRAIN, "--recompute", "none").status == ExitStatus.OK
+
+
+def test_unknown_usable_bytes_are_not_guessed(program):
+    unknown = ("--set", "hardware.memory.usable=null")
+    found = program.json(*PRETRAIN, *unknown)
+    assert "memory.fits" not in found.values
+    assert any("usable" in text for text in found.data["warnings"])
+    refused = program.refused(ExitStatus.USAGE, *PRETRAIN, *unknown, "--require-fit")
+    assert "usable=79GiB" in refused.err
+
+
+def test_megatron_prints_its_figures_beside_ours(program):
+    values = program.json(*PRETRAIN, "--as", "megatron").values
+    # run with sequence parallelism and selective recomputation: 18237.58 + 48760.50 "MB"
+    states = sum(values[f"megatron.{part}"] for part in ("weights", "gradients", "optimizer"))
+    assert states == 19_123_486_218
+    assert values["megatron.activations"] == 51_129_090_048
+    assert values["megatron.total"] == 70_252_576_266
+    for part in PARTS:
+        theirs = values.get(f"megatron.{part}", 0)
+        difference = values[f"megatron.difference.{part}"]
+        assert values[f"memory.worst.{part}"] - theirs == difference
+    out = program.ok(*PRETRAIN, "--as", "megatron").out
+    assert "65.43 GiB" in out
+
+
+def test_megatron_with_mtp(program):
+    values = program.json(*PRETRAIN, "--as", "megatron", "--with-mtp").values
+    assert values["megatron.total"] / GIB == pytest.approx(68.7189, abs=5e-5)
+
+
+def test_a_paper_fixes_its_own_conventions(program):
+    asked = ("--as", "mem-2502.07846", "--tp", "2", "--pp", "16", "--ep", "8", "--dp", "32")
+    refused = program.refused(ExitStatus.USAGE, *ASK, *asked, "--recipe", "megatron-bf16")
+    assert "recipe=bf16-moments" in refused.err
+    same = program.json(*ASK, *asked, "--recipe", "bf16-moments")
+    assert same.values == program.json(*ASK, *asked).values
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "--layout"),
+        (["--ep", "48"], "--ep 16, or --redundant-experts 32"),
+        (["--ep", "64", "--pp", "70"], "take --pp 61 or fewer"),
+        (["--tp", "3"], "--tp 2 or 4"),
+        (["--ep", "8", "--etp", "3", "--tp", "3"], "--etp 2 or 4"),
+        (["--layout", "v3-pretrain", "--pp", "15"], "DualPipe pairs stages"),
+        (["--layout", "v3-pretrain", "--global-batch", "1920"], "take 32 or more"),
+        (["--layout", "v3-pretrain", "--global-batch", "4224"], "take 32 or 34"),
+        (["--layout", "v3-pretrain", "--layer-split", "4,4"], "16 virtual stages"),
+        (["--layout", "v3-pretrain", "--layer-split", "4*16"], "64 layers, and deepseek-v3 has 61"),
+        (["--layout", "v3-pretrain", "--layer-split", "many"], "4*15,1"),
+        (["--layout", "v3-pretrain", "--schedule", "1f1b", "--mirror-optimizer"], "only DualPipe"),
+        (["--layout", "v3-pretrain", "--schedule", "1f1b2"], "did you mean '1f1b'"),
+        (["--layout", "v3-pretrain", "--schedule", "interleaved"], "virtual_pipeline"),
+        (["--layout", "v3-pretrain", "--virtual-pipeline", "2"], "only interleaved takes it"),
+        (["--pp", "4", "--schedule", "gpipe"], "--global-batch"),
+        (["--layout", "v3-pretrain", "--recompute", "layrnorm"], "the module 'layernorm'"),
+        (["--layout", "v3-pretrain", "--recompute", "layernorm,full"], "there is no module 'full'"),
+        (["--layout", "v3-pretrain", "--recompute", "nothing"], "presets list recompute"),
+        (["--layout", "v3-pretrain", "--compute-copy", "fp8"], "bf16-and-stored"),
+        (["--layout", "v3-pretrain", "--attention-kernel", "flahs"], "did you mean 'flash'"),
+        (["--layout", "v3-pretrain", "--routing-weights", "never"], "before, after"),
+        (["--layout", "v3-pretrain", "--rank", "16"], "from 0 to 15"),
+        (["--layout", "v3-pretrain", "--by", "layer"], "class, tensor"),
+        (["--layout", "v3-pretrain", "--imbalance", "0.5"], "from 1 to"),
+        (["--layout", "v3-pretrain", "--zero", "4"], "from 0 to 3"),
+        (["--layout", "v3-pretrain", "--as", "megatrn"], "did you mean 'megatron'"),
+        (["--layout", "v3-pretrain", "--context", "9"], "only with --serve"),
+        (["--layout", "v3-pretrain", "--serve", "--zero", "1"], "not with --serve"),
+        (["--layout", "v3-pretrain", "--seq", "4097", "--cp", "2"], "4,098 tokens would divide"),
+        (["--layout", "v3-pretrain", "--set", "recompute.formats.q=fp8"], "'q', which is unknown"),
+        (["--layout", "v3-pretrain", "--set", "recompute.formats.queries=f8"], "mean 'fp8'"),
+        (["--layout", "v3-pretrain", "--set", "layout.head_stage=16"], "head_stage 16 of 16"),
+        (["--layout", "v3-pretrain", "--set", "network.planes=2"], "uses no network"),
+    ],
+)
+def test_wrong_options(program, arguments, words):
+    found = program(*ASK, *arguments)
+    assert found.status in (ExitStatus.USAGE, ExitStatus.INVALID_INPUT)
+    assert words in found.err
+    assert "Traceback" not in found.err
+
+
+def test_all_that_does_not_divide_is_told_at_once(program):
+    err = program.refused(ExitStatus.USAGE, *ASK, "--tp", "3", "--pp", "70", "--ep", "3").err
+    assert "70 pipeline stages" in err
+    assert "128 attention heads" in err
+
+
+def test_replicated_key_value_heads_are_said(program):
+    found = program.json("memory", "llama-3.1-70b", "--hardware", "h100", "--tp", "16")
+    assert "8 key-value heads over tp 16: each stands on 2 GPUs" in found.data["notes"]
+
+
+def test_fewest_gpus(program):
+    values = program.json(*PRETRAIN, "--fewest-gpus").values
+    assert values["memory.fewest_gpus"] == 16 * values["memory.fewest_gpus.dp"]
+    assert values["memory.fewest_gpus.total"] <= values["memory.usable"]
+    dp = values["memory.fewest_gpus.dp"]
+    less = program.json(*PRETRAIN, "--dp", str(dp), "--set", "layout.global_batch=null").values
+    assert less["memory.worst.total"] == values["memory.fewest_gpus.total"]
+    assert "fewest GPUs" in program.ok(*PRETRAIN, "--fewest-gpus").out
+
+
+def test_fewest_gpus_where_none_are_enough(program):
+    tiny = ("--set", "hardware.memory.usable=2GiB")
+    found = program(*DENSE, "--tp", "1", *tiny, "--fewest-gpus")
+    assert found.status == ExitStatus.INFEASIBLE
+    assert "fits on no layout" in found.err
+
+
+def test_csv_and_markdown(program):
+    assert "memory.worst.total,B," in program.ok(*PRETRAIN, "--format", "csv").out
+    assert "| rank, GiB" in program.ok(*PRETRAIN, "--format", "markdown").out

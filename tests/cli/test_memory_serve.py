@@ -1,0 +1,144 @@
+import pytest
+
+from dsv3calc.exit_status import ExitStatus
+
+GIB = 2**30
+V3 = ("memory", "deepseek-v3", "--serve", "--hardware", "h800")
+DECODE = (*V3, "--layout", "day6-decode-ep144", "--context", "4989", "--batch", "88")
+
+
+def test_the_decode_unit_of_day_6(program):
+    values = program.json(*DECODE).values
+    # 2 slots and a shared expert in 58 layers, everything else whole: arithmetic by hand
+    attention = 61 * 187_105_280 + 3 * 396_361_728 + 58 * 3 * 44_040_192
+    blocks = 61 * (88 * 8 + 192 * 12 + 56 * 5)  # not every matrix divides into 128 x 128
+    assert attention < values["serving.weights"] - 2 * 2 * 926_679_040 < attention * 1.02 + blocks
+    assert values["serving.weights"] / GIB == pytest.approx(22.52, abs=0.02)
+    assert values["serving.kv_bytes_per_token"] == 70_272
+    assert values["serving.kv_bytes_per_sequence"] == 70_272 * 4992  # pages of 64 tokens
+    assert values["serving.kv_bytes"] == 88 * values["serving.kv_bytes_per_sequence"]
+    assert values["serving.fits"] == 1
+
+
+@pytest.mark.parametrize(("ep", "gib"), [("64", 27.28), ("8", 93.89)])
+def test_weights_of_other_expert_groups(program, ep, gib):
+    ask = ("memory", "deepseek-v3", "--serve", "--hardware", "h200")
+    values = program.json(*ask, "--ep", ep, "--dp", ep).values
+    assert values["serving.weights"] / GIB == pytest.approx(gib, abs=0.04)
+
+
+def test_one_expert_of_any_kind_on_each_gpu_of_the_reports_decode_unit(program):
+    found = program.json(*V3, "--layout", "v3-decode-ep320")
+    parts = {
+        name: value
+        for name, value in found.values.items()
+        if name.startswith("serving.layer.groups.1.weights.routed_experts.")
+        and name.endswith("_proj")
+    }
+    assert list(parts.values()) == [2048 * 7168] * 3  # FP8: a byte each
+    assert not any(".shared_experts." in name for name in found.values)
+    assert any("stands whole on each of the 4 GPUs" in note for note in found.data["notes"])
+
+
+def test_nine_slots_on_each_gpu_of_the_prefill_units(program):
+    for layout in ("v3-prefill-ep32", "day6-prefill-ep32"):
+        values = program.json(*V3, "--layout", layout).values
+        name = "serving.layer.groups.1.weights.routed_experts.gate_proj"
+        assert values[name] == 9 * 2048 * 7168
+
+
+def test_the_latent_is_replicated_and_heads_are_divided(program):
+    latent = [
+        program.json(*V3, "--tp", tp, "--ep", tp).values["serving.kv_bytes_per_token"]
+        for tp in ("1", "4")
+    ]
+    assert latent == [70_272, 70_272]
+    grouped = [
+        program.json(
+            "memory", "llama-3.1-405b", "--serve", "--hardware", "h200", "--tp", tp
+        ).values["serving.kv_bytes_per_token"]
+        for tp in ("1", "8", "16")
+    ]
+    assert grouped == [516_096, 516_096 / 8, 516_096 / 8]  # 8 heads: 16 GPUs share each in pairs
+
+
+def test_pool_sequences_and_longest_context_agree(program):
+    values = program.json(*DECODE).values
+    pool = values["serving.kv_pool"]
+    assert pool == values["serving.budget"] - values["serving.weights"] - values["serving.buffers"]
+    assert values["serving.kv_tokens"] == pool // (70_272 * 64) * 64
+    most = values["serving.max_sequences"]
+    one = values["serving.kv_bytes_per_sequence"]
+    assert most * one <= pool < (most + 1) * one
+    longest = values["serving.longest_context"]
+    more = ("--layout", "day6-decode-ep144", "--batch", "88", "--context")
+    assert program.json(*V3, *more, str(longest)).values["serving.fits"] == 1
+    assert program.json(*V3, *more, str(longest + 1)).values["serving.fits"] == 0
+
+
+def test_low_latency_buffers_are_deepeps(program):
+    ask = (*V3, "--layout", "day6-decode-ep144", "--tokens", "128", "--low-latency")
+    values = program.json(*ask).values
+    # 288 slots, 128 tokens, 14,336 + 224 bytes: 2,146,961,792 less counters and alignment
+    assert values["serving.exchange"] == 4 * 288 * 128 * 14_560 == 2_146_959_360
+
+
+def test_absorbed_weights_and_mtp_add_what_they_are(program):
+    base = program.json(*DECODE).values["serving.weights"]
+    absorbed = program.json(*DECODE, "--absorbed").values["serving.weights"]
+    assert absorbed - base == 61 * 32 * 2**20
+    mtp = program.json(*DECODE, "--with-mtp")
+    assert mtp.values["serving.kv_bytes_per_token"] == 71_424
+    assert mtp.values["serving.weights"] > base
+
+
+def test_pipeline_ranks_are_held_against_their_own_pools(program):
+    ask = ("memory", "llama-3.1-405b", "--serve", "--hardware", "h800", "--tp", "8", "--pp", "2")
+    values = program.json(*ask).values
+    for what in ("max_sequences", "kv_tokens"):
+        ranks = [values[f"serving.rank.{rank}.{what}"] for rank in range(2)]
+        assert values[f"serving.{what}"] == min(ranks)
+
+
+def test_a_model_that_does_not_fit(program):
+    ask = ("memory", "deepseek-v3", "--serve", "--tp", "1", "--hardware", "h800")
+    found = program(*ask, "--require-fit")
+    assert found.status == ExitStatus.CHECK_FAILED
+    assert "short of" in found.out
+    values = program.json(*ask).values
+    assert values["serving.kv_pool"] == values["serving.max_sequences"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--memory-fraction", "1.5"], "from 0 to 1"),
+        (["--page-size", "0"], "--page-size"),
+        (["--context", "0"], "--context"),
+        (["--kv-dtype", "fp9"], "did you mean 'fp8'"),
+        (["--ep", "48", "--dp", "48"], "do not divide among ep 48"),
+        (["--tp", "3"], "--tp 2 or 4"),
+        (["--set", "hardware.memory.usable=null"], "usable=79GiB"),
+        (["--rank", "1"], "not with --serve"),
+    ],
+)
+def test_wrong_options(program, arguments, words):
+    found = program(*V3, "--dp", "8", *arguments)
+    assert found.status in (ExitStatus.USAGE, ExitStatus.INVALID_INPUT)
+    assert words in found.err
+
+
+def test_options_without_effect_are_told(program):
+    ask = ("memory", "llama-3.1-8b", "--serve", "--hardware", "h800", "--tp", "1")
+    warnings = program.json(*ask, "--absorbed", "--low-latency", "--with-mtp").data["warnings"]
+    for option in ("--absorbed", "--low-latency", "--with-mtp"):
+        assert any(f"{option} has no effect" in text for text in warnings)
+
+
+def test_windows_keep_less_than_every_token(program):
+    ask = ("memory", "gemma-3-27b", "--serve", "--hardware", "h100", "--tp", "2")
+    short, long = (
+        program.json(*ask, "--context", context).values["serving.kv_bytes_per_sequence"]
+        for context in ("1024", "65536")
+    )
+    assert long < 64 * short
