@@ -13,7 +13,7 @@ from dsv3calc.accounting.architecture import ONE
 from dsv3calc.accounting.exchange import copy_bytes
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.formulas import collectives, memory
-from dsv3calc.ledger import Line, combined, computed, field, given
+from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.schema.model import MoE
 
 if TYPE_CHECKING:
@@ -27,8 +27,39 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import Model
 
 _OVERLAPPED = ("dualpipe", "dualpipev")
-_GATHERED, _REDUCED_AT_ONCE = 3, 2
+GATHERED, _REDUCED_AT_ONCE = 3, 2
 """ZeRO stages from which weights are gathered, and gradients reduced, while a layer runs."""
+
+
+class Gathered:
+    """What ZeRO-3 gathers whole while it is used: of one layer of each group, and of the ends."""
+
+    __slots__ = ("ends", "layers")
+
+    def __init__(self, layers: Sequence[Line], ends: Sequence[Line]) -> None:
+        self.layers = list(layers)
+        self.ends = list(ends)
+
+    def of_rank(self, name: str, counts: Sequence[Line]) -> Line:
+        """Give the bytes of what is at work, and of the next layer on its way.
+
+        ``counts`` says how many of each of the ends a rank has.
+
+        Returns
+        -------
+        Line ``NAME.gathered_weights`` [B].
+        """
+        layer = combined("memory.buffers.largest_layer", "maximum", self.layers)
+        ends = [
+            combined(f"{name}.gathered.{number}", "product", pair, unit="B")
+            for number, pair in enumerate(zip(counts, self.ends, strict=True))
+        ]
+        at_work = combined(f"{name}.gathered.at_work", "maximum", [layer, *ends])
+        return total(
+            f"{name}.gathered_weights",
+            [at_work, layer],
+            convention="the largest of layer, embedding and head, and the next layer",
+        )
 
 
 class Buffers:
@@ -41,20 +72,20 @@ class Buffers:
         activations: Activations,
         views: Sequence[GroupView],
         kept: Sequence[Kept],
-        gathered: Sequence[Line],
+        gathered: Gathered | None,
         exchange: Exchange,
         recipe: Recipe,
         runtime: Runtime,
     ) -> None:
         """Make the lines.
 
-        ``views`` and ``kept`` are the model's layer groups, ``gathered`` the bytes of one layer of
-        each that is gathered whole under ZeRO-3.
+        ``views`` and ``kept`` are the model's layer groups, ``gathered`` what ZeRO-3 gathers.
         """
         self.layout = layout
         self.activations = activations
         self.runtime = runtime
         self.views = views
+        self.gathered = gathered
         both = layout.schedule in _OVERLAPPED
         self._at_once = given(
             "memory.buffers.at_once", 2 if both else 1, "1", f"passes at once: {layout.schedule}"
@@ -85,7 +116,7 @@ class Buffers:
                 [each.recomputed for each in kept],
                 convention="what one layer recomputes while its backward pass runs",
             ),
-            *self._gathered(gathered),
+            *self._context(kept),
             *self._bucket(recipe),
             *(
                 combined(f"memory.buffers.{name}", "sum", [field(("runtime", runtime), name, "B")])
@@ -129,12 +160,34 @@ class Buffers:
         )
         return combined("memory.buffers.pipeline", "product", (payload, several, four), unit="B")
 
-    def _gathered(self, layers: Sequence[Line]) -> list[Line]:
-        if self.layout.zero < _GATHERED:
+    def _context(self, kept: Sequence[Kept]) -> list[Line]:
+        """Give the keys and values of other GPUs of a sequence, while attention reads them."""
+        method = self.layout.context_parallel_method
+        if method == "all-to-all":
             return []
-        largest = combined("memory.buffers.largest_layer", "maximum", layers)
-        two = given("memory.buffers.layers_gathered", 2, "1", "one at work, the next on its way")
-        return [combined("memory.buffers.gathered_weights", "product", (largest, two), unit="B")]
+        cp = degree(self.layout, "cp")
+        others = combined("memory.buffers.other_parts", "difference", (cp, ONE))
+        several = computed("memory.buffers.is_divided", memory.any_of, amount_here=others)
+        own = [
+            total(
+                f"memory.buffers.context.{view.prefix}",
+                [
+                    line
+                    for line in (*each.kept.published(), *each.recomputed.published())
+                    if line.name.endswith((".keys", ".values"))
+                ],
+                unit="B",
+            )
+            for view, each in zip(self.views, kept, strict=True)
+        ]
+        largest = combined("memory.buffers.context.largest", "maximum", own)
+        parts = [largest, several]
+        if method == "ring":
+            parts.append(given("memory.buffers.blocks", 2, "1", "one at work, the next on its way"))
+        else:
+            parts.append(cp)
+        words = f"keys and values of other GPUs of a sequence, {method}"
+        return [combined("memory.buffers.context", "product", parts, unit="B", convention=words)]
 
     def _bucket(self, recipe: Recipe) -> list[Line]:
         if self.layout.zero < _REDUCED_AT_ONCE:
@@ -150,11 +203,19 @@ class Buffers:
             )
         ]
 
-    def of_rank(self, name: str, layers: Sequence[Line], heads: Line, activations: Line) -> Line:
+    def of_rank(
+        self,
+        name: str,
+        layers: Sequence[Line],
+        heads: Line,
+        activations: Line,
+        ends: Sequence[Line],
+    ) -> Line:
         """Give the buffers of one pipeline rank.
 
         ``layers`` counts its layers of each group, ``heads`` the micro-batches whose logits are
-        alive at the peak, and ``activations`` are its own.
+        alive at the peak, ``activations`` are its own, and ``ends`` counts its embeddings and heads
+        in the order of :attr:`Gathered.ends`.
 
         Returns
         -------
@@ -169,6 +230,8 @@ class Buffers:
         if len(own) > 1:
             own = [combined(f"{name}.exchange", "maximum", own)]
         own.append(combined(f"{name}.logits", "product", (heads, self.logits), unit="B"))
+        if self.gathered is not None:
+            own.append(self.gathered.of_rank(name, ends))
         if self.runtime.fragmentation:
             share = field(("runtime", self.runtime), "fragmentation", "ratio")
             own.append(combined(f"{name}.fragmentation", "product", (activations, share), unit="B"))

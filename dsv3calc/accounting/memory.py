@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from dsv3calc.accounting.activations import Activations, Kept
-from dsv3calc.accounting.architecture import Tensor, architecture_of
-from dsv3calc.accounting.buffers import Buffers
+from dsv3calc.accounting.architecture import GroupView, Tensor, architecture_of
+from dsv3calc.accounting.buffers import GATHERED, Buffers, Gathered
 from dsv3calc.accounting.exchange import Exchange
 from dsv3calc.accounting.model_states import States, layer_tensors
 from dsv3calc.accounting.rank_order import degree
@@ -126,42 +128,64 @@ class Footprint:
             imbalance=training.imbalance,
             waiting=layout.schedule in _SPLIT_BACKWARD,
         )
-        self.states = []
-        self.kept = []
-        for view in self.views:
-            prefix = f"memory.layer.{view.prefix}"
-            tensors = [*layer_tensors(view, layout, training.rules)]
-            kept = self.activations.of_layer(prefix, view)
-            if view is arch.mtp:
-                tensors += arch.mtp_tensors
-                kept = _added(prefix, kept, self.activations.of_mtp("memory.mtp"))
-            self.states.append(states.of(prefix, tensors, view))
-            self.kept.append(kept)
+        self.states = [
+            states.of(f"memory.layer.{view.prefix}", self._tensors(view, training.rules), view)
+            for view in self.views
+        ]
+        self.kept = [self._kept(view) for view in self.views]
         self.head_kept = self.activations.of_head("memory.head")
-        outer = {tensor.name: tensor for tensor in arch.outer}
-        if training.rules.padded and layout.vocabulary_parallel:
-            for name in ("embedding", "head"):
-                outer[name] = _padded(outer[name], layout)
-        self.embedding = states.of("memory.embedding", [outer.pop("embedding")], None)
-        if model.tie_word_embeddings:
-            del outer["head"]
-        self.head = states.of(
-            "memory.head", [tensor for name, tensor in outer.items() if name == "head"], None
-        )
-        self.after = states.of(
-            "memory.after", [tensor for name, tensor in outer.items() if name != "head"], None
-        )
+        embedding, head, after = self._outer(training.rules)
+        self.embedding = states.of("memory.embedding", embedding, None)
+        self.head = states.of("memory.head", head, None)
+        self.after = states.of("memory.after", after, None)
         self.buffers = Buffers(
             model,
             layout,
             self.activations,
             self.views,
             self.kept,
-            [each["weights"] for each in self.states],
+            self._gathered(training) if layout.zero == GATHERED else None,
             training.exchange,
             training.recipe,
             training.runtime,
         )
+
+    def _tensors(self, view: GroupView, rules: Rules) -> list[Tensor]:
+        """List the tensors of one layer of a group, those beside MTP's layer among them."""
+        arch = architecture_of(self.model)
+        more = arch.mtp_tensors if view is arch.mtp else ()
+        return [*layer_tensors(view, self.layout, rules), *more]
+
+    def _kept(self, view: GroupView) -> Kept:
+        prefix = f"memory.layer.{view.prefix}"
+        kept = self.activations.of_layer(prefix, view)
+        if view is not architecture_of(self.model).mtp:
+            return kept
+        return _added(prefix, kept, self.activations.of_mtp("memory.mtp"))
+
+    def _outer(self, rules: Rules) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """List the embedding, the head unless it is the embedding, and what stands with it."""
+        embedding, head, *after = architecture_of(self.model).outer
+        if rules.padded and self.layout.vocabulary_parallel:
+            embedding, head = _padded(embedding, self.layout), _padded(head, self.layout)
+        return [embedding], [] if self.model.tie_word_embeddings else [head], after
+
+    def _gathered(self, training: Training) -> Gathered:
+        """Give what ZeRO-3 gathers: the weights of layers and ends as no replica shares them."""
+        whole = Sharding(msgspec.structs.replace(self.layout, zero=0), training.rules)
+        states = States(whole, None, training.precision)
+        states.copy = training.recipe.compute_copy
+        layers = [
+            states.of(f"memory.gathered.{view.prefix}", self._tensors(view, training.rules), view)
+            for view in self.views
+        ]
+        embedding, head, _ = self._outer(training.rules)
+        ends = [
+            states.of(f"memory.gathered.{name}", tensors, None)["weights"]
+            for name, tensors in (("embedding", embedding), ("head", head))
+            if tensors
+        ]
+        return Gathered([each["weights"] for each in layers], ends)
 
     def rank(self, name: str, rank: Line) -> Rank:
         """Add up the memory of one pipeline rank.
@@ -205,7 +229,8 @@ class Footprint:
         )
         found["activations"] = self._activations(name, chunks, moments)
         heads = self._living_heads(name, chunks, moments)
-        found["buffers"] = self.buffers.of_rank(name, held, heads, found["activations"])
+        ends = [count for count, _ in copies[:-1]]  # the last is the final norm
+        found["buffers"] = self.buffers.of_rank(name, held, heads, found["activations"], ends)
         found["total"] = total(f"{name}.total", list(found.values()))
         return Rank(rank, [chunk.stage for chunk in chunks], found)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.accounting.activation_tensors import BF16, MODULES, NAMES
+from dsv3calc.accounting.collectives import has_experts
 from dsv3calc.accounting.exchange import Exchange
 from dsv3calc.accounting.memory import Training
 from dsv3calc.accounting.memory_conventions import LIBRARIES, Library
@@ -157,7 +158,13 @@ class Inputs:
         self.recompute = recompute_of(query, desk, layout)
         self.runtime: Preset[Runtime] = desk.runtime(query.runtime or DEFAULT_RUNTIME)
         answer.cite(self.precision, used=("weights", "activations", "formats"))
-        answer.cite(self.recipe, self.recompute)
+        experts = has_experts(model.value)
+        answer.cite(self.recipe)
+        answer.cite(
+            self.recompute,
+            used=("modules", "keep", "formats", "attention_kernel", "activation_function")
+            + (("routing_weights",) if experts else ()),
+        )
         answer.cite(
             self.runtime,
             used=("driver_context", "workspace", "communication", "bucket", "fragmentation"),
@@ -168,7 +175,8 @@ class Inputs:
             dispatch=format_of("--dispatch", query.dispatch, dispatch),
             combine=format_of("--combine", query.combine, FORMATS["bf16"]),
         )
-        cite_formats(answer, exchange.dispatch, exchange.combine)
+        if experts:
+            cite_formats(answer, exchange.dispatch, exchange.combine)
         cite_formats(answer, *(FORMATS[name] for name in self.recompute.value.formats.values()))
         rules = self.library.rules if self.library is not None else None
         if query.padded:
@@ -189,9 +197,9 @@ class Inputs:
             "runtime": self.runtime.name,
             "imbalance": imbalance,
         }
-        self._tell(answer, imbalance)
+        self._tell(answer, imbalance if experts else None)
 
-    def _tell(self, answer: Answer, imbalance: float) -> None:
+    def _tell(self, answer: Answer, imbalance: float | None) -> None:
         answer.notes.append(
             f"weights for the forward pass: {COMPUTE_COPIES[self.recipe.value.compute_copy]}"
         )
@@ -201,7 +209,8 @@ class Inputs:
                 f"activations are kept in BF16, though {self.precision.name} computes in "
                 f"{stored.dtype}: --recompute fp8-caches keeps matrices' inputs in FP8"
             )
-        answer.assumptions.append(
-            f"the fullest GPU's experts receive {imbalance:g} times the mean number of rows "
-            "(--imbalance)"
-        )
+        if imbalance is not None:
+            answer.assumptions.append(
+                f"the fullest GPU's experts receive {imbalance:g} times the mean number of rows "
+                "(--imbalance)"
+            )
