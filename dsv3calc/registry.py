@@ -43,17 +43,24 @@ FORMULAS: dict[str, Formula] = {}
 """Formulas of the modules imported so far; :func:`all_formulas` imports the rest."""
 
 SUBJECTS = (
+    "algorithms",
     "architecture",
     "attention",
     "collectives",
+    "decoding",
+    "dragonfly",
     "experts",
+    "fat_tree",
     "flops",
     "kv_cache",
     "network",
     "precision",
+    "rank_groups",
     "roofline",
     "routing",
+    "slim_fly",
     "traffic",
+    "transfers",
 )
 """The modules of ``dsv3calc.formulas``."""
 

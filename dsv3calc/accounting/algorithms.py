@@ -15,7 +15,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
-from dsv3calc.formulas import collectives
+from dsv3calc.formulas import algorithms as forms
+from dsv3calc.formulas import transfers
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 
 if TYPE_CHECKING:
@@ -33,6 +34,13 @@ _PHASES = {
     1: given("phases", 1, "1", "each GPU sends every share but its own once"),
     2: given("phases", 2, "1", "a reduce-scatter and an all-gather"),
 }
+
+_ALONE: dict[str, Any] = {
+    "imbalance": given("imbalance", 1, "ratio", "all GPUs of a group send as much"),
+    "rounds": given("rounds", 0, "1", "latencies are added to the time of both links"),
+    "latency": given("latency", 0, "s"),
+}
+"""Of the time that bytes alone take on a link."""
 
 
 def phases_of(primitive: str) -> Line:
@@ -94,11 +102,9 @@ def _ring(name: str, phases: Line, payload: Line, span: Span) -> Sent:
     arguments = {
         "phases": phases, "members": span.members, "nodes": span.nodes, "payload": payload
     }  # fmt: skip
-    steps = computed(
-        f"{name}.steps", collectives.exchange_messages, phases=phases, ranks=span.ranks
-    )
+    steps = computed(f"{name}.steps", forms.exchange_messages, phases=phases, ranks=span.ranks)
     several = computed(
-        f"{name}.several_nodes", collectives.switched_messages, phases=_ONE, ranks=span.nodes
+        f"{name}.several_nodes", forms.switched_messages, phases=_ONE, ranks=span.nodes
     )
     out = combined(
         f"{name}.scale_out_messages_per_call",
@@ -108,8 +114,8 @@ def _ring(name: str, phases: Line, payload: Line, span: Span) -> Sent:
     )
     return Sent(
         {
-            "scale_up": _on(name, "scale_up", "B", collectives.ring_scale_up_bytes, **arguments),
-            "scale_out": _on(name, "scale_out", "B", collectives.ring_scale_out_bytes, **arguments),
+            "scale_up": _on(name, "scale_up", "B", forms.ring_scale_up_bytes, **arguments),
+            "scale_out": _on(name, "scale_out", "B", forms.ring_scale_out_bytes, **arguments),
         },
         {
             "scale_up": combined(f"{name}.scale_up_messages_per_call", "difference", (steps, out)),
@@ -123,13 +129,13 @@ def _hierarchical(name: str, phases: Line, payload: Line, span: Span, *, overlap
     return Sent(
         {
             link: _on(
-                name, link, "B", collectives.exchange_bytes,
+                name, link, "B", forms.exchange_bytes,
                 phases=phases, ranks=here, sharers=sharers, payload=payload,
             )
             for link, (here, sharers) in ranks.items()
         },
         {
-            link: _on(name, link, "1", collectives.exchange_messages, phases=phases, ranks=here)
+            link: _on(name, link, "1", forms.exchange_messages, phases=phases, ranks=here)
             for link, (here, _) in ranks.items()
         },
         overlapped=overlapped,
@@ -141,21 +147,21 @@ def _tree(name: str, phases: Line, payload: Line, span: Span) -> Sent:
     return Sent(
         {
             "scale_up": _on(
-                name, "scale_up", "B", collectives.exchange_bytes,
+                name, "scale_up", "B", forms.exchange_bytes,
                 phases=phases, ranks=span.members, sharers=_ONE, payload=payload,
             ),
             "scale_out": _on(
-                name, "scale_out", "B", collectives.tree_scale_out_bytes,
+                name, "scale_out", "B", forms.tree_scale_out_bytes,
                 members=span.members, nodes=span.nodes, payload=payload,
             ),
         },
         {
             "scale_up": _on(
-                name, "scale_up", "1", collectives.exchange_messages,
+                name, "scale_up", "1", forms.exchange_messages,
                 phases=phases, ranks=span.members,
             ),
             "scale_out": _on(
-                name, "scale_out", "1", collectives.exchange_messages, phases=phases, ranks=levels
+                name, "scale_out", "1", forms.exchange_messages, phases=phases, ranks=levels
             ),
         },
     )  # fmt: skip
@@ -182,33 +188,29 @@ def _switched(name: str, payload: Line, span: Span) -> Sent:
     return Sent(
         {
             link: _on(
-                name, link, "B", collectives.switched_bytes,
+                name, link, "B", forms.switched_bytes,
                 ranks=here, sharers=sharers, payload=payload,
             )
             for link, (here, sharers, _) in ranks.items()
         },
         {
-            link: _on(name, link, "1", collectives.switched_messages, phases=phases, ranks=here)
+            link: _on(name, link, "1", forms.switched_messages, phases=phases, ranks=here)
             for link, (here, _, phases) in ranks.items()
         },
     )  # fmt: skip
 
 
 def _all_to_all(name: str, payload: Line, span: Span) -> Sent:
-    everyone = computed(
-        f"{name}.messages", collectives.exchange_messages, phases=_ONE, ranks=span.ranks
-    )
-    near = _on(
-        name, "scale_up", "1", collectives.exchange_messages, phases=_ONE, ranks=span.members
-    )
+    everyone = computed(f"{name}.messages", forms.exchange_messages, phases=_ONE, ranks=span.ranks)
+    near = _on(name, "scale_up", "1", forms.exchange_messages, phases=_ONE, ranks=span.members)
     return Sent(
         {
             "scale_up": _on(
-                name, "scale_up", "B", collectives.exchange_bytes,
+                name, "scale_up", "B", forms.exchange_bytes,
                 phases=_ONE, ranks=span.members, sharers=span.nodes, payload=payload,
             ),
             "scale_out": _on(
-                name, "scale_out", "B", collectives.exchange_bytes,
+                name, "scale_out", "B", forms.exchange_bytes,
                 phases=_ONE, ranks=span.nodes, sharers=_ONE, payload=payload,
             ),
         },
@@ -269,9 +271,10 @@ class Links:
                 times.append(
                     computed(
                         f"{name}.{link}_time",
-                        collectives.wire_time,
+                        transfers.transfer_time,
                         moved=moved[link],
                         link_bandwidth=bandwidth,
+                        **_ALONE,
                     )
                 )
             elif type(moved[link].value) is not int or moved[link].value:
@@ -323,13 +326,13 @@ def bandwidth_lines(
         seconds,
         computed(
             f"{prefix}.algorithm_bandwidth",
-            collectives.algorithm_bandwidth,
+            forms.algorithm_bandwidth,
             payload=size,
             seconds=seconds,
         ),
         computed(
             f"{prefix}.bus_bandwidth",
-            collectives.bus_bandwidth,
+            forms.bus_bandwidth,
             phases=phases_of(primitive),
             ranks=span.ranks,
             payload=size,

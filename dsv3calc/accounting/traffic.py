@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.architecture import GroupView, architecture_of
+from dsv3calc.accounting.architecture import ONE, GroupView, architecture_of
 from dsv3calc.accounting.exchange import (
     LINKS,
     PHASES,
@@ -17,7 +17,7 @@ from dsv3calc.accounting.exchange import (
 )
 from dsv3calc.accounting.transfer_formats import FORMATS
 from dsv3calc.errors import UsageError
-from dsv3calc.formulas import traffic
+from dsv3calc.formulas import algorithms, traffic, transfers
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.schema.model import MoE
 
@@ -72,13 +72,16 @@ def time_lines(
             times.append(
                 computed(
                     f"{prefix}.{phase}.{link}_time",
-                    traffic.transfer_time,
+                    transfers.transfer_time,
                     convention=f"{device.name}, {bandwidth} bandwidth of one direction",
                     moved=moved,
                     link_bandwidth=field((f"hardware.{link}", device), bandwidth, "B/s"),
                     imbalance=given("imbalance", exchange.imbalance, "ratio", "busiest over mean"),
                     rounds=computed(
-                        f"traffic.{link}_rounds", traffic.message_rounds, members=members[link]
+                        f"traffic.{link}_rounds",
+                        algorithms.switched_messages,
+                        phases=ONE,
+                        ranks=members[link],
                     ),
                     latency=given(f"{link}_latency", getattr(exchange, f"{link}_latency"), "s"),
                 )
@@ -260,8 +263,8 @@ def expert_lines(
                 overlapped_seconds=beside,
             )
             for name, function in (
-                ("hidden_share", traffic.hidden_share),
-                ("exposed_time_per_layer", traffic.exposed_time),
+                ("hidden_share", transfers.hidden_share),
+                ("exposed_time_per_layer", transfers.exposed_time),
             )
         ]
     layers = expert_layers(views)

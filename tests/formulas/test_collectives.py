@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import pytest
 
-from dsv3calc.formulas import collectives
+from dsv3calc.formulas import algorithms, collectives, rank_groups, transfers
 
 SHAPES = [(g, m) for g in (1, 2, 3, 4, 8) for m in (1, 2, 3, 4, 5, 8)]
 every_shape = pytest.mark.parametrize(("members", "nodes"), SHAPES)
@@ -88,10 +88,10 @@ def test_rings_that_leave_a_node_by_each_of_its_gpus(members, nodes, phases):
     assert fabric.conserves()
     arguments = phases, members, nodes, PAYLOAD
     for rank in range(ranks):
-        assert fabric.sent["up", rank] == pytest.approx(collectives.ring_scale_up_bytes(*arguments))
-        out = collectives.ring_scale_out_bytes(*arguments)
+        assert fabric.sent["up", rank] == pytest.approx(algorithms.ring_scale_up_bytes(*arguments))
+        out = algorithms.ring_scale_out_bytes(*arguments)
         assert fabric.sent["out", rank] == pytest.approx(out)
-        whole = collectives.exchange_bytes(phases, ranks, 1, PAYLOAD)
+        whole = algorithms.exchange_bytes(phases, ranks, 1, PAYLOAD)
         both = fabric.sent["up", rank] + fabric.sent["out", rank]
         assert both == pytest.approx(whole)
 
@@ -125,8 +125,8 @@ def test_hierarchical_all_reduce(members, nodes):
                     )  # fmt: skip
     assert fabric.conserves()
     for rank in range(ranks):
-        up = collectives.exchange_bytes(2, members, 1, PAYLOAD)
-        out = collectives.exchange_bytes(2, nodes, members, PAYLOAD)
+        up = algorithms.exchange_bytes(2, members, 1, PAYLOAD)
+        out = algorithms.exchange_bytes(2, nodes, members, PAYLOAD)
         assert fabric.sent["up", rank] == pytest.approx(up)
         assert fabric.sent["out", rank] == pytest.approx(out)
 
@@ -140,11 +140,11 @@ def test_all_to_all_sends_straight_to_each_destination(members, nodes):
             if source != target:
                 fabric.send(source, target, Fraction(PAYLOAD, ranks))
     assert fabric.conserves()
-    up = collectives.exchange_bytes(1, members, nodes, PAYLOAD)
-    out = collectives.exchange_bytes(1, nodes, 1, PAYLOAD)
+    up = algorithms.exchange_bytes(1, members, nodes, PAYLOAD)
+    out = algorithms.exchange_bytes(1, nodes, 1, PAYLOAD)
     assert fabric.busiest("up", ranks) == pytest.approx(up)
     assert fabric.busiest("out", ranks) == pytest.approx(out)
-    assert up + out == pytest.approx(collectives.exchange_bytes(1, ranks, 1, PAYLOAD))
+    assert up + out == pytest.approx(algorithms.exchange_bytes(1, ranks, 1, PAYLOAD))
 
 
 def parents(count):
@@ -186,14 +186,14 @@ def test_double_binary_tree_between_nodes(nodes):
                 fabric.send(rank, up, half)  # the sum on its way up
                 fabric.send(up, rank, half)  # and back down
     assert fabric.conserves()
-    bound = collectives.tree_scale_out_bytes(1, nodes, PAYLOAD)
+    bound = algorithms.tree_scale_out_bytes(1, nodes, PAYLOAD)
     busiest = fabric.busiest("out", nodes)
     assert busiest <= bound
     if nodes in (1, 2) or nodes >= 6:
         assert busiest == bound
     mean = Fraction(sum(fabric.sent.values()), nodes)
-    assert mean == pytest.approx(collectives.exchange_bytes(2, nodes, 1, PAYLOAD))
-    assert collectives.tree_scale_out_bytes(8, nodes, PAYLOAD) == bound // 8
+    assert mean == pytest.approx(algorithms.exchange_bytes(2, nodes, 1, PAYLOAD))
+    assert algorithms.tree_scale_out_bytes(8, nodes, PAYLOAD) == bound // 8
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3, 8])
@@ -208,7 +208,7 @@ def test_a_switch_takes_every_share_once_and_gives_it_once(ranks):
                 received[rank] += share  # the sum, copied by the switch
         received[owner] += share  # the others' sum
         sent[owner] += share  # the whole sum
-    expected = collectives.switched_bytes(ranks, 1, PAYLOAD)
+    expected = algorithms.switched_bytes(ranks, 1, PAYLOAD)
     assert all(sent[rank] == received[rank] == expected for rank in range(ranks))
 
 
@@ -256,10 +256,10 @@ def test_share_of_sends_that_leave_a_node_at_its_edge(pp, members):
 
 
 def test_groups_of_one_send_nothing():
-    assert collectives.exchange_bytes(2, 1, 1, PAYLOAD) == 0
-    assert collectives.ring_scale_up_bytes(2, 1, 1, PAYLOAD) == 0
-    assert collectives.ring_scale_out_bytes(2, 1, 1, PAYLOAD) == 0
-    assert collectives.switched_bytes(1, 1, PAYLOAD) == 0
+    assert algorithms.exchange_bytes(2, 1, 1, PAYLOAD) == 0
+    assert algorithms.ring_scale_up_bytes(2, 1, 1, PAYLOAD) == 0
+    assert algorithms.ring_scale_out_bytes(2, 1, 1, PAYLOAD) == 0
+    assert algorithms.switched_bytes(1, 1, PAYLOAD) == 0
     assert collectives.pipeline_sends(1, 3) == 0
 
 
@@ -268,17 +268,17 @@ def test_groups_of_one_send_nothing():
 )
 def test_bus_bandwidth_of_a_ring_is_that_of_its_link(phases, factor):
     """NCCL's tests: a ring of 8 on links of 100 B/s shows a bus bandwidth of 100 B/s."""
-    moved = collectives.exchange_bytes(phases, 8, 1, PAYLOAD)
-    seconds = collectives.wire_time(moved, 100)
-    algorithm = collectives.algorithm_bandwidth(PAYLOAD, seconds)
-    assert collectives.bus_bandwidth(phases, 8, PAYLOAD, seconds) == pytest.approx(100)
+    moved = algorithms.exchange_bytes(phases, 8, 1, PAYLOAD)
+    seconds = transfers.transfer_time(moved, 100, 1, 0, 0)
+    algorithm = algorithms.algorithm_bandwidth(PAYLOAD, seconds)
+    assert algorithms.bus_bandwidth(phases, 8, PAYLOAD, seconds) == pytest.approx(100)
     assert algorithm * factor == pytest.approx(100)
 
 
 def test_published_bus_bandwidth():
     """A line of nccl-tests' README: 2 GPUs, all-reduce, where both bandwidths are the same."""
-    assert collectives.bus_bandwidth(2, 2, 134217728, 0.01) == pytest.approx(
-        collectives.algorithm_bandwidth(134217728, 0.01)
+    assert algorithms.bus_bandwidth(2, 2, 134217728, 0.01) == pytest.approx(
+        algorithms.algorithm_bandwidth(134217728, 0.01)
     )
 
 
@@ -287,7 +287,7 @@ def test_mirrored_pairs_by_listing_them():
         for members in [n for n in range(1, pp + 1) if pp % n == 0]:
             together = {rank // members == (pp - 1 - rank) // members for rank in range(pp)}
             expected = 2 if together == {True} else 1
-            assert collectives.mirrored_members(pp, members) == expected
+            assert rank_groups.mirrored_members(pp, members) == expected
 
 
 def test_tokens_and_elements_by_hand():
