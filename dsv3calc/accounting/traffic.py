@@ -15,6 +15,7 @@ from dsv3calc.accounting.exchange import (
     copies_of,
     copy_bytes,
 )
+from dsv3calc.accounting.expert_load import load_lines
 from dsv3calc.accounting.transfer_formats import FORMATS
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import algorithms, traffic, transfers
@@ -213,7 +214,7 @@ def expert_lines(
     Returns
     -------
     The lines, and what the routing takes for granted. The lines are
-    ``traffic.copies_per_token.*``, ``traffic.remote_copies_per_token.*``,
+    ``traffic.copies_per_token.*``, ``traffic.remote_copies_per_token.*``, those of ``load_lines``,
     ``traffic.{dispatch,combine}.{scale_up,scale_out}_bytes_per_token`` [B/token],
     ``traffic.time_per_layer`` [s] and ``traffic.achieved.time_per_layer`` where it is known,
     ``traffic.{layer,micro_batch,step}.{scale_up,scale_out}_bytes`` [B].
@@ -244,6 +245,13 @@ def expert_lines(
     ]
     lines.append(
         computed("traffic.crossing_share", traffic.crossing_share, **group.lines),
+    )
+    lines += load_lines(
+        views[0],
+        group,
+        held,
+        redundant_experts=layout.redundant_experts,
+        factor=exchange.imbalance,
     )
     lines += time_lines(
         "traffic", sent, group, exchange, usable_links(hardware, group, "nominal"), held

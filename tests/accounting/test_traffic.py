@@ -217,3 +217,36 @@ def test_the_limit_as_configured_by_hand():
     exchange = 32 * 9 * (7392 + 14336) / 50e9 + 2 * 3.7e-6
     assert found["limits.ep.all_to_all_time"] == pytest.approx(exchange)
     assert found["limits.ep.tpot"] == pytest.approx(58 * 2 * exchange)
+
+
+@pytest.mark.parametrize(("ep", "redundant", "tokens"), [(64, 0, 128), (32, 32, 16), (8, 0, 2)])
+def test_the_load_of_experts_against_draws(ep, redundant, tokens):
+    """Route the tokens of a whole group at random to slots, and look at the experts and GPUs."""
+    where = layout(ep=ep, dp=ep, pp=1, global_batch=None, redundant_experts=redundant)
+    found = count(where, tokens=tokens, exchange=Exchange(policy="unrestricted"))
+    rng = np.random.default_rng(11)
+    slots = 256 + redundant
+    fullest, per_gpu, experts = [], [], []
+    for _ in range(120):
+        taken = np.argsort(rng.random((ep * tokens, slots)), axis=1)[:, :8]
+        loads = np.bincount(taken.ravel(), minlength=slots).reshape(ep, -1)
+        fullest.append(loads.sum(1).max() / loads.sum(1).mean())
+        per_gpu.append((loads > 0).sum(1).mean())
+        chosen = np.argsort(rng.random((ep * tokens, 256)), axis=1)[:, :8]
+        experts.append(len(np.unique(chosen)))
+    assert found["traffic.random_routing.imbalance"] == pytest.approx(np.mean(fullest), rel=0.04)
+    assert found["traffic.distinct_experts_per_gpu"] == pytest.approx(np.mean(per_gpu), rel=0.01)
+    assert found["traffic.distinct_experts"] == pytest.approx(np.mean(experts), rel=0.01)
+    assert found["traffic.group_tokens"] == ep * tokens
+    assert found["traffic.tokens_per_expert"] == ep * tokens * 8 / 256
+
+
+def test_the_load_of_the_published_decode_profile():
+    """DeepSeek's profile of decoding: EP128, 128 requests a GPU, so 512 tokens for an expert."""
+    found = count(layout(ep=128, global_batch=None), tokens=128)
+    assert found["traffic.tokens_per_expert"] == 512
+
+
+def test_one_gpu_is_as_full_as_the_mean():
+    assert count(layout(ep=1))["traffic.random_routing.imbalance"] == 1
+    assert count(exchange=Exchange(imbalance=1.25))["traffic.imbalance"] == 1.25

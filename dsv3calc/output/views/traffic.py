@@ -30,7 +30,12 @@ def build(answer: Answer, *, exact: bool) -> View:
     heading = f"{column.title}: traffic on {where}, {answer.query['hardware']}"
     tables = []
     if "traffic.copies_per_token.gpu" in named:
-        tables += [_copies(named), _bytes(named, exact=exact), _times(named, exact=exact)]
+        tables += [
+            _copies(named),
+            _loads(named, exact=exact),
+            _bytes(named, exact=exact),
+            _times(named, exact=exact),
+        ]
     if "traffic.collectives.pipeline.time" in named:
         tables.append(_collectives(answer, named, exact=exact))
     return View(heading, tables)
@@ -50,6 +55,24 @@ def _copies(named: dict[str, Line]) -> Table:
         for kind in ("expert", "gpu", "node")
     ]
     return Table("", ["copies of a token", "in all", "not its own"], rows)
+
+
+LOADS = (
+    ("group_tokens", "tokens of all its GPUs"),
+    ("tokens_per_expert", "tokens of an expert, mean"),
+    ("distinct_experts", "distinct experts hit"),
+    ("distinct_experts_per_gpu", "  on one GPU"),
+    ("imbalance", "busiest GPU over the mean, as assumed"),
+    ("random_routing.imbalance", "  expected of random routing"),
+)
+
+
+def _loads(named: dict[str, Line], *, exact: bool) -> Table:
+    rows = [
+        [words, format_quantity(named[f"traffic.{name}"].value, "1", exact=exact)]
+        for name, words in LOADS
+    ]
+    return Table("", ["one layer, a micro-batch of the group", ""], rows)
 
 
 def _bytes(named: dict[str, Line], *, exact: bool) -> Table:
