@@ -22,6 +22,7 @@ from dsv3calc.ledger import Line, combined, computed, field, given, total
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dsv3calc.accounting.collective_calls import Made
     from dsv3calc.accounting.rank_order import Span
     from dsv3calc.schema.hardware import Hardware
 
@@ -291,6 +292,12 @@ class Links:
         return total(f"{name}.time", parts, convention=self.convention)
 
 
+def known_bandwidth(hardware: Hardware, bandwidth: str) -> bool:
+    """Tell whether a device states its ``nominal`` or ``achieved`` bandwidth of every link."""
+    links = (getattr(hardware, name) for name in LINKS)
+    return all(getattr(link, bandwidth) is not None for link in links if link is not None)
+
+
 def bandwidth_lines(
     prefix: str,
     primitive: str,
@@ -318,24 +325,60 @@ def bandwidth_lines(
     if type(span.ranks.value) is int and span.ranks.value == 1:
         raise UsageError("a group of one GPU sends nothing", "choose a group of two or more")
     size = given(f"{prefix}.payload", payload, "B", "the whole tensor")
-    call = sent(prefix, primitive, size, span, algorithm)
-    seconds = Links(hardware, bandwidth, latencies).time(
-        prefix, call.bytes, call.messages, overlapped=call.overlapped
-    )
+    return _rates(prefix, primitive, size, span, algorithm, Links(hardware, bandwidth, latencies))
+
+
+def rate_lines(made: Made, links: dict[str, Links]) -> list[Line]:
+    """Give what a benchmark would print of one collective of a layout.
+
+    Parameters
+    ----------
+    made
+        The collective.
+    links
+        Links by the name of the time that they give: ``time``, ``achieved.time``.
+
+    Returns
+    -------
+    Lines ``NAME.payload_bytes`` [B], ``.calls_per_gpu`` in a step, and of one call by itself
+    ``NAME.call.time`` [s], ``.call.algorithm_bandwidth`` and ``.call.bus_bandwidth`` [B/s], with
+    the achieved bandwidth of the links ``NAME.call.achieved.time`` and so on.
+    """
+    lines = [
+        total(
+            f"{made.name}.payload_bytes",
+            (made.payload,),
+            convention="of one call, the whole tensor",
+        ),
+        total(f"{made.name}.calls_per_gpu", (made.calls,), convention="in a step"),
+    ]
+    for what, each in links.items():
+        prefix = f"{made.name}.call.{what}".removesuffix(".time")
+        lines += _rates(prefix, made.primitive, made.payload, made.span, made.algorithm, each)
+    return lines
+
+
+def _rates(
+    prefix: str, primitive: str, payload: Line, span: Span, algorithm: str, links: Links
+) -> list[Line]:
+    call = sent(prefix, primitive, payload, span, algorithm)
+    seconds = links.time(prefix, call.bytes, call.messages, overlapped=call.overlapped)
     return [
         seconds,
         computed(
             f"{prefix}.algorithm_bandwidth",
             forms.algorithm_bandwidth,
-            payload=size,
+            convention=f"one call, {algorithm}; {links.convention}",
+            payload=payload,
             seconds=seconds,
         ),
         computed(
             f"{prefix}.bus_bandwidth",
             forms.bus_bandwidth,
+            convention=f"one call, {algorithm}; {links.convention}",
             phases=phases_of(primitive),
             ranks=span.ranks,
-            payload=size,
+            payload=payload,
             seconds=seconds,
         ),
     ]

@@ -157,9 +157,8 @@ def crossed(name: str, spans: list[Span]) -> Span:
     )
 
 
-def mirrored_span(prefix: str, layout: Layout, node: Line) -> Span:
-    """Return the pair of pipeline ranks that hold the same two stages under DualPipe."""
-    two = given("dualpipe.copies", 2, "1", "each stage stands on two mirrored pipeline ranks")
+def mirrored_span(prefix: str, layout: Layout, node: Line, two: Line) -> Span:
+    """Return a pair of ``two`` ranks at the same distance from either end of a pipeline."""
     members = computed(
         f"{prefix}.pair.members",
         rank_groups.mirrored_members,

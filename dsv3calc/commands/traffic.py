@@ -243,6 +243,30 @@ def traffic(
             help="What context parallelism passes on of MLA: latent or expanded [latent].",
         ),
     ] = None,
+    gradient_reduction: Annotated[
+        str | None,
+        typer.Option(
+            "--gradient-reduction",
+            metavar="WHEN",
+            help="step: gradients are reduced once, or micro-batch [the latter from ZeRO 2 on].",
+        ),
+    ] = None,
+    activation_dtype: Annotated[
+        str | None,
+        typer.Option(
+            "--activation-dtype",
+            metavar="DTYPE",
+            help="What other collectives send activations as: fp32, bf16, fp16 or fp8 [bf16].",
+        ),
+    ] = None,
+    gradient_dtype: Annotated[
+        str | None,
+        typer.Option("--gradient-dtype", metavar="DTYPE", help="And gradients [fp32]."),
+    ] = None,
+    parameter_dtype: Annotated[
+        str | None,
+        typer.Option("--parameter-dtype", metavar="DTYPE", help="And parameters [bf16]."),
+    ] = None,
     with_mtp: MtpOption = False,
     set_: SetOption = None,
     preset_path: PresetPathOption = None,
@@ -294,6 +318,10 @@ def traffic(
         compute_time=compute_time,
         algorithm=algorithm,
         mla_context=mla_context,
+        gradient_reduction=gradient_reduction,
+        activation_dtype=activation_dtype,
+        gradient_dtype=gradient_dtype,
+        parameter_dtype=parameter_dtype,
         with_mtp=with_mtp,
         notes=notes(tokens, seq),
         set=tuple(set_ or ()),

@@ -5,12 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.algorithms import ALGORITHMS
-from dsv3calc.accounting.collectives import (
-    MLA_CONTEXT,
-    collective_assumptions,
-    collective_lines,
-)
 from dsv3calc.accounting.exchange import FORWARDING, Exchange
 from dsv3calc.accounting.routing import GROUP_SCORES, LAWS, POLICIES
 from dsv3calc.accounting.traffic import expert_lines, expert_views
@@ -33,11 +27,11 @@ from dsv3calc.studies.exchanges import (
     number,
     one_of,
 )
+from dsv3calc.studies.step_collectives import step_collectives
 
 if TYPE_CHECKING:
     from dsv3calc.ledger import Line
     from dsv3calc.presets import Preset
-    from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.queries_traffic import TrafficQuery
@@ -96,53 +90,9 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     else:
         answer.warn(f"{model.name} has no routed experts: no expert traffic")
         lines = [total("traffic.step.scale_out_bytes", (), unit="B")]
-    lines += _collectives(query, answer, model, layout, hardware, exchange, sequence)
+    lines += step_collectives(query, answer, model, layout, hardware, exchange, sequence)
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
     return answer
-
-
-def _collectives(
-    query: TrafficQuery,
-    answer: Answer,
-    model: Preset[Model],
-    layout: Layout,
-    hardware: Preset[Hardware],
-    exchange: Exchange,
-    sequence: int,
-) -> list[Line]:
-    """Count the collectives of a training step that are not the experts' exchange."""
-    algorithm = one_of("--algorithm", query.algorithm, ALGORITHMS, "ring")
-    mla_context = one_of("--mla-context", query.mla_context, MLA_CONTEXT, "latent")
-    if layout.global_batch is None:
-        return []
-    if query.tokens is not None:
-        answer.notes.append("other collectives are counted from --seq, not from --tokens: left out")
-        return []
-    answer.query |= {"algorithm": algorithm, "mla_context": mla_context}
-    latencies = {
-        "scale_up": exchange.scale_up_latency,
-        "scale_out": exchange.scale_out_latency,
-    }
-    lines = collective_lines(
-        "traffic",
-        model.value,
-        layout,
-        hardware=hardware.value,
-        sequence=sequence,
-        micro_batches=layout.global_batch // (layout.dp * layout.micro_batch),
-        algorithm=algorithm,
-        mla_context=mla_context,
-        latencies={link: value for link, value in latencies.items() if value},
-        mtp=query.with_mtp,
-    )
-    add_new(
-        answer.assumptions,
-        (
-            "other collectives send activations and parameters in BF16, gradients in FP32",
-            *collective_assumptions(model.value, layout, hardware.value),
-        ),
-    )
-    return lines
 
 
 def _exchange(query: TrafficQuery, desk: Desk, answer: Answer, model: Preset[Model]) -> Exchange:

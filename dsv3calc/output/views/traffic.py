@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.collectives import KINDS
 from dsv3calc.output.view import Table, View, show
+from dsv3calc.output.views import step_collectives
 from dsv3calc.quantity import format_quantity
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def build(answer: Answer, *, exact: bool) -> View:
             _times(named, exact=exact),
         ]
     if "traffic.collectives.pipeline.time" in named:
-        tables.append(_collectives(answer, named, exact=exact))
+        tables += step_collectives.tables(named, exact=exact)
     return View(heading, tables)
 
 
@@ -114,19 +114,6 @@ def _times(named: dict[str, Line], *, exact: bool) -> Table:
         if line is not None:
             rows.append([words, show(line, exact=exact), *["-"] * (len(kinds) - 1)])
     return Table("", ["time", "nominal", "achieved"][: 1 + len(kinds)], rows)
-
-
-def _collectives(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
-    columns = [*(f"{link}_bytes" for link in LINKS), "messages", "time"]
-    rows = []
-    for kind in KINDS:
-        lines = [named[f"traffic.collectives.{kind}.{what}"] for what in columns]
-        if any(line.value for line in lines):
-            rows.append([kind.replace("_", " "), *(show(line, exact=exact) for line in lines)])
-    if not rows:
-        rows.append(["none", *["-"] * len(columns)])
-    heading = f"other collectives, a GPU and step, {answer.query['algorithm']}"
-    return Table("", [heading, "scale-up", "scale-out", "messages", "time"], rows)
 
 
 def _binds(named: dict[str, Line], phase: str, link: str) -> str:
