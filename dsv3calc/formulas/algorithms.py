@@ -343,8 +343,9 @@ def bus_bandwidth(phases: Count, ranks: Count, payload: Bytes, seconds: Seconds)
 
     Notes
     -----
-    The algorithm bandwidth times 2 (n - 1) / n, or (n - 1) / n. A reduction in switches sends less
-    than this says.
+    The algorithm bandwidth times 2 (n - 1) / n, or (n - 1) / n, whatever the algorithm, as
+    nccl-tests prints it. A reduction in switches sends less than this says; the page cited lists
+    (n - 1) / (n + 1) for it.
 
     Examples
     --------

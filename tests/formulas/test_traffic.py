@@ -103,6 +103,32 @@ def test_the_low_latency_table():
     assert int(moved / 192e-6 / 1e9) == 39
 
 
+LOW_LATENCY = [  # ranks, then us and GB/s of dispatch, us and GB/s of combine
+    # README.md of 2025-02-25
+    (8, 163, 46, 318, 46), (16, 173, 43, 329, 44), (32, 182, 41, 350, 41),
+    (64, 186, 40, 353, 41), (128, 192, 39, 369, 39), (256, 194, 39, 360, 40),
+    # since 2025-06-05; today's docs/legacy.md
+    (8, 77, 98, 114, 127), (16, 118, 63, 195, 74), (32, 155, 48, 273, 53),
+    (64, 173, 43, 314, 46), (128, 192, 39, 369, 39), (256, 194, 39, 360, 40),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", LOW_LATENCY)
+def test_each_cell_of_the_low_latency_tables(row):
+    """Bandwidth is bytes over latency: rounded as printed, or cut off in four cells of 24."""
+    _, *cells = row
+    copies = 128 * 8 - 10  # ten slots of the test are masked
+    each = (
+        transfers.transfer_bytes(7168, 8, 128, 32, 16),
+        transfers.transfer_bytes(7168, 16, 1, 0, 0),
+    )
+    for size, micros, printed in zip(each, cells[::2], cells[1::2], strict=True):
+        found = copies * size / micros / 1e3
+        cut_off = (micros, printed) in ((350, 41), (118, 63), (114, 127), (195, 74))
+        assert (int(found) if cut_off else round(found)) == printed
+        assert abs(found - printed) < 0.67
+
+
 def test_the_limit_of_the_paper():
     assert decoding.hidden_in_thousands(7168) == 7000
     exchange = transfers.transfer_time(3 * 32 * 9 * 7000, 50 * 10**9, 1, 2, 0)
