@@ -27,15 +27,24 @@ def nodes_of(slots: int, gpus: int, gpus_per_node: int, redundant_experts: int) 
             raise UsageError(f"{number} {name}", "there is at least one")
     if redundant_experts < 0:
         raise UsageError(f"{redundant_experts} redundant experts", "0 or more")
+    most = (slots - redundant_experts) * (gpus - 1)
+    if redundant_experts > most:
+        raise UsageError(
+            f"{redundant_experts:,} redundant experts on {gpus:,} GPUs",
+            f"a GPU holds an expert once: at most {most:,} replicas beside the experts themselves",
+        )
     if slots % gpus:
         fewer = redundant_experts - slots % gpus
         choices = [number for number in range(1, slots + 1) if not slots % number]
         below = max((number for number in choices if number < gpus), default=0)
         above = min((number for number in choices if number > gpus), default=0)
-        sizes, replicas = either(below or -1, above or -1), either(fewer, fewer + gpus)
+        sizes = either(below or -1, above or -1)
+        experts = slots - redundant_experts
+        replicas = either(fewer, fewer + gpus if fewer + gpus <= experts else -1)
+        others = f", or {replicas} redundant experts" if replicas else ""
         raise UsageError(
-            f"{slots} experts (replicas counted) do not divide among {gpus} GPUs",
-            f"take {sizes} GPUs, or {replicas} redundant experts",
+            f"{slots:,} experts (replicas counted) do not divide among {gpus:,} GPUs",
+            f"take {sizes} GPUs{others}",
         )
     if gpus > gpus_per_node and gpus % gpus_per_node:
         below = gpus - gpus % gpus_per_node

@@ -28,6 +28,7 @@ from dsv3calc.studies.exchanges import (
     one_of,
 )
 from dsv3calc.studies.step_collectives import step_collectives
+from dsv3calc.studies.traffic_warnings import warn_of_traffic
 
 if TYPE_CHECKING:
     from dsv3calc.ledger import Line
@@ -64,6 +65,7 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     exchange = _exchange(query, desk, answer, model)
     desk.check_overrides()
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
+    warn_of_traffic(answer, query, model.value, layout)
     answer.query |= {
         "forwarding": exchange.forwarding,
         "policy": exchange.policy,

@@ -27,7 +27,13 @@ def build(answer: Answer, *, exact: bool) -> View:
     column = answer.columns[0]
     named = column.ledger.named()
     where = answer.query.get("layout") or "the layout of the options"
-    heading = f"{column.title}: traffic on {where}, {answer.query['hardware']}"
+    query = answer.query
+    tokens = (
+        f"{query['tokens']:,} tokens of a GPU in a micro-batch"
+        if query.get("tokens") is not None
+        else f"sequences of {query['sequence']:,} tokens"
+    )
+    heading = f"{column.title}: traffic on {where}, {query['hardware']}\n{tokens}"
     tables = []
     if "traffic.copies_per_token.gpu" in named:
         tables += [
