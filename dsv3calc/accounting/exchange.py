@@ -58,7 +58,7 @@ class Group:
 
     __slots__ = ("gpus", "nodes", "per_node")
 
-    def __init__(self, layout: Layout, node_size: int) -> None:
+    def __init__(self, layout: Layout, node_size: Any) -> None:
         """Place the group as the rank order says.
 
         Raises
@@ -76,7 +76,7 @@ class Group:
         self.per_node = computed(
             "traffic.group.ranks_per_node",
             rank_groups.members_per_node,
-            convention=f"GPUs numbered by {', '.join(layout.rank_order)}; nodes of {node_size:,}",
+            convention=f"GPUs numbered by {', '.join(layout.rank_order)}; nodes of {node_size}",
             ranks=self.gpus,
             gpus_per_node=given("hardware.scale_up.domain_size", node_size, "1"),
             rank_stride=given("layout.rank_order", stride, "1"),
@@ -94,8 +94,13 @@ class Group:
         return {"gpus": self.gpus, "gpus_per_node": self.per_node}
 
 
-def _check_filled(ranks: int, stride: int, node_size: int) -> None:
-    """Refuse a group of ``ranks`` GPUs, ``stride`` apart, that fills its nodes unevenly."""
+def _check_filled(ranks: Any, stride: Any, node_size: Any) -> None:
+    """Refuse a group of ``ranks`` GPUs, ``stride`` apart, that fills its nodes unevenly.
+
+    Arrays and symbols are taken to be of groups that fill theirs.
+    """
+    if not all(type(value) is int for value in (ranks, stride, node_size)):
+        return
     if ranks == 1 or stride >= node_size:
         return
     apart = f", {stride:,} apart," if stride > 1 else ""

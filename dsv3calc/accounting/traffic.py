@@ -103,10 +103,10 @@ def usable_links(hardware: Hardware, group: Group, kind: str) -> dict[str, tuple
     links = {"scale_up": hardware.scale_up, "scale_out": hardware.scale_out}
     if hardware.scale_out is None:
         del links["scale_out"]
-        if group.nodes.value > 1:
+        if type(group.nodes.value) is not int or group.nodes.value > 1:
             raise UsageError(
                 f"{hardware.name} has no scale-out link, and the experts lie on "
-                f"{group.nodes.value:,} nodes",
+                f"{group.nodes.value} nodes",
                 "choose another --hardware, or --set hardware.scale_out",
             )
     found = {link: (device, kind) for link, device in links.items() if device is not None}
@@ -260,7 +260,8 @@ def expert_lines(
     achieved = usable_links(hardware, group, "achieved")
     if achieved:
         lines += time_lines("traffic.achieved", sent, group, exchange, achieved, held)
-    if compute_seconds is not None and layout.ep > 1:
+    exchanged = type(layout.ep) is not int or layout.ep > 1
+    if compute_seconds is not None and exchanged:
         beside = given("compute_time", compute_seconds, "s", "of another micro-batch, per layer")
         lines += [
             computed(

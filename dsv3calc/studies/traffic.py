@@ -158,12 +158,3 @@ def _remarks(answer: Answer, layout: Layout, exchange: Exchange, *, training: bo
         answer.notes.append(
             "no step: the layout has no global_batch; micro-batches are counted forward alone"
         )
-
-
-def binding(answer: Answer, phase: str) -> str:
-    """Return the link that takes longest in a phase, at nominal bandwidth; "" where none sends."""
-    line = answer.columns[0].ledger.find(f"traffic.{phase}.time")
-    if line is None or not line.value:
-        return ""
-    slowest = max(line.parts, key=lambda part: part.value)
-    return slowest.name.rpartition(".")[2].removesuffix("_time").replace("_", "-")

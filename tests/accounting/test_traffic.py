@@ -250,3 +250,46 @@ def test_the_load_of_the_published_decode_profile():
 def test_one_gpu_is_as_full_as_the_mean():
     assert count(layout(ep=1))["traffic.random_routing.imbalance"] == 1
     assert count(exchange=Exchange(imbalance=1.25))["traffic.imbalance"] == 1.25
+
+
+NAMES = (
+    "traffic.copies_per_token.node", "traffic.copies_per_token.gpu", "traffic.time_per_layer",
+    "traffic.achieved.time_per_layer", "traffic.step.scale_out_bytes", "traffic.hidden_share",
+    "traffic.random_routing.imbalance", "traffic.distinct_experts_per_gpu",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("forwarding", FORWARDINGS)
+@pytest.mark.parametrize("policy", ["group-limited", "random-groups", "unrestricted"])
+def test_arrays_of_expert_parallelism_give_what_integers_give(policy, forwarding):
+    """A column of layouts at once: EP, pipeline and replicas vary together."""
+    drawn = [(8, 4, 64), (16, 16, 128), (32, 8, 64), (64, 16, 128), (128, 1, 256), (256, 2, 256)]
+    ep, pp, dp = (np.array(column, dtype=float) for column in zip(*drawn, strict=True))
+    exchange = Exchange(policy=policy, forwarding=forwarding, scale_out_latency=1e-6)
+    many = count(layout(ep=ep, pp=pp, dp=dp), exchange=exchange, compute_seconds=1e-3)
+    for row, (one, stages, replicas) in enumerate(drawn):
+        alone = count(
+            layout(ep=one, pp=stages, dp=replicas), exchange=exchange, compute_seconds=1e-3
+        )
+        for name in NAMES:
+            value = np.broadcast_to(many[name], len(drawn))[row]
+            assert value == pytest.approx(alone[name], rel=1e-12), (name, one)
+
+
+@pytest.mark.parametrize("policy", ["random-groups", "unrestricted"])
+def test_symbols_of_expert_parallelism_give_what_integers_give(policy):
+    ep, stages, replicas = sympy.symbols("P_e P_p P_d", positive=True, integer=True)
+    exchange = Exchange(policy=policy)
+    closed = count(layout(ep=ep, pp=stages, dp=replicas), exchange=exchange)
+    assert closed["traffic.step.scale_out_bytes"].free_symbols == {ep, stages, replicas}
+    # of random groups a symbol's destinations lie inside one: no fewer nodes than groups
+    for one in (8, 16, 32, 64, 128, 256) if policy == "unrestricted" else (64, 128, 256):
+        exact = count(layout(ep=one, pp=16, dp=256), exchange=exchange)
+        for name in NAMES[:5]:
+            value = sympy.sympify(closed[name]).subs({ep: one, stages: 16, replicas: 256})
+            assert float(value) == pytest.approx(exact[name], rel=1e-9), (name, one)
+
+
+def test_a_rule_without_a_closed_form_takes_no_symbol():
+    with pytest.raises(UsageError, match="no closed form"):
+        count(layout(ep=sympy.Symbol("P_e", positive=True)))
