@@ -341,8 +341,9 @@ def rate_lines(made: Made, links: dict[str, Links]) -> list[Line]:
     Returns
     -------
     Lines ``NAME.payload_bytes`` [B], ``.calls_per_gpu`` in a step, and of one call by itself
-    ``NAME.call.time`` [s], ``.call.algorithm_bandwidth`` and ``.call.bus_bandwidth`` [B/s], with
-    the achieved bandwidth of the links ``NAME.call.achieved.time`` and so on.
+    ``NAME.call.algorithm_bandwidth`` and ``.call.bus_bandwidth`` [B/s], over the time that is
+    their argument; with the achieved bandwidth of the links ``NAME.call.achieved.bus_bandwidth``
+    and so on.
     """
     lines = [
         total(
@@ -354,7 +355,8 @@ def rate_lines(made: Made, links: dict[str, Links]) -> list[Line]:
     ]
     for what, each in links.items():
         prefix = f"{made.name}.call.{what}".removesuffix(".time")
-        lines += _rates(prefix, made.primitive, made.payload, made.span, made.algorithm, each)
+        _, *rates = _rates(prefix, made.primitive, made.payload, made.span, made.algorithm, each)
+        lines += rates
     return lines
 
 

@@ -63,8 +63,8 @@ def collective_assumptions(model: Model, layout: Layout, hardware: Hardware) -> 
     found = [
         "layers divide evenly among pipeline stages; embedding first, final norm and head last",
         (
-            "GPUs are numbered in rank_order and fill nodes in turn; etp stands where tp does, "
-            "ep and edp regroup tp x cp x dp"
+            f"GPUs are numbered by {', '.join(layout.rank_order)} (rank_order) and fill nodes in "
+            "turn; etp stands where tp does, ep and edp regroup tp x cp x dp"
         ),
         "nothing is recomputed, and collectives overlap with nothing: times are bounds of each",
     ]

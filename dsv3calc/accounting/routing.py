@@ -289,7 +289,8 @@ def _assumptions(policy: str, law: str, score: str, redundant_experts: int) -> t
         found.append("every set of experts that the policy allows is equally likely")
     if redundant_experts:
         found.append(
-            "a token goes to one of an expert's replicas at random; replicas stay with their "
-            "group and fill every GPU alike, and a token's copies take any slots alike"
+            f"{redundant_experts:,} redundant experts: a token goes to one of an expert's replicas "
+            "at random; replicas stay with their group and fill every GPU alike, and a token's "
+            "copies take any slots alike"
         )
     return tuple(found)

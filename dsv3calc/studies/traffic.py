@@ -130,6 +130,10 @@ def _remarks(answer: Answer, layout: Layout, exchange: Exchange, *, training: bo
         answer.assumptions.append(
             "no metadata goes with a copy; DeepEP's low-latency dispatch has 16 bytes (--metadata)"
         )
+    else:
+        answer.notes.append(
+            f"{exchange.metadata_bytes:,} bytes go with each dispatched copy, forward alone"
+        )
     if layout.ep > 1:
         answer.assumptions.append("every GPU of the group is as likely a destination as any other")
         answer.assumptions.append(
