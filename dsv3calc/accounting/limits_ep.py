@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.accounting.exchange import copy_bytes
-from dsv3calc.accounting.traffic import expert_layers, expert_views
+from dsv3calc.accounting.traffic import check_alike, expert_layers, expert_views
 from dsv3calc.accounting.transfer_formats import FORMATS, TransferFormat
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import decoding, transfers
@@ -55,7 +55,8 @@ def limit_lines(
     Raises
     ------
     UsageError
-        If the model has no routed experts, or the device no such link or bandwidth.
+        If the model has no routed experts or layers with different ones, or the device no such link
+        or bandwidth.
     """
     views = expert_views(model)
     if not views:
@@ -63,6 +64,7 @@ def limit_lines(
             f"{model.name} has no routed experts, so expert parallelism sets it no limit",
             "choose a mixture of experts, such as deepseek-v3",
         )
+    check_alike(model, views)
     paper = convention == "isca25"
     words = CONVENTIONS[convention]
     moved = _moved(prefix, model, limit, paper=paper)

@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import Model
 
 
+SENT_BY = (
+    "n_routed_experts", "num_experts_per_tok", "n_shared_experts", "n_group", "topk_group",
+    "routing_bias",
+)  # fmt: skip
+"""Fields of experts on which depends where a token is sent."""
+
+
 def expert_views(model: Model, *, with_mtp: bool = False) -> list[GroupView]:
     """List the layer groups with routed experts, MTP's too where it is asked for."""
     arch = architecture_of(model)
@@ -35,6 +42,27 @@ def expert_views(model: Model, *, with_mtp: bool = False) -> list[GroupView]:
     if with_mtp and arch.mtp is not None:
         views.append(arch.mtp)
     return [view for view in views if isinstance(view.group.feed_forward, MoE)]
+
+
+def check_alike(model: Model, views: list[GroupView]) -> None:
+    """Refuse layers of which a token goes to different numbers of experts.
+
+    Raises
+    ------
+    UsageError
+        With the fields that differ.
+    """
+    for name in SENT_BY:
+        values = [getattr(view.group.feed_forward, name) for view in views]
+        if len(set(values)) > 1:
+            each = ", ".join(
+                f"{value} in {view.prefix}" for view, value in zip(views, values, strict=True)
+            )
+            raise UsageError(
+                f"{model.name} has layers with different experts, so what a layer sends is not one "
+                f"number: {name} is {each}",
+                f"ask for one kind at a time: --set groups.N.feed_forward.{name}={values[0]}",
+            )
 
 
 def expert_layers(views: list[GroupView]) -> Line:
@@ -227,11 +255,7 @@ def expert_lines(
     views = expert_views(model, with_mtp=with_mtp)
     if not views:
         return [], ()
-    if len({view.group.feed_forward for view in views}) > 1:
-        raise UsageError(
-            f"{model.name} has layers with different experts: their traffic is not one number",
-            "set the differing fields alike with --set, one kind of layer at a time",
-        )
+    check_alike(model, views)
     node_size = hardware.scale_up.domain_size or layout.ep
     group = Group(layout, node_size)
     copies = copies_of(views[0], layout, group, exchange)

@@ -293,3 +293,30 @@ def test_symbols_of_expert_parallelism_give_what_integers_give(policy):
 def test_a_rule_without_a_closed_form_takes_no_symbol():
     with pytest.raises(UsageError, match="no closed form"):
         count(layout(ep=sympy.Symbol("P_e", positive=True)))
+
+
+def two_kinds(**fields):
+    """Divide the layers with experts into two groups, the second with other fields."""
+    dense, moe = V3.groups
+    other = msgspec.structs.replace(moe.feed_forward, **fields)
+    groups = [
+        dense,
+        msgspec.structs.replace(moe, layers="3:30"),
+        msgspec.structs.replace(moe, layers="30:", feed_forward=other),
+    ]
+    return msgspec.structs.replace(V3, groups=groups)
+
+
+def test_layers_whose_experts_differ_are_refused_by_name():
+    mixed = two_kinds(num_experts_per_tok=4)
+    with pytest.raises(UsageError, match=r"num_experts_per_tok is 8 in groups.1, 4 in") as caught:
+        count(model=mixed)
+    assert "--set" in caught.value.hint
+    with pytest.raises(UsageError, match="num_experts_per_tok"):
+        limit_lines("limits.ep", mixed, H800, Limit(tokens=32), "isca25")
+
+
+def test_layers_whose_experts_differ_in_width_alone_send_alike():
+    narrow = count(model=two_kinds(moe_intermediate_size=1024))
+    name = "traffic.step.scale_out_bytes"
+    assert narrow[name] == pytest.approx(count()[name], rel=1e-14)
