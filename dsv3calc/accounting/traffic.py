@@ -126,6 +126,32 @@ def time_lines(
     return [total(f"{prefix}.time_per_layer", phases, convention="forward: dispatch and combine")]
 
 
+def overlap_lines(times: dict[str, Line], compute_seconds: Any) -> list[Line]:
+    """Tell what computation beside an exchange hides of it, and what it leaves.
+
+    ``times`` are those of a layer's exchange, by the prefix of their lines.
+
+    Returns
+    -------
+    Lines ``PREFIX.hidden_share`` and ``PREFIX.exposed_time_per_layer`` [s].
+    """
+    beside = given("compute_time", compute_seconds, "s", "of another micro-batch, per layer")
+    return [
+        computed(
+            f"{prefix}.{name}",
+            function,
+            convention="two micro-batches overlapped, forward",
+            communication_seconds=time,
+            overlapped_seconds=beside,
+        )
+        for prefix, time in times.items()
+        for name, function in (
+            ("hidden_share", transfers.hidden_share),
+            ("exposed_time_per_layer", transfers.exposed_time),
+        )
+    ]
+
+
 def usable_links(hardware: Hardware, group: Group, kind: str) -> dict[str, tuple[Link, str]]:
     """Return the device's links with the field of their bandwidth; empty where one is unknown."""
     links = {"scale_up": hardware.scale_up, "scale_out": hardware.scale_out}
@@ -280,26 +306,14 @@ def expert_lines(
     lines += time_lines(
         "traffic", sent, group, exchange, usable_links(hardware, group, "nominal"), held
     )
-    nominal = lines[-1]
+    times = {"traffic": lines[-1]}
     achieved = usable_links(hardware, group, "achieved")
     if achieved:
         lines += time_lines("traffic.achieved", sent, group, exchange, achieved, held)
+        times["traffic.achieved"] = lines[-1]
     exchanged = type(layout.ep) is not int or layout.ep > 1
     if compute_seconds is not None and exchanged:
-        beside = given("compute_time", compute_seconds, "s", "of another micro-batch, per layer")
-        lines += [
-            computed(
-                f"traffic.{name}",
-                function,
-                convention="two micro-batches overlapped, nominal bandwidth",
-                communication_seconds=nominal,
-                overlapped_seconds=beside,
-            )
-            for name, function in (
-                ("hidden_share", transfers.hidden_share),
-                ("exposed_time_per_layer", transfers.exposed_time),
-            )
-        ]
+        lines += overlap_lines(times, compute_seconds)
     layers = expert_layers(views)
     lines += step_lines(sent, layout, layers, held, training=layout.global_batch is not None)
     return lines, copies.assumptions

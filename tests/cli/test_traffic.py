@@ -64,6 +64,9 @@ def test_what_computation_hides(program):
     whole = found["traffic.time_per_layer"]
     assert found["traffic.hidden_share"] == pytest.approx(0.003 / whole)
     assert found["traffic.exposed_time_per_layer"] == pytest.approx(whole - 0.003)
+    slow = found["traffic.achieved.time_per_layer"]
+    assert found["traffic.achieved.hidden_share"] == pytest.approx(0.003 / slow)
+    assert found["traffic.achieved.exposed_time_per_layer"] == pytest.approx(slow - 0.003)
 
 
 def test_a_dense_model_has_no_expert_traffic(program):

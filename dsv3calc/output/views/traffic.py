@@ -116,9 +116,9 @@ def _times(named: dict[str, Line], *, exact: bool) -> Table:
         ("hidden_share", "share hidden by computation"),
         ("exposed_time_per_layer", "not hidden"),
     ):
-        line = named.get(f"traffic.{name}")
-        if line is not None:
-            rows.append([words, show(line, exact=exact), *["-"] * (len(kinds) - 1)])
+        if f"traffic.{name}" in named:
+            lines = [named[f"{prefix}.{name}"] for prefix in kinds]
+            rows.append([words, *(show(line, exact=exact) for line in lines)])
     return Table("", ["time", "nominal", "achieved"][: 1 + len(kinds)], rows)
 
 
