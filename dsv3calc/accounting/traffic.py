@@ -153,7 +153,10 @@ def overlap_lines(times: dict[str, Line], compute_seconds: Any) -> list[Line]:
 
 
 def usable_links(hardware: Hardware, group: Group, kind: str) -> dict[str, tuple[Link, str]]:
-    """Return the device's links with the field of their bandwidth; empty where one is unknown."""
+    """Return the device's links with the field of their bandwidth.
+
+    Empty where the bandwidth of a link that carries something is unknown.
+    """
     links = {"scale_up": hardware.scale_up, "scale_out": hardware.scale_out}
     if hardware.scale_out is None:
         del links["scale_out"]
@@ -164,8 +167,11 @@ def usable_links(hardware: Hardware, group: Group, kind: str) -> dict[str, tuple
                 "choose another --hardware, or --set hardware.scale_out",
             )
     found = {link: (device, kind) for link, device in links.items() if device is not None}
-    known = all(getattr(device, kind) is not None for device, _ in found.values())
-    return found if known else {}
+    idle = "scale_out" if type(group.nodes.value) is int and group.nodes.value == 1 else ""
+    unknown = [link for link, (device, _) in found.items() if getattr(device, kind) is None]
+    if set(unknown) - {idle}:
+        return {}
+    return {link: each for link, each in found.items() if link not in unknown}
 
 
 def step_lines(

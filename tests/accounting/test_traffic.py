@@ -320,3 +320,13 @@ def test_layers_whose_experts_differ_in_width_alone_send_alike():
     narrow = count(model=two_kinds(moe_intermediate_size=1024))
     name = "traffic.step.scale_out_bytes"
     assert narrow[name] == pytest.approx(count()[name], rel=1e-14)
+
+
+def test_an_unmeasured_link_that_carries_nothing_hides_no_time():
+    unmeasured = msgspec.structs.replace(
+        H800, scale_out=msgspec.structs.replace(H800.scale_out, achieved=None)
+    )
+    name = "traffic.achieved.time_per_layer"
+    inside = count(layout(ep=8), hardware=unmeasured)
+    assert inside[name] == count(layout(ep=8))[name]
+    assert name not in count(hardware=unmeasured).named()
