@@ -20,7 +20,6 @@ from dsv3calc.commands.options import (
     NetworkOption,
     PrecisionOption,
     PresetPathOption,
-    SeqOption,
     SetOption,
     amount,
     complete,
@@ -133,7 +132,15 @@ def traffic(
             help="local, or routed: dispatched like one more routed expert.",
         ),
     ] = None,
-    seq: SeqOption = None,
+    seq: Annotated[
+        Amount | None,
+        typer.Option(
+            "--seq",
+            parser=amount("--seq", "tokens"),
+            metavar="TOKENS",
+            help="Tokens of each sequence [4096].",
+        ),
+    ] = None,
     tokens: Annotated[
         Amount | None,
         typer.Option(
@@ -187,7 +194,7 @@ def traffic(
         typer.Option(
             "--law",
             metavar="LAW",
-            help="Law of the experts' scores [uniform].",
+            help="Law of the experts' scores: uniform, sigmoid-normal or exponential [uniform].",
         ),
     ] = None,
     group_score: Annotated[
@@ -282,7 +289,7 @@ def traffic(
 
       dsv3calc traffic deepseek-v3 --layout v3-pretrain --hardware h800 --json
 
-      dsv3calc traffic llama-3.1-405b --tp 8 --dp 64 --hardware h100
+      dsv3calc traffic qwen3-32b --tp 8 --dp 8 --global-batch 64 --hardware h100
     """  # noqa: D401 - a line of help, not a sentence
     return TrafficQuery(
         model=model,

@@ -12,6 +12,7 @@ from dsv3calc.accounting.collectives import (
     collective_assumptions,
     collective_lines,
 )
+from dsv3calc.accounting.traffic import expert_views
 from dsv3calc.schema.model import MLA
 from dsv3calc.studies.answer import add_new
 from dsv3calc.studies.exchanges import one_of
@@ -62,6 +63,11 @@ def step_collectives(
         for what, default in SENT_AS.items()
     }
     if layout.global_batch is None:
+        if not expert_views(model.value):
+            answer.warn(
+                "nothing is counted: other collectives are those of a training step; give "
+                "--global-batch"
+            )
         return []
     if query.tokens is not None:
         answer.notes.append("other collectives are counted from --seq, not from --tokens: left out")

@@ -181,3 +181,18 @@ def test_a_table(program):
 )
 def test_wrong_options(program, arguments, words):
     assert words in program.refused(ExitStatus.USAGE, *ASK, *arguments).err
+
+
+def test_a_dense_model_without_a_step_is_told_what_to_give(program):
+    found = program.json("traffic", "llama-3.1-8b", "--tp", "8", "--hardware", "h100")
+    assert any("--global-batch" in text for text in found.data["warnings"])
+    assert "tensor parallel" in program.ok(
+        *("traffic", "llama-3.1-8b", "--tp", "8", "--global-batch", "8", "--hardware", "h100")
+    ).out  # fmt: skip
+
+
+def test_exact_numbers_are_exact_everywhere(program):
+    text = program.ok(*ASK, "--ep", "64", "--exact").out
+    values = program.json(*ASK, "--ep", "64").values
+    for name in ("copies_per_token.node", "copies_on_link.scale_up", "random_routing.imbalance"):
+        assert str(values[f"traffic.{name}"]) in text

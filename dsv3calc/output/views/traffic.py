@@ -37,7 +37,7 @@ def build(answer: Answer, *, exact: bool) -> View:
     tables = []
     if "traffic.copies_per_token.gpu" in named:
         tables += [
-            _copies(named),
+            _copies(named, exact=exact),
             _loads(named, exact=exact),
             _bytes(named, exact=exact),
             _times(named, exact=exact),
@@ -47,16 +47,16 @@ def build(answer: Answer, *, exact: bool) -> View:
     return View(heading, tables)
 
 
-def _count(line: Line | None) -> str:
-    return "-" if line is None else format_quantity(line.value, "1", exact=False)
+def _count(line: Line | None, *, exact: bool) -> str:
+    return "-" if line is None else format_quantity(line.value, "1", exact=exact)
 
 
-def _copies(named: dict[str, Line]) -> Table:
+def _copies(named: dict[str, Line], *, exact: bool) -> Table:
     rows = [
         [
             f"by {kind}",
-            _count(named[f"traffic.copies_per_token.{kind}"]),
-            _count(named.get(f"traffic.remote_copies_per_token.{kind}")),
+            _count(named[f"traffic.copies_per_token.{kind}"], exact=exact),
+            _count(named.get(f"traffic.remote_copies_per_token.{kind}"), exact=exact),
         ]
         for kind in ("expert", "gpu", "node")
     ]
@@ -74,15 +74,13 @@ LOADS = (
 
 
 def _loads(named: dict[str, Line], *, exact: bool) -> Table:
-    rows = [
-        [words, format_quantity(named[f"traffic.{name}"].value, "1", exact=exact)]
-        for name, words in LOADS
-    ]
+    rows = [[words, _count(named[f"traffic.{name}"], exact=exact)] for name, words in LOADS]
     return Table("", ["one layer, a micro-batch of the group", ""], rows)
 
 
 def _bytes(named: dict[str, Line], *, exact: bool) -> Table:
-    rows = [["copies", *(_count(named[f"traffic.copies_on_link.{link}"]) for link in LINKS)]]
+    links = [named[f"traffic.copies_on_link.{link}"] for link in LINKS]
+    rows = [["copies", *(_count(line, exact=exact) for line in links)]]
     training = "traffic.step.scale_out_bytes" in named
     for phase in PHASES if training else PHASES[:2]:
         names = [f"traffic.{phase}.{link}_bytes_per_token" for link in LINKS]
