@@ -79,3 +79,10 @@ def test_the_model_is_an_argument_or_an_option(program):
     both = ("limits", "ep", "deepseek-v3", "--model", "deepseek-v3", "--hardware", "h800")
     for arguments in (both, ("limits", "ep", "--hardware", "h800")):
         assert "one model" in program.refused(ExitStatus.USAGE, *arguments).err
+
+
+def test_a_network_between_nodes_is_not_the_link_inside_one(program):
+    ask = ("limits", "ep", "deepseek-v3", "--hardware", "h800", "--link", "scale-up", "--network")
+    told = program.json(*ask, "infiniband-ndr").data["warnings"]
+    assert any("joins nodes" in text for text in told)
+    assert not any("joins nodes" in t for t in program.json(*ask, "nvlink").data["warnings"])
