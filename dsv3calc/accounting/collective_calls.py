@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.algorithms import LINKS, Links, Sent, sent
+from dsv3calc.accounting.algorithms import LINKS, Sent, sent
 from dsv3calc.accounting.architecture import GroupView, architecture_of
 from dsv3calc.accounting.rank_order import Span, degree, span_of
 from dsv3calc.formulas import collectives
@@ -15,6 +15,7 @@ from dsv3calc.schema.model import MoE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dsv3calc.accounting.links import Links
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
 

@@ -9,13 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.algorithms import (
-    LINKS,
-    Links,
-    check_algorithm,
-    known_bandwidth,
-    rate_lines,
-)
+from dsv3calc.accounting.algorithms import LINKS, check_algorithm
 from dsv3calc.accounting.collective_calls import Desk, has_experts
 from dsv3calc.accounting.data_parallel import data_parallel
 from dsv3calc.accounting.layer_collectives import (
@@ -23,6 +17,7 @@ from dsv3calc.accounting.layer_collectives import (
     expert_tensor_parallel,
     tensor_parallel,
 )
+from dsv3calc.accounting.links import Links, measured, rate_lines
 from dsv3calc.accounting.rank_order import check_pipeline, gpus_per_node
 from dsv3calc.accounting.stage_collectives import pipeline, vocabulary_layers, vocabulary_loss
 from dsv3calc.errors import UsageError
@@ -157,8 +152,9 @@ def collective_lines(
     used = gpus_per_node(layout, domain, experts=has_experts(model))
     node = given(f"{prefix}.gpus_per_node", used, "1", f"GPUs used of each domain of {domain}")
     links = {"time": Links(hardware, bandwidth, latencies)}
-    if bandwidth == "nominal" and known_bandwidth(hardware, "achieved"):
-        links["achieved.time"] = Links(hardware, "achieved", latencies)
+    device = measured(hardware, inside=type(used) is int and used == layout.gpus)
+    if bandwidth == "nominal" and device is not None:
+        links["achieved.time"] = Links(device, "achieved", latencies)
     desk = Desk(prefix, model, layout, links, node, sizes, algorithm, mtp=mtp)
     parts = {
         "tensor_parallel": tensor_parallel(desk),

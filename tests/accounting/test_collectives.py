@@ -6,9 +6,10 @@ import pytest
 import sympy
 
 import dsv3calc
-from dsv3calc.accounting.algorithms import ALGORITHMS, bandwidth_lines, tree_levels
+from dsv3calc.accounting.algorithms import ALGORITHMS, tree_levels
 from dsv3calc.accounting.collectives import KINDS, collective_assumptions, collective_lines
 from dsv3calc.accounting.gradients import PLACES, layer_elements
+from dsv3calc.accounting.links import bandwidth_lines
 from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines
 from dsv3calc.accounting.rank_order import Span, span_of
 from dsv3calc.errors import UsageError
@@ -380,6 +381,13 @@ def test_achieved_times_stand_beside_nominal_ones():
         H800, scale_up=msgspec.structs.replace(H800.scale_up, achieved=None)
     )
     assert "pipeline.achieved.time" not in found(LLAMA, layout_of(dp=64), hardware=unmeasured)
+    outside = msgspec.structs.replace(
+        H800, scale_out=msgspec.structs.replace(H800.scale_out, achieved=None)
+    )
+    name = "data_parallel.achieved.time"
+    assert name not in found(LLAMA, layout_of(dp=64), hardware=outside)
+    one_domain = layout_of(dp=8)
+    assert found(LLAMA, one_domain, hardware=outside)[name] == found(LLAMA, one_domain)[name]
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

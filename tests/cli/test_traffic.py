@@ -130,7 +130,8 @@ def test_widths_of_what_other_collectives_send(program):
 
 
 def test_bandwidths_of_the_other_collectives(program):
-    ask = ("traffic", "llama-3.1-405b", "--layout", "llama-3.1-405b-pretrain", "--hardware", "h100")
+    degrees = ("--tp", "8", "--pp", "16", "--dp", "64", "--global-batch", "2048")
+    ask = ("traffic", "llama-3.1-405b", *degrees, "--hardware", "h100")
     values = program.json(*ask).values
     one = "traffic.collectives.tensor_parallel.all-reduce.call."
     assert values[one + "bus_bandwidth"] == pytest.approx(450e9)
