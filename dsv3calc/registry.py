@@ -43,19 +43,26 @@ FORMULAS: dict[str, Formula] = {}
 """Formulas of the modules imported so far; :func:`all_formulas` imports the rest."""
 
 SUBJECTS = (
+    "algorithms",
     "architecture",
     "attention",
     "collectives",
+    "decoding",
+    "dragonfly",
     "experts",
+    "fat_tree",
     "flops",
     "kv_cache",
     "memory",
     "network",
     "pipeline",
     "precision",
+    "rank_groups",
     "roofline",
     "routing",
+    "slim_fly",
     "traffic",
+    "transfers",
 )
 """The modules of ``dsv3calc.formulas``."""
 

@@ -17,6 +17,7 @@ from fresh import write
 
 from dsv3calc.accounting.conventions import BUNDLES, CHOICES
 from dsv3calc.accounting.parameters import INCLUSIONS, PARAMETER_VARIANTS
+from dsv3calc.accounting.traffic_conventions import TRAFFIC_CHOICES, WITHOUT_DEFAULT
 from dsv3calc.docstring import Docstring
 from dsv3calc.registry import SUBJECTS, all_formulas
 from dsv3calc.symbols import BY_SUBJECT, INTERMEDIATE, latex
@@ -42,6 +43,12 @@ _FORMULAS = (
 _CONVENTIONS = (
     "Where the field counts one thing in several ways, each way has a name, and the name is "
     "shown beside the number. `dsv3calc conventions list` prints these tables."
+)
+_TRAFFIC = (
+    "From ZeRO 2 on the default of `gradient_reduction` is `micro-batch`. Dispatch takes the "
+    "format of the precision's activations, combine BF16. Which context parallelism is meant, and "
+    "in which order GPUs are numbered, are fields of a layout: `context_parallel_method`, "
+    "`rank_order`."
 )
 _INCLUSIONS = (
     "Attention and feed-forward matrices always count. `--include` and `--exclude` take these"
@@ -223,10 +230,28 @@ def _example(text: str) -> list[str]:
     return [*lines, "```"] if fenced else lines
 
 
+def _choices(table: dict[str, tuple[str, dict[str, str]]]) -> list[str]:
+    lines: list[str] = []
+    for name, (option, choices) in table.items():
+        how = f"Chosen with `{option}`." if option else "Set only by a bundle."
+        lines += [f"### {name}", "", how, ""]
+        default = "" if name in WITHOUT_DEFAULT else next(iter(choices))
+        lines += _table(
+            ("choice", "what it means"),
+            [
+                (f"`{choice}`" + (" (default)" if choice == default else ""), words)
+                for choice, words in choices.items()
+            ],
+        )
+    return lines
+
+
 def conventions_page() -> str:
     """Return ``docs/reference/conventions.md``."""
     lines = [
-        NOTE.format("dsv3calc/accounting/conventions.py and parameters.py"),
+        NOTE.format(
+            "conventions.py, parameters.py and traffic_conventions.py in dsv3calc/accounting/"
+        ),
         "",
         "# Conventions",
         "",
@@ -235,17 +260,9 @@ def conventions_page() -> str:
         "## Choices",
         "",
     ]
-    for name, (option, choices) in CHOICES.items():
-        how = f"Chosen with `{option}`." if option else "Set only by a bundle."
-        lines += [f"### {name}", "", how, ""]
-        default = next(iter(choices))
-        lines += _table(
-            ("choice", "what it means"),
-            [
-                (f"`{choice}`" + (" (default)" if choice == default else ""), words)
-                for choice, words in choices.items()
-            ],
-        )
+    lines += _choices(CHOICES)
+    lines += ["## Choices of traffic, limits and networks", "", _TRAFFIC, ""]
+    lines += _choices(TRAFFIC_CHOICES)
     lines += [
         "## Bundles",
         "",

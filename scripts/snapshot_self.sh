@@ -47,4 +47,5 @@ dsv3calc snapshot \
   --quantity traffic.combine.scale_out_bytes_per_token \
   --quantity traffic.time_per_layer --quantity traffic.step.scale_out_bytes \
   --quantity traffic.collectives.data_parallel.scale_out_bytes \
+  --quantity traffic.random_routing.imbalance --quantity traffic.distinct_experts_per_gpu \
   -o "$folder/traffic.yaml" --force

@@ -15,14 +15,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
-from dsv3calc.formulas import collectives
-from dsv3calc.ledger import Line, combined, computed, field, given, total
+from dsv3calc.formulas import algorithms as forms
+from dsv3calc.ledger import Line, combined, computed, given
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dsv3calc.accounting.rank_order import Span
-    from dsv3calc.schema.hardware import Hardware
 
 ALGORITHMS = ("ring", "tree", "hierarchical", "switch-reduced")
 PRIMITIVES = ("all-reduce", "reduce-scatter", "all-gather", "all-to-all")
@@ -94,11 +93,9 @@ def _ring(name: str, phases: Line, payload: Line, span: Span) -> Sent:
     arguments = {
         "phases": phases, "members": span.members, "nodes": span.nodes, "payload": payload
     }  # fmt: skip
-    steps = computed(
-        f"{name}.steps", collectives.exchange_messages, phases=phases, ranks=span.ranks
-    )
+    steps = computed(f"{name}.steps", forms.exchange_messages, phases=phases, ranks=span.ranks)
     several = computed(
-        f"{name}.several_nodes", collectives.switched_messages, phases=_ONE, ranks=span.nodes
+        f"{name}.several_nodes", forms.switched_messages, phases=_ONE, ranks=span.nodes
     )
     out = combined(
         f"{name}.scale_out_messages_per_call",
@@ -108,8 +105,8 @@ def _ring(name: str, phases: Line, payload: Line, span: Span) -> Sent:
     )
     return Sent(
         {
-            "scale_up": _on(name, "scale_up", "B", collectives.ring_scale_up_bytes, **arguments),
-            "scale_out": _on(name, "scale_out", "B", collectives.ring_scale_out_bytes, **arguments),
+            "scale_up": _on(name, "scale_up", "B", forms.ring_scale_up_bytes, **arguments),
+            "scale_out": _on(name, "scale_out", "B", forms.ring_scale_out_bytes, **arguments),
         },
         {
             "scale_up": combined(f"{name}.scale_up_messages_per_call", "difference", (steps, out)),
@@ -123,13 +120,13 @@ def _hierarchical(name: str, phases: Line, payload: Line, span: Span, *, overlap
     return Sent(
         {
             link: _on(
-                name, link, "B", collectives.exchange_bytes,
+                name, link, "B", forms.exchange_bytes,
                 phases=phases, ranks=here, sharers=sharers, payload=payload,
             )
             for link, (here, sharers) in ranks.items()
         },
         {
-            link: _on(name, link, "1", collectives.exchange_messages, phases=phases, ranks=here)
+            link: _on(name, link, "1", forms.exchange_messages, phases=phases, ranks=here)
             for link, (here, _) in ranks.items()
         },
         overlapped=overlapped,
@@ -141,21 +138,21 @@ def _tree(name: str, phases: Line, payload: Line, span: Span) -> Sent:
     return Sent(
         {
             "scale_up": _on(
-                name, "scale_up", "B", collectives.exchange_bytes,
+                name, "scale_up", "B", forms.exchange_bytes,
                 phases=phases, ranks=span.members, sharers=_ONE, payload=payload,
             ),
             "scale_out": _on(
-                name, "scale_out", "B", collectives.tree_scale_out_bytes,
+                name, "scale_out", "B", forms.tree_scale_out_bytes,
                 members=span.members, nodes=span.nodes, payload=payload,
             ),
         },
         {
             "scale_up": _on(
-                name, "scale_up", "1", collectives.exchange_messages,
+                name, "scale_up", "1", forms.exchange_messages,
                 phases=phases, ranks=span.members,
             ),
             "scale_out": _on(
-                name, "scale_out", "1", collectives.exchange_messages, phases=phases, ranks=levels
+                name, "scale_out", "1", forms.exchange_messages, phases=phases, ranks=levels
             ),
         },
     )  # fmt: skip
@@ -182,33 +179,29 @@ def _switched(name: str, payload: Line, span: Span) -> Sent:
     return Sent(
         {
             link: _on(
-                name, link, "B", collectives.switched_bytes,
+                name, link, "B", forms.switched_bytes,
                 ranks=here, sharers=sharers, payload=payload,
             )
             for link, (here, sharers, _) in ranks.items()
         },
         {
-            link: _on(name, link, "1", collectives.switched_messages, phases=phases, ranks=here)
+            link: _on(name, link, "1", forms.switched_messages, phases=phases, ranks=here)
             for link, (here, _, phases) in ranks.items()
         },
     )  # fmt: skip
 
 
 def _all_to_all(name: str, payload: Line, span: Span) -> Sent:
-    everyone = computed(
-        f"{name}.messages", collectives.exchange_messages, phases=_ONE, ranks=span.ranks
-    )
-    near = _on(
-        name, "scale_up", "1", collectives.exchange_messages, phases=_ONE, ranks=span.members
-    )
+    everyone = computed(f"{name}.messages", forms.exchange_messages, phases=_ONE, ranks=span.ranks)
+    near = _on(name, "scale_up", "1", forms.exchange_messages, phases=_ONE, ranks=span.members)
     return Sent(
         {
             "scale_up": _on(
-                name, "scale_up", "B", collectives.exchange_bytes,
+                name, "scale_up", "B", forms.exchange_bytes,
                 phases=_ONE, ranks=span.members, sharers=span.nodes, payload=payload,
             ),
             "scale_out": _on(
-                name, "scale_out", "B", collectives.exchange_bytes,
+                name, "scale_out", "B", forms.exchange_bytes,
                 phases=_ONE, ranks=span.nodes, sharers=_ONE, payload=payload,
             ),
         },
@@ -219,120 +212,3 @@ def _all_to_all(name: str, payload: Line, span: Span) -> Sent:
             ),
         },
     )  # fmt: skip
-
-
-class Links:
-    """Bandwidth and message latency of the two links of a GPU.
-
-    ``bandwidth`` is ``nominal`` or ``achieved``. A latency of None leaves messages out of the time.
-    """
-
-    __slots__ = ("bandwidths", "convention", "hardware", "latencies")
-
-    def __init__(
-        self, hardware: Hardware, bandwidth: str, latencies: dict[str, float] | None = None
-    ) -> None:
-        if bandwidth not in ("nominal", "achieved"):
-            raise UsageError(f"unknown bandwidth '{bandwidth}'", "nominal or achieved")
-        self.hardware = hardware
-        self.bandwidths: dict[str, Line | None] = {}
-        for name in LINKS:
-            link = getattr(hardware, name)
-            if link is not None and getattr(link, bandwidth) is None:
-                raise UsageError(
-                    f"{hardware.name} has no {bandwidth} bandwidth of {link.name}",
-                    "use its nominal bandwidth",
-                )
-            self.bandwidths[name] = (
-                None if link is None else field((f"hardware.{name}", link), bandwidth, "B/s")
-            )
-        self.latencies = {
-            name: given(f"latency.{name}", value, "s", "of each message")
-            for name, value in (latencies or {}).items()
-        }
-        self.convention = f"{bandwidth} bandwidth, {'with' if latencies else 'without'} latency"
-
-    def time(
-        self, name: str, moved: dict[str, Line], messages: dict[str, Line], *, overlapped: bool
-    ) -> Line:
-        """Bound the time of a collective: of both links at once, or of one after the other.
-
-        Raises
-        ------
-        UsageError
-            If bytes leave a node of hardware that has no scale-out link.
-        """
-        times = []
-        for link in LINKS:
-            bandwidth = self.bandwidths[link]
-            if bandwidth is not None:
-                times.append(
-                    computed(
-                        f"{name}.{link}_time",
-                        collectives.wire_time,
-                        moved=moved[link],
-                        link_bandwidth=bandwidth,
-                    )
-                )
-            elif type(moved[link].value) is not int or moved[link].value:
-                raise UsageError(
-                    f"{name} leaves the scale-up domain, and {self.hardware.name} has no scale_out",
-                    "choose other --hardware, or a layout of one domain",
-                )
-        rule = "maximum" if overlapped else "sum"
-        parts = [combined(f"{name}.bandwidth_time", rule, times)]
-        parts += [
-            combined(f"{name}.{link}_latency", "product", (messages[link], latency), unit="s")
-            for link, latency in self.latencies.items()
-        ]
-        return total(f"{name}.time", parts, convention=self.convention)
-
-
-def bandwidth_lines(
-    prefix: str,
-    primitive: str,
-    payload: Any,
-    span: Span,
-    *,
-    hardware: Hardware,
-    algorithm: str = "ring",
-    bandwidth: str = "nominal",
-    latencies: dict[str, float] | None = None,
-) -> list[Line]:
-    """Give the time of one collective alone, and the bandwidths that a benchmark would report.
-
-    Returns
-    -------
-    Lines ``PREFIX.time`` [s], ``.algorithm_bandwidth`` and ``.bus_bandwidth`` [B/s].
-
-    Raises
-    ------
-    UsageError
-        If the primitive or the algorithm is unknown, or the group has one member.
-    """
-    if primitive not in PRIMITIVES:
-        raise UsageError(f"unknown collective '{primitive}'", f"one of {', '.join(PRIMITIVES)}")
-    if type(span.ranks.value) is int and span.ranks.value == 1:
-        raise UsageError("a group of one GPU sends nothing", "choose a group of two or more")
-    size = given(f"{prefix}.payload", payload, "B", "the whole tensor")
-    call = sent(prefix, primitive, size, span, algorithm)
-    seconds = Links(hardware, bandwidth, latencies).time(
-        prefix, call.bytes, call.messages, overlapped=call.overlapped
-    )
-    return [
-        seconds,
-        computed(
-            f"{prefix}.algorithm_bandwidth",
-            collectives.algorithm_bandwidth,
-            payload=size,
-            seconds=seconds,
-        ),
-        computed(
-            f"{prefix}.bus_bandwidth",
-            collectives.bus_bandwidth,
-            phases=phases_of(primitive),
-            ranks=span.ranks,
-            payload=size,
-            seconds=seconds,
-        ),
-    ]

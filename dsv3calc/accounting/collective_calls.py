@@ -5,33 +5,65 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.algorithms import LINKS, Links, Sent, sent
+from dsv3calc.accounting.algorithms import LINKS, Sent, sent
 from dsv3calc.accounting.architecture import GroupView, architecture_of
 from dsv3calc.accounting.rank_order import Span, degree, span_of
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger import Line, combined, computed, field, given, total
+from dsv3calc.schema.model import MoE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dsv3calc.accounting.links import Links
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
 
 Parts = list[dict[str, Line]]
-"""What each collective of a kind sends in a step: bytes by link, messages, time."""
+"""What each collective of a kind sends in a step: bytes by link, messages, times."""
+
+
+def has_experts(model: Model) -> bool:
+    """Tell whether any layer of a model has routed experts."""
+    return any(isinstance(group.feed_forward, MoE) for group in model.groups)
+
+
+class Made:
+    """A collective that a GPU makes in a step: what it moves, over whom, how often."""
+
+    __slots__ = ("algorithm", "calls", "name", "payload", "primitive", "span")
+
+    def __init__(
+        self, name: str, primitive: str, payload: Line, span: Span, algorithm: str, calls: Line
+    ) -> None:
+        self.name = name if name.endswith(primitive) else f"{name}.{primitive}"
+        self.primitive = primitive
+        self.payload = payload
+        self.span = span
+        self.algorithm = algorithm
+        self.calls = calls
+
+    @property
+    def sends(self) -> bool:
+        """Whether anything is sent: not by a group of one, nor where there is no call."""
+        return all(
+            type(value) in (int, float) and value > least
+            for value, least in ((self.span.ranks.value, 1), (self.calls.value, 0))
+        )
 
 
 class Desk:
     """What every part of one answer needs: names, sizes, the model and its layers on a GPU."""
 
     def __init__(
-        self, prefix: str, model: Model, layout: Layout, links: Links, node: Line,
+        self, prefix: str, model: Model, layout: Layout, links: dict[str, Links], node: Line,
         sizes: dict[str, Line], algorithm: str, *, mtp: bool,
     ) -> None:  # fmt: skip
         self.prefix = f"{prefix}.collectives"
         self.model = model
         self.layout = layout
-        self.links = links
+        self.links = links  # by the name of the time that they give
+        self.made: list[Made] = []
         self.node = node
         self.algorithm = algorithm
         self.mtp = mtp
@@ -92,15 +124,18 @@ class Desk:
         self, name: str, primitive: str, payload: Line, span: Span, calls: Line, algorithm: str = ""
     ) -> dict[str, Line]:
         """Count a collective of layers: the calls of all stages, divided evenly among them."""
-        full = f"{self.prefix}.{name}"
-        call = sent(full, primitive, payload, span, algorithm or self.algorithm)
-        return self.step(full, call, calls, degree(self.layout, "pp"))
+        full, stages = f"{self.prefix}.{name}", degree(self.layout, "pp")
+        here = combined(f"{full}.calls_of_a_stage", "ratio", (calls, stages), unit="1")
+        made = Made(full, primitive, payload, span, algorithm or self.algorithm, here)
+        self.made.append(made)
+        return self.step(full, sent(full, primitive, payload, span, made.algorithm), calls, stages)
 
     def part(
         self, name: str, primitive: str, payload: Line, span: Span, calls: Line
     ) -> dict[str, Line]:
         """Count one collective over a step: bytes by link, messages, time."""
         full = f"{self.prefix}.{name}"
+        self.made.append(Made(full, primitive, payload, span, self.algorithm, calls))
         return self.step(full, sent(full, primitive, payload, span, self.algorithm), calls)
 
     def step(
@@ -121,7 +156,9 @@ class Desk:
         messages = {link: over_step(f"{link}_messages", call.messages[link], "1") for link in LINKS}
         lines = {f"{link}_bytes": line for link, line in moved.items()}
         lines["messages"] = total(f"{name}.messages", list(messages.values()), unit="1")
-        lines["time"] = self.links.time(name, moved, messages, overlapped=call.overlapped)
+        for what, links in self.links.items():
+            place = f"{name}.{what}".removesuffix(".time")
+            lines[what] = links.time(place, moved, messages, overlapped=call.overlapped)
         return lines
 
 

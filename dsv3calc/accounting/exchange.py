@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from dsv3calc.accounting.expert_places import either
 from dsv3calc.accounting.routing import destinations
 from dsv3calc.accounting.transfer_formats import FORMATS, TransferFormat
 from dsv3calc.errors import UsageError
-from dsv3calc.formulas import traffic
+from dsv3calc.formulas import rank_groups, routing, traffic, transfers
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.schema.model import MoE
 
@@ -57,7 +58,7 @@ class Group:
 
     __slots__ = ("gpus", "nodes", "per_node")
 
-    def __init__(self, layout: Layout, node_size: int) -> None:
+    def __init__(self, layout: Layout, node_size: Any) -> None:
         """Place the group as the rank order says.
 
         Raises
@@ -71,32 +72,52 @@ class Group:
         for axis in layout.rank_order[: layout.rank_order.index("ep")]:
             stride = stride * sizes[axis]
         self.gpus = field(scope, "ep", "1")
+        _check_filled(layout.ep, stride, node_size)
         self.per_node = computed(
             "traffic.group.ranks_per_node",
-            traffic.expert_ranks_per_node,
-            convention=f"GPUs numbered by {', '.join(layout.rank_order)}; nodes of {node_size:,}",
-            gpus=self.gpus,
+            rank_groups.members_per_node,
+            convention=f"GPUs numbered by {', '.join(layout.rank_order)}; nodes of {node_size}",
+            ranks=self.gpus,
             gpus_per_node=given("hardware.scale_up.domain_size", node_size, "1"),
             rank_stride=given("layout.rank_order", stride, "1"),
         )
-        share = self.per_node.value
-        if layout.ep % share or (stride < node_size and node_size % stride):
-            raise UsageError(
-                f"an expert-parallel group of {layout.ep:,} GPUs, {stride:,} apart, does not fill "
-                f"nodes of {node_size:,}",
-                "choose an ep that the node's GPUs divide, or that divides them",
-            )
         self.nodes = computed(
             "traffic.group.nodes",
-            traffic.expert_nodes,
-            gpus=self.gpus,
-            gpus_per_node=self.per_node,
+            rank_groups.nodes_of_group,
+            ranks=self.gpus,
+            members=self.per_node,
         )
 
     @property
     def lines(self) -> dict[str, Any]:
         """The arguments that formulas take of it."""
         return {"gpus": self.gpus, "gpus_per_node": self.per_node}
+
+
+def _check_filled(ranks: Any, stride: Any, node_size: Any) -> None:
+    """Refuse a group of ``ranks`` GPUs, ``stride`` apart, that fills its nodes unevenly.
+
+    Arrays and symbols are taken to be of groups that fill theirs.
+    """
+    if not all(type(value) is int for value in (ranks, stride, node_size)):
+        return
+    if ranks == 1 or stride >= node_size:
+        return
+    apart = f", {stride:,} apart," if stride > 1 else ""
+    found = f"an expert-parallel group of {ranks:,} GPUs{apart} does not fill nodes of"
+    reach, rest = divmod(node_size, stride)
+    if rest:
+        raise UsageError(
+            f"{found} {node_size:,}",
+            f"the {stride:,} GPUs between neighbours of the group do not divide {node_size:,}: "
+            "choose another --tp, --cp or rank_order",
+        )
+    if ranks > reach and ranks % reach:
+        fewer = ranks - ranks % reach
+        raise UsageError(
+            f"{found} {node_size:,}",
+            f"up to {reach:,}, or a multiple of it: --ep {either(fewer, fewer + reach)}",
+        )
 
 
 class Copies:
@@ -169,10 +190,9 @@ def _with_shared(
         )
         remote[kind] = computed(
             f"traffic.remote_copies_per_token.{kind}",
-            traffic.crossing_copies,
-            token_copies=more[kind],
-            gpus=places,
-            gpus_per_node=one,
+            routing.remote_destinations,
+            distinct=more[kind],
+            destinations=places,
         )
     return more, remote
 
@@ -186,10 +206,10 @@ def _on_links(
         return {
             "scale_up": computed(
                 names["scale_up"],
-                traffic.forwarded_copies,
+                routing.remote_destinations,
                 convention=words,
-                token_copies=distinct["gpu"],
-                gpus_per_node=group.per_node,
+                distinct=distinct["gpu"],
+                destinations=group.per_node,
             ),
             "scale_out": total(names["scale_out"], (remote["node"],), convention=words),
         }
@@ -207,7 +227,7 @@ def copy_bytes(
     """Give the bytes of one copy of a hidden state in a format."""
     return computed(
         name,
-        traffic.transfer_bytes,
+        transfers.transfer_bytes,
         (f"transfer_formats.{form.name}", form),
         ("model", model),
         convention=form.title,

@@ -6,36 +6,50 @@ from __future__ import annotations
 import math
 from collections import Counter
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
+from dsv3calc.ops import maximum, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def nodes_of(slots: int, gpus: int, gpus_per_node: int, redundant_experts: int) -> int:
+def nodes_of(slots: int, gpus: Any, gpus_per_node: Any, redundant_experts: int) -> Any:
     """Return the nodes of the GPUs that the experts of a layer are spread over.
+
+    Arrays and symbols are taken to be of numbers that divide.
 
     Raises
     ------
     UsageError
         If experts do not divide among GPUs, or GPUs do not fill nodes.
     """
+    if type(gpus) is not int or type(gpus_per_node) is not int:
+        return maximum(1, ratio(gpus, gpus_per_node))
     for name, number in (("GPUs", gpus), ("GPUs per node", gpus_per_node)):
         if number < 1:
             raise UsageError(f"{number} {name}", "there is at least one")
     if redundant_experts < 0:
         raise UsageError(f"{redundant_experts} redundant experts", "0 or more")
+    most = (slots - redundant_experts) * (gpus - 1)
+    if redundant_experts > most:
+        raise UsageError(
+            f"{redundant_experts:,} redundant experts on {gpus:,} GPUs",
+            f"a GPU holds an expert once: at most {most:,} replicas beside the experts themselves",
+        )
     if slots % gpus:
         fewer = redundant_experts - slots % gpus
         choices = [number for number in range(1, slots + 1) if not slots % number]
         below = max((number for number in choices if number < gpus), default=0)
         above = min((number for number in choices if number > gpus), default=0)
-        sizes, replicas = either(below or -1, above or -1), either(fewer, fewer + gpus)
+        sizes = either(below or -1, above or -1)
+        experts = slots - redundant_experts
+        replicas = either(fewer, fewer + gpus if fewer + gpus <= experts else -1)
+        others = f", or {replicas} redundant experts" if replicas else ""
         raise UsageError(
-            f"{slots} experts (replicas counted) do not divide among {gpus} GPUs",
-            f"take {sizes} GPUs, or {replicas} redundant experts",
+            f"{slots:,} experts (replicas counted) do not divide among {gpus:,} GPUs",
+            f"take {sizes} GPUs{others}",
         )
     if gpus > gpus_per_node and gpus % gpus_per_node:
         below = gpus - gpus % gpus_per_node
@@ -72,6 +86,29 @@ def missed_share(
         for kind, destinations_of_kind in kinds.items():
             missed += probability * destinations_of_kind * _all_missed(kind, left, group_slots)
     return missed / count
+
+
+def missed_shares(
+    shares: tuple[tuple[tuple[int, ...], float], ...], groups: int, group_slots: int, count: Any
+) -> Any:
+    """Return :func:`missed_share` of a count of destinations, or of each of an array.
+
+    Raises
+    ------
+    UsageError
+        For a symbol: shares of groups that a quadrature gives have no closed form.
+    """
+    if hasattr(count, "free_symbols"):
+        raise UsageError(
+            "this routing has no closed form in the number of destinations",
+            "take the policy unrestricted, or random-groups where each destination is in one group",
+        )
+    if not hasattr(count, "__array_priority__"):
+        return missed_share(shares, groups, group_slots, count)
+    import numpy as np
+
+    found = [missed_share(shares, groups, group_slots, int(each)) for each in np.ravel(count)]
+    return np.reshape(np.array(found), np.shape(count))
 
 
 def _slots_in_groups(start: int, stop: int, group_slots: int) -> list[int]:

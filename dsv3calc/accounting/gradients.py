@@ -28,6 +28,12 @@ REPLICATED = {
 
 _REPLICATED_COMPONENTS = {"norms", "router", "indexer"}
 
+V_SHAPED = ("zbv", "dualpipev")
+"""Schedules whose chunks go down the ranks and back up."""
+
+BOTH_ENDS = ("dualpipe", *V_SHAPED)
+"""Schedules under which one rank has the first stage and the last."""
+
 PLACES = ("split", "replicated", "experts")
 
 
@@ -61,8 +67,8 @@ def layer_elements(prefix: str, model: Model, *, mtp: bool) -> dict[str, Line]:
 def outer_elements(prefix: str, model: Model, layout: Layout) -> Line:
     """Count the elements outside the layers on the fullest stage: the last, with the head.
 
-    A rank that is both ends of a pipeline (pp = 1, or DualPipe's outer ranks) has the embedding
-    too, unless it is tied: the same matrix.
+    A rank that is both ends of a pipeline (pp = 1, DualPipe's outer ranks, the first of a V) has
+    the embedding too, unless it is tied: the same matrix.
     """
     outer = [
         tensor_elements(f"{prefix}.{each.name}", each) for each in architecture_of(model).outer
@@ -70,7 +76,7 @@ def outer_elements(prefix: str, model: Model, layout: Layout) -> Line:
     parts = outer[1:]
     if not model.tie_word_embeddings:
         embedding = outer[0]
-        if layout.schedule != "dualpipe":
+        if layout.schedule not in BOTH_ENDS:
             sole = computed(f"{prefix}.sole_stage", collectives.sole_stage, pp=degree(layout, "pp"))
             embedding = combined(f"{prefix}.embedding_here", "product", (embedding, sole))
         parts.append(embedding)
@@ -113,3 +119,41 @@ def gradient_payloads(
         "dense": total(f"{prefix}.dense_bytes", (held["split"], held["replicated"], outer)),
         "experts": held["experts"],
     }
+
+
+def tied_payload(prefix: str, model: Model, layout: Layout, bits: Line) -> Line:
+    """Give the bytes of one GPU's share of the embedding's gradients."""
+    embedding = architecture_of(model).outer[0]
+    return computed(
+        f"{prefix}.payload",
+        collectives.shard_payload,
+        elements=tensor_elements(f"{prefix}.{embedding.name}", embedding),
+        bits=bits,
+        split=degree(layout, "tp") if layout.vocabulary_parallel else ONE,
+    )
+
+
+def replicated_payload(
+    prefix: str, model: Model, layout: Layout, bits: Line, *, mtp: bool, copies: Line
+) -> Line:
+    """Give the bytes of the gradients of what every tensor-parallel rank holds whole.
+
+    Those of a GPU's layers, and of the final norm on the last stage.
+    """
+    layers = computed(
+        f"{prefix}.stage_bytes",
+        collectives.shard_payload,
+        elements=layer_elements(prefix, model, mtp=mtp)["replicated"],
+        bits=bits,
+        split=degree(layout, "pp"),
+    )
+    norm = architecture_of(model).outer[-1]
+    last = computed(
+        f"{prefix}.final_norm_bytes",
+        collectives.shard_payload,
+        elements=tensor_elements(f"{prefix}.{norm.name}", norm),
+        bits=bits,
+        split=ONE,
+    )
+    held = combined(f"{prefix}.layers_bytes", "product", (layers, copies))
+    return total(f"{prefix}.payload", (held, last))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.accounting.exchange import copy_bytes
-from dsv3calc.accounting.traffic import expert_layers, expert_views
+from dsv3calc.accounting.traffic import check_alike, expert_layers, expert_views
 from dsv3calc.accounting.transfer_formats import FORMATS, TransferFormat
 from dsv3calc.errors import UsageError
-from dsv3calc.formulas import traffic
+from dsv3calc.formulas import decoding, transfers
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def limit_lines(
     Raises
     ------
     UsageError
-        If the model has no routed experts, or the device no such link or bandwidth.
+        If the model has no routed experts or layers with different ones, or the device no such link
+        or bandwidth.
     """
     views = expert_views(model)
     if not views:
@@ -63,12 +64,13 @@ def limit_lines(
             f"{model.name} has no routed experts, so expert parallelism sets it no limit",
             "choose a mixture of experts, such as deepseek-v3",
         )
+    check_alike(model, views)
     paper = convention == "isca25"
     words = CONVENTIONS[convention]
     moved = _moved(prefix, model, limit, paper=paper)
     exchange = computed(
         f"{prefix}.all_to_all_time",
-        traffic.transfer_time,
+        transfers.transfer_time,
         convention=f"dispatch and combine of a micro-batch; {words}",
         moved=moved,
         link_bandwidth=_bandwidth(hardware, limit),
@@ -78,14 +80,14 @@ def limit_lines(
     )
     layer = computed(
         f"{prefix}.time_per_layer",
-        traffic.two_micro_batch_time,
+        decoding.two_micro_batch_time,
         convention=words,
         communication_seconds=exchange,
     )
     depth = field(("model", model), "num_hidden_layers", "1")
     tpot = computed(
         f"{prefix}.tpot",
-        traffic.time_per_output_token,
+        decoding.time_per_output_token,
         convention=words,
         layers=depth if paper else expert_layers(views),
         layer_seconds=layer,
@@ -115,7 +117,7 @@ def _moved(prefix: str, model: Model, limit: Limit, *, paper: bool) -> Line:
     if paper:
         dispatch, combine = FORMATS["fp8"].without_scales(), FORMATS["bf16"]
         arguments["hidden_size"] = computed(
-            f"{prefix}.hidden_size", traffic.hidden_in_thousands, ("model", model)
+            f"{prefix}.hidden_size", decoding.hidden_in_thousands, ("model", model)
         )
         if model.hidden_size < 1000:  # noqa: PLR2004 - what "7K" cuts to
             raise UsageError(
@@ -157,7 +159,7 @@ def mtp_lines(prefix: str, rate: Line, acceptance: Any, cost: Any) -> list[Line]
     """Give what multi-token prediction adds to a rate."""
     gain = computed(
         f"{prefix}.mtp_gain",
-        traffic.mtp_gain,
+        decoding.mtp_gain,
         acceptance=given("mtp_acceptance", acceptance, "ratio"),
         mtp_cost=given("mtp_cost", cost, "ratio"),
     )

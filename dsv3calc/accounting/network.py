@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import isqrt
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.formulas import network
+from dsv3calc.formulas import dragonfly, fat_tree, network, slim_fly
 from dsv3calc.ledger import Line, combined, computed, given, total
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ def fat_tree_lines(radix: Any, tiers: int, planes: Any = 1) -> list[Line]:
     arguments: dict[str, Any] = {"radix": ports, "tiers": layers, "planes": side_by_side}
     hops = [given(f"hops.{way}", tiers - 1, "1") for way in ("up", "down")]
     return [
-        computed("network.endpoints", network.fat_tree_endpoints, **arguments),
-        computed("network.switches", network.fat_tree_switches, **arguments),
-        computed("network.links", network.fat_tree_links, convention=LINKS, **arguments),
+        computed("network.endpoints", fat_tree.fat_tree_endpoints, **arguments),
+        computed("network.switches", fat_tree.fat_tree_switches, **arguments),
+        computed("network.links", fat_tree.fat_tree_links, convention=LINKS, **arguments),
         total("network.diameter", hops, convention=f"{HOPS}, inside a plane"),
         computed(
             "network.bisection_links",
-            network.fat_tree_bisection,
+            fat_tree.fat_tree_bisection,
             convention="exact: any cut into halves of the endpoints of each plane",
             **arguments,
         ),
@@ -60,14 +60,14 @@ def slim_fly_lines(radix: Any, q: Any, *, exists: bool = True) -> list[Line]:
     ``.switches``, ``.links``, ``.diameter`` and ``.bisection_links``.
     """
     ports, order = given("radix", radix, "1"), given("q", q, "1")
-    degree = computed("network.network_radix", network.slim_fly_network_radix, q=order)
+    degree = computed("network.network_radix", slim_fly.slim_fly_network_radix, q=order)
     each = computed(
         "network.endpoints_per_switch",
-        network.slim_fly_concentration,
+        slim_fly.slim_fly_concentration,
         radix=ports,
         network_radix=degree,
     )
-    switches = computed("network.switches", network.slim_fly_switches, q=order)
+    switches = computed("network.switches", slim_fly.slim_fly_switches, q=order)
     reach = given("hops.of_the_graph", 2, "1", "the graphs of McKay, Miller and Širáň have 2")
     lines = [
         total("network.q", (order,)),
@@ -77,7 +77,7 @@ def slim_fly_lines(radix: Any, q: Any, *, exists: bool = True) -> list[Line]:
         switches,
         computed(
             "network.links",
-            network.slim_fly_links,
+            slim_fly.slim_fly_links,
             convention=LINKS,
             q=order,
             network_radix=degree,
@@ -88,7 +88,7 @@ def slim_fly_lines(radix: Any, q: Any, *, exists: bool = True) -> list[Line]:
         lines.append(
             computed(
                 "network.bisection_links",
-                network.slim_fly_bisection_bound,
+                slim_fly.slim_fly_bisection_bound,
                 convention="an upper bound, no closed form is known: a cut that can be drawn; at "
                 "least q³/2 by the graph's eigenvalues",
                 q=order,
@@ -109,24 +109,24 @@ def dragonfly_lines(radix: Any, groups: Any = None) -> list[Line]:
     ``.bisection_links``.
     """
     ports = given("radix", radix, "1")
-    across = computed("network.global_ports", network.dragonfly_global_ports, radix=ports)
+    across = computed("network.global_ports", dragonfly.dragonfly_global_ports, radix=ports)
     each = total("network.endpoints_per_switch", (across,), convention="balanced: p = h")
     two = given("balance", 2, "1", "a = 2h")
     per_group = combined("network.switches_per_group", "product", (two, across), unit="1")
     size: dict[str, Any] = {"group_switches": per_group, "global_ports": across}
     if groups is None:
-        count = computed("network.groups", network.dragonfly_groups, **size)
+        count = computed("network.groups", dragonfly.dragonfly_groups, **size)
     else:
         count = total("network.groups", (given("groups", groups, "1"),))
     size["switch_groups"] = count
     switches = combined("network.switches", "product", (per_group, count))
     local = computed(
         "network.local_links",
-        network.dragonfly_local_links,
+        dragonfly.dragonfly_local_links,
         group_switches=per_group,
         switch_groups=count,
     )
-    far = computed("network.global_links", network.dragonfly_global_links, **size)
+    far = computed("network.global_links", dragonfly.dragonfly_global_links, **size)
     hops = [given(f"hops.{place}", 1, "1") for place in ("local", "global", "remote_local")]
     return [
         count,
@@ -143,7 +143,7 @@ def dragonfly_lines(radix: Any, groups: Any = None) -> list[Line]:
         ),
         computed(
             "network.bisection_links",
-            network.dragonfly_bisection,
+            dragonfly.dragonfly_bisection,
             convention="global links between two halves of the groups, which stay whole: an upper "
             "bound of the bisection",
             **size,
@@ -226,7 +226,7 @@ def largest_order(radix: int) -> int | None:
     """
     # the network radix is about 3q/2, and half of it again: 9q/4 ports in all
     for q in range(4 * (radix + 2) // 9 + 2, LEAST_Q - 1, -1):
-        degree = network.slim_fly_network_radix(q)
+        degree = slim_fly.slim_fly_network_radix(q)
         if degree + degree // 2 <= radix and is_slim_fly_order(q):
             return q
     return None

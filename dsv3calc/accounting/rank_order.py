@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc import ops
 from dsv3calc.errors import UsageError
-from dsv3calc.formulas import collectives
+from dsv3calc.formulas import collectives, rank_groups
 from dsv3calc.ledger import Line, combined, computed, field, given
 
 if TYPE_CHECKING:
@@ -138,12 +138,12 @@ def _axis_span(name: str, layout: Layout, axis: str, node: Line) -> Span:
     ranks = degree(layout, axis)
     members = computed(
         f"{name}.members",
-        collectives.members_per_node,
+        rank_groups.members_per_node,
         ranks=ranks,
         rank_stride=stride(layout, axis, f"{name}.stride"),
         gpus_per_node=node,
     )
-    nodes = computed(f"{name}.nodes", collectives.nodes_of_group, ranks=ranks, members=members)
+    nodes = computed(f"{name}.nodes", rank_groups.nodes_of_group, ranks=ranks, members=members)
     return Span(members, nodes, ranks)
 
 
@@ -157,16 +157,15 @@ def crossed(name: str, spans: list[Span]) -> Span:
     )
 
 
-def mirrored_span(prefix: str, layout: Layout, node: Line) -> Span:
-    """Return the pair of pipeline ranks that hold the same two stages under DualPipe."""
-    two = given("dualpipe.copies", 2, "1", "each stage stands on two mirrored pipeline ranks")
+def mirrored_span(prefix: str, layout: Layout, node: Line, two: Line) -> Span:
+    """Return a pair of ``two`` ranks at the same distance from either end of a pipeline."""
     members = computed(
         f"{prefix}.pair.members",
-        collectives.mirrored_members,
+        rank_groups.mirrored_members,
         pp=degree(layout, "pp"),
         members=span_of(prefix, layout, "pp", node).members,
     )
-    nodes = computed(f"{prefix}.pair.nodes", collectives.nodes_of_group, ranks=two, members=members)
+    nodes = computed(f"{prefix}.pair.nodes", rank_groups.nodes_of_group, ranks=two, members=members)
     return Span(members, nodes, two)
 
 

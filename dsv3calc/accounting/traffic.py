@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.architecture import GroupView, architecture_of
+from dsv3calc.accounting.architecture import ONE, GroupView, architecture_of
 from dsv3calc.accounting.exchange import (
     LINKS,
     PHASES,
@@ -15,9 +15,10 @@ from dsv3calc.accounting.exchange import (
     copies_of,
     copy_bytes,
 )
+from dsv3calc.accounting.expert_load import load_lines
 from dsv3calc.accounting.transfer_formats import FORMATS
 from dsv3calc.errors import UsageError
-from dsv3calc.formulas import traffic
+from dsv3calc.formulas import algorithms, traffic, transfers
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.schema.model import MoE
 
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import Model
 
 
+SENT_BY = (
+    "n_routed_experts", "num_experts_per_tok", "n_shared_experts", "n_group", "topk_group",
+    "routing_bias",
+)  # fmt: skip
+"""Fields of experts on which depends where a token is sent."""
+
+
 def expert_views(model: Model, *, with_mtp: bool = False) -> list[GroupView]:
     """List the layer groups with routed experts, MTP's too where it is asked for."""
     arch = architecture_of(model)
@@ -34,6 +42,27 @@ def expert_views(model: Model, *, with_mtp: bool = False) -> list[GroupView]:
     if with_mtp and arch.mtp is not None:
         views.append(arch.mtp)
     return [view for view in views if isinstance(view.group.feed_forward, MoE)]
+
+
+def check_alike(model: Model, views: list[GroupView]) -> None:
+    """Refuse layers of which a token goes to different numbers of experts.
+
+    Raises
+    ------
+    UsageError
+        With the fields that differ.
+    """
+    for name in SENT_BY:
+        values = [getattr(view.group.feed_forward, name) for view in views]
+        if len(set(values)) > 1:
+            each = ", ".join(
+                f"{value} in {view.prefix}" for view, value in zip(views, values, strict=True)
+            )
+            raise UsageError(
+                f"{model.name} has layers with different experts, so what a layer sends is not one "
+                f"number: {name} is {each}",
+                f"ask for one kind at a time: --set groups.N.feed_forward.{name}={values[0]}",
+            )
 
 
 def expert_layers(views: list[GroupView]) -> Line:
@@ -72,13 +101,16 @@ def time_lines(
             times.append(
                 computed(
                     f"{prefix}.{phase}.{link}_time",
-                    traffic.transfer_time,
+                    transfers.transfer_time,
                     convention=f"{device.name}, {bandwidth} bandwidth of one direction",
                     moved=moved,
                     link_bandwidth=field((f"hardware.{link}", device), bandwidth, "B/s"),
                     imbalance=given("imbalance", exchange.imbalance, "ratio", "busiest over mean"),
                     rounds=computed(
-                        f"traffic.{link}_rounds", traffic.message_rounds, members=members[link]
+                        f"traffic.{link}_rounds",
+                        algorithms.switched_messages,
+                        phases=ONE,
+                        ranks=members[link],
                     ),
                     latency=given(f"{link}_latency", getattr(exchange, f"{link}_latency"), "s"),
                 )
@@ -94,20 +126,52 @@ def time_lines(
     return [total(f"{prefix}.time_per_layer", phases, convention="forward: dispatch and combine")]
 
 
+def overlap_lines(times: dict[str, Line], compute_seconds: Any) -> list[Line]:
+    """Tell what computation beside an exchange hides of it, and what it leaves.
+
+    ``times`` are those of a layer's exchange, by the prefix of their lines.
+
+    Returns
+    -------
+    Lines ``PREFIX.hidden_share`` and ``PREFIX.exposed_time_per_layer`` [s].
+    """
+    beside = given("compute_time", compute_seconds, "s", "of another micro-batch, per layer")
+    return [
+        computed(
+            f"{prefix}.{name}",
+            function,
+            convention="two micro-batches overlapped, forward",
+            communication_seconds=time,
+            overlapped_seconds=beside,
+        )
+        for prefix, time in times.items()
+        for name, function in (
+            ("hidden_share", transfers.hidden_share),
+            ("exposed_time_per_layer", transfers.exposed_time),
+        )
+    ]
+
+
 def usable_links(hardware: Hardware, group: Group, kind: str) -> dict[str, tuple[Link, str]]:
-    """Return the device's links with the field of their bandwidth; empty where one is unknown."""
+    """Return the device's links with the field of their bandwidth.
+
+    Empty where the bandwidth of a link that carries something is unknown.
+    """
     links = {"scale_up": hardware.scale_up, "scale_out": hardware.scale_out}
     if hardware.scale_out is None:
         del links["scale_out"]
-        if group.nodes.value > 1:
+        if type(group.nodes.value) is not int or group.nodes.value > 1:
             raise UsageError(
                 f"{hardware.name} has no scale-out link, and the experts lie on "
-                f"{group.nodes.value:,} nodes",
+                f"{group.nodes.value} nodes",
                 "choose another --hardware, or --set hardware.scale_out",
             )
     found = {link: (device, kind) for link, device in links.items() if device is not None}
-    known = all(getattr(device, kind) is not None for device, _ in found.values())
-    return found if known else {}
+    idle = "scale_out" if type(group.nodes.value) is int and group.nodes.value == 1 else ""
+    unknown = [link for link, (device, _) in found.items() if getattr(device, kind) is None]
+    if set(unknown) - {idle}:
+        return {}
+    return {link: each for link, each in found.items() if link not in unknown}
 
 
 def step_lines(
@@ -210,7 +274,7 @@ def expert_lines(
     Returns
     -------
     The lines, and what the routing takes for granted. The lines are
-    ``traffic.copies_per_token.*``, ``traffic.remote_copies_per_token.*``,
+    ``traffic.copies_per_token.*``, ``traffic.remote_copies_per_token.*``, those of ``load_lines``,
     ``traffic.{dispatch,combine}.{scale_up,scale_out}_bytes_per_token`` [B/token],
     ``traffic.time_per_layer`` [s] and ``traffic.achieved.time_per_layer`` where it is known,
     ``traffic.{layer,micro_batch,step}.{scale_up,scale_out}_bytes`` [B].
@@ -223,11 +287,7 @@ def expert_lines(
     views = expert_views(model, with_mtp=with_mtp)
     if not views:
         return [], ()
-    if len({view.group.feed_forward for view in views}) > 1:
-        raise UsageError(
-            f"{model.name} has layers with different experts: their traffic is not one number",
-            "set the differing fields alike with --set, one kind of layer at a time",
-        )
+    check_alike(model, views)
     node_size = hardware.scale_up.domain_size or layout.ep
     group = Group(layout, node_size)
     copies = copies_of(views[0], layout, group, exchange)
@@ -242,28 +302,24 @@ def expert_lines(
     lines.append(
         computed("traffic.crossing_share", traffic.crossing_share, **group.lines),
     )
+    lines += load_lines(
+        views[0],
+        group,
+        held,
+        redundant_experts=layout.redundant_experts,
+        factor=exchange.imbalance,
+    )
     lines += time_lines(
         "traffic", sent, group, exchange, usable_links(hardware, group, "nominal"), held
     )
-    nominal = lines[-1]
+    times = {"traffic": lines[-1]}
     achieved = usable_links(hardware, group, "achieved")
     if achieved:
         lines += time_lines("traffic.achieved", sent, group, exchange, achieved, held)
-    if compute_seconds is not None and layout.ep > 1:
-        beside = given("compute_time", compute_seconds, "s", "of another micro-batch, per layer")
-        lines += [
-            computed(
-                f"traffic.{name}",
-                function,
-                convention="two micro-batches overlapped, nominal bandwidth",
-                communication_seconds=nominal,
-                overlapped_seconds=beside,
-            )
-            for name, function in (
-                ("hidden_share", traffic.hidden_share),
-                ("exposed_time_per_layer", traffic.exposed_time),
-            )
-        ]
+        times["traffic.achieved"] = lines[-1]
+    exchanged = type(layout.ep) is not int or layout.ep > 1
+    if compute_seconds is not None and exchanged:
+        lines += overlap_lines(times, compute_seconds)
     layers = expert_layers(views)
     lines += step_lines(sent, layout, layers, held, training=layout.global_batch is not None)
     return lines, copies.assumptions

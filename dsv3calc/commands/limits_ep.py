@@ -25,21 +25,30 @@ from dsv3calc.commands.options import (
     notes,
     with_output,
 )
+from dsv3calc.errors import UsageError
 from dsv3calc.studies.queries_traffic import LimitsEPQuery
 
 
 @with_output
 def limits_ep(
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            metavar="MODEL",
+    hardware: HardwareOption,
+    model_: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
             help="Preset name, path to a preset or config.json (or its folder), or - for stdin.",
             autocompletion=complete("model"),
         ),
-    ],
-    hardware: HardwareOption,
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="The same, as an option.",
+            autocompletion=complete("model"),
+        ),
+    ] = None,
     tokens: Annotated[
         Amount | None,
         typer.Option(
@@ -105,14 +114,22 @@ def limits_ep(
 
     Examples:
 
+      dsv3calc limits ep deepseek-v3 --hardware h800 --tokens 32
+
       dsv3calc limits ep --model deepseek-v3 --hardware h800 --convention isca25
 
       dsv3calc limits ep --model deepseek-v3 --hardware h100 --link scale-up
 
       dsv3calc limits ep --model kimi-k2 --hardware h800 --mtp-acceptance 85%
     """  # noqa: D401 - a line of help, not a sentence
+    named = model_ if model is None else model
+    if named is None or (model is not None and model_ is not None):
+        raise UsageError(
+            "limits ep takes one model, as an argument or with --model",
+            "dsv3calc limits ep deepseek-v3 --hardware h800",
+        )
     return LimitsEPQuery(
-        model=model,
+        model=named,
         hardware=hardware,
         tokens=tokens,
         convention=convention,

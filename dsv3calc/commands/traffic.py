@@ -20,7 +20,6 @@ from dsv3calc.commands.options import (
     NetworkOption,
     PrecisionOption,
     PresetPathOption,
-    SeqOption,
     SetOption,
     amount,
     complete,
@@ -133,7 +132,15 @@ def traffic(
             help="local, or routed: dispatched like one more routed expert.",
         ),
     ] = None,
-    seq: SeqOption = None,
+    seq: Annotated[
+        Amount | None,
+        typer.Option(
+            "--seq",
+            parser=amount("--seq", "tokens"),
+            metavar="TOKENS",
+            help="Tokens of each sequence [4096].",
+        ),
+    ] = None,
     tokens: Annotated[
         Amount | None,
         typer.Option(
@@ -187,7 +194,7 @@ def traffic(
         typer.Option(
             "--law",
             metavar="LAW",
-            help="Law of the experts' scores [uniform].",
+            help="Law of the experts' scores: uniform, sigmoid-normal or exponential [uniform].",
         ),
     ] = None,
     group_score: Annotated[
@@ -243,6 +250,30 @@ def traffic(
             help="What context parallelism passes on of MLA: latent or expanded [latent].",
         ),
     ] = None,
+    gradient_reduction: Annotated[
+        str | None,
+        typer.Option(
+            "--gradient-reduction",
+            metavar="WHEN",
+            help="step: gradients are reduced once, or micro-batch [the latter from ZeRO 2 on].",
+        ),
+    ] = None,
+    activation_dtype: Annotated[
+        str | None,
+        typer.Option(
+            "--activation-dtype",
+            metavar="DTYPE",
+            help="What other collectives send activations as: fp32, bf16, fp16 or fp8 [bf16].",
+        ),
+    ] = None,
+    gradient_dtype: Annotated[
+        str | None,
+        typer.Option("--gradient-dtype", metavar="DTYPE", help="And gradients [fp32]."),
+    ] = None,
+    parameter_dtype: Annotated[
+        str | None,
+        typer.Option("--parameter-dtype", metavar="DTYPE", help="And parameters [bf16]."),
+    ] = None,
     with_mtp: MtpOption = False,
     set_: SetOption = None,
     preset_path: PresetPathOption = None,
@@ -258,7 +289,7 @@ def traffic(
 
       dsv3calc traffic deepseek-v3 --layout v3-pretrain --hardware h800 --json
 
-      dsv3calc traffic llama-3.1-405b --tp 8 --dp 64 --hardware h100
+      dsv3calc traffic qwen3-32b --tp 8 --dp 8 --global-batch 64 --hardware h100
     """  # noqa: D401 - a line of help, not a sentence
     return TrafficQuery(
         model=model,
@@ -294,6 +325,10 @@ def traffic(
         compute_time=compute_time,
         algorithm=algorithm,
         mla_context=mla_context,
+        gradient_reduction=gradient_reduction,
+        activation_dtype=activation_dtype,
+        gradient_dtype=gradient_dtype,
+        parameter_dtype=parameter_dtype,
         with_mtp=with_mtp,
         notes=notes(tokens, seq),
         set=tuple(set_ or ()),

@@ -121,16 +121,16 @@ def distinct_destinations(destinations: Count, missed: Expected) -> Expected:
 
 @formula(r"D_\mathrm{remote}")
 def remote_destinations(distinct: Expected, destinations: Count) -> Expected:
-    r"""Expect how many destinations of a token are not its own GPU or node.
+    r"""Expect how many of a token's destinations are not one given place: its own GPU or node.
 
     .. math:: D_\mathrm{remote} = \frac{D_\mathrm{hit} (D - 1)}{D}
 
     Parameters
     ----------
     distinct
-        Expected distinct destinations, the token's own included.
+        Expected distinct destinations, the given place included.
     destinations
-        GPUs or nodes of the group.
+        GPUs or nodes of the group; GPUs of a node where each node hands a token on.
 
     Returns
     -------
@@ -139,16 +139,23 @@ def remote_destinations(distinct: Expected, destinations: Count) -> Expected:
     Notes
     -----
     The token stands at each destination with the same probability, and its routing does not depend
-    on where it stands: it finds its own destination among those hit with probability D_hit/D.
+    on where it stands: it finds its own destination among those hit with probability D_hit/D. So
+    too inside a node: the one copy that reaches it lands on the GPU of the source's index, and of
+    the GPUs that the token goes to one in as many as share the node is that GPU.
 
     Examples
     --------
     >>> round(remote_destinations(5.295, 8), 3)
     4.633
 
+    Of 7.5 distinct GPUs in nodes of 8, those that the nodes hand a token on to:
+
+    >>> remote_destinations(7.5, 8)
+    6.5625
+
     Source
     ------
-    Derived here.
+    Derived here; the forwarding is that of arXiv:2412.19437 §3.2.2 and arXiv:2505.09343 §4.3.
     """
     return ratio(distinct * (destinations - 1), destinations)
 

@@ -3,27 +3,25 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from typing import Any
+
 from dsv3calc.accounting.conventions import BUNDLES, CHOICES
 from dsv3calc.accounting.parameters import INCLUSIONS, PARAMETER_VARIANTS
+from dsv3calc.accounting.traffic_conventions import TRAFFIC_CHOICES, WITHOUT_DEFAULT
 from dsv3calc.studies.answer import Answer
 
 
 def list_conventions() -> Answer:
-    """List every convention with its choices, the default first, then bundles and inclusions."""
+    """List every convention with its choices, the default first; inclusions and bundles between.
+
+    Those of traffic, its limits and networks come last.
+    """
     answer = Answer("conventions list", {}, "conventions")
     for convention, (option, choices) in CHOICES.items():
-        for number, (choice, words) in enumerate(choices.items()):
-            includes = PARAMETER_VARIANTS[choice][0] if convention == "parameters" else ()
-            answer.rows.append(
-                {
-                    "convention": convention,
-                    "option": option,
-                    "choice": choice,
-                    "default": number == 0,
-                    "meaning": words,
-                    "fixes": sorted(includes),
-                }
-            )
+        fixes = {name: sorted(PARAMETER_VARIANTS[name][0]) for name in choices} if (
+            convention == "parameters"
+        ) else {}  # fmt: skip
+        answer.rows += _rows(convention, option, choices, fixes)
     for name, words in INCLUSIONS.items():
         answer.rows.append(
             {
@@ -46,4 +44,22 @@ def list_conventions() -> Answer:
                 "fixes": [f"{name}={value}" for name, value in bundle.fixes.items()],
             }
         )
+    for convention, (option, choices) in TRAFFIC_CHOICES.items():
+        answer.rows += _rows(convention, option, choices, {})
     return answer
+
+
+def _rows(
+    convention: str, option: str, choices: dict[str, str], fixes: dict[str, list[str]]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "convention": convention,
+            "option": option,
+            "choice": choice,
+            "default": number == 0 and convention not in WITHOUT_DEFAULT,
+            "meaning": words,
+            "fixes": fixes.get(choice, []),
+        }
+        for number, (choice, words) in enumerate(choices.items())
+    ]

@@ -27,6 +27,7 @@ from dsv3calc.studies.exchanges import (
 if TYPE_CHECKING:
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.model import Model
+    from dsv3calc.schema.network import Network
     from dsv3calc.studies.queries_traffic import LimitsEPQuery
 
 PAPER = "isca25"
@@ -85,7 +86,8 @@ def answer_limits_ep(query: LimitsEPQuery) -> Answer:
         if other != convention and model.value.hidden_size >= 1000:  # noqa: PLR2004 - "7K"
             prefix = f"limits.ep.{other.replace('-', '_')}"
             lines += limit_lines(prefix, model.value, hardware.value, limit, other)
-    _remarks(answer, model.value, hardware.value, limit)
+    network = None if query.network is None else desk.network(query.network).value
+    _remarks(answer, model.value, hardware.value, limit, network)
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
     return answer
 
@@ -99,7 +101,9 @@ def _check_paper(query: LimitsEPQuery) -> None:
             )
 
 
-def _remarks(answer: Answer, model: Model, hardware: Hardware, limit: Limit) -> None:
+def _remarks(
+    answer: Answer, model: Model, hardware: Hardware, limit: Limit, network: Network | None
+) -> None:
     moe = expert_views(model)[0].group.feed_forward
     assert isinstance(moe, MoE)  # noqa: S101 - limit_lines refused all others
     answer.assumptions += [
@@ -107,6 +111,11 @@ def _remarks(answer: Answer, model: Model, hardware: Hardware, limit: Limit) -> 
         "two micro-batches alternate, and computation takes no longer than communication",
     ]
     device = getattr(hardware, limit.link)
+    if network is not None and network.radix is not None and limit.link == "scale_up":
+        answer.warn(
+            f"{network.name} joins nodes, and its latency is taken for {device.name}: "
+            "--network nvlink, or give --latency"
+        )
     domain = device.domain_size
     if domain is not None and domain < moe.n_routed_experts:
         answer.warn(

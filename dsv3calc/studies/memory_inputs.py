@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.accounting.activation_tensors import BF16, MODULES, NAMES
-from dsv3calc.accounting.collectives import has_experts
+from dsv3calc.accounting.collective_calls import has_experts
 from dsv3calc.accounting.exchange import Exchange
 from dsv3calc.accounting.memory import Training
 from dsv3calc.accounting.memory_conventions import LIBRARIES, Library

@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING
 from dsv3calc.accounting.network import is_slim_fly_order, largest_order, neighbours
 from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
-from dsv3calc.formulas.network import (
-    dragonfly_global_ports,
-    dragonfly_groups,
-    slim_fly_network_radix,
-)
+from dsv3calc.formulas.dragonfly import dragonfly_global_ports, dragonfly_groups
+from dsv3calc.formulas.slim_fly import slim_fly_network_radix
 
 if TYPE_CHECKING:
     from dsv3calc.presets import Preset

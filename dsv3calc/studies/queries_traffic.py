@@ -46,6 +46,10 @@ class TrafficQuery(Query, frozen=True, kw_only=True):
     compute_time: float | None = None
     algorithm: str | None = None
     mla_context: str | None = None
+    gradient_reduction: str | None = None
+    activation_dtype: str | None = None
+    gradient_dtype: str | None = None
+    parameter_dtype: str | None = None
     with_mtp: bool = False
 
 

@@ -5,12 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.algorithms import ALGORITHMS
-from dsv3calc.accounting.collectives import (
-    MLA_CONTEXT,
-    collective_assumptions,
-    collective_lines,
-)
 from dsv3calc.accounting.exchange import FORWARDING, Exchange
 from dsv3calc.accounting.routing import GROUP_SCORES, LAWS, POLICIES
 from dsv3calc.accounting.traffic import expert_lines, expert_views
@@ -32,11 +26,12 @@ from dsv3calc.studies.exchanges import (
     one_of,
 )
 from dsv3calc.studies.layouts import DEGREES, check_grouping, layout_of
+from dsv3calc.studies.step_collectives import step_collectives
+from dsv3calc.studies.traffic_warnings import warn_of_traffic
 
 if TYPE_CHECKING:
     from dsv3calc.ledger import Line
     from dsv3calc.presets import Preset
-    from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.queries_traffic import TrafficQuery
@@ -77,6 +72,7 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     exchange = _exchange(query, desk, answer, model)
     desk.check_overrides()
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
+    warn_of_traffic(answer, query, model.value, layout)
     answer.query |= {
         "forwarding": exchange.forwarding,
         "policy": exchange.policy,
@@ -103,53 +99,9 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     else:
         answer.warn(f"{model.name} has no routed experts: no expert traffic")
         lines = [total("traffic.step.scale_out_bytes", (), unit="B")]
-    lines += _collectives(query, answer, model, layout, hardware, exchange, sequence)
+    lines += step_collectives(query, answer, model, layout, hardware, exchange, sequence)
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
     return answer
-
-
-def _collectives(
-    query: TrafficQuery,
-    answer: Answer,
-    model: Preset[Model],
-    layout: Layout,
-    hardware: Preset[Hardware],
-    exchange: Exchange,
-    sequence: int,
-) -> list[Line]:
-    """Count the collectives of a training step that are not the experts' exchange."""
-    algorithm = one_of("--algorithm", query.algorithm, ALGORITHMS, "ring")
-    mla_context = one_of("--mla-context", query.mla_context, MLA_CONTEXT, "latent")
-    if layout.global_batch is None:
-        return []
-    if query.tokens is not None:
-        answer.notes.append("other collectives are counted from --seq, not from --tokens: left out")
-        return []
-    answer.query |= {"algorithm": algorithm, "mla_context": mla_context}
-    latencies = {
-        "scale_up": exchange.scale_up_latency,
-        "scale_out": exchange.scale_out_latency,
-    }
-    lines = collective_lines(
-        "traffic",
-        model.value,
-        layout,
-        hardware=hardware.value,
-        sequence=sequence,
-        micro_batches=layout.global_batch // (layout.dp * layout.micro_batch),
-        algorithm=algorithm,
-        mla_context=mla_context,
-        latencies={link: value for link, value in latencies.items() if value},
-        mtp=query.with_mtp,
-    )
-    add_new(
-        answer.assumptions,
-        (
-            "other collectives send activations and parameters in BF16, gradients in FP32",
-            *collective_assumptions(model.value, layout, hardware.value),
-        ),
-    )
-    return lines
 
 
 def _exchange(query: TrafficQuery, desk: Desk, answer: Answer, model: Preset[Model]) -> Exchange:
@@ -185,6 +137,10 @@ def _remarks(answer: Answer, layout: Layout, exchange: Exchange, *, training: bo
         answer.assumptions.append(
             "no metadata goes with a copy; DeepEP's low-latency dispatch has 16 bytes (--metadata)"
         )
+    else:
+        answer.notes.append(
+            f"{exchange.metadata_bytes:,} bytes go with each dispatched copy, forward alone"
+        )
     if layout.ep > 1:
         answer.assumptions.append("every GPU of the group is as likely a destination as any other")
         answer.assumptions.append(
@@ -213,12 +169,3 @@ def _remarks(answer: Answer, layout: Layout, exchange: Exchange, *, training: bo
         answer.notes.append(
             "no step: the layout has no global_batch; micro-batches are counted forward alone"
         )
-
-
-def binding(answer: Answer, phase: str) -> str:
-    """Return the link that takes longest in a phase, at nominal bandwidth; "" where none sends."""
-    line = answer.columns[0].ledger.find(f"traffic.{phase}.time")
-    if line is None or not line.value:
-        return ""
-    slowest = max(line.parts, key=lambda part: part.value)
-    return slowest.name.rpartition(".")[2].removesuffix("_time").replace("_", "-")

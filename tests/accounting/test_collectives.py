@@ -6,9 +6,10 @@ import pytest
 import sympy
 
 import dsv3calc
-from dsv3calc.accounting.algorithms import ALGORITHMS, bandwidth_lines, tree_levels
+from dsv3calc.accounting.algorithms import ALGORITHMS, tree_levels
 from dsv3calc.accounting.collectives import KINDS, collective_assumptions, collective_lines
 from dsv3calc.accounting.gradients import PLACES, layer_elements
+from dsv3calc.accounting.links import bandwidth_lines
 from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines
 from dsv3calc.accounting.rank_order import Span, span_of
 from dsv3calc.errors import UsageError
@@ -364,3 +365,105 @@ def test_assumptions_are_told():
     wide = collective_assumptions(LLAMA, layout, dsv3calc.load_hardware("gb200-nvl72"))
     assert "64 GPUs of each scale-up domain of 72 are used: groups fill them evenly" in wide
     assert len(collective_assumptions(LLAMA, layout_of(dp=2), H800)) == 3
+
+
+def named_lines(model, layout, **options):
+    lines = lines_of(model, layout, **options)
+    return {line.name.removeprefix("traffic.collectives."): line for line in lines}
+
+
+def test_achieved_times_stand_beside_nominal_ones():
+    values = found(LLAMA, layout_of(dp=64))
+    slow = found(LLAMA, layout_of(dp=64), bandwidth="achieved")
+    for kind in KINDS:
+        assert values[f"{kind}.achieved.time"] == slow[f"{kind}.time"]
+    unmeasured = msgspec.structs.replace(
+        H800, scale_up=msgspec.structs.replace(H800.scale_up, achieved=None)
+    )
+    assert "pipeline.achieved.time" not in found(LLAMA, layout_of(dp=64), hardware=unmeasured)
+    outside = msgspec.structs.replace(
+        H800, scale_out=msgspec.structs.replace(H800.scale_out, achieved=None)
+    )
+    name = "data_parallel.achieved.time"
+    assert name not in found(LLAMA, layout_of(dp=64), hardware=outside)
+    one_domain = layout_of(dp=8)
+    assert found(LLAMA, one_domain, hardware=outside)[name] == found(LLAMA, one_domain)[name]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("layout", LAYOUTS, ids=range(len(LAYOUTS)))
+def test_what_a_benchmark_would_print_of_each_collective(layout, algorithm):
+    """nccl-tests: time times algorithm bandwidth is the payload; bus over it is 2 (n - 1) / n."""
+    for model in MODELS:
+        lines = named_lines(model, layout, algorithm=algorithm, rates=True)
+        calls = [name.removesuffix(".payload_bytes") for name in lines if "payload_bytes" in name]
+        assert calls
+        for name in calls:
+            payload = lines[f"{name}.payload_bytes"].value
+            for kind in ("call", "call.achieved"):
+                rate = lines[f"{name}.{kind}.algorithm_bandwidth"]
+                time = dict(zip(rate.formula.parameters, rate.arguments, strict=True))["seconds"][1]
+                bus = lines[f"{name}.{kind}.bus_bandwidth"]
+                assert time.value * rate.value == pytest.approx(payload)
+                ranks = {each: line.value for each, line, _ in bus.arguments[:2]}["ranks"]
+                factor = (2 if name.endswith("all-reduce") else 1) * (ranks - 1) / ranks
+                assert bus.value == pytest.approx(rate.value * factor)
+                assert all(line.evaluate() == line.value for line in bus.walk())
+
+
+def test_calls_of_a_step_make_up_its_time():
+    """Where a kind is one collective, its time in a step is that of a call times the calls."""
+    lines = named_lines(LLAMA, layout_of(tp=8, pp=4, dp=4), rates=True)
+    rate = lines["tensor_parallel.all-reduce.call.algorithm_bandwidth"].value
+    call = lines["tensor_parallel.all-reduce.payload_bytes"].value / rate
+    calls = lines["tensor_parallel.all-reduce.calls_per_gpu"].value
+    assert calls == 20 * 2 * 2 * 8
+    assert lines["tensor_parallel.time"].value == pytest.approx(calls * call)
+
+
+GEMMA = dsv3calc.load_model("gemma-3-27b")
+
+
+@pytest.mark.parametrize("schedule", ["1f1b", "dualpipe", "zbv", "dualpipev"])
+def test_a_tied_embedding_is_summed_over_both_ends_of_a_pipeline(schedule):
+    """Its gradients, once, unless one rank has both ends."""
+    ends = named_lines(GEMMA, layout_of(tp=2, pp=4, schedule=schedule), rates=True)
+    payload = ends.get("data_parallel.tied_embedding.all-reduce.payload_bytes")
+    if schedule == "1f1b":
+        assert payload.value == GEMMA.vocab_size * GEMMA.hidden_size * 4 // 2
+        # an all-reduce of two: each sends the payload once
+        sent_out = ends["data_parallel.scale_up_bytes"].value
+        assert sent_out == payload.value
+    else:
+        assert payload is None
+    alone = named_lines(GEMMA, layout_of(tp=2), rates=True)
+    assert "data_parallel.tied_embedding.all-reduce.payload_bytes" not in alone
+    assert sent({name: line.value for name, line in alone.items()}, "data_parallel") == 0
+    untied = named_lines(LLAMA, layout_of(pp=4), rates=True)
+    assert "data_parallel.tied_embedding.all-reduce.payload_bytes" not in untied
+
+
+def test_gradients_of_replicated_tensors_are_summed_with_sequence_parallelism():
+    """Norms of a dense model by hand; MLA's down-projections and routers beside them in V3."""
+    plain = found(LLAMA, layout_of(tp=8, pp=4))
+    lines = named_lines(LLAMA, layout_of(tp=8, pp=4, sequence_parallel=True), rates=True)
+    norms = (20 * 2 + 1) * 8192 * 4
+    assert lines["data_parallel.replicated.all-reduce.payload_bytes"].value == norms
+    assert lines["data_parallel.scale_up_bytes"].value == norms * 2 * 7 // 8
+    assert plain["data_parallel.scale_up_bytes"] == 0
+    v3 = named_lines(V3, layout_of(tp=8, dp=8, sequence_parallel=True), rates=True)
+    held = 61 * (7168 * (1536 + 512 + 64) + 1536 + 512 + 2 * 7168) + 58 * 256 * 7168 + 7168
+    assert v3["data_parallel.replicated.all-reduce.payload_bytes"].value == 4 * held
+
+
+@pytest.mark.parametrize("schedule", ["zbv", "dualpipev"])
+def test_a_v_has_embedding_and_head_on_one_rank(schedule):
+    """arXiv:2401.10241, ZB-V: a micro-batch begins and ends on the first rank."""
+    straight, bent = (
+        found(LLAMA, layout_of(tp=8, pp=4, dp=4, schedule=each)) for each in ("1f1b", schedule)
+    )
+    embedding = 128256 * 8192 // 8 * 4
+    more = bent["data_parallel.scale_out_bytes"] - straight["data_parallel.scale_out_bytes"]
+    assert more == 2 * 3 * embedding // 4
+    calls = [values["vocabulary_layers.scale_up_bytes"] for values in (straight, bent)]
+    assert calls[1] == 2 * calls[0]  # the embedding's all-reduce beside the head's

@@ -217,3 +217,116 @@ def test_the_limit_as_configured_by_hand():
     exchange = 32 * 9 * (7392 + 14336) / 50e9 + 2 * 3.7e-6
     assert found["limits.ep.all_to_all_time"] == pytest.approx(exchange)
     assert found["limits.ep.tpot"] == pytest.approx(58 * 2 * exchange)
+
+
+@pytest.mark.parametrize(("ep", "redundant", "tokens"), [(64, 0, 128), (32, 32, 16), (8, 0, 2)])
+def test_the_load_of_experts_against_draws(ep, redundant, tokens):
+    """Route the tokens of a whole group at random to slots, and look at the experts and GPUs."""
+    where = layout(ep=ep, dp=ep, pp=1, global_batch=None, redundant_experts=redundant)
+    found = count(where, tokens=tokens, exchange=Exchange(policy="unrestricted"))
+    rng = np.random.default_rng(11)
+    slots = 256 + redundant
+    fullest, per_gpu, experts = [], [], []
+    for _ in range(120):
+        taken = np.argsort(rng.random((ep * tokens, slots)), axis=1)[:, :8]
+        loads = np.bincount(taken.ravel(), minlength=slots).reshape(ep, -1)
+        fullest.append(loads.sum(1).max() / loads.sum(1).mean())
+        per_gpu.append((loads > 0).sum(1).mean())
+        chosen = np.argsort(rng.random((ep * tokens, 256)), axis=1)[:, :8]
+        experts.append(len(np.unique(chosen)))
+    assert found["traffic.random_routing.imbalance"] == pytest.approx(np.mean(fullest), rel=0.04)
+    assert found["traffic.distinct_experts_per_gpu"] == pytest.approx(np.mean(per_gpu), rel=0.01)
+    assert found["traffic.distinct_experts"] == pytest.approx(np.mean(experts), rel=0.01)
+    assert found["traffic.group_tokens"] == ep * tokens
+    assert found["traffic.tokens_per_expert"] == ep * tokens * 8 / 256
+
+
+def test_the_load_of_the_published_decode_profile():
+    """DeepSeek's profile of decoding: EP128, 128 requests a GPU, so 512 tokens for an expert."""
+    found = count(layout(ep=128, global_batch=None), tokens=128)
+    assert found["traffic.tokens_per_expert"] == 512
+
+
+def test_one_gpu_is_as_full_as_the_mean():
+    assert count(layout(ep=1))["traffic.random_routing.imbalance"] == 1
+    assert count(exchange=Exchange(imbalance=1.25))["traffic.imbalance"] == 1.25
+
+
+NAMES = (
+    "traffic.copies_per_token.node", "traffic.copies_per_token.gpu", "traffic.time_per_layer",
+    "traffic.achieved.time_per_layer", "traffic.step.scale_out_bytes", "traffic.hidden_share",
+    "traffic.random_routing.imbalance", "traffic.distinct_experts_per_gpu",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("forwarding", FORWARDINGS)
+@pytest.mark.parametrize("policy", ["group-limited", "random-groups", "unrestricted"])
+def test_arrays_of_expert_parallelism_give_what_integers_give(policy, forwarding):
+    """A column of layouts at once: EP, pipeline and replicas vary together."""
+    drawn = [(8, 4, 64), (16, 16, 128), (32, 8, 64), (64, 16, 128), (128, 1, 256), (256, 2, 256)]
+    ep, pp, dp = (np.array(column, dtype=float) for column in zip(*drawn, strict=True))
+    exchange = Exchange(policy=policy, forwarding=forwarding, scale_out_latency=1e-6)
+    many = count(layout(ep=ep, pp=pp, dp=dp), exchange=exchange, compute_seconds=1e-3)
+    for row, (one, stages, replicas) in enumerate(drawn):
+        alone = count(
+            layout(ep=one, pp=stages, dp=replicas), exchange=exchange, compute_seconds=1e-3
+        )
+        for name in NAMES:
+            value = np.broadcast_to(many[name], len(drawn))[row]
+            assert value == pytest.approx(alone[name], rel=1e-12), (name, one)
+
+
+@pytest.mark.parametrize("policy", ["random-groups", "unrestricted"])
+def test_symbols_of_expert_parallelism_give_what_integers_give(policy):
+    ep, stages, replicas = sympy.symbols("P_e P_p P_d", positive=True, integer=True)
+    exchange = Exchange(policy=policy)
+    closed = count(layout(ep=ep, pp=stages, dp=replicas), exchange=exchange)
+    assert closed["traffic.step.scale_out_bytes"].free_symbols == {ep, stages, replicas}
+    # of random groups a symbol's destinations lie inside one: no fewer nodes than groups
+    for one in (8, 16, 32, 64, 128, 256) if policy == "unrestricted" else (64, 128, 256):
+        exact = count(layout(ep=one, pp=16, dp=256), exchange=exchange)
+        for name in NAMES[:5]:
+            value = sympy.sympify(closed[name]).subs({ep: one, stages: 16, replicas: 256})
+            assert float(value) == pytest.approx(exact[name], rel=1e-9), (name, one)
+
+
+def test_a_rule_without_a_closed_form_takes_no_symbol():
+    with pytest.raises(UsageError, match="no closed form"):
+        count(layout(ep=sympy.Symbol("P_e", positive=True)))
+
+
+def two_kinds(**fields):
+    """Divide the layers with experts into two groups, the second with other fields."""
+    dense, moe = V3.groups
+    other = msgspec.structs.replace(moe.feed_forward, **fields)
+    groups = [
+        dense,
+        msgspec.structs.replace(moe, layers="3:30"),
+        msgspec.structs.replace(moe, layers="30:", feed_forward=other),
+    ]
+    return msgspec.structs.replace(V3, groups=groups)
+
+
+def test_layers_whose_experts_differ_are_refused_by_name():
+    mixed = two_kinds(num_experts_per_tok=4)
+    with pytest.raises(UsageError, match=r"num_experts_per_tok is 8 in groups.1, 4 in") as caught:
+        count(model=mixed)
+    assert "--set" in caught.value.hint
+    with pytest.raises(UsageError, match="num_experts_per_tok"):
+        limit_lines("limits.ep", mixed, H800, Limit(tokens=32), "isca25")
+
+
+def test_layers_whose_experts_differ_in_width_alone_send_alike():
+    narrow = count(model=two_kinds(moe_intermediate_size=1024))
+    name = "traffic.step.scale_out_bytes"
+    assert narrow[name] == pytest.approx(count()[name], rel=1e-14)
+
+
+def test_an_unmeasured_link_that_carries_nothing_hides_no_time():
+    unmeasured = msgspec.structs.replace(
+        H800, scale_out=msgspec.structs.replace(H800.scale_out, achieved=None)
+    )
+    name = "traffic.achieved.time_per_layer"
+    inside = count(layout(ep=8), hardware=unmeasured)
+    assert inside[name] == count(layout(ep=8))[name]
+    assert name not in count(hardware=unmeasured).named()

@@ -5,13 +5,16 @@ from dsv3calc.exit_status import ExitStatus
 
 NAMES = (
     "matmul", "six-n", "twelve-l-h2", "causal", "full", "half", "naive", "absorbed",
-    "isca25-table2", "transformers",
+    "isca25-table2", "transformers", "as-configured", "isca25", "group-limited", "sigmoid-normal",
+    "top2-sum", "node-limited", "per-expert", "logfmt-10", "switch-reduced", "expanded",
+    "published",
 )  # fmt: skip
 
 
 def test_every_choice_and_bundle_is_listed(program):
     text = program.ok("conventions", "list").out
     assert all(name in text for name in NAMES)
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_in_other_formats(program):

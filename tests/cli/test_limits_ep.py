@@ -70,3 +70,19 @@ def test_a_table(program):
 )
 def test_wrong_options(program, arguments, words):
     assert words in program.refused(ExitStatus.USAGE, "limits", "ep", *arguments).err
+
+
+def test_the_model_is_an_argument_or_an_option(program):
+    option = program.json("limits", "ep", "--model", "deepseek-v3", "--hardware", "h800")
+    argument = program.json("limits", "ep", "deepseek-v3", "--hardware", "h800")
+    assert argument.data == option.data
+    both = ("limits", "ep", "deepseek-v3", "--model", "deepseek-v3", "--hardware", "h800")
+    for arguments in (both, ("limits", "ep", "--hardware", "h800")):
+        assert "one model" in program.refused(ExitStatus.USAGE, *arguments).err
+
+
+def test_a_network_between_nodes_is_not_the_link_inside_one(program):
+    ask = ("limits", "ep", "deepseek-v3", "--hardware", "h800", "--link", "scale-up", "--network")
+    told = program.json(*ask, "infiniband-ndr").data["warnings"]
+    assert any("joins nodes" in text for text in told)
+    assert not any("joins nodes" in t for t in program.json(*ask, "nvlink").data["warnings"])

@@ -64,6 +64,9 @@ def test_what_computation_hides(program):
     whole = found["traffic.time_per_layer"]
     assert found["traffic.hidden_share"] == pytest.approx(0.003 / whole)
     assert found["traffic.exposed_time_per_layer"] == pytest.approx(whole - 0.003)
+    slow = found["traffic.achieved.time_per_layer"]
+    assert found["traffic.achieved.hidden_share"] == pytest.approx(0.003 / slow)
+    assert found["traffic.achieved.exposed_time_per_layer"] == pytest.approx(slow - 0.003)
 
 
 def test_a_dense_model_has_no_expert_traffic(program):
@@ -103,6 +106,44 @@ def test_mla_passes_on_the_latent_or_what_it_expands_to(program):
     assert sent[1] / sent[0] == pytest.approx(128 * (192 + 128) / 576)  # 71 times
 
 
+def test_widths_of_what_other_collectives_send(program):
+    ask = ("traffic", "llama-3.1-405b", "--layout", "llama-3.1-405b-pretrain", "--hardware", "h100")
+    name = "traffic.collectives."
+    found = program.json(*ask)
+    half = program.json(
+        *ask,
+        *("--activation-dtype", "fp8", "--gradient-dtype", "bf16", "--parameter-dtype", "fp8"),
+        *("--gradient-reduction", "step"),
+    )
+    told = " ".join(found.data["assumptions"])
+    for words in ("BF16 (--activation-dtype)", "FP32 (--gradient-dtype)", "every micro-batch"):
+        assert words in told
+    tensor = name + "tensor_parallel.scale_up_bytes"
+    assert found.values[tensor] == 2 * half.values[tensor]
+    pipeline = name + "pipeline.scale_out_bytes"
+    assert found.values[pipeline] == 2 * half.values[pipeline]
+    data = name + "data_parallel.dense.reduce-scatter."
+    assert found.values[data + "payload_bytes"] == 2 * half.values[data + "payload_bytes"]
+    assert found.values[data + "calls_per_gpu"] == 32
+    assert half.values[data + "calls_per_gpu"] == 1
+    gathered = name + "data_parallel.dense.all-gather.payload_bytes"
+    assert found.values[gathered] == 2 * half.values[gathered]
+
+
+def test_bandwidths_of_the_other_collectives(program):
+    degrees = ("--tp", "8", "--pp", "16", "--dp", "64", "--global-batch", "2048")
+    ask = ("traffic", "llama-3.1-405b", *degrees, "--hardware", "h100")
+    values = program.json(*ask).values
+    one = "traffic.collectives.tensor_parallel.all-reduce.call."
+    assert values[one + "bus_bandwidth"] == pytest.approx(450e9)
+    assert values[one + "algorithm_bandwidth"] == pytest.approx(450e9 * 8 / 14)
+    assert values[one + "achieved.bus_bandwidth"] == pytest.approx(315e9)
+    out = program.ok(*ask).out
+    assert "algorithm" in out
+    assert "bus" in out
+    assert max(map(len, out.split("warning:")[0].splitlines())) <= 80
+
+
 def test_collectives_need_a_step_and_its_sequences(program):
     layouts = ("--layout", "v3-decode-ep320"), ("--layout", "v3-pretrain", "--tokens", "4096")
     for options in layouts:
@@ -130,6 +171,8 @@ def test_a_table(program):
         (["--ep", "64", "--imbalance", "0.5"], "from 1"),
         (["--layout", "v3-pretrain", "--algorithm", "rnig"], "did you mean 'ring'"),
         (["--ep", "64", "--mla-context", "x"], "latent, expanded"),
+        (["--layout", "v3-pretrain", "--gradient-dtype", "fp23"], "--gradient-dtype"),
+        (["--layout", "v3-pretrain", "--gradient-reduction", "x"], "step, micro-batch"),
         ([*REORDERED], "pp last"),
         (["--layout", "v3-pretrain", "--pp", "62"], "62 pipeline stages for 61 layers"),
         (["--layout", "v3-pretrain", "--tp", "3", "--dp", "64", "--global-batch", "64"], "heads"),
@@ -140,3 +183,18 @@ def test_a_table(program):
 )
 def test_wrong_options(program, arguments, words):
     assert words in program.refused(ExitStatus.USAGE, *ASK, *arguments).err
+
+
+def test_a_dense_model_without_a_step_is_told_what_to_give(program):
+    found = program.json("traffic", "llama-3.1-8b", "--tp", "8", "--hardware", "h100")
+    assert any("--global-batch" in text for text in found.data["warnings"])
+    assert "tensor parallel" in program.ok(
+        *("traffic", "llama-3.1-8b", "--tp", "8", "--global-batch", "8", "--hardware", "h100")
+    ).out  # fmt: skip
+
+
+def test_exact_numbers_are_exact_everywhere(program):
+    text = program.ok(*ASK, "--ep", "64", "--exact").out
+    values = program.json(*ASK, "--ep", "64").values
+    for name in ("copies_per_token.node", "copies_on_link.scale_up", "random_routing.imbalance"):
+        assert str(values[f"traffic.{name}"]) in text

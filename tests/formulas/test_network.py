@@ -16,7 +16,7 @@ from dsv3calc.accounting.network import (
     neighbours,
     slim_fly_lines,
 )
-from dsv3calc.formulas import network
+from dsv3calc.formulas import dragonfly, fat_tree, network, slim_fly
 
 
 def join(graph, one, other):
@@ -102,14 +102,14 @@ def test_no_cut_of_a_two_layer_tree_is_smaller_than_the_bisection(radix):
         for count in range(len(spines) + 1)
         for some in combinations(spines, count)
     )
-    assert smallest == network.fat_tree_bisection(radix, 2, 1)
+    assert smallest == fat_tree.fat_tree_bisection(radix, 2, 1)
 
 
 @pytest.mark.parametrize("radix", [4, 6])
 def test_pods_halve_a_three_layer_tree(radix):
     graph, _ = three_layers(radix)
     half = {s for s in graph if s[0] != "core" and s[1] < radix // 2}
-    assert crossing(graph, half) == network.fat_tree_bisection(radix, 3, 1)
+    assert crossing(graph, half) == fat_tree.fat_tree_bisection(radix, 3, 1)
 
 
 @given(half=st.integers(1, 500), planes=st.integers(1, 16))
@@ -123,13 +123,13 @@ def test_the_trees_of_the_papers(half, planes):
     assert mpft == [planes * each for each in ft2]
 
 
-COUNTS = (network.fat_tree_endpoints, network.fat_tree_switches, network.fat_tree_links)
+COUNTS = (fat_tree.fat_tree_endpoints, fat_tree.fat_tree_switches, fat_tree.fat_tree_links)
 
 
 # --- Dragonfly ----------------------------------------------------------------------------------
 
 
-def dragonfly(global_ports, groups):
+def built_dragonfly(global_ports, groups):
     """Build it: the group that lies n on is reached by port n - 1 of the group, in turns."""
     per_group = 2 * global_ports
     graph = {}
@@ -150,7 +150,7 @@ def dragonfly(global_ports, groups):
 def test_the_largest_dragonfly_as_built(radix):
     ports = (radix + 1) // 4
     found = values(dragonfly_lines(radix))
-    graph = dragonfly(ports, found["groups"])
+    graph = built_dragonfly(ports, found["groups"])
     each = found["endpoints_per_switch"]
     assert all(len(near) + each <= radix for near in graph.values())
     assert all(len(near) == 2 * ports - 1 + ports for near in graph.values())
@@ -163,7 +163,7 @@ def test_the_largest_dragonfly_as_built(radix):
 
 
 def test_the_smallest_dragonfly_is_a_ring():
-    graph = dragonfly(1, 3)
+    graph = built_dragonfly(1, 3)
     assert {len(near) for near in graph.values()} == {2}
     found = values(dragonfly_lines(3))
     assert diameter(graph) == found["diameter"] == 3
@@ -173,11 +173,11 @@ def test_the_smallest_dragonfly_is_a_ring():
 
 @given(ports=st.integers(1, 10**6))
 def test_a_balanced_dragonfly_takes_4h_minus_1_ports(ports):
-    assert network.dragonfly_global_ports(4 * ports - 1) == ports
-    assert network.dragonfly_global_ports(4 * ports + 2) == ports
-    groups = network.dragonfly_groups(2 * ports, ports)
-    assert network.dragonfly_global_links(2 * ports, ports, groups) == groups * (groups - 1) // 2
-    assert network.dragonfly_bisection(2 * ports, ports, groups) == (groups**2 - 1) // 4
+    assert dragonfly.dragonfly_global_ports(4 * ports - 1) == ports
+    assert dragonfly.dragonfly_global_ports(4 * ports + 2) == ports
+    groups = dragonfly.dragonfly_groups(2 * ports, ports)
+    assert dragonfly.dragonfly_global_links(2 * ports, ports, groups) == groups * (groups - 1) // 2
+    assert dragonfly.dragonfly_bisection(2 * ports, ports, groups) == (groups**2 - 1) // 4
 
 
 # --- Slim Fly -----------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ FIELDS = {
 }
 
 
-def slim_fly(field):
+def built_slim_fly(field):
     """Build the graph of McKay, Miller and Siran as arXiv:1912.08968 tells it."""
     q, powers = field.q, field.powers()
     quarter, delta = (q + 1) // 4, (q + 1) % 4 - 1
@@ -263,7 +263,7 @@ def slim_fly(field):
 
 @pytest.mark.parametrize("q", FIELDS)
 def test_slim_fly_as_built(q):
-    graph = slim_fly(FIELDS[q])
+    graph = built_slim_fly(FIELDS[q])
     found = values(slim_fly_lines(64, q))
     assert {len(near) for near in graph.values()} == {found["network_radix"]}
     assert found["switches"] == len(graph)
@@ -274,9 +274,9 @@ def test_slim_fly_as_built(q):
 @pytest.mark.parametrize("q", FIELDS)
 def test_the_bisection_of_slim_fly_lies_between_its_bounds(q):
     """The cut can be drawn; the eigenvalues allow none smaller than q^3 / 2."""
-    graph = slim_fly(FIELDS[q])
+    graph = built_slim_fly(FIELDS[q])
     half = {s for s in graph if (s[1] < q - q // 2 if s[0] == 0 else s[1] < q // 2)}
-    bound = network.slim_fly_bisection_bound(q)
+    bound = slim_fly.slim_fly_bisection_bound(q)
     assert 2 * len(half) == len(graph)
     assert crossing(graph, half) == bound
     place = {switch: number for number, switch in enumerate(graph)}
@@ -295,7 +295,7 @@ def test_the_bisection_of_slim_fly_lies_between_its_bounds(q):
 def test_the_network_radix_is_that_of_the_literature(q):
     delta = {0: 0, 1: 1, 3: -1}.get(q % 4)
     if delta is not None:
-        assert 2 * network.slim_fly_network_radix(q) == 3 * q - delta
+        assert 2 * slim_fly.slim_fly_network_radix(q) == 3 * q - delta
 
 
 def test_orders_are_prime_powers():
@@ -315,7 +315,7 @@ def test_neighbours_of_what_is_no_order():
 
 def test_the_largest_order_that_fits():
     def fits(q, radix):
-        degree = network.slim_fly_network_radix(q)
+        degree = slim_fly.slim_fly_network_radix(q)
         return is_slim_fly_order(q) and degree + degree // 2 <= radix
 
     for radix in range(1, 7):

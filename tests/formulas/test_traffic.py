@@ -1,13 +1,12 @@
-"""Expert traffic's closed forms against enumeration; the identities of DeepEP and the paper."""
+"""Expert traffic's closed forms against enumeration and a simulation of the forwarding."""
 
 from fractions import Fraction
-from itertools import product
 
 import numpy as np
 import pytest
 import sympy
 
-from dsv3calc.formulas import traffic
+from dsv3calc.formulas import routing, traffic
 
 
 def draw(seed, gpus, experts, tokens=20_000):
@@ -38,7 +37,7 @@ def test_copies_by_link_against_a_simulation_of_the_forwarding(gpus, per_node):
     copies = hit.sum(1).mean()
     tokens = len(sources)
     close = {"abs": 0.06}
-    assert traffic.forwarded_copies(copies, per_node) == pytest.approx(up / tokens, **close)
+    assert routing.remote_destinations(copies, per_node) == pytest.approx(up / tokens, **close)
     assert traffic.crossing_copies(copies, gpus, per_node) == pytest.approx(far / tokens, **close)
     assert traffic.neighbour_copies(copies, gpus, per_node) == pytest.approx(near / tokens, **close)
     nodes = hit.reshape(tokens, -1, per_node).any(2).sum(1).mean()
@@ -56,7 +55,7 @@ def test_links_share_the_copies_that_leave_their_gpu():
 def test_one_node_forwards_what_neighbours_send():
     copies = sympy.Symbol("c")
     for gpus in (1, 2, 8):
-        assert traffic.forwarded_copies(copies, gpus) == traffic.neighbour_copies(
+        assert routing.remote_destinations(copies, gpus) == traffic.neighbour_copies(
             copies, gpus, gpus
         )
         assert traffic.crossing_copies(copies, gpus, gpus) == 0
@@ -67,61 +66,3 @@ def test_a_shared_replica_anywhere():
     for places, taken in ((4, 3), (8, 1), (5, 5)):
         found = Fraction(sum(taken + (where >= taken) for where in range(places)), places)
         assert Fraction(traffic.copies_with_shared(Fraction(taken), places)) == found
-
-
-@pytest.mark.parametrize("size", [1, 2, 4, 8])
-def test_ranks_per_node_against_a_list_of_gpus(size):
-    for gpus, stride in product((1, 2, 4, 8, 16), (1, 2, 4, 8)):
-        nodes = [rank * stride // size for rank in range(gpus)]
-        most = max(nodes.count(node) for node in nodes)
-        assert traffic.expert_ranks_per_node(gpus, size, stride) == most
-
-
-@pytest.mark.parametrize(
-    ("bits", "group", "scale", "beside", "bytes_"),
-    [
-        (8, 128, 32, 16, 7408),
-        (16, 1, 0, 0, 14336),
-        (8, 128, 32, 0, 7392),
-        (12, 128, 32, 0, 10976),
-        (10, 128, 32, 0, 9184),
-    ],
-)
-def test_bytes_of_a_copy(bits, group, scale, beside, bytes_):
-    assert traffic.transfer_bytes(7168, bits, group, scale, beside) == bytes_
-
-
-def test_identities_of_deepep():
-    assert traffic.element_share(8, 128, 32, 16) == (1 + 4 / 128) / 2 == 0.515625
-    for ranks, logical, physical in ((16, 43, 21.5), (32, 58, 43.5), (64, 51, 44.625)):
-        assert logical * traffic.crossing_share(ranks, 8) == physical == logical * (1 - 8 / ranks)
-
-
-def test_the_low_latency_table():
-    """Bytes over latency: 128 tokens to 8 experts, ten slots masked (dispatch at EP128)."""
-    moved = (128 * 8 - 10) * traffic.transfer_bytes(7168, 8, 128, 32, 16)
-    assert int(moved / 192e-6 / 1e9) == 39
-
-
-def test_the_limit_of_the_paper():
-    assert traffic.hidden_in_thousands(7168) == 7000
-    exchange = traffic.transfer_time(3 * 32 * 9 * 7000, 50 * 10**9, 1, 2, 0)
-    assert exchange == 0.00012096
-    assert traffic.two_micro_batch_time(exchange) == 0.00024192
-    assert 1 / traffic.time_per_output_token(61, 0.00024192) == pytest.approx(67.76, abs=0.005)
-
-
-def test_mtp_gain():
-    assert traffic.mtp_gain(0.8, 0) == 1.8
-    assert traffic.mtp_gain(0.85, 1 / 61) == pytest.approx(1.820, abs=5e-4)
-    assert traffic.mtp_gain(0.9, 0.056) == pytest.approx(1.80, abs=5e-3)
-
-
-def test_hidden_and_exposed_make_up_the_whole():
-    for whole, beside in ((4, 1), (4, 4), (3, 8), (5, 0)):
-        hidden = traffic.hidden_share(whole, beside) * whole
-        assert hidden + traffic.exposed_time(whole, beside) == whole
-
-
-def test_a_group_of_one_waits_for_nothing():
-    assert traffic.transfer_time(0, 10**9, 1, traffic.message_rounds(1), 5) == 0

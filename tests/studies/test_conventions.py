@@ -3,9 +3,19 @@
 import pytest
 
 import dsv3calc
+from dsv3calc.accounting import (
+    algorithms,
+    collectives,
+    exchange,
+    limits_ep,
+    routing,
+    transfer_formats,
+)
 from dsv3calc.accounting.conventions import BUNDLES, CHOICES, choose_conventions
+from dsv3calc.accounting.traffic_conventions import TRAFFIC_CHOICES
 from dsv3calc.errors import UsageError
 from dsv3calc.schema.workload import Conventions
+from dsv3calc.studies import network_choices
 
 OPTIONS = {
     "counting": "--counting six-n",
@@ -97,6 +107,39 @@ def test_the_first_choice_listed_is_the_default():
     for name, (_, choices) in CHOICES.items():
         expected = "by-phase" if name == "mla" else next(iter(choices))
         assert getattr(defaults, name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("ep_limit", limits_ep.CONVENTIONS),
+        ("routing_policy", ("model", *routing.POLICIES)),
+        ("group_score", ("model", *routing.GROUP_SCORES)),
+        ("score_law", routing.LAWS),
+        ("forwarding", exchange.FORWARDING),
+        ("transfer_format", transfer_formats.FORMATS),
+        ("collective_algorithm", algorithms.ALGORITHMS),
+        ("mla_context", collectives.MLA_CONTEXT),
+        ("gradient_reduction", collectives.GRADIENT_REDUCTION),
+        ("network_size", network_choices.VARIANTS),
+    ],
+)
+def test_every_choice_of_traffic_is_listed_with_its_default_first(name, choices):
+    assert tuple(TRAFFIC_CHOICES[name][1]) == tuple(choices)
+
+
+def test_the_defaults_of_traffic_are_those_that_an_answer_names():
+    query = dsv3calc.answer("traffic deepseek-v3 --layout v3-pretrain --hardware h800").query
+    named = {
+        "routing_policy": "policy", "group_score": "group_score", "score_law": "law",
+        "forwarding": "forwarding", "collective_algorithm": "algorithm",
+        "mla_context": "mla_context", "gradient_reduction": "gradient_reduction",
+    }  # fmt: skip
+    for convention, option in named.items():
+        assert query[option] == next(iter(TRAFFIC_CHOICES[convention][1]))
+    limit = dsv3calc.answer("limits ep --model deepseek-v3 --hardware h800").query
+    assert limit["convention"] == next(iter(TRAFFIC_CHOICES["ep_limit"][1]))
+    assert limit["bandwidth"] == next(iter(TRAFFIC_CHOICES["bandwidth"][1]))
 
 
 @pytest.mark.parametrize(

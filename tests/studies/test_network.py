@@ -247,6 +247,14 @@ def test_latencies_are_those_of_table_5():
     assert found["nvlink"] == (3.33e-6, None)
 
 
+def test_scale_up_is_four_times_scale_out_on_the_h800():
+    """arXiv:2505.09343 section 4.3, 4:1 nominal and achieved; the report has 3.2, mixed."""
+    device = dsv3calc.load_hardware("h800")
+    assert device.scale_up.nominal == 4 * device.scale_out.nominal == 200e9
+    assert device.scale_up.achieved == 4 * device.scale_out.achieved == 160e9
+    assert device.scale_up.achieved == 3.2 * device.scale_out.nominal
+
+
 def test_physical_bandwidths_leave_the_own_node_out():
     preset = presets.load("network", "infiniband-ndr").value
     counted = [each for each in preset.measurements if each.physical is not None]

@@ -68,3 +68,42 @@ def test_a_device_without_a_network():
         dsv3calc.answer(ASK + "--ep 64 --set hardware.scale_out=null")
     found = dsv3calc.answer(ASK + "--ep 8 --set hardware.scale_out=null").columns[0].ledger
     assert found["traffic.time_per_layer"] > 0
+
+
+@pytest.mark.parametrize(
+    ("query", "warning"),
+    [
+        ("traffic mixtral-8x7b --hardware h800 --ep 8 --law exponential", "--law has no effect"),
+        (ASK + "--ep 64 --policy unrestricted --group-score max", "which scores no groups"),
+        (ASK + "--ep 1 --compute-time 1ms", "--compute-time has no effect: with ep 1"),
+        (ASK + "--ep 64 --tokens 8 --seq 4096", "--seq has no effect"),
+        (ASK + "--ep 64 --algorithm tree", "--algorithm has no effect: the layout has no"),
+        (ASK + "--layout v3-pretrain --tokens 8 --gradient-dtype bf16", "--tokens is given"),
+        (ASK + "--layout v3-pretrain --mla-context expanded", "has no effect: cp is 1"),
+        (ASK + "--ep 64 --precision bf16 --dispatch fp8", "--dispatch names the format"),
+        (ASK + "--ep 64 --latency 5", "--latency is 5 s a message"),
+        (ASK + "--ep 64 --scale-up-latency 5ms", "--scale-up-latency is 0.005 s"),
+        (
+            "traffic mixtral-8x7b --hardware h800 --ep 8 --shared-experts routed",
+            "has no shared expert",
+        ),
+        (
+            "traffic llama-3.1-8b --hardware h800 --tp 8 --metadata 16",
+            "--metadata has no effect: no layer has routed experts",
+        ),
+    ],
+)
+def test_an_option_without_effect_is_warned_of(query, warning):
+    assert any(warning in each for each in dsv3calc.answer(query).warnings)
+
+
+def test_options_with_effect_are_not_warned_of():
+    query = ASK + "--layout v3-pretrain --cp 2 --dp 64 --ep 64 --mla-context expanded"
+    query += " --law exponential --group-score max --latency 3us --algorithm tree --metadata 16"
+    assert dsv3calc.answer(query).warnings == []
+
+
+def test_an_expert_has_no_more_replicas_than_gpus():
+    with pytest.raises(dsv3calc.Dsv3calcError, match="redundant experts on 64 GPUs") as caught:
+        dsv3calc.answer(ASK + "--ep 64 --redundant-experts 64000")
+    assert "at most 16,128 replicas" in caught.value.hint

@@ -23,7 +23,9 @@ def build(answer: Answer, *, exact: bool) -> View:  # noqa: ARG001 - one interfa
     for row in answer.rows:
         if row["convention"] != section:
             section = row["convention"]
-            rows.append([f"{section}  {row['option']}".rstrip()])
+            rows.append([section])
+            if row["option"]:
+                rows.append(["", f"chosen with {row['option']}"])
         mark = "*" if row["default"] else " "
         first, *more = wrap(row["meaning"], WIDTH) + wrap(", ".join(row["fixes"]), WIDTH)
         rows.append([f"{mark} {row['choice']}", first])

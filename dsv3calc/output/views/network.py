@@ -1,4 +1,7 @@
-"""Table of ``network``: quantities down, topologies across."""
+"""Table of ``network``: quantities down, topologies across by the names that the query has.
+
+Five of them fit a page of 80 columns.
+"""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,18 +17,18 @@ ROWS = (
     ("radix", "switch radix"),
     ("planes", "planes"),
     ("q", "q"),
-    ("network_radix", "network ports of a switch"),
+    ("network_radix", "ports to switches"),
     ("groups", "groups"),
-    ("switches_per_group", "switches of a group"),
-    ("endpoints_per_switch", "endpoints of a switch"),
+    ("switches_per_group", "  switches in each"),
+    ("endpoints_per_switch", "endpoints a switch"),
     ("endpoints", "endpoints"),
     ("switches", "switches"),
-    ("links", "links between switches"),
-    ("diameter", "diameter in switch hops"),
+    ("links", "links of switches"),
+    ("diameter", "diameter in hops"),
     ("bisection_links", "bisection, links"),
     ("bisection_share", "  share of full"),
-    ("cost", "cost"),
-    ("cost_per_endpoint", "  per endpoint"),
+    ("cost", "cost, US dollars"),
+    ("cost_per_endpoint", "  an endpoint"),
 )
 """Last part of a line's name -> its label; rows that no topology has are left out."""
 
@@ -44,7 +47,8 @@ def build(answer: Answer, *, exact: bool) -> View:
             bound = (
                 line is not None and name.startswith("bisection") and topology.startswith(BOUNDS)
             )
-            cells.append(f"{'≤ ' if bound else ''}{show(line, exact=exact)}")
+            text = show(line, exact=exact).removesuffix(" USD")
+            cells.append(f"{'≤ ' if bound else ''}{text}")
         if any(cell != "-" for cell in cells):
             rows.append([label, *cells])
     query = answer.query
@@ -55,4 +59,7 @@ def build(answer: Answer, *, exact: bool) -> View:
     )
     words = {"published": "as Table 3 prints them", "both": "and as Table 3 prints them"}
     heading = ", ".join(filter(None, [size, words.get(query["variant"], "")]))
-    return View(heading, [Table("", ["", *(column.title for column in answer.columns)], rows)])
+    headings = [
+        "as printed" if column.id.endswith("-published") else column.id for column in answer.columns
+    ]
+    return View(heading, [Table("", ["", *headings], rows)])

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.collectives import KINDS
 from dsv3calc.output.view import Table, View, show
+from dsv3calc.output.views import step_collectives
 from dsv3calc.quantity import format_quantity
 
 if TYPE_CHECKING:
@@ -27,33 +27,60 @@ def build(answer: Answer, *, exact: bool) -> View:
     column = answer.columns[0]
     named = column.ledger.named()
     where = answer.query.get("layout") or "the layout of the options"
-    heading = f"{column.title}: traffic on {where}, {answer.query['hardware']}"
+    query = answer.query
+    tokens = (
+        f"{query['tokens']:,} tokens of a GPU in a micro-batch"
+        if query.get("tokens") is not None
+        else f"sequences of {query['sequence']:,} tokens"
+    )
+    heading = f"{column.title}: traffic on {where}, {query['hardware']}\n{tokens}"
     tables = []
     if "traffic.copies_per_token.gpu" in named:
-        tables += [_copies(named), _bytes(named, exact=exact), _times(named, exact=exact)]
+        tables += [
+            _copies(named, exact=exact),
+            _loads(named, exact=exact),
+            _bytes(named, exact=exact),
+            _times(named, exact=exact),
+        ]
     if "traffic.collectives.pipeline.time" in named:
-        tables.append(_collectives(answer, named, exact=exact))
+        tables += step_collectives.tables(named, exact=exact)
     return View(heading, tables)
 
 
-def _count(line: Line | None) -> str:
-    return "-" if line is None else format_quantity(line.value, "1", exact=False)
+def _count(line: Line | None, *, exact: bool) -> str:
+    return "-" if line is None else format_quantity(line.value, "1", exact=exact)
 
 
-def _copies(named: dict[str, Line]) -> Table:
+def _copies(named: dict[str, Line], *, exact: bool) -> Table:
     rows = [
         [
             f"by {kind}",
-            _count(named[f"traffic.copies_per_token.{kind}"]),
-            _count(named.get(f"traffic.remote_copies_per_token.{kind}")),
+            _count(named[f"traffic.copies_per_token.{kind}"], exact=exact),
+            _count(named.get(f"traffic.remote_copies_per_token.{kind}"), exact=exact),
         ]
         for kind in ("expert", "gpu", "node")
     ]
     return Table("", ["copies of a token", "in all", "not its own"], rows)
 
 
+LOADS = (
+    ("group_tokens", "tokens of all its GPUs"),
+    ("tokens_per_expert", "tokens of an expert, mean"),
+    ("distinct_experts", "distinct experts hit"),
+    ("distinct_experts_per_gpu", "  on one GPU"),
+    ("imbalance", "busiest GPU over the mean, as assumed"),
+    ("random_routing.imbalance", "  expected of random routing"),
+)
+
+
+def _loads(named: dict[str, Line], *, exact: bool) -> Table:
+    rows = [[words, _count(named[f"traffic.{name}"], exact=exact)] for name, words in LOADS]
+    return Table("", ["one layer, a micro-batch of the group", ""], rows)
+
+
 def _bytes(named: dict[str, Line], *, exact: bool) -> Table:
-    rows = [["copies", *(_count(named[f"traffic.copies_on_link.{link}"]) for link in LINKS)]]
+    links = [named[f"traffic.copies_on_link.{link}"] for link in LINKS]
+    rows = [["copies", *(_count(line, exact=exact) for line in links)]]
     training = "traffic.step.scale_out_bytes" in named
     for phase in PHASES if training else PHASES[:2]:
         names = [f"traffic.{phase}.{link}_bytes_per_token" for link in LINKS]
@@ -87,23 +114,10 @@ def _times(named: dict[str, Line], *, exact: bool) -> Table:
         ("hidden_share", "share hidden by computation"),
         ("exposed_time_per_layer", "not hidden"),
     ):
-        line = named.get(f"traffic.{name}")
-        if line is not None:
-            rows.append([words, show(line, exact=exact), *["-"] * (len(kinds) - 1)])
+        if f"traffic.{name}" in named:
+            lines = [named[f"{prefix}.{name}"] for prefix in kinds]
+            rows.append([words, *(show(line, exact=exact) for line in lines)])
     return Table("", ["time", "nominal", "achieved"][: 1 + len(kinds)], rows)
-
-
-def _collectives(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
-    columns = [*(f"{link}_bytes" for link in LINKS), "messages", "time"]
-    rows = []
-    for kind in KINDS:
-        lines = [named[f"traffic.collectives.{kind}.{what}"] for what in columns]
-        if any(line.value for line in lines):
-            rows.append([kind.replace("_", " "), *(show(line, exact=exact) for line in lines)])
-    if not rows:
-        rows.append(["none", *["-"] * len(columns)])
-    heading = f"other collectives, a GPU and step, {answer.query['algorithm']}"
-    return Table("", [heading, "scale-up", "scale-out", "messages", "time"], rows)
 
 
 def _binds(named: dict[str, Line], phase: str, link: str) -> str:
