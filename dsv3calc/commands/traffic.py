@@ -7,6 +7,19 @@ from typing import Annotated
 
 import typer
 
+from dsv3calc.commands.layout_options import (
+    CpOption,
+    DpOption,
+    EpOption,
+    EtpOption,
+    GlobalBatchOption,
+    LayoutOption,
+    MicroBatchOption,
+    PpOption,
+    RedundantExpertsOption,
+    SharedExpertsOption,
+    TpOption,
+)
 from dsv3calc.commands.options import (
     Amount,
     CombineOption,
@@ -22,7 +35,6 @@ from dsv3calc.commands.options import (
     PresetPathOption,
     SetOption,
     amount,
-    complete,
     measure,
     notes,
     with_output,
@@ -34,104 +46,17 @@ from dsv3calc.studies.queries_traffic import TrafficQuery
 def traffic(
     model: ModelArgument,
     hardware: HardwareOption,
-    layout: Annotated[
-        str | None,
-        typer.Option(
-            "--layout",
-            metavar="NAME",
-            help="Layout preset, such as v3-pretrain; options below change it.",
-            autocompletion=complete("layout"),
-        ),
-    ] = None,
-    tp: Annotated[
-        Amount | None,
-        typer.Option(
-            "--tp",
-            parser=amount("--tp", "count"),
-            metavar="N",
-            help="Tensor-parallel GPUs.",
-        ),
-    ] = None,
-    cp: Annotated[
-        Amount | None,
-        typer.Option(
-            "--cp",
-            parser=amount("--cp", "count"),
-            metavar="N",
-            help="Context-parallel GPUs.",
-        ),
-    ] = None,
-    pp: Annotated[
-        Amount | None,
-        typer.Option(
-            "--pp",
-            parser=amount("--pp", "count"),
-            metavar="N",
-            help="Pipeline stages.",
-        ),
-    ] = None,
-    dp: Annotated[
-        Amount | None,
-        typer.Option(
-            "--dp",
-            parser=amount("--dp", "count"),
-            metavar="N",
-            help="Data-parallel replicas [as many as one expert-parallel group needs].",
-        ),
-    ] = None,
-    ep: Annotated[
-        Amount | None,
-        typer.Option(
-            "--ep",
-            parser=amount("--ep", "count"),
-            metavar="N",
-            help="GPUs that share a layer's experts.",
-        ),
-    ] = None,
-    etp: Annotated[
-        Amount | None,
-        typer.Option(
-            "--etp",
-            parser=amount("--etp", "count"),
-            metavar="N",
-            help="GPUs that share one expert.",
-        ),
-    ] = None,
-    micro_batch: Annotated[
-        Amount | None,
-        typer.Option(
-            "--micro-batch",
-            parser=amount("--micro-batch", "count"),
-            metavar="N",
-            help="Sequences of a micro-batch of one replica.",
-        ),
-    ] = None,
-    global_batch: Annotated[
-        Amount | None,
-        typer.Option(
-            "--global-batch",
-            parser=amount("--global-batch", "count"),
-            metavar="N",
-            help="Sequences of a training step.",
-        ),
-    ] = None,
-    redundant_experts: Annotated[
-        Amount | None,
-        typer.Option(
-            "--redundant-experts",
-            parser=amount("--redundant-experts", "count", 0),
-            metavar="N",
-            help="Replicas of routed experts, beside the experts themselves.",
-        ),
-    ] = None,
-    shared_experts: Annotated[
-        str | None,
-        typer.Option(
-            "--shared-experts",
-            metavar="PLACE",
-            help="local, or routed: dispatched like one more routed expert.",
-        ),
-    ] = None,
+    layout: LayoutOption = None,
+    tp: TpOption = None,
+    cp: CpOption = None,
+    pp: PpOption = None,
+    dp: DpOption = None,
+    ep: EpOption = None,
+    etp: EtpOption = None,
+    micro_batch: MicroBatchOption = None,
+    global_batch: GlobalBatchOption = None,
+    redundant_experts: RedundantExpertsOption = None,
+    shared_experts: SharedExpertsOption = None,
     seq: Annotated[
         Amount | None,
         typer.Option(
