@@ -34,10 +34,17 @@ MODULES = {
 }
 """What can be recomputed: name -> words."""
 
-FP32, BF16, INT8, INT64 = (
-    given(f"activation.{name}_bits", bits, "bit") for name, bits in
-    (("fp32", 32), ("bf16", 16), ("byte", 8), ("int64", 64))
-)  # fmt: skip
+FP32 = given("activation.fp32_bits", 32, "bit")
+BF16 = given("activation.bf16_bits", 16, "bit")
+BYTE = given("activation.byte_bits", 8, "bit")
+INT64 = given("activation.int64_bits", 64, "bit")
+DTYPES = {FP32.name: "FP32", BF16.name: "BF16", BYTE.name: "a byte", INT64.name: "INT64"}
+"""Name of a width -> data type in words."""
+
+SHARED = "kept once for"
+"""What the convention of an activation says before those that share it."""
+
+_CORE = "attention's core and the output projection"
 
 
 class Activation:
@@ -47,10 +54,20 @@ class Activation:
     parallelism), ``split`` inside them (over cp and tp), ``key_value`` like that but no further
     than there are heads, ``rows`` for what an expert receives, ``row_split`` for that over etp.
     ``dropped_by`` lists modules; ``needed_by`` the one that reads it when it is recomputed, where
-    nothing else does. ``linear_input`` marks what a matrix is multiplied with.
+    nothing else does. ``linear_input`` marks what a matrix is multiplied with, ``shared_by`` says
+    who else reads it where several do: it is kept once.
     """
 
-    __slots__ = ("bits", "dropped_by", "linear_input", "name", "needed_by", "place", "width")
+    __slots__ = (
+        "bits",
+        "dropped_by",
+        "linear_input",
+        "name",
+        "needed_by",
+        "place",
+        "shared_by",
+        "width",
+    )
 
     def __init__(
         self,
@@ -62,6 +79,7 @@ class Activation:
         bits: Line = BF16,
         linear_input: bool = False,
         needed_by: str = "",
+        shared_by: str = "",
     ) -> None:
         self.name = name
         self.width = width
@@ -70,6 +88,7 @@ class Activation:
         self.bits = bits
         self.linear_input = linear_input
         self.needed_by = needed_by
+        self.shared_by = shared_by
 
     def kept(self, recompute: Recompute) -> bool:
         """Tell whether a policy keeps it from the forward to the backward pass."""
@@ -127,25 +146,40 @@ class Layer:
         yield Activation("layer_input", self.hidden, "block")
         attend = self.view.group.attention
         by_norm = "layernorm" if norms else ""
-        yield Activation("attention_input", self.hidden, "block", by_norm, linear_input=True)
+        yield Activation(
+            "attention_input",
+            self.hidden,
+            "block",
+            by_norm,
+            linear_input=True,
+            shared_by="all projections of attention",
+        )
         if isinstance(attend, MLA):
             yield from self._mla(attend)
         else:
             yield from self._gqa(attend)
         yield from self._core()
         if self.recompute.dropout:
-            yield Activation("attention_mask", self.hidden, "block", bits=INT8)
+            yield Activation("attention_mask", self.hidden, "block", bits=BYTE)
         yield Activation("feed_forward_norm_input", self.hidden, "block")
         if norms > 2:  # noqa: PLR2004 - one before attention, one before the feed-forward
             after = given("post_norms", norms - 2, "1", "norms of outputs, such as Gemma's")
             yield Activation("post_norm_inputs", self._times("post_norms", after), "block")
-        yield Activation("feed_forward_input", self.hidden, "block", by_norm, linear_input=True)
-        if isinstance(self.view.group.feed_forward, MoE):
+        moe = isinstance(self.view.group.feed_forward, MoE)
+        yield Activation(
+            "feed_forward_input",
+            self.hidden,
+            "block",
+            by_norm,
+            linear_input=True,
+            shared_by="router, shared experts and dispatch" if moe else "",
+        )
+        if moe:
             yield from self._moe()
         else:
             yield from self._dense()
         if self.recompute.dropout:
-            yield Activation("feed_forward_mask", self.hidden, "block", bits=INT8)
+            yield Activation("feed_forward_mask", self.hidden, "block", bits=BYTE)
 
     def _times(self, name: str, count: Line, width: Line | None = None) -> Line:
         parts = (self.hidden if width is None else width, count)
@@ -192,7 +226,7 @@ class Layer:
             yield Activation("index_weights", field(place, "index_n_heads"), "block")
             chosen = field(place, "index_topk", "elements")
             yield Activation("selected_keys", chosen, "block", bits=FP32)
-        yield Activation("attention_output", values, "split", linear_input=True)
+        yield Activation("attention_output", values, "split", linear_input=True, shared_by=_CORE)
 
     def _gqa_widths(self) -> tuple[Line, Line]:
         channels = field(self.view.attention, "head_dim")
@@ -209,7 +243,7 @@ class Layer:
         yield Activation("queries", queries, "split")
         yield Activation("keys", keys, "key_value")
         yield Activation("values", keys, "key_value")
-        yield Activation("attention_output", queries, "split", linear_input=True)
+        yield Activation("attention_output", queries, "split", linear_input=True, shared_by=_CORE)
 
     def _core(self) -> Iterator[Activation]:
         """Yield what the attention's core keeps: scores, or a number for each head of a token."""
@@ -226,7 +260,7 @@ class Layer:
         )
         yield Activation("softmax", scores, "split", "core_attn")
         if self.recompute.dropout:
-            yield Activation("softmax_mask", scores, "split", "core_attn", bits=INT8)
+            yield Activation("softmax_mask", scores, "split", "core_attn", bits=BYTE)
             yield Activation("softmax_dropped", scores, "split", "core_attn")
 
     def _inner(self, name: str, width: Line, *, gated: bool) -> Line:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.activation_tensors import (
     BF16,
+    DTYPES,
+    SHARED,
     Activation,
     Layer,
     Product,
@@ -131,13 +133,21 @@ class Activations:
         return self.divisors[key]
 
     def _bytes(
-        self, name: str, width: Line, place: str, view: GroupView | None, bits: Line, *scales: Line
+        self,
+        name: str,
+        width: Line,
+        place: str,
+        view: GroupView | None,
+        bits: Line,
+        *scales: Line,
+        convention: str = "",
     ) -> Line:
         rows = place in ("rows", "row_split")
         group_size, scale_bits = scales or _NO_SCALES
         return computed(
             name,
             memory.activation_bytes,
+            convention=convention,
             tokens=self.rows(view) if rows and view is not None else self.tokens,
             width=width,
             bits=bits,
@@ -153,13 +163,17 @@ class Activations:
             chosen = formats.get("linear_input")
         if chosen is None and each.bits is BF16:
             chosen = formats.get("default")
+        shared = f"; {SHARED} {each.shared_by}" if each.shared_by else ""
         full = f"{name}.{each.name}"
         if chosen is None:
-            return self._bytes(full, each.width, each.place, view, each.bits)
-        scope = (f"transfer_formats.{chosen}", FORMATS[chosen])
+            words = f"{DTYPES[each.bits.name]}{shared}"
+            return self._bytes(full, each.width, each.place, view, each.bits, convention=words)
+        form = FORMATS[chosen]
+        scope = (f"transfer_formats.{chosen}", form)
         bits = field(scope, "bits", "bit")
         scales = (field(scope, "group_size"), field(scope, "scale_bits", "bit"))
-        return self._bytes(full, each.width, each.place, view, bits, *scales)
+        words = f"{form.title}{shared}"
+        return self._bytes(full, each.width, each.place, view, bits, *scales, convention=words)
 
     def of_layer(self, prefix: str, view: GroupView) -> Kept:
         """Give the bytes of one layer of a group.

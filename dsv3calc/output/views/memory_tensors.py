@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.accounting.activation_tensors import SHARED
 from dsv3calc.output.view import Table, View, show
 from dsv3calc.output.views.memory import heading, ranks_table
 from dsv3calc.quantity import format_quantity
@@ -51,6 +52,10 @@ def _label(name: str) -> str:
     return f"{_SHORT.get(component, '')}{tensor}"
 
 
+def _activation_label(name: str) -> str:
+    return name.replace("feed_forward", "ffn").replace("_", " ")
+
+
 def _states(named: dict[str, Line], prefix: str, title: str, *, exact: bool) -> Table:
     """List weights, gradients and optimizer states of tensors."""
     rows = []
@@ -83,12 +88,12 @@ def _activations(named: dict[str, Line], prefix: str, *, exact: bool) -> Table:
                 each += given["scale_bits"] / given["group_size"]
             rows.append(
                 [
-                    line.name.removeprefix(f"{prefix}.{what}.").replace("_", " "),
+                    _activation_label(line.name.removeprefix(f"{prefix}.{what}.")),
                     format_quantity(given["tokens"] * given["width"], "1", exact=exact),
                     f"{given['divisor']:,}",
                     f"{each / 8:g}",
                     show(line, exact=exact),
-                    words,
+                    f"{words}, shared" if SHARED in line.convention else words,
                 ]
             )
     headings = ["of one micro-batch", "elements", "over", "B/el", "bytes", "activation"]
