@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from fresh import write
 
 from dsv3calc.accounting.conventions import BUNDLES, CHOICES
+from dsv3calc.accounting.memory_conventions import MEMORY_CHOICES, MEMORY_WITHOUT_DEFAULT
 from dsv3calc.accounting.parameters import INCLUSIONS, PARAMETER_VARIANTS
 from dsv3calc.accounting.traffic_conventions import TRAFFIC_CHOICES, WITHOUT_DEFAULT
 from dsv3calc.docstring import Docstring
@@ -235,7 +236,7 @@ def _choices(table: dict[str, tuple[str, dict[str, str]]]) -> list[str]:
     for name, (option, choices) in table.items():
         how = f"Chosen with `{option}`." if option else "Set only by a bundle."
         lines += [f"### {name}", "", how, ""]
-        default = "" if name in WITHOUT_DEFAULT else next(iter(choices))
+        default = "" if name in (*WITHOUT_DEFAULT, *MEMORY_WITHOUT_DEFAULT) else next(iter(choices))
         lines += _table(
             ("choice", "what it means"),
             [
@@ -246,11 +247,18 @@ def _choices(table: dict[str, tuple[str, dict[str, str]]]) -> list[str]:
     return lines
 
 
+_MEMORY = (
+    "What a GPU holds depends on choices that papers seldom print. Presets of recipes, policies of "
+    "recomputation and layouts make some of them; each has an option."
+)
+
+
 def conventions_page() -> str:
     """Return ``docs/reference/conventions.md``."""
     lines = [
         NOTE.format(
-            "conventions.py, parameters.py and traffic_conventions.py in dsv3calc/accounting/"
+            "conventions.py, parameters.py, traffic_conventions.py and memory_conventions.py in "
+            "dsv3calc/accounting/"
         ),
         "",
         "# Conventions",
@@ -263,6 +271,8 @@ def conventions_page() -> str:
     lines += _choices(CHOICES)
     lines += ["## Choices of traffic, limits and networks", "", _TRAFFIC, ""]
     lines += _choices(TRAFFIC_CHOICES)
+    lines += ["## Choices of memory", "", _MEMORY, ""]
+    lines += _choices(MEMORY_CHOICES)
     lines += [
         "## Bundles",
         "",

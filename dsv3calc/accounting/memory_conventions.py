@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from dsv3calc.accounting.activation_tensors import MODULES
+from dsv3calc.accounting.model_states import COMPUTE_COPIES
 from dsv3calc.accounting.sharding import Rules
 
 
@@ -50,3 +52,53 @@ LIBRARIES = {
     )
 }
 """What ``memory --as`` names."""
+
+
+MEMORY_CHOICES: dict[str, tuple[str, dict[str, str]]] = {
+    "layer_split": (
+        "memory --layer-split",
+        {
+            "even": "stages have as many layers as whole ones allow, the earlier ones one more",
+            "balanced": "the same, embedding and head counted as a layer each",
+            "a list": "the layers of each stage: 4*15,1 has fifteen stages of four and one of one",
+        },
+    ),
+    "compute_copy": ("memory --compute-copy", COMPUTE_COPIES),
+    "recomputed": ("memory --recompute", MODULES),
+    "attention_kernel": (
+        "memory --attention-kernel",
+        {
+            "flash": "a fused kernel keeps one number for each head of a token",
+            "unfused": "softmax of every pair is kept, and its mask under dropout",
+        },
+    ),
+    "routing_weights": (
+        "memory --routing-weights",
+        {
+            "before": "experts' rows are weighted before the down-projection",
+            "after": "they are weighted after it, so that its outputs are kept",
+        },
+    ),
+    "shards": (
+        "memory --padded",
+        {
+            "exact": "a tensor's elements over its GPUs, a mean where they do not divide",
+            "padded": "whole elements on every GPU, and a vocabulary in multiples of 128",
+        },
+    ),
+    "mirrored_states": (
+        "memory --mirror-optimizer",
+        {
+            "own": "under DualPipe each rank of a pair keeps what ZeRO divides for its two stages",
+            "shared": "the two ranks of a pair share it",
+        },
+    ),
+    "library": (
+        "memory --as",
+        {each.name: f"{each.words} ({each.source})" for each in LIBRARIES.values()},
+    ),
+}
+"""Convention of ``memory`` -> its option and its choices in words; the default comes first."""
+
+MEMORY_WITHOUT_DEFAULT = ("recomputed", "library", "compute_copy")
+"""Those whose default is a preset's, or is to choose none."""

@@ -47,9 +47,10 @@ TRAFFIC_CHOICES: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "forwarding": ("traffic --forwarding", FORWARDING),
     "shared_experts": (
-        "traffic --shared-experts",
+        "traffic, memory --shared-experts",
         {
-            "local": "shared experts are computed where the token is",
+            "local": "shared experts are computed where the token is, divided over tp",
+            "replicated": "the same, whole on every GPU",
             "routed": "they are dispatched to like one more routed expert",
         },
     ),

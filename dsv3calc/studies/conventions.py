@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from dsv3calc.accounting.conventions import BUNDLES, CHOICES
+from dsv3calc.accounting.memory_conventions import MEMORY_CHOICES, MEMORY_WITHOUT_DEFAULT
 from dsv3calc.accounting.parameters import INCLUSIONS, PARAMETER_VARIANTS
 from dsv3calc.accounting.traffic_conventions import TRAFFIC_CHOICES, WITHOUT_DEFAULT
 from dsv3calc.studies.answer import Answer
@@ -14,7 +15,7 @@ from dsv3calc.studies.answer import Answer
 def list_conventions() -> Answer:
     """List every convention with its choices, the default first; inclusions and bundles between.
 
-    Those of traffic, its limits and networks come last.
+    Those of memory come after them, then those of traffic, its limits and networks.
     """
     answer = Answer("conventions list", {}, "conventions")
     for convention, (option, choices) in CHOICES.items():
@@ -44,7 +45,7 @@ def list_conventions() -> Answer:
                 "fixes": [f"{name}={value}" for name, value in bundle.fixes.items()],
             }
         )
-    for convention, (option, choices) in TRAFFIC_CHOICES.items():
+    for convention, (option, choices) in (MEMORY_CHOICES | TRAFFIC_CHOICES).items():
         answer.rows += _rows(convention, option, choices, {})
     return answer
 
@@ -57,7 +58,8 @@ def _rows(
             "convention": convention,
             "option": option,
             "choice": choice,
-            "default": number == 0 and convention not in WITHOUT_DEFAULT,
+            "default": number == 0
+            and convention not in (*WITHOUT_DEFAULT, *MEMORY_WITHOUT_DEFAULT),
             "meaning": words,
             "fixes": fixes.get(choice, []),
         }
