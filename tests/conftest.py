@@ -1,5 +1,6 @@
 """What every test shares: hypothesis profiles, and the strategies beside this file."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -15,3 +16,9 @@ settings.register_profile(
     "ci", max_examples=40, deadline=None, derandomize=True, suppress_health_check=_SLOW
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
+
+
+def pytest_collection_finish():
+    """Leave ten thousand collected tests out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -12,6 +11,7 @@ from dsv3calc import cli
 from dsv3calc.__main__ import run
 from dsv3calc.errors import Infeasible
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.source import LARGEST
 
 KINDS = {
     ExitStatus.USAGE: "usage",
@@ -152,9 +152,12 @@ def test_an_interrupted_process(process_environment, tmp_path):
     with subprocess.Popen(
         [sys.executable, "-m", "dsv3calc", "params", "-"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=process_environment, cwd=tmp_path,
+        env=process_environment, cwd=tmp_path, pipesize=4096,
     ) as process:  # fmt: skip
-        time.sleep(1.5)
+        # more than the pipe holds, and not all that may come: when this is through, the process
+        # is reading, and waits for the rest
+        process.stdin.write(b"#" * (LARGEST // 2))
+        process.stdin.flush()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert process.returncode == ExitStatus.INTERRUPTED
