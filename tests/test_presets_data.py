@@ -1,4 +1,4 @@
-"""Hardware, precision and KV-format presets: readable, sourced, right where a figure is known."""
+"""Presets other than models and layouts: readable, sourced, right where a figure is known."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -6,19 +6,37 @@ from __future__ import annotations
 import datetime as dt
 from math import ceil, prod
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
 
+from dsv3calc.accounting.activation_tensors import MODULES, NAMES
+from dsv3calc.accounting.transfer_formats import FORMATS
 from dsv3calc.schema.convert import convert
 from dsv3calc.schema.hardware import Hardware
+from dsv3calc.schema.memory import Module, Recipe, Recompute, Runtime
 from dsv3calc.schema.precision import WEIGHT_CLASSES, KVFormat, Precision
 from dsv3calc.schema.provenance import source_of
 from dsv3calc.source import read_source
 
 PRESETS = Path(__file__).parents[1] / "presets"
-TYPES = {"hardware": Hardware, "precisions": Precision, "kv_formats": KVFormat}
-SCHEMAS = {"hardware": "hardware", "precisions": "precision", "kv_formats": "kv_format"}
+TYPES = {
+    "hardware": Hardware,
+    "precisions": Precision,
+    "kv_formats": KVFormat,
+    "recipes": Recipe,
+    "recompute": Recompute,
+    "runtimes": Runtime,
+}
+SCHEMAS = {
+    "hardware": "hardware",
+    "precisions": "precision",
+    "kv_formats": "kv_format",
+    "recipes": "recipe",
+    "recompute": "recompute",
+    "runtimes": "runtime",
+}
 FILES = sorted(path for folder in TYPES for path in (PRESETS / folder).glob("*.yaml"))
 DTYPES = {"bf16", "fp16", "tf32", "fp32", "fp8", "fp6", "fp4", "int8"}
 
@@ -32,6 +50,16 @@ HARDWARE = {
     "gb200-nvl72",
     "mi300x",
     "ascend-910c",
+}
+
+RECIPES = {
+    # bytes of gradient, master weight, first and second moment of a parameter
+    "megatron-bf16": (4, 4, 4, 4),  # 6 + 12 / d with the weight: theoretical_memory_usage.py
+    "bf16-moments": (4, 4, 2, 2),  # arXiv:2502.07846
+    "deepseek-v3": (4, 4, 2, 2),  # arXiv:2412.19437, section 3.3.3
+    "bf16-gradients": (2, 4, 2, 2),  # Megatron-Bridge's recipe of DeepSeek-V3
+    "fp32": (4, 0, 4, 4),
+    "pure-bf16": (2, 0, 2, 2),
 }
 
 
@@ -62,6 +90,11 @@ def test_all_presets_are_there():
     assert {path.stem for path in FILES if path.parent.name == "kv_formats"} >= {
         *("bf16", "fp8", "int8", "int4", "fp8-mla")
     }
+    assert {path.stem for path in FILES if path.parent.name == "recipes"} >= set(RECIPES)
+    assert {path.stem for path in FILES if path.parent.name == "recompute"} >= {
+        *("none", "selective", "full", "deepseek-v3", "fp8-caches")
+    }
+    assert {path.stem for path in FILES if path.parent.name == "runtimes"} >= {"pytorch"}
 
 
 def test_file_is_valid_and_named_after_itself(path):
@@ -82,7 +115,9 @@ def test_every_source_is_dated_and_used(path):
     for name, source in document.sources.items():
         assert name in used, f"source {name} is never used"
         dt.date.fromisoformat(source.read)
-        assert source.kind in ("assumed", "measured") or source.url, f"{name} has no address"
+        assert source.kind in ("assumed", "derived", "measured") or source.url, (
+            f"{name} has no address"
+        )
 
 
 def test_provenance_names_fields_that_exist(path):
@@ -279,3 +314,55 @@ def test_fp8_mla_takes_656_bytes_and_its_indexer_132():
 )
 def test_bits_per_element_in_a_head_of_128(name, bits):
     assert token_bits(preset("kv_formats", name), 128) == 128 * bits
+
+
+# --- recipes, recomputation, runtimes ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_bytes_that_training_keeps_for_a_parameter(name):
+    recipe = preset("recipes", name)
+    kept = (
+        recipe.gradient_bits,
+        recipe.master_bits,
+        recipe.first_moment_bits,
+        recipe.second_moment_bits,
+    )
+    assert tuple(bits // 8 for bits in kept) == RECIPES[name]
+    assert not any(bits % 8 for bits in kept)
+
+
+def test_every_precision_names_a_recipe_that_is_there():
+    for path in FILES:
+        if path.parent.name == "precisions":
+            assert load(path).recipe in RECIPES, path.stem
+
+
+def test_what_is_recomputed_exists():
+    """Modules, activations and formats are those that the accounting knows."""
+    assert set(get_args(Module)) == set(MODULES)
+    for path in FILES:
+        if path.parent.name == "recompute":
+            policy = load(path)
+            assert set(policy.modules) <= set(MODULES)
+            assert set(policy.keep) <= set(NAMES)
+            assert policy.formats.keys() <= {"default", "linear_input", *NAMES}
+            assert set(policy.formats.values()) <= set(FORMATS)
+
+
+def test_deepseek_v3_recomputes_and_caches_what_its_report_says():
+    """arXiv:2412.19437, sections 3.2.3 and 3.3.3."""
+    policy = preset("recompute", "deepseek-v3")
+    assert {"layernorm", "mla_up_proj", "moe_act"} <= set(policy.modules)
+    assert policy.formats["linear_input"] == policy.formats["expert_act_input"] == "fp8"
+    assert policy.formats["attention_output"] == "e5m6"
+    recipe = preset("recipes", "deepseek-v3")
+    assert recipe.sources[source_of("compute_copy", recipe.provenance)].kind == "assumed"
+
+
+def test_what_pytorch_takes():
+    runtime = preset("runtimes", "pytorch")
+    assert runtime.workspace == 32 * 2**20  # cuBLASLt on Hopper
+    assert runtime.bucket == 40_000_000
+    for field in ("driver_context", "communication", "fragmentation"):
+        assert runtime.sources[source_of(field, runtime.provenance)].kind == "assumed", field
