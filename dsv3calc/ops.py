@@ -152,7 +152,7 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     if _is_array(condition):
         import numpy as np
 
-        return np.where(condition, a, b)
+        return np.where(condition, np.asarray(a, np.float64), np.asarray(b, np.float64))
     return a if condition else b
 
 

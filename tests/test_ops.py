@@ -93,6 +93,8 @@ def test_where_chooses(value, expected):
 def test_where_chooses_elementwise_and_symbolically():
     array = np.array([1.0, 3.0])
     assert ops.where(array > 2, array, 0.0).tolist() == [0.0, 3.0]
+    assert ops.where(array > 2, 1, 0).dtype == np.float64
+    assert ops.where(array > 2, 2**70, 0).tolist() == [0.0, 2.0**70]
     x = sympy.Symbol("x")
     chosen = ops.where(x > 2, x, 0)
     assert [chosen.subs(x, 1), chosen.subs(x, 3)] == [0, 3]
