@@ -297,7 +297,7 @@ class Footprint:
 
         pairs = [*zip(chunk.layers, self.kept, strict=True), (chunk.head, self.head_kept)]
         return combined(
-            f"{chunk.name}.{what}",
+            f"{chunk.name}.activations" + ("" if what == "activations" else f".{what}"),
             "sum_of_products",
             [
                 part

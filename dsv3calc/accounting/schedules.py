@@ -45,6 +45,11 @@ class Moment:
         self.pending = list(pending)
 
 
+def _number(name: str, number: int) -> Line:
+    """Return which of a rank's chunks, turns or the like is meant, as a line."""
+    return given(f"schedule.{name}", number, "1")
+
+
 def virtual_stages(layout: Layout) -> Line:
     """Return how many stages the model's layers are split over."""
     parts = [degree(layout, "pp")]
@@ -67,7 +72,7 @@ def chunks_of(prefix: str, layout: Layout, rank: Line) -> list[Line]:
                 pipeline.looped_stage,
                 scope,
                 rank=rank,
-                model_chunk=chunk,
+                model_chunk=_number("chunk", chunk),
             )
             for chunk in range(1, layout.virtual_pipeline)
         ]
@@ -148,7 +153,7 @@ def _zbv(
                     ("layout", layout),
                     stage=stage,
                     micro_batches=micro_batches,
-                    behind=int(chunk != just_done),
+                    behind=_number("behind", int(chunk != just_done)),
                 )
                 for chunk, stage in enumerate(stages)
             ]
@@ -204,7 +209,7 @@ def _interleaved(
             scope,
             micro_batches=micro_batches,
             warm_up=warm_up,
-            turn=turn,
+            turn=_number("turn", turn),
         )
         for turn in range(chunks - chunks // 2)
     ]
@@ -216,7 +221,7 @@ def _interleaved(
             rank=rank,
             micro_batches=micro_batches,
             warm_up=warm_up,
-            turn=turn,
+            turn=_number("turn", turn),
         )
         for turn in range(chunks // 2)
     ]
@@ -231,7 +236,7 @@ def _interleaved(
                         f"{name}.chunk.{chunk}.in_flight",
                         pipeline.interleaved_in_flight,
                         scope,
-                        model_chunk=chunk,
+                        model_chunk=_number("chunk", chunk),
                         forwards=forwards,
                         backwards=backwards,
                     )
