@@ -27,7 +27,7 @@ _TELLING_FIELDS = (
     ("goldens", "golden"),
     ("designs", "comparison"),
     ("peaks", "hardware"),
-    ("modules", "recompute"),
+    ("modules", "recompute"),  # has formats too
     ("formats", "precision"),
     ("bits", "kv_format"),
     ("latency_same_leaf", "network"),
