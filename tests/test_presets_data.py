@@ -56,9 +56,9 @@ RECIPES = {
     # bytes of gradient, master weight, first and second moment of a parameter
     "megatron-bf16": (4, 4, 4, 4),  # 6 + 12 / d with the weight: theoretical_memory_usage.py
     "bf16-moments": (4, 4, 2, 2),  # arXiv:2502.07846
-    "deepseek-v3": (4, 4, 2, 2),  # arXiv:2412.19437, section 3.3.3
+    "v3-training": (4, 4, 2, 2),  # arXiv:2412.19437, section 3.3.3
     "bf16-gradients": (2, 4, 2, 2),  # Megatron-Bridge's recipe of DeepSeek-V3
-    "fp32": (4, 0, 4, 4),
+    "all-fp32": (4, 0, 4, 4),
     "pure-bf16": (2, 0, 2, 2),
 }
 
@@ -92,7 +92,7 @@ def test_all_presets_are_there():
     }
     assert {path.stem for path in FILES if path.parent.name == "recipes"} >= set(RECIPES)
     assert {path.stem for path in FILES if path.parent.name == "recompute"} >= {
-        *("none", "selective", "full", "deepseek-v3", "fp8-caches")
+        *("none", "selective", "full", "v3-recompute", "fp8-caches")
     }
     assert {path.stem for path in FILES if path.parent.name == "runtimes"} >= {"pytorch"}
 
@@ -352,11 +352,11 @@ def test_what_is_recomputed_exists():
 
 def test_deepseek_v3_recomputes_and_caches_what_its_report_says():
     """arXiv:2412.19437, sections 3.2.3 and 3.3.3."""
-    policy = preset("recompute", "deepseek-v3")
+    policy = preset("recompute", "v3-recompute")
     assert {"layernorm", "mla_up_proj", "moe_act"} <= set(policy.modules)
     assert policy.formats["linear_input"] == policy.formats["expert_act_input"] == "fp8"
     assert policy.formats["attention_output"] == "e5m6"
-    recipe = preset("recipes", "deepseek-v3")
+    recipe = preset("recipes", "v3-training")
     assert recipe.sources[source_of("compute_copy", recipe.provenance)].kind == "assumed"
 
 

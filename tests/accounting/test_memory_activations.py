@@ -45,7 +45,7 @@ def test_every_name_is_that_of_an_activation_of_some_model():
     seen = set()
     for name in listing("model"):
         model = dsv3calc.load_model(name)
-        for policy in (EVERYTHING, FUSED, preset("recompute", "deepseek-v3")):
+        for policy in (EVERYTHING, FUSED, preset("recompute", "v3-recompute")):
             seen |= names_of(model, policy, mtp=model.mtp is not None)
     assert seen == set(NAMES)
 

@@ -8,6 +8,7 @@ from footprints import footprint_of, layout_of, preset, ranks_of
 
 import dsv3calc
 from dsv3calc.accounting.memory import PARTS
+from dsv3calc.ledger import given
 
 GIB, MIB = 2**30, 2**20
 QUERY = "memory deepseek-v3 --layout v3-pretrain --hardware h800"
@@ -144,7 +145,7 @@ def test_sharing_optimizer_states_over_the_pair_halves_them():
 
 def test_recipe_bits():
     """4 + 4 + 2 + 2 bytes of gradients, master weights and moments, BF16 weights beside them."""
-    footprint = footprint_of(V3, layout_of(ep=64, dp=64), recipe="deepseek-v3")
+    footprint = footprint_of(V3, layout_of(ep=64, dp=64), recipe="v3-training")
     layer = {what: line.value for what, line in footprint.states[1].items()}
     bias = 4 * 256  # FP32 in the precision, BF16 in the tests' uniform one
     assert layer["gradients"] * 2 == layer["optimizer"]
@@ -247,7 +248,17 @@ def test_buffers_that_zero_brings(zero):
         512 * MIB + 32 * MIB + 1024 * MIB
     )
     assert names.get("gradient_bucket") == (4 * 40_000_000 if zero >= 2 else None)
-    assert ("gathered_weights" in names) == (zero == 3)
+    gathered = [
+        line.value
+        for line in footprint.rank("memory.rank.0", given("rank", 0, "1")).lines["buffers"].parts
+        if line.name == "memory.rank.0.gathered_weights"
+    ]
+    layer = sum(
+        tensor.value
+        for tensor in footprint_of(V3, layout_of(ep=8, dp=8)).states[1]["weights"].parts
+    )
+    head = 2 * 129_280 * 7168
+    assert gathered == ([max(layer, head) + layer] if zero == 3 else [])
 
 
 def test_every_assumption_of_the_answer_is_told():

@@ -470,7 +470,7 @@ def rows(draw, layout):
     )
 
 
-policies = st.sampled_from(["none", "full", "deepseek-v3", "selective"])
+policies = st.sampled_from(["none", "full", "v3-recompute", "selective"])
 
 
 def inside(layout):
