@@ -108,3 +108,28 @@ def test_plain_numbers_import_neither_numpy_nor_sympy():
         "assert not {'numpy', 'sympy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@given(
+    quotient=st.integers(-(2**26), 2**26),
+    divisor=st.integers(1, 2**26),
+    beside=st.integers(-2, 2),
+)
+def test_quotients_of_large_arrays_are_exact(quotient, divisor, beside):
+    """Next to multiples, where a quotient is rounded onto a whole number first."""
+    number = quotient * divisor + beside
+    array = np.array([float(number)])
+    assert ops.floor_div(array, float(divisor)).tolist() == [number // divisor]
+    assert ops.ceil_div(array, float(divisor)).tolist() == [-(-number // divisor)]
+
+
+@given(number=st.integers(1 - 2**53, 2**53 - 1), divisor=st.integers(1, 2**53 - 1))
+def test_quotients_of_any_array_below_the_limit_are_exact(number, divisor):
+    array, below = np.array([float(number)]), np.array([float(divisor)])
+    assert ops.floor_div(array, below).tolist() == [number // divisor]
+    assert ops.ceil_div(array, below).tolist() == [-(-number // divisor)]
+
+
+def test_quotients_of_integer_arrays_stay_integers():
+    assert ops.floor_div(np.array([7]), 2).dtype.kind == "i"
+    assert ops.ceil_div(np.array([7]), 2).tolist() == [4]
