@@ -130,15 +130,19 @@ class Line:
 
 
 def _sum(values: Sequence[Any]) -> Any:
-    total: Any = 0
-    for value in values:
+    if not values:
+        return 0
+    total = values[0]  # not from 0 on: that would be one more operation on an array
+    for value in values[1:]:
         total = total + value
     return total
 
 
 def _product(values: Sequence[Any]) -> Any:
-    product: Any = 1
-    for value in values:
+    if not values:
+        return 1
+    product = values[0]
+    for value in values[1:]:
         product = product * value
     return product
 
@@ -151,8 +155,10 @@ def _maximum(values: Sequence[Any]) -> Any:
 
 
 def _sum_of_products(values: Sequence[Any]) -> Any:
-    total: Any = 0
-    for index in range(0, len(values), 2):
+    if not values:
+        return 0
+    total = values[0] * values[1]
+    for index in range(2, len(values), 2):
         total = total + values[index] * values[index + 1]
     return total
 
@@ -228,9 +234,12 @@ def computed(
     values = []
     for parameter in formula.parameters:
         argument = arguments.get(parameter, _MISSING)
-        if argument is _MISSING:
-            argument = _from_scopes(formula, parameter, scopes)[1]
-        values.append(argument.value if type(argument) is Line else argument)
+        if type(argument) is Line:
+            values.append(argument.value)
+        elif argument is _MISSING:
+            values.append(_from_scopes(formula, parameter, scopes)[1])
+        else:
+            values.append(argument)
     return Line(
         name,
         function(*values),

@@ -226,6 +226,12 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
     },
     "Memory": {
         "virtual_stages": Symbol(r"P_\mathrm{stage}", "1", "stages that layers are divided over"),
+        "stage_layers": Symbol(
+            r"\ell_\mathrm{least}", "1", "layers that every stage has at least", 0
+        ),
+        "longer_stages": Symbol(
+            r"n_\mathrm{longer}", "1", "stages that have one layer more than the others", 0
+        ),
         "leading": Symbol(
             r"u_\mathrm{emb}", "1", "layers that the embedding counts as when layers are divided", 0
         ),

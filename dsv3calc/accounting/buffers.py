@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from dsv3calc.schema.memory import Recipe, Runtime
     from dsv3calc.schema.model import Model
 
+SHARED = "memory.buffers.shared"
+"""The line of what every pipeline rank has: counted once, and part of each rank's buffers."""
+
 _OVERLAPPED = ("dualpipe", "dualpipev")
 GATHERED, _REDUCED_AT_ONCE = 3, 2
 """ZeRO stages from which weights are gathered, and gradients reduced, while a layer runs."""
@@ -108,7 +111,7 @@ class Buffers:
             if layout.vocabulary_parallel
             else degree(layout, "cp"),
         )
-        self.shared = [
+        shared = [
             self._pipeline(model),
             combined(
                 "memory.buffers.recomputation",
@@ -123,6 +126,7 @@ class Buffers:
                 for name in ("driver_context", "workspace", "communication")
             ),
         ]
+        self.shared = total(SHARED, shared, convention="the same on every pipeline rank")
 
     def _exchange(self, model: Model, view: GroupView, exchange: Exchange) -> list[Line]:
         """Give the bytes of dispatched and combined rows in transit."""
@@ -235,4 +239,4 @@ class Buffers:
         if self.runtime.fragmentation:
             share = field(("runtime", self.runtime), "fragmentation", "ratio")
             own.append(combined(f"{name}.fragmentation", "product", (activations, share), unit="B"))
-        return combined(f"{name}.buffers", "sum", [*own, *self.shared])
+        return total(f"{name}.buffers", [*own, self.shared])

@@ -18,6 +18,8 @@ from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.schema.layers import listed, parse_slice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
 
@@ -51,6 +53,27 @@ class Stages:
             self.trailing = given("split.head", 1, "1", "the head counts as a layer")
             if self.mtp is not None:
                 self.trailing = total("split.trailing", [self.trailing, self.mtp.layers])
+        division = {
+            "num_hidden_layers": self.depth,
+            "virtual_stages": self.number,
+            "leading": self.leading,
+            "trailing": self.trailing,
+        }
+        self.least = computed(f"{prefix}.least_layers", memory.least_layers, **division)
+        self.longer = computed(
+            f"{prefix}.longer_stages",
+            memory.longer_stages,
+            stage_layers=self.least,
+            **division,
+        )
+        self._slices = [
+            [
+                self._slice(f"model.groups.{view.index}.layers.{number}", text)
+                for number, text in enumerate(listed(view.group.layers))
+                if text != "rest"
+            ]
+            for view in self.groups
+        ]
         self.embedding_stage = self._place("embedding_stage")
         self.head_stage = self._place("head_stage")
         self.mtp_stage = self._place("mtp_stage")
@@ -67,14 +90,22 @@ class Stages:
         if isinstance(split, list):
             bounds = [0, *accumulate(split)]
             return given(name, ops.lookup(bounds, stage.value), "1", "layout.layer_split")
+        balanced = split == "balanced"
+        first = computed(
+            f"{name}.counting_embedding" if balanced else name,
+            memory.stage_start,
+            stage=stage,
+            stage_layers=self.least,
+            longer_stages=self.longer,
+        )
+        if not balanced:
+            return first
         return computed(
             name,
-            memory.stage_start,
+            memory.balanced_start,
+            first_layer=first,
             num_hidden_layers=self.depth,
-            virtual_stages=self.number,
-            stage=stage,
             leading=self.leading,
-            trailing=self.trailing,
         )
 
     def layers(self, name: str, stage: Line) -> list[Line]:
@@ -92,13 +123,18 @@ class Stages:
             if view.group.layers == "rest":
                 found.append(None)
                 continue
+            group = f"{name}.layers.{view.prefix}"
             parts = [
-                self._slice(f"{name}.layers.{view.prefix}", view, number, text, first, last)
-                for number, text in enumerate(listed(view.group.layers))
+                computed(
+                    f"{group}.{number}" if number else group,
+                    function,
+                    first_layer=first,
+                    last_layer=last,
+                    **bounds,
+                )
+                for number, (function, bounds) in enumerate(self._slices[view.index])
             ]
-            found.append(
-                parts[0] if len(parts) == 1 else total(f"{name}.layers.{view.prefix}", parts)
-            )
+            found.append(parts[0] if len(parts) == 1 else total(group, parts))
         taken = [line for line in found if line is not None]
         lines = [
             combined(f"{name}.layers.rest", "difference", (last, first, *taken))
@@ -111,24 +147,17 @@ class Stages:
             lines.append(combined(f"{name}.layers.mtp", "product", (here, self.mtp.layers)))
         return lines
 
-    def _slice(
-        self, name: str, view: GroupView, number: int, text: str, first: Line, last: Line
-    ) -> Line:
+    def _slice(self, name: str, text: str) -> tuple[Callable[..., Any], dict[str, Line]]:
+        """Return the formula that counts a slice's layers on a stage, and the slice's bounds."""
         start, stop, step = parse_slice(text)
-        name = name if number == 0 else f"{name}.{number}"
-        place = f"model.groups.{view.index}.layers.{number}"
-        end = self.depth if stop is None else given(f"{place}.stop", stop, "1")
-        bounds: dict[str, Any] = {
-            "first_layer": first,
-            "last_layer": last,
-            "start": given(f"{place}.start", start, "1"),
-            "stop": end,
+        bounds = {
+            "start": given(f"{name}.start", start, "1"),
+            "stop": self.depth if stop is None else given(f"{name}.stop", stop, "1"),
         }
         if step == 1:
-            return computed(name, memory.layers_in_stage, **bounds)
-        return computed(
-            name, memory.strided_layers_in_stage, step=given(f"{place}.step", step, "1"), **bounds
-        )
+            return memory.layers_in_stage, bounds
+        bounds["step"] = given(f"{name}.step", step, "1")
+        return memory.strided_layers_in_stage, bounds
 
     def has(self, name: str, stage: Line, place: Line) -> Line:
         """Tell whether a stage is the one on which something stands."""

@@ -8,18 +8,16 @@ from dsv3calc.registry import formula
 from dsv3calc.units import Bits, Bytes, Count, Elements, Expected, Ratio, Tokens
 
 
-@formula(r"i_\mathrm{start}")
-def stage_start(
-    num_hidden_layers: Count, virtual_stages: Count, stage: Count, leading: Count, trailing: Count
+@formula(r"\ell_\mathrm{least}")
+def least_layers(
+    num_hidden_layers: Count, virtual_stages: Count, leading: Count, trailing: Count
 ) -> Count:
-    r"""Give the first layer of a pipeline stage, layers divided as evenly as whole ones allow.
+    r"""Count the layers that every pipeline stage has at least, divided evenly.
 
     .. math::
 
-        i_\mathrm{start} = \min(\max(i_\mathrm{stage} \lfloor (L + u_\mathrm{emb} + u_\mathrm{head})
-            / P_\mathrm{stage} \rfloor + \min(i_\mathrm{stage}, L + u_\mathrm{emb} + u_\mathrm{head}
-            - P_\mathrm{stage} \lfloor (L + u_\mathrm{emb} + u_\mathrm{head}) / P_\mathrm{stage}
-            \rfloor) - u_\mathrm{emb}, 0), L)
+        \ell_\mathrm{least} = \lfloor (L + u_\mathrm{emb} + u_\mathrm{head}) / P_\mathrm{stage}
+            \rfloor
 
     Parameters
     ----------
@@ -27,11 +25,97 @@ def stage_start(
         Layers to divide.
     virtual_stages
         Stages that they are divided among: pp, or more where a rank holds several.
-    stage
-        Stage from 0; the number of stages gives the end of the last.
     leading, trailing
         Layers that the embedding, and the head with what stands beside it, count as in the
         division: 0 leaves them out of it.
+
+    Returns
+    -------
+    Layers.
+
+    Notes
+    -----
+    What the embedding and the head count as is among them.
+
+    Examples
+    --------
+    DeepSeek-V3's 61 layers over 16 stages:
+
+    >>> least_layers(61, 16, 0, 0)
+    3
+
+    Source
+    ------
+    Derived here.
+    """
+    return floor_div(num_hidden_layers + leading + trailing, virtual_stages)
+
+
+@formula(r"n_\mathrm{longer}")
+def longer_stages(
+    num_hidden_layers: Count,
+    virtual_stages: Count,
+    leading: Count,
+    trailing: Count,
+    stage_layers: Count,
+) -> Count:
+    r"""Count the pipeline stages that have one layer more than the others, divided evenly.
+
+    .. math::
+
+        n_\mathrm{longer} = L + u_\mathrm{emb} + u_\mathrm{head} - P_\mathrm{stage}
+            \ell_\mathrm{least}
+
+    Parameters
+    ----------
+    num_hidden_layers
+        Layers to divide.
+    virtual_stages
+        Stages that they are divided among.
+    leading, trailing
+        Layers that the embedding and the head count as.
+    stage_layers
+        Layers of every stage.
+
+    Returns
+    -------
+    Stages.
+
+    Notes
+    -----
+    They are the first ones.
+
+    Examples
+    --------
+    Of DeepSeek-V3's 16 stages 13 have four layers:
+
+    >>> longer_stages(61, 16, 0, 0, 3)
+    13
+
+    Source
+    ------
+    Derived here.
+    """
+    return num_hidden_layers + leading + trailing - virtual_stages * stage_layers
+
+
+@formula(r"i_\mathrm{start}")
+def stage_start(stage: Count, stage_layers: Count, longer_stages: Count) -> Count:
+    r"""Give the first layer of a pipeline stage, layers divided as evenly as whole ones allow.
+
+    .. math::
+
+        i_\mathrm{start} = i_\mathrm{stage} \ell_\mathrm{least} + \min(i_\mathrm{stage},
+            n_\mathrm{longer})
+
+    Parameters
+    ----------
+    stage
+        Stage from 0; the number of stages gives the end of the last.
+    stage_layers
+        Layers of every stage.
+    longer_stages
+        Stages, the first ones, that have one layer more.
 
     Returns
     -------
@@ -39,25 +123,58 @@ def stage_start(
 
     Notes
     -----
-    Earlier stages take the layers that are left over. With ``leading`` and ``trailing`` the first
-    and the last stage have that much less, as Megatron-Core's
-    ``account_for_embedding_in_pipeline_split`` and ``account_for_loss_in_pipeline_split`` do.
+    Earlier stages take the layers that are left over.
 
     Examples
     --------
     DeepSeek-V3's 61 layers over 16 stages: 13 of four layers, then 3 of three.
 
-    >>> [stage_start(61, 16, stage, 0, 0) for stage in (0, 1, 13, 14, 16)]
+    >>> [stage_start(stage, 3, 13) for stage in (0, 1, 13, 14, 16)]
     [0, 4, 52, 55, 61]
 
     Source
     ------
     Derived here.
     """
-    units = num_hidden_layers + leading + trailing
-    each = floor_div(units, virtual_stages)
-    before = stage * each + minimum(stage, units - virtual_stages * each)
-    return clip(before - leading, 0, num_hidden_layers)
+    return stage * stage_layers + minimum(stage, longer_stages)
+
+
+@formula(r"i_\mathrm{real}")
+def balanced_start(first_layer: Count, num_hidden_layers: Count, leading: Count) -> Count:
+    r"""Give the first layer of a stage where the embedding and the head count as layers.
+
+    .. math:: i_\mathrm{real} = \min(\max(i_\mathrm{a} - u_\mathrm{emb}, 0), L)
+
+    Parameters
+    ----------
+    first_layer
+        First layer of the stage, the embedding counted.
+    num_hidden_layers
+        Layers of the model.
+    leading
+        Layers that the embedding counts as.
+
+    Returns
+    -------
+    Number of the layer, from 0.
+
+    Notes
+    -----
+    The first and the last stage have that much less, as Megatron-Core's
+    ``account_for_embedding_in_pipeline_split`` and ``account_for_loss_in_pipeline_split`` do.
+
+    Examples
+    --------
+    62 layers, embedding and head over 16 stages of four: the first and the last have three.
+
+    >>> [balanced_start(first, 62, 1) for first in (0, 4, 60, 64)]
+    [0, 3, 59, 62]
+
+    Source
+    ------
+    Derived here.
+    """
+    return clip(first_layer - leading, 0, num_hidden_layers)
 
 
 @formula(r"\ell_\mathrm{stage}")
@@ -144,10 +261,7 @@ def strided_layers_in_stage(
 def stage_has(stage: Count, place: Count) -> Count:
     r"""Tell whether a stage is the one on which something stands.
 
-    .. math::
-
-        \delta_\mathrm{stage} = 1 - \min(\max(i_\mathrm{stage} - x_\mathrm{place}, x_\mathrm{place}
-            - i_\mathrm{stage}), 1)
+    .. math:: \delta_\mathrm{stage} = 1 - \min((i_\mathrm{stage} - x_\mathrm{place})^2, 1)
 
     Parameters
     ----------
@@ -173,7 +287,8 @@ def stage_has(stage: Count, place: Count) -> Count:
     ------
     Derived here.
     """
-    return 1 - minimum(maximum(stage - place, place - stage), 1)
+    distance = stage - place
+    return 1 - minimum(distance * distance, 1)
 
 
 @formula(r"\delta_\mathrm{any}")
@@ -283,7 +398,7 @@ def expert_slots(n_routed_experts: Count, redundant_experts: Count, shared_slots
 def shard_bytes(elements: Elements, bits: Bits, divisor: Count) -> Bytes:
     r"""Give the bytes of a GPU's share of a tensor.
 
-    .. math:: B_\mathrm{held} = \frac{N b}{8 n_\mathrm{div}}
+    .. math:: B_\mathrm{held} = \frac{(N b) / 8}{n_\mathrm{div}}
 
     Parameters
     ----------
@@ -313,7 +428,7 @@ def shard_bytes(elements: Elements, bits: Bits, divisor: Count) -> Bytes:
     ------
     Derived here.
     """
-    return ratio(elements * bits, 8 * divisor)
+    return ratio(ratio(elements * bits, 8), divisor)
 
 
 @formula(r"B_\mathrm{pad}")

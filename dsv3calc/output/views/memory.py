@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsv3calc.accounting.buffers import SHARED
 from dsv3calc.accounting.memory import PARTS
 from dsv3calc.output.view import Table, View, show
 from dsv3calc.quantity import BINARY
@@ -127,7 +128,8 @@ def _buffers(named: dict[str, Line], name: str, *, exact: bool) -> Table:
     rows = [
         [line.name.removeprefix(f"{name}.").removeprefix("memory.buffers.").replace("_", " "),
          show(line, exact=exact)]
-        for line in named[f"{name}.buffers"].parts
+        for part in named[f"{name}.buffers"].parts
+        for line in (part.parts if part.name == SHARED else (part,))
         if line.value
     ]  # fmt: skip
     return Table("", ["buffers", "bytes"], rows)
