@@ -23,6 +23,14 @@ QUERIES = {
     "kv, JSON": (["kv", "deepseek-v3", "--tokens", "128k", "--json"], 9),
     "params, JSON": (["params", "deepseek-v3", "--json"], 9),
     "flops, JSON": (["flops", "deepseek-v3", "--phase", "decode", "--json"], 9),
+    "memory, JSON": (
+        ["memory", "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800", "--json"],
+        9,
+    ),
+    "memory, table": (
+        ["memory", "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800"],
+        12,
+    ),
     "params, table": (["params", "deepseek-v3"], 12),
     "compare of three, JSON": (
         ["compare", "deepseek-v3", "qwen2.5-72b", "llama-3.1-405b", "--hardware", "h800", "--json"],

@@ -189,6 +189,7 @@ finally:
         "kv deepseek-v3 --json",
         "params deepseek-v3 --json",
         "flops deepseek-v3.2 --json",
+        "memory deepseek-v3 --layout v3-pretrain --hardware h800 --json",
         "compare deepseek-v3 qwen2.5-72b llama-3.1-405b --hardware h800 --json",
     ],
 )

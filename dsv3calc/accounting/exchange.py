@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.accounting.expert_places import either
-from dsv3calc.accounting.routing import destinations
 from dsv3calc.accounting.transfer_formats import FORMATS, TransferFormat
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import rank_groups, routing, traffic, transfers
@@ -145,6 +144,8 @@ class Copies:
 
 def copies_of(view: GroupView, layout: Layout, group: Group, exchange: Exchange) -> Copies:
     """Count the copies of one token of one layer with experts."""
+    from dsv3calc.accounting.routing import destinations  # memory needs an Exchange without it
+
     moe = view.group.feed_forward
     assert isinstance(moe, MoE)  # noqa: S101 - expert_views lists no other
     shared = layout.shared_experts == "routed" and moe.n_shared_experts > 0
