@@ -111,7 +111,7 @@ class Buffers:
             if layout.vocabulary_parallel
             else degree(layout, "cp"),
         )
-        shared = [
+        self.shared = [
             self._pipeline(model),
             combined(
                 "memory.buffers.recomputation",
@@ -126,7 +126,7 @@ class Buffers:
                 for name in ("driver_context", "workspace", "communication")
             ),
         ]
-        self.shared = total(SHARED, shared, convention="the same on every pipeline rank")
+        self.in_common = total(SHARED, self.shared, convention="the same on every pipeline rank")
 
     def _exchange(self, model: Model, view: GroupView, exchange: Exchange) -> list[Line]:
         """Give the bytes of dispatched and combined rows in transit."""
@@ -239,4 +239,4 @@ class Buffers:
         if self.runtime.fragmentation:
             share = field(("runtime", self.runtime), "fragmentation", "ratio")
             own.append(combined(f"{name}.fragmentation", "product", (activations, share), unit="B"))
-        return total(f"{name}.buffers", [*own, self.shared])
+        return total(f"{name}.buffers", [*own, self.in_common])
