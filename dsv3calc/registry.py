@@ -49,12 +49,16 @@ SUBJECTS = (
     "collectives",
     "decoding",
     "dragonfly",
+    "deployment",
+    "economics",
     "experts",
     "fat_tree",
     "flops",
+    "kernels",
     "kv_cache",
     "memory",
     "network",
+    "number_formats",
     "pipeline",
     "precision",
     "rank_groups",
@@ -63,6 +67,7 @@ SUBJECTS = (
     "slim_fly",
     "traffic",
     "transfers",
+    "utilisation",
 )
 """The modules of ``dsv3calc.formulas``."""
 

@@ -70,6 +70,8 @@ UNIT_WORDS = {
     "s": "seconds",
     "FLOP/B": "FLOP per byte moved",
     "ratio": "a quotient of two quantities",
+    "tokens/s": "tokens per second",
+    "Hz": "clock cycles per second",
     "USD": "US dollars",
     "USD/h": "US dollars per hour",
 }
