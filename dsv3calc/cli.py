@@ -32,6 +32,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "diff": "Compare two results, two presets, or two revisions of one, ranked by effect.",
         "presets": "List, show, find, compare and validate presets.",
         "import": "Turn a Hugging Face config.json into a preset.",
+        "formula": "Closed forms on their own.",
         "conventions": "What can be counted in several ways, and the named bundles.",
         "eval": "Answer many queries in one process, one line each.",
     },
@@ -45,13 +46,16 @@ COMMANDS: dict[str, dict[str, str]] = {
     "limits": {
         "ep": "The speed limit of inference with expert parallelism, and what binds it.",
     },
+    "formula": {
+        "eval": "Evaluate a formula.",
+    },
     "conventions": {
         "list": "List conventions, their choices, and the bundles of them.",
     },
 }
 """Group -> command -> one-line help; a test holds the lines equal to the docstrings."""
 
-GROUPS = ("presets", "limits", "conventions")
+GROUPS = ("presets", "limits", "formula", "conventions")
 
 WELCOME = """\
 dsv3calc: what a transformer design costs, from closed forms you can read.

@@ -29,6 +29,7 @@ VIEWS = {
     "limits ep": "limits_ep",
     "network": "network",
     "conventions": "conventions",
+    "formula eval": "formula_eval",
     "check": "check",
     "diff": "diff",
 }

@@ -87,6 +87,9 @@ class Row:
 _OPTIONS = {"sequence": "seq", "library": "as", "ignore_keys": "ignore-key"}
 """Fields of a query whose option on the command line has another name."""
 
+_POSITIONAL: dict[str, tuple[str, ...]] = {"limits ep": (), "formula eval": ("name", "arguments")}
+"""Command -> fields of its query that stand without an option, where they are special."""
+
 
 def query_text(query: str | dict[str, Any]) -> str:
     """Write a query as a command line; a structured one with its fields as options."""
@@ -103,7 +106,7 @@ def query_text(query: str | dict[str, Any]) -> str:
         if name == "rows":
             values = [",".join(map(str, values))]
         for each in values:
-            if name in ("model", "models", "topologies") and words[0] != "limits ep":
+            if name in _POSITIONAL.get(words[0], ("model", "models", "topologies")):
                 words.append(quote(str(each)))
             elif each is True:
                 words.append(option)

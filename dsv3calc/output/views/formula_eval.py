@@ -1,0 +1,28 @@
+"""Table of ``formula eval``: the arguments as they were read, and the result."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.output.view import Table, View
+from dsv3calc.quantity import format_quantity
+from dsv3calc.symbols import SYMBOLS
+
+if TYPE_CHECKING:
+    from dsv3calc.studies.answer import Answer
+
+
+def build(answer: Answer, *, exact: bool) -> View:
+    """Build the table."""
+    column = answer.columns[0]
+    (line,) = column.ledger.lines
+    rows = [
+        [name, format_quantity(part.value, part.unit, exact=exact), SYMBOLS[name].description]
+        for name, part, _ in line.arguments
+    ]
+    told = line.formula.function.__doc__ or "" if line.formula else ""
+    rows.append([column.title, format_quantity(line.value, line.unit, exact=exact)])
+    return View(
+        told.partition("\n")[0], [Table("", ["argument", "value", "what"], rows, left=(2,))]
+    )
