@@ -57,6 +57,7 @@ SUBJECTS = (
     "kernels",
     "kv_cache",
     "memory",
+    "mtp",
     "network",
     "number_formats",
     "pipeline",

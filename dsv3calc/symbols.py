@@ -433,6 +433,12 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "to_bf16_rate": Symbol(r"r_\mathrm{bf}", "1", "FP32 to BF16 conversions of a cycle"),
         "masked_copies": Symbol(r"n_\mathrm{mask}", "1", "copies of tokens that are left out", 0),
     },
+    "Multi-token prediction": {
+        "mtp_elements": Symbol(r"N_\mathrm{mtp}", "elements", "parameters of its modules"),
+        "inactive_elements": Symbol(
+            r"N_\mathrm{idle}", "elements", "of them those that a token does not pass", 0
+        ),
+    },
     "Number formats": {
         "exponent_bits": Symbol(r"b_\mathrm{exp}", "bit", "bits of a float's exponent", 0),
         "mantissa_bits": Symbol(r"b_\mathrm{man}", "bit", "bits of a float's fraction", 0),

@@ -36,6 +36,7 @@ class Row:
     """One golden row and what became of it."""
 
     __slots__ = (
+        "convention",
         "difference",
         "file",
         "golden",
@@ -59,6 +60,7 @@ class Row:
         self.status: Status = "kept"
         self.value: Any = None
         self.unit = golden.unit
+        self.convention = golden.convention
         self.wanted = ""
         self.difference = ""
         self.message = ""
@@ -181,7 +183,7 @@ def load_goldens(path: str) -> tuple[Source, GoldenFile, dict[int, list[Problem]
             query_text(golden.query),
             golden.quantity,
             golden.column,
-            golden.expect if isinstance(golden.expect, str) else "",
+            golden.id or (golden.expect if isinstance(golden.expect, str) else ""),
         )
         first = seen.setdefault(key, index)
         if first != index:
@@ -235,20 +237,20 @@ def file_rows(path: str) -> Iterator[Row]:
     InvalidInput
         If the file is no golden file at all.
     """
-    source, file, broken = load_goldens(path)
+    return rows_of(*load_goldens(path))
 
-    def rows() -> Iterator[Row]:
-        for index, golden in enumerate(file.goldens):
-            if index not in broken:
-                yield Row(source, index, golden)
-                continue
-            row = Row(source, index, _readable(source, index))
-            row.status = "broken"
-            row.message = "; ".join(problem_text(problem) for problem in broken[index])
-            row.line = broken[index][0].line or 1
-            yield row
 
-    return rows()
+def rows_of(source: Source, file: GoldenFile, broken: dict[int, list[Problem]]) -> Iterator[Row]:
+    """Yield the rows of a golden file that was read, not yet checked."""
+    for index, golden in enumerate(file.goldens):
+        if index not in broken:
+            yield Row(source, index, golden)
+            continue
+        row = Row(source, index, _readable(source, index))
+        row.status = "broken"
+        row.message = "; ".join(problem_text(problem) for problem in broken[index])
+        row.line = broken[index][0].line or 1
+        yield row
 
 
 def check_rows(paths: Iterable[str], only: str | None = None, *, ask: Ask) -> Iterator[Row]:
@@ -357,6 +359,7 @@ def check_row(row: Row, answers: dict[str, Answer | Dsv3calcError], ask: Ask) ->
         row.message = failure_text(error)
         return
     row.value, row.unit = line.value, line.unit
+    row.convention = row.convention or line.convention
     row.wanted, row.difference = verdict.wanted, verdict.difference
     if not verdict.kept:
         row.status = "moved"
