@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "limits": "Bounds that a design sets by itself, such as the speed of expert parallelism.",
         "network": "Network topologies: endpoints, switches, links, diameter, cost.",
         "check": "Check golden files and fail when a number moved.",
+        "reproduce": "Compute the figures that papers print, and say which of them follow.",
         "snapshot": "Write the numbers of queries as a golden file.",
         "diff": "Compare two results, two presets, or two revisions of one, ranked by effect.",
         "presets": "List, show, find, compare and validate presets.",
