@@ -75,7 +75,12 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Quantity, column and query: what ``--only`` matches and reports are titled with."""
+        """Id, quantity, column and query: what reports are titled with."""
+        return f"{self.golden.id}: {self.number}" if self.golden.id else self.number
+
+    @property
+    def number(self) -> str:
+        """Quantity, column and query."""
         column = f"[{self.golden.column}]" if self.golden.column else ""
         return f"{self.golden.quantity}{column} of {self.query}"
 
@@ -299,7 +304,7 @@ def _readable(source: Source, index: int) -> Golden:
 
 
 def _matches(row: Row, pattern: str) -> bool:
-    names = (row.name, row.golden.quantity, row.query)
+    names = (row.name, row.number, row.golden.quantity, row.query, row.golden.id)
     return any(fnmatchcase(name, pattern) or pattern == name for name in names)
 
 

@@ -73,6 +73,7 @@ def row_data(row: Row) -> dict[str, Any]:
         "file": row.file,
         "line": row.locate() if failed else None,
         "status": row.status,
+        "id": row.golden.id or None,
         "quantity": row.golden.quantity,
         "column": row.golden.column or None,
         "query": row.query,

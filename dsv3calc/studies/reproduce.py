@@ -142,7 +142,7 @@ def _checked(paper: str, row: Row) -> dict[str, Any]:
     return {
         "paper": paper,
         "id": golden.id,
-        "what": golden.what or row.name,
+        "what": golden.what or row.number,
         "published": published,
         "ours": as_published(published, golden.expect, row.value, row.unit) if known else None,
         "relative_error": relative_error(golden.expect, row.value) if known else None,

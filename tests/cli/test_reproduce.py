@@ -26,6 +26,12 @@ def test_json_values_add_up(program):
         assert sum(row["group"] == name for row in rows) == values[f"reproduce.{name}"]
 
 
+def test_json_follows_the_published_schema(program, schema):
+    schema("answer").validate(program.json("reproduce", "day6").data)
+    schema("answer").validate(program.json("formula", "eval", "peak_ratio", "achieved_peak=2",
+                                           "peak=1").data)  # fmt: skip
+
+
 def test_a_row_has_everything(program):
     rows = program.json("reproduce", "isca25").data["rows"]
     (row,) = [row for row in rows if row["id"] == "I-5"]
