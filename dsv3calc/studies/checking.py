@@ -73,7 +73,6 @@ def row_data(row: Row) -> dict[str, Any]:
         "file": row.file,
         "line": row.locate() if failed else None,
         "status": row.status,
-        "id": row.golden.id or None,
         "quantity": row.golden.quantity,
         "column": row.golden.column or None,
         "query": row.query,
@@ -85,4 +84,5 @@ def row_data(row: Row) -> dict[str, Any]:
         "why": row.reasons or ([row.message] if row.message else []),
         "source": row.golden.source or None,
         "note": row.golden.note or row.golden.why or None,
+        "id": row.golden.id or None,
     }
