@@ -66,6 +66,11 @@ def test_csv_and_markdown_have_everything(program):
     assert "| D-4 | cost of a day | $87,072 | $87,072 | 0 | $2 an hour | exact |" in text
 
 
+def test_unrounded_values(program):
+    text = program.ok("reproduce", "isca25", "--exact", "--format", "markdown").out
+    assert "| 249,811,304,448 FLOP/token |" in text
+
+
 def test_several_papers_and_only_failing(program):
     found = program.json("reproduce", "day6", "flashmla", "--only-failing")
     assert found.data["query"]["papers"] == ["day6", "flashmla"]

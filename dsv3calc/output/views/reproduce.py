@@ -8,6 +8,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.output.view import Table, View
+from dsv3calc.quantity import format_quantity
 
 if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
@@ -26,16 +27,23 @@ FULL = ["id", "what", "published", "ours", "error", "convention", "verdict", "so
 EXPLAINED = ("explained", "failing", "not_covered")
 
 
-def build(answer: Answer, *, exact: bool) -> View:  # noqa: ARG001 - texts are as papers print them
+def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
     titles = answer.query["titles"]
     narrow: list[Table] = []
     full: list[Table] = []
     for paper, group in groupby(answer.rows, key=lambda row: row["paper"]):
-        rows = list(group)
+        rows = [_unrounded(row) if exact else row for row in group]
         narrow += paper_tables(f"{paper}: {titles[paper]}", rows)
         full += full_tables(f"{paper}: {titles[paper]}", rows)
     return View(summary(answer), narrow, full)
+
+
+def _unrounded(row: dict[str, Any]) -> dict[str, Any]:
+    """Show our value in base units, all of it, instead of as the paper writes."""
+    if row["value"] is None:
+        return row
+    return {**row, "ours": format_quantity(row["value"], row["unit"] or "1", exact=True)}
 
 
 def summary(answer: Answer) -> str:
