@@ -1,7 +1,8 @@
 """The activations of one layer that a backward pass reads: where they stand, what drops them.
 
-Modules that are recomputed bear Megatron-Core's names. What one drops is what its backward pass
-alone reads; its input stays. ``full`` keeps a layer's input and nothing else.
+Modules that are recomputed bear Megatron-Core's names, but for ``mlp_act``, which it lacks. What
+one drops is what its backward pass alone reads; its input stays. ``full`` keeps a layer's input
+and nothing else of it.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -26,8 +27,8 @@ MODULES = {
     "core_attn": "scores, softmax and their product with the values",
     "layernorm": "outputs of the norms before attention and feed-forward",
     "mla_up_proj": "MLA's queries, keys and values, from the latents, with the latents' norms",
-    "mlp_act": "outputs of the activation function in dense feed-forwards",
-    "moe_act": "outputs of the activation function in routed and shared experts",
+    "mlp_act": "outputs of the activation function in dense feed-forwards and shared experts",
+    "moe_act": "outputs of the activation function in routed experts",
     "mlp": "dense feed-forwards, from their input",
     "moe": "layers of experts, routing and exchange included, from their input",
     "shared_experts": "shared experts, from their input",
@@ -51,8 +52,9 @@ class Activation:
     """One tensor that is kept: its width for a token, its place, and what makes it needless.
 
     ``place`` says how it is divided: ``block`` between blocks (over cp, and tp under sequence
-    parallelism), ``split`` inside them (over cp and tp), ``key_value`` like that but no further
-    than there are heads, ``rows`` for what an expert receives, ``row_split`` for that over etp.
+    parallelism), ``whole`` over cp alone, ``split`` inside blocks (over cp and tp), ``key_value``
+    like that but no further than there are heads, ``rows`` for what an expert receives,
+    ``row_split`` for that over etp.
     ``dropped_by`` lists modules; ``needed_by`` the one that reads it when it is recomputed, where
     nothing else does. ``linear_input`` marks what a matrix is multiplied with, ``shared_by`` says
     who else reads it where several do: it is kept once.
@@ -95,7 +97,7 @@ class Activation:
         if self.name in recompute.keep:
             return True
         if "full" in recompute.modules:
-            return self.name == "layer_input"
+            return self.name in _CHECKPOINTED
         if self.needed_by:
             return self.needed_by in recompute.modules
         return self.dropped_by.isdisjoint(recompute.modules)
@@ -111,6 +113,9 @@ class Product:
         self.width = width
         self.place = place
 
+
+_CHECKPOINTED = ("layer_input", "mtp_norm_inputs", "final_norm_input", "head_input")
+"""What ``full`` keeps: the inputs of layers and of MTP modules; the head is no layer."""
 
 NAMES = (
     "layer_input", "attention_input", "q_latent", "q_latent_normed", "kv_latent",
@@ -211,7 +216,7 @@ class Layer:
         latent = field(scope, "kv_lora_rank")
         yield Activation("kv_latent", latent, "block")
         yield Activation("kv_latent_normed", latent, "block", up, linear_input=True)
-        yield Activation("rope_key", field(scope, "qk_rope_head_dim"), "block", needed_by=up)
+        yield Activation("rope_key", field(scope, "qk_rope_head_dim"), "whole", needed_by=up)
         queries, values, _ = self._mla_widths()
         yield Activation("queries", queries, "split", up)
         yield Activation("keys", queries, "split", up)
@@ -318,7 +323,7 @@ class Layer:
         if shared is not None:
             whole = "moe shared_experts"
             yield from self._function(
-                "shared_act", shared, self._shared_place, whole, "moe_act", gated=moe.gated
+                "shared_act", shared, self._shared_place, whole, "mlp_act", gated=moe.gated
             )
 
     def products(self) -> Iterator[Product]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.accounting.activation_tensors import (
     BF16,
     DTYPES,
+    FP32,
     SHARED,
     Activation,
     Layer,
@@ -23,12 +24,13 @@ from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.schema.model import GQA, MoE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from dsv3calc.accounting.sharding import Sharding
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recompute
     from dsv3calc.schema.model import Model
+    from dsv3calc.schema.precision import Precision
 
 _NO_SCALES = (ONE, given("activation.scale_bits", 0, "bit"))
 
@@ -36,16 +38,32 @@ _NO_SCALES = (ONE, given("activation.scale_bits", 0, "bit"))
 class Kept:
     """What one layer (or the head) has of one micro-batch.
 
-    ``kept`` [B] stays until the backward pass; ``recomputed`` [B] is there while that of the layer
-    runs; ``pending`` [B] is what a weight gradient that waits needs, where the schedule lets it.
+    ``kept`` [B] stays until the backward pass; ``recomputed`` [B] and ``gradients`` [B], those of
+    the outputs of matrices, are there while that of the layer runs; ``pending`` [B] is what a
+    weight gradient that waits needs, where the schedule lets it. ``carried`` [B] are the keys and
+    values among what is kept or recomputed.
     """
 
-    __slots__ = ("kept", "pending", "recomputed")
+    __slots__ = ("carried", "gradients", "kept", "pending", "recomputed")
 
-    def __init__(self, kept: Line, recomputed: Line, pending: Line | None) -> None:
+    def __init__(
+        self,
+        kept: Line,
+        recomputed: Line,
+        gradients: Line,
+        pending: Line | None,
+        carried: Line | None = None,
+    ) -> None:
         self.kept = kept
         self.recomputed = recomputed
+        self.gradients = gradients
         self.pending = pending
+        self.carried = carried
+
+
+def working_bits(precision: Precision) -> Line:
+    """Return the bits of an activation that no GEMM casts: 32 where a precision's are FP32."""
+    return FP32 if precision.formats[precision.activations].bits == FP32.value else BF16
 
 
 class Activations:
@@ -63,6 +81,8 @@ class Activations:
         Tokens of a sequence; rows that the experts of the fullest GPU receive over the mean.
     waiting
         Whether weight gradients wait: the schedule divides the backward pass.
+    working
+        Bits of what is computed in the model's precision: 16, or 32 where all of it is FP32.
     """
 
     def __init__(
@@ -75,12 +95,14 @@ class Activations:
         sequence: Any,
         imbalance: Any,
         waiting: bool,
+        working: Line = BF16,
     ) -> None:
         self.model = model
         self.layout = layout
         self.sharding = sharding
         self.recompute = recompute
         self.waiting = waiting
+        self.working = working
         self.sequence = given("workload.sequence", sequence, "tokens")
         self.imbalance = given(
             "workload.imbalance", imbalance, "ratio", "rows of the fullest GPU over the mean"
@@ -95,6 +117,7 @@ class Activations:
         split = combined("memory.divisor.split", "product", (cp, tp), unit="1")
         self.divisors = {
             "block": split if layout.sequence_parallel else cp,
+            "whole": cp,
             "split": split,
             "rows": ONE,
             "row_split": degree(layout, "etp"),
@@ -164,22 +187,21 @@ class Activations:
         if chosen is None and each.bits is BF16:
             chosen = formats.get("default")
         shared = f"; {SHARED} {each.shared_by}" if each.shared_by else ""
-        return self._written(
-            f"{name}.{each.name}", each.width, each.place, view, chosen, each.bits, shared
-        )
+        return self._written(f"{name}.{each.name}", each, view, chosen, each.bits, shared)
 
     def _written(
         self,
         name: str,
-        width: Line,
-        place: str,
+        tensor: Activation | Product,
         view: GroupView | None,
-        chosen: str | None,
+        chosen: str | None = None,
         bits: Line = BF16,
         words: str = "",
     ) -> Line:
         """Give the bytes of a tensor in a format by name, or as it is computed."""
+        width, place = tensor.width, tensor.place
         if chosen is None:
+            bits = self.working if bits is BF16 else bits
             words = f"{DTYPES[bits.name]}{words}"
             return self._bytes(name, width, place, view, bits, convention=words)
         form = FORMATS[chosen]
@@ -194,35 +216,40 @@ class Activations:
 
         Returns
         -------
-        Lines ``PREFIX.activations``, ``PREFIX.recomputed`` and, where weight gradients wait,
+        Lines ``PREFIX.{activations,recomputed,output_gradients}`` and, where weight gradients wait,
         ``PREFIX.pending`` [B], over a line for each tensor.
         """
         layer = Layer(self.model, view, self.layout, self.recompute, self.sequence)
-        products = layer.products() if self.waiting else None
-        return self._sorted(prefix, list(layer.activations()), products, view)
+        return self._sorted(
+            prefix, layer.activations(), list(layer.products()), view, waiting=self.waiting
+        )
 
     def of_head(self, prefix: str) -> Kept:
         """Give the bytes of a final norm's and a head's inputs.
 
-        The head's weight gradient does not wait: it follows the loss at once.
+        The head's weight gradient does not wait: it follows the loss at once. The gradient of its
+        output takes the place of the logits.
         """
-        return self._sorted(prefix, head_activations(self.model), None, None)
+        return self._sorted(prefix, head_activations(self.model), (), None, waiting=False)
 
     def of_mtp(self, prefix: str) -> Kept:
         """Give the bytes of what an MTP module has before its layer."""
         activations, products = mtp_activations(self.model)
-        return self._sorted(prefix, activations, products if self.waiting else None, None)
+        return self._sorted(prefix, activations, products, None, waiting=self.waiting)
 
     def _sorted(
         self,
         prefix: str,
         activations: Iterable[Activation],
-        products: Iterable[Product] | None,
+        products: Sequence[Product],
         view: GroupView | None,
+        *,
+        waiting: bool,
     ) -> Kept:
         kept: list[Line] = []
         dropped: list[Line] = []
         inputs: list[Line] = []
+        carried: list[Line] = []
         for each in activations:
             stays = each.kept(self.recompute)
             if not stays and each.needed_by:
@@ -232,27 +259,43 @@ class Activations:
             (kept if stays else dropped).append(line)
             if each.linear_input:
                 inputs.append(line)
-        pending = None
-        if products is not None:
-            gradients = [
-                self._written(
-                    f"{prefix}.pending.{each.name}",
-                    each.width,
-                    each.place,
-                    view,
-                    self.recompute.formats.get("output_gradients"),
-                )
-                for each in products
-            ]
-            pending = total(
-                f"{prefix}.pending",
-                inputs + gradients,
-                unit="B",
-                convention="inputs of matrices, and gradients of their outputs",
-            )
+            if each.name in ("keys", "values"):
+                carried.append(line)
+        gradients = [
+            self._written(f"{prefix}.output_gradients.{each.name}", each, view) for each in products
+        ]
         policy = f"recompute {self.recompute.name}"
         return Kept(
             total(f"{prefix}.activations", kept, unit="B", convention=policy),
             total(f"{prefix}.recomputed", dropped, unit="B", convention=policy),
-            pending,
+            total(
+                f"{prefix}.output_gradients",
+                gradients,
+                unit="B",
+                convention="of every matrix of the layer, none freed within it: an upper bound",
+            ),
+            self._pending(prefix, inputs, gradients, products, view) if waiting else None,
+            total(f"{prefix}.keys_and_values", carried, unit="B") if carried else None,
+        )
+
+    def _pending(
+        self,
+        prefix: str,
+        inputs: Sequence[Line],
+        gradients: Sequence[Line],
+        products: Sequence[Product],
+        view: GroupView | None,
+    ) -> Line:
+        """Give the bytes of what weight gradients need: inputs, and gradients of outputs."""
+        chosen = self.recompute.formats.get("output_gradients")
+        if chosen is not None:
+            gradients = [
+                self._written(f"{prefix}.pending.{each.name}", each, view, chosen)
+                for each in products
+            ]
+        return total(
+            f"{prefix}.pending",
+            [*inputs, *gradients],
+            unit="B",
+            convention="inputs of matrices, and gradients of their outputs",
         )

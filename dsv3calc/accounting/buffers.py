@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.activation_tensors import BF16, FP32
+from dsv3calc.accounting.activation_tensors import FP32
 from dsv3calc.accounting.architecture import ONE
 from dsv3calc.accounting.exchange import copy_bytes
 from dsv3calc.accounting.rank_order import degree
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dsv3calc.accounting.activations import Activations, Kept
     from dsv3calc.accounting.architecture import GroupView
     from dsv3calc.accounting.exchange import Exchange
+    from dsv3calc.accounting.sharding import Sharding
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe, Runtime
     from dsv3calc.schema.model import Model
@@ -30,39 +31,79 @@ SHARED = "memory.buffers.shared"
 """The line of what every pipeline rank has: counted once, and part of each rank's buffers."""
 
 _OVERLAPPED = ("dualpipe", "dualpipev")
-GATHERED, _REDUCED_AT_ONCE = 3, 2
-"""ZeRO stages from which weights are gathered, and gradients reduced, while a layer runs."""
+REDUCED_AT_ONCE, _GATHERED = 2, 3
+"""ZeRO stages from which gradients are reduced, and weights gathered, while a layer runs."""
 
 
-class Gathered:
-    """What ZeRO-3 gathers whole while it is used: of one layer of each group, and of the ends."""
+class Unsharded:
+    """What exists whole though replicas share it: weights in use, gradients yet to be reduced.
 
-    __slots__ = ("ends", "layers")
+    ``layers`` and ``ends`` (embedding and head) are classes of lines as no replica shares them.
+    """
 
-    def __init__(self, layers: Sequence[Line], ends: Sequence[Line]) -> None:
-        self.layers = list(layers)
-        self.ends = list(ends)
+    __slots__ = ("ends", "largest", "layer", "zero")
 
-    def of_rank(self, name: str, counts: Sequence[Line]) -> Line:
-        """Give the bytes of what is at work, and of the next layer on its way.
+    def __init__(
+        self,
+        layers: Sequence[dict[str, Line]],
+        ends: Sequence[dict[str, Line]],
+        runtime: Runtime,
+        recipe: Recipe,
+        sharding: Sharding,
+        *,
+        zero: int,
+    ) -> None:
+        self.zero = zero
+        self.ends = ends
+        weights = [each["weights"] for each in layers]
+        self.layer = combined("memory.buffers.largest_layer", "maximum", weights)
+        if zero == _GATHERED:  # a layer's gradients are reduced together, as it was gathered
+            units = [each["gradients"] for each in layers]
+        else:
+            units = [part for each in layers for part in each["gradients"].parts]
+            bucket = computed(
+                "memory.buffers.bucket.full",
+                memory.shard_bytes,
+                elements=field(("runtime", runtime), "bucket"),
+                bits=field(("recipe", recipe), "gradient_bits", "bit"),
+                divisor=ONE,
+            )
+            shared = sharding.is_shared("data")
+            units.append(combined("memory.buffers.bucket", "product", (bucket, shared), unit="B"))
+        self.largest = combined("memory.buffers.largest_gradients", "maximum", units)
 
-        ``counts`` says how many of each of the ends a rank has.
+    def of_rank(self, name: str, counts: Sequence[Line]) -> list[Line]:
+        """Give the bytes of what is at work on a rank; ``counts`` are its embeddings and heads.
 
         Returns
         -------
-        Line ``NAME.gathered_weights`` [B].
+        Line ``NAME.unreduced_gradients`` [B] and, under ZeRO-3, ``NAME.gathered_weights`` [B].
         """
-        layer = combined("memory.buffers.largest_layer", "maximum", self.layers)
-        ends = [
-            combined(f"{name}.gathered.{number}", "product", pair, unit="B")
-            for number, pair in enumerate(zip(counts, self.ends, strict=True))
+        found = [
+            combined(
+                f"{name}.unreduced_gradients",
+                "maximum",
+                [self.largest, *self._ends(f"{name}.unreduced_gradients", counts, "gradients")],
+                convention="of the largest of bucket, layer or tensor, embedding and head",
+            )
         ]
-        at_work = combined(f"{name}.gathered.at_work", "maximum", [layer, *ends])
-        return total(
-            f"{name}.gathered_weights",
-            [at_work, layer],
-            convention="the largest of layer, embedding and head, and the next layer",
-        )
+        if self.zero == _GATHERED:
+            ends = self._ends(f"{name}.gathered", counts, "weights")
+            at_work = combined(f"{name}.gathered.at_work", "maximum", [self.layer, *ends])
+            found.append(
+                total(
+                    f"{name}.gathered_weights",
+                    [at_work, self.layer],
+                    convention="the largest of layer, embedding and head, and the next layer",
+                )
+            )
+        return found
+
+    def _ends(self, name: str, counts: Sequence[Line], what: str) -> list[Line]:
+        return [
+            combined(f"{name}.{number}", "product", (count, end[what]), unit="B")
+            for number, (count, end) in enumerate(zip(counts, self.ends, strict=True))
+        ]
 
 
 class Buffers:
@@ -75,29 +116,41 @@ class Buffers:
         activations: Activations,
         views: Sequence[GroupView],
         kept: Sequence[Kept],
-        gathered: Gathered | None,
+        unsharded: Unsharded | None,
         exchange: Exchange,
-        recipe: Recipe,
         runtime: Runtime,
     ) -> None:
         """Make the lines.
 
-        ``views`` and ``kept`` are the model's layer groups, ``gathered`` what ZeRO-3 gathers.
+        ``views`` and ``kept`` are the model's layer groups, ``unsharded`` what ZeRO-2 and 3 reduce
+        and gather.
         """
         self.layout = layout
         self.activations = activations
         self.runtime = runtime
-        self.views = views
-        self.gathered = gathered
+        self.unsharded = unsharded
         both = layout.schedule in _OVERLAPPED
         self._at_once = given(
             "memory.buffers.at_once", 2 if both else 1, "1", f"passes at once: {layout.schedule}"
         )
-        self.experts = {
-            index: self._exchange(model, view, exchange)
-            for index, view in enumerate(views)
-            if isinstance(view.group.feed_forward, MoE)
-        }
+        self.at_work = [
+            total(
+                f"memory.buffers.{view.prefix}.at_work",
+                [
+                    *(
+                        self._exchange(model, view, exchange)
+                        if isinstance(view.group.feed_forward, MoE)
+                        else ()
+                    ),
+                    each.recomputed,
+                    each.gradients,
+                    *self._context(view, each),
+                ],
+                unit="B",
+                convention="in transit, recomputed and differentiated while one layer runs",
+            )
+            for view, each in zip(views, kept, strict=True)
+        ]
         self.logits = computed(
             "memory.buffers.logits_of_micro_batch",
             memory.activation_bytes,
@@ -113,14 +166,6 @@ class Buffers:
         )
         self.shared = [
             self._pipeline(model),
-            combined(
-                "memory.buffers.recomputation",
-                "maximum",
-                [each.recomputed for each in kept],
-                convention="what one layer recomputes while its backward pass runs",
-            ),
-            *self._context(kept),
-            *self._bucket(recipe),
             *(
                 combined(f"memory.buffers.{name}", "sum", [field(("runtime", runtime), name, "B")])
                 for name in ("driver_context", "workspace", "communication")
@@ -156,7 +201,7 @@ class Buffers:
             ("layout", self.layout),
             sequence=self.activations.sequence,
             width=field(("model", model), "hidden_size"),
-            bits=BF16,
+            bits=self.activations.working,
             split=self.activations.divisors["block"],
         )
         four = given(
@@ -164,46 +209,24 @@ class Buffers:
         )
         return combined("memory.buffers.pipeline", "product", (payload, several, four), unit="B")
 
-    def _context(self, kept: Sequence[Kept]) -> list[Line]:
+    def _context(self, view: GroupView, kept: Kept) -> list[Line]:
         """Give the keys and values of other GPUs of a sequence, while attention reads them."""
         method = self.layout.context_parallel_method
-        if method == "all-to-all":
+        if method == "all-to-all" or kept.carried is None:
             return []
         cp = degree(self.layout, "cp")
         others = combined("memory.buffers.other_parts", "difference", (cp, ONE))
         several = computed("memory.buffers.is_divided", memory.any_of, amount_here=others)
-        own = [
-            total(
-                f"memory.buffers.context.{view.prefix}",
-                [
-                    line
-                    for line in (*each.kept.published(), *each.recomputed.published())
-                    if line.name.endswith((".keys", ".values"))
-                ],
-                unit="B",
-            )
-            for view, each in zip(self.views, kept, strict=True)
-        ]
-        largest = combined("memory.buffers.context.largest", "maximum", own)
-        parts = [largest, several]
+        blocks = cp
         if method == "ring":
-            parts.append(given("memory.buffers.blocks", 2, "1", "one at work, the next on its way"))
-        else:
-            parts.append(cp)
-        words = f"keys and values of other GPUs of a sequence, {method}"
-        return [combined("memory.buffers.context", "product", parts, unit="B", convention=words)]
-
-    def _bucket(self, recipe: Recipe) -> list[Line]:
-        if self.layout.zero < _REDUCED_AT_ONCE:
-            return []
+            blocks = given("memory.buffers.blocks", 2, "1", "one at work, the next on its way")
         return [
-            computed(
-                "memory.buffers.gradient_bucket",
-                memory.shard_bytes,
-                convention="gradients on their way to the replica that keeps them",
-                elements=field(("runtime", self.runtime), "bucket"),
-                bits=field(("recipe", recipe), "gradient_bits", "bit"),
-                divisor=ONE,
+            combined(
+                f"memory.buffers.{view.prefix}.context",
+                "product",
+                (kept.carried, several, blocks),
+                unit="B",
+                convention=f"keys and values of other GPUs of a sequence, {method}",
             )
         ]
 
@@ -219,23 +242,32 @@ class Buffers:
 
         ``layers`` counts its layers of each group, ``heads`` the micro-batches whose logits are
         alive at the peak, ``activations`` are its own, and ``ends`` counts its embeddings and heads
-        in the order of :attr:`Gathered.ends`.
+        in the order of :class:`Unsharded`.
 
         Returns
         -------
         Line ``NAME.buffers`` [B].
         """
-        own = []
-        for index, lines in self.experts.items():
-            here = computed(f"{name}.has_experts.{index}", memory.any_of, amount_here=layers[index])
-            parts = [part for line in lines for part in (here, line)]
-            which = "exchange" if len(self.experts) == 1 else f"exchange.{index}"
-            own.append(combined(f"{name}.{which}", "sum_of_products", parts, unit="B"))
-        if len(own) > 1:
-            own = [combined(f"{name}.exchange", "maximum", own)]
-        own.append(combined(f"{name}.logits", "product", (heads, self.logits), unit="B"))
-        if self.gathered is not None:
-            own.append(self.gathered.of_rank(name, ends))
+        at_work = [
+            combined(
+                f"{name}.at_work.{number}",
+                "product",
+                (computed(f"{name}.has_layers.{number}", memory.any_of, amount_here=count), line),
+                unit="B",
+            )
+            for number, (count, line) in enumerate(zip(layers, self.at_work, strict=True))
+        ]
+        own = [
+            combined(
+                f"{name}.layer_at_work",
+                "maximum",
+                at_work,
+                convention="the largest layer that the rank holds",
+            ),
+            combined(f"{name}.logits", "product", (heads, self.logits), unit="B"),
+        ]
+        if self.unsharded is not None:
+            own += self.unsharded.of_rank(name, ends)
         if self.runtime.fragmentation:
             share = field(("runtime", self.runtime), "fragmentation", "ratio")
             own.append(combined(f"{name}.fragmentation", "product", (activations, share), unit="B"))

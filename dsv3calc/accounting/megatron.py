@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.architecture import ONE, architecture_of
+from dsv3calc.accounting.memory import padded
 from dsv3calc.accounting.parameters import tensor_elements
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.formulas import memory
@@ -37,6 +38,10 @@ REASONS = (
         "tensor as the policy keeps it, in the schedule's own numbers"
     ),
     "buffers: none there",
+    (
+        "the report takes its form for sequence parallelism and selective recomputation where a "
+        "run has both, else another, 5 % added: the row without SP"
+    ),
 )
 """Why the figures differ, in words."""
 
@@ -77,7 +82,7 @@ def _parameters(model: Model, layout: Layout, *, mtp: bool) -> dict[str, Line]:
                 if _place(tensor) == place and tensor.weight_class != "routing_bias"
             ]
         if place == "split":
-            here = tensor_elements("megatron.parameters.embedding", embedding)
+            here = tensor_elements("megatron.parameters.embedding", padded(embedding, layout))
             both = layout.pp == 1 and not model.tie_word_embeddings
             times = given("megatron.embeddings", 2 if both else 1, "1", "two with one stage")
             parts.append(combined("megatron.parameters.embeddings", "product", (here, times)))
@@ -116,45 +121,58 @@ def _states(parameters: dict[str, Line], layout: Layout) -> list[Line]:
     return found
 
 
-def _activations(footprint: Footprint) -> Line:
+_MARGIN = given("megatron.margin", 1.05, "ratio", "the report's own, without SP")
+
+
+def _activations(footprint: Footprint, *, sp: bool) -> Line:
+    """Give the activations with sequence parallelism and selective recomputation, or without."""
     model, layout = footprint.model, footprint.layout
-    dense = [view for view in footprint.views if isinstance(view.group.feed_forward, Dense)]
-    name = "intermediate_size" if dense else "moe_intermediate_size"
-    width = field((dense or footprint.views)[0].feed_forward, name)
     scopes = (("model", model), ("layout", layout))
     sizes: dict[str, Any] = {
         "batch": field(("layout", layout), "micro_batch", "1"),
         "sequence": footprint.activations.sequence,
     }
-    parts = [
-        computed(
-            "megatron.activations.layers",
+    name = "megatron.activations" if sp else "megatron.without_sp.activations"
+    whole = sizes if sp else sizes | {"tp": ONE}  # without SP the ends are not divided
+    if sp:
+        layers = computed(
+            f"{name}.layers",
             memory.megatron_activations,
             *scopes,
-            intermediate_size=width,
+            intermediate_size=_width(footprint),
             **sizes,
-        ),
-        computed(
-            "megatron.activations.embedding", memory.megatron_input_activations, *scopes, **sizes
-        ),
+        )
+    else:
+        layers = computed(
+            f"{name}.layers", memory.megatron_activations_without_sp, *scopes, **sizes
+        )
+    parts = [
+        layers,
+        computed(f"{name}.embedding", memory.megatron_input_activations, *scopes, **whole),
     ]
     if layout.pp == 1:
-        parts.append(
-            computed(
-                "megatron.activations.head", memory.megatron_output_activations, *scopes, **sizes
-            )
-        )
-    held = total("megatron.activations.first_stage", parts)
-    if layout.schedule == "interleaved":
-        factor = computed("megatron.interleaving", memory.interleaving_penalty, *scopes)
-        return combined("megatron.activations", "product", (held, factor), unit="B")
+        function = memory.megatron_output_activations
+        head = computed(f"{name}.head", function, *scopes, **whole)
+        parts.append(head)
+    factors = [total(f"{name}.first_stage", parts)]
     batches = footprint.micro_batches
-    if batches.value < layout.pp:
-        share = combined(
-            "megatron.in_flight", "ratio", (batches, degree(layout, "pp")), unit="ratio"
-        )
-        return combined("megatron.activations", "product", (held, share), unit="B")
-    return total("megatron.activations", [held])
+    if layout.schedule == "interleaved":
+        factors.append(computed(f"{name}.interleaving", memory.interleaving_penalty, *scopes))
+    elif batches.value < layout.pp:
+        pp = degree(layout, "pp")
+        factors.append(combined(f"{name}.in_flight", "ratio", (batches, pp), unit="ratio"))
+    if not sp:
+        factors.append(_MARGIN)
+    words = "with SP and attention's core recomputed" if sp else "without SP"
+    return combined(name, "product", factors, unit="B", convention=words)
+
+
+def _width(footprint: Footprint) -> Line:
+    """Return the width of a feed-forward: of dense layers, or of an expert where there are none."""
+    views = footprint.views
+    dense = [view for view in views if isinstance(view.group.feed_forward, Dense)]
+    name = "intermediate_size" if dense else "moe_intermediate_size"
+    return field((dense or views)[0].feed_forward, name)
 
 
 def megatron_lines(footprint: Footprint, ours: Sequence[Line]) -> list[Line]:
@@ -169,12 +187,15 @@ def megatron_lines(footprint: Footprint, ours: Sequence[Line]) -> list[Line]:
 
     Returns
     -------
-    Lines ``megatron.{weights,gradients,optimizer,activations,total}`` and
-    ``megatron.difference.{the same, buffers}`` [B], ours less theirs.
+    Lines ``megatron.{weights,gradients,optimizer,activations,total}`` as it counts with sequence
+    parallelism and selective recomputation, ``megatron.difference.{the same, buffers}`` [B], ours
+    less theirs, and ``megatron.without_sp.{activations,total}`` as it counts else.
     """
     parameters = _parameters(footprint.model, footprint.layout, mtp=footprint.mtp)
-    theirs = [*_states(parameters, footprint.layout), _activations(footprint)]
+    states = _states(parameters, footprint.layout)
+    theirs = [*states, _activations(footprint, sp=True)]
     theirs.append(total("megatron.total", theirs))
+    without = _activations(footprint, sp=False)
     by_name = {line.name: line for line in ours}
     nothing = given("megatron.no_buffers", 0, "B")
     pairs = [(line.name.rpartition(".")[2], line) for line in theirs]
@@ -185,4 +206,9 @@ def megatron_lines(footprint: Footprint, ours: Sequence[Line]) -> list[Line]:
         )
         for what, line in pairs
     ]
-    return [*theirs, *differences]
+    return [
+        *theirs,
+        *differences,
+        without,
+        total("megatron.without_sp.total", [*states, without]),
+    ]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.accounting.activations import Activations, Kept
+from dsv3calc.accounting.activations import Activations, Kept, working_bits
 from dsv3calc.accounting.architecture import GroupView, Tensor, architecture_of
-from dsv3calc.accounting.buffers import GATHERED, Buffers, Gathered
+from dsv3calc.accounting.buffers import REDUCED_AT_ONCE, Buffers, Unsharded
 from dsv3calc.accounting.exchange import Exchange
 from dsv3calc.accounting.model_states import States, layer_tensors
 from dsv3calc.accounting.rank_order import degree
@@ -127,6 +127,7 @@ class Footprint:
             sequence=sequence,
             imbalance=training.imbalance,
             waiting=layout.schedule in _SPLIT_BACKWARD,
+            working=working_bits(training.precision),
         )
         self.states = [
             states.of(f"memory.layer.{view.prefix}", self._tensors(view, training.rules), view)
@@ -144,9 +145,8 @@ class Footprint:
             self.activations,
             self.views,
             self.kept,
-            self._gathered(training) if layout.zero == GATHERED else None,
+            self._unsharded(training) if layout.zero >= REDUCED_AT_ONCE else None,
             training.exchange,
-            training.recipe,
             training.runtime,
         )
 
@@ -168,25 +168,41 @@ class Footprint:
         """List the embedding, the head unless it is the embedding, and what stands with it."""
         embedding, head, *after = architecture_of(self.model).outer
         if rules.padded and self.layout.vocabulary_parallel:
-            embedding, head = _padded(embedding, self.layout), _padded(head, self.layout)
+            embedding, head = padded(embedding, self.layout), padded(head, self.layout)
         return [embedding], [] if self.model.tie_word_embeddings else [head], after
 
-    def _gathered(self, training: Training) -> Gathered:
-        """Give what ZeRO-3 gathers: the weights of layers and ends as no replica shares them."""
+    def _unsharded(self, training: Training) -> Unsharded:
+        """Give weights and gradients of layers and ends as no replica shares them.
+
+        What has no second replica counts as nothing: it is not gathered, nor reduced.
+        """
         whole = Sharding(msgspec.structs.replace(self.layout, zero=0), training.rules)
-        states = States(whole, None, training.precision)
-        states.copy = training.recipe.compute_copy
+        states = States(whole, training.recipe, training.precision)
+
+        def of(name: str, tensors: list[Tensor], view: GroupView | None) -> dict[str, Line]:
+            parts: dict[str, list[Line]] = {what: [] for what in CLASSES}
+            for group in whole.replicas:
+                shared = whole.is_shared(group)
+                mine = [tensor for tensor in tensors if whole.group(tensor) == group]
+                for what, line in states.of(f"{name}.replicated", mine, view).items():
+                    for part in line.parts:
+                        own = part.name.replace(".replicated", "")
+                        parts[what].append(combined(own, "product", (part, shared), unit="B"))
+            return {what: total(f"{name}.{what}", each, unit="B") for what, each in parts.items()}
+
         layers = [
-            states.of(f"memory.gathered.{view.prefix}", self._tensors(view, training.rules), view)
+            of(f"memory.unsharded.{view.prefix}", self._tensors(view, training.rules), view)
             for view in self.views
         ]
         embedding, head, _ = self._outer(training.rules)
         ends = [
-            states.of(f"memory.gathered.{name}", tensors, None)["weights"]
+            of(f"memory.unsharded.{name}", tensors, None)
             for name, tensors in (("embedding", embedding), ("head", head))
             if tensors
         ]
-        return Gathered([each["weights"] for each in layers], ends)
+        return Unsharded(
+            layers, ends, training.runtime, training.recipe, whole, zero=self.layout.zero
+        )
 
     def rank(self, name: str, rank: Line) -> Rank:
         """Add up the memory of one pipeline rank.
@@ -339,11 +355,13 @@ def _added(prefix: str, parts: Sequence[Kept]) -> Kept:
     return Kept(
         total(f"{prefix}.all_activations", [part.kept for part in parts]),
         total(f"{prefix}.all_recomputed", [part.recomputed for part in parts]),
+        total(f"{prefix}.all_output_gradients", [part.gradients for part in parts]),
         total(f"{prefix}.all_pending", pending) if pending else None,
+        parts[0].carried,
     )
 
 
-def _padded(tensor: Tensor, layout: Layout) -> Tensor:
+def padded(tensor: Tensor, layout: Layout) -> Tensor:
     """Return an embedding or head with as many rows as are held when its vocabulary is padded."""
     multiple = given("vocabulary.multiple", _VOCABULARY_MULTIPLE, "1", "rows of one GPU")
     rows = computed(

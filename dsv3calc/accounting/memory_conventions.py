@@ -33,14 +33,16 @@ LIBRARIES = {
             "mem-2502.07846",
             "training memory as that paper counts it: the rotary part of MLA's queries on every "
             "tensor-parallel GPU, shared experts whole on each, router and shared experts sharded "
-            "over the experts' replicas, BF16 weights, FP32 gradients, 8 bytes of optimizer states",
+            "over the experts' replicas, no routing bias, BF16 weights, FP32 gradients, 8 bytes of "
+            "optimizer states; its activations are --recompute mem-2502.07846 and "
+            "mem-2502.07846-full",
             "arXiv:2502.07846, read second-hand; its figures are reproduced to the byte",
             {
                 "precision": "bf16",
                 "recipe": "bf16-moments",
                 "shared_experts": "replicated",
             },
-            Rules(replicated_query_rope=True, experts_block_over_edp=True),
+            Rules(replicated_query_rope=True, experts_block_over_edp=True, no_routing_bias=True),
         ),
         Library(
             "megatron",

@@ -37,6 +37,8 @@ def layer_tensors(view: GroupView, layout: Layout, rules: Rules) -> Iterable[Ten
             yield _replace(tensor, tensor.name, copies=_slots(view, layout))
         elif tensor.component == "shared_experts" and layout.shared_experts == "routed":
             continue  # they take places among the routed ones
+        elif rules.no_routing_bias and tensor.weight_class == "routing_bias":
+            continue
         elif rules.replicated_query_rope and tensor.name in ("q_b_proj", "q_proj"):
             yield from _query_parts(view, tensor)
         else:

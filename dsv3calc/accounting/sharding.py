@@ -39,11 +39,13 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     ``replicated_query_rope`` keeps the rotary part of MLA's query up-projection whole on every
     tensor-parallel GPU; ``experts_block_over_edp`` shards router and shared experts over the
-    experts' replicas too; ``padded`` counts whole elements on every GPU, and a padded vocabulary.
+    experts' replicas too; ``no_routing_bias`` leaves that buffer out; ``padded`` counts whole
+    elements on every GPU, and a padded vocabulary.
     """
 
     replicated_query_rope: bool = False
     experts_block_over_edp: bool = False
+    no_routing_bias: bool = False
     padded: bool = False
 
 
@@ -103,6 +105,23 @@ class Sharding:
             )
         return self._known[key]
 
+    def group(self, tensor: Tensor) -> str:
+        """Return the name in :attr:`replicas` of those that hold the same part of a tensor."""
+        expert = place_of(tensor) == "experts" or (
+            self.rules.experts_block_over_edp and tensor.component in _EXPERT_BLOCK
+        )
+        return "edp" if expert else "data"
+
+    def is_shared(self, group: str) -> Line:
+        """Return 1 where a group of replicas has more than one, 0 where none is there to share."""
+        key = ("is_shared", group)
+        if key not in self._known:
+            others = combined(f"sharding.others.{group}", "difference", (self.replicas[group], ONE))
+            self._known[key] = computed(
+                f"sharding.is_shared.{group}", memory.any_of, amount_here=others
+            )
+        return self._known[key]
+
     def divisor(self, tensor: Tensor, view: GroupView | None, what: str) -> Line:
         """Return the GPUs that a tensor's weights, gradients or optimizer states are divided among.
 
@@ -111,10 +130,7 @@ class Sharding:
         place, parts = self.shards(tensor, view)
         if self.layout.zero < _SHARDED_FROM[what]:
             return parts
-        expert = place == "experts" or (
-            self.rules.experts_block_over_edp and tensor.component in _EXPERT_BLOCK
-        )
-        group = "edp" if expert else "data"
+        group = self.group(tensor)
         key = (place, group)
         if key not in self._known:
             self._known[key] = combined(

@@ -39,11 +39,9 @@ def formula_eval(
 
     Examples:
 
-      dsv3calc formula eval bubble_1f1b pp=16 forward_seconds=57ms backward_seconds=0.1
+      dsv3calc formula eval stored_bytes elements=671B bits=8
 
       dsv3calc formula eval profit_margin revenue='$562,027' cost=87072
-
-      dsv3calc formula eval compute_time peak=989TFLOPS 'flops=flops.total of flops deepseek-v3'
     """
     given = tuple(arguments or ())
     inputs = {}

@@ -931,3 +931,44 @@ def interleaving_penalty(pp: Count, virtual_pipeline: Count) -> Ratio:
     arXiv:2205.05198 §4.2.3; NVIDIA/Megatron-LM, ``theoretical_memory_usage.py``.
     """
     return 1 + ratio(pp - 1, pp * virtual_pipeline)
+
+
+@formula(r"B_\mathrm{megno}")
+def megatron_activations_without_sp(
+    num_hidden_layers: Count, batch: Count, sequence: Tokens, hidden_size: Elements, tp: Count
+) -> Bytes:
+    r"""Give the layers' activations that Megatron-LM reports without sequence parallelism.
+
+    .. math:: B_\mathrm{megno} = L B S h \cdot 10 + \frac{L B S h \cdot 24}{P_t}
+
+    Parameters
+    ----------
+    num_hidden_layers
+        Layers of the whole model: a stage's share of them for as many micro-batches as stages.
+    batch, sequence
+        Sequences of a micro-batch, and tokens of each.
+    hidden_size
+        Width of the residual stream; feed-forwards are taken for four times as wide.
+    tp
+        Tensor-parallel GPUs, over which part of it is divided.
+
+    Returns
+    -------
+    Bytes.
+
+    Notes
+    -----
+    Every layer is taken for a dense one of a GPT, with a fused attention. The report multiplies its
+    sum by 1.05 in the end.
+
+    Examples
+    --------
+    >>> megatron_activations_without_sp(61, 1, 4096, 7168, 1)
+    60892905472
+
+    Source
+    ------
+    NVIDIA/Megatron-LM at d98e8a64, ``megatron/training/theoretical_memory_usage.py``.
+    """
+    tokens = num_hidden_layers * batch * sequence
+    return tokens * hidden_size * 10 + ratio(tokens * hidden_size * 24, tp)

@@ -136,7 +136,7 @@ def refuse(problems: list[Problem]) -> None:
     """Raise all problems at once; nothing where there are none."""
     if problems:
         raise UsageError(
-            "; ".join(what for what, _ in problems),
+            "; ".join(dict.fromkeys(what for what, _ in problems)),
             "; ".join(dict.fromkeys(why for _, why in problems)),
         )
 

@@ -50,7 +50,13 @@ def answer_memory(query: MemoryQuery) -> Answer:
         If ``--fewest-gpus`` finds no number of GPUs at which it fits.
     """
     misplaced = _TRAINING if query.serve else _SERVING
-    found = [name for name in misplaced if getattr(query, name) not in (None, False)]
+    found = [
+        name
+        for name in misplaced
+        if (value := getattr(query, name)) is not None and value is not False
+    ]
+    if query.serve and query.by != "class":
+        found.append("by")
     if found:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in found)
         raise UsageError(
@@ -89,11 +95,22 @@ def _answer_training(query: MemoryQuery) -> Answer:
             *training_problems(model.value, layout, micro_batches),
         ]
     )
+    if query.fewest_gpus and layout.schedule == "gpipe":
+        raise UsageError(
+            "--fewest-gpus with GPipe, which keeps every micro-batch: their number falls as "
+            "replicas are added",
+            "choose another --schedule",
+        )
+    if hardware.value.memory.usable is None and (query.require_fit or query.fewest_gpus):
+        raise UsageError(
+            f"{hardware.name} does not say how many bytes a process can use",
+            "--set hardware.memory.usable=79GiB",
+        )
     inputs = Inputs(query, desk, answer, model, layout)
     desk.check_overrides()
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_context(answer, model.name, model.value, sequence)
-    _remarks(answer, model.value, layout, with_mtp=query.with_mtp)
+    _remarks(answer, model.value, layout, query.layer_split, with_mtp=query.with_mtp)
     answer.query |= {"sequence": sequence, "micro_batches": micro_batches}
     if query.rank is not None:
         answer.query["rank"] = positive("--rank", query.rank, 0, least=0, most=layout.pp - 1)
@@ -123,11 +140,6 @@ def _answer_training(query: MemoryQuery) -> Answer:
     answer.columns.append(Column(model.name, model.value.title, ledger))
     fits = next((line.value for line in lines if line.name == "memory.fits"), None)
     if fits is None:
-        if query.require_fit or query.fewest_gpus:
-            raise UsageError(
-                f"{hardware.name} does not say how many bytes a process can use",
-                "--set hardware.memory.usable=79GiB",
-            )
         answer.warn(f"{hardware.name}: usable bytes are unknown, so nothing is said of fitting")
     if query.require_fit and not fits:
         answer.status = ExitStatus.CHECK_FAILED
@@ -156,7 +168,9 @@ def micro_batches_of(layout: Layout, answer: Answer) -> int:
     return 2 * layout.pp
 
 
-def _remarks(answer: Answer, model: Model, layout: Layout, *, with_mtp: bool) -> None:
+def _remarks(
+    answer: Answer, model: Model, layout: Layout, split: str | None, *, with_mtp: bool
+) -> None:
     """Tell what the numbers take for granted."""
     if model.mtp is not None and not with_mtp:
         answer.notes.append("MTP modules are left out: --with-mtp counts them")
@@ -168,8 +182,9 @@ def _remarks(answer: Answer, model: Model, layout: Layout, *, with_mtp: bool) ->
                 f"{attend.num_key_value_heads} key-value heads over tp {layout.tp}: each stands on "
                 f"{each} GPUs"
             )
-    if layout.pp > 1 and "layer_split" not in layout.provenance:
-        answer.assumptions.append(f"layers are split over the stages: {layout.layer_split}")
+    unsaid = layout.layer_split == "even" and "layer_split" not in layout.provenance
+    if layout.pp > 1 and unsaid and split is None:
+        answer.assumptions.append("layers are split over the stages as evenly as they go")
     if layout.schedule == "dualpipe":
         answer.notes.append(
             "DualPipe: rank r holds the stages r and pp-1-r, each once; embedding and head share a "

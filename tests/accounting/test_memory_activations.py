@@ -65,10 +65,8 @@ DROPPED = {
     "core_attn": {"softmax", "softmax_mask", "softmax_dropped"},
     "mla_up_proj": {"q_latent_normed", "kv_latent_normed", "queries", "keys", "values"},
     "layernorm": {"attention_input", "feed_forward_input"},
-    "moe_act": {
-        *("expert_act_output", "expert_act_gate", "shared_act_output", "shared_act_gate"),
-    },
-    "mlp_act": {"mlp_act_output", "mlp_act_gate"},
+    "moe_act": {"expert_act_output", "expert_act_gate"},
+    "mlp_act": {"mlp_act_output", "mlp_act_gate", "shared_act_output", "shared_act_gate"},
     "mlp": {"mlp_act_input", "mlp_act_output", "mlp_act_gate"},
     "shared_experts": {"shared_act_input", "shared_act_output", "shared_act_gate"},
     "moe": {

@@ -237,28 +237,48 @@ def test_logits_stay_in_fp32_while_their_micro_batch_is_in_flight():
     assert with_mtp["memory.rank.0.logits"] == 2 * 4 * 4096 * 129_280
 
 
+def buffers_of_rank(layout):
+    """Name the buffers of rank 0: what every rank has, and what that one has."""
+    footprint = footprint_of(V3, layout, runtime=preset("runtime", "pytorch"))
+    lines = footprint.rank("memory.rank.0", given("rank", 0, "1")).lines["buffers"].parts
+    parts = [*lines, *footprint.buffers.shared]
+    return {line.name.rpartition(".")[2]: line.value for line in parts}
+
+
 @pytest.mark.parametrize("zero", range(4))
 def test_buffers_that_zero_brings(zero):
-    """Gradients in a bucket from ZeRO-2 on, two gathered layers under ZeRO-3."""
-    runtime = preset("runtime", "pytorch")
-    layout = layout_of(ep=8, dp=8, zero=zero)
-    footprint = footprint_of(V3, layout, runtime=runtime)
-    names = {line.name.rpartition(".")[2]: line.value for line in footprint.buffers.shared}
-    assert names["driver_context"] + names["workspace"] + names["communication"] == (
+    """Gradients that wait to be reduced from ZeRO-2 on, two gathered layers under ZeRO-3."""
+    found = buffers_of_rank(layout_of(ep=8, dp=16, zero=zero))
+    assert found["driver_context"] + found["workspace"] + found["communication"] == (
         512 * MIB + 32 * MIB + 1024 * MIB
     )
-    assert names.get("gradient_bucket") == (4 * 40_000_000 if zero >= 2 else None)
-    gathered = [
-        line.value
-        for line in footprint.rank("memory.rank.0", given("rank", 0, "1")).lines["buffers"].parts
-        if line.name == "memory.rank.0.gathered_weights"
-    ]
-    layer = sum(
+    states = footprint_of(V3, layout_of(ep=8, dp=16)).states[1]
+    layer = sum(tensor.value for tensor in states["weights"].parts)
+    head = 129_280 * 7168
+    largest = max(tensor.value for tensor in states["gradients"].parts)
+    assert largest == 32 * 2048 * 7168 * 4 > 4 * 40_000_000
+    reduced = {2: max(largest, 4 * head), 3: max(states["gradients"].value, 4 * head)}
+    assert found.get("unreduced_gradients") == reduced.get(zero)
+    gathered = max(layer, 2 * head) + layer
+    assert found.get("gathered_weights") == (gathered if zero == 3 else None)
+
+
+@pytest.mark.parametrize("zero", [2, 3])
+def test_what_no_replica_shares_is_neither_reduced_nor_gathered(zero):
+    """All experts' replicas are one: only the rest of a layer is gathered; with dp 1 nothing is."""
+    found = buffers_of_rank(layout_of(ep=8, dp=8, zero=zero))
+    rest = sum(
         tensor.value
         for tensor in footprint_of(V3, layout_of(ep=8, dp=8)).states[1]["weights"].parts
+        if "routed_experts" not in tensor.name
     )
+    dense = footprint_of(V3, layout_of(ep=8, dp=8)).states[0]["weights"].value
     head = 2 * 129_280 * 7168
-    assert gathered == ([max(layer, head) + layer] if zero == 3 else [])
+    layer = max(rest, dense)
+    assert found.get("gathered_weights") == (max(layer, head) + layer if zero == 3 else None)
+    alone = buffers_of_rank(layout_of(ep=1, dp=1, zero=zero))
+    assert alone["unreduced_gradients"] == 0
+    assert alone.get("gathered_weights") == (0 if zero == 3 else None)
 
 
 def test_every_assumption_of_the_answer_is_told():

@@ -125,11 +125,14 @@ def resized(found, data):
     found.states = [states(view.prefix) for view in found.views]
     found.embedding, found.head, found.after = states("embedding"), states("head"), states("after")
     pending = found.layout.schedule in ("zb1p", "zbv")
-    found.kept = [
-        Kept(size("kept"), size("recomputed"), size("pending") if pending else None)
-        for _ in found.views
-    ]
-    found.head_kept = Kept(size("kept"), size("recomputed"), size("pending") if pending else None)
+
+    def kept():
+        lines = [size(name) for name in ("kept", "recomputed", "output_gradients")]
+        return Kept(*lines, size("pending") if pending else None)
+
+    found.kept = [kept() for _ in found.views]
+    found.head_kept = kept()
+    found.buffers.at_work = [size("at_work") for _ in found.views]
     found.buffers.logits = size("logits")
     return found
 
@@ -208,8 +211,8 @@ def test_the_fullest_ranks_of_arrays(data, model, policy, mtp):
         for part in PARTS:
             assert found[f"memory.worst.{part}"][row] == named[part].value, part
         most = max(each["total"].value for each in everything)
-        total = found["memory.worst.total"][row]
-        assert total == most if type(most) is int else total == pytest.approx(most, rel=1e-14)
+        # thirds of a byte may add up to whole ones in exact numbers alone
+        assert found["memory.worst.total"][row] == pytest.approx(most, rel=1e-14)
 
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "layouts.py"

@@ -34,8 +34,9 @@ def test_arguments_in_any_order_and_in_words(program, arguments, value):
 
 
 def test_quantities_by_dimension(program):
-    query = "formula eval wire_time moved=80GiB link_bandwidth=50GB/s"
-    assert math.isclose(dsv3calc.query(query)["formula.wire_time"], 80 * 2**30 / 50e9)
+    once = "imbalance=1 rounds=0 latency=0"
+    query = f"formula eval transfer_time moved=80GiB link_bandwidth=50GB/s {once}"
+    assert math.isclose(dsv3calc.query(query)["formula.transfer_time"], 80 * 2**30 / 50e9)
     query = "formula eval stored_bytes elements=671B bits=8"
     assert dsv3calc.query(query)["formula.stored_bytes"] == 671 * 10**9
     found = program.json("formula", "eval", "tokens_processed", "batch=2", "sequence=128k")

@@ -90,10 +90,10 @@ def show_size(line: Line, *, exact: bool) -> str:
 
 
 def _held(named: dict[str, Line], name: str) -> Table:
-    """List what the chunks of a rank are: their stages, layers, and micro-batches in flight."""
+    """List what the chunks of a rank are: their stages, layers, and micro-batches at the peak."""
     rows = []
     chunk = 0
-    held = _at_peak(named, name)
+    counts, waiting = _at_peak(named, name)
     while (stage := named.get(f"{name}.chunk.{chunk}.stage")) is not None:
         prefix = f"{name}.chunk.{chunk}.layers."
         layers = [
@@ -101,38 +101,47 @@ def _held(named: dict[str, Line], name: str) -> Table:
             for line in named.values()
             if line.name.startswith(prefix) and line.value and line.name.count(".") <= _DEPTH
         ]
-        counts, kept = held[f"{name}.chunk.{chunk}.activations"]
-        rows.append([f"stage {stage.value}", ", ".join(layers) or "-", f"{counts:,}", kept])
+        row = [f"stage {stage.value}", ", ".join(layers) or "-"]
+        for what, held in (("activations", counts), ("activations.pending", waiting)):
+            each = f"{name}.chunk.{chunk}.{what}"
+            row += [f"{held[each]:,}", show(named[each], exact=False)] if each in held else []
+        rows.append(row)
         chunk += 1
-    number = name.rpartition(".")[2]
-    headings = [f"rank {number}", "layers", "in flight", "a micro-batch keeps"]
-    return Table("", headings, rows, left=(1,))
+    headings = [f"rank {name.rpartition('.')[2]}", "layers", "in flight", "each"]
+    return Table("", [*headings, *(["waiting", "each"] if waiting else [])], rows, left=(1,))
 
 
-def _at_peak(named: dict[str, Line], name: str) -> dict[str, tuple[int, str]]:
-    """Return, by chunk, the micro-batches in flight when a rank holds most, and what each keeps."""
+def _at_peak(named: dict[str, Line], name: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Return, by chunk, the micro-batches in flight when a rank holds most, and those waiting."""
     line = named[f"{name}.activations"]
     if line.rule == "maximum":
         line = max(line.parts, key=lambda moment: moment.value)
-    counts, kept = line.parts[::2], line.parts[1::2]
-    return {
-        each.name: (count.value, show(each, exact=False))
-        for count, each in zip(counts, kept, strict=True)
-    }
+    found: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    for count, each in zip(line.parts[::2], line.parts[1::2], strict=True):
+        found[each.name.endswith(".pending")][each.name] = count.value
+    return found
 
 
 _DEPTH = 7  # dots of memory.rank.N.chunk.N.layers.groups.N
 
 
 def _buffers(named: dict[str, Line], name: str, *, exact: bool) -> Table:
-    rows = [
-        [line.name.removeprefix(f"{name}.").removeprefix("memory.buffers.").replace("_", " "),
-         show(line, exact=exact)]
-        for part in named[f"{name}.buffers"].parts
-        for line in (part.parts if part.name == SHARED else (part,))
-        if line.value
-    ]  # fmt: skip
+    rows = []
+    for line in named[f"{name}.buffers"].parts:
+        parts = line.parts if line.name == SHARED else (line,)
+        rows += [[_label(part), show(part, exact=exact)] for part in parts if part.value]
+        if line.name.endswith(".layer_at_work"):
+            _, largest = max(line.parts, key=lambda product: product.value).parts
+            rows += [
+                [f"  {_label(part)}", show(part, exact=exact)]
+                for part in largest.parts
+                if part.value and line.value
+            ]
     return Table("", ["buffers", "bytes"], rows)
+
+
+def _label(line: Line) -> str:
+    return line.name.rpartition(".")[2].replace("all_", "").replace("_", " ")
 
 
 def _fewest(named: dict[str, Line]) -> Table | None:

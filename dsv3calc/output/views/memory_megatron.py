@@ -26,5 +26,9 @@ def build(answer: Answer, *, exact: bool) -> View:
         ]
         for part in PARTS
     ]
+    rows += [
+        [f"{part}, without SP", "", show(named[f"megatron.without_sp.{part}"], exact=exact), ""]
+        for part in ("activations", "total")
+    ]
     beside = Table("", ["of one GPU", f"here, rank {rank}", "Megatron-LM", "difference"], rows)
     return View(heading(answer), [ranks_table(named, exact=exact), beside])

@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     from dsv3calc.ledger import Line
     from dsv3calc.studies.answer import Answer
 
+_ACTIVATIONS = {
+    "activations": "kept",
+    "recomputed": "recomputed",
+    "output_gradients": "gradient",
+}
+_PLACES = {
+    "embedding": "embedding",
+    "head": "head",
+    "after": "final norm",
+    "mtp": "MTP module, beside its layer",
+    "mtp.head": "head of the MTP module",
+}
 _SHORT = {"routed_experts": "routed ", "shared_experts": "shared "}
 
 
@@ -26,9 +38,11 @@ def build(answer: Answer, *, exact: bool) -> View:
         title = f"one of {count:,} {group}"
         tables.append(_states(named, f"memory.layer.{group}", title, exact=exact))
         tables.append(_activations(named, f"memory.layer.{group}", exact=exact))
-    for place, words in (("embedding", "embedding"), ("head", "head"), ("after", "final norm")):
+    for place, words in _PLACES.items():
         if f"memory.{place}.weights" in named and named[f"memory.{place}.weights"].parts:
             tables.append(_states(named, f"memory.{place}", words, exact=exact))
+        if f"memory.{place}.activations" in named:
+            tables.append(_activations(named, f"memory.{place}", exact=exact))
     return View(heading(answer), tables)
 
 
@@ -80,20 +94,21 @@ def _states(named: dict[str, Line], prefix: str, title: str, *, exact: bool) -> 
 def _activations(named: dict[str, Line], prefix: str, *, exact: bool) -> Table:
     """List the activations of one micro-batch in one layer, kept or recomputed."""
     rows = []
-    for what, words in (("activations", "kept"), ("recomputed", "recomputed")):
-        for line in named[f"{prefix}.{what}"].parts:
+    for what, words in _ACTIVATIONS.items():
+        listed = named.get(f"{prefix}.{what}")
+        for line in listed.parts if listed is not None else ():
             given = _arguments(line)
             each = given["bits"]
             if given["scale_bits"]:
                 each += given["scale_bits"] / given["group_size"]
             rows.append(
                 [
-                    _activation_label(line.name.removeprefix(f"{prefix}.{what}.")),
+                    _activation_label(line.name.rpartition(f".{what}.")[2]),
                     format_quantity(given["tokens"] * given["width"], "1", exact=exact),
                     f"{given['divisor']:,}",
                     f"{each / 8:g}",
                     show(line, exact=exact),
-                    f"{words}, shared" if SHARED in line.convention else words,
+                    "kept, shared" if words == "kept" and SHARED in line.convention else words,
                 ]
             )
     headings = ["of one micro-batch", "elements", "over", "B/el", "bytes", "activation"]
