@@ -30,6 +30,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "check": "Check golden files and fail when a number moved.",
         "snapshot": "Write the numbers of queries as a golden file.",
         "diff": "Compare two results, two presets, or two revisions of one, ranked by effect.",
+        "explain": "Show how the result of a query comes about, to the lines of its sources.",
         "presets": "List, show, find, compare and validate presets.",
         "import": "Turn a Hugging Face config.json into a preset.",
         "conventions": "What can be counted in several ways, and the named bundles.",
@@ -69,7 +70,8 @@ def load_command(group: str, name: str) -> Any:
     stem = f"{group}_{name}" if group else name
     module = import_module(f"dsv3calc.commands.{'import_' if stem == 'import' else stem}")
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command(name, context_settings={"help_option_names": ["-h", "--help"]})(
+    settings = {"help_option_names": ["-h", "--help"], **getattr(module, "CONTEXT", {})}
+    app.command(name, context_settings=settings)(
         getattr(module, module.__name__.rpartition(".")[2])
     )
     command = typer.main.get_command(app)

@@ -20,7 +20,9 @@ FLOORS = (
         "source", "yaml_events", "json_events", "event_builder", "files", "ops",
     ),
     ("registry", "expression", "symbols", "formulas", "schema"),
-    ("notation", "docstring", "tracing", "ledger", "importers", "overrides"),
+    (
+        "notation", "docstring", "tracing", "rule_words", "ledger", "importers", "overrides",
+    ),
     ("accounting", "presets"),
     ("studies",),
     ("output",),
@@ -191,6 +193,7 @@ finally:
         "flops deepseek-v3.2 --json",
         "memory deepseek-v3 --layout v3-pretrain --hardware h800 --json",
         "compare deepseek-v3 qwen2.5-72b llama-3.1-405b --hardware h800 --json",
+        "explain kv deepseek-v3 --json",
     ],
 )
 def test_a_json_query_loads_no_heavy_module(command):
@@ -202,3 +205,14 @@ def test_a_json_query_loads_no_heavy_module(command):
     loaded = set(json.loads(run.stderr.splitlines()[-1]))
     assert "dsv3calc.ledger" in loaded
     assert not loaded & set(ABSENT)
+
+
+def test_an_explanation_in_text_loads_no_heavy_module():
+    """The equations in it are recorded, not traced by sympy."""
+    run = subprocess.run(
+        [sys.executable, "-c", DUMP, "explain", "params", "deepseek-v3"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert "parameters.total = 671,026,419,200" in run.stdout
+    assert not set(json.loads(run.stderr.splitlines()[-1])) & set(ABSENT)

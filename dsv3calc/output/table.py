@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 UNSEEN_WIDTH = 10_000
 """Where the output is not a terminal, nothing wraps."""
 
+_PLAIN_TREE = str.maketrans(
+    {"│": "|", "├": "|", "└": "`", "─": "-", "·": "*", "\N{MINUS SIGN}": "-", "⌊": "floor(",
+     "⌋": ")", "⌈": "ceil(", "⌉": ")", "≤": "<=", "≥": ">="}
+)  # fmt: skip
 _PLAIN = str.maketrans({"²": "^2", "µ": "u", "×": "x", "±": "+-", "…": "..."})
 
 
@@ -22,6 +26,12 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
     """Return the tables of an answer, with its warnings, notes and assumptions below."""
     if answer.text:
         return answer.text
+    if answer.explanations:
+        from dsv3calc.output import explanation
+
+        text = explanation.render(answer, options, color=color)
+        ascii_only = options.file is None and not _takes_unicode()
+        return text.translate(_PLAIN_TREE).translate(_PLAIN) if ascii_only else text
     view = build(answer, exact=options.exact)
     told = [
         *(("warning", text) for text in answer.warnings),
