@@ -31,6 +31,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "snapshot": "Write the numbers of queries as a golden file.",
         "diff": "Compare two results, two presets, or two revisions of one, ranked by effect.",
         "explain": "Show how the result of a query comes about, to the lines of its sources.",
+        "formula": "The formulas by name.",
         "presets": "List, show, find, compare and validate presets.",
         "import": "Turn a Hugging Face config.json into a preset.",
         "conventions": "What can be counted in several ways, and the named bundles.",
@@ -46,13 +47,17 @@ COMMANDS: dict[str, dict[str, str]] = {
     "limits": {
         "ep": "The speed limit of inference with expert parallelism, and what binds it.",
     },
+    "formula": {
+        "list": "List the formulas that numbers are made with.",
+        "show": "Show a formula: equation, symbols, units, when it holds, an example, its source.",
+    },
     "conventions": {
         "list": "List conventions, their choices, and the bundles of them.",
     },
 }
 """Group -> command -> one-line help; a test holds the lines equal to the docstrings."""
 
-GROUPS = ("presets", "limits", "conventions")
+GROUPS = ("presets", "limits", "formula", "conventions")
 
 WELCOME = """\
 dsv3calc: what a transformer design costs, from closed forms you can read.
