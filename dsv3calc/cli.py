@@ -31,7 +31,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "snapshot": "Write the numbers of queries as a golden file.",
         "diff": "Compare two results, two presets, or two revisions of one, ranked by effect.",
         "explain": "Show how the result of a query comes about, to the lines of its sources.",
-        "formula": "The formulas by name.",
+        "formula": "The formulas by name; any line as a closed form, solved, or its sensitivities.",
         "presets": "List, show, find, compare and validate presets.",
         "import": "Turn a Hugging Face config.json into a preset.",
         "conventions": "What can be counted in several ways, and the named bundles.",
@@ -50,6 +50,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "formula": {
         "list": "List the formulas that numbers are made with.",
         "show": "Show a formula: equation, symbols, units, when it holds, an example, its source.",
+        "derive": "Derive a line of a query as a closed form of the numbers that are left open.",
     },
     "conventions": {
         "list": "List conventions, their choices, and the bundles of them.",

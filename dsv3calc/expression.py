@@ -191,10 +191,10 @@ def evaluate(term: Any, values: Mapping[str, Any]) -> Any:
     if term.operation == "name":
         return values[term.name]
     parts = [evaluate(part, values) for part in term.parts]
-    return _OPERATIONS[term.operation](*parts)
+    return OPERATIONS[term.operation](*parts)
 
 
-_OPERATIONS: dict[str, Callable[..., Any]] = {
+OPERATIONS: dict[str, Callable[..., Any]] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
@@ -212,3 +212,4 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "where": ops.where,
     "binomial": ops.binomial,
 }
+"""Operation of a term -> what it does."""

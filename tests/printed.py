@@ -79,3 +79,19 @@ class _Reader(ast.NodeVisitor):
 
     def generic_visit(self, node):
         raise AssertionError(f"{type(node).__name__} is not printed")
+
+
+def values_of_equations(equations, values):
+    """Compute printed equations one after the other; return the value of each by its name.
+
+    ``equations`` are pairs of a name and a printed right-hand side, ``values`` those of symbols.
+    """
+    known = dict(values)
+    for name, text in equations:
+        placeholders, spelt = {}, text
+        for number, each in enumerate(sorted(known, key=len, reverse=True)):
+            whole = rf"(?<![\w.\]]){re.escape(each)}(?![A-Za-z0-9_.\[′])"
+            spelt = re.sub(whole, f"v_{number}_", spelt)
+            placeholders[f"v_{number}_"] = known[each]
+        known[name] = value_of(spelt, placeholders)
+    return known

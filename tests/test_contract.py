@@ -21,7 +21,8 @@ FLOORS = (
     ),
     ("registry", "expression", "symbols", "formulas", "schema"),
     (
-        "notation", "docstring", "tracing", "rule_words", "ledger", "importers", "overrides",
+        "notation", "docstring", "tracing", "rule_words", "ledger", "composition", "closed_form",
+        "importers", "overrides",
     ),
     ("accounting", "presets"),
     ("studies",),

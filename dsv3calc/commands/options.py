@@ -295,7 +295,8 @@ def _wrapped(function: Callable[..., Any], more_formats: tuple[str, ...]) -> Cal
     options = _OUTPUT | EXPLAINING if is_query else _OUTPUT
 
     def command(**arguments: Any) -> Request:
-        explaining = Explaining(*(arguments.pop(name, None) for name in EXPLAINING))
+        asked = [arguments.pop(name) if is_query else None for name in EXPLAINING]
+        explaining = Explaining(*asked)
         shown = output_options(
             arguments.pop("format_"),
             arguments.pop("output"),

@@ -36,8 +36,7 @@ _BOLD, _DIM, _YELLOW, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"
 
 def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
     """Return the explanations of an answer, each as a tree, their sources below."""
-    seen = options.file is None and sys.stdout.isatty()
-    width = max(_NARROWEST, shutil.get_terminal_size((WIDTH, 24)).columns) if seen else WIDTH
+    width = width_of(options)
     footnotes = Footnotes()
     blocks: list[list[str]] = []
     for each in answer.explanations:
@@ -47,6 +46,19 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
         blocks.append([*head, *tree.lines_of(each, options.depth)])
     lines = [line for block in blocks for line in (*block, "")]
     lines += footnotes.lines(width)
+    lines += told_below(answer, width)
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def width_of(options: OutputOptions) -> int:
+    """Return the columns that text may take."""
+    seen = options.file is None and sys.stdout.isatty()
+    return max(_NARROWEST, shutil.get_terminal_size((WIDTH, 24)).columns) if seen else WIDTH
+
+
+def told_below(answer: Answer, width: int) -> list[str]:
+    """Return what a reader must know, below what he asked for."""
+    lines = []
     for word, texts in (
         ("warning", answer.warnings),
         ("note", answer.notes),
@@ -54,7 +66,7 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
     ):
         for text in texts:
             lines += textwrap.wrap(f"{word}: {escape(text)}", width, subsequent_indent="  ")
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+    return lines
 
 
 class Footnotes:

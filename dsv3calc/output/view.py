@@ -29,6 +29,7 @@ VIEWS = {
     "limits ep": "limits_ep",
     "network": "network",
     "conventions": "conventions",
+    "derive": "derive",
     "check": "check",
     "diff": "diff",
 }
