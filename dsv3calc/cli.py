@@ -51,6 +51,8 @@ COMMANDS: dict[str, dict[str, str]] = {
         "list": "List the formulas that numbers are made with.",
         "show": "Show a formula: equation, symbols, units, when it holds, an example, its source.",
         "derive": "Derive a line of a query as a closed form of the numbers that are left open.",
+        "solve": "Solve for an integer of a query: where a line keeps a bound.",
+        "sensitivity": "Rank the inputs of a line by how much it moves with them.",
     },
     "conventions": {
         "list": "List conventions, their choices, and the bundles of them.",

@@ -22,7 +22,7 @@ FLOORS = (
     ("registry", "expression", "symbols", "formulas", "schema"),
     (
         "notation", "docstring", "tracing", "rule_words", "ledger", "composition", "closed_form",
-        "importers", "overrides",
+        "term_analysis", "importers", "overrides",
     ),
     ("accounting", "presets"),
     ("studies",),

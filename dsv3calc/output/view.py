@@ -30,6 +30,8 @@ VIEWS = {
     "network": "network",
     "conventions": "conventions",
     "derive": "derive",
+    "solve": "solve",
+    "sensitivity": "sensitivity",
     "check": "check",
     "diff": "diff",
 }
