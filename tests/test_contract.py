@@ -208,12 +208,19 @@ def test_a_json_query_loads_no_heavy_module(command):
     assert not loaded & set(ABSENT)
 
 
-def test_an_explanation_in_text_loads_no_heavy_module():
-    """The equations in it are recorded, not traced by sympy."""
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("explain params deepseek-v3", "parameters.total = 671,026,419,200"),
+        ("formula show cache_bytes", "B_kv = B·ℓ·T·B_entry"),
+        ("formula sensitivity kv_cache.bytes deepseek-v3", "kv_lora_rank"),
+    ],
+)
+def test_equations_in_text_need_no_heavy_module(command, words):
+    """They are recorded, not traced by sympy."""
     run = subprocess.run(
-        [sys.executable, "-c", DUMP, "explain", "params", "deepseek-v3"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", DUMP, *command.split()], capture_output=True, text=True, check=False
+    )
     assert run.returncode == 0, run.stderr
-    assert "parameters.total = 671,026,419,200" in run.stdout
+    assert words in run.stdout
     assert not set(json.loads(run.stderr.splitlines()[-1])) & set(ABSENT)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.diagnostics import escape
 from dsv3calc.output.explanation import told_below, width_of
+from dsv3calc.output.view import SHOWN_UNITS
 from dsv3calc.quantity import format_quantity
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
     """Return the equations of an answer, the last of them the line that was asked for."""
     width = width_of(options)
     last = answer.rows[-1]
-    now = format_quantity(last["value"], last["unit"], exact=options.exact)
+    unit = SHOWN_UNITS.get(last["unit"], last["unit"])
+    now = format_quantity(last["value"], unit, exact=options.exact)
     free = ", ".join(f"{name} {value:,}" for name, value in answer.query["free"].items())
     heading = f"{last['name']} [{last['unit']}]: {now} at {free}"
     lines = [f"\x1b[1m{heading}\x1b[0m" if color else heading, ""]

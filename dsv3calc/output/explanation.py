@@ -14,6 +14,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from dsv3calc.diagnostics import escape, text_width
+from dsv3calc.output.view import SHOWN_UNITS
 from dsv3calc.quantity import format_quantity
 from dsv3calc.rule_words import number_text
 
@@ -208,7 +209,7 @@ def value_text(line: Explained) -> str:
     """Write a value exactly, with its unit, and as people read it where that is shorter."""
     exact = number_text(line.value)
     unit = "" if line.unit in ("1", "ratio") else f" {line.unit}"
-    short = format_quantity(line.value, line.unit)
+    short = format_quantity(line.value, SHOWN_UNITS.get(line.unit, line.unit))
     plain = short.replace(",", "").split(" ")[0]
     same = exact.replace(",", "") == plain and short.endswith(unit or plain)
     if same or len(short) >= len(exact + unit) or (not unit and "." not in short):

@@ -209,11 +209,12 @@ class Traced:
         open_degrees = names.intersection(FOLLOWS_FROM_GPUS)
         if self.layout is None or not open_degrees or "dp" in names or "dp" in self.hold:
             return None
-        degrees = [
-            Term("name", name=axis) if axis in names else getattr(self.layout, axis)
-            for axis in FOLLOWS_FROM_GPUS
-        ]
-        return Term("/", self.layout.gpus, combined_terms("product", degrees))
+        shared = self.layout.gpus
+        for axis in FOLLOWS_FROM_GPUS:
+            if axis not in names:
+                shared //= getattr(self.layout, axis)
+        degrees = [Term("name", name=axis) for axis in FOLLOWS_FROM_GPUS if axis in names]
+        return Term("/", shared, combined_terms("product", degrees))
 
     def composer(self, free: Iterable[Quantity], rank: Any = None) -> Composer:
         """Return what composes lines of the query with numbers left open.
