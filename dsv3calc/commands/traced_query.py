@@ -105,7 +105,8 @@ def _check_device(query: Query, line: str) -> None:
     """Refuse a line that depends on a device where none was named."""
     from dsv3calc.composition import leaves
     from dsv3calc.studies.dispatch import answer
+    from dsv3calc.studies.explain import computed_lines
 
-    named = answer(query).columns[0].ledger.named()
+    named = computed_lines(answer(query).columns[0].ledger)
     if line in named and any(place.startswith("hardware.") for place in leaves([named[line]])):
         raise UsageError(f"{line} depends on the device", "add --hardware h800, or another")

@@ -34,4 +34,4 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
             break_on_hyphens=False,
         )
     lines += ["", *told_below(answer, width)]
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+    return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"

@@ -48,7 +48,7 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
     lines = [line for block in blocks for line in (*block, "")]
     lines += footnotes.lines(width)
     lines += told_below(answer, width)
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+    return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
 
 def width_of(options: OutputOptions) -> int:
@@ -210,8 +210,8 @@ def value_text(line: Explained) -> str:
     exact = number_text(line.value)
     unit = "" if line.unit in ("1", "ratio") else f" {line.unit}"
     short = format_quantity(line.value, SHOWN_UNITS.get(line.unit, line.unit))
-    plain = short.replace(",", "").split(" ")[0]
-    same = exact.replace(",", "") == plain and short.endswith(unit or plain)
+    plain = short.replace(",", "")
+    same = plain in (exact.replace(",", ""), f"{exact.replace(',', '')}{unit}")
     if same or len(short) >= len(exact + unit) or (not unit and "." not in short):
         return exact + unit
     return f"{exact}{unit} = {short}"

@@ -15,6 +15,7 @@ from dsv3calc.notation import LATEX, PYTHON, UNICODE, render
 from dsv3calc.rule_words import number_text
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.expectation import FLOAT_TOLERANCE
+from dsv3calc.studies.explain import computed_lines
 from dsv3calc.studies.traced import RANK, Quantity, Traced
 from dsv3calc.symbols import SYMBOLS, plain
 
@@ -278,7 +279,7 @@ def _plain(traced: Traced, values: dict[str, Any]) -> Any:
     if len(values) > 1:
         return None
     name = re.sub(r"\.rank\.\d+", f".rank.{values[RANK]}", traced.name)
-    line = traced.answer.columns[0].ledger.named().get(name)
+    line = computed_lines(traced.answer.columns[0].ledger).get(name)
     return None if line is None else line.value
 
 

@@ -27,6 +27,7 @@ from dsv3calc.tracing import unicode_equation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dsv3calc.ledger import Ledger
     from dsv3calc.registry import Formula
     from dsv3calc.studies.queries import Query
 
@@ -214,11 +215,12 @@ def answer_explain(query: Query, names: Sequence[str] = ()) -> Answer:
     for column in answer.columns:
         published = column.ledger.named()
         teller = _Teller(Origins(answer, query, column.id))
-        for name in _chosen(query.command, names, published):
-            line = teller.tell(published[name])
+        known = computed_lines(column.ledger) if names else published
+        for name in _chosen(query.command, names, known, published):
+            line = teller.tell(known[name])
             found.explanations.append(Explanation(column.id, column.title, line))
     if names:
-        _check_names(names, [column.ledger.named() for column in answer.columns])
+        _check_names(names, [computed_lines(column.ledger) for column in answer.columns])
     else:
         tops = [line.name for line in answer.columns[0].ledger.lines if line.rule != "given"]
         shown = {each.line.name for each in found.explanations}
@@ -233,11 +235,36 @@ def answer_explain(query: Query, names: Sequence[str] = ()) -> Answer:
     return found
 
 
-def _chosen(command: str, names: Sequence[str], published: dict[str, Line]) -> list[str]:
+def computed_lines(ledger: Ledger) -> dict[str, Line]:
+    """Return every computed line by name: those published first, then those inside formulas."""
+    found = ledger.named()
+    seen: set[int] = set()
+    waiting = list(reversed(ledger.lines))
+    while waiting:
+        line = waiting.pop()
+        if id(line) in seen:
+            continue
+        seen.add(id(line))
+        if line.rule != "given":
+            found.setdefault(line.name, line)
+        waiting.extend(value for _, value, _ in line.arguments if type(value) is Line)
+        waiting.extend(line.parts)
+    return found
+
+
+def _chosen(
+    command: str, names: Sequence[str], known: dict[str, Line], published: dict[str, Line]
+) -> list[str]:
+    """Return the lines asked for; a pattern means published ones alone."""
     if names:
-        return [each for each in published if any(fnmatchcase(each, pattern) for pattern in names)]
-    known = [name for name in HEADLINES.get(command, ()) if name in published]
-    return (known or list(published))[:1]
+        return [
+            each
+            for each in known
+            if each in names
+            or (each in published and any(fnmatchcase(each, pattern) for pattern in names))
+        ]
+    headlines = [name for name in HEADLINES.get(command, ()) if name in published]
+    return (headlines or list(published))[:1]
 
 
 def _check_names(names: Sequence[str], columns: Sequence[dict[str, Line]]) -> None:

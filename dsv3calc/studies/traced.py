@@ -22,7 +22,7 @@ from dsv3calc.overrides import OTHER_KINDS
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.designs import Desk
 from dsv3calc.studies.dispatch import answer as ask
-from dsv3calc.studies.explain import unknown_line
+from dsv3calc.studies.explain import computed_lines, unknown_line
 from dsv3calc.studies.layouts import layout_of
 from dsv3calc.symbols import SYMBOLS, Symbol
 
@@ -91,7 +91,7 @@ class Traced:
                 f"the query has {len(self.answer.columns)} columns, and a line is traced in one",
                 "ask for a single design",
             )
-        named = self.answer.columns[0].ledger.named()
+        named = computed_lines(self.answer.columns[0].ledger)
         if name not in named:
             raise unknown_line("", name, list(named))
         self.name = name
@@ -269,7 +269,7 @@ class Traced:
         if query is None:
             return None
         try:
-            named = ask(query).columns[0].ledger.named()
+            named = computed_lines(ask(query).columns[0].ledger)
         except (UsageError, InvalidInput):
             return None
         return named[self.name].value if self.name in named else None

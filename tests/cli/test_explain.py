@@ -65,6 +65,12 @@ def test_one_line(program):
     assert "did you mean 'memory.worst.total'" in found.err
 
 
+def test_what_the_tree_shows_can_be_asked_for(program):
+    """Also what stands inside a formula, and is in no list of values."""
+    text = program.ok("kv", "deepseek-v3", "--explain", "--line", "kv_cache.entry.groups.1.latent")
+    assert text.out.splitlines()[1] == "kv_cache.entry.groups.1.latent = 1,024 B = 1 KiB"
+
+
 def test_several_lines_by_a_pattern(program):
     data = program.json("explain", "kv", "deepseek-v3", "--line", "kv_cache.bytes_per_*").data
     names = [each["line"]["name"] for each in data["explanations"]]
