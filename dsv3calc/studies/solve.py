@@ -9,7 +9,6 @@ goes one way.
 from __future__ import annotations
 
 import re
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc import quantity as quantities
@@ -100,7 +99,7 @@ class Search:
         self.least = least
         self.most = most
         self.how = ""
-        self.cut = False
+        self.cut = self.gaps = False
         self._asked: dict[int, Any] = {}
         self._known_direction: list[int | None] = []
         self._form = self._closed_form()
@@ -151,11 +150,17 @@ class Search:
             )
         else:
             self.how = f"each of {len(candidates):,} values was asked for"
-        if want == "all":
-            good = [value for value in candidates if self.good(value)]
-        else:
-            candidates = candidates if want == "smallest" else candidates[::-1]
-            good = list(islice((value for value in candidates if self.good(value)), 1))
+        if not candidates:
+            raise self._none()
+        if want == "all" and len(candidates) > MOST_SHOWN:
+            ends = [self._accepted(candidates), self._accepted(reversed(candidates))]
+            self.gaps = candidates[-1] - candidates[0] >= len(candidates)
+            return list(dict.fromkeys(ends)), True
+        if want != "all":
+            return [
+                self._accepted(candidates if want == "smallest" else reversed(candidates))
+            ], False
+        good = [value for value in candidates if self.good(value)]
         if not good:
             raise self._none()
         return good, False
@@ -346,10 +351,14 @@ def answer_solve(
         for value in values
     ]
     if filled and len(values) > 1:
-        answer.notes.append(f"so does every {unknown.name} between them that the query accepts")
+        answer.notes.append(
+            f"so do many values of {unknown.name} between them, though not all"
+            if search.gaps
+            else f"so does every {unknown.name} between them that the query accepts"
+        )
     if search.cut:
         answer.notes.append(f"no {unknown.name} above {search.most:,} was looked at: --from, --to")
-    if values[-1] == high and filled:
+    if values[-1] == high and filled and want != "smallest":
         answer.notes.append(f"the search ends at {unknown.name} {high:,}: larger ones may do too")
     if search.how:
         answer.notes.append(search.how)

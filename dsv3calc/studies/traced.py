@@ -120,6 +120,10 @@ class Traced:
         """The unit of the line."""
         return self.line.unit
 
+    def _is_number(self, kind: str, field: str, value: Any) -> bool:
+        """Tell whether a layout's field is that number, not a choice that a number stands for."""
+        return kind != "layout" or getattr(self.layout, field, None) == value
+
     def quantities(self) -> list[Quantity]:
         """Return every number that the line stands on and that a query can change, by name."""
         found: dict[str, Quantity] = {}
@@ -128,6 +132,8 @@ class Traced:
             if not field and OPTIONS.get(place, place) in self.query.__struct_fields__:
                 found[place] = Quantity(place, (place,), value)
             if not field or kind not in KINDS or not _changes(self.query, kind, field):
+                continue
+            if not self._is_number(kind, field, value):
                 continue
             if kind == "model" and not field.startswith("groups."):
                 name = field
