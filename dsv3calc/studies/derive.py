@@ -46,11 +46,14 @@ class Derivation:
         self.traced = traced
         self.free = tuple(free)
         self.names = {each.name for each in free}
+        self.over: list[Line] = []  # lines that are a maximum over the ranks of one pp
         self.candidates: list[Any] = []
         self._by_rank: dict[int, Composer] = {}
         if "pp" in self.names:
             self._check_split()
-            self.candidates = candidate_ranks(Term("name", name="pp"))
+            self.over = [line for line in _below(traced.line) if ranks_of(line) is not None]
+            if self.over:
+                self.candidates = candidate_ranks(Term("name", name="pp"))
         self.composer = self._composer(None)
         self.term = self.composer.of(traced.line)
         self._compute = compiled(self.term)
@@ -122,11 +125,7 @@ class Derivation:
     def _with_ranks(self, form: ClosedForm) -> list[Equation]:
         """Return the equations of any rank, then those over the candidates."""
         found: list[Equation] = []
-        top = self.traced.line
-        over = [line for line in _below(top) if ranks_of(line) is not None]
-        if not over:
-            form.close(top)
-            return form.equations
+        top, over = self.traced.line, self.over
         names: dict[str, str] = {}
         for line in over:
             for template in self.templates(line):
@@ -263,6 +262,13 @@ def _agrees(found: Derivation, values: dict[str, Any]) -> bool:
     ours = found.at(found.now | values)
     if abs(ours - plain) > FLOAT_TOLERANCE * abs(plain):
         where = ", ".join(f"{name} {number_text(value)}" for name, value in values.items())
+        if "pp" in values and ours < plain and found.candidates:
+            raise UsageError(
+                f"{found.traced.name} has no closed form in pp: at {where} the fullest rank is "
+                f"none of the candidates: the query gives {number_text(plain)}, they "
+                f"{number_text(ours)}",
+                "derive memory.rank.0.total with --free pp,rank: it holds for every rank",
+            )
         raise UsageError(
             f"{found.traced.name} has no closed form in {' and '.join(values)}: at {where} the "
             f"query gives {number_text(plain)}, and what its ledger shows gives "

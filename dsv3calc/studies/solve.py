@@ -105,7 +105,12 @@ class Search:
         self._form = self._closed_form()
 
     def _closed_form(self) -> Derivation | None:
-        """Return the line in the unknown, where its ledger shows all that it does."""
+        """Return the line in the unknown, where its ledger shows all that it does.
+
+        Of pp it shows the ranks of one value alone.
+        """
+        if self.unknown.name == "pp":
+            return None
         try:
             found = Derivation(self.traced, [self.unknown])
             check(found)
@@ -339,6 +344,8 @@ def answer_solve(
         )
     condition.read(traced.unit)
     low, high = _range(unknown)
+    if unknown.name == "pp" and traced.depth is not None:
+        high = min(high, traced.depth)  # every stage has a layer
     low, high = max(low, low if least is None else least), min(high, high if most is None else most)
     if low > high:
         raise UsageError(f"--from {low} is above --to {high}")
@@ -350,24 +357,30 @@ def answer_solve(
         {unknown.name: value, condition.name: search.plain(value), "unit": traced.unit}
         for value in values
     ]
-    if filled and len(values) > 1:
-        answer.notes.append(
-            f"so do many values of {unknown.name} between them, though not all"
-            if search.gaps
-            else f"so does every {unknown.name} between them that the query accepts"
-        )
-    if search.cut:
-        answer.notes.append(f"no {unknown.name} above {search.most:,} was looked at: --from, --to")
-    if values[-1] == high and filled and want != "smallest":
-        answer.notes.append(f"the search ends at {unknown.name} {high:,}: larger ones may do too")
-    if search.how:
-        answer.notes.append(search.how)
+    answer.notes += _notes(search, values, want, filled=filled)
     follows = traced.follows([unknown])
     if follows is not None and traced.layout is not None:
         answer.notes.append(f"dp follows from the {traced.layout.gpus:,} GPUs (--hold dp keeps it)")
     for attribute in ("assumptions", "warnings", "sources"):
         setattr(answer, attribute, getattr(traced.answer, attribute))
     return answer
+
+
+def _notes(search: Search, values: list[int], want: str, *, filled: bool) -> list[str]:
+    """Tell what was looked at, and what is between the values."""
+    name = search.unknown.name
+    notes = []
+    if filled and len(values) > 1:
+        notes.append(
+            f"so do many values of {name} between them, though not all"
+            if search.gaps
+            else f"so does every {name} between them that the query accepts"
+        )
+    if search.cut:
+        notes.append(f"no {name} above {search.most:,} was looked at: --from, --to")
+    elif values[-1] == search.most and filled and want != "smallest":
+        notes.append(f"the search ends at {name} {search.most:,}: larger ones may do too")
+    return [*notes, search.how] if search.how else notes
 
 
 def _range(unknown: Quantity) -> tuple[int, int]:

@@ -62,6 +62,24 @@ def test_the_rank_is_a_number_too(program):
     assert "rank 15" in " ".join(text.split())
 
 
+def test_pp_and_the_rank_together(program):
+    """What holds for every rank of every pipeline; a fixed rank stays the number that it is."""
+    line = "memory.rank.3.total"
+    both = program.ok(*DERIVE, line, *LAYOUT, "--free", "pp,rank").out
+    assert "r_pp" in both
+    assert "candidates" not in both
+    one = program.ok(*DERIVE, line, *LAYOUT, "--free", "pp").out
+    assert "r_pp" not in one
+
+
+def test_a_pipeline_whose_fullest_rank_is_no_candidate(program):
+    found = program.refused(
+        ExitStatus.USAGE, *DERIVE, TOTAL, *LAYOUT, "--schedule", "zb1p", "--free", "pp"
+    )
+    assert "none of the candidates" in found.err
+    assert "--free pp,rank" in found.err
+
+
 def test_dp_held(program):
     free = ("--free", "pp")
     assert "P_d = 2,048 / P_p" in program.ok(*DERIVE, TOTAL, *LAYOUT, *free).out
