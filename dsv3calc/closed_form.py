@@ -28,6 +28,10 @@ LONGEST_COUNT = 3
 """The same for what counts something by maxima or whole quotients, such as layers of a stage, and
 for what is compared."""
 
+_ROUNDED = {"floor": "floor_div", "ceiling": "ceil_div"}
+_EXTREMES = {"Max": "maximum", "Min": "minimum"}
+"""Functions of sympy itself -> operations of terms."""
+
 LARGEST_DENOMINATOR = 10**6
 """Fractions with a larger one are shown as the nearest float: they come from floats."""
 
@@ -177,8 +181,12 @@ class Algebra:
         ):  # fmt: skip
             if getattr(expression, kind):
                 return write(expression)
-        operation = expression.func.__name__
+        operation = name_of(expression)
+        if operation in _ROUNDED:
+            above, below = self._sympy.fraction(self._sympy.together(expression.args[0]))
+            return Term(_ROUNDED[operation], self.term(above), self.term(below))
         parts = [self.term(part) for part in expression.args]
+        operation = _EXTREMES.get(operation, operation)
         if operation in ("maximum", "minimum"):
             return reduce(lambda a, b: Term(operation, a, b), parts)
         return Term("**" if operation == "power" else operation, *parts)

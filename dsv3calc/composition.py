@@ -49,7 +49,7 @@ def leaves(lines: Iterable[Line]) -> dict[str, Any]:
 
 
 class Composer:
-    """Turns lines into terms; ``named`` gives what stands for a place, a term or a number.
+    """Turns lines into terms; ``named`` gives what stands for a place: a term, or a number.
 
     ``instead`` gives terms for whole lines: what is composed otherwise.
     """
@@ -94,7 +94,7 @@ class Composer:
         if line.rule == "given":
             return self.at(line.name, line.value)
         inputs = self.inputs(line)
-        if not any(isinstance(each, Term) for each in inputs):
+        if not any(isinstance(each, Term) for each in inputs) and inputs == _values(line):
             return line.value
         if line.rule == "formula":
             assert line.formula is not None  # noqa: S101 - the rule says so
@@ -107,6 +107,13 @@ class Composer:
         return combined_terms(line.rule, inputs)
 
 
+def _values(line: Line) -> list[Any]:
+    """Return the numbers that a line was computed from."""
+    if line.rule == "formula":
+        return [value.value if type(value) is Line else value for _, value, _ in line.arguments]
+    return [part.value for part in line.parts]
+
+
 def combined_terms(rule: str, inputs: Sequence[Any]) -> Any:
     """Return what a rule of the ledger makes of terms."""
     return _RULES[rule](inputs)
@@ -116,9 +123,16 @@ def _at_largest(inputs: Sequence[Any]) -> Any:
     middle = len(inputs) // 2
     largest, found = inputs[0], inputs[middle]
     for key, value in zip(inputs[1:middle], inputs[middle + 1 :], strict=True):
-        found = Term("where", Term(">", key, largest), value, found)
-        largest = Term("maximum", largest, key)
+        found = _operation("where", _operation(">", key, largest), value, found)
+        largest = _operation("maximum", largest, key)
     return found
+
+
+def _operation(name: str, *inputs: Any) -> Any:
+    """Return an operation on terms, or on numbers what it gives."""
+    if any(isinstance(each, Term) for each in inputs):
+        return Term(name, *inputs)
+    return OPERATIONS[name](*inputs)
 
 
 def _sum(inputs: Sequence[Any]) -> Any:
@@ -143,10 +157,7 @@ def _is(each: Any, number: int) -> bool:
 def _reduced(operation: str, inputs: Sequence[Any]) -> Any:
     found = inputs[0]
     for each in inputs[1:]:
-        if isinstance(found, Term) or isinstance(each, Term):
-            found = Term(operation, found, each)
-        else:
-            found = OPERATIONS[operation](found, each)
+        found = _operation(operation, found, each)
     return found
 
 
@@ -157,7 +168,7 @@ _RULES: dict[str, Callable[[Sequence[Any]], Any]] = {
     "at_largest": _at_largest,
     "maximum": lambda inputs: _reduced("maximum", list(dict.fromkeys(inputs))),
     "difference": lambda inputs: _reduced("-", inputs),
-    "ratio": lambda inputs: Term("/", *inputs),
+    "ratio": lambda inputs: _reduced("/", inputs),
 }
 """Rule of the ledger -> what it makes of terms; a test holds it to :data:`ledger.RULES`."""
 

@@ -6,7 +6,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.closed_form import ClosedForm, Equation
+import msgspec
+
+from dsv3calc.accounting.worst_rank import candidate_ranks
+from dsv3calc.closed_form import Algebra, ClosedForm, Equation
 from dsv3calc.composition import Composer, combined_terms, compiled
 from dsv3calc.diagnostics import quote
 from dsv3calc.errors import UsageError
@@ -26,17 +29,34 @@ if TYPE_CHECKING:
     from dsv3calc.studies.queries import Query
 
 _RANK_LINE = re.compile(r"memory\.rank\.\d+\.(\w+)")
+LONGEST_CANDIDATE = 12
+"""Characters of a candidate for the fullest rank that has no equation of its own."""
+
 MOST_CHECKS = 2
 """Other values of each number at which a derivation is held against the plain query."""
 
 
-def candidate_ranks(pp: Any) -> list[Any]:
-    """Return the pipeline ranks of which one is the fullest: the first two, the middle, the last.
+def candidates_of(traced: Traced, names: set[str]) -> list[Any]:
+    """Return the pipeline ranks among which one is the fullest, whatever pp is.
 
-    ``pp`` is a term or a number.
+    Raises
+    ------
+    UsageError
+        If all ranks are needed: their number is open.
     """
-    ranks = [0, 1, Term("floor_div", pp, 2), Term("-", pp, 1)]
-    return [Term("minimum", each, Term("-", pp, 1)) if each == 1 else each for each in ranks]
+    from sympy import sympify
+
+    algebra = Algebra(dict.fromkeys(names, True))
+    assert traced.layout is not None  # noqa: S101 - pp is a number of it
+    layout = msgspec.structs.replace(traced.layout, pp=algebra.symbol("pp"))
+    model = traced.model
+    if "num_hidden_layers" in names:
+        depth = algebra.symbol("num_hidden_layers")
+        model = msgspec.structs.replace(model, num_hidden_layers=depth)
+    mtp = getattr(traced.query, "with_mtp", False) and model.mtp is not None
+    ranks = candidate_ranks(model, layout, mtp=mtp)
+    terms = [algebra.term(sympify(rank.value)) for rank in ranks]
+    return list({written(term): term for term in terms}.values())
 
 
 class Derivation:
@@ -53,7 +73,7 @@ class Derivation:
             self._check_split()
             self.over = [line for line in _below(traced.line) if ranks_of(line) is not None]
             if self.over:
-                self.candidates = candidate_ranks(Term("name", name="pp"))
+                self.candidates = candidates_of(traced, self.names)
         self.composer = self._composer(None)
         self.term = self.composer.of(traced.line)
         self._compute = compiled(self.term)
@@ -137,11 +157,17 @@ class Derivation:
         found = [
             Equation(rename(each.name), _renamed(each.term), each.unit) for each in form.equations
         ]
+        candidates = []
+        for number, term in enumerate(self.candidates):
+            name = f"memory.candidate.{number}"
+            if isinstance(term, Term) and len(written(term)) > LONGEST_CANDIDATE:
+                found.append(Equation(name, term, "1"))
+                candidates.append(Term("name", name=name))
+            else:
+                candidates.append(term)
         for line in over:
             called = [names[template.name] for template in self.templates(line)]
-            found.append(
-                Equation(line.name, RankMaximum(line.rule, called, self.candidates), line.unit)
-            )
+            found.append(Equation(line.name, RankMaximum(line.rule, called, candidates), line.unit))
         if top not in over:
             named = {id(line): Term("name", name=line.name) for line in over}
             composer = self.traced.composer(self.free)
@@ -388,7 +414,7 @@ def _notes(found: Derivation, agreed: Sequence[dict[str, Any]]) -> list[str]:
     if found.candidates:
         notes.append(
             f"{plain(SYMBOLS[RANK].latex)} is the pipeline rank, from 0; the fullest is sought "
-            "among the first two, the middle one and the last"
+            "among those where what stands on a stage changes, or counts in flight turn"
         )
     layout = found.traced.layout
     follows = found.traced.follows(found.free)

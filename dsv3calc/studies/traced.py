@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from dsv3calc.ledger import Line
     from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.model import Model
     from dsv3calc.studies.queries import Query
 
 KINDS = ("model", "layout", "workload", *OTHER_KINDS)
@@ -114,6 +115,12 @@ class Traced:
         if not hasattr(self.query, "layout"):
             return None
         return layout_of(self.query, Desk(self.query), Answer("", {}))
+
+    @property
+    def model(self) -> Model:
+        """The model of the query."""
+        found: Model = next(each.value for each in self.answer.presets if each.kind == "model")
+        return found
 
     @property
     def unit(self) -> str:

@@ -165,8 +165,8 @@ TRAININGS = [
     )
     for precision, recipe, recompute in (
         ("bf16", "megatron-bf16", "none"),
-        ("fp8-deepseek-v3", "deepseek-v3", "deepseek-v3"),
-        ("bf16", "fp32", "full"),
+        ("fp8-deepseek-v3", "v3-training", "v3-recompute"),
+        ("bf16", "all-fp32", "full"),
     )
 ]
 SCHEDULES = ["gpipe", "1f1b", "interleaved", "zb1p", "zbv", "dualpipe", "dualpipev"]
@@ -318,8 +318,10 @@ def as_printed(found, values):
     over = [each for each in equations if isinstance(each.term, RankMaximum)]
     if over:
         before = [(each.name, written(each.term)) for each in equations[: equations.index(over[0])]]
+        named = [each for each in before if each[0].startswith("memory.candidate.")]
+        before = [each for each in before if each not in named]
         candidates = [
-            values_of_equations([("rank", written(rank))], known)["rank"]
+            values_of_equations([*named, ("rank", written(rank))], known)["rank"]
             for rank in over[0].term.candidates
         ]
         of_ranks = [
