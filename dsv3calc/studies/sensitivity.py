@@ -187,9 +187,9 @@ def _row(each: Elasticity, origins: Origins) -> dict[str, Any]:
     return {
         "input": quantity.name,
         "value": quantity.value,
+        "unit": symbol.unit if symbol is not None else "1",
         "elasticity": each.value,
         "method": each.method,
-        "unit": symbol.unit if symbol is not None else "1",
         "kind": origins.of(quantity.places[0], quantity.value).kind,
         "meaning": symbol.description if symbol is not None else "",
     }
