@@ -9,6 +9,7 @@ goes one way.
 from __future__ import annotations
 
 import re
+from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc import quantity as quantities
@@ -202,18 +203,21 @@ class Search:
             return False
 
     def _divisors(self) -> list[int] | None:
-        """Return what a degree may be: a divisor of the GPUs that it divides."""
+        """Return what a degree may be: a divisor of the GPUs, or of the heads, that it divides."""
+        divided = self._divided()
+        return None if divided is None else divisors(divided)
+
+    def _divided(self) -> int | None:
         layout, name = self.traced.layout, self.unknown.name
+        if self.unknown.field == "num_key_value_heads":
+            return gcd(*(group.attention.num_attention_heads for group in self.traced.model.groups))
         if layout is None or not self.unknown.places[0].startswith("layout."):
             return None
-        if name in ("tp", "cp", "pp") and "dp" not in self.traced.hold:
-            return divisors(layout.gpus)
-        if name in ("ep", "etp"):
-            return divisors(layout.tp * layout.cp * layout.dp)
-        if name == "dp" and layout.global_batch is not None:
-            return divisors(layout.global_batch // layout.micro_batch)
-        if name == "micro_batch" and layout.global_batch is not None:
-            return divisors(layout.global_batch // layout.dp)
+        follows = name in ("tp", "cp", "pp") and "dp" not in self.traced.hold
+        if follows or name in ("ep", "etp"):
+            return layout.gpus if follows else layout.tp * layout.cp * layout.dp
+        if name in ("dp", "micro_batch") and layout.global_batch is not None:
+            return layout.global_batch // (layout.micro_batch if name == "dp" else layout.dp)
         return None
 
     def _direction(self) -> int | None:
@@ -233,7 +237,13 @@ class Search:
         way, form, name = self._direction(), self._form, self.unknown.name
 
         def at(value: int) -> Any:
-            return form.at({name: value})
+            try:
+                return form.at({name: value})
+            except ArithmeticError:
+                raise UsageError(
+                    f"{self.traced.name} has no value at {name} {value:,}",
+                    f"--from {max(1, value + 1):,}",
+                ) from None
 
         if way == FLAT:
             return (self.least, self.most) if self.condition.holds(at(self.least)) else None
@@ -386,7 +396,7 @@ def _notes(search: Search, values: list[int], want: str, *, filled: bool) -> lis
 def _range(unknown: Quantity) -> tuple[int, int]:
     """Return between what a number may lie at all."""
     symbol = unknown.symbol
-    least = symbol.least if symbol is not None else 0
+    least = 0 if symbol is None else symbol.least if symbol.whole else 1
     kind = unknown.places[0].partition(".")[0]
     if kind == "workload":
         return least, LARGEST_WORKLOAD

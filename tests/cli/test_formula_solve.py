@@ -81,6 +81,16 @@ def test_where_the_direction_is_not_sure_values_are_looked_at(program):
     assert "each num_hidden_layers from 1 to 100 was looked at" in data["notes"]
 
 
+def test_heads_and_links(program):
+    found = rows(program, "kv_cache.bytes <= 1GiB", "llama-3.1-70b", "--for", "num_key_value_heads")
+    assert [row["num_key_value_heads"] for row in found] == [1, 2, 4]
+    (link,) = rows(
+        program, "traffic.time_per_layer <= 7ms", *LAYOUT, "--hardware", "h800",
+        "--for", "hardware.scale_out.nominal", "--want", "smallest",
+    )  # fmt: skip
+    assert 40e9 < link["hardware.scale_out.nominal"] < 50e9
+
+
 def test_what_has_no_closed_form_is_asked_for(program):
     found = rows(
         program, "traffic.time_per_layer <= 5ms", *LAYOUT, "--hardware", "h800", "--for", "ep"
