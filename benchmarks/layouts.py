@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 SCHEDULES = ("1f1b", "zb1p", "dualpipe", "dualpipev", "interleaved")
 ZERO = (0, 1, 2, 3)
-RECOMPUTE = ("none", "deepseek-v3", "full")
+RECOMPUTE = ("none", "v3-recompute", "full")
 GOAL = 1_000_000
 SEQUENCE = 4096
 _CHUNKS = {"dualpipev": 2, "interleaved": 2}
@@ -53,7 +53,7 @@ BASE: Layout = load("layout", "v3-pretrain")
 TRAINING = {
     name: Training(
         load("precision", "fp8-deepseek-v3"),
-        load("recipe", "deepseek-v3"),
+        load("recipe", "v3-training"),
         load("recompute", name),
         load("runtime", "pytorch"),
     )
@@ -217,7 +217,7 @@ def measure(layouts: int, block: int, rounds: int, sample: int) -> dict[str, dic
             "layouts_per_loop": rate * loop,
         }
     one = {"tp": 1, "cp": 1, "ep": 64, "dp": 128, "pp": 16, "micro_batch": 1, "micro_batches": 120}
-    single = least(lambda: scalar("dualpipe", 1, "deepseek-v3", one), 100)
+    single = least(lambda: scalar("dualpipe", 1, "v3-recompute", one), 100)
     rate = each * len(cases) * len(SCHEDULES) / everything
     found["all"] = {
         "layouts_per_second": rate,

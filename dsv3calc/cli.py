@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "limits": "Bounds that a design sets by itself, such as the speed of expert parallelism.",
         "network": "Network topologies: endpoints, switches, links, diameter, cost.",
         "check": "Check golden files and fail when a number moved.",
+        "reproduce": "Compute the figures that papers print, and say which of them follow.",
         "snapshot": "Write the numbers of queries as a golden file.",
         "diff": "Compare two results, two presets, or two revisions of one, ranked by effect.",
         "explain": "Show how the result of a query comes about, to the lines of its sources.",
@@ -53,6 +54,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "derive": "Derive a line of a query as a closed form of the numbers that are left open.",
         "solve": "Solve for an integer of a query: where a line keeps a bound.",
         "sensitivity": "Rank the inputs of a line by how much it moves with them.",
+        "eval": "Evaluate a formula.",
     },
     "conventions": {
         "list": "List conventions, their choices, and the bundles of them.",

@@ -102,7 +102,7 @@ def floor_div(a: Any, b: Any) -> Any:
 
 def _whole(value: Any) -> Any:
     """Return a whole float as the integer that it is; arrays and the rest as they are."""
-    return int(value) if type(value) is float else value
+    return int(value) if type(value) is float and math.isfinite(value) else value
 
 
 def ceil_div(a: Any, b: Any) -> Any:

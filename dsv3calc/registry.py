@@ -49,12 +49,17 @@ SUBJECTS = (
     "collectives",
     "decoding",
     "dragonfly",
+    "deployment",
+    "economics",
     "experts",
     "fat_tree",
     "flops",
+    "kernels",
     "kv_cache",
     "memory",
+    "mtp",
     "network",
+    "number_formats",
     "pipeline",
     "precision",
     "rank_groups",
@@ -63,6 +68,7 @@ SUBJECTS = (
     "slim_fly",
     "traffic",
     "transfers",
+    "utilisation",
 )
 """The modules of ``dsv3calc.formulas``."""
 

@@ -334,6 +334,122 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "switch_price": _real(r"p_\mathrm{sw}", "USD", "price of a switch"),
         "link_price": _real(r"p_\mathrm{link}", "USD", "price of a switch-to-switch link"),
     },
+    "Training runs": {
+        "token_flops": _real("F_T", "FLOP/token", "FLOPs of a trained token"),
+        "step_seconds": _real(r"t_\mathrm{step}", "s", "time of a training step"),
+        "job_gpus": Symbol(r"G_\mathrm{job}", "1", "GPUs of a training job"),
+        "achieved_rate": _real(
+            r"\pi_\mathrm{got}", "FLOP/s", "FLOP/s that one GPU achieves"
+        ),
+        "achieved_peak": _real(
+            r"\pi_\mathrm{fast}", "FLOP/s", "dense peak for the narrower of two data types"
+        ),
+        "forward_phase": _real(r"t_\mathrm{1F}", "s", "forward passes that nothing overlaps"),
+        "backward_phase": _real(r"t_\mathrm{1B}", "s", "backward passes that nothing overlaps"),
+        "weight_phase": _real(r"t_\mathrm{1W}", "s", "gradients of weights on their own"),
+        "paired_phase": _real(
+            r"t_\mathrm{1F1B}", "s", "forward and backward passes that overlap each other"
+        ),
+        "bubble_phase": _real(r"t_\mathrm{idle}", "s", "idle time of a pipeline rank"),
+        "optimizer_phase": _real(r"t_\mathrm{opt}", "s", "the optimizer's part of a step"),
+    },
+    "Time and money": {
+        "gpu_time": _real("H", "s", "GPU time: seconds of one GPU"),
+        "pretraining_time": _real(r"H_\mathrm{pre}", "s", "GPU time of pre-training"),
+        "extension_time": _real(r"H_\mathrm{ext}", "s", "GPU time of context extension"),
+        "post_training_time": _real(r"H_\mathrm{post}", "s", "GPU time of post-training"),
+        "total_tokens": Symbol(r"T_\mathrm{all}", "tokens", "tokens of a whole run or day"),
+        "day_tokens": Symbol(r"T_\mathrm{24h}", "tokens", "tokens of a day"),
+        "constant_tokens": Symbol(
+            r"T_\mathrm{const}", "tokens", "tokens at the highest learning rate", 0
+        ),
+        "decay_tokens": Symbol(
+            r"T_\mathrm{decay}", "tokens", "tokens while the learning rate decays", 0
+        ),
+        "low_tokens": Symbol(
+            r"T_\mathrm{low}", "tokens", "tokens at the first constant rate after the decay", 0
+        ),
+        "lowest_tokens": Symbol(
+            r"T_\mathrm{last}", "tokens", "tokens at the last constant learning rate", 0
+        ),
+        "fleet_nodes": _real("N_n", "1", "nodes in use, on average"),
+        "hit_tokens": Symbol(
+            r"T_\mathrm{hit}", "tokens", "input tokens whose KV cache was found", 0
+        ),
+        "missed_tokens": Symbol(r"T_\mathrm{miss}", "tokens", "the other input tokens", 0),
+        "input_tokens": Symbol(r"T_\mathrm{in}", "tokens", "input tokens of a day", 0),
+        "output_tokens": Symbol(r"T_\mathrm{out}", "tokens", "output tokens of a day", 0),
+        "hit_price": _real(
+            r"p_\mathrm{hit}", "USD", "price of a million input tokens found in the cache"
+        ),
+        "missed_price": _real(
+            r"p_\mathrm{miss}", "USD", "price of a million input tokens not found there"
+        ),
+        "output_price": _real(r"p_\mathrm{out}", "USD", "price of a million output tokens"),
+        "revenue": _real(r"D_\mathrm{in}", "USD", "what is sold"),
+        "cost": _real(r"D_\mathrm{out}", "USD", "what something costs"),
+        "node_input_rate": _real(
+            r"v_\mathrm{in}", "tokens/s", "input tokens of a prefill node in a second"
+        ),
+        "node_output_rate": _real(
+            r"v_\mathrm{out}", "tokens/s", "output tokens of a decode node in a second"
+        ),
+    },
+    "Deployment": {
+        "unit_nodes": Symbol(r"n_\mathrm{unit}", "1", "nodes of a unit of deployment"),
+        "scale_up_bandwidth": _real(
+            r"\beta_\mathrm{up}", "B/s", "bandwidth of a GPU within its node, one direction"
+        ),
+        "scale_out_bandwidth": _real(
+            r"\beta_\mathrm{out}", "B/s", "bandwidth of a GPU between nodes, one direction"
+        ),
+        "communication_sms": Symbol(
+            r"n_\mathrm{comm}", "1", "multiprocessors that communicate", 0
+        ),
+        "channel_sms": Symbol(r"n_\mathrm{sm}", "1", "multiprocessors of a channel"),
+        "lanes": Symbol(r"n_\mathrm{lane}", "1", "lanes of PCI Express"),
+        "lane_bandwidth": _real(
+            r"\beta_\mathrm{lane}", "B/s", "raw rate of a lane, one direction"
+        ),
+        "data_bits": Symbol(r"b_\mathrm{data}", "bit", "bits of data in a block of a line code"),
+        "line_bits": Symbol(r"b_\mathrm{line}", "bit", "bits that are sent for such a block"),
+    },
+    "Kernels": {
+        "gemm_groups": Symbol(r"g_\mathrm{gemm}", "1", "equal matrix products side by side"),
+        "gemm_rows": Symbol(r"m_\mathrm{gemm}", "elements", "rows of a product's activations"),
+        "gemm_columns": Symbol(r"n_\mathrm{gemm}", "elements", "columns of a product's result"),
+        "gemm_depth": Symbol(r"k_\mathrm{gemm}", "elements", "length that a product sums over"),
+        "score_channels": Symbol("d_k", "elements", "channels of a cached key in absorbed MLA"),
+        "value_channels": Symbol(r"d_u", "elements", "of them those of the value"),
+        "clock": _real(r"\nu", "Hz", "clock that a peak is stated for"),
+        "throttled_clock": _real(r"\nu_\mathrm{slow}", "Hz", "clock under load"),
+        "multiprocessors": Symbol(r"n_\mathrm{mp}", "1", "multiprocessors of a device"),
+        "cycle_flops": _real(
+            r"\pi_\mathrm{cycle}", "1", "FLOPs of a multiprocessor in one clock cycle"
+        ),
+        "to_half_rate": Symbol(r"r_\mathrm{16}", "1", "FP8 to FP16 conversions of a cycle"),
+        "to_float_rate": Symbol(r"r_\mathrm{32}", "1", "FP16 to FP32 conversions of a cycle"),
+        "scale_rate": Symbol(r"r_\mathrm{mul}", "1", "FP32 multiplications of a cycle"),
+        "to_bf16_rate": Symbol(r"r_\mathrm{bf}", "1", "FP32 to BF16 conversions of a cycle"),
+        "masked_copies": Symbol(r"n_\mathrm{mask}", "1", "copies of tokens that are left out", 0),
+    },
+    "Multi-token prediction": {
+        "mtp_elements": Symbol(r"N_\mathrm{mtp}", "elements", "parameters of its modules"),
+        "inactive_elements": Symbol(
+            r"N_\mathrm{idle}", "elements", "of them those that a token does not pass", 0
+        ),
+    },
+    "Number formats": {
+        "exponent_bits": Symbol(r"b_\mathrm{exp}", "bit", "bits of a float's exponent", 0),
+        "mantissa_bits": Symbol(r"b_\mathrm{man}", "bit", "bits of a float's fraction", 0),
+        "code_bits": Symbol(r"b_\mathrm{code}", "bit", "bits of a LogFMT code, sign included"),
+        "octaves": _real("o", "1", "powers of two between smallest and largest magnitude"),
+        "octave_step": _real(
+            r"o_\mathrm{log}", "1", "step between magnitudes, as a logarithm to base 2"
+        ),
+        "instructions": Symbol(r"n_\mathrm{inst}", "1", "instructions between promotions"),
+        "quantised_bits": Symbol(r"b_\mathrm{quant}", "bit", "width of a quantised element"),
+    },
 }  # fmt: skip
 """Names by subject, as ``docs/symbols.md`` shows them."""
 
@@ -359,7 +475,7 @@ INTERMEDIATE: dict[str, Symbol] = {
 }
 """Names inside formulas: an equation says what they stand for below its first line."""
 
-_GREEK = {r"\ell": "ℓ", r"\pi": "π", r"\beta": "β"}
+_GREEK = {r"\ell": "ℓ", r"\pi": "π", r"\beta": "β", r"\nu": "ν"}
 
 
 def latex(name: str) -> str:

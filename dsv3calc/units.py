@@ -23,6 +23,10 @@ Seconds: TypeAlias = Annotated[float, "s"]
 Intensity: TypeAlias = Annotated[float, "FLOP/B"]
 Ratio: TypeAlias = Annotated[float, "ratio"]
 Expected: TypeAlias = Annotated[float, "1"]
+TokensPerSecond: TypeAlias = Annotated[float, "tokens/s"]
+Hertz: TypeAlias = Annotated[float, "Hz"]
+Dollars: TypeAlias = Annotated[float, "USD"]
+DollarsPerHour: TypeAlias = Annotated[float, "USD/h"]
 
 UNITS: dict[str, str] = {
     "Count": "1",
@@ -39,5 +43,9 @@ UNITS: dict[str, str] = {
     "Intensity": "FLOP/B",
     "Ratio": "ratio",
     "Expected": "1",
+    "TokensPerSecond": "tokens/s",
+    "Hertz": "Hz",
+    "Dollars": "USD",
+    "DollarsPerHour": "USD/h",
 }
 """Annotation name -> unit; a test holds it equal to the aliases above."""

@@ -1,8 +1,8 @@
-"""Write the reference pages: symbols, formulas, conventions.
+"""Write the reference pages: symbols, formulas, conventions, and the papers' figures.
 
 Usage: ``python scripts/generate_docs.py [--check]``. Nothing on these pages is typed there: they
-come from ``dsv3calc/symbols.py``, the registry of formulas with their docstrings, and the named
-conventions.
+come from ``dsv3calc/symbols.py``, the registry of formulas with their docstrings, the named
+conventions, and the goldens of papers.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fresh import write
 
@@ -19,13 +19,16 @@ from dsv3calc.accounting.conventions import BUNDLES, CHOICES
 from dsv3calc.accounting.memory_conventions import MEMORY_CHOICES, MEMORY_WITHOUT_DEFAULT
 from dsv3calc.accounting.parameters import INCLUSIONS, PARAMETER_VARIANTS
 from dsv3calc.accounting.traffic_conventions import TRAFFIC_CHOICES, WITHOUT_DEFAULT
+from dsv3calc.api import answer as ask
 from dsv3calc.docstring import Docstring
+from dsv3calc.output.views.reproduce import error_text
 from dsv3calc.registry import SUBJECTS, all_formulas
+from dsv3calc.studies.reproduce import CLOSED_FORM, OTHERS, answer_reproduce
 from dsv3calc.symbols import BY_SUBJECT, INTERMEDIATE, latex
 from dsv3calc.tracing import equations
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dsv3calc.registry import Formula
     from dsv3calc.symbols import Symbol
@@ -51,6 +54,11 @@ _TRAFFIC = (
     "in which order GPUs are numbered, are fields of a layout: `context_parallel_method`, "
     "`rank_order`."
 )
+_PAPERS = (
+    "Figures that papers and repositories print, each with what its closed form gives. "
+    "`dsv3calc reproduce` computes and judges them; each query below can be typed after "
+    "`dsv3calc`. The figures are the sources'; nothing is fitted but where it says so."
+)
 _INCLUSIONS = (
     "Attention and feed-forward matrices always count. `--include` and `--exclude` take these"
     " names:"
@@ -70,6 +78,8 @@ UNIT_WORDS = {
     "s": "seconds",
     "FLOP/B": "FLOP per byte moved",
     "ratio": "a quotient of two quantities",
+    "tokens/s": "tokens per second",
+    "Hz": "clock cycles per second",
     "USD": "US dollars",
     "USD/h": "US dollars per hour",
 }
@@ -313,12 +323,78 @@ def conventions_page() -> str:
     return _page(lines)
 
 
+def papers_page() -> str:
+    """Return ``docs/papers.md``."""
+    found = answer_reproduce((), only_failing=False, ask=ask)
+    counts = found.columns[0].ledger
+    groups = (*CLOSED_FORM, *OTHERS)
+    summary = [
+        (f"[{name}](#{name})", *(str(counts[f"papers.{name}.{group}"]) for group in groups))
+        for name in found.query["papers"]
+    ]
+    summary.append(("all", *(str(counts[f"reproduce.{group}"]) for group in groups)))
+    lines = [
+        NOTE.format("presets/goldens/papers/"),
+        "",
+        "# Figures of papers",
+        "",
+        _PAPERS,
+        "",
+        *_table(("paper", *(group.replace("_", " ") for group in groups)), summary),
+    ]
+    for name, title in found.query["titles"].items():
+        rows = [row for row in found.rows if row["paper"] == name]
+        lines += [f"## {name}", "", _escaped(title) + ".", "", *_figures(rows)]
+    return _page(lines)
+
+
+_FIGURE = ("id", "what", "published", "ours", "error", "verdict", "convention", "source", "query")
+_STATED = ("id", "what", "published", "verdict", "source", "why")
+
+
+def _figures(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the tables of one paper, and the reasons."""
+    closed = [
+        {
+            **row,
+            "error": error_text(dict(row)),
+            "query": f"`{row['query']}`: `{row['quantity']}`",
+        }
+        for row in rows
+        if row["group"] in CLOSED_FORM
+    ]
+    lines = _table(
+        _FIGURE,
+        [
+            [row[key] if key == "query" else _escaped(row[key] or "") for key in _FIGURE]
+            for row in closed
+        ],
+    )
+    reasons = [row for row in rows if row["group"] == "explained"]
+    if reasons:
+        lines += ["What does not follow, and why:", ""]
+        for row in reasons:
+            lines.append(f"- {row['id']}, {_escaped(row['what'])}: {_escaped(row['why'])}")
+        lines.append("")
+    others = [row for row in rows if row["group"] in OTHERS]
+    if others:
+        cells = [[_escaped(row[key] or "") for key in _STATED] for row in others]
+        lines += _table(("id", "what", "published", "kind", "source", "remark"), cells)
+    return lines
+
+
+def _escaped(text: str) -> str:
+    """Return a text as Markdown that shows it as it is."""
+    return re.sub(r"([\\*_<$`])", r"\\\1", text)
+
+
 def files() -> dict[str, str]:
     """Return each page with its text."""
     return {
         "docs/symbols.md": symbols_page(),
         "docs/reference/formulas.md": formulas_page(),
         "docs/reference/conventions.md": conventions_page(),
+        "docs/papers.md": papers_page(),
     }
 
 

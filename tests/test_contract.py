@@ -195,6 +195,8 @@ finally:
         "memory deepseek-v3 --layout v3-pretrain --hardware h800 --json",
         "compare deepseek-v3 qwen2.5-72b llama-3.1-405b --hardware h800 --json",
         "explain kv deepseek-v3 --json",
+        "formula eval gpu_cost gpu_time=2788000h dollars_per_hour=2 --json",
+        "reproduce day6 isca25 --json",
     ],
 )
 def test_a_json_query_loads_no_heavy_module(command):

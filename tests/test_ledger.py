@@ -44,7 +44,10 @@ TRAINING = [
     "memory {} --hardware b200 --pp 4 --dp 16 --zero 3 --schedule dualpipe --mirror-optimizer",
     "memory {} --hardware b200 --pp 4 --dp 2 --with-mtp --micro-batch 2 --recompute v3-recompute",
     "memory {} --hardware h100 --dp 4 --precision fp8-deepseek-v3 --compute-copy stored-twice",
-    "memory {} --hardware h100 --tp 2 --sequence-parallel --pp 3 --schedule interleaved --virtual-pipeline 3",
+    (
+        "memory {} --hardware h100 --tp 2 --sequence-parallel --pp 3 --schedule interleaved "
+        "--virtual-pipeline 3"
+    ),
     "memory {} --hardware h100 --tp 2 --pp 2 --layer-split balanced --recompute full --padded",
     "memory {} --hardware mi300x --pp 2 --dp 4 --zero 2 --schedule zb1p --precision int4",
     "memory {} --hardware h20 --tp 1 --attention-kernel unfused --dropout --routing-weights after",

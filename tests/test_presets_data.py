@@ -346,7 +346,7 @@ def test_what_is_recomputed_exists():
             policy = load(path)
             assert set(policy.modules) <= set(MODULES)
             assert set(policy.keep) <= set(NAMES)
-            assert policy.formats.keys() <= {"default", "linear_input", *NAMES}
+            assert policy.formats.keys() <= {"default", "linear_input", "output_gradients", *NAMES}
             assert set(policy.formats.values()) <= set(FORMATS)
 
 

@@ -365,13 +365,13 @@ def head_activations(model: Model) -> list[Activation]:
     ]
 
 
-def mtp_activations(model: Model) -> list[Activation]:
-    """List what an MTP module reads beside its layer: two norms, the projection, norm and head."""
+def mtp_activations(model: Model) -> tuple[list[Activation], list[Product]]:
+    """List what an MTP module reads between its layer and the one before, and its product."""
     hidden = field(("model", model), "hidden_size")
     two = given("mtp.joined_states", 2, "1", "the token's embedding and the hidden state")
     joined = combined("memory.mtp.joined_width", "product", (hidden, two), unit="elements")
-    return [
+    activations = [
         Activation("mtp_norm_inputs", joined, "block"),
         Activation("mtp_projection_input", joined, "block", "layernorm", linear_input=True),
-        *head_activations(model),
     ]
+    return activations, [Product("eh_proj", hidden, "block")]

@@ -164,16 +164,30 @@ class Activations:
         if chosen is None and each.bits is BF16:
             chosen = formats.get("default")
         shared = f"; {SHARED} {each.shared_by}" if each.shared_by else ""
-        full = f"{name}.{each.name}"
+        return self._written(
+            f"{name}.{each.name}", each.width, each.place, view, chosen, each.bits, shared
+        )
+
+    def _written(
+        self,
+        name: str,
+        width: Line,
+        place: str,
+        view: GroupView | None,
+        chosen: str | None,
+        bits: Line = BF16,
+        words: str = "",
+    ) -> Line:
+        """Give the bytes of a tensor in a format by name, or as it is computed."""
         if chosen is None:
-            words = f"{DTYPES[each.bits.name]}{shared}"
-            return self._bytes(full, each.width, each.place, view, each.bits, convention=words)
+            words = f"{DTYPES[bits.name]}{words}"
+            return self._bytes(name, width, place, view, bits, convention=words)
         form = FORMATS[chosen]
         scope = (f"transfer_formats.{chosen}", form)
-        bits = field(scope, "bits", "bit")
         scales = (field(scope, "group_size"), field(scope, "scale_bits", "bit"))
-        words = f"{form.title}{shared}"
-        return self._bytes(full, each.width, each.place, view, bits, *scales, convention=words)
+        words = f"{form.title}{words}"
+        bits = field(scope, "bits", "bit")
+        return self._bytes(name, width, place, view, bits, *scales, convention=words)
 
     def of_layer(self, prefix: str, view: GroupView) -> Kept:
         """Give the bytes of one layer of a group.
@@ -184,22 +198,26 @@ class Activations:
         ``PREFIX.pending`` [B], over a line for each tensor.
         """
         layer = Layer(self.model, view, self.layout, self.recompute, self.sequence)
-        products = layer.products() if self.waiting else ()
+        products = layer.products() if self.waiting else None
         return self._sorted(prefix, list(layer.activations()), products, view)
 
     def of_head(self, prefix: str) -> Kept:
-        """Give the bytes of the final norm's and the head's inputs."""
-        return self._sorted(prefix, head_activations(self.model), (), None)
+        """Give the bytes of a final norm's and a head's inputs.
+
+        The head's weight gradient does not wait: it follows the loss at once.
+        """
+        return self._sorted(prefix, head_activations(self.model), None, None)
 
     def of_mtp(self, prefix: str) -> Kept:
-        """Give the bytes of what an MTP module has beside its layer."""
-        return self._sorted(prefix, mtp_activations(self.model), (), None)
+        """Give the bytes of what an MTP module has before its layer."""
+        activations, products = mtp_activations(self.model)
+        return self._sorted(prefix, activations, products if self.waiting else None, None)
 
     def _sorted(
         self,
         prefix: str,
         activations: Iterable[Activation],
-        products: Iterable[Product],
+        products: Iterable[Product] | None,
         view: GroupView | None,
     ) -> Kept:
         kept: list[Line] = []
@@ -215,16 +233,22 @@ class Activations:
             if each.linear_input:
                 inputs.append(line)
         pending = None
-        if self.waiting:
+        if products is not None:
             gradients = [
-                self._bytes(f"{prefix}.pending.{each.name}", each.width, each.place, view, BF16)
+                self._written(
+                    f"{prefix}.pending.{each.name}",
+                    each.width,
+                    each.place,
+                    view,
+                    self.recompute.formats.get("output_gradients"),
+                )
                 for each in products
             ]
             pending = total(
                 f"{prefix}.pending",
                 inputs + gradients,
                 unit="B",
-                convention="inputs of matrices, and gradients of their outputs in BF16",
+                convention="inputs of matrices, and gradients of their outputs",
             )
         policy = f"recompute {self.recompute.name}"
         return Kept(

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 PARTS = (*CLASSES, "activations", "buffers", "total")
 """The classes of memory, and their sum."""
 
-_SPLIT_BACKWARD = ("zb1p", "zbv")
+_SPLIT_BACKWARD = ("zb1p", "zbv", "dualpipe", "dualpipev")
 _VOCABULARY_MULTIPLE = 128
 
 
@@ -162,7 +162,8 @@ class Footprint:
         kept = self.activations.of_layer(prefix, view)
         if view is not architecture_of(self.model).mtp:
             return kept
-        return _added(prefix, kept, self.activations.of_mtp("memory.mtp"))
+        before = self.activations.of_mtp("memory.mtp")
+        return _added(prefix, [kept, before, self.activations.of_head("memory.mtp.head")])
 
     def _outer(self, rules: Rules) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """List the embedding, the head unless it is the embedding, and what stands with it."""
@@ -333,15 +334,13 @@ def _sum(name: str, lines: Sequence[Line]) -> Line:
     return lines[0] if len(lines) == 1 else total(name, lines)
 
 
-def _added(prefix: str, layer: Kept, module: Kept) -> Kept:
-    """Join what an MTP module's layer keeps with what stands beside it."""
-    pending = None
-    if layer.pending is not None and module.pending is not None:
-        pending = total(f"{prefix}.all_pending", [layer.pending, module.pending])
+def _added(prefix: str, parts: Sequence[Kept]) -> Kept:
+    """Join what an MTP module's layer keeps with what stands before and after it."""
+    pending = [part.pending for part in parts if part.pending is not None]
     return Kept(
-        total(f"{prefix}.all_activations", [layer.kept, module.kept]),
-        total(f"{prefix}.all_recomputed", [layer.recomputed, module.recomputed]),
-        pending,
+        total(f"{prefix}.all_activations", [part.kept for part in parts]),
+        total(f"{prefix}.all_recomputed", [part.recomputed for part in parts]),
+        total(f"{prefix}.all_pending", pending) if pending else None,
     )
 
 

@@ -3,8 +3,9 @@
 A rank's activations are a sum over its chunks of layers, and chunks differ in size: the first has
 the embedding, the last the head, and layers do not always divide. So a schedule is described by
 moments, each with one count per chunk, such that whatever the sizes of the chunks are, the peak of
-the whole step is at one of them. That takes for granted that a micro-batch keeps no more for its
-weight gradient alone than for its whole backward pass.
+the whole step is at one of them, also where a micro-batch keeps more for its weight gradient alone
+than for its whole backward pass: what is recomputed for it then stays. DualPipe's moments are exact
+for chunks of one size alone.
 
 Ranks and degrees may be numbers, arrays or symbols; the schedule and ``virtual_pipeline`` decide
 which lines there are, and are plain.
@@ -13,7 +14,7 @@ which lines there are, and are plain.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.errors import UsageError
@@ -137,60 +138,108 @@ def _one_forward_one_backward(
 
 
 def _zb1p(
-    prefix: str, layout: Layout, rank: Line, stages: Sequence[Line], micro_batches: Line
+    prefix: str, layout: Layout, rank: Line, _stages: Sequence[Line], micro_batches: Line
 ) -> list[Moment]:
-    """After a forward pass: whoever holds fewer in flight owes more weight gradients."""
-    (moment,) = _one_forward_one_backward(prefix, layout, rank, stages, micro_batches)
-    pending = computed(
-        f"{prefix}.chunk.0.pending",
-        pipeline.zb1p_pending,
-        ("layout", layout),
-        rank=rank,
-        micro_batches=micro_batches,
-    )
-    return [Moment(moment.in_flight, [pending])]
+    """After a forward pass, and after a backward pass whose weight gradient is yet to come."""
+
+    def count(moment: int, what: str, function: Callable[..., Any]) -> list[Line]:
+        name = f"{prefix}.moment.{moment}.chunk.0.{what}"
+        scope = ("layout", layout)
+        return [computed(name, function, scope, rank=rank, micro_batches=micro_batches)]
+
+    return [
+        Moment(
+            count(0, "in_flight", pipeline.one_forward_one_backward_in_flight),
+            count(0, "pending", pipeline.zb1p_pending),
+        ),
+        Moment(
+            count(1, "in_flight", pipeline.zb1p_in_flight_after_backward),
+            count(1, "pending", pipeline.zb1p_pending_after_backward),
+        ),
+    ]
 
 
 def _zbv(
-    prefix: str, layout: Layout, _rank: Line, stages: Sequence[Line], micro_batches: Line
+    prefix: str, layout: Layout, rank: Line, stages: Sequence[Line], micro_batches: Line
 ) -> list[Moment]:
-    """After a forward pass of one chunk, and after one of the other: they alternate."""
+    """After forward passes, after backward passes whose weight gradient is to come, and draining.
+
+    In the steady phase forward passes of the two chunks alternate, and a weight gradient follows
+    its backward pass at once. At the end they wait, until the rank has put off as many of each
+    chunk as there are ranks before it.
+    """
+    nothing, one = given("schedule.none", 0, "1"), given("schedule.one", 1, "1")
+
+    def flying(moment: int, chunk: int, behind: int) -> Line:
+        return computed(
+            f"{prefix}.moment.{moment}.chunk.{chunk}.in_flight",
+            pipeline.zbv_in_flight,
+            ("layout", layout),
+            stage=stages[chunk],
+            micro_batches=micro_batches,
+            behind=_number("behind", behind),
+        )
+
+    def draining(moment: int, *gone: Line) -> Moment:
+        name = f"{prefix}.moment.{moment}.chunk.0"
+        left = combined(
+            f"{name}.in_flight", "difference", (degree(layout, "pp"), rank, *gone), unit="1"
+        )
+        owed = total(f"{name}.pending", (rank, *gone), unit="1")
+        return Moment([left, nothing], [owed, rank])
+
+    first = flying(3, 0, 0)
     return [
+        Moment([flying(0, 0, 0), flying(0, 1, 1)]),
+        Moment([flying(1, 0, 1), flying(1, 1, 0)]),
+        Moment([flying(2, 0, 1), flying(2, 1, 1)], [nothing, one]),
         Moment(
             [
-                computed(
-                    f"{prefix}.moment.{just_done}.chunk.{chunk}.in_flight",
-                    pipeline.zbv_in_flight,
-                    ("layout", layout),
-                    stage=stage,
-                    micro_batches=micro_batches,
-                    behind=_number("behind", int(chunk != just_done)),
-                )
-                for chunk, stage in enumerate(stages)
-            ]
-        )
-        for just_done in range(len(stages))
+                combined(f"{prefix}.moment.3.chunk.0.after_backward", "difference", (first, one)),
+                flying(3, 1, 1),
+            ],
+            [one, nothing],
+        ),
+        draining(4),
+        draining(5, one),
     ]
 
 
 def _dualpipe(
     prefix: str, layout: Layout, _rank: Line, stages: Sequence[Line], _micro_batches: Line
 ) -> list[Moment]:
-    """While a forward pass of one stage overlaps a backward pass of the other: both are full."""
-    function = (
+    """At the peak in flight, before it with one weight gradient put off, and draining.
+
+    Exact for chunks of one size; passes of the two alternate, so that one much larger than the
+    other may be at its most a pass earlier or later.
+    """
+    own = (
         pipeline.dualpipe_in_flight
         if layout.schedule == "dualpipe"
         else pipeline.dualpipev_in_flight
     )
+    number, one = virtual_stages(layout), given("schedule.one", 1, "1")
+
+    def count(moment: int, what: str, function: Callable[..., Any]) -> list[Line]:
+        more: dict[str, Any] = {} if function is own else {"virtual_stages": number}
+        name = f"{prefix}.moment.{moment}.chunk"
+        return [
+            computed(f"{name}.{chunk}.{what}", function, ("layout", layout), stage=stage, **more)
+            for chunk, stage in enumerate(stages)
+        ]
+
+    most = count(0, "in_flight", own)
+    early = [
+        combined(f"{prefix}.moment.1.chunk.{chunk}.in_flight", "difference", (line, one))
+        for chunk, line in enumerate(most)
+    ]
     return [
+        Moment(most),
+        Moment(early, count(1, "pending", pipeline.dualpipe_pending_early)),
         Moment(
-            [
-                computed(
-                    f"{prefix}.chunk.{chunk}.in_flight", function, ("layout", layout), stage=stage
-                )
-                for chunk, stage in enumerate(stages)
-            ]
-        )
+            count(2, "in_flight", pipeline.dualpipe_in_flight_draining),
+            count(2, "pending", pipeline.dualpipe_pending_draining),
+        ),
     ]
 
 

@@ -53,7 +53,7 @@ class Stages:
             self.trailing = given("split.head", 1, "1", "the head counts as a layer")
             if self.mtp is not None:
                 self.trailing = total("split.trailing", [self.trailing, self.mtp.layers])
-        division = {
+        division: dict[str, Any] = {
             "num_hidden_layers": self.depth,
             "virtual_stages": self.number,
             "leading": self.leading,
@@ -147,7 +147,7 @@ class Stages:
             lines.append(combined(f"{name}.layers.mtp", "product", (here, self.mtp.layers)))
         return lines
 
-    def _slice(self, name: str, text: str) -> tuple[Callable[..., Any], dict[str, Line]]:
+    def _slice(self, name: str, text: str) -> tuple[Callable[..., Any], dict[str, Any]]:
         """Return the formula that counts a slice's layers on a stage, and the slice's bounds."""
         start, stop, step = parse_slice(text)
         bounds = {

@@ -600,7 +600,7 @@ def received_rows(
 def fits(total_bytes: Bytes, usable: Bytes) -> Count:
     r"""Tell whether what is held fits into what can be used.
 
-    .. math:: \delta_\mathrm{fit} = 1 - \min(\max(\lceil (B_\mathrm{full} - M) / 1 \rceil, 0), 1)
+    .. math:: \delta_\mathrm{fit} = 1 - \lceil \min(\max(B_\mathrm{full} - M, 0), 1) / 1 \rceil
 
     Parameters
     ----------
@@ -626,7 +626,7 @@ def fits(total_bytes: Bytes, usable: Bytes) -> Count:
     ------
     Definition.
     """
-    return 1 - clip(ceil_div(total_bytes - usable, 1), 0, 1)
+    return 1 - ceil_div(clip(total_bytes - usable, 0, 1), 1)
 
 
 @formula(r"B_\mathrm{LL}")

@@ -8,7 +8,7 @@ gradient of the weights, a micro-batch is pending from then until that is done.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.ops import clip, floor_div, minimum, ratio
+from dsv3calc.ops import clip, floor_div, maximum, minimum, ratio
 from dsv3calc.registry import formula
 from dsv3calc.units import Count, Ratio, Seconds
 
@@ -221,6 +221,77 @@ def zb1p_pending(micro_batches: Count, pp: Count, rank: Count) -> Count:
     arXiv:2401.10241 §2.3, table 2: (p - s + 1) M_B + (s - 1) M_W, s from 1.
     """
     return clip(micro_batches - pp + rank, 0, rank)
+
+
+@formula(r"w_\mathrm{zb1p}'")
+def zb1p_pending_after_backward(micro_batches: Count, rank: Count) -> Count:
+    r"""Count the micro-batches whose weight gradients a rank owes after a backward pass of ZB1P.
+
+    .. math:: w_\mathrm{zb1p}' = \min(n_\mathrm{micro}, r_\mathrm{pp} + 1)
+
+    Parameters
+    ----------
+    micro_batches
+        Micro-batches of the step.
+    rank
+        The rank.
+
+    Returns
+    -------
+    Micro-batches pending before the weight gradient that follows the backward pass for inputs.
+
+    Notes
+    -----
+    Where a weight gradient keeps more than the whole backward pass did, this is the peak.
+
+    Examples
+    --------
+    >>> [zb1p_pending_after_backward(64, rank) for rank in range(4)]
+    [1, 2, 3, 4]
+
+    Source
+    ------
+    Derived here from the order of arXiv:2401.10241 §2.3.
+    """
+    return minimum(micro_batches, rank + 1)
+
+
+@formula(r"n_\mathrm{zb1p}'")
+def zb1p_in_flight_after_backward(micro_batches: Count, pp: Count, rank: Count) -> Count:
+    r"""Count the micro-batches that a rank has in flight after a backward pass of ZB1P.
+
+    .. math::
+
+        n_\mathrm{zb1p}' = \min(n_\mathrm{micro} - \min(n_\mathrm{micro}, r_\mathrm{pp} + 1), P_p -
+            r_\mathrm{pp} - 1)
+
+    Parameters
+    ----------
+    micro_batches
+        Micro-batches of the step.
+    pp
+        Pipeline ranks.
+    rank
+        The rank.
+
+    Returns
+    -------
+    Micro-batches in flight beside those that are pending then.
+
+    Notes
+    -----
+    The forward pass that follows comes after the weight gradient.
+
+    Examples
+    --------
+    >>> [zb1p_in_flight_after_backward(64, 4, rank) for rank in range(4)]
+    [3, 2, 1, 0]
+
+    Source
+    ------
+    Derived here from the order of arXiv:2401.10241 §2.3.
+    """
+    return minimum(micro_batches - minimum(micro_batches, rank + 1), pp - rank - 1)
 
 
 @formula(r"n_\mathrm{start}")
@@ -541,6 +612,119 @@ def dualpipe_in_flight(pp: Count, stage: Count) -> Count:
     order that it is made of.
     """
     return pp - stage
+
+
+@formula(r"w_\mathrm{dual}")
+def dualpipe_pending_early(virtual_stages: Count, stage: Count) -> Count:
+    r"""Count the micro-batches that owe a stage's weight gradient as DualPipe fills.
+
+    .. math::
+
+        w_\mathrm{dual} = \min(\max(i_\mathrm{stage} - \lfloor P_\mathrm{stage} / 2 \rfloor, 0), 1)
+
+    Parameters
+    ----------
+    virtual_stages
+        Stages of the pipeline: pp, or 2 pp of DualPipeV's V.
+    stage
+        One of the two stages that the rank holds.
+
+    Returns
+    -------
+    1 for the deeper stage where other ranks stand between it and its mirror, else 0.
+
+    Notes
+    -----
+    A weight gradient is put off by one pass, and each stage has one micro-batch less in flight than
+    at the peak.
+
+    Examples
+    --------
+    >>> dualpipe_pending_early(16, 12), dualpipe_pending_early(16, 3), dualpipe_pending_early(16, 8)
+    (1, 0, 0)
+
+    Source
+    ------
+    Derived here from the order of deepseek-ai/DualPipe, dualpipe.py (step).
+    """
+    half = floor_div(virtual_stages, 2)
+    return clip(stage - half, 0, 1)
+
+
+@formula(r"n_\mathrm{drain}")
+def dualpipe_in_flight_draining(virtual_stages: Count, stage: Count) -> Count:
+    r"""Count the micro-batches of a stage that a rank has in flight when DualPipe owes most.
+
+    .. math::
+
+        n_\mathrm{drain} = \max(\lfloor P_\mathrm{stage} / 2 \rfloor - 1 - i_\mathrm{stage}, 0)
+
+    Parameters
+    ----------
+    virtual_stages
+        Stages of the pipeline: pp, or 2 pp of DualPipeV's V.
+    stage
+        One of the two stages that the rank holds.
+
+    Returns
+    -------
+    Micro-batches in flight beside those that are pending then; none of the deeper stage.
+
+    Notes
+    -----
+    At the end of the step, after the backward passes that put off their weight gradients.
+
+    Examples
+    --------
+    >>> dualpipe_in_flight_draining(16, 3), dualpipe_in_flight_draining(16, 12)
+    (4, 0)
+
+    Source
+    ------
+    Derived here from the order of deepseek-ai/DualPipe, dualpipe.py (step).
+    """
+    return maximum(floor_div(virtual_stages, 2) - 1 - stage, 0)
+
+
+@formula(r"w_\mathrm{drain}")
+def dualpipe_pending_draining(virtual_stages: Count, stage: Count) -> Count:
+    r"""Count the micro-batches that owe a stage's weight gradient when DualPipe owes most.
+
+    .. math::
+
+        w_\mathrm{drain} = \lfloor (\min(i_\mathrm{stage}, P_\mathrm{stage} - 1 - i_\mathrm{stage})
+            + 1 + \min(\max(\lfloor P_\mathrm{stage} / 2 \rfloor - i_\mathrm{stage}, 0), 1)) / 2
+            \rfloor
+
+    Parameters
+    ----------
+    virtual_stages
+        Stages of the pipeline: pp, or 2 pp of DualPipeV's V.
+    stage
+        One of the two stages that the rank holds.
+
+    Returns
+    -------
+    Micro-batches pending: together as many as there are ranks up to this one from its nearer end.
+
+    Notes
+    -----
+    Passes of the two stages alternate; the shallower one has the odd micro-batch.
+
+    Examples
+    --------
+    Rank 4 of 16 has stages 4 and 11, and five micro-batches pending:
+
+    >>> dualpipe_pending_draining(16, 4), dualpipe_pending_draining(16, 11)
+    (3, 2)
+
+    Source
+    ------
+    Derived here from the order of deepseek-ai/DualPipe, dualpipe.py (step).
+    """
+    both = minimum(stage, virtual_stages - 1 - stage) + 1
+    shallower = clip(floor_div(virtual_stages, 2) - stage, 0, 1)
+    return floor_div(both + shallower, 2)
 
 
 @formula(r"n_\mathrm{dualv}")

@@ -67,7 +67,8 @@ def row_name(row: dict[str, Any]) -> str:
     if row["query"] == WHOLE_FILE:
         return short_name(row)
     bound = f": {row['expected']}" if isinstance(row["expected"], str) else ""
-    return f"{short_name(row)} of {escape(row['query'] + bound)}"
+    id_ = f"{escape(row['id'])}: " if row["id"] else ""
+    return f"{id_}{short_name(row)} of {escape(row['query'] + bound)}"
 
 
 def amount(value: Any, unit: str | None) -> str:

@@ -22,7 +22,7 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
     view = build(answer, exact=options.exact)
     lines = [f"**{_safe(line)}**" for line in view.heading.splitlines()]
     blocks = ["  \n".join(lines)] if lines else []
-    blocks += [_table(table) for table in view.tables]
+    blocks += [_table(table) for table in view.full]
     told = [f"- warning: {_safe(text)}" for text in answer.warnings]
     told += [f"- note: {_safe(text)}" for text in answer.notes]
     told += [f"- assumed: {_safe(text)}" for text in answer.assumptions]

@@ -32,7 +32,9 @@ VIEWS = {
     "derive": "derive",
     "solve": "solve",
     "sensitivity": "sensitivity",
+    "formula eval": "formula_eval",
     "check": "check",
+    "reproduce": "reproduce",
     "diff": "diff",
 }
 """View of an answer -> module of ``dsv3calc.output.views``; others list their rows as they are."""
@@ -61,13 +63,19 @@ class Table:
 
 
 class View:
-    """The tables of an answer, with a heading of one line or two that says what was counted."""
+    """The tables of an answer, with a heading of one line or two that says what was counted.
 
-    __slots__ = ("heading", "tables")
+    ``full`` are the tables for documents, which have no width, where those differ.
+    """
 
-    def __init__(self, heading: str, tables: Sequence[Table]) -> None:
+    __slots__ = ("full", "heading", "tables")
+
+    def __init__(
+        self, heading: str, tables: Sequence[Table], full: Sequence[Table] | None = None
+    ) -> None:
         self.heading = heading
         self.tables = list(tables)
+        self.full = self.tables if full is None else list(full)
 
 
 SHOWN_UNITS = {

@@ -50,9 +50,10 @@ class Recompute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     ``modules`` are recomputed, ``keep`` names activations that are kept all the same. ``formats``
     gives the format of an activation by name, of ``linear_input`` (whatever a matrix is multiplied
-    with) or of the ``default``. ``routing_weights`` are multiplied ``before`` or ``after`` the
-    experts' down-projection. ``attention_kernel`` either is ``flash`` or keeps what an ``unfused``
-    one does; an ``unfused`` activation function keeps its output beside the product.
+    with), of ``output_gradients`` that wait for a weight gradient, or of the ``default``.
+    ``routing_weights`` are multiplied ``before`` or ``after`` the experts' down-projection.
+    ``attention_kernel`` either is ``flash`` or keeps what an ``unfused`` one does; an ``unfused``
+    activation function keeps its output beside the product.
     """
 
     name: Name

@@ -36,6 +36,7 @@ class Row:
     """One golden row and what became of it."""
 
     __slots__ = (
+        "convention",
         "difference",
         "file",
         "golden",
@@ -59,6 +60,7 @@ class Row:
         self.status: Status = "kept"
         self.value: Any = None
         self.unit = golden.unit
+        self.convention = golden.convention
         self.wanted = ""
         self.difference = ""
         self.message = ""
@@ -73,7 +75,12 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Quantity, column and query: what ``--only`` matches and reports are titled with."""
+        """Id, quantity, column and query: what reports are titled with."""
+        return f"{self.golden.id}: {self.number}" if self.golden.id else self.number
+
+    @property
+    def number(self) -> str:
+        """Quantity, column and query."""
         column = f"[{self.golden.column}]" if self.golden.column else ""
         return f"{self.golden.quantity}{column} of {self.query}"
 
@@ -86,6 +93,9 @@ class Row:
 
 _OPTIONS = {"sequence": "seq", "library": "as", "ignore_keys": "ignore-key"}
 """Fields of a query whose option on the command line has another name."""
+
+_POSITIONAL: dict[str, tuple[str, ...]] = {"limits ep": (), "formula eval": ("name", "arguments")}
+"""Command -> fields of its query that stand without an option, where they are special."""
 
 
 def query_text(query: str | dict[str, Any]) -> str:
@@ -103,7 +113,7 @@ def query_text(query: str | dict[str, Any]) -> str:
         if name == "rows":
             values = [",".join(map(str, values))]
         for each in values:
-            if name in ("model", "models", "topologies") and words[0] != "limits ep":
+            if name in _POSITIONAL.get(words[0], ("model", "models", "topologies")):
                 words.append(quote(str(each)))
             elif each is True:
                 words.append(option)
@@ -178,7 +188,7 @@ def load_goldens(path: str) -> tuple[Source, GoldenFile, dict[int, list[Problem]
             query_text(golden.query),
             golden.quantity,
             golden.column,
-            golden.expect if isinstance(golden.expect, str) else "",
+            golden.id or (golden.expect if isinstance(golden.expect, str) else ""),
         )
         first = seen.setdefault(key, index)
         if first != index:
@@ -232,20 +242,20 @@ def file_rows(path: str) -> Iterator[Row]:
     InvalidInput
         If the file is no golden file at all.
     """
-    source, file, broken = load_goldens(path)
+    return rows_of(*load_goldens(path))
 
-    def rows() -> Iterator[Row]:
-        for index, golden in enumerate(file.goldens):
-            if index not in broken:
-                yield Row(source, index, golden)
-                continue
-            row = Row(source, index, _readable(source, index))
-            row.status = "broken"
-            row.message = "; ".join(problem_text(problem) for problem in broken[index])
-            row.line = broken[index][0].line or 1
-            yield row
 
-    return rows()
+def rows_of(source: Source, file: GoldenFile, broken: dict[int, list[Problem]]) -> Iterator[Row]:
+    """Yield the rows of a golden file that was read, not yet checked."""
+    for index, golden in enumerate(file.goldens):
+        if index not in broken:
+            yield Row(source, index, golden)
+            continue
+        row = Row(source, index, _readable(source, index))
+        row.status = "broken"
+        row.message = "; ".join(problem_text(problem) for problem in broken[index])
+        row.line = broken[index][0].line or 1
+        yield row
 
 
 def check_rows(paths: Iterable[str], only: str | None = None, *, ask: Ask) -> Iterator[Row]:
@@ -294,7 +304,7 @@ def _readable(source: Source, index: int) -> Golden:
 
 
 def _matches(row: Row, pattern: str) -> bool:
-    names = (row.name, row.golden.quantity, row.query)
+    names = (row.name, row.number, row.golden.quantity, row.query, row.golden.id)
     return any(fnmatchcase(name, pattern) or pattern == name for name in names)
 
 
@@ -354,6 +364,7 @@ def check_row(row: Row, answers: dict[str, Answer | Dsv3calcError], ask: Ask) ->
         row.message = failure_text(error)
         return
     row.value, row.unit = line.value, line.unit
+    row.convention = row.convention or line.convention
     row.wanted, row.difference = verdict.wanted, verdict.difference
     if not verdict.kept:
         row.status = "moved"

@@ -83,5 +83,6 @@ def row_data(row: Row) -> dict[str, Any]:
         "tolerance": row.wanted or None,
         "why": row.reasons or ([row.message] if row.message else []),
         "source": row.golden.source or None,
-        "note": row.golden.note or None,
+        "note": row.golden.note or row.golden.why or None,
+        "id": row.golden.id or None,
     }

@@ -10,12 +10,14 @@ from dsv3calc.accounting.memory_conventions import MEMORY_CHOICES, MEMORY_WITHOU
 from dsv3calc.accounting.parameters import INCLUSIONS, PARAMETER_VARIANTS
 from dsv3calc.accounting.traffic_conventions import TRAFFIC_CHOICES, WITHOUT_DEFAULT
 from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.convention_users import add_users
 
 
 def list_conventions() -> Answer:
     """List every convention with its choices, the default first; inclusions and bundles between.
 
-    Those of memory come after them, then those of traffic, its limits and networks.
+    Those of memory come after them, then those of traffic, its limits and networks. Each row says
+    who counts so.
     """
     answer = Answer("conventions list", {}, "conventions")
     for convention, (option, choices) in CHOICES.items():
@@ -47,6 +49,7 @@ def list_conventions() -> Answer:
         )
     for convention, (option, choices) in (MEMORY_CHOICES | TRAFFIC_CHOICES).items():
         answer.rows += _rows(convention, option, choices, {})
+    add_users(answer.rows)
     return answer
 
 

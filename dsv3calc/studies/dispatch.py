@@ -18,6 +18,7 @@ STUDIES = {
     "traffic": ("dsv3calc.studies.traffic", "answer_traffic"),
     "limits ep": ("dsv3calc.studies.limits_ep", "answer_limits_ep"),
     "network": ("dsv3calc.studies.network", "answer_network"),
+    "formula eval": ("dsv3calc.studies.formula_eval", "answer_formula_eval"),
     "compare": ("dsv3calc.studies.compare", "answer_compare"),
 }
 """Command of a query -> the function that answers it."""

@@ -60,9 +60,13 @@ def judge(golden: Golden, value: float, unit: str) -> Verdict:
         If the row's bound cannot be read in the quantity's unit.
     """
     if isinstance(golden.expect, str):
-        return _judge_bound(golden.expect, value, unit)
-    wanted, kept = _judge_value(golden.expect, golden.tolerance, value)
-    return Verdict(kept, wanted, difference(golden.expect, value))
+        found = _judge_bound(golden.expect, value, unit)
+    else:
+        wanted, kept = _judge_value(golden.expect, golden.tolerance, value, unit)
+        found = Verdict(kept, wanted, difference(golden.expect, value))
+    if golden.reproduces:
+        return found
+    return Verdict(not found.kept, f"not {found.wanted}", found.difference)
 
 
 def difference(expected: float, value: float) -> str:
@@ -77,7 +81,7 @@ def difference(expected: float, value: float) -> str:
     return f"{text} ({100 * share:+.4g} %)"
 
 
-def _judge_value(expected: float, tolerance: Any, value: float) -> tuple[str, bool]:
+def _judge_value(expected: float, tolerance: Any, value: float, unit: str) -> tuple[str, bool]:
     if tolerance is None and (isinstance(expected, float) or isinstance(value, float)):
         tolerance = Tolerance(rel=FLOAT_TOLERANCE)
     if tolerance is None or tolerance == "exact":
@@ -87,21 +91,43 @@ def _judge_value(expected: float, tolerance: Any, value: float) -> tuple[str, bo
         return f"{expected!r} within {tolerance.rel:g} of it", abs(value - expected) <= bound
     if tolerance.abs is not None:
         return f"{expected!r} ± {tolerance.abs:g}", abs(value - expected) <= tolerance.abs
-    digits = tolerance.rounds_to
+    cut = tolerance.truncates_to is not None
+    digits = tolerance.truncates_to if cut else tolerance.rounds_to
+    size, words = 1.0, "cut off after" if cut else "rounded to"
+    if tolerance.unit:
+        size, words = _size(tolerance.unit, unit), f"in {tolerance.unit} {words}"
     return (
-        f"{expected!r} when rounded to {digits} digits",
-        rounded(value, digits) == rounded(expected, digits),
+        f"{expected!r} when {words} {digits} digits",
+        rounded(value, digits, size, cut=cut) == rounded(expected, digits, size),
     )
 
 
-def rounded(value: float, digits: int) -> Any:
-    """Round to significant digits, half away from zero, exactly: as papers round."""
-    from decimal import ROUND_HALF_UP, Decimal
+def _size(name: str, unit: str) -> float:
+    """Return the size of a tolerance's unit in the base unit of the quantity."""
+    try:
+        return quantity.parse(f"1 {name}", DIMENSIONS.get(unit, "ratio"))
+    except UsageError as error:
+        raise UsageError(f"tolerance: unit: {error.message}", error.hint) from None
 
-    exact = Decimal(value) if isinstance(value, int) else Decimal(repr(value))
-    if not exact:
-        return exact
-    return exact.quantize(Decimal(1).scaleb(exact.adjusted() - digits + 1), ROUND_HALF_UP)
+
+def rounded(value: float, digits: int, size: float = 1, *, cut: bool = False) -> Any:
+    """Round to significant digits, half away from zero, exactly: as papers round.
+
+    ``size`` is that of the unit whose digits count; ``cut`` leaves the further digits away.
+    """
+    from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
+
+    with localcontext() as context:
+        context.prec = 60
+        exact, scale = (
+            Decimal(each) if isinstance(each, int) else Decimal(repr(each))
+            for each in (value, size)
+        )
+        exact /= scale
+        if not exact:
+            return exact
+        place = Decimal(1).scaleb(exact.adjusted() - digits + 1)
+        return exact.quantize(place, ROUND_DOWN if cut else ROUND_HALF_UP)
 
 
 def _judge_bound(text: str, value: float, unit: str) -> Verdict:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 DEFAULT_RUNTIME = "pytorch"
 _KERNELS = ("flash", "unfused")
 _ORDERS = ("before", "after")
-_FORMAT_KEYS = ("default", "linear_input", *NAMES)
+_FORMAT_KEYS = ("default", "linear_input", "output_gradients", *NAMES)
 
 
 def library_of(query: MemoryQuery) -> Library | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dsv3calc.ledger import Line
+    from dsv3calc.schema.golden import Golden
     from dsv3calc.studies.answer import Column
     from dsv3calc.studies.check import Ask, Row
 
@@ -121,16 +122,14 @@ def update_file(path: str, rows: Sequence[Row]) -> int:
     """Write the new values of moved rows into their golden file; return how many.
 
     Comments, order and everything else stay as they are, and the file is replaced whole. Bounds are
-    decisions, not observations: they are left alone.
+    decisions, not observations: they are left alone, as are figures that are said not to follow.
 
     Raises
     ------
     UsageError
         If the file is immutable, read-only, changed meanwhile, or being updated by another process.
     """
-    moved = [
-        row for row in rows if row.status == "moved" and not isinstance(row.golden.expect, str)
-    ]
+    moved = [row for row in rows if row.status == "moved" and _is_observed(row.golden)]
     if not moved:
         return 0
     with _locked(path):
@@ -158,6 +157,10 @@ def update_file(path: str, rows: Sequence[Row]) -> int:
             raise UsageError(f"{path}: the file changed during the update", "run it again")
         write_whole(path, text, force=True)
     return len(moved)
+
+
+def _is_observed(golden: Golden) -> bool:
+    return golden.reproduces and not isinstance(golden.expect, str)
 
 
 @contextlib.contextmanager

@@ -72,7 +72,7 @@ def test_each_rank_has_two_stages_once_each():
         name = f"memory.rank.{rank}"
         stages = [ledger[f"{name}.chunk.{chunk}.stage"] for chunk in range(2)]
         assert stages == [rank, 15 - rank]
-        in_flight = [ledger[f"{name}.chunk.{chunk}.in_flight"] for chunk in range(2)]
+        in_flight = [ledger[f"{name}.moment.0.chunk.{chunk}.in_flight"] for chunk in range(2)]
         assert in_flight == [16 - rank, rank + 1]
     layers = [
         sum(ledger[f"memory.rank.{rank}.layers.groups.{group}"] for rank in RANKS)
@@ -92,7 +92,7 @@ def layers_in_flight(rank):
     """Count the MoE layers of micro-batches that a rank keeps: a stage of four, and of four."""
     ledger = answer()
     return sum(
-        ledger[f"memory.rank.{rank}.chunk.{chunk}.in_flight"]
+        ledger[f"memory.rank.{rank}.moment.0.chunk.{chunk}.in_flight"]
         * ledger[f"memory.rank.{rank}.chunk.{chunk}.layers.groups.1"]
         for chunk in range(2)
     )

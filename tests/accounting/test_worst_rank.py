@@ -20,7 +20,7 @@ from dsv3calc.accounting.worst_rank import candidate_ranks, worst
 from dsv3calc.errors import UsageError
 
 SCHEDULES = ("gpipe", "1f1b", "interleaved", "zb1p", "zbv", "dualpipe", "dualpipev")
-POLICIES = ("none", "selective", "full", "deepseek-v3")
+POLICIES = ("none", "selective", "full", "v3-recompute")
 
 
 def load(kind, name):
@@ -31,7 +31,7 @@ BASE = load("layout", "v3-pretrain")
 TRAINING = {
     name: Training(
         load("precision", "fp8-deepseek-v3"),
-        load("recipe", "deepseek-v3"),
+        load("recipe", "v3-training"),
         load("recompute", name),
         load("runtime", "pytorch"),
     )
@@ -221,7 +221,7 @@ def test_layouts_of_the_benchmark_equal_their_scalar_answers():
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
     for schedule in benchmark.SCHEDULES:
-        for zero, recompute in ((0, "none"), (1, "deepseek-v3"), (3, "full")):
+        for zero, recompute in ((0, "none"), (1, "v3-recompute"), (3, "full")):
             numbers = benchmark.draw(schedule, 60, 7)
             found = benchmark.answer(schedule, zero, recompute, numbers, 32)
             assert benchmark.check((schedule, zero, recompute), numbers, found, 20) == 20

@@ -29,3 +29,18 @@ def test_wrong_arguments(program):
     program.refused(ExitStatus.USAGE, "conventions", "list", "x")
     program.refused(ExitStatus.USAGE, "conventions")
     assert "conventions list" in program.refused(ExitStatus.USAGE, "conventions", "lst").err
+
+
+def test_who_counts_so(program):
+    rows = program.json("conventions", "list").data["rows"]
+    users = {(row["convention"], row["choice"]): (row["papers"], row["tools"]) for row in rows}
+    assert "isca25" in users["bundle", "isca25-table2"][0]
+    assert "isca25" in users["attention", "half"][0], "what a bundle fixes counts too"
+    assert users["counting", "twelve-l-h2"][0] == ["isca25"]
+    assert "flashmla" in users["mtp", "in"][0]
+    assert users["bundle", "transformers"][1] == ["transformers"]
+    assert users["mla", "latent"] == ([], ["transformers"])
+    assert "Megatron-LM" in users["attention", "half"][1]
+    text = " ".join(program.ok("conventions", "list").out.split())
+    assert "papers: isca25" in text
+    assert "tools: Megatron-LM" in text

@@ -27,6 +27,8 @@ QUERIES = {
     "limits ep": ["limits", "ep", "--model", "deepseek-v3", "--hardware", "h800"],
     "network": ["network", "ft3", "slim-fly", "dragonfly", "--radix", "64"],
     "memory": ["memory", "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800"],
+    "reproduce": ["reproduce", "day6", "deepseek-v2"],
+    "formula eval": ["formula", "eval", "unit_gpus", "unit_nodes=4", "gpus_per_node=8"],
     "presets list": ["presets", "list"],
     "presets show": ["presets", "show", "h800"],
     "presets where": ["presets", "where", "deepseek-v3"],

@@ -66,6 +66,14 @@ RANGES = {
     "group_switches": st.integers(1, 256),
     "global_ports": st.integers(1, 128),
     "switch_groups": st.integers(2, 2**12),
+    "code_bits": st.integers(3, 16),
+    "exponent_bits": st.integers(0, 11),
+    "mantissa_bits": st.integers(0, 52),
+    "octave_step": st.integers(1, 32),
+    "to_half_rate": st.integers(1, 256),
+    "to_float_rate": st.integers(1, 256),
+    "scale_rate": st.integers(1, 256),
+    "to_bf16_rate": st.integers(1, 256),
 }
 BIG = st.integers(1, 2**52)
 ROUNDED = {"hottest_rank"}

@@ -31,8 +31,11 @@ def test_stages_start_where_dealing_out_layers_puts_them(layers, stages, leading
     for size in [*dealt(len(units), stages), 0]:
         starts.append(sum(type(unit) is int for unit in units[:taken]))
         taken += size
+    least = memory.least_layers(layers, stages, leading, trailing)
+    longer = memory.longer_stages(layers, stages, leading, trailing, least)
     found = [
-        memory.stage_start(layers, stages, stage, leading, trailing) for stage in range(stages + 1)
+        memory.balanced_start(memory.stage_start(stage, least, longer), layers, leading)
+        for stage in range(stages + 1)
     ]
     assert found == starts
     assert found[0] == 0

@@ -31,6 +31,7 @@ def make_row():
             "file": "numbers/kv.yaml",
             "line": None if status == "kept" else 7,
             "status": status,
+            "id": None,
             "quantity": "kv_cache.bytes_per_token",
             "column": None,
             "query": "kv deepseek-v3",

@@ -172,3 +172,10 @@ def test_a_file_that_cannot_be_read(check, golden_file, tmp_path, text):
     root = parse(render(check(golden_file)))
     assert int(root.get("errors")) == int(root.get("tests")) >= 1
     assert next(root.iter("testcase")).get("name") == "the whole file"
+
+
+def test_figures_of_one_number_are_told_apart_by_their_ids(make_row, make_answer):
+    answer = make_answer(make_row(id="I-1"), make_row(id="I-6.a"))
+    names = [case.get("name") for case in parse(render(answer)).iter("testcase")]
+    assert len(set(names)) == 2
+    assert names[0].startswith("I-1: kv_cache.bytes_per_token of ")

@@ -369,3 +369,17 @@ def test_ten_thousand_rows_in_bounded_memory(write, tmp_path):
     assert json.loads((tmp_path / "many.json").read_text())["query"]["checked"] == 10_000
     unit = 1024 if sys.platform != "darwin" else 1
     assert (found["after"] - found["before"]) * unit < 100 * 1024**2
+
+
+def test_an_id_names_a_row(write):
+    name = write("""
+        goldens:
+          - {id: A-1, query: kv deepseek-v3, quantity: kv_cache.bytes_per_token, expect: 70272}
+          - {id: A-2, query: kv deepseek-v3, quantity: kv_cache.bytes_per_token, expect: 70000,
+             tolerance: {truncates-to: 2}}
+        """)
+    first, second = check(name)
+    assert first.name == "A-1: kv_cache.bytes_per_token of kv deepseek-v3"
+    assert (first.status, second.status) == ("kept", "kept")
+    assert check(name, only="A-2")[0].golden.id == "A-2"
+    assert len(check(name, only="kv_cache.* of kv *")) == 2

@@ -5,8 +5,9 @@ import math
 import msgspec
 import pytest
 
-from dsv3calc.errors import UsageError
-from dsv3calc.schema.golden import Golden
+from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.schema.golden import Golden, Tolerance
+from dsv3calc.studies.check import load_goldens
 from dsv3calc.studies.expectation import difference, judge, rounded
 
 
@@ -158,3 +159,83 @@ def test_no_expectation_is_infinite(share):
     row = msgspec.convert({"query": "kv x", "quantity": "q", "expect": 1.0}, Golden)
     row = msgspec.structs.replace(row, expect=share)
     assert [what for _, what, _ in row.problems()] == ["the expected value is not finite"]
+
+
+@pytest.mark.parametrize(
+    ("value", "expect", "tolerance", "kept"),
+    [
+        # half away from zero, and of the decimal that is written: 0.5625 prints as 0.563
+        (0.5625, 0.563, {"rounds_to": 3}, True),
+        (0.5625, 0.562, {"rounds_to": 3}, False),
+        (0.56249, 0.562, {"rounds_to": 3}, True),
+        (-0.5625, -0.563, {"rounds_to": 3}, True),
+        (999.5, 1000, {"rounds_to": 3}, True),
+        # what is cut off is the value; the expectation is the print
+        (327_680, 327_000, {"truncates_to": 3}, True),
+        (327_680, 328_000, {"truncates_to": 3}, False),
+        (67.76, 67, {"truncates_to": 2}, True),
+        (66.99, 67, {"truncates_to": 2}, False),
+        (68.0, 67, {"truncates_to": 2}, False),
+        (-67.76, -67, {"truncates_to": 2}, True),
+        # digits in a unit of their own
+        (9_361_686_528, 9_363_028_705, {"rounds_to": 3, "unit": "GiB"}, True),
+        (9_361_686_528, 9_363_028_705, {"rounds_to": 4, "unit": "GiB"}, False),
+        (9_361_686_528, 9_363_028_705, {"truncates_to": 3, "unit": "GiB"}, False),
+        (9_361_686_528, 9_352_291_287, {"truncates_to": 3, "unit": "GiB"}, True),
+        (10**40 + 1, 10**40, {"rounds_to": 17}, True),
+    ],
+)
+def test_digits_as_papers_print_them(value, expect, tolerance, kept):
+    golden = Golden(query="q", quantity="x", expect=expect, tolerance=Tolerance(**tolerance))
+    assert judge(golden, value, "B").kept is kept
+    turned = msgspec.structs.replace(golden, reproduces=False, why="it does not follow")
+    verdict = judge(turned, value, "B")
+    assert verdict.kept is not kept
+    assert verdict.wanted.startswith("not ")
+
+
+def test_a_unit_of_another_dimension():
+    tolerance = Tolerance(rounds_to=3, unit="GiB")
+    golden = Golden(query="q", quantity="x", expect=1, tolerance=tolerance)
+    with pytest.raises(UsageError, match="tolerance: unit: 'GiB'"):
+        judge(golden, 1, "s")
+
+
+def test_a_bound_that_does_not_hold():
+    golden = Golden(query="q", quantity="x", expect="> 640 GB/s", reproduces=False, why="line code")
+    assert judge(golden, 630 * 10**9, "B/s").kept
+    assert not judge(golden, 641 * 10**9, "B/s").kept
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"tolerance": "{rounds-to: 3, truncates-to: 3}"}, "this has 2"),
+        ({"tolerance": "{rel: 0.1, unit: GiB}"}, "a unit without digits"),
+        ({"tolerance": "{unit: GiB}"}, "this has 0"),
+        ({"reproduces": "false"}, "a figure that does not follow, and no reason"),
+    ],
+)
+def test_what_a_row_may_not_say(tmp_path, fields, words):
+    path = tmp_path / "numbers.yaml"
+    extra = "".join(f", {name}: {value}" for name, value in fields.items())
+    path.write_text(f"goldens: [{{query: kv deepseek-v3, quantity: x, expect: 1{extra}}}]")
+    _, _, broken = load_goldens(str(path))
+    assert words in str(broken[0])
+
+
+def test_a_stated_figure_needs_a_reason_where_it_is_not_covered(tmp_path):
+    path = tmp_path / "numbers.yaml"
+    row = "{query: kv deepseek-v3, quantity: x, expect: 1}"
+    stated = "{id: A-1, what: x, published: y, kind: not-covered, source: z}"
+    path.write_text(f"goldens: [{row}]\nstated: [{stated}]")
+    with pytest.raises(InvalidInput, match="nothing says what is missing"):
+        load_goldens(str(path))
+
+
+def test_rows_of_one_number_with_ids_stand_side_by_side(tmp_path):
+    path = tmp_path / "numbers.yaml"
+    rows = [f"{{id: A-{n}, query: kv deepseek-v3, quantity: x, expect: 1}}" for n in (1, 2, 2)]
+    path.write_text(f"goldens: [{', '.join(rows)}]")
+    _, _, broken = load_goldens(str(path))
+    assert list(broken) == [2]

@@ -28,6 +28,9 @@ def build(answer: Answer, *, exact: bool) -> View:  # noqa: ARG001 - one interfa
                 rows.append(["", f"chosen with {row['option']}"])
         mark = "*" if row["default"] else " "
         first, *more = wrap(row["meaning"], WIDTH) + wrap(", ".join(row["fixes"]), WIDTH)
+        for heading in ("papers", "tools"):
+            if row[heading]:
+                more += wrap(f"{heading}: {', '.join(row[heading])}", WIDTH, subsequent_indent="  ")
         rows.append([f"{mark} {row['choice']}", first])
         rows += [["", line] for line in more]
     return View("* is the default", [Table("", ["choice", "meaning"], rows, left=(1,))])

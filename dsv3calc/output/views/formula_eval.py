@@ -1,0 +1,40 @@
+"""Table of ``formula eval``: the arguments as they were read, and the result."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from dsv3calc.output.view import Table, View
+from dsv3calc.quantity import format_quantity
+from dsv3calc.symbols import SYMBOLS
+
+if TYPE_CHECKING:
+    from dsv3calc.studies.answer import Answer
+
+
+PAGE = 79
+"""Columns of a line, its margin taken off."""
+GAP = 3
+LEAST = 20
+
+
+def build(answer: Answer, *, exact: bool) -> View:
+    """Build the table."""
+    column = answer.columns[0]
+    (line,) = column.ledger.lines
+    cells = [
+        (name, format_quantity(part.value, part.unit, exact=exact), SYMBOLS[name].description)
+        for name, part, _ in line.arguments
+    ]
+    cells.append((column.title, format_quantity(line.value, line.unit, exact=exact), ""))
+    taken = sum(max(len(cell[place]) for cell in cells) + GAP for place in (0, 1))
+    rows = []
+    for name, value, words in cells:
+        first, *more = wrap(words, max(LEAST, PAGE - taken)) or [""]
+        rows.append([name, value, first])
+        rows += [["", "", text] for text in more]
+    told = line.formula.function.__doc__ or "" if line.formula else ""
+    table = Table("", ["argument", "value", "what"], rows, left=(2,))
+    return View(told.partition("\n")[0], [table])

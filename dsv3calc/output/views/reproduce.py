@@ -1,0 +1,143 @@
+"""Tables of ``reproduce``: one for each paper, within 80 columns, and what does not follow."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from itertools import groupby, zip_longest
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.output.view import Table, View
+from dsv3calc.quantity import format_quantity
+
+if TYPE_CHECKING:
+    from dsv3calc.studies.answer import Answer
+
+PAGE = 79
+"""Columns of a line, its margin taken off."""
+GAP = 3
+FIGURE, VERDICT = 12, 9
+"""Columns that a figure and a verdict take before they wrap."""
+LEAST = 18
+"""Columns that words have at least."""
+LARGE = 10
+
+HEADINGS = ["what", "published", "ours", "error", "verdict"]
+FULL = ["id", "what", "published", "ours", "error", "convention", "verdict", "source", "query"]
+EXPLAINED = ("explained", "failing", "not_covered")
+
+
+def build(answer: Answer, *, exact: bool) -> View:
+    """Build the tables."""
+    titles = answer.query["titles"]
+    narrow: list[Table] = []
+    full: list[Table] = []
+    for paper, group in groupby(answer.rows, key=lambda row: row["paper"]):
+        rows = [_unrounded(row) if exact else row for row in group]
+        narrow += paper_tables(f"{paper}: {titles[paper]}", rows)
+        full += full_tables(f"{paper}: {titles[paper]}", rows)
+    return View(summary(answer), narrow, full)
+
+
+def _unrounded(row: dict[str, Any]) -> dict[str, Any]:
+    """Show our value in base units, all of it, instead of as the paper writes."""
+    if row["value"] is None:
+        return row
+    return {**row, "ours": format_quantity(row["value"], row["unit"] or "1", exact=True)}
+
+
+def summary(answer: Answer) -> str:
+    """Say how many figures have which verdict."""
+    values = answer.columns[0].ledger.values
+    counts = {name.removeprefix("reproduce."): value for name, value in values.items()}
+    return (
+        f"{counts['closed_form_rows']:,} figures with a closed form: {counts['exact']:,} exact or "
+        f"to the printed digit,\n{counts['within']:,} within a stated share, "
+        f"{counts['explained']:,} do not follow, {counts['failing']:,} fail.\n"
+        f"Besides {counts['measured']:,} measured, {counts['settings']:,} settings, "
+        f"{counts['not_covered']:,} not covered."
+    )
+
+
+def error_text(row: dict[str, Any]) -> str:
+    """Write a relative error as a percentage of two digits."""
+    error = row["relative_error"]
+    if error is None:
+        return ""
+    percent = 100 * error
+    if error == 0:
+        return "0"
+    return f"{percent:+.0f} %" if abs(percent) >= LARGE else f"{percent:+.2g} %"
+
+
+def paper_tables(title: str, rows: list[dict[str, Any]]) -> list[Table]:
+    """Return the tables of one paper for a page of 80 columns."""
+    cells = [
+        [
+            _figure(row["published"]),
+            _figure(row["ours"] or "-"),
+            [error_text(row)],
+            wrap(row["verdict"], VERDICT),
+        ]
+        for row in rows
+    ]
+    widths = [
+        max(len(heading), *(len(line) for row in cells for line in row[column]))
+        for column, heading in enumerate(HEADINGS[1:])
+    ]
+    width = max(LEAST, PAGE - sum(widths) - GAP * len(widths))
+    lines: list[list[str]] = [[text] for text in wrap(title, width)]
+    for row, rest in zip(rows, cells, strict=True):
+        words = wrap(f"{row['id']} {row['what']}".strip(), width)
+        told = [text for text in (row["convention"], _short(row["source"], title)) if text]
+        words += wrap("; ".join(told), width, initial_indent="  ", subsequent_indent="  ")
+        lines += [list(line) for line in zip_longest(words, *rest, fillvalue="")]
+    tables = [Table("", HEADINGS, lines, left=(4,))]
+    reasons = _reasons([row for row in rows if row["why"] and row["group"] in EXPLAINED])
+    if reasons:
+        tables.append(Table("", ["figure", "why"], reasons, left=(1,)))
+    return tables
+
+
+def _figure(text: str) -> list[str]:
+    return wrap(text, FIGURE, break_long_words=False, break_on_hyphens=False)
+
+
+def _short(source: str | None, title: str) -> str:
+    """Leave out of a source what the title says."""
+    head, _, rest = (source or "").partition(", ")
+    return rest if rest and head in title else source or ""
+
+
+def _reasons(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """Return the rows of the table of reasons; figures that share one stand together."""
+    keys = [row["id"] or row["what"] for row in rows]
+    column = min(max(map(len, ["figure", *keys])), PAGE // 3)
+    lines = []
+    for why, group in groupby(zip(keys, rows, strict=True), key=lambda pair: pair[1]["why"]):
+        names = [part for key, _ in group for part in wrap(key, column)]
+        texts = wrap(why, PAGE - column - GAP)
+        lines += [list(pair) for pair in zip_longest(names, texts, fillvalue="")]
+    return lines
+
+
+def full_tables(title: str, rows: list[dict[str, Any]]) -> list[Table]:
+    """Return the table of one paper with everything, for documents."""
+    cells = [[title]]
+    for row in rows:
+        asked = f"{row['quantity']} of {row['query']}" if row["query"] else ""
+        words = row["what"] + (f": {row['why']}" if row["why"] else "")
+        cells.append(
+            [
+                row["id"],
+                words,
+                row["published"],
+                row["ours"] or "",
+                error_text(row),
+                row["convention"] or "",
+                row["verdict"],
+                row["source"] or "",
+                asked,
+            ]
+        )
+    return [Table("", FULL, cells, left=tuple(range(9)))]

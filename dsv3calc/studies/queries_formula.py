@@ -1,0 +1,35 @@
+"""The query of ``formula eval`` as data."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from dsv3calc.studies.queries import Query
+
+
+class FormulaEvalQuery(Query, frozen=True, kw_only=True):
+    """One formula with its arguments.
+
+    ``arguments`` are texts ``NAME=VALUE``, the value a number or ``QUANTITY of QUERY``; then
+    ``inputs`` has that query, by the argument's name.
+    """
+
+    command: ClassVar[str] = "formula eval"
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    inputs: dict[str, Query] = msgspec.field(default_factory=dict)
+
+
+def split_argument(text: str) -> tuple[str, str, str]:
+    """Split ``NAME=VALUE`` or ``NAME=QUANTITY of QUERY`` into name, value or quantity, and query.
+
+    >>> split_argument("pp=16"), split_argument("bits=a.b of kv deepseek-v3")
+    (('pp', '16', ''), ('bits', 'a.b', 'kv deepseek-v3'))
+    """
+    name, _, value = text.partition("=")
+    quantity, _, query = value.strip().partition(" of ")
+    return name.strip(), quantity.strip(), query.strip()

@@ -1,0 +1,251 @@
+"""The papers' figures as data: none forgotten, each as printed, each verdict held from outside.
+
+The values below come from the papers and from arithmetic on what they print, not from this program.
+"""
+
+import math
+import re
+import shlex
+
+import pytest
+
+from dsv3calc.api import answer
+from dsv3calc.studies.check import load_goldens, query_text
+from dsv3calc.studies.reproduce import answer_reproduce, paper_files
+
+FILES = paper_files()
+OTHER_HANDS = [name for name in FILES if "2502.07846" in name]
+"""Rows that are kept by their own tests."""
+
+
+def numbered(letter, last, *, without=(), parts=()):
+    split = dict(parts)
+    for number in range(1, last + 1):
+        if number not in without:
+            yield from (f"{letter}-{number}{each}" for each in split.get(number, ("",)))
+
+
+IDS = [
+    *numbered("I", 60, parts=[(36, "abcdefgh")]),
+    *numbered("T", 42),
+    *numbered("D", 14, without=(12,)),  # unit costs that the source does not print
+    *numbered("E", 10, without=(7,), parts=[(5, "abcdef")]),  # a bound that it does not print
+    *numbered("F", 10),
+    *numbered("P", 2),
+    *numbered("R", 4),
+    *numbered("L", 2),
+]
+"""Figures of the papers, by a numbering of our own; one may have several cells."""
+
+ROWS = {
+    (name, row.id): row
+    for name, path in FILES.items()
+    if name not in OTHER_HANDS
+    for row in load_goldens(path)[1].goldens
+}
+STATED = {
+    (name, each.id): each for name, path in FILES.items() for each in load_goldens(path)[1].stated
+}
+ANSWER = answer_reproduce((), only_failing=False, ask=answer)
+OURS = {row["id"]: row for row in ANSWER.rows}
+
+
+def test_every_file_is_sound():
+    for path in FILES.values():
+        assert not load_goldens(path)[2]
+
+
+def test_no_figure_is_forgotten():
+    known = {id_.partition(".")[0] for _, id_ in [*ROWS, *STATED]}
+    assert not set(IDS) - known
+    assert not {id_ for id_ in known if re.match(r"[ITDEFPRL]-\d", id_)} - set(IDS)
+
+
+def test_ids_are_names():
+    listed = [id_ for _, id_ in [*ROWS, *STATED]]
+    twice = {id_ for id_ in listed if listed.count(id_) > 1}
+    assert not twice
+    assert all(re.fullmatch(r"[A-Z0-9a-z]+[-.][\w.-]+", id_) for id_ in listed)
+
+
+def test_tables_are_whole():
+    def count(start):
+        return sum(id_.startswith(start) for _, id_ in ROWS)
+
+    assert count("G-") == 38
+    assert sum(id_.startswith("G-") and id_.endswith("-tflops") for _, id_ in STATED) == 38
+    assert sum(count(f"I-{number}.") for number in range(43, 48)) == 5 * 3 + 2 * 3
+    assert sum(count(f"I-36{letter}.") for letter in "abcdef") == 12
+    assert sum(count(f"E-6.ep{ep}-") for ep in (8, 16, 32, 64)) == 16
+    assert sum(count(f"E-6.ep{ep}-") for ep in (128, 256)) == 4
+
+
+def test_every_row_is_told():
+    for row in ROWS.values():
+        assert row.id
+        assert row.what
+        assert row.published
+        assert row.source
+        assert row.unit
+        assert row.reproduces or row.why
+
+
+FACTORS = [1, 1000, 10**6, 10**9, 10**12, 1e-3, 1e-6, 0.01, 3600, 3_600_000, 3600 * 10**6, 86400,
+           2**30, 2**40 / 60]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.id)
+def test_what_is_expected_is_what_is_printed(row):
+    printed = re.search(r"[0-9][0-9,]*(?:\.[0-9]+)?", row.published)
+    if printed is None or isinstance(row.expect, str):
+        return
+    number = float(printed[0].replace(",", ""))
+    assert any(math.isclose(row.expect, number * factor, rel_tol=1e-9) for factor in FACTORS)
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.id)
+def test_digits_that_count_are_those_that_are_printed(row):
+    printed = re.search(r"[0-9][0-9,]*(?:\.[0-9]+)?", row.published)
+    digits = getattr(row.tolerance, "rounds_to", None) or getattr(
+        row.tolerance, "truncates_to", None
+    )
+    if printed is None or digits is None:
+        return
+    text = printed[0].replace(",", "")
+    shown = text.replace(".", "").lstrip("0")
+    assert digits <= len(shown)
+    assert digits == len(shown) or ("." not in text and not shown[digits:].strip("0"))
+
+
+@pytest.mark.parametrize("key", [key for key in OURS if OURS[key]["group"] != "measured"])
+def test_the_verdict_of_every_figure_holds(key):
+    assert OURS[key]["group"] != "failing", OURS[key]
+
+
+def test_enough_of_them():
+    values = ANSWER.columns[0].ledger.values
+    assert values["reproduce.closed_form_rows"] >= 120
+    assert values["reproduce.failing"] == 0
+
+
+# figure -> what the arithmetic on the paper's own inputs gives, and its unit in base units
+DO_NOT_FOLLOW = {
+    "I-5": (7.3443, 1),
+    "I-11.moe-rows": (444.86, 1e9),
+    "I-12.moe-rows": (2473.22, 1e9),
+    "I-19.as-configured": (125.153, 1e-6),
+    "I-28.middle": (1.85, 1),
+    "I-36h": (0.81, 1),
+    "I-46.endpoints-canonical": (35_322, 1),
+    "I-46.switches-canonical": (1_682, 1),
+    "I-46.links-canonical": (36_163, 1),
+    "I-47.endpoints-canonical": (262_656, 1),
+    "I-47.switches-canonical": (16_416, 1),
+    "I-47.links-canonical": (385_776, 1),
+    "I-50": (1549.8, 1e6),
+    "I-50.endpoint": (5.92, 1e3),
+    "I-58.coded": (630.15, 1e9),
+    "T-11": (75.61, 3600e3),
+    "T-15": (37.55, 1e9),
+    "T-16": (11.610, 1e9),
+    "T-17": (2.541, 1e9),
+    "T-18.mtp": (13.46, 1e9),
+    "T-42": (1.875, 1),
+    "D-7.from-tokens": (5.4556, 1),
+    "F-1.share": (0.763, 1),
+    "F-3.intensity": (241.8, 1),
+    "V2-4": (2.45, 1e9),
+    "V2-5": (0.178, 1),
+    "O-9": (70.21, 1e9),
+}
+
+
+def test_every_figure_that_does_not_follow_has_its_value_here():
+    explained = {row["id"] for row in ANSWER.rows if row["group"] == "explained"}
+    assert explained == set(DO_NOT_FOLLOW) | {
+        row["id"] for row in ANSWER.rows if row["paper"] in OTHER_HANDS and row["id"] in explained
+    }
+
+
+@pytest.mark.parametrize("key", DO_NOT_FOLLOW)
+def test_what_figures_that_do_not_follow_are_instead(key):
+    value, unit = DO_NOT_FOLLOW[key]
+    assert OURS[key]["value"] / unit == pytest.approx(value, rel=0.01 if key == "I-36h" else 0.003)
+
+
+# figure -> what arithmetic by hand gives before it is rounded
+FOLLOW = {
+    "I-9": 155.014e9,
+    "I-10": 249.811e9,
+    "I-11": 394.021e9,
+    "I-12": 2447.855e9,
+    "I-22": 67.76,
+    "I-25": 1219.75,
+    "I-36a.mpft": 272.800e9,
+    "I-36a.mrft": 272.527e9,
+    "I-36b.mpft": 432.47e12,
+    "I-36b.mrft": 432.03e12,
+    "I-36c.mpft": 385.14e12,
+    "I-36c.mrft": 384.74e12,
+    "I-36d.mpft": 0.43728,
+    "I-36d.mrft": 0.43683,
+    "I-36e.mpft": 0.38942,
+    "I-36e.mrft": 0.38902,
+    "I-48.mpft": 4394.5,
+    "I-48.ft3": 7492,
+    "T-3.from-step": 180.18e3 * 3600,
+    "T-4": 3.662 * 86400,
+    "T-5": 54.20 * 86400,
+    "T-16.bare": 11.507e9,
+    "T-17.bare": 2.439e9,
+    "T-18": 684.53e9,
+    "T-28": 12.8,
+    "D-5": 0.5625,
+    "D-6": 562_100,
+    "D-8": 226.86,
+    "D-14": 3.655 * 2**40 / 60,
+    "F-3": 129.1,
+    "F-6": 4094.2,
+    "F-10": 865.6e12,
+}
+
+
+@pytest.mark.parametrize("key", FOLLOW)
+def test_what_figures_that_follow_are_before_rounding(key):
+    assert OURS[key]["value"] == pytest.approx(FOLLOW[key], rel=2e-4)
+
+
+SAID_OUT_LOUD = {
+    "7.28x": ("I-5", "7.344"),
+    "dense rows of Table 2": ("I-11.moe-rows", "cannot be set side by side"),
+    "NVL72 has 72 GPUs": ("I-23", "NVL72 joins 72"),
+    "67 is cut off": ("I-22", "cut off"),
+    "7K": ("I-19.as-configured", "7168"),
+    "q = 28": ("I-46.endpoints-canonical", "no power of a prime"),
+    "511 groups": ("I-47.endpoints-canonical", "513"),
+    "cost of the Dragonfly": ("I-50", "1,537"),
+    "36.7B": ("T-15", "37.55"),
+    "eh_proj": ("T-16", "eh_proj"),
+    "4:1 or 3.2:1": ("I-39.achieved", "3.2"),
+    "bubble": ("I-36h", "twice"),
+    "context extension": ("T-11", "75.6K"),
+    "acceptance": ("I-27", "85 to 90 %"),
+    "EP320, EP144, EP128": ("D-2.gpus", "EP128"),
+    "61 or 62 layers": ("F-4", "61 layers"),
+    "over 640 GB/s": ("I-58.coded", "630.15"),
+    "80 % of the peak": ("F-1.share", "76 %"),
+    "bound by computation": ("F-3.intensity", "bound by memory"),
+}
+
+
+@pytest.mark.parametrize("key", SAID_OUT_LOUD)
+def test_discrepancies_are_said_out_loud(key):
+    id_, words = SAID_OUT_LOUD[key]
+    assert words in OURS[id_]["why"]
+
+
+def test_queries_can_be_typed():
+    for row in ROWS.values():
+        text = query_text(row.query)
+        assert shlex.split(text)
+        assert "\n" not in text
