@@ -75,6 +75,8 @@ class Origins:
         return own + [each for each in self._presets[kind] if each not in own]
 
     def _of_query(self, name: str) -> Origin | None:
+        if self._query.command == "formula eval":  # its arguments are what it reads
+            return Origin(QUERY, "given in the query")
         given = getattr(self._query, name, None)
         option = f"--{name.replace('_', '-')}"
         if given is not None and given is not False:
