@@ -32,6 +32,7 @@ QUERIES = {
         12,
     ),
     "params, table": (["params", "deepseek-v3"], 12),
+    "kv, explained": (["explain", "kv", "deepseek-v3", "--tokens", "4096"], 12),
     "compare of three, JSON": (
         ["compare", "deepseek-v3", "qwen2.5-72b", "llama-3.1-405b", "--hardware", "h800", "--json"],
         None,

@@ -57,6 +57,10 @@ def parse_query(text: str) -> Query:
     from dsv3calc.output.options import OutputOptions
 
     request = parse_request(arguments)
+    if request is not None and request.source is not None:
+        raise UsageError(
+            f"{text!r} asks for an explanation, not for a number", "leave out --explain"
+        )
     if request is None or request.query is None:
         raise UsageError(f"{text!r} asks for help, not for a number")
     if request.output != OutputOptions():

@@ -31,9 +31,10 @@ COMMANDS: dict[str, dict[str, str]] = {
         "reproduce": "Compute the figures that papers print, and say which of them follow.",
         "snapshot": "Write the numbers of queries as a golden file.",
         "diff": "Compare two results, two presets, or two revisions of one, ranked by effect.",
+        "explain": "Show how the result of a query comes about, to the lines of its sources.",
+        "formula": "The formulas by name; any line as a closed form, solved, or its sensitivities.",
         "presets": "List, show, find, compare and validate presets.",
         "import": "Turn a Hugging Face config.json into a preset.",
-        "formula": "Closed forms on their own.",
         "conventions": "What can be counted in several ways, and the named bundles.",
         "eval": "Answer many queries in one process, one line each.",
     },
@@ -48,6 +49,11 @@ COMMANDS: dict[str, dict[str, str]] = {
         "ep": "The speed limit of inference with expert parallelism, and what binds it.",
     },
     "formula": {
+        "list": "List the formulas that numbers are made with.",
+        "show": "Show a formula: equation, symbols, units, when it holds, an example, its source.",
+        "derive": "Derive a line of a query as a closed form of the numbers that are left open.",
+        "solve": "Solve for an integer of a query: where a line keeps a bound.",
+        "sensitivity": "Rank the inputs of a line by how much it moves with them.",
         "eval": "Evaluate a formula.",
     },
     "conventions": {
@@ -74,7 +80,8 @@ def load_command(group: str, name: str) -> Any:
     stem = f"{group}_{name}" if group else name
     module = import_module(f"dsv3calc.commands.{'import_' if stem == 'import' else stem}")
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command(name, context_settings={"help_option_names": ["-h", "--help"]})(
+    settings = {"help_option_names": ["-h", "--help"], **getattr(module, "CONTEXT", {})}
+    app.command(name, context_settings=settings)(
         getattr(module, module.__name__.rpartition(".")[2])
     )
     command = typer.main.get_command(app)

@@ -9,6 +9,7 @@ is run once on terms that note what is done to them. Nothing is imported for it,
 from __future__ import annotations
 
 import sys
+from functools import cache
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +119,22 @@ _HELPERS = {
 _FORMULAS = "dsv3calc.formulas."
 
 
+def applied(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a formula's function computes from terms and numbers: a term, or a number.
+
+    Examples
+    --------
+    >>> from dsv3calc.formulas.kv_cache import paged_tokens
+    >>> applied(paged_tokens, Term("name", name="tokens"), 64)
+    <term *>
+    """
+    if not any(isinstance(argument, Term) for argument in arguments):
+        return function(*arguments)
+    assert isinstance(function, FunctionType)  # noqa: S101 - formulas are plain functions
+    return _recorder(function)(*arguments)
+
+
+@cache
 def _recorder(function: FunctionType) -> FunctionType:
     """Return the same code with helpers that note what they are asked, in what it calls too."""
     known = function.__globals__
@@ -174,10 +191,10 @@ def evaluate(term: Any, values: Mapping[str, Any]) -> Any:
     if term.operation == "name":
         return values[term.name]
     parts = [evaluate(part, values) for part in term.parts]
-    return _OPERATIONS[term.operation](*parts)
+    return OPERATIONS[term.operation](*parts)
 
 
-_OPERATIONS: dict[str, Callable[..., Any]] = {
+OPERATIONS: dict[str, Callable[..., Any]] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
@@ -195,3 +212,4 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "where": ops.where,
     "binomial": ops.binomial,
 }
+"""Operation of a term -> what it does."""

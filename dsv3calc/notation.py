@@ -15,6 +15,7 @@ _BINDING = {"+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "neg": _SIGN, "*
 _BRACKETED = frozenset({"floor_div", "ceil_div"})  # a quotient in brackets, or a call
 _STRICT_RIGHT = frozenset({"-", "/", "neg"}) | _BRACKETED  # a - (b + c) is not a - b + c
 _QUOTIENTS = _BRACKETED | {"/"}
+_CHAINED = frozenset({"maximum", "minimum"})  # of many as of two
 _MINUS = ("-", "\N{MINUS SIGN}")
 
 
@@ -81,6 +82,7 @@ def render(
     notation: Notation,
     shown: Callable[[str], str] = str,
     steps: Mapping[int, str] | None = None,
+    number: Callable[[Any], str] = str,
 ) -> str:
     """Write a term down.
 
@@ -94,6 +96,8 @@ def render(
         How a name is shown: its symbol, or the number put in for it.
     steps
         ``id`` of a term -> the name that stands for it.
+    number
+        How a number is shown.
 
     Examples
     --------
@@ -102,22 +106,27 @@ def render(
     >>> render(record(paged_tokens)[0], PYTHON)
     'ceil_div(tokens, page_size) * page_size'
     """
-    return _Writer(notation, shown, steps or {}).write(term)[0]
+    return _Writer(notation, shown, steps or {}, number).write(term)[0]
 
 
 class _Writer:
     """Texts of terms, each with how tightly it binds."""
 
     def __init__(
-        self, notation: Notation, shown: Callable[[str], str], steps: Mapping[int, str]
+        self,
+        notation: Notation,
+        shown: Callable[[str], str],
+        steps: Mapping[int, str],
+        number: Callable[[Any], str],
     ) -> None:
         self.notation = notation
         self.shown = shown
         self.steps = steps
+        self.number = number
 
     def write(self, term: Any) -> tuple[str, int]:
         if not isinstance(term, Term):
-            return str(term), _ATOM
+            return self.number(term), _ATOM
         name = term.name or self.steps.get(id(term), "")
         if name:
             text = self.shown(name)
@@ -156,6 +165,9 @@ class _Writer:
 
     def _enclosed(self, term: Term) -> str:
         """Write a call or a fraction; a fraction inside a fraction goes on one line."""
+        if term.operation in _CHAINED and self.notation is not PYTHON:
+            *others, last = [self.write(part)[0] for part in self._chain(term)]
+            return self.notation.forms[term.operation].format(", ".join(others), last)
         texts = []
         for part in term.parts:
             text = self.write(part)[0]
@@ -167,6 +179,14 @@ class _Writer:
                 )
             texts.append(text)
         return self.notation.forms[term.operation].format(*texts)
+
+    def _chain(self, term: Term) -> list[Any]:
+        """Return what a maximum is taken over, those of maxima inside it too."""
+        found: list[Any] = []
+        for part in term.parts:
+            inside = isinstance(part, Term) and part.operation == term.operation
+            found += self._chain(part) if inside and id(part) not in self.steps else [part]
+        return found
 
     def _product(self, term: Term) -> str:
         """Write the factors in their order, one that is repeated as a power."""

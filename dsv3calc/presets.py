@@ -13,7 +13,7 @@ from dsv3calc.diagnostics import Problem, suggest
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.overrides import Override, apply_overrides, describe
 from dsv3calc.schema.convert import convert
-from dsv3calc.source import Source, read_source
+from dsv3calc.source import PathInData, Source, read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,10 +33,12 @@ class Preset(Generic[T]):
 
     ``assumptions`` lists (field, text) of values that nothing
     published states; ``imported`` is our plain data where the file is Hugging Face's.
+    ``edited`` gives the ``NAME=VALUE`` of each path that an override changed.
     """
 
     __slots__ = (
         "assumptions",
+        "edited",
         "ignored",
         "imported",
         "kind",
@@ -54,6 +56,7 @@ class Preset(Generic[T]):
         self.source = source
         self.value: T = None  # type: ignore[assignment] # set by the loader, once converted
         self.assumptions: list[tuple[str, str]] = []
+        self.edited: dict[PathInData, str] = {}
         self.ignored: list[str] = []
         self.imported: dict[str, Any] | None = None
         self.warnings: list[str] = []
@@ -240,6 +243,7 @@ def _read(
             [Problem(source.name, 1, 1, f"a {kind} preset is a mapping of fields, not a value")]
         )
     edited, places = apply_overrides(kind, data, overrides)
+    preset.edited = places
     preset.value = convert(source, edited, _type_of(kind), overrides=places)
     preset.name = getattr(preset.value, "name", path)
     # an import's assumptions are told by the key that the config omits

@@ -28,6 +28,7 @@ from dsv3calc.schema.model import Model
 from dsv3calc.schema.network import Network
 from dsv3calc.schema.precision import KVFormat, Precision
 from dsv3calc.studies.answer import SCHEMA_VERSION
+from dsv3calc.studies.origins import DEFINITION, QUERY
 from dsv3calc.symbols import SYMBOLS
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -175,6 +176,63 @@ def _cell(description: str) -> Schema:
     }
 
 
+def explanation_schemas() -> dict[str, Schema]:
+    """Return what ``--explain`` adds to an answer: explained lines, their inputs and origins."""
+    origin = _object(
+        "Where a value was read.",
+        {
+            "kind": _text(
+                "that of its source; query: the query or its defaults say it; definition: it is "
+                "counted so",
+                enum=[*get_args(Kind), QUERY, DEFINITION],
+            ),
+            "citation": _text("down to table or section, or the option"),
+            "file": _text("the preset's file"),
+            "line": {"description": "from 1", "type": "integer", "minimum": 1},
+            "url": _text("where to look"),
+            "read": _text("the date on which it was read"),
+            "note": _text("what a reader should know"),
+        },
+        "citation", "file", "line", "url", "read", "note",
+    )  # fmt: skip
+    explained = _object(
+        "A number in words, in symbols and with numbers put in. What stands in full already is "
+        "given by name and value, marked repeated.",
+        {
+            "name": _text("of the line, or the place that a value was read from"),
+            "value": _number("in the base unit, exact"),
+            "unit": _text("the base unit"),
+            "rule": _text("as in a ledger", enum=[*RULES, "formula", "search", "given"]),
+            "convention": _text("what was counted, where there are several ways"),
+            "formula": _text("subject.name in the registry", pattern=r"^[a-z_0-9]+\.[a-z_0-9]+$"),
+            "summary": _text("what is computed, in a sentence"),
+            "words": _text("the right-hand side in names"),
+            "symbols": _text("the equation in symbols"),
+            "numbers": _text("the right-hand side with the values put in; it gives the value"),
+            "source": _text("whose formula it is"),
+            "origin": {"$ref": "#/$defs/origin"},
+            "inputs": {
+                "description": "what goes in: a formula's arguments, or the parts of another rule",
+                "type": "array",
+                "items": _object(
+                    "One input.",
+                    {
+                        "parameter": _text("name of the argument"),
+                        "symbol": _text("as it stands in the equation"),
+                        "meaning": _text("what the symbol stands for"),
+                        "line": {"$ref": "#/$defs/explained"},
+                    },
+                    "parameter", "symbol", "meaning",
+                ),
+            },
+            "repeated": {"description": "it stands in full earlier", "const": True},
+        },
+        "convention", "formula", "summary", "words", "symbols", "numbers", "source", "origin",
+        "inputs", "repeated",
+    )  # fmt: skip
+    return {"explained": explained, "origin": origin}
+
+
 def answer_schema() -> Schema:
     """Return the schema of what a command prints with ``--format json``."""
     line = _object(
@@ -285,9 +343,23 @@ def answer_schema() -> Schema:
                 "warnings": _texts("what the reader may not expect"),
                 "notes": _texts("how inputs were read"),
                 "sources": {"type": "array", "items": {"$ref": "#/$defs/source"}},
+                "explanations": {
+                    "description": "how lines came about; with --explain alone",
+                    "type": "array",
+                    "items": _object(
+                        "One line of one design.",
+                        {
+                            "column": _text("id of the design"),
+                            "title": _text("for people"),
+                            "line": {"$ref": "#/$defs/explained"},
+                        },
+                    ),
+                },
             },
+            "explanations",
         ),
-        "$defs": {"column": column, "line": line, "argument": argument, "source": source},
+        "$defs": {"column": column, "line": line, "argument": argument, "source": source}
+        | explanation_schemas(),
     }
 
 

@@ -20,7 +20,10 @@ FLOORS = (
         "source", "yaml_events", "json_events", "event_builder", "files", "ops",
     ),
     ("registry", "expression", "symbols", "formulas", "schema"),
-    ("notation", "docstring", "tracing", "ledger", "importers", "overrides"),
+    (
+        "notation", "docstring", "tracing", "rule_words", "ledger", "composition", "closed_form",
+        "term_analysis", "importers", "overrides",
+    ),
     ("accounting", "presets"),
     ("studies",),
     ("output",),
@@ -191,6 +194,7 @@ finally:
         "flops deepseek-v3.2 --json",
         "memory deepseek-v3 --layout v3-pretrain --hardware h800 --json",
         "compare deepseek-v3 qwen2.5-72b llama-3.1-405b --hardware h800 --json",
+        "explain kv deepseek-v3 --json",
         "formula eval gpu_cost gpu_time=2788000h dollars_per_hour=2 --json",
         "reproduce day6 isca25 --json",
     ],
@@ -204,3 +208,21 @@ def test_a_json_query_loads_no_heavy_module(command):
     loaded = set(json.loads(run.stderr.splitlines()[-1]))
     assert "dsv3calc.ledger" in loaded
     assert not loaded & set(ABSENT)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("explain params deepseek-v3", "parameters.total = 671,026,419,200"),
+        ("formula show cache_bytes", "B_kv = B·ℓ·T·B_entry"),
+        ("formula sensitivity kv_cache.bytes deepseek-v3", "kv_lora_rank"),
+    ],
+)
+def test_equations_in_text_need_no_heavy_module(command, words):
+    """They are recorded, not traced by sympy."""
+    run = subprocess.run(
+        [sys.executable, "-c", DUMP, *command.split()], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert words in run.stdout
+    assert not set(json.loads(run.stderr.splitlines()[-1])) & set(ABSENT)

@@ -104,7 +104,7 @@ def collective_lines(
     model, layout, hardware
         Their numbers may be ints, arrays or symbols; ``layout.gpus`` of them share the work.
     sequence, micro_batches
-        Tokens of a sequence; micro-batches of one replica in a step.
+        Tokens of a sequence; micro-batches of one replica in a step, or the line that counts them.
     activation_bits, gradient_bits, parameter_bits
         Widths as sent.
     algorithm
@@ -144,7 +144,11 @@ def collective_lines(
     domain = hardware.scale_up.domain_size
     sizes = {
         "sequence": given("workload.sequence", sequence, "tokens"),
-        "micro_batches": given("workload.micro_batches", micro_batches, "1", "of one replica"),
+        "micro_batches": (
+            micro_batches
+            if type(micro_batches) is Line
+            else given("workload.micro_batches", micro_batches, "1", "of one replica")
+        ),
         "activation_bits": given("workload.activation_bits", activation_bits, "bit"),
         "gradient_bits": given("workload.gradient_bits", gradient_bits, "bit"),
         "parameter_bits": given("workload.parameter_bits", parameter_bits, "bit"),

@@ -22,13 +22,12 @@ from dsv3calc.accounting.schedules import chunks_of, moments_of
 from dsv3calc.accounting.sharding import CLASSES, Rules, Sharding
 from dsv3calc.accounting.stages import Stages
 from dsv3calc.formulas import memory
-from dsv3calc.ledger import combined, computed, field, given, total
+from dsv3calc.ledger import Line, combined, computed, field, given, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dsv3calc.accounting.schedules import Moment
-    from dsv3calc.ledger import Line
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe, Recompute, Runtime
@@ -110,8 +109,10 @@ class Footprint:
         self.model = model
         self.layout = layout
         self.mtp = mtp and arch.mtp is not None
-        self.micro_batches = given(
-            "workload.micro_batches", micro_batches, "1", "of one replica in a step"
+        self.micro_batches = (
+            micro_batches
+            if type(micro_batches) is Line
+            else given("workload.micro_batches", micro_batches, "1", "of one replica in a step")
         )
         sharding = Sharding(layout, training.rules)
         states = States(sharding, training.recipe, training.precision)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.errors import UsageError
-from dsv3calc.formulas import pipeline
+from dsv3calc.formulas import pipeline, traffic
 from dsv3calc.ledger import Line, combined, computed, given, total
 
 if TYPE_CHECKING:
@@ -49,6 +49,17 @@ class Moment:
 def _number(name: str, number: int) -> Line:
     """Return which of a rank's chunks, turns or the like is meant, as a line."""
     return given(f"schedule.{name}", number, "1")
+
+
+def replica_micro_batches(layout: Layout) -> Line:
+    """Return the micro-batches of a replica: of the layout's step, or enough to fill a pipeline."""
+    name = "workload.micro_batches"
+    if layout.global_batch is not None:
+        convention = "of one replica in a step"
+        scope = ("layout", layout)
+        return computed(name, traffic.replica_micro_batches, scope, convention=convention)
+    twice = given("schedule.full_pipelines", 2, "1", "pipelines that micro-batches fill")
+    return combined(name, "product", (twice, degree(layout, "pp")), unit="1")
 
 
 def virtual_stages(layout: Layout) -> Line:

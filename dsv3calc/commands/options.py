@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dsv3calc import quantity
+from dsv3calc.commands.explaining import OPTIONS as EXPLAINING
+from dsv3calc.commands.explaining import Explaining
 from dsv3calc.commands.request import Request, output_options
 from dsv3calc.errors import UsageError
 
@@ -289,8 +291,12 @@ def with_output(
 def _wrapped(function: Callable[..., Any], more_formats: tuple[str, ...]) -> Callable[..., Request]:
     own = inspect.signature(function)
     kinds = _annotations(function)
+    is_query = str(function.__annotations__["return"]).endswith("Query")
+    options = _OUTPUT | EXPLAINING if is_query else _OUTPUT
 
     def command(**arguments: Any) -> Request:
+        asked = [arguments.pop(name) if is_query else None for name in EXPLAINING]
+        explaining = Explaining(*asked)
         shown = output_options(
             arguments.pop("format_"),
             arguments.pop("output"),
@@ -298,16 +304,19 @@ def _wrapped(function: Callable[..., Any], more_formats: tuple[str, ...]) -> Cal
             json=arguments.pop("json"),
             force=arguments.pop("force"),
             exact=arguments.pop("exact"),
-            more_formats=more_formats,
+            more_formats=(*more_formats, "html") if explaining.asked else more_formats,
+            depth=explaining.depth,
         )
         result: Query | Callable[[], Any] = function(**arguments)
         if callable(result):
             return Request(None, shown, result)
+        if explaining.asked:
+            return Request(None, shown, explaining.answer(result))
         return Request(result, shown)
 
     extra = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-        for name, (kind, default) in _OUTPUT.items()
+        for name, (kind, default) in options.items()
     ]
     parameters = [
         each.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=kinds[each.name])

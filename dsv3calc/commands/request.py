@@ -26,6 +26,7 @@ _BY_ENDING = {
     ".md": "markdown",
     ".xml": "junit",
     ".sarif": "sarif",
+    ".html": "html",
 }
 
 
@@ -38,6 +39,7 @@ def output_options(
     force: bool,
     exact: bool,
     more_formats: tuple[str, ...] = (),
+    depth: int | None = None,
 ) -> OutputOptions:
     """Check the output options of a command line together.
 
@@ -51,6 +53,8 @@ def output_options(
     if json and format_ not in (None, "json"):
         raise UsageError(f"--json and --format {format_} contradict each other", "give one")
     formats = FORMATS + more_formats
+    if format_ == "html" and "html" not in formats:
+        raise UsageError("--format html: only explanations are pages", "add --explain")
     if format_ is not None and format_ not in formats:
         raise UsageError(f"--format {quote(format_)}: choose one of {', '.join(formats)}")
     if color not in ("auto", "always", "never"):
@@ -67,7 +71,9 @@ def output_options(
         )
     if chosen is None and "github" in more_formats and os.environ.get("GITHUB_ACTIONS"):
         chosen = "github"
-    return OutputOptions(format=chosen or "table", file=file, force=force, exact=exact, color=color)
+    return OutputOptions(
+        format=chosen or "table", file=file, force=force, exact=exact, color=color, depth=depth
+    )
 
 
 class Request:

@@ -18,10 +18,15 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
     """Return the rows of a listing, or every value of every column, unrounded."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    if answer.rows or answer.headings:
-        headings = answer.headings or list(answer.rows[0])
+    rows = answer.rows
+    if answer.explanations:
+        from dsv3calc.studies.explain import rows_of
+
+        rows = rows_of(answer.explanations)
+    if rows or answer.headings:
+        headings = answer.headings or list(rows[0])
         writer.writerow(map(_cell, headings))
-        writer.writerows([_cell(row.get(name)) for name in headings] for row in answer.rows)
+        writer.writerows([_cell(row.get(name)) for name in headings] for row in rows)
         return buffer.getvalue()
     named = [column.ledger.named() for column in answer.columns]
     names = list(dict.fromkeys(name for lines in named for name in lines))

@@ -35,7 +35,7 @@ def as_data(answer: Answer) -> dict[str, Any]:
                 },
             }
         )
-    return {
+    data = {
         "schema_version": SCHEMA_VERSION,
         "command": answer.command,
         "query": answer.query,
@@ -46,6 +46,12 @@ def as_data(answer: Answer) -> dict[str, Any]:
         "notes": answer.notes,
         "sources": answer.sources,
     }
+    if answer.explanations:
+        data["explanations"] = [
+            {"column": each.column, "title": each.title, "line": each.line.as_data()}
+            for each in answer.explanations
+        ]
+    return data
 
 
 def _check_finite(named: dict[str, Line]) -> None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # noqa: ARG001 - one interface
     """Return the tables of an answer as Markdown, with what to know below."""
+    if answer.explanations:
+        from dsv3calc.output import explanation_markdown
+
+        return explanation_markdown.render(answer)
     view = build(answer, exact=options.exact)
     lines = [f"**{_safe(line)}**" for line in view.heading.splitlines()]
     blocks = ["  \n".join(lines)] if lines else []

@@ -7,10 +7,11 @@ import msgspec
 
 
 class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How an answer is shown, and where."""
+    """How an answer is shown, and where; ``depth`` limits an explanation's tree."""
 
     format: str = "table"
     file: str | None = None
     force: bool = False
     exact: bool = False
     color: str = "auto"
+    depth: int | None = None

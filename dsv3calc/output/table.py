@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dsv3calc.output.view import build
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
 UNSEEN_WIDTH = 10_000
 """Where the output is not a terminal, nothing wraps."""
 
+_WRITTEN = {
+    "explain": "dsv3calc.output.explanation",
+    "derive": "dsv3calc.output.closed_form",
+}
+"""Views that are text rather than tables -> the module that writes them."""
+
+_PLAIN_TREE = str.maketrans(
+    {"│": "|", "├": "|", "└": "`", "─": "-", "·": "*", "\N{MINUS SIGN}": "-", "⌊": "floor(",
+     "⌋": ")", "⌈": "ceil(", "⌉": ")", "≤": "<=", "≥": ">="}
+)  # fmt: skip
 _PLAIN = str.maketrans({"²": "^2", "µ": "u", "×": "x", "±": "+-", "…": "..."})
 
 
@@ -22,13 +33,17 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
     """Return the tables of an answer, with its warnings, notes and assumptions below."""
     if answer.text:
         return answer.text
+    ascii_only = options.file is None and not _takes_unicode()
+    module = _WRITTEN.get(answer.view)
+    if module is not None:
+        text = str(import_module(module).render(answer, options, color=color))
+        return text.translate(_PLAIN_TREE).translate(_PLAIN) if ascii_only else text
     view = build(answer, exact=options.exact)
     told = [
         *(("warning", text) for text in answer.warnings),
         *(("note", text) for text in answer.notes),
         *(("assumed", text) for text in answer.assumptions),
     ]
-    ascii_only = options.file is None and not _takes_unicode()
     seen = options.file is None and sys.stdout.isatty()
     if seen or color:
         from dsv3calc.output.terminal import lines_of as drawn

@@ -23,6 +23,7 @@ RENDERERS = {
     "junit": "dsv3calc.output.junit",
     "github": "dsv3calc.output.github",
     "sarif": "dsv3calc.output.sarif",
+    "html": "dsv3calc.output.html",
 }
 """Format -> module whose ``render(answer, options, color)`` returns the text.
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from dsv3calc.ledger import Ledger, Line
     from dsv3calc.presets import Preset
+    from dsv3calc.studies.explain import Explanation
 
 SCHEMA_VERSION = 1
 
@@ -32,7 +33,8 @@ class Answer:
 
     ``asked`` is the query as it was written, where one of many was. ``headings`` names the fields
     of ``rows`` where there may be none of them. ``text`` is what a person gets to read instead of
-    tables where the answer is a file; ``status`` is the exit status that it means.
+    tables where the answer is a file; ``status`` is the exit status that it means. ``explanations``
+    are what ``--explain`` asks for instead of tables.
     """
 
     __slots__ = (
@@ -40,6 +42,7 @@ class Answer:
         "assumptions",
         "columns",
         "command",
+        "explanations",
         "headings",
         "notes",
         "presets",
@@ -59,6 +62,7 @@ class Answer:
         self.presets: list[Preset[Any]] = []
         self.text = ""
         self.asked = ""
+        self.explanations: list[Explanation] = []
         self.headings: list[str] = []
         self.status = ExitStatus.OK
         self.columns: list[Column] = []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dsv3calc.accounting.memory import Footprint, memory_lines
+from dsv3calc.accounting.schedules import replica_micro_batches
 from dsv3calc.diagnostics import quote
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
@@ -119,7 +120,7 @@ def _answer_training(query: MemoryQuery) -> Answer:
         layout,
         inputs.training,
         sequence=sequence,
-        micro_batches=micro_batches,
+        micro_batches=replica_micro_batches(layout),
         mtp=query.with_mtp,
     )
     lines = memory_lines(footprint, hardware.value)

@@ -12,6 +12,7 @@ from dsv3calc.accounting.collectives import (
     collective_assumptions,
     collective_lines,
 )
+from dsv3calc.accounting.schedules import replica_micro_batches
 from dsv3calc.accounting.traffic import expert_views
 from dsv3calc.schema.model import MLA
 from dsv3calc.studies.answer import add_new
@@ -88,7 +89,7 @@ def step_collectives(
         layout,
         hardware=hardware.value,
         sequence=sequence,
-        micro_batches=layout.global_batch // (layout.dp * layout.micro_batch),
+        micro_batches=replica_micro_batches(layout),
         activation_bits=WIDTHS[dtypes["activation"]],
         gradient_bits=WIDTHS[dtypes["gradient"]],
         parameter_bits=WIDTHS[dtypes["parameter"]],

@@ -34,6 +34,24 @@ QUERIES = {
     "presets where": ["presets", "where", "deepseek-v3"],
     "presets diff": ["presets", "diff", "deepseek-v3", "kimi-k2"],
     "conventions list": ["conventions", "list"],
+    "formula list": ["formula", "list", "kv_cache"],
+    "formula derive": [
+        "formula",
+        "derive",
+        "kv_cache.bytes",
+        "gemma-3-27b",
+        "--free",
+        "tokens,batch",
+    ],
+    "formula solve": [
+        "formula",
+        "solve",
+        "kv_cache.bytes <= 1GiB",
+        "gemma-3-27b",
+        "--for",
+        "batch",
+    ],
+    "formula sensitivity": ["formula", "sensitivity", "kv_cache.bytes", "gemma-3-27b"],
 }
 EVERY = pytest.mark.parametrize("arguments", QUERIES.values(), ids=QUERIES)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -417,6 +435,6 @@ def test_no_terminal_no_wrapping(program, monkeypatch):
 
 
 def test_every_command_with_output_options_is_tried_here():
-    have_more = {"import", "eval", "presets", "conventions", "check", "snapshot", "diff"}
+    have_more = {"import", "eval", "presets", "conventions", "check", "snapshot", "diff", "explain"}
     tried = {name.split()[0] for name in QUERIES}
     assert {name for name in COMMANDS[""] if name not in have_more} <= tried

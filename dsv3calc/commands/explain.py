@@ -1,0 +1,50 @@
+"""``dsv3calc explain``."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dsv3calc.commands.request import Request
+from dsv3calc.diagnostics import quote, suggest
+from dsv3calc.errors import UsageError
+
+CONTEXT = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+"""What follows the command of a query is the query's own to read."""
+
+
+def explain(
+    query: Annotated[
+        list[str],
+        typer.Argument(metavar="COMMAND [OPTIONS]...", help="A query, such as kv deepseek-v3."),
+    ],
+) -> Request | None:
+    """Show how the result of a query comes about, to the lines of its sources.
+
+    The tree has each formula in words, in symbols and with its numbers put in, and each input with
+    file, line and citation. All options follow the query's command: its own; --line NAME, which
+    picks a line of the answer; --depth N, the levels shown; --output FILE and --force. --format
+    json (or --json), csv, markdown or html has the whole tree. Any query takes --explain too.
+
+    Examples:
+
+      dsv3calc explain kv deepseek-v3 --tokens 4096
+
+      dsv3calc explain params deepseek-v3 --line parameters.active --depth 2
+
+      dsv3calc explain flops deepseek-v3 --phase decode --format html
+    """
+    from dsv3calc.cli import parse
+    from dsv3calc.studies.dispatch import STUDIES
+
+    known = {name.partition(" ")[0]: name for name in STUDIES}
+    if query[0] not in known:
+        close = suggest(query[0], known)
+        raise UsageError(
+            f"explain {quote(query[0])}: expected a query",
+            f"did you mean '{close}'?" if close else f"queries start with {', '.join(STUDIES)}",
+        )
+    request = parse([*query, "--explain"])
+    return request if not isinstance(request, int) else None

@@ -1,0 +1,46 @@
+"""``dsv3calc formula sensitivity``."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dsv3calc.commands.options import with_output
+from dsv3calc.commands.traced_query import CONTEXT, LineArgument, QueryArgument, query_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dsv3calc.studies.answer import Answer
+
+__all__ = ["CONTEXT", "formula_sensitivity"]
+
+
+@with_output
+def formula_sensitivity(
+    line: LineArgument,
+    query: QueryArgument,
+    top: Annotated[
+        int, typer.Option("--top", metavar="N", help="Inputs that are shown [10].")
+    ] = 10,
+) -> Callable[[], Answer]:
+    """Rank the inputs of a line by how much it moves with them.
+
+    An elasticity of 0.5 says that 1 % more of the input gives 0.5 % more of the line: exactly, by
+    the derivative of its closed form, or by a step of 1 where it goes in steps.
+
+    Examples:
+
+      dsv3calc formula sensitivity kv_cache.bytes deepseek-v3
+
+      dsv3calc formula sensitivity memory.worst.total mixtral-8x7b --ep 8
+    """
+
+    def ranked() -> Answer:
+        from dsv3calc.studies.sensitivity import answer_sensitivity
+
+        return answer_sensitivity(query_of(line, query), line, top)
+
+    return ranked

@@ -1,0 +1,195 @@
+"""Answer ``formula sensitivity``: which input moves a line most.
+
+An elasticity is d ln y / d ln x: how many percent the line moves for one percent of the input. It
+is the exact derivative of the closed form where that has one at the point; where it goes in steps,
+the exact difference of a step to both sides, of 1 for an integer or of as many as make up a whole
+tile or page; and where a number works in ways
+that the ledger does not show, what plain queries nearby give.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from fractions import Fraction
+from math import log
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.errors import Infeasible, UsageError
+from dsv3calc.expression import Term
+from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.derive import Derivation, other_values
+from dsv3calc.studies.origins import Origins
+from dsv3calc.studies.traced import Quantity, Traced
+from dsv3calc.term_analysis import NotSmooth, bottom_up, exactly, value_and_slope, values_in
+
+if TYPE_CHECKING:
+    from dsv3calc.studies.queries import Query
+
+DEFAULT_TOP = 10
+SHARE = Fraction(1, 100)
+"""Step of a real number where its closed form goes in steps."""
+
+_TOLERANCE = 1e-9
+
+
+class Elasticity:
+    """How a line follows from one number at the point of the query."""
+
+    __slots__ = ("method", "quantity", "value")
+
+    def __init__(self, quantity: Quantity, value: float, method: str) -> None:
+        self.quantity = quantity
+        self.value = value
+        self.method = method
+
+
+def elasticities(traced: Traced) -> list[Elasticity]:
+    """Return the elasticity of a line by each number that moves it, the largest first.
+
+    Each number is changed by itself, all others held: dp too.
+
+    Raises
+    ------
+    Infeasible
+        If the line is 0.
+    """
+    if not traced.line.value:
+        raise Infeasible(f"{traced.name} is 0: it has no elasticities")
+    quantities = [each for each in traced.quantities() if each.value]
+    found = _derivation(traced, quantities)
+    all_of_them = [_elasticity(found, each) for each in found.free]
+    moving = [each for each in all_of_them if each is not None and each.value]
+    return sorted(moving, key=lambda each: (-abs(each.value), each.quantity.name))
+
+
+def _derivation(traced: Traced, quantities: list[Quantity]) -> Derivation:
+    """Trace the line in all numbers; in pp too where candidates for the fullest rank will do."""
+    without = [each for each in quantities if each.name != "pp"]
+    try:
+        found = Derivation(traced, quantities)
+    except UsageError:
+        return Derivation(traced, without)
+    return found if found.at(found.now) == traced.line.value else Derivation(traced, without)
+
+
+def _elasticity(found: Derivation, quantity: Quantity) -> Elasticity | None:
+    value, method = _of_form(found, quantity)
+    plain = _nearby(found, quantity)
+    if plain is None:
+        return Elasticity(quantity, float(value), method)
+    return Elasticity(quantity, *plain)
+
+
+def _of_form(found: Derivation, quantity: Quantity) -> tuple[Fraction, str]:
+    now, name = found.now, quantity.name
+    try:
+        value, slope = value_and_slope(found.term, name, now)
+        return slope * exactly(quantity.value) / value, "derivative"
+    except NotSmooth:
+        pass
+    scale = exactly(quantity.value) / exactly(found.at(now))
+    x = quantity.value
+    symbol = quantity.symbol
+    whole = type(x) is int and (symbol is None or symbol.whole)
+    step = whole_step(found.term, name, now) if whole else float(SHARE * exactly(x))
+    least = symbol.least if symbol is not None else 0
+    below = x - step if x - step >= least and x - step > 0 else x
+    above = x + step
+    difference = exactly(found.at(now | {name: above})) - exactly(found.at(now | {name: below}))
+    method = f"step of {step:,}" if whole else "step of 1 %"
+    return difference / (exactly(above) - exactly(below)) * scale, method
+
+
+def whole_step(term: Any, name: str, values: dict[str, Any]) -> int:
+    """Return the step after which an integer's rounded quotients have gone up by whole numbers.
+
+    A tile of 128 that one more channel opens tells nothing of the channels; 128 more do. It is 1
+    where there is no such step, or where it would lead to 0.
+    """
+    step = 1
+    here = values_in(term, values)
+    there = values_in(term, values | {name: values[name] + step})
+    for each in bottom_up(term):
+        if each.operation not in ("floor_div", "ceil_div"):
+            continue
+        now, later = (
+            [found[id(part)] if isinstance(part, Term) else part for part in each.parts]
+            for found in (here, there)
+        )
+        if now[1] != later[1]:
+            return 1
+        more = exactly(later[0]) - exactly(now[0])
+        if more:
+            step *= (exactly(now[1]) / abs(more)).numerator
+            if step >= values[name]:
+                return 1
+            there = values_in(term, values | {name: values[name] + step})
+    return step
+
+
+def _nearby(found: Derivation, quantity: Quantity) -> tuple[float, str] | None:
+    """Return what plain queries say, where the closed form is not what the query does."""
+    traced = found.traced
+    for value in other_values(quantity.value):
+        plain = traced.held().plain({quantity.name: value})
+        if plain is None:
+            continue
+        ours = found.at(found.now | {quantity.name: value})
+        if abs(ours - plain) <= _TOLERANCE * abs(plain):
+            return None
+        if plain <= 0 or traced.line.value <= 0:
+            return None
+        moved = log(plain / traced.line.value) / log(value / quantity.value)
+        return moved, f"query at {value:,}" if type(value) is int else f"query at {value!r}"
+    return None
+
+
+def answer_sensitivity(query: Query, line: str, top: int = DEFAULT_TOP) -> Answer:
+    """Rank the numbers that a line stands on by how much it moves with them.
+
+    Raises
+    ------
+    UsageError, InvalidInput, Infeasible
+        As the query is wrong, has no such line, or the line is 0.
+    """
+    if top < 1:
+        raise UsageError(f"--top {top}: expected a number of inputs from 1 on")
+    traced = Traced(query, line)
+    ranked = elasticities(traced)
+    answer = Answer(
+        "formula sensitivity", {"command": query.command, **traced.answer.query}, "sensitivity"
+    )
+    answer.query |= {
+        "line": traced.name,
+        "top": top,
+        "value": traced.line.value,
+        "unit": traced.unit,
+    }
+    column = traced.answer.columns[0].id
+    origins = Origins(traced.answer, query, column)
+    answer.headings = ["input", "value", "unit", "elasticity", "method", "kind", "meaning"]
+    answer.rows = [_row(each, origins) for each in ranked[:top]]
+    if len(ranked) > top:
+        answer.notes.append(
+            f"{len(ranked) - top} more inputs move the line less: --top {len(ranked)}"
+        )
+    answer.notes.append(
+        "each input by itself, the others held; elasticity: percent of the line for 1 %"
+    )
+    for attribute in ("assumptions", "warnings", "sources"):
+        setattr(answer, attribute, getattr(traced.answer, attribute))
+    return answer
+
+
+def _row(each: Elasticity, origins: Origins) -> dict[str, Any]:
+    quantity = each.quantity
+    symbol = quantity.symbol
+    return {
+        "input": quantity.name,
+        "value": quantity.value,
+        "unit": symbol.unit if symbol is not None else "1",
+        "elasticity": each.value,
+        "method": each.method,
+        "kind": origins.of(quantity.places[0], quantity.value).kind,
+        "meaning": symbol.description if symbol is not None else "",
+    }

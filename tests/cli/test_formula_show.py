@@ -1,0 +1,48 @@
+"""``dsv3calc formula show``."""
+
+import pytest
+
+from dsv3calc.diagnostics import text_width
+from dsv3calc.exit_status import ExitStatus
+from dsv3calc.registry import all_formulas
+from dsv3calc.tracing import equations
+
+
+def test_a_formula(program):
+    text = program.ok("formula", "show", "cache_bytes").out
+    for part in (
+        "kv_cache.cache_bytes", "B_kv = B·ℓ·T·B_entry", ">>> cache_bytes(", "source: ", "holds:",
+        "token_bytes",
+    ):  # fmt: skip
+        assert part in text
+    assert program.ok("formula", "show", "kv_cache.cache_bytes").out == text
+
+
+def test_latex(program):
+    text = program.ok("formula", "show", "stage_start", "--latex").out
+    assert text.splitlines() == list(equations(all_formulas()["stage_start"]))
+
+
+@pytest.mark.parametrize("name", all_formulas())
+def test_every_formula_is_shown(program, name):
+    text = program.ok("formula", "show", name).out
+    assert max(text_width(line) for line in text.splitlines()) <= 104
+    (row,) = program.json("formula", "show", name).data["rows"]
+    formula = all_formulas()[name]
+    assert [each["name"] for each in row["parameters"]] == list(formula.parameters)
+    assert row["source"]
+    assert row["examples"]
+
+
+def test_an_unknown_formula(program):
+    found = program.refused(ExitStatus.USAGE, "formula", "show", "cache_bites")
+    assert "did you mean 'cache_bytes'" in found.err
+    assert "formula list" in program.refused(ExitStatus.USAGE, "formula", "show", "qqqq").err
+    wrong = program.refused(ExitStatus.USAGE, "formula", "show", "memory.cache_bytes")
+    assert "memory.cache_bytes" in wrong.err
+
+
+def test_other_formats(program, schema):
+    schema("answer").validate(program.json("formula", "show", "cache_bytes").data)
+    assert program.ok("formula", "show", "cache_bytes", "--format", "csv").out.startswith("name,")
+    assert "B_kv" in program.ok("formula", "show", "cache_bytes", "--format", "markdown").out

@@ -1,0 +1,141 @@
+"""``dsv3calc formula solve``."""
+
+import pytest
+
+from dsv3calc.exit_status import ExitStatus
+
+SOLVE = ("formula", "solve")
+LAYOUT = ("deepseek-v3", "--layout", "v3-pretrain")
+
+
+def rows(program, *arguments):
+    return program.json(*SOLVE, *arguments).data["rows"]
+
+
+def value(program, *query):
+    return program.json(*query).values
+
+
+def test_the_longest_context_that_fits(program):
+    (row,) = rows(
+        program, "kv_cache.bytes <= 40GiB", "deepseek-v3", "--for", "tokens", "--want", "largest"
+    )
+    assert (
+        row["tokens"]
+        == value(program, "kv", "deepseek-v3", "--fit", "40GiB")["kv_cache.fit.tokens"]
+    )
+    longer = value(program, "kv", "deepseek-v3", "--tokens", row["tokens"] + 1)
+    assert row["kv_cache.bytes"] <= 40 * 2**30 < longer["kv_cache.bytes"]
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [("batch", "--batch"), ("tokens", "--tokens"), ("page_size", "--page-size")]
+)
+def test_one_more_does_not_fit(program, name, option):
+    query = ("gemma-3-27b", "--page-size", "16", "--tokens", "3000", "--batch", "3")
+    (row,) = rows(program, "kv_cache.bytes < 9GB", *query, "--for", name, "--want", "largest")
+    after = value(program, "kv", *query, option, row[name] + 1)["kv_cache.bytes"]
+    assert row["kv_cache.bytes"] < 9e9 <= after
+
+
+def test_expert_parallelism(program):
+    found = rows(program, "memory.worst.total <= 80GiB", *LAYOUT, "--for", "ep")
+    assert [row["ep"] for row in found] == [32, 64, 128]
+    for row in found:
+        query = ("memory", *LAYOUT, "--hardware", "h800", "--ep", row["ep"])
+        assert value(program, *query)["memory.worst.total"] == row["memory.worst.total"]
+    (least,) = rows(
+        program, "memory.worst.total <= 80GiB", *LAYOUT, "--for", "ep", "--want", "smallest"
+    )
+    assert least == found[0]
+
+
+def test_dp_follows_or_is_held(program):
+    bound = "memory.worst.total <= 80GiB"
+    follows = program.json(*SOLVE, bound, *LAYOUT, "--for", "pp").data
+    assert {row["pp"] for row in follows["rows"]} <= {1, 2, 4, 8, 16, 32}
+    assert any("dp follows" in note for note in follows["notes"])
+    (held,) = rows(program, bound, *LAYOUT, "--for", "pp", "--hold", "dp", "--want", "smallest")
+    assert held["pp"] % 2 == 0  # DualPipe pairs ranks
+
+
+def test_numbers_of_the_model(program):
+    found = rows(
+        program, "parameters.total between 600e9 and 700e9", "deepseek-v3",
+        "--for", "n_routed_experts",
+    )  # fmt: skip
+    assert [row["n_routed_experts"] for row in found] == [232, 240, 248, 256, 264]
+    (widest,) = rows(
+        program, "memory.worst.total <= 80GiB", *LAYOUT, "--for", "hidden_size",
+        "--want", "largest",
+    )  # fmt: skip
+    assert widest["memory.worst.total"] <= 80 * 2**30
+
+
+def test_where_the_direction_is_not_sure_values_are_looked_at(program):
+    data = program.json(
+        *SOLVE, "memory.worst.total <= 70GiB", *LAYOUT, "--for", "num_hidden_layers",
+        "--to", "100", "--want", "largest",
+    ).data  # fmt: skip
+    assert data["rows"][0]["num_hidden_layers"] == 63
+    assert "each num_hidden_layers from 1 to 100 was looked at" in data["notes"]
+
+
+def test_heads_and_links(program):
+    found = rows(program, "kv_cache.bytes <= 1GiB", "llama-3.1-70b", "--for", "num_key_value_heads")
+    assert [row["num_key_value_heads"] for row in found] == [1, 2, 4]
+    (link,) = rows(
+        program, "traffic.time_per_layer <= 7ms", *LAYOUT, "--hardware", "h800",
+        "--for", "hardware.scale_out.nominal", "--want", "smallest",
+    )  # fmt: skip
+    assert 40e9 < link["hardware.scale_out.nominal"] < 50e9
+
+
+def test_what_has_no_closed_form_is_asked_for(program):
+    found = rows(
+        program, "traffic.time_per_layer <= 5ms", *LAYOUT, "--hardware", "h800", "--for", "ep"
+    )
+    assert [row["ep"] for row in found] == [1, 2, 4, 8, 16, 32]
+
+
+def test_an_equation(program):
+    (row,) = rows(program, "flops.total = 1025873440407552", "deepseek-v3", "--for", "seq")
+    assert row["sequence"] == 4096
+
+
+def test_no_solution(program):
+    found = program.refused(
+        ExitStatus.INFEASIBLE, *SOLVE, "memory.worst.total <= 60GiB", *LAYOUT, "--for", "ep"
+    )
+    assert "no ep from 1" in found.err
+    assert "nearest is 64.98 GiB at ep 128" in found.err
+    program.refused(
+        ExitStatus.INFEASIBLE, *SOLVE, "kv_cache.bytes <= 1KB", "deepseek-v3", "--for", "tokens"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("kv_cache.bytes", "deepseek-v3", "--for", "tokens"), "is no bound"),
+        (("kv_cache.bytes <= 4GHz", "deepseek-v3", "--for", "tokens"), "not a unit of bytes"),
+        (("kv_cache.bytes <= x", "deepseek-v3", "--for", "tokens"), "a number"),
+        (("kv_cache.bytes between 2GB and 1GB", "deepseek-v3", "--for", "tokens"), "above"),
+        (("kv_cache.byte <= 4GB", "deepseek-v3", "--for", "tokens"), "did you mean"),
+        (("kv_cache.bytes <= 4GB", "deepseek-v3", "--for", "tokns"), "did you mean 'tokens'"),
+        (("kv_cache.bytes <= 4GB", "deepseek-v3", "--for", "tokens", "--want", "any"), "smallest"),
+        (("kv_cache.bytes <= 4GB", "deepseek-v3", "--for", "tokens", "--from", "9", "--to", "3"),
+         "above --to"),
+        (("kv_cache.bytes <= 4GB", "deepseek-v3"), "--for"),
+    ],
+)  # fmt: skip
+def test_bad_input(program, arguments, words):
+    assert words in program.refused(ExitStatus.USAGE, *SOLVE, *arguments).err
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "markdown"])
+def test_other_formats(program, form):
+    text = program.ok(
+        *SOLVE, "kv_cache.bytes <= 40GiB", "deepseek-v3", "--for", "batch", "--format", form
+    ).out
+    assert "149" in text
