@@ -35,6 +35,33 @@ REDUCED_AT_ONCE, _GATHERED = 2, 3
 """ZeRO stages from which gradients are reduced, and weights gathered, while a layer runs."""
 
 
+def runtime_buffers(name: str, runtime: Runtime, layout: Layout) -> list[Line]:
+    """Give what a framework takes of a device, whatever is computed.
+
+    Returns
+    -------
+    Lines ``NAME.{driver_context,workspace,communication}`` [B], the last 0 on a single GPU.
+    """
+    scope = ("runtime", runtime)
+    degrees = [degree(layout, axis) for axis in ("tp", "cp", "pp", "dp")]
+    every = combined(f"{name}.gpus", "product", degrees, unit="1")
+    others = combined(f"{name}.other_gpus", "difference", (every, ONE))
+    several = computed(f"{name}.communicates", memory.any_of, amount_here=others)
+    return [
+        *(
+            combined(f"{name}.{each}", "sum", [field(scope, each, "B")])
+            for each in ("driver_context", "workspace")
+        ),
+        combined(
+            f"{name}.communication",
+            "product",
+            (field(scope, "communication", "B"), several),
+            unit="B",
+            convention="of collectives: none where there is one GPU",
+        ),
+    ]
+
+
 class Unsharded:
     """What exists whole though replicas share it: weights in use, gradients yet to be reduced.
 
@@ -166,10 +193,7 @@ class Buffers:
         )
         self.shared = [
             self._pipeline(model),
-            *(
-                combined(f"memory.buffers.{name}", "sum", [field(("runtime", runtime), name, "B")])
-                for name in ("driver_context", "workspace", "communication")
-            ),
+            *runtime_buffers("memory.buffers", runtime, layout),
         ]
         self.in_common = total(SHARED, self.shared, convention="the same on every pipeline rank")
 

@@ -15,11 +15,13 @@ import msgspec
 from dsv3calc.accounting.activation_tensors import BF16, FP32
 from dsv3calc.accounting.activations import Activations
 from dsv3calc.accounting.architecture import ONE, GroupView, Tensor, architecture_of
+from dsv3calc.accounting.buffers import runtime_buffers
 from dsv3calc.accounting.exchange import Exchange, copy_bytes
 from dsv3calc.accounting.kv_cache import entry_lines, tokens_line
 from dsv3calc.accounting.model_states import States, layer_tensors
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.accounting.sharding import Rules, Sharding
+from dsv3calc.accounting.spans import bound_of
 from dsv3calc.accounting.stages import Stages
 from dsv3calc.accounting.transfer_formats import TransferFormat
 from dsv3calc.formulas import kv_cache, memory
@@ -125,6 +127,8 @@ class Server:
             waiting=False,
         )
         self.shared_buffers = self._buffers()
+        limited = any(bound_of(view) is not None for view in self.views)
+        self._kept_words = UNTIL_LET_GO if limited else "every layer keeps every token"
 
     def _layer_weights(
         self, name: str, states: States, tensors: Sequence[Tensor], view: GroupView
@@ -145,7 +149,6 @@ class Server:
 
     def _buffers(self) -> list[Line]:
         """Give what every rank needs beside weights and cache."""
-        scope = ("runtime", self.serving.runtime)
         layers = [
             self.activations.of_layer(f"serving.layer.{view.prefix}", view).kept
             for view in self.views
@@ -158,10 +161,7 @@ class Server:
                 convention="of one pass in one layer, the largest; none freed within it",
             ),
             *self._exchange(),
-            *(
-                combined(f"serving.{name}", "sum", [field(scope, name, "B")])
-                for name in ("driver_context", "workspace", "communication")
-            ),
+            *runtime_buffers("serving", self.serving.runtime, self.layout),
         ]
 
     def _exchange(self) -> list[Line]:
@@ -247,7 +247,9 @@ class Server:
         Returns
         -------
         Lines ``NAME.{weights,buffers,kv_pool,kv_bytes_per_token,kv_bytes_per_sequence,kv_bytes}``
-        [B], ``NAME.kv_tokens`` [tokens], ``NAME.max_sequences`` and ``NAME.fits`` [1].
+        [B]; ``NAME.kv_tokens``, which it holds as long as none is let go of, and
+        ``NAME.sequence_tokens``, those of the sequences that fit [tokens]; ``NAME.max_sequences``
+        and ``NAME.fits`` [1].
         """
         serving = self.serving
         layers = self.stages.layers(name, rank)
@@ -295,6 +297,12 @@ class Server:
         sequence = self._cache(f"{name}.kv_bytes_per_sequence", layers, ONE, context)
         cache = combined(f"{name}.kv_bytes", "product", (sequence, batch), unit="B")
         used = total(f"{name}.total", [weights, buffers, cache])
+        fitting = computed(
+            f"{name}.max_sequences",
+            kv_cache.sequences_that_fit,
+            available=pool,
+            sequence_bytes=sequence,
+        )
         return {
             "weights": weights,
             "buffers": buffers,
@@ -306,15 +314,14 @@ class Server:
             "kv_tokens": computed(
                 f"{name}.kv_tokens",
                 memory.pool_tokens,
+                convention=self._kept_words,
                 pool=pool,
                 token_bytes=token,
                 page_size=given("serving.page_size", serving.page_size, "tokens"),
             ),
-            "max_sequences": computed(
-                f"{name}.max_sequences",
-                kv_cache.sequences_that_fit,
-                available=pool,
-                sequence_bytes=sequence,
+            "max_sequences": fitting,
+            "sequence_tokens": combined(
+                f"{name}.sequence_tokens", "product", (fitting, context), unit="tokens"
             ),
             "fits": computed(f"{name}.fits", memory.fits, total_bytes=used, usable=budget),
         }
@@ -336,6 +343,9 @@ class Server:
         return self._cache(name, layers, batch, given(f"{name}.tokens", tokens, "tokens"))
 
 
+UNTIL_LET_GO = "as long as no layer lets go of a token that has left its window"
+"""What a pool's tokens are counted under where layers have a limited span."""
+
 _LONGEST = 2**50
 """Tokens at which the search for the longest context ends: the cache does not grow."""
 
@@ -346,9 +356,10 @@ def serving_lines(server: Server, pp: int) -> list[Line]:
     Returns
     -------
     Lines ``serving.{weights,buffers,kv_pool,kv_bytes_per_token,kv_bytes_per_sequence,kv_bytes,
-    total,budget,free}`` [B], ``serving.kv_tokens``, ``serving.longest_context`` (where a longer one
-    takes more) [tokens], ``serving.max_sequences``, ``serving.rank`` and ``serving.fits`` [1]; and
-    ``serving.rank.N.*``, those of every rank.
+    total,budget,free}`` [B], ``serving.kv_tokens`` (in whole pages, none let go of),
+    ``serving.sequence_tokens`` (those of the sequences that fit), ``serving.longest_context``
+    (where a longer one takes more) [tokens], ``serving.max_sequences``, ``serving.rank`` and
+    ``serving.fits`` [1]; and ``serving.rank.N.*``, those of every rank.
     """
     names = [f"serving.rank.{number}" for number in range(pp)]
     numbers = [given(f"{name}.number", rank, "1") for rank, name in enumerate(names)]

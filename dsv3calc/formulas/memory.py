@@ -688,7 +688,8 @@ def pool_tokens(pool: Bytes, token_bytes: Bytes, page_size: Tokens) -> Tokens:
 
     Notes
     -----
-    Every layer keeps every token; layers of limited span keep fewer.
+    Every layer keeps every token. A layer of limited span lets go of tokens that have left its
+    window, so that a pool holds more of longer sequences: their number times their tokens.
 
     Examples
     --------

@@ -70,6 +70,12 @@ def library_of(query: MemoryQuery) -> Library | None:
     return library
 
 
+def runtime_used(layout: Layout) -> tuple[str, ...]:
+    """Return the fields of a runtime that every GPU needs: one alone has no collectives."""
+    alone = layout.tp * layout.cp * layout.pp * layout.dp == 1
+    return ("driver_context", "workspace", *(() if alone else ("communication",)))
+
+
 def _edits(kind: str, values: dict[str, Any]) -> tuple[Override, ...]:
     """Return the options that were given as edits of a preset."""
     return tuple(
@@ -167,7 +173,7 @@ class Inputs:
         )
         answer.cite(
             self.runtime,
-            used=("driver_context", "workspace", "communication", "bucket", "fragmentation"),
+            used=(*runtime_used(layout), "bucket", "fragmentation"),
         )
         imbalance = number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE)
         dispatch = dispatch_format(self.precision)

@@ -31,7 +31,7 @@ from dsv3calc.studies.layouts import (
     refuse,
     stage_problems,
 )
-from dsv3calc.studies.memory_inputs import DEFAULT_RUNTIME
+from dsv3calc.studies.memory_inputs import DEFAULT_RUNTIME, runtime_used
 
 if TYPE_CHECKING:
     from dsv3calc.schema.layout import Layout
@@ -82,7 +82,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
     answer.cite(kv_format)
     answer.cite(
         runtime,
-        used=("driver_context", "workspace", "communication", "memory_fraction", "page_size"),
+        used=(*runtime_used(layout), "memory_fraction", "page_size"),
     )
     conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})
     check_kv_format(model.name, model.value, kv_format, conventions)
@@ -105,7 +105,6 @@ def answer_serving(query: MemoryQuery) -> Answer:
             "--set hardware.memory.usable=79GiB",
         )
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
-    warn_context(answer, model.name, model.value, context)
     numerator, denominator = decimal_ratio(fraction)
     server = Server(
         model.value,
@@ -139,6 +138,8 @@ def answer_serving(query: MemoryQuery) -> Answer:
     }
     _remarks(answer, model.value, layout, query)
     ledger = Ledger(model.value.title, lines)
+    longest = next((line.value for line in lines if line.name == "serving.longest_context"), 0)
+    warn_context(answer, model.name, model.value, max(context, longest))
     answer.columns.append(Column(model.name, model.value.title, ledger))
     if query.require_fit and not ledger["serving.fits"]:
         answer.status = ExitStatus.CHECK_FAILED

@@ -189,3 +189,11 @@ def test_fewest_gpus_where_none_are_enough(program):
 def test_csv_and_markdown(program):
     assert "memory.worst.total,B," in program.ok(*PRETRAIN, "--format", "csv").out
     assert "| rank, GiB" in program.ok(*PRETRAIN, "--format", "markdown").out
+
+
+@pytest.mark.parametrize("axis", ["tp", "pp", "dp"])
+def test_one_gpu_has_no_buffers_for_collectives(program, axis):
+    one = program.json(*DENSE, f"--{axis}", "1")
+    assert one.values["memory.buffers.communication"] == 0
+    two = program.json(*DENSE, f"--{axis}", "2")
+    assert two.values["memory.buffers.communication"] == GIB

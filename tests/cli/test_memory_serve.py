@@ -142,3 +142,31 @@ def test_windows_keep_less_than_every_token(program):
         for context in ("1024", "65536")
     )
     assert long < 64 * short
+
+
+@pytest.mark.parametrize("model", ["gemma-3-27b", "gpt-oss-120b", "llama-4-maverick"])
+def test_windowed_layers_hold_the_tokens_of_the_sequences_that_fit(program, model):
+    ask = ("memory", model, "--serve", "--hardware", "b200", "--tp", "8", "--ep", "8")
+    ask = (*ask, "--context", "32768")
+    found = program.json(*ask)
+    values = found.values
+    assert values["serving.sequence_tokens"] == 32768 * values["serving.max_sequences"]
+    assert values["serving.sequence_tokens"] > values["serving.kv_tokens"]
+    out = program.ok(*ask).out
+    assert "tokens that the pool holds" not in out
+    assert f"{values['serving.sequence_tokens']:,}" in out
+
+
+def test_a_longest_context_beyond_the_model_is_told(program):
+    ask = ("memory", "gemma-3-27b", "--serve", "--hardware", "h100", "--tp", "8")
+    found = program.json(*ask)
+    longest = found.values["serving.longest_context"]
+    assert any(
+        f"{longest:,} tokens are more than its max" in text for text in found.data["warnings"]
+    )
+
+
+def test_one_gpu_has_no_buffers_for_collectives(program):
+    ask = ("memory", "llama-3.1-8b", "--serve", "--hardware", "h100", "--tp")
+    assert program.json(*ask, "1").values["serving.communication"] == 0
+    assert program.json(*ask, "2").values["serving.communication"] == GIB

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsv3calc.accounting.serving import UNTIL_LET_GO
 from dsv3calc.output.view import Table, View, show
 from dsv3calc.output.views.memory import show_size
 
@@ -58,12 +59,23 @@ def _cache(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
             f"a sequence of {query['context']:,} tokens",
             show(named["serving.kv_bytes_per_sequence"], exact=exact),
         ],
-        ["tokens that the pool holds", f"{named['serving.kv_tokens'].value:,}"],
-        [
-            f"{query['context']:,}-token sequences that fit",
-            f"{named['serving.max_sequences'].value:,}",
-        ],
     ]
+    tokens = named["serving.kv_tokens"]
+    sequences = [
+        f"{query['context']:,}-token sequences that fit",
+        f"{named['serving.max_sequences'].value:,}",
+    ]
+    rank = named["serving.rank"].value
+    if named[f"serving.rank.{rank}.kv_tokens"].convention == UNTIL_LET_GO:
+        rows[1][0] = "one token, before it leaves a window"
+        held = f"{named['serving.sequence_tokens'].value:,}"
+        rows += [
+            sequences,
+            ["  their tokens", held],
+            ["tokens that fit before any leaves a window", f"{tokens.value:,}"],
+        ]
+    else:
+        rows += [["tokens that the pool holds", f"{tokens.value:,}"], sequences]
     longest = named.get("serving.longest_context")
     if longest is not None:
         each = "" if query["batch"] == 1 else f" in each of {query['batch']:,} sequences"
