@@ -117,19 +117,6 @@ class Product:
 _CHECKPOINTED = ("layer_input", "mtp_norm_inputs", "final_norm_input", "head_input")
 """What ``full`` keeps: the inputs of layers and of MTP modules; the head is no layer."""
 
-NAMES = (
-    "layer_input", "attention_input", "q_latent", "q_latent_normed", "kv_latent",
-    "kv_latent_normed", "rope_key", "query_norm_input", "key_norm_input", "queries", "keys",
-    "values", "index_queries", "index_keys", "index_weights", "selected_keys", "softmax",
-    "softmax_mask", "softmax_dropped", "logsumexp", "attention_output", "attention_mask",
-    "feed_forward_norm_input", "post_norm_inputs", "feed_forward_input", "mlp_act_input",
-    "mlp_act_gate", "mlp_act_output", "router_scores", "routing_weights", "routing_indices",
-    "expert_input", "expert_act_input", "expert_act_gate", "expert_act_output", "expert_output",
-    "shared_act_input", "shared_act_gate", "shared_act_output", "feed_forward_mask",
-    "final_norm_input", "head_input", "mtp_norm_inputs", "mtp_projection_input",
-)  # fmt: skip
-"""Every name that an activation may have: what a recompute preset may keep or give a format."""
-
 
 class Layer:
     """Lists the activations and products of one layer group."""

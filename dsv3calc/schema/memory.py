@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
+from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.schema.fields import Bytes, Name, Natural, Size, Text
 from dsv3calc.schema.provenance import Source, provenance_problems
 
@@ -19,7 +20,39 @@ Module = Literal[
     "full", "core_attn", "layernorm", "mla_up_proj", "mlp_act", "moe_act", "mlp", "moe",
     "shared_experts",
 ]  # fmt: skip
+ACTIVATIONS = (
+    "layer_input", "attention_input", "q_latent", "q_latent_normed", "kv_latent",
+    "kv_latent_normed", "rope_key", "query_norm_input", "key_norm_input", "queries", "keys",
+    "values", "index_queries", "index_keys", "index_weights", "selected_keys", "softmax",
+    "softmax_mask", "softmax_dropped", "logsumexp", "attention_output", "attention_mask",
+    "feed_forward_norm_input", "post_norm_inputs", "feed_forward_input", "mlp_act_input",
+    "mlp_act_gate", "mlp_act_output", "router_scores", "routing_weights", "routing_indices",
+    "expert_input", "expert_act_input", "expert_act_gate", "expert_act_output", "expert_output",
+    "shared_act_input", "shared_act_gate", "shared_act_output", "feed_forward_mask",
+    "final_norm_input", "head_input", "mtp_norm_inputs", "mtp_projection_input",
+)  # fmt: skip
+"""Every name that an activation may have: what a recompute preset may keep or give a format."""
+
+FORMATTED = ("default", "linear_input", "output_gradients", *ACTIVATIONS)
+"""What a recompute preset may give a format."""
+
+ACTIVATION_FORMATS = ("bf16", "fp8", "e5m6", "logfmt-8", "logfmt-10")
+"""Formats of numbers that are kept or sent: those of ``accounting.transfer_formats``."""
+
 _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+def _unknown(
+    path: tuple[str | int, ...], place: str, name: str, known: tuple[str, ...]
+) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """Yield a name that is not among those known, with the one that was probably meant."""
+    if name not in known:
+        close = suggest(name, known)
+        yield (
+            path,
+            f"{place} names {quote(name)}, which is unknown",
+            f"did you mean '{close}'?" if close else f"known: {', '.join(known)}",
+        )
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -69,9 +102,14 @@ class Recompute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     provenance: dict[str, str]
 
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-        """Yield sources that are not listed, and modules beside ``full``."""
+        """Yield unknown sources, activations and formats, and modules beside ``full``."""
         if "full" in self.modules and len(self.modules) > 1:
             yield ("modules",), "full and other modules", "full recomputes everything"
+        for number, name in enumerate(self.keep):
+            yield from _unknown(("keep", number), "keep", name, ACTIVATIONS)
+        for name, form in self.formats.items():
+            yield from _unknown(("formats", name), "formats", name, FORMATTED)
+            yield from _unknown(("formats", name), f"formats.{name}", form, ACTIVATION_FORMATS)
         yield from provenance_problems(self.sources, self.provenance)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.accounting.activation_tensors import BF16, MODULES, NAMES
+from dsv3calc.accounting.activation_tensors import BF16, MODULES
 from dsv3calc.accounting.collective_calls import has_experts
 from dsv3calc.accounting.exchange import Exchange
 from dsv3calc.accounting.memory import Training
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 DEFAULT_RUNTIME = "pytorch"
 _KERNELS = ("flash", "unfused")
 _ORDERS = ("before", "after")
-_FORMAT_KEYS = ("default", "linear_input", "output_gradients", *NAMES)
 
 
 def library_of(query: MemoryQuery) -> Library | None:
@@ -91,7 +90,7 @@ def recompute_of(query: MemoryQuery, desk: Desk, layout: Layout) -> Preset[Recom
     Raises
     ------
     UsageError
-        If it names neither, or the preset names activations or formats that do not exist.
+        If it names neither.
     """
     wanted = query.recompute or layout.recompute
     edits = _edits(
@@ -118,24 +117,12 @@ def recompute_of(query: MemoryQuery, desk: Desk, layout: Layout) -> Preset[Recom
         listed = Override("recompute", "modules", f"[{', '.join(modules)}]", f"modules={wanted}")
         return desk.recompute("none", (*edits, listed))
     try:
-        found = desk.recompute(wanted, edits)
+        return desk.recompute(wanted, edits)
     except UsageError as error:
         close = suggest(wanted, MODULES)
         if not close or "no recompute preset" not in error.message:
             raise
         raise UsageError(error.message, f"did you mean the module '{close}'?") from None
-    for place, name, known in (
-        *(("keep", name, NAMES) for name in found.value.keep),
-        *(("formats", name, _FORMAT_KEYS) for name in found.value.formats),
-        *((f"formats.{key}", name, FORMATS) for key, name in found.value.formats.items()),
-    ):
-        if name not in known:
-            close = suggest(name, known)
-            raise UsageError(
-                f"the recompute preset {found.name}: {place} names {quote(name)}, which is unknown",
-                f"did you mean '{close}'?" if close else f"choose among {', '.join(known)}",
-            )
-    return found
 
 
 class Inputs:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from strategies import models
 
 import dsv3calc
-from dsv3calc.accounting.activation_tensors import MODULES, NAMES
+from dsv3calc.accounting.activation_tensors import MODULES
 from dsv3calc.locate import listing
+from dsv3calc.schema.memory import ACTIVATIONS
 
 EVERYTHING = preset(
     "recompute",
@@ -47,7 +48,7 @@ def test_every_name_is_that_of_an_activation_of_some_model():
         model = dsv3calc.load_model(name)
         for policy in (EVERYTHING, FUSED, preset("recompute", "v3-recompute")):
             seen |= names_of(model, policy, mtp=model.mtp is not None)
-    assert seen == set(NAMES)
+    assert seen == set(ACTIVATIONS)
 
 
 @given(model=models(), modules=st.sets(st.sampled_from(sorted(set(MODULES) - {"full"}))))

@@ -58,3 +58,20 @@ def test_a_comparison_of_nonsense_is_not_valid(program, file):
 
 def test_no_file(program):
     assert "FILE" in program.refused(ExitStatus.USAGE, "presets", "validate").err
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("formats:\n  linear_input: fp7\n", "formats.linear_input names 'fp7', which is unknown"),
+        ("formats:\n  querys: fp8\n", "did you mean 'queries'?"),
+        ("keep: [foo]\n", "keep names 'foo', which is unknown"),
+    ],
+)
+def test_what_is_recomputed_is_known_before_it_is_used(program, file, preset_text, more, words):
+    path = file("none.yaml", preset_text("recompute", "none") + more)
+    use = ("memory", "llama-3.1-8b", "--tp", "1", "--hardware", "h100", "--recompute", path)
+    for query in (("presets", "validate", path), use):
+        found = program.refused(ExitStatus.INVALID_INPUT, *query)
+        assert words in found.err
+        assert "none.yaml:" in found.err
