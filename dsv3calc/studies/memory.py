@@ -112,7 +112,11 @@ def _answer_training(query: MemoryQuery) -> Answer:
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_context(answer, model.name, model.value, sequence)
     _remarks(answer, model.value, layout, query.layer_split, with_mtp=query.with_mtp)
-    answer.query |= {"sequence": sequence, "micro_batches": micro_batches}
+    answer.query |= {
+        "sequence": sequence,
+        "micro_batch": layout.micro_batch,
+        "micro_batches": micro_batches,
+    }
     if query.rank is not None:
         answer.query["rank"] = positive("--rank", query.rank, 0, least=0, most=layout.pp - 1)
     footprint = Footprint(

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from dsv3calc.exit_status import ExitStatus
@@ -62,6 +64,9 @@ def test_by_tensor_every_tensor_has_count_width_and_divisor(program):
     row = next(line for line in out.splitlines() if "routed gate_proj" in line)
     assert row.split()[2:] == ["3.7581", "B", "64", "2", "112", "MiB", "224", "MiB", "224", "MiB"]
     assert "groups.0" not in out  # rank 3 has no dense layer
+    assert "tensors of a GPU of pipeline rank 3" in out
+    for word in (" embedding ", " head ", "final"):
+        assert word not in out.partition("note:")[0]
     assert "recomputed" in out
     exact = program.ok(*PRETRAIN, "--by", "tensor", "--exact").out
     assert "117,440,512 B" in exact
@@ -197,3 +202,69 @@ def test_one_gpu_has_no_buffers_for_collectives(program, axis):
     assert one.values["memory.buffers.communication"] == 0
     two = program.json(*DENSE, f"--{axis}", "2")
     assert two.values["memory.buffers.communication"] == GIB
+
+
+SCHEDULES = [
+    ("1f1b", ()),
+    ("interleaved", ("--virtual-pipeline", "2")),
+    *((name, ()) for name in ("zb1p", "zbv", "dualpipe", "dualpipev")),
+]
+
+
+def rows_of(block):
+    """Return the rows of a table, each as its cells, without those that are empty."""
+    return [re.split(r" {2,}", line.strip()) for line in block.splitlines()[2:]]
+
+
+def number(cell):
+    return float(cell.removesuffix(" B").replace(",", "") if cell != "-" else 0)
+
+
+@pytest.mark.parametrize("rank", [0, 3])
+@pytest.mark.parametrize(("schedule", "more"), SCHEDULES)
+@pytest.mark.parametrize("model", ["llama-3.1-8b", "deepseek-v3"])
+def test_what_is_shown_of_a_rank_adds_up_to_it(program, model, schedule, more, rank):
+    """Micro-batches in flight and waiting of each stage; layers and matrices of each class."""
+    ask = ("memory", model, "--hardware", "h800", "--pp", "4", "--schedule", schedule, *more)
+    ask = (*ask, "--global-batch", "8", "--rank", str(rank), "--dp", "1")
+    ask += ("--with-mtp", "--recompute", "v3-recompute") if model == "deepseek-v3" else ()
+    values = program.json(*ask).values
+    blocks = re.split(r"\n\n+", program.ok(*ask, "--exact").out)
+    (chunks,) = [rows_of(block) for block in blocks if re.match(" rank.*in flight", block)]
+    held = [number(cell) for row in chunks[:-1] for cell in row[2:]]
+    peak = sum(count * each for count, each in zip(held[::2], held[1::2], strict=True))
+    assert peak == number(chunks[-1][-1]) == values[f"memory.rank.{rank}.activations"]
+    blocks = re.split(r"\n\n+", program.ok(*ask, "--exact", "--by", "tensor").out)
+    states, _ = [rows_of(block) for block in blocks if re.match(" [re].* times ", block)]
+    for column, part in enumerate(PARTS[:3]):
+        shown = sum(number(row[1]) * number(row[2 + column]) for row in states[:-1])
+        total = number(states[-1][1 + column])
+        assert shown == total == values[f"memory.rank.{rank}.{part}"]
+
+
+def test_a_micro_batch_of_each_stage_adds_up(program):
+    ask = (*PRETRAIN, "--with-mtp", "--rank", "0", "--by", "tensor", "--exact")
+    blocks = re.split(r"\n\n+", program.ok(*ask).out)
+    (rows,) = [rows_of(block) for block in blocks if block.startswith(" each micro-batch")]
+    kept = waiting = stages = 0
+    for row in rows:
+        if row[0] == "in all":
+            assert [kept, waiting] == [number(cell) for cell in row[1:]]
+            kept, waiting, stages = 0, 0, stages + 1
+        elif len(row) > 1:
+            kept += number(row[1]) * number(row[2])
+            waiting += number(row[1]) * number(row[3])
+    assert stages == 2
+
+
+def test_tables_of_large_numbers_stay_narrow(program):
+    ask = ("memory", "llama-3.1-405b", "--hardware", "h100", "--tp", "1", "--micro-batch", "3")
+    out = program.ok(*ask).out
+    assert "micro-batches of 3 x 4,096 tokens" in out
+    assert all(len(line) <= 80 for line in out.splitlines() if line.startswith(" "))
+    assert "-7,486" in out
+
+
+def test_exact_details_are_not_rounded(program):
+    out = program.ok(*PRETRAIN, "--rank", "3", "--exact").out
+    assert not re.search("[KMGT]iB", out.partition("note:")[0])

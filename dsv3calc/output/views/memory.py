@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dsv3calc.accounting.buffers import SHARED
 from dsv3calc.accounting.memory import PARTS
 from dsv3calc.output.view import Table, View, show
-from dsv3calc.quantity import BINARY
+from dsv3calc.quantity import BINARY, format_quantity
 
 if TYPE_CHECKING:
     from dsv3calc.ledger import Line
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _LONG = 100  # GiB from which on a second decimal only widens the table
 HEADINGS = {"gradients": "grads"}
+_SHORT = {"activations": "activ."}
+_WIDEST = 80  # columns, and headings grow shorter from there on
 
 
 def build(answer: Answer, *, exact: bool) -> View:
@@ -24,7 +26,7 @@ def build(answer: Answer, *, exact: bool) -> View:
     tables = [ranks_table(named, exact=exact), _fullest(answer, named, exact=exact)]
     if "rank" in answer.query:
         name = f"memory.rank.{answer.query['rank']}"
-        tables += [_held(named, name), _buffers(named, name, exact=exact)]
+        tables += [held_table(named, name, exact=exact), _buffers(named, name, exact=exact)]
     fewest = _fewest(named)
     return View(heading(answer), tables + ([fewest] if fewest else []))
 
@@ -33,43 +35,64 @@ def heading(answer: Answer) -> str:
     """Say what was counted, in two lines."""
     query = answer.query
     where = query.get("layout") or "the layout of the options"
+    times = "" if query["micro_batch"] == 1 else f"micro-batches of {query['micro_batch']:,} x "
     return (
         f"{answer.columns[0].title}: memory of one GPU on {where}, {query['hardware']}\n"
-        f"{query['sequence']:,} tokens; {query['precision']}; recipe {query['recipe']}; recompute "
-        f"{query['recompute']}"
+        f"{times}{query['sequence']:,} tokens; {query['precision']}; recipe {query['recipe']}; "
+        f"recompute {query['recompute']}"
     )
 
 
-def gibibytes(value: float, *, exact: bool) -> str:
-    """Return bytes in GiB for a column of them, or as they are."""
-    if exact:
-        return f"{value:,}"
+def _gibibytes(value: float, *, decimals: int) -> str:
+    """Return bytes in GiB for a column of them, long ones with so many decimals."""
     size = value / BINARY["Gi"]
-    return f"{size:,.2f}" if abs(size) < _LONG else f"{size:,.1f}"
+    return f"{size:,.2f}" if abs(size) < _LONG else f"{size:,.{decimals}f}"
+
+
+def _exactly(value: float) -> str:
+    return format_quantity(value, "1", exact=True)
 
 
 def ranks_table(named: dict[str, Line], *, exact: bool) -> Table:
     """List the pipeline ranks; neighbours with the same numbers share a row."""
     worst = named["memory.worst.rank"].value
-    rows: list[list[str]] = []
-    before: list[float] = []
+    found: list[tuple[str, list[float]]] = []
     first = number = 0
     usable = named.get("memory.usable")
     while f"memory.rank.{number}.total" in named:
         values = [named[f"memory.rank.{number}.{part}"].value for part in PARTS]
         if usable is not None:
             values.append(usable.value - values[-1])
-        if values != before:
+        if found and values == found[-1][1]:
+            found.pop()
+        else:
             first = number
-            rows.append(["", *(gibibytes(value, exact=exact) for value in values)])
         mark = " *" if first <= worst <= number else ""
-        rows[-1][0] = (f"{first}" if first == number else f"{first}-{number}") + mark
-        before = values
+        found.append(((f"{first}" if first == number else f"{first}-{number}") + mark, values))
         number += 1
     headings = [HEADINGS.get(part, part) for part in PARTS]
     if usable is not None:
         headings.append("free")
-    return Table("", ["rank, B" if exact else "rank, GiB", *headings], rows)
+    if exact:
+        rows = [[label, *map(_exactly, values)] for label, values in found]
+        return Table("", ["rank, B", *headings], rows)
+    for decimals, short in ((1, {}), (0, {}), (0, _SHORT)):
+        table = Table(
+            "",
+            ["rank, GiB", *(short.get(heading, heading) for heading in headings)],
+            [
+                [label, *(_gibibytes(value, decimals=decimals) for value in values)]
+                for label, values in found
+            ],
+        )
+        if _width(table) <= _WIDEST:
+            break
+    return table
+
+
+def _width(table: Table) -> int:
+    columns = zip(table.headings, *table.rows, strict=True)
+    return 1 + sum(3 + max(map(len, column)) for column in columns) - 3
 
 
 def _fullest(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
@@ -89,7 +112,7 @@ def show_size(line: Line, *, exact: bool) -> str:
     return show(line, exact=exact).removeprefix("-")
 
 
-def _held(named: dict[str, Line], name: str) -> Table:
+def held_table(named: dict[str, Line], name: str, *, exact: bool) -> Table:
     """List what the chunks of a rank are: their stages, layers, and micro-batches at the peak."""
     rows = []
     chunk = 0
@@ -97,18 +120,21 @@ def _held(named: dict[str, Line], name: str) -> Table:
     while (stage := named.get(f"{name}.chunk.{chunk}.stage")) is not None:
         prefix = f"{name}.chunk.{chunk}.layers."
         layers = [
-            f"{line.value:,} of {line.name.removeprefix(prefix)}"
+            f"{line.value:,} {line.name.removeprefix(prefix)}"
             for line in named.values()
             if line.name.startswith(prefix) and line.value and line.name.count(".") <= _DEPTH
         ]
         row = [f"stage {stage.value}", ", ".join(layers) or "-"]
         for what, held in (("activations", counts), ("activations.pending", waiting)):
             each = f"{name}.chunk.{chunk}.{what}"
-            row += [f"{held[each]:,}", show(named[each], exact=False)] if each in held else []
+            row += [f"{held[each]:,}", show(named[each], exact=exact)] if each in held else []
         rows.append(row)
         chunk += 1
     headings = [f"rank {name.rpartition('.')[2]}", "layers", "in flight", "each"]
-    return Table("", [*headings, *(["waiting", "each"] if waiting else [])], rows, left=(1,))
+    headings += ["waiting", "each"] if waiting else []
+    blanks = [""] * (len(headings) - 2)
+    rows.append(["in all", *blanks, show(named[f"{name}.activations"], exact=exact)])
+    return Table("", headings, rows, left=(1,))
 
 
 def _at_peak(named: dict[str, Line], name: str) -> tuple[dict[str, int], dict[str, int]]:
@@ -137,6 +163,7 @@ def _buffers(named: dict[str, Line], name: str, *, exact: bool) -> Table:
                 for part in largest.parts
                 if part.value and line.value
             ]
+    rows.append(["in all", show(named[f"{name}.buffers"], exact=exact)])
     return Table("", ["buffers", "bytes"], rows)
 
 

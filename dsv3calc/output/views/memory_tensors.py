@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.activation_tensors import SHARED
 from dsv3calc.output.view import Table, View, show
-from dsv3calc.output.views.memory import heading, ranks_table
+from dsv3calc.output.views.memory import heading, held_table, ranks_table
 from dsv3calc.quantity import format_quantity
 
 if TYPE_CHECKING:
@@ -19,42 +19,109 @@ _ACTIVATIONS = {
     "recomputed": "recomputed",
     "output_gradients": "gradient",
 }
-_PLACES = {
+_OUTER = ("memory.embedding", "memory.head", "memory.after")
+_WORDS = {
     "embedding": "embedding",
     "head": "head",
     "after": "final norm",
-    "mtp": "MTP module, beside its layer",
-    "mtp.head": "head of the MTP module",
+    "mtp": "MTP module",
+}
+_MTP = {
+    "memory.mtp": "beside MTP's layer",
+    "memory.mtp.head": "of MTP's head",
 }
 _SHORT = {"routed_experts": "routed ", "shared_experts": "shared "}
+_STATES = ("weights", "gradients", "optimizer")
+
+Held = list[tuple[str, int]]
+"""Prefixes of the lines of what a rank holds, each with how many of it."""
 
 
 def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables of one rank: the fullest, or the one that was asked for."""
     named = answer.columns[0].ledger.named()
     rank = answer.query.get("rank", named["memory.worst.rank"].value)
-    tables = [ranks_table(named, exact=exact)]
-    for group, count in _groups(named, f"memory.rank.{rank}"):
-        title = f"one of {count:,} {group}"
-        tables.append(_states(named, f"memory.layer.{group}", title, exact=exact))
-        tables.append(_activations(named, f"memory.layer.{group}", exact=exact))
-    for place, words in _PLACES.items():
-        if f"memory.{place}.weights" in named and named[f"memory.{place}.weights"].parts:
-            tables.append(_states(named, f"memory.{place}", words, exact=exact))
-        if f"memory.{place}.activations" in named:
-            tables.append(_activations(named, f"memory.{place}", exact=exact))
-    return View(heading(answer), tables)
+    name = f"memory.rank.{rank}"
+    held = _held(named[f"{name}.weights"], ".weights")
+    chunks = _chunks(named, name)
+    tables = [
+        ranks_table(named, exact=exact),
+        _sums(named, name, held, exact=exact),
+        held_table(named, name, exact=exact),
+        _micro_batch(named, chunks, exact=exact),
+    ]
+    for prefix, count in held:
+        if prefix in _OUTER:
+            continue
+        title = _words(prefix) if count == 1 else f"one of {count:,} {_words(prefix)}"
+        tables.append(_states(named, [prefix], title, exact=exact))
+        tables.append(_activations(named, prefix, "of one micro-batch", exact=exact))
+        if prefix == "memory.layer.mtp":
+            tables += [
+                _activations(named, place, words, exact=exact) for place, words in _MTP.items()
+            ]
+    outer = [prefix for prefix, _ in held if prefix in _OUTER]
+    if outer:
+        tables.append(_states(named, outer, "outside the layers", exact=exact))
+    if any("memory.head" in dict(kept) for _, kept in chunks):
+        tables.append(_activations(named, "memory.head", "of final norm and head", exact=exact))
+    words = f"tensors of a GPU of pipeline rank {rank}"
+    return View(f"{heading(answer)}\n{words}", tables)
 
 
-def _groups(named: dict[str, Line], rank: str) -> list[tuple[str, int]]:
-    """Return the layer groups that a rank holds, each with its number of layers."""
-    counted = named[f"{rank}.weights"].parts
-    found = []
-    for count, states in zip(counted[::2], counted[1::2], strict=True):
-        group = states.name.removeprefix("memory.layer.").removesuffix(".weights")
-        if states.name.startswith("memory.layer.") and count.value:
-            found.append((group, count.value))
+def _held(line: Line, ending: str) -> Held:
+    """Return what a sum of products counts, as it stands there; nothing that there is none of."""
+    pairs = zip(line.parts[::2], line.parts[1::2], strict=True)
+    return [(each.name.removesuffix(ending), count.value) for count, each in pairs if count.value]
+
+
+def _chunks(named: dict[str, Line], name: str) -> list[tuple[str, Held]]:
+    """Return the chunks of a rank, and what keeps activations of a micro-batch there."""
+    found: list[tuple[str, Held]] = []
+    while f"{(chunk := f'{name}.chunk.{len(found)}')}.stage" in named:
+        kept = _held(named[f"{chunk}.activations"], ".activations")
+        found.append((chunk, [(each.removesuffix(".all_activations"), n) for each, n in kept]))
     return found
+
+
+def _words(prefix: str) -> str:
+    name = prefix.removeprefix("memory.layer.").removeprefix("memory.")
+    return _WORDS.get(name, name)
+
+
+def _sums(named: dict[str, Line], name: str, held: Held, *, exact: bool) -> Table:
+    """List layers and matrices that a rank holds, and its classes, which they add up to."""
+    rows = [
+        [
+            _words(prefix),
+            f"{count:,}",
+            *(show(named[f"{prefix}.{what}"], exact=exact) for what in _STATES),
+        ]
+        for prefix, count in held
+    ]
+    rows.append(["in all", "", *(show(named[f"{name}.{what}"], exact=exact) for what in _STATES)])
+    return Table("", [f"rank {name.rpartition('.')[2]}", "times", *_STATES], rows)
+
+
+def _micro_batch(named: dict[str, Line], chunks: list[tuple[str, Held]], *, exact: bool) -> Table:
+    """List what layers and head keep of a micro-batch, by stage."""
+    rows = []
+    waiting = any(f"{chunk}.activations.pending" in named for chunk, _ in chunks)
+    for chunk, kept in chunks:
+        rows.append([f"stage {named[f'{chunk}.stage'].value}"])
+        for prefix, count in kept:
+            row = [f"  {_words(prefix)}", f"{count:,}"]
+            row.append(show(_one(named, prefix, "activations"), exact=exact))
+            rows.append([*row, *([show(_one(named, prefix, "pending"), exact=exact)] * waiting)])
+        row = ["  in all", "", show(named[f"{chunk}.activations"], exact=exact)]
+        if waiting:
+            row.append(show(named[f"{chunk}.activations.pending"], exact=exact))
+        rows.append(row)
+    return Table("", ["each micro-batch", "times", "in flight", *["waiting"] * waiting], rows)
+
+
+def _one(named: dict[str, Line], prefix: str, what: str) -> Line | None:
+    return named.get(f"{prefix}.all_{what}", named.get(f"{prefix}.{what}"))
 
 
 def _arguments(line: Line) -> dict[str, Any]:
@@ -70,28 +137,31 @@ def _activation_label(name: str) -> str:
     return name.replace("feed_forward", "ffn").replace("_", " ")
 
 
-def _states(named: dict[str, Line], prefix: str, title: str, *, exact: bool) -> Table:
+def _states(named: dict[str, Line], prefixes: list[str], title: str, *, exact: bool) -> Table:
     """List weights, gradients and optimizer states of tensors."""
     rows = []
-    for line in named[f"{prefix}.weights"].parts:
-        name = line.name.removeprefix(f"{prefix}.weights.")
-        given = _arguments(line)
-        others = [named.get(f"{prefix}.{what}.{name}") for what in ("gradients", "optimizer")]
-        rows.append(
-            [
-                _label(name),
-                format_quantity(given["elements"], "1", exact=exact),
-                f"{given['divisor']:,}",
-                f"{given['bits'] / 8:g}",
-                show(line, exact=exact),
-                *(show(other, exact=exact) for other in others),
-            ]
-        )
-    headings = [title, "elements", "over", "B/el", "weights", "gradients", "optimizer"]
-    return Table("", headings, rows)
+    for prefix in prefixes:
+        for line in named[f"{prefix}.weights"].parts:
+            name = line.name.removeprefix(f"{prefix}.weights.")
+            given = _arguments(line)
+            others = [named.get(f"{prefix}.{what}.{name}") for what in _STATES[1:]]
+            rows.append(
+                [
+                    _label(name),
+                    format_quantity(given["elements"], "1", exact=exact),
+                    f"{given['divisor']:,}",
+                    f"{given['bits'] / 8:g}",
+                    show(line, exact=exact),
+                    *(show(other, exact=exact) for other in others),
+                ]
+            )
+    if len(prefixes) == 1:
+        sums = [show(named[f"{prefixes[0]}.{what}"], exact=exact) for what in _STATES]
+        rows.append(["in all", "", "", "", *sums])
+    return Table("", [title, "elements", "over", "B/el", *_STATES], rows)
 
 
-def _activations(named: dict[str, Line], prefix: str, *, exact: bool) -> Table:
+def _activations(named: dict[str, Line], prefix: str, title: str, *, exact: bool) -> Table:
     """List the activations of one micro-batch in one layer, kept or recomputed."""
     rows = []
     for what, words in _ACTIVATIONS.items():
@@ -111,5 +181,9 @@ def _activations(named: dict[str, Line], prefix: str, *, exact: bool) -> Table:
                     "kept, shared" if words == "kept" and SHARED in line.convention else words,
                 ]
             )
-    headings = ["of one micro-batch", "elements", "over", "B/el", "bytes", "activation"]
+    for what, words in (*_ACTIVATIONS.items(), ("pending", "waiting")):
+        listed = named.get(f"{prefix}.{what}")
+        if listed is not None and listed.value:
+            rows.append(["in all", "", "", "", show(listed, exact=exact), words])
+    headings = [title, "elements", "over", "B/el", "bytes", "activation"]
     return Table("", headings, rows, left=(5,))
