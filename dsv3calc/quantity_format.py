@@ -54,7 +54,7 @@ def format_quantity(value: float, unit: str, *, exact: bool = False) -> str:
         ``FLOP/s`` in decimal prefixes; ``s`` from ns to h; ``1``, ``tokens``, ``elements`` in
         M, B, T from a million on; other units, and ``ratio``, as they are.
     exact : bool, optional
-        Unrounded: integers with thousands separators, floats as ``repr``.
+        Unrounded: every digit that the number has, with thousands separators.
 
     Returns
     -------
@@ -76,7 +76,8 @@ def format_quantity(value: float, unit: str, *, exact: bool = False) -> str:
         numerator, denominator = int(value.numerator), int(value.denominator)
     if exact and abs(numerator).bit_length() < _PRINTABLE_BITS:
         if isinstance(value, float):
-            return f"{float(value)!r} {suffix}".rstrip()
+            text = f"{float(value):,}".removesuffix(".0")
+            return f"{text} {suffix}".rstrip()
         text = f"{numerator:,}" if denominator == 1 else f"{numerator}/{denominator}"
         return f"{text} {suffix}".rstrip()
     sign = "-" if numerator < 0 else ""

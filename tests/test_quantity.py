@@ -282,6 +282,9 @@ def test_what_people_read(value, unit, text):
 def test_exact():
     assert format_quantity(85899345921, "B", exact=True) == "85,899,345,921 B"
     assert format_quantity(3.6e-6, "s", exact=True) == "3.6e-06 s"
+    assert format_quantity(48448.91485511589, "B", exact=True) == "48,448.91485511589 B"
+    assert format_quantity(256.0, "1", exact=True) == "256"
+    assert format_quantity(1e22, "FLOP", exact=True) == "1e+22 FLOP"
     assert format_quantity(Fraction(1, 3), "ratio", exact=True) == "1/3"
     assert format_quantity(10**400, "1", exact=True).startswith("10,000")
     # Python prints no integer of more than 4300 digits

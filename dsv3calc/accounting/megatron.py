@@ -11,39 +11,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.architecture import ONE, architecture_of
-from dsv3calc.accounting.memory import padded
+from dsv3calc.accounting.memory import PARTS, padded
 from dsv3calc.accounting.parameters import tensor_elements
 from dsv3calc.accounting.rank_order import degree
+from dsv3calc.accounting.sharding import CLASSES
 from dsv3calc.formulas import memory
 from dsv3calc.ledger import Line, combined, computed, field, given, total
-from dsv3calc.schema.model import Dense
+from dsv3calc.schema.model import MLA, Dense, MoE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from dsv3calc.accounting.architecture import Tensor
-    from dsv3calc.accounting.memory import Footprint
+    from dsv3calc.accounting.memory import Footprint, Training
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
-
-REASONS = (
-    (
-        "weights and gradients: an average stage and one embedding there; here each rank's own "
-        "stages (two under DualPipe), embedding and head where they stand"
-    ),
-    "optimizer: FP32 moments there, 12 bytes; here the recipe's",
-    (
-        "activations: there every layer is dense, its heads as wide as the hidden state, "
-        "attention's core recomputed and a stage's layers held for pp micro-batches; here each "
-        "tensor as the policy keeps it, in the schedule's own numbers"
-    ),
-    "buffers: none there",
-    (
-        "the report takes its form for sequence parallelism and selective recomputation where a "
-        "run has both, else another, 5 % added: the row without SP"
-    ),
-)
-"""Why the figures differ, in words."""
 
 _BITS = {"weights": 16, "gradients": 32, "optimizer": 96}
 _LATENT_NORMS = ("q_a_layernorm", "kv_a_layernorm")
@@ -212,3 +194,97 @@ def megatron_lines(footprint: Footprint, ours: Sequence[Line]) -> list[Line]:
         without,
         total("megatron.without_sp.total", [*states, without]),
     ]
+
+
+_DIVIDED = "there norms and router alone are not divided over tp or the experts' GPUs"
+
+
+def reasons(footprint: Footprint, training: Training, lines: Sequence[Line]) -> list[str]:
+    """Say why the figures differ: what there is of it in this layout, for the classes that do."""
+    values = {line.name: line.value for line in lines}
+    differ = {what for what in PARTS[:-1] if values[f"megatron.difference.{what}"]}
+    stage = _stage_reason(footprint.layout)
+    applies: dict[str, list[str]] = {}
+    for what in CLASSES:
+        if what in differ:
+            own = [*([stage] if stage else []), *_state_reasons(footprint, training, what)]
+            for words in own or [_DIVIDED]:
+                applies.setdefault(words, []).append(what)
+    found = [f"{', '.join(classes)}: {words}" for words, classes in applies.items()]
+    if "activations" in differ:
+        found.append(f"activations: {_activation_reason(footprint)}")
+    if "buffers" in differ:
+        found.append("buffers: none there")
+    found.append(
+        "the report takes its form for sequence parallelism and selective recomputation where a "
+        "run has both, else another, 5 % added: the row without SP"
+    )
+    return found
+
+
+def _stage_reason(layout: Layout) -> str:
+    if layout.pp == 1:
+        return ""
+    two = " (two under DualPipe)" if layout.schedule == "dualpipe" else ""
+    return (
+        f"an average stage and one embedding there; here each rank's own stages{two}, embedding "
+        "and head where they stand"
+    )
+
+
+def _state_reasons(footprint: Footprint, training: Training, what: str) -> Iterator[str]:
+    """Yield what sets apart the bytes of a parameter, or the replicas that share them."""
+    model, layout, recipe = footprint.model, footprint.layout, training.recipe
+    kept = {
+        "gradients": recipe.gradient_bits,
+        "optimizer": recipe.master_bits + recipe.first_moment_bits + recipe.second_moment_bits,
+    }.get(what)
+    if kept is not None and kept != _BITS[what]:
+        yield f"{_BITS[what] // 8} bytes a parameter there; here {kept / 8:g}, the recipe's"
+    if what == "weights":
+        precision = training.precision
+        bits = {
+            precision.formats[name].bits
+            for each, name in precision.weights.items()
+            if each != "routing_bias"  # which is left out there
+        }
+        if recipe.compute_copy != "bf16" and bits != {_BITS[what]}:
+            yield f"2 bytes a parameter there; here as {precision.name} stores them"
+    least = {"weights": 3, "gradients": 2}.get(what)
+    if least is not None and layout.zero >= least and layout.dp * layout.cp > 1:
+        yield f"whole on every replica there; here ZeRO {layout.zero} divides them"
+    if what == "optimizer" and layout.zero and layout.cp > 1:
+        yield f"divided among dp there; here among dp x cp {layout.cp}"
+    if what == "optimizer" and layout.mirror_optimizer:
+        yield "here the two ranks of a stage share it"
+    rows = padded(architecture_of(model).outer[0], layout).out_features.value
+    if layout.vocabulary_parallel and not training.rules.padded and rows != model.vocab_size:
+        yield f"a vocabulary of {rows:,} there, padded; here {model.vocab_size:,} (--padded)"
+    if footprint.layout.redundant_experts:
+        yield f"no redundant experts there; here {layout.redundant_experts:,}"
+    if what == "weights" and any(
+        tensor.weight_class == "routing_bias"
+        for view in architecture_of(model).groups
+        for tensor in view.tensors
+    ):
+        yield "the routing bias is left out there"
+
+
+def _activation_reason(footprint: Footprint) -> str:
+    model, layout = footprint.model, footprint.layout
+    there = []
+    if any(isinstance(view.group.feed_forward, MoE) for view in footprint.views):
+        there.append("every layer is dense")
+    attends = [view.group.attention for view in footprint.views]
+    if any(
+        isinstance(attend, MLA) or attend.num_attention_heads * attend.head_dim != model.hidden_size
+        for attend in attends
+    ):
+        there.append("heads are as wide as the hidden state")
+    there.append("attention's core is recomputed")
+    if layout.pp > 1:
+        there.append("a stage's layers are held for pp micro-batches")
+    if layout.cp > 1:
+        there.append("cp divides nothing")
+    numbers = ", in the schedule's own numbers" if layout.pp > 1 else ""
+    return f"there {', '.join(there)}; here each tensor is kept as the policy says{numbers}"

@@ -19,6 +19,7 @@ from dsv3calc.commands.layout_options import (
     RedundantExpertsOption,
     SharedExpertsOption,
     TpOption,
+    ZeroOption,
 )
 from dsv3calc.commands.options import (
     Amount,
@@ -53,6 +54,7 @@ def traffic(
     dp: DpOption = None,
     ep: EpOption = None,
     etp: EtpOption = None,
+    zero: ZeroOption = None,
     micro_batch: MicroBatchOption = None,
     global_batch: GlobalBatchOption = None,
     redundant_experts: RedundantExpertsOption = None,
@@ -226,6 +228,7 @@ def traffic(
         dp=dp,
         ep=ep,
         etp=etp,
+        zero=zero,
         micro_batch=micro_batch,
         global_batch=global_batch,
         redundant_experts=redundant_experts,

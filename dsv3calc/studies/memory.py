@@ -129,11 +129,11 @@ def _answer_training(query: MemoryQuery) -> Answer:
     )
     lines = memory_lines(footprint, hardware.value)
     if library is not None and library.beside:
-        from dsv3calc.accounting.megatron import REASONS, megatron_lines
+        from dsv3calc.accounting.megatron import megatron_lines, reasons
 
         lines += megatron_lines(footprint, lines)
         answer.view = "memory-megatron"
-        answer.notes += REASONS
+        answer.notes += reasons(footprint, inputs.training, lines)
     ledger = Ledger(model.value.title, lines)
     if query.fewest_gpus:
         from dsv3calc.studies.fewest_gpus import fewest_gpus_lines
@@ -166,10 +166,13 @@ def micro_batches_of(layout: Layout, answer: Answer) -> int:
             "GPipe keeps every micro-batch of a step, and the layout has no global_batch",
             "give --global-batch, in sequences",
         )
-    answer.assumptions.append(
-        f"a step has at least {2 * layout.pp} micro-batches, which fill the pipeline: no "
-        "--global-batch is given"
-    )
+    if layout.pp > 1:
+        answer.assumptions.append(
+            f"a step has at least {2 * layout.pp} micro-batches, which fill the pipeline: no "
+            "--global-batch is given"
+        )
+    elif layout.schedule != "1f1b":  # which holds one whatever their number
+        answer.assumptions.append("a step has at least 2 micro-batches: no --global-batch is given")
     return 2 * layout.pp
 
 

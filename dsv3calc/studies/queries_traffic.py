@@ -22,6 +22,7 @@ class TrafficQuery(Query, frozen=True, kw_only=True):
     dp: int | None = None
     ep: int | None = None
     etp: int | None = None
+    zero: int | None = None
     micro_batch: int | None = None
     global_batch: int | None = None
     redundant_experts: int | None = None

@@ -114,7 +114,7 @@ def step_collectives(
         taken.append(f"context parallelism: {layout.context_parallel_method}{form}")
     if layout.dp * layout.cp > 1:
         when = "once in a step" if reduction == "step" else "in every micro-batch"
-        taken.append(f"gradients are reduced {when} (--gradient-reduction), ZeRO {layout.zero}")
+        taken.append(f"gradients are reduced {when} (--gradient-reduction), --zero {layout.zero}")
     add_new(
         answer.assumptions,
         (*taken, *collective_assumptions(model.value, layout, hardware.value)),

@@ -268,3 +268,40 @@ def test_tables_of_large_numbers_stay_narrow(program):
 def test_exact_details_are_not_rounded(program):
     out = program.ok(*PRETRAIN, "--rank", "3", "--exact").out
     assert not re.search("[KMGT]iB", out.partition("note:")[0])
+
+
+def reasons_of(program, *ask):
+    found = program.json("memory", *ask, "--as", "megatron")
+    classes = [*PARTS[:-1]]
+    one = f"({'|'.join(classes)})"
+    notes = [note for note in found.data["notes"] if re.match(f"{one}(, {one})*: ", note)]
+    told = {each for note in notes for each in note.partition(":")[0].split(", ")}
+    assert told == {each for each in classes if found.values[f"megatron.difference.{each}"]}
+    return "\n".join(notes)
+
+
+def test_megatron_differs_for_reasons_that_apply(program):
+    llama = ("llama-3.1-405b", "--hardware", "h100", "--layout", "llama-3.1-405b-pretrain")
+    told = reasons_of(program, *llama)
+    assert "gradients: whole on every replica there; here ZeRO 2 divides them" in told
+    assert "recipe" not in told
+    assert "DualPipe" not in told
+    assert "dense" not in told
+    told = reasons_of(program, *PRETRAIN[1:])
+    assert "two under DualPipe" in told
+    assert "optimizer: 12 bytes a parameter there; here 8, the recipe's" in told
+    assert "every layer is dense" in told
+    assert "ZeRO" not in told
+
+
+@pytest.mark.parametrize("more", [(), ("--zero", "3"), ("--precision", "fp8-deepseek-v3")])
+@pytest.mark.parametrize("model", ["llama-3.1-8b", "gpt-oss-120b", "qwen2.5-7b"])
+def test_whatever_differs_from_megatron_has_a_reason(program, model, more):
+    reasons_of(program, model, "--hardware", "h100", "--tp", "4", "--dp", "2", *more)
+
+
+def test_one_stage_has_no_pipeline_to_fill(program):
+    told = program.json(*DENSE, "--tp", "1").data["assumptions"]
+    assert not any("pipeline" in text for text in told)
+    told = program.json(*DENSE, "--pp", "2").data["assumptions"]
+    assert any("at least 4 micro-batches, which fill the pipeline" in text for text in told)

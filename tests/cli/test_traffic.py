@@ -198,3 +198,11 @@ def test_exact_numbers_are_exact_everywhere(program):
     values = program.json(*ASK, "--ep", "64").values
     for name in ("copies_per_token.node", "copies_on_link.scale_up", "random_routing.imbalance"):
         assert str(values[f"traffic.{name}"]) in text
+
+
+def test_the_zero_stage_of_a_step_is_an_option(program):
+    ask = ("traffic", "llama-3.1-8b", "--hardware", "h100", "--dp", "16", "--global-batch", "32")
+    plain, sharded = (program.json(*ask, *more) for more in ((), ("--zero", "2")))
+    assert any("--zero 0" in text for text in plain.data["assumptions"])
+    assert any("--zero 2" in text for text in sharded.data["assumptions"])
+    assert plain.values != sharded.values
