@@ -146,7 +146,7 @@ SeqOption = Annotated[
         "--seq",
         parser=amount("--seq", "tokens"),
         metavar="TOKENS",
-        help="New tokens of each sequence [4096 in train and prefill, 1 in decode].",
+        help="New tokens of each sequence [4096, and 1 in decode].",
     ),
 ]
 MlaOption = Annotated[
