@@ -78,7 +78,7 @@ def format_quantity(value: float, unit: str, *, exact: bool = False) -> str:
         if isinstance(value, float):
             text = f"{float(value):,}".removesuffix(".0")
             return f"{text} {suffix}".rstrip()
-        text = f"{numerator:,}" if denominator == 1 else f"{numerator}/{denominator}"
+        text = f"{numerator:,}" if denominator == 1 else f"{numerator:,}/{denominator:,}"
         return f"{text} {suffix}".rstrip()
     sign = "-" if numerator < 0 else ""
     numerator = abs(numerator)

@@ -286,6 +286,7 @@ def test_exact():
     assert format_quantity(256.0, "1", exact=True) == "256"
     assert format_quantity(1e22, "FLOP", exact=True) == "1e+22 FLOP"
     assert format_quantity(Fraction(1, 3), "ratio", exact=True) == "1/3"
+    assert format_quantity(Fraction(10_000, 3), "B", exact=True) == "10,000/3 B"
     assert format_quantity(10**400, "1", exact=True).startswith("10,000")
     # Python prints no integer of more than 4300 digits
     assert format_quantity(10**5000, "1", exact=True) == "1e+5000"
