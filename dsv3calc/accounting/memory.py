@@ -21,7 +21,7 @@ from dsv3calc.accounting.rank_order import degree
 from dsv3calc.accounting.schedules import chunks_of, moments_of
 from dsv3calc.accounting.sharding import CLASSES, Rules, Sharding
 from dsv3calc.accounting.stages import Stages
-from dsv3calc.formulas import memory
+from dsv3calc.formulas import memory, stages
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 
 if TYPE_CHECKING:
@@ -282,7 +282,7 @@ class Footprint:
         if len(needs) == 1:
             return needs[0]
         all_needs = total(f"{name}.needed", needs, unit="1")
-        return computed(name, memory.any_of, amount_here=all_needs)
+        return computed(name, stages.any_of, amount_here=all_needs)
 
     def _activations(self, name: str, chunks: Sequence[_Chunk], moments: Sequence[Moment]) -> Line:
         """Add up what micro-batches in flight keep, at the moment when it is most."""

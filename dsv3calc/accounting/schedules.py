@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.errors import UsageError
-from dsv3calc.formulas import pipeline, traffic
+from dsv3calc.formulas import dualpipe, interleaving, pipeline, traffic
 from dsv3calc.ledger import Line, combined, computed, given, total
 
 if TYPE_CHECKING:
@@ -214,9 +214,9 @@ def _dualpipe(
     other may be at its most a pass earlier or later.
     """
     own = (
-        pipeline.dualpipe_in_flight
+        dualpipe.dualpipe_in_flight
         if layout.schedule == "dualpipe"
-        else pipeline.dualpipev_in_flight
+        else dualpipe.dualpipev_in_flight
     )
     number, one = virtual_stages(layout), given("schedule.one", 1, "1")
 
@@ -235,10 +235,10 @@ def _dualpipe(
     ]
     return [
         Moment(most),
-        Moment(early, count(1, "pending", pipeline.dualpipe_pending_early)),
+        Moment(early, count(1, "pending", dualpipe.dualpipe_pending_early)),
         Moment(
-            count(2, "in_flight", pipeline.dualpipe_in_flight_draining),
-            count(2, "pending", pipeline.dualpipe_pending_draining),
+            count(2, "in_flight", dualpipe.dualpipe_in_flight_draining),
+            count(2, "pending", dualpipe.dualpipe_pending_draining),
         ),
     ]
 
@@ -257,7 +257,7 @@ def _interleaved(
     chunks = layout.virtual_pipeline
     warm_up = computed(
         f"{prefix}.warm_up",
-        pipeline.interleaved_warm_up,
+        interleaving.interleaved_warm_up,
         scope,
         rank=rank,
         micro_batches=micro_batches,
@@ -265,7 +265,7 @@ def _interleaved(
     turns = [
         computed(
             f"{prefix}.backward_turn.{turn}",
-            pipeline.backwards_at_backward_turn,
+            interleaving.backwards_at_backward_turn,
             scope,
             micro_batches=micro_batches,
             warm_up=warm_up,
@@ -276,7 +276,7 @@ def _interleaved(
     turns += [
         computed(
             f"{prefix}.forward_turn.{turn}",
-            pipeline.backwards_at_forward_turn,
+            interleaving.backwards_at_forward_turn,
             scope,
             rank=rank,
             micro_batches=micro_batches,
@@ -294,7 +294,7 @@ def _interleaved(
                 [
                     computed(
                         f"{name}.chunk.{chunk}.in_flight",
-                        pipeline.interleaved_in_flight,
+                        interleaving.interleaved_in_flight,
                         scope,
                         model_chunk=_number("chunk", chunk),
                         forwards=forwards,

@@ -16,7 +16,7 @@ import msgspec
 from dsv3calc.accounting.architecture import ONE, GroupView, Tensor
 from dsv3calc.accounting.gradients import place_of
 from dsv3calc.accounting.rank_order import degree
-from dsv3calc.formulas import memory
+from dsv3calc.formulas import memory, stages
 from dsv3calc.ledger import Line, combined, computed, field, given
 from dsv3calc.schema.model import GQA
 
@@ -118,7 +118,7 @@ class Sharding:
         if key not in self._known:
             others = combined(f"sharding.others.{group}", "difference", (self.replicas[group], ONE))
             self._known[key] = computed(
-                f"sharding.is_shared.{group}", memory.any_of, amount_here=others
+                f"sharding.is_shared.{group}", stages.any_of, amount_here=others
             )
         return self._known[key]
 

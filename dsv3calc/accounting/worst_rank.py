@@ -160,7 +160,7 @@ def _boundaries(stages: Stages) -> list[int]:
 
 
 def _stage_of(stages: Stages, layer: Any) -> Any:
-    """Return the stage that a layer stands on: the inverse of :func:`memory.stage_start`."""
+    """Return the stage that a layer stands on: the inverse of :func:`stages.stage_start`."""
     least, longer = stages.least.value, stages.longer.value
     place = layer + stages.leading.value
     return maximum(floor_div(place, least + 1), floor_div(place - longer, maximum(least, 1)))
