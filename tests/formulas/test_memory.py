@@ -1,4 +1,4 @@
-"""Closed forms of stages and shards against counting one layer, or one element, at a time."""
+"""Closed forms of shards and buffers against counting one layer, or one element, at a time."""
 
 import math
 from fractions import Fraction
