@@ -14,6 +14,7 @@ from dsv3calc.accounting.exchange import copy_bytes
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.formulas import collectives, memory, stages
 from dsv3calc.ledger import Line, combined, computed, field, given, total
+from dsv3calc.schema.layout import PAIRED
 from dsv3calc.schema.model import MoE
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 SHARED = "memory.buffers.shared"
 """The line of what every pipeline rank has: counted once, and part of each rank's buffers."""
 
-_OVERLAPPED = ("dualpipe", "dualpipev")
 REDUCED_AT_ONCE, _GATHERED = 2, 3
 """ZeRO stages from which gradients are reduced, and weights gathered, while a layer runs."""
 
@@ -129,7 +129,7 @@ class Buffers:
         self.activations = activations
         self.runtime = runtime
         self.unsharded = unsharded
-        both = layout.schedule in _OVERLAPPED
+        both = layout.schedule in PAIRED
         self._at_once = given(
             "memory.buffers.at_once", 2 if both else 1, "1", f"passes at once: {layout.schedule}"
         )

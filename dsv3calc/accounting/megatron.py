@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.architecture import ONE, architecture_of
-from dsv3calc.accounting.memory import padded
 from dsv3calc.accounting.parameters import tensor_elements
 from dsv3calc.accounting.rank_order import degree
+from dsv3calc.accounting.sharding import padded
 from dsv3calc.formulas import megatron, memory
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.schema.model import Dense

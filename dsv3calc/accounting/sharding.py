@@ -31,6 +31,7 @@ _KEY_VALUE = {"k_proj", "v_proj", "k_proj.bias", "v_proj.bias"}
 ROPE = ".rope"
 """Ending of the name of a rotary part that stands apart."""
 
+_VOCABULARY_MULTIPLE = 128
 _EXPERT_BLOCK = {"routed_experts", "shared_experts", "router"}
 
 
@@ -137,3 +138,16 @@ class Sharding:
                 f"sharding.{place}.over_{group}", "product", (parts, self.replicas[group]), unit="1"
             )
         return self._known[key]
+
+
+def padded(tensor: Tensor, layout: Layout) -> Tensor:
+    """Return an embedding or head with as many rows as are held when its vocabulary is padded."""
+    multiple = given("vocabulary.multiple", _VOCABULARY_MULTIPLE, "1", "rows of one GPU")
+    rows = computed(
+        f"memory.{tensor.name}.padded_vocabulary",
+        memory.padded_vocabulary,
+        vocab_size=tensor.out_features,
+        multiple=multiple,
+        tp=degree(layout, "tp"),
+    )
+    return Tensor(tensor.name, tensor.component, rows, tensor.in_features)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dsv3calc.accounting.memory import Footprint, memory_lines
+from dsv3calc.accounting.memory import Footprint
+from dsv3calc.accounting.ranks import memory_lines
 from dsv3calc.errors import Infeasible
 from dsv3calc.ledger import Line, given
 from dsv3calc.schema.model import MoE

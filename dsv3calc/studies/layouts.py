@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, get_args
 
-from dsv3calc.accounting.schedules import schedule_problems
+from dsv3calc.accounting.schedule_problems import schedule_problems
+from dsv3calc.accounting.schedules import virtual_stages
 from dsv3calc.diagnostics import quote
 from dsv3calc.errors import UsageError
 from dsv3calc.overrides import Override
@@ -283,7 +284,4 @@ def training_problems(model: Model, layout: Layout, micro_batches: int) -> Itera
             f"mirror_optimizer with schedule {layout.schedule}",
             "only DualPipe keeps a stage on two pipeline ranks",
         )
-    stages = layout.pp * {"interleaved": layout.virtual_pipeline, "zbv": 2, "dualpipev": 2}.get(
-        layout.schedule, 1
-    )
-    yield from stage_problems(model, layout, stages)
+    yield from stage_problems(model, layout, virtual_stages(layout).value)
