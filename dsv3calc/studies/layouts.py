@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, get_args
 
+from dsv3calc.accounting.expert_places import expert_slots
 from dsv3calc.accounting.schedule_problems import schedule_problems
 from dsv3calc.accounting.schedules import virtual_stages
 from dsv3calc.diagnostics import quote
@@ -204,8 +205,7 @@ def expert_problems(model: Model, layout: Layout) -> Iterator[Problem]:
     for moe in dict.fromkeys(group.feed_forward for group in model.groups):
         if not isinstance(moe, MoE):
             continue
-        shared = moe.n_shared_experts if layout.shared_experts == "routed" else 0
-        slots = moe.n_routed_experts + max(layout.redundant_experts, shared)
+        slots = expert_slots(moe, layout)
         if slots % layout.ep == 0:
             continue
         words = f"{moe.n_routed_experts:,} experts"
