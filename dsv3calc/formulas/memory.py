@@ -341,13 +341,13 @@ def low_latency_buffer(slots: Count, tokens: Tokens, copy_bytes: Bytes) -> Bytes
 
     Examples
     --------
-    288 places, 128 tokens, combined in BF16 with 16 bytes beside each:
+    288 places, 128 tokens, combined in BF16 with a smallest and a largest value for 128 channels:
 
-    >>> low_latency_buffer(288, 128, 14352)
-    2116288512
+    >>> low_latency_buffer(288, 128, 14560)
+    2146959360
 
     Source
     ------
-    deepseek-ai/DeepEP, ``csrc/config.hpp``, struct LowLatencyLayout.
+    deepseek-ai/DeepEP, ``csrc/legacy/config.hpp``, struct LowLatencyLayout.
     """
     return 4 * slots * tokens * copy_bytes
