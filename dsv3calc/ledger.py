@@ -16,7 +16,7 @@ from dsv3calc import ops
 from dsv3calc.registry import FORMULAS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, KeysView, Sequence
 
     from dsv3calc.registry import Formula
 
@@ -98,13 +98,23 @@ class Line:
         return f"<{self.name} = {self.value} {self.unit} ({self.rule})>"
 
     def walk(self) -> Iterator[Line]:
-        """Yield this line and every line below it, arguments included, parents first."""
+        """Yield this line and every line below it once, arguments included, parents first."""
+        return self.walk_unseen(set())
+
+    def walk_unseen(self, seen: set[Line]) -> Iterator[Line]:
+        """Walk past the lines that were seen, and note those that are met.
+
+        Lines share what they are made of: without this a walk takes every way down to each.
+        """
+        if self in seen:
+            return
+        seen.add(self)
         yield self
         for part in self.parts:
-            yield from part.walk()
+            yield from part.walk_unseen(seen)
         for _, argument, _ in self.arguments:
             if type(argument) is Line:
-                yield from argument.walk()
+                yield from argument.walk_unseen(seen)
 
     def published(self) -> Iterator[Line]:
         """Yield this line and the computed lines it is made of, without formula arguments."""
@@ -280,9 +290,10 @@ class Ledger:
         self.sources: list[dict[str, str]] = []
 
     def walk(self) -> Iterator[Line]:
-        """Yield every line, parents first."""
+        """Yield every line once, parents first."""
+        seen: set[Line] = set()
         for line in self.lines:
-            yield from line.walk()
+            yield from line.walk_unseen(seen)
 
     def find(self, name: str) -> Line | None:
         """Return the line of that name, arguments of formulas included, or None."""
@@ -318,6 +329,22 @@ class Ledger:
         if line is None:
             raise KeyError(name)
         return line.value
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is a line of that name, arguments of formulas included."""
+        return any(line.name == name for line in self.walk())
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names of the computed lines, as a mapping does."""
+        return iter(self.named())
+
+    def __len__(self) -> int:
+        """Count the computed lines."""
+        return len(self.named())
+
+    def keys(self) -> KeysView[str]:
+        """Return the names of the computed lines: with them, ``dict(ledger)`` is :attr:`values`."""
+        return self.named().keys()
 
     @property
     def values(self) -> dict[str, Any]:

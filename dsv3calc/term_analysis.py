@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.expression import OPERATIONS, Term
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 UP, DOWN, FLAT = 1, -1, 0
 
@@ -18,10 +19,16 @@ class NotSmooth(ArithmeticError):
     """A term has a step or a corner where a derivative is asked for."""
 
 
-def bottom_up(term: Term) -> Iterator[Term]:
-    """Yield the distinct terms in a term, each after its parts."""
+@lru_cache(maxsize=4)  # one term is asked about each of its names
+def bottom_up(term: Term) -> tuple[Term, ...]:
+    """Return the distinct terms in a term, each after its parts."""
+    return tuple(parts_of([term]))
+
+
+def parts_of(terms: Iterable[Term]) -> Iterator[Term]:
+    """Yield some terms and the distinct terms in them, each after its parts."""
     seen: set[int] = set()
-    waiting: list[tuple[Term, bool]] = [(term, False)]
+    waiting: list[tuple[Term, bool]] = [(term, False) for term in terms]
     while waiting:
         each, ready = waiting.pop()
         if ready:
@@ -145,14 +152,36 @@ def value_and_slope(term: Any, name: str, values: Mapping[str, Any]) -> tuple[Fr
 
 def values_in(term: Term, values: Mapping[str, Any]) -> dict[int, Any]:
     """Return the value of a term and of each term in it, by ``id``."""
-    known: dict[int, Any] = {}
-    for each in bottom_up(term):
+    return values_of(bottom_up(term), values, {})
+
+
+def values_of(
+    terms: Iterable[Term], values: Mapping[str, Any], known: Mapping[int, Any]
+) -> dict[int, Any]:
+    """Return the values of terms that are listed after their parts, on top of those ``known``."""
+    found = dict(known)
+    for each in terms:
         if each.operation == "name":
-            known[id(each)] = values[each.name]
+            found[id(each)] = values[each.name]
         else:
-            parts = [known[id(part)] if isinstance(part, Term) else part for part in each.parts]
-            known[id(each)] = OPERATIONS[each.operation](*parts)
-    return known
+            parts = [found[id(part)] if isinstance(part, Term) else part for part in each.parts]
+            found[id(each)] = OPERATIONS[each.operation](*parts)
+    return found
+
+
+def moved_by(terms: Iterable[Term], name: str) -> list[Term]:
+    """Return those of some terms, listed after their parts, in which a name stands."""
+    found: list[Term] = []
+    seen: set[int] = set()
+    for each in terms:
+        if (
+            each.name == name
+            if each.operation == "name"
+            else any(id(part) in seen for part in each.parts)
+        ):
+            seen.add(id(each))
+            found.append(each)
+    return found
 
 
 def exactly(value: Any) -> Any:

@@ -182,7 +182,7 @@ def formulas_page() -> str:
 
 
 def _title(subject: str) -> str:
-    known = {"flops": "FLOPs", "kv_cache": "KV cache"}
+    known = {"dualpipe": "DualPipe", "flops": "FLOPs", "kv_cache": "KV cache", "mtp": "MTP"}
     return known.get(subject, subject.replace("_", " ").capitalize())
 
 

@@ -4,7 +4,8 @@ import msgspec
 
 import dsv3calc
 from dsv3calc import presets
-from dsv3calc.accounting.memory import Footprint, Training, rank_line
+from dsv3calc.accounting.memory import Footprint, Training
+from dsv3calc.accounting.ranks import rank_line
 from dsv3calc.schema.layout import Layout
 from dsv3calc.schema.memory import Runtime
 from dsv3calc.schema.model import GQA, Dense, LayerGroup, Model

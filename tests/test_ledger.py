@@ -249,3 +249,28 @@ def test_a_ledger_is_read_by_name():
     with pytest.raises(KeyError):
         ledger["c"]
     assert repr(ledger.find("sum")) == "<sum = 5 B (sum)>"
+
+
+def test_a_ledger_is_gone_through_as_a_mapping_is():
+    lines = (given("a", 2, "1"), given("b", 3, "1"))
+    ledger = Ledger("numbers", [total("sum", lines), combined("product", "product", lines)])
+    assert [*ledger] == [*ledger.keys()] == ["sum", "product"]
+    assert len(ledger) == 2
+    assert dict(ledger) == {**ledger} == ledger.values == {"sum": 5, "product": 6}
+    assert "product" in ledger
+    assert "a" in ledger  # read by name, though not an answer
+    assert "c" not in ledger
+    answer = dsv3calc.query("params deepseek-v3")
+    assert {name: answer[name] for name in answer} == answer.values
+
+
+def test_lines_that_many_share_are_met_once():
+    """Each of 100 lines is twice the one below it: there are 2^100 ways down."""
+    line = bottom = given("bottom", 1, "1")
+    for number in range(100):
+        line = total(f"double.{number}", (line, line))
+    ledger = Ledger("doubled", [line, line])
+    assert len([*ledger.walk()]) == len([*line.walk()]) == 101
+    assert ledger.find("bottom") is bottom
+    assert ledger.find("nothing") is None
+    assert ledger["double.99"] == 2**100

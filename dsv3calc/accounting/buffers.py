@@ -12,8 +12,9 @@ from dsv3calc.accounting.activation_tensors import FP32
 from dsv3calc.accounting.architecture import ONE
 from dsv3calc.accounting.exchange import copy_bytes
 from dsv3calc.accounting.rank_order import degree
-from dsv3calc.formulas import collectives, memory
+from dsv3calc.formulas import collectives, memory, stages
 from dsv3calc.ledger import Line, combined, computed, field, given, total
+from dsv3calc.schema.layout import PAIRED
 from dsv3calc.schema.model import MoE
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 SHARED = "memory.buffers.shared"
 """The line of what every pipeline rank has: counted once, and part of each rank's buffers."""
 
-_OVERLAPPED = ("dualpipe", "dualpipev")
 REDUCED_AT_ONCE, _GATHERED = 2, 3
 """ZeRO stages from which gradients are reduced, and weights gathered, while a layer runs."""
 
@@ -46,7 +46,7 @@ def runtime_buffers(name: str, runtime: Runtime, layout: Layout) -> list[Line]:
     degrees = [degree(layout, axis) for axis in ("tp", "cp", "pp", "dp")]
     every = combined(f"{name}.gpus", "product", degrees, unit="1")
     others = combined(f"{name}.other_gpus", "difference", (every, ONE))
-    several = computed(f"{name}.communicates", memory.any_of, amount_here=others)
+    several = computed(f"{name}.communicates", stages.any_of, amount_here=others)
     return [
         *(
             combined(f"{name}.{each}", "sum", [field(scope, each, "B")])
@@ -156,7 +156,7 @@ class Buffers:
         self.activations = activations
         self.runtime = runtime
         self.unsharded = unsharded
-        both = layout.schedule in _OVERLAPPED
+        both = layout.schedule in PAIRED
         self._at_once = given(
             "memory.buffers.at_once", 2 if both else 1, "1", f"passes at once: {layout.schedule}"
         )
@@ -201,7 +201,7 @@ class Buffers:
         """Give the bytes of dispatched and combined rows in transit."""
         ep = degree(self.layout, "ep")
         others = combined("memory.buffers.other_experts", "difference", (ep, ONE))
-        several = computed("memory.buffers.is_exchanged", memory.any_of, amount_here=others)
+        several = computed("memory.buffers.is_exchanged", stages.any_of, amount_here=others)
         rows = self.activations.rows(view)
         name = f"memory.buffers.{view.prefix}"
         return [
@@ -218,7 +218,7 @@ class Buffers:
     def _pipeline(self, model: Model) -> Line:
         pp = degree(self.layout, "pp")
         others = combined("memory.buffers.other_stages", "difference", (pp, ONE))
-        several = computed("memory.buffers.is_pipeline", memory.any_of, amount_here=others)
+        several = computed("memory.buffers.is_pipeline", stages.any_of, amount_here=others)
         payload = computed(
             "memory.buffers.pipeline.payload",
             collectives.activation_payload,
@@ -240,7 +240,7 @@ class Buffers:
             return []
         cp = degree(self.layout, "cp")
         others = combined("memory.buffers.other_parts", "difference", (cp, ONE))
-        several = computed("memory.buffers.is_divided", memory.any_of, amount_here=others)
+        several = computed("memory.buffers.is_divided", stages.any_of, amount_here=others)
         blocks = cp
         if method == "ring":
             blocks = given("memory.buffers.blocks", 2, "1", "one at work, the next on its way")
@@ -276,7 +276,7 @@ class Buffers:
             combined(
                 f"{name}.at_work.{number}",
                 "product",
-                (computed(f"{name}.has_layers.{number}", memory.any_of, amount_here=count), line),
+                (computed(f"{name}.has_layers.{number}", stages.any_of, amount_here=count), line),
                 unit="B",
             )
             for number, (count, line) in enumerate(zip(layers, self.at_work, strict=True))

@@ -5,15 +5,11 @@ from __future__ import annotations
 
 from dsv3calc.accounting.architecture import ONE
 from dsv3calc.accounting.collective_calls import Desk, Parts, has_experts, times
-from dsv3calc.accounting.gradients import (
-    BOTH_ENDS,
-    gradient_payloads,
-    replicated_payload,
-    tied_payload,
-)
+from dsv3calc.accounting.gradients import gradient_payloads, replicated_payload, tied_payload
 from dsv3calc.accounting.rank_order import crossed, degree, mirrored_span
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger import Line, combined, computed, given
+from dsv3calc.schema.layout import BOTH_ENDS
 
 _GATHERED = 3
 """The ZeRO stage whose parameters are gathered when they are used."""

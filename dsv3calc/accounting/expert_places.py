@@ -9,10 +9,26 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
+from dsv3calc.formulas import memory
 from dsv3calc.ops import maximum, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.model import MoE
+
+
+def shared_slots(moe: MoE, layout: Layout) -> int:
+    """Return the shared experts that take places of their own, dispatched like routed ones."""
+    return moe.n_shared_experts if layout.shared_experts == "routed" else 0
+
+
+def expert_slots(moe: MoE, layout: Layout) -> Any:
+    """Return the places for experts of a layer, over the whole expert-parallel group."""
+    return memory.expert_slots(
+        moe.n_routed_experts, layout.redundant_experts, shared_slots(moe, layout)
+    )
 
 
 def nodes_of(slots: int, gpus: Any, gpus_per_node: Any, redundant_experts: int) -> Any:

@@ -15,6 +15,7 @@ from dsv3calc.accounting.parameters import mtp_tensors, tensor_elements
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger import Line, combined, computed, total
+from dsv3calc.schema.layout import BOTH_ENDS
 
 if TYPE_CHECKING:
     from dsv3calc.schema.layout import Layout
@@ -27,12 +28,6 @@ REPLICATED = {
 """Tensors that every tensor-parallel rank holds whole, as Megatron-Core does."""
 
 _REPLICATED_COMPONENTS = {"norms", "router", "indexer"}
-
-V_SHAPED = ("zbv", "dualpipev")
-"""Schedules whose chunks go down the ranks and back up."""
-
-BOTH_ENDS = ("dualpipe", *V_SHAPED)
-"""Schedules under which one rank has the first stage and the last."""
 
 PLACES = ("split", "replicated", "experts")
 

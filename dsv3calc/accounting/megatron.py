@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.architecture import ONE, architecture_of
-from dsv3calc.accounting.memory import PARTS, padded
 from dsv3calc.accounting.parameters import tensor_elements
 from dsv3calc.accounting.rank_order import degree
-from dsv3calc.accounting.sharding import CLASSES
-from dsv3calc.formulas import memory
+from dsv3calc.accounting.ranks import PARTS
+from dsv3calc.accounting.sharding import CLASSES, padded
+from dsv3calc.formulas import megatron, memory
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.schema.model import MLA, Dense, MoE
 
@@ -119,27 +119,27 @@ def _activations(footprint: Footprint, *, sp: bool) -> Line:
     if sp:
         layers = computed(
             f"{name}.layers",
-            memory.megatron_activations,
+            megatron.megatron_activations,
             *scopes,
             intermediate_size=_width(footprint),
             **sizes,
         )
     else:
         layers = computed(
-            f"{name}.layers", memory.megatron_activations_without_sp, *scopes, **sizes
+            f"{name}.layers", megatron.megatron_activations_without_sp, *scopes, **sizes
         )
     parts = [
         layers,
-        computed(f"{name}.embedding", memory.megatron_input_activations, *scopes, **whole),
+        computed(f"{name}.embedding", megatron.megatron_input_activations, *scopes, **whole),
     ]
     if layout.pp == 1:
-        function = memory.megatron_output_activations
+        function = megatron.megatron_output_activations
         head = computed(f"{name}.head", function, *scopes, **whole)
         parts.append(head)
     factors = [total(f"{name}.first_stage", parts)]
     batches = footprint.micro_batches
     if layout.schedule == "interleaved":
-        factors.append(computed(f"{name}.interleaving", memory.interleaving_penalty, *scopes))
+        factors.append(computed(f"{name}.interleaving", megatron.interleaving_penalty, *scopes))
     elif batches.value < layout.pp:
         pp = degree(layout, "pp")
         factors.append(combined(f"{name}.in_flight", "ratio", (batches, pp), unit="ratio"))

@@ -17,28 +17,22 @@ from dsv3calc.accounting.architecture import GroupView, Tensor, architecture_of
 from dsv3calc.accounting.buffers import REDUCED_AT_ONCE, Buffers, Unsharded
 from dsv3calc.accounting.exchange import Exchange
 from dsv3calc.accounting.model_states import States, layer_tensors
-from dsv3calc.accounting.rank_order import degree
+from dsv3calc.accounting.ranks import Rank
 from dsv3calc.accounting.schedules import chunks_of, moments_of
-from dsv3calc.accounting.sharding import CLASSES, Rules, Sharding
+from dsv3calc.accounting.sharding import CLASSES, Rules, Sharding, padded
 from dsv3calc.accounting.stages import Stages
-from dsv3calc.formulas import memory
-from dsv3calc.ledger import Line, combined, computed, field, given, total
+from dsv3calc.formulas import stages
+from dsv3calc.ledger import Line, combined, computed, given, total
+from dsv3calc.schema.layout import SPLIT_BACKWARD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dsv3calc.accounting.schedules import Moment
-    from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe, Recompute, Runtime
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import Precision
-
-PARTS = (*CLASSES, "activations", "buffers", "total")
-"""The classes of memory, and their sum."""
-
-_SPLIT_BACKWARD = ("zb1p", "zbv", "dualpipe", "dualpipev")
-_VOCABULARY_MULTIPLE = 128
 
 
 class Training:
@@ -69,24 +63,13 @@ class Training:
 class _Chunk:
     """One piece of the model on a rank: its layers by group, and what else stands on it."""
 
-    __slots__ = ("head", "layers", "mtp", "name", "stage")
+    __slots__ = ("head", "layers", "name", "stage")
 
     def __init__(self, name: str, stage: Line, layers: list[Line], head: Line) -> None:
         self.name = name
         self.stage = stage
         self.layers = layers
         self.head = head
-
-
-class Rank:
-    """The memory of one pipeline rank: its number, its stages, its lines of :data:`PARTS`."""
-
-    __slots__ = ("lines", "number", "stages")
-
-    def __init__(self, number: Line, stages: list[Line], lines: dict[str, Line]) -> None:
-        self.number = number
-        self.stages = stages
-        self.lines = lines
 
 
 class Footprint:
@@ -127,7 +110,7 @@ class Footprint:
             training.recompute,
             sequence=sequence,
             imbalance=training.imbalance,
-            waiting=layout.schedule in _SPLIT_BACKWARD,
+            waiting=layout.schedule in SPLIT_BACKWARD,
             working=working_bits(training.precision),
         )
         self.states = [
@@ -282,7 +265,7 @@ class Footprint:
         if len(needs) == 1:
             return needs[0]
         all_needs = total(f"{name}.needed", needs, unit="1")
-        return computed(name, memory.any_of, amount_here=all_needs)
+        return computed(name, stages.any_of, amount_here=all_needs)
 
     def _activations(self, name: str, chunks: Sequence[_Chunk], moments: Sequence[Moment]) -> Line:
         """Add up what micro-batches in flight keep, at the moment when it is most."""
@@ -360,81 +343,3 @@ def _added(prefix: str, parts: Sequence[Kept]) -> Kept:
         total(f"{prefix}.all_pending", pending) if pending else None,
         parts[0].carried,
     )
-
-
-def padded(tensor: Tensor, layout: Layout) -> Tensor:
-    """Return an embedding or head with as many rows as are held when its vocabulary is padded."""
-    multiple = given("vocabulary.multiple", _VOCABULARY_MULTIPLE, "1", "rows of one GPU")
-    rows = computed(
-        f"memory.{tensor.name}.padded_vocabulary",
-        memory.padded_vocabulary,
-        vocab_size=tensor.out_features,
-        multiple=multiple,
-        tp=degree(layout, "tp"),
-    )
-    return Tensor(tensor.name, tensor.component, rows, tensor.in_features)
-
-
-def rank_line(name: str, number: Any) -> Line:
-    """Return a pipeline rank as a line."""
-    return given(f"{name}.rank", number, "1", "pipeline rank from 0")
-
-
-def worst_lines(ranks: Sequence[Rank], hardware: Hardware | None) -> list[Line]:
-    """Pick the fullest of some ranks, and hold it against what a device can allocate.
-
-    Returns
-    -------
-    Lines ``memory.worst.{rank,weights,...,total}`` and, with a device whose usable bytes are
-    known, ``memory.usable``, ``memory.free`` [B] and ``memory.fits`` [1].
-    """
-    totals = [rank.lines["total"] for rank in ranks]
-    found = [
-        combined(
-            "memory.worst.rank",
-            "at_largest",
-            [*totals, *(rank.number for rank in ranks)],
-            unit="1",
-            convention="the first of the fullest pipeline ranks",
-        )
-    ]
-    found += [
-        combined(
-            f"memory.worst.{what}",
-            "at_largest",
-            [*totals, *(rank.lines[what] for rank in ranks)],
-            unit="B",
-        )
-        for what in PARTS[:-1]
-    ]
-    worst = combined("memory.worst.total", "maximum", totals)
-    found.append(worst)
-    if hardware is None or hardware.memory.usable is None:
-        return found
-    held = field(("hardware.memory", hardware.memory), "usable", "B")
-    usable = combined("memory.usable", "sum", [held])
-    return [
-        *found,
-        usable,
-        combined("memory.free", "difference", [usable, worst]),
-        computed("memory.fits", memory.fits, total_bytes=worst, usable=usable),
-    ]
-
-
-def memory_lines(footprint: Footprint, hardware: Hardware | None) -> list[Line]:
-    """Give the memory of every pipeline rank of one layout, and of the fullest.
-
-    Returns
-    -------
-    Lines ``memory.rank.N.CLASS`` [B] for each rank and each of :data:`PARTS`, its stages, and
-    those of :func:`worst_lines`.
-    """
-    ranks = []
-    for number in range(footprint.layout.pp):
-        name = f"memory.rank.{number}"
-        ranks.append(footprint.rank(name, rank_line(name, number)))
-    return [
-        *(rank.lines["total"] for rank in ranks),
-        *(stage for rank in ranks for stage in rank.stages),
-        *worst_lines(ranks, hardware),
-    ]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.architecture import ONE, GroupView, Tensor
+from dsv3calc.accounting.expert_places import shared_slots
 from dsv3calc.accounting.sharding import CLASSES, ROPE, Rules, Sharding
 from dsv3calc.accounting.weights import format_of
 from dsv3calc.formulas import architecture, attention, memory, precision
@@ -61,13 +62,14 @@ def _replace(
 def _slots(view: GroupView, layout: Layout) -> Line:
     moe = view.group.feed_forward
     assert isinstance(moe, MoE)  # noqa: S101 - only such layers have routed experts
-    shared = moe.n_shared_experts if layout.shared_experts == "routed" else 0
     return computed(
         f"memory.layer.{view.prefix}.expert_slots",
         memory.expert_slots,
         view.feed_forward,
         ("layout", layout),
-        shared_slots=given("layout.shared_experts", shared, "1", layout.shared_experts),
+        shared_slots=given(
+            "layout.shared_experts", shared_slots(moe, layout), "1", layout.shared_experts
+        ),
     )
 
 

@@ -17,18 +17,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.rank_order import degree
-from dsv3calc.errors import UsageError
-from dsv3calc.formulas import pipeline, traffic
+from dsv3calc.formulas import dualpipe, interleaving, pipeline, traffic
 from dsv3calc.ledger import Line, combined, computed, given, total
+from dsv3calc.schema.layout import FOLDED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from dsv3calc.schema.layout import Layout
 
-_FOLDED = ("zbv", "dualpipev")
-_FEWEST_RANKS = 2
-"""Ranks below which a schedule other than the plain ones has nothing to fold or interleave."""
+CHUNKS_OF_A_V = given("schedule.chunks", 2, "1", "down the ranks and back up: a V")
 
 
 class Moment:
@@ -67,8 +65,8 @@ def virtual_stages(layout: Layout) -> Line:
     parts = [degree(layout, "pp")]
     if layout.schedule == "interleaved":
         parts.append(degree(layout, "virtual_pipeline"))
-    elif layout.schedule in _FOLDED:
-        parts.append(given("schedule.chunks", 2, "1", "down the ranks and back up: a V"))
+    elif layout.schedule in FOLDED:
+        parts.append(CHUNKS_OF_A_V)
     return combined("layout.virtual_stages", "product", parts)
 
 
@@ -88,7 +86,7 @@ def chunks_of(prefix: str, layout: Layout, rank: Line) -> list[Line]:
             )
             for chunk in range(1, layout.virtual_pipeline)
         ]
-    elif layout.schedule in _FOLDED:
+    elif layout.schedule in FOLDED:
         found.append(computed(second, pipeline.folded_stage, scope, rank=rank))
     elif layout.schedule == "dualpipe":
         found.append(computed(second, pipeline.mirrored_stage, scope, rank=rank))
@@ -106,7 +104,7 @@ def moments_of(
         Names the rank.
     layout
         Its ``schedule``, ``virtual_pipeline`` and ``pp`` are looked at. They agree with each other
-        and with the micro-batches: see :func:`check_schedule`.
+        and with the micro-batches: see ``schedule_problems``.
     rank
         Pipeline rank, from 0.
     stages
@@ -214,9 +212,9 @@ def _dualpipe(
     other may be at its most a pass earlier or later.
     """
     own = (
-        pipeline.dualpipe_in_flight
+        dualpipe.dualpipe_in_flight
         if layout.schedule == "dualpipe"
-        else pipeline.dualpipev_in_flight
+        else dualpipe.dualpipev_in_flight
     )
     number, one = virtual_stages(layout), given("schedule.one", 1, "1")
 
@@ -235,10 +233,10 @@ def _dualpipe(
     ]
     return [
         Moment(most),
-        Moment(early, count(1, "pending", pipeline.dualpipe_pending_early)),
+        Moment(early, count(1, "pending", dualpipe.dualpipe_pending_early)),
         Moment(
-            count(2, "in_flight", pipeline.dualpipe_in_flight_draining),
-            count(2, "pending", pipeline.dualpipe_pending_draining),
+            count(2, "in_flight", dualpipe.dualpipe_in_flight_draining),
+            count(2, "pending", dualpipe.dualpipe_pending_draining),
         ),
     ]
 
@@ -257,7 +255,7 @@ def _interleaved(
     chunks = layout.virtual_pipeline
     warm_up = computed(
         f"{prefix}.warm_up",
-        pipeline.interleaved_warm_up,
+        interleaving.interleaved_warm_up,
         scope,
         rank=rank,
         micro_batches=micro_batches,
@@ -265,7 +263,7 @@ def _interleaved(
     turns = [
         computed(
             f"{prefix}.backward_turn.{turn}",
-            pipeline.backwards_at_backward_turn,
+            interleaving.backwards_at_backward_turn,
             scope,
             micro_batches=micro_batches,
             warm_up=warm_up,
@@ -276,7 +274,7 @@ def _interleaved(
     turns += [
         computed(
             f"{prefix}.forward_turn.{turn}",
-            pipeline.backwards_at_forward_turn,
+            interleaving.backwards_at_forward_turn,
             scope,
             rank=rank,
             micro_batches=micro_batches,
@@ -294,7 +292,7 @@ def _interleaved(
                 [
                     computed(
                         f"{name}.chunk.{chunk}.in_flight",
-                        pipeline.interleaved_in_flight,
+                        interleaving.interleaved_in_flight,
                         scope,
                         model_chunk=_number("chunk", chunk),
                         forwards=forwards,
@@ -316,101 +314,3 @@ _MOMENTS: dict[str, Callable[[str, Layout, Line, Sequence[Line], Line], list[Mom
     "dualpipe": _dualpipe,
     "dualpipev": _dualpipe,
 }
-
-
-def schedule_problems(layout: Layout, micro_batches: int) -> Iterator[tuple[str, str, str]]:
-    """Yield what keeps a schedule from running: the field, what is wrong, why and what is valid.
-
-    Parameters
-    ----------
-    layout
-        Its ``schedule``, ``virtual_pipeline`` and ``pp`` are looked at.
-    micro_batches
-        Those of a replica in a step: global_batch / (dp x micro_batch).
-    """
-    schedule, pp = layout.schedule, layout.pp
-    if micro_batches < 1:
-        yield "micro_batches", f"{micro_batches} micro-batches", "a step has at least 1"
-    if schedule == "interleaved":
-        yield from _interleaved_problems(layout, micro_batches)
-    elif layout.virtual_pipeline > 1:
-        own = "; two chunks to a rank are its own" if schedule in _FOLDED else ""
-        yield (
-            "virtual_pipeline",
-            f"virtual_pipeline {layout.virtual_pipeline} with schedule {schedule}",
-            f"only interleaved takes it{own}: set virtual_pipeline 1, or schedule interleaved",
-        )
-    if schedule in _FOLDED and pp < _FEWEST_RANKS:
-        yield (
-            "pp",
-            f"schedule {schedule} with pp {pp}",
-            "its V goes down the ranks and back up: take pp 2 or more, or schedule 1f1b",
-        )
-    if schedule == "dualpipe" and pp % 2:
-        yield (
-            "pp",
-            f"schedule dualpipe with pp {pp}",
-            f"it pairs each stage with the mirrored one: take pp {_even_neighbours(pp)}",
-        )
-    if schedule in ("dualpipe", "dualpipev") and micro_batches < 2 * pp:
-        yield _too_few(schedule, micro_batches, 2 * pp, f"2 x pp {pp}")
-    elif schedule == "dualpipe" and micro_batches % 2:
-        yield (
-            "micro_batches",
-            f"schedule dualpipe with {micro_batches} micro-batches",
-            f"half of them enter at either end: take {_even_neighbours(micro_batches)}",
-        )
-    elif schedule == "zbv" and micro_batches < 2 * pp - 1:
-        yield _too_few(schedule, micro_batches, 2 * pp - 1, f"2 x pp {pp} - 1")
-
-
-def check_schedule(layout: Layout, micro_batches: int) -> None:
-    """Refuse a schedule that cannot run with the layout's degrees and its micro-batches.
-
-    Raises
-    ------
-    UsageError
-        With all of :func:`schedule_problems`.
-    """
-    problems = list(schedule_problems(layout, micro_batches))
-    if problems:
-        raise UsageError(
-            f"{layout.name}: " + "; ".join(what for _, what, _ in problems),
-            "; ".join(why for _, _, why in problems),
-        )
-
-
-def _interleaved_problems(layout: Layout, micro_batches: int) -> Iterator[tuple[str, str, str]]:
-    pp = layout.pp
-    if layout.virtual_pipeline < _FEWEST_RANKS:
-        yield (
-            "virtual_pipeline",
-            f"schedule interleaved with virtual_pipeline {layout.virtual_pipeline}",
-            "one chunk to a rank does not interleave: take 2 or more, or schedule 1f1b",
-        )
-    if pp < _FEWEST_RANKS:
-        yield (
-            "pp",
-            f"schedule interleaved with pp {pp}",
-            "the chunks of a single rank follow each other: take pp 2 or more, or schedule 1f1b",
-        )
-    elif micro_batches % pp:
-        below = micro_batches - micro_batches % pp
-        choices = f"{below} or {below + pp}" if below > 0 else str(pp)
-        yield (
-            "micro_batches",
-            f"schedule interleaved with {micro_batches} micro-batches",
-            f"groups of pp {pp} pass a chunk before the next chunk's turn: take {choices}",
-        )
-
-
-def _too_few(schedule: str, micro_batches: int, least: int, bound: str) -> tuple[str, str, str]:
-    return (
-        "micro_batches",
-        f"schedule {schedule} with {micro_batches} micro-batches",
-        f"fewer than {bound} do not fill its pipeline: take {least} or more",
-    )
-
-
-def _even_neighbours(odd: int) -> str:
-    return f"{odd - 1} or {odd + 1}" if odd > 1 else f"{odd + 1}"

@@ -24,7 +24,7 @@ from dsv3calc.accounting.sharding import Rules, Sharding
 from dsv3calc.accounting.spans import bound_of
 from dsv3calc.accounting.stages import Stages
 from dsv3calc.accounting.transfer_formats import TransferFormat
-from dsv3calc.formulas import kv_cache, memory
+from dsv3calc.formulas import kv_cache, memory, server, stages
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.schema.memory import Recompute
 from dsv3calc.schema.model import MLA, MoE
@@ -171,7 +171,7 @@ class Server:
             return []
         ep = degree(self.layout, "ep")
         others = combined("serving.other_experts", "difference", (ep, ONE))
-        several = computed("serving.is_exchanged", memory.any_of, amount_here=others)
+        several = computed("serving.is_exchanged", stages.any_of, amount_here=others)
         found = []
         for view in views:
             name = f"serving.exchange.{view.prefix}"
@@ -260,7 +260,7 @@ class Server:
         embedding = needs[0]
         if len(needs) > 1:
             every = total(f"{name}.embedding_needed", needs, unit="1")
-            embedding = computed(f"{name}.embeddings", memory.any_of, amount_here=every)
+            embedding = computed(f"{name}.embeddings", stages.any_of, amount_here=every)
         pairs = [*zip(layers, self.weights, strict=True), (embedding, self.embedding)]
         pairs.append((head, self.after))
         weights = combined(
@@ -287,7 +287,7 @@ class Server:
         budget = self.budget()
         pool = computed(
             f"{name}.kv_pool",
-            memory.cache_pool,
+            server.cache_pool,
             budget=budget,
             weight_bytes=weights,
             buffer_bytes=buffers,
@@ -313,7 +313,7 @@ class Server:
             "total": used,
             "kv_tokens": computed(
                 f"{name}.kv_tokens",
-                memory.pool_tokens,
+                server.pool_tokens,
                 convention=self._kept_words,
                 pool=pool,
                 token_bytes=token,
@@ -330,7 +330,7 @@ class Server:
         """Return the bytes of a device that the server takes in all."""
         return computed(
             "serving.budget",
-            memory.server_budget,
+            server.server_budget,
             ("hardware.memory", self.hardware.memory),
             memory_share=given(
                 "runtime.memory_fraction", self.serving.memory_share, "1", "in millionths"

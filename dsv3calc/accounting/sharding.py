@@ -16,7 +16,7 @@ import msgspec
 from dsv3calc.accounting.architecture import ONE, GroupView, Tensor
 from dsv3calc.accounting.gradients import place_of
 from dsv3calc.accounting.rank_order import degree
-from dsv3calc.formulas import memory
+from dsv3calc.formulas import memory, stages
 from dsv3calc.ledger import Line, combined, computed, field, given
 from dsv3calc.schema.model import GQA
 
@@ -31,6 +31,7 @@ _KEY_VALUE = {"k_proj", "v_proj", "k_proj.bias", "v_proj.bias"}
 ROPE = ".rope"
 """Ending of the name of a rotary part that stands apart."""
 
+_VOCABULARY_MULTIPLE = 128
 _EXPERT_BLOCK = {"routed_experts", "shared_experts", "router"}
 
 
@@ -118,7 +119,7 @@ class Sharding:
         if key not in self._known:
             others = combined(f"sharding.others.{group}", "difference", (self.replicas[group], ONE))
             self._known[key] = computed(
-                f"sharding.is_shared.{group}", memory.any_of, amount_here=others
+                f"sharding.is_shared.{group}", stages.any_of, amount_here=others
             )
         return self._known[key]
 
@@ -137,3 +138,16 @@ class Sharding:
                 f"sharding.{place}.over_{group}", "product", (parts, self.replicas[group]), unit="1"
             )
         return self._known[key]
+
+
+def padded(tensor: Tensor, layout: Layout) -> Tensor:
+    """Return an embedding or head with as many rows as are held when its vocabulary is padded."""
+    multiple = given("vocabulary.multiple", _VOCABULARY_MULTIPLE, "1", "rows of one GPU")
+    rows = computed(
+        f"memory.{tensor.name}.padded_vocabulary",
+        memory.padded_vocabulary,
+        vocab_size=tensor.out_features,
+        multiple=multiple,
+        tp=degree(layout, "tp"),
+    )
+    return Tensor(tensor.name, tensor.component, rows, tensor.in_features)

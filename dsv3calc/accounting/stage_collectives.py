@@ -6,10 +6,11 @@ from __future__ import annotations
 from dsv3calc.accounting.algorithms import Sent
 from dsv3calc.accounting.architecture import ONE
 from dsv3calc.accounting.collective_calls import Desk, Parts, times
-from dsv3calc.accounting.gradients import BOTH_ENDS, V_SHAPED
 from dsv3calc.accounting.rank_order import degree
+from dsv3calc.accounting.schedules import CHUNKS_OF_A_V
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger import Line, combined, computed, given
+from dsv3calc.schema.layout import BOTH_ENDS, FOLDED
 
 _SCALAR_BITS = given("loss.bits", 32, "bit", "FP32")
 
@@ -19,12 +20,11 @@ def pipeline(desk: Desk) -> Parts:
     name, layout = f"{desk.prefix}.pipeline", desk.layout
     payload = desk.payload("pipeline", desk.hidden, desk.tokens_of_block())
     scope = ("layout", layout)
-    if layout.schedule in V_SHAPED:
-        chunks = given(f"{name}.chunks", 2, "1", "down the ranks and back up: a V")
+    if layout.schedule in FOLDED:
         once = computed(
             f"{name}.sends_per_chunk", collectives.pipeline_sends, scope, virtual_pipeline=ONE
         )
-        sends = combined(f"{name}.sends", "product", (once, chunks))
+        sends = combined(f"{name}.sends", "product", (once, CHUNKS_OF_A_V))
     else:
         sends = computed(f"{name}.sends", collectives.pipeline_sends, scope)
     span = desk.span("pp")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc import ops
 from dsv3calc.accounting.architecture import ONE, GroupView, architecture_of
 from dsv3calc.accounting.schedules import virtual_stages
-from dsv3calc.formulas import memory
+from dsv3calc.formulas import stages
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.schema.layers import listed, parse_slice
 
@@ -59,10 +59,10 @@ class Stages:
             "leading": self.leading,
             "trailing": self.trailing,
         }
-        self.least = computed(f"{prefix}.least_layers", memory.least_layers, **division)
+        self.least = computed(f"{prefix}.least_layers", stages.least_layers, **division)
         self.longer = computed(
             f"{prefix}.longer_stages",
-            memory.longer_stages,
+            stages.longer_stages,
             stage_layers=self.least,
             **division,
         )
@@ -93,7 +93,7 @@ class Stages:
         balanced = split == "balanced"
         first = computed(
             f"{name}.counting_embedding" if balanced else name,
-            memory.stage_start,
+            stages.stage_start,
             stage=stage,
             stage_layers=self.least,
             longer_stages=self.longer,
@@ -102,7 +102,7 @@ class Stages:
             return first
         return computed(
             name,
-            memory.balanced_start,
+            stages.balanced_start,
             first_layer=first,
             num_hidden_layers=self.depth,
             leading=self.leading,
@@ -155,10 +155,10 @@ class Stages:
             "stop": self.depth if stop is None else given(f"{name}.stop", stop, "1"),
         }
         if step == 1:
-            return memory.layers_in_stage, bounds
+            return stages.layers_in_stage, bounds
         bounds["step"] = given(f"{name}.step", step, "1")
-        return memory.strided_layers_in_stage, bounds
+        return stages.strided_layers_in_stage, bounds
 
     def has(self, name: str, stage: Line, place: Line) -> Line:
         """Tell whether a stage is the one on which something stands."""
-        return computed(name, memory.stage_has, stage=stage, place=place)
+        return computed(name, stages.stage_has, stage=stage, place=place)

@@ -18,11 +18,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.memory import rank_line, worst_lines
+from dsv3calc.accounting.ranks import rank_line, worst_lines
 from dsv3calc.accounting.stages import Stages
 from dsv3calc.errors import UsageError
 from dsv3calc.ops import clip, floor_div, maximum, minimum
 from dsv3calc.schema.layers import listed, parse_slice
+from dsv3calc.schema.layout import BOTH_ENDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
 
 _FALLING = ("gpipe", "1f1b")
 """Schedules under which a rank has no more micro-batches in flight than the one before it."""
-
-_MIRRORED = ("dualpipe", "zbv", "dualpipev")
-"""Schedules under which a rank holds a stage and the one as far from the other end."""
 
 
 def candidate_ranks(model: Model, layout: Layout, *, mtp: bool = False) -> list[Line]:
@@ -123,7 +121,7 @@ def _outer(stages: Stages, last: Any) -> Iterator[Any]:
         if place == 0:
             yield 0
         elif place == -1:
-            yield 0 if layout.schedule in _MIRRORED else last
+            yield 0 if layout.schedule in BOTH_ENDS else last
         else:
             yield _rank_of(stages, place if place > 0 else stages.number.value + place)
 
@@ -160,7 +158,7 @@ def _boundaries(stages: Stages) -> list[int]:
 
 
 def _stage_of(stages: Stages, layer: Any) -> Any:
-    """Return the stage that a layer stands on: the inverse of :func:`memory.stage_start`."""
+    """Return the stage that a layer stands on: the inverse of :func:`stages.stage_start`."""
     least, longer = stages.least.value, stages.longer.value
     place = layer + stages.leading.value
     return maximum(floor_div(place, least + 1), floor_div(place - longer, maximum(least, 1)))
@@ -170,7 +168,7 @@ def _rank_of(stages: Stages, stage: Any) -> Any:
     """Return the pipeline rank that holds a stage, the nearest one where there is none."""
     stage = clip(stage, 0, stages.number.value - 1)
     pp = stages.layout.pp
-    if stages.layout.schedule in _MIRRORED:
+    if stages.layout.schedule in BOTH_ENDS:
         return minimum(stage, stages.number.value - 1 - stage)
     if stages.layout.schedule == "interleaved":
         return stage - pp * floor_div(stage, pp)

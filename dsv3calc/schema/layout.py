@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 
 StageNumber = Annotated[int, msgspec.Meta(ge=-(2**20), le=2**20)]
 Schedule = Literal["gpipe", "1f1b", "interleaved", "zb1p", "zbv", "dualpipe", "dualpipev"]
+FOLDED = ("zbv", "dualpipev")
+"""Schedules whose chunks go down the ranks and back up: a V."""
+
+PAIRED = ("dualpipe", "dualpipev")
+"""Schedules that overlap a forward pass with a backward pass."""
+
+BOTH_ENDS = ("dualpipe", *FOLDED)
+"""Schedules under which a rank holds a stage and the one as far from the other end."""
+
+SPLIT_BACKWARD = ("zb1p", *BOTH_ENDS)
+"""Schedules that put off gradients of weights."""
+
 SharedExperts = Literal["local", "replicated", "routed"]
 Axis = Literal["tp", "cp", "ep", "dp", "pp"]
 

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dsv3calc.accounting.memory import Footprint, memory_lines
+from dsv3calc.accounting.expert_places import expert_slots
+from dsv3calc.accounting.memory import Footprint
+from dsv3calc.accounting.ranks import memory_lines
 from dsv3calc.errors import Infeasible
 from dsv3calc.ledger import Line, given
 from dsv3calc.schema.model import MoE
@@ -93,10 +95,10 @@ def _stages(model: Model, layout: Layout) -> Iterator[int]:
     yield from range(layout.pp, model.num_hidden_layers + 1)
 
 
-def _expert_groups(model: Model, layout: Layout) -> Iterator[int]:
+def expert_groups(model: Model, layout: Layout) -> Iterator[int]:
     """Yield numbers of GPUs that may share a layer's experts, from those of the layout up."""
     slots = [
-        group.feed_forward.n_routed_experts + layout.redundant_experts
+        expert_slots(group.feed_forward, layout)
         for group in model.groups
         if isinstance(group.feed_forward, MoE)
     ]
@@ -138,7 +140,7 @@ def fewest_gpus_lines(
     )
     best: Layout | None = None
     for pp in _stages(model, layout):
-        for ep in _expert_groups(model, layout):
+        for ep in expert_groups(model, layout):
             tried = msgspec.structs.replace(layout, pp=pp, ep=ep)
             tried = msgspec.structs.replace(
                 tried, dp=lcm(ep * layout.etp, layout.tp * layout.cp) // (layout.tp * layout.cp)

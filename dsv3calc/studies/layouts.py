@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, get_args
 
-from dsv3calc.accounting.schedules import schedule_problems
+from dsv3calc.accounting.expert_places import expert_slots
+from dsv3calc.accounting.schedule_problems import schedule_problems
+from dsv3calc.accounting.schedules import virtual_stages
 from dsv3calc.diagnostics import quote
 from dsv3calc.errors import UsageError
 from dsv3calc.overrides import Override
@@ -203,8 +205,7 @@ def expert_problems(model: Model, layout: Layout) -> Iterator[Problem]:
     for moe in dict.fromkeys(group.feed_forward for group in model.groups):
         if not isinstance(moe, MoE):
             continue
-        shared = moe.n_shared_experts if layout.shared_experts == "routed" else 0
-        slots = moe.n_routed_experts + max(layout.redundant_experts, shared)
+        slots = expert_slots(moe, layout)
         if slots % layout.ep == 0:
             continue
         words = f"{moe.n_routed_experts:,} experts"
@@ -283,7 +284,4 @@ def training_problems(model: Model, layout: Layout, micro_batches: int) -> Itera
             f"mirror_optimizer with schedule {layout.schedule}",
             "only DualPipe keeps a stage on two pipeline ranks",
         )
-    stages = layout.pp * {"interleaved": layout.virtual_pipeline, "zbv": 2, "dualpipev": 2}.get(
-        layout.schedule, 1
-    )
-    yield from stage_problems(model, layout, stages)
+    yield from stage_problems(model, layout, virtual_stages(layout).value)

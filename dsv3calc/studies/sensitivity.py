@@ -20,7 +20,16 @@ from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.derive import Derivation, other_values
 from dsv3calc.studies.origins import Origins
 from dsv3calc.studies.traced import Quantity, Traced
-from dsv3calc.term_analysis import NotSmooth, bottom_up, exactly, value_and_slope, values_in
+from dsv3calc.term_analysis import (
+    NotSmooth,
+    bottom_up,
+    exactly,
+    moved_by,
+    parts_of,
+    value_and_slope,
+    values_in,
+    values_of,
+)
 
 if TYPE_CHECKING:
     from dsv3calc.studies.queries import Query
@@ -108,10 +117,12 @@ def whole_step(term: Any, name: str, values: dict[str, Any]) -> int:
     """
     step = 1
     here = values_in(term, values)
-    there = values_in(term, values | {name: values[name] + step})
-    for each in bottom_up(term):
-        if each.operation not in ("floor_div", "ceil_div"):
-            continue
+    moved = moved_by(bottom_up(term), name)
+    rounded = [each for each in moved if each.operation in ("floor_div", "ceil_div")]
+    beneath = {id(each) for each in parts_of(rounded)}
+    moved = [each for each in moved if id(each) in beneath]  # what adds them up is not asked for
+    there = values_of(moved, values | {name: values[name] + step}, here)
+    for each in rounded:
         now, later = (
             [found[id(part)] if isinstance(part, Term) else part for part in each.parts]
             for found in (here, there)
@@ -120,10 +131,13 @@ def whole_step(term: Any, name: str, values: dict[str, Any]) -> int:
             return 1
         more = exactly(later[0]) - exactly(now[0])
         if more:
-            step *= (exactly(now[1]) / abs(more)).numerator
+            times = (exactly(now[1]) / abs(more)).numerator
+            if times == 1:
+                continue
+            step *= times
             if step >= values[name]:
                 return 1
-            there = values_in(term, values | {name: values[name] + step})
+            there = values_of(moved, values | {name: values[name] + step}, here)
     return step
 
 

@@ -63,7 +63,7 @@ class ResultColumn(msgspec.Struct):
     @property
     def top(self) -> set[str]:
         """The names of the top lines and their parts; of all values where no ledger is kept."""
-        lines = self.ledger.lines if self.ledger else []
+        lines = self.ledger.lines if self.ledger is not None else []
         names = {line.name for top in lines for line in (top, *top.parts)}
         return names or set(self.values)
 

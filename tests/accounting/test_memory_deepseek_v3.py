@@ -7,7 +7,7 @@ import pytest
 from footprints import footprint_of, layout_of, preset, ranks_of
 
 import dsv3calc
-from dsv3calc.accounting.memory import PARTS
+from dsv3calc.accounting.ranks import PARTS
 from dsv3calc.ledger import given
 
 GIB, MIB = 2**30, 2**20

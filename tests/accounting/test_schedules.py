@@ -12,14 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pipeline_orders import SCHEDULES, held, order_of, stages_of
 
-from dsv3calc.accounting.schedules import (
-    check_schedule,
-    chunks_of,
-    moments_of,
-    schedule_problems,
-    virtual_stages,
-)
-from dsv3calc.errors import UsageError
+from dsv3calc.accounting.schedule_problems import schedule_problems
+from dsv3calc.accounting.schedules import chunks_of, moments_of, virtual_stages
 from dsv3calc.ledger import given as given_line
 
 every_schedule = pytest.mark.parametrize("schedule", SCHEDULES)
@@ -108,7 +102,6 @@ def test_the_peak_is_at_a_moment_whatever_the_sizes_of_chunks(schedule, data):
 def test_problems_tell_what_runs(schedule, data):
     pp, chunks, count = data.draw(runs(schedule))
     assert not list(schedule_problems(layout_of(schedule, pp, chunks), count))
-    check_schedule(layout_of(schedule, pp, chunks), count)
 
 
 @every_schedule
@@ -258,13 +251,9 @@ def test_a_schedule_that_cannot_run_is_told_why(schedule, pp, virtual, count, ex
     layout = SimpleNamespace(name="drawn", schedule=schedule, pp=pp, virtual_pipeline=virtual)
     problems = list(schedule_problems(layout, count))
     assert [field for field, _, _ in problems] == list(expected)
-    with pytest.raises(UsageError) as refused:
-        check_schedule(layout, count)
-    assert refused.value.message.startswith("drawn: ")
     for field, what, why in problems:
+        assert schedule in what or field == "micro_batches"
         assert expected[field] in why
-        assert what in refused.value.message
-        assert why in refused.value.hint
 
 
 @pytest.mark.parametrize(("schedule", "count"), [("dualpipev", 7), ("zbv", 5)])

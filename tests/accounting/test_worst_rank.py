@@ -13,8 +13,9 @@ from strategies import DEPTH, models
 
 from dsv3calc import ledger, presets
 from dsv3calc.accounting.activations import Kept
-from dsv3calc.accounting.memory import PARTS, Footprint, Training, rank_line
-from dsv3calc.accounting.schedules import schedule_problems
+from dsv3calc.accounting.memory import Footprint, Training
+from dsv3calc.accounting.ranks import PARTS, rank_line
+from dsv3calc.accounting.schedule_problems import schedule_problems
 from dsv3calc.accounting.sharding import CLASSES
 from dsv3calc.accounting.worst_rank import candidate_ranks, worst
 from dsv3calc.errors import UsageError

@@ -1,4 +1,4 @@
-"""Closed forms of stages and shards against counting one layer, or one element, at a time."""
+"""Closed forms of shards and buffers against counting one layer, or one element, at a time."""
 
 import math
 from fractions import Fraction
@@ -9,62 +9,7 @@ from hypothesis import strategies as st
 
 from dsv3calc.formulas import memory
 
-counts = st.integers(0, 40)
 sizes = st.integers(1, 40)
-
-
-def dealt(units, stages):
-    """Deal units out to stages one at a time: how many each stage has."""
-    found = [0] * stages
-    for unit in range(units):
-        found[unit % stages] += 1
-    return found
-
-
-@given(
-    layers=sizes, stages=st.integers(1, 12), leading=st.integers(0, 1), trailing=st.integers(0, 3)
-)
-def test_stages_start_where_dealing_out_layers_puts_them(layers, stages, leading, trailing):
-    """What stands before and after the layers takes places as layers do."""
-    units = ["embedding"] * leading + [*range(layers)] + ["head"] * trailing
-    starts, taken = [], 0
-    for size in [*dealt(len(units), stages), 0]:
-        starts.append(sum(type(unit) is int for unit in units[:taken]))
-        taken += size
-    least = memory.least_layers(layers, stages, leading, trailing)
-    longer = memory.longer_stages(layers, stages, leading, trailing, least)
-    found = [
-        memory.balanced_start(memory.stage_start(stage, least, longer), layers, leading)
-        for stage in range(stages + 1)
-    ]
-    assert found == starts
-    assert found[0] == 0
-    assert found[-1] == layers
-
-
-@given(first=counts, held=counts, start=counts, length=counts)
-def test_layers_of_one_kind_are_those_in_both_runs(first, held, start, length):
-    stage, kind = range(first, first + held), range(start, start + length)
-    found = memory.layers_in_stage(first, first + held, start, start + length)
-    assert found == len(set(stage) & set(kind))
-
-
-@given(first=counts, held=counts, start=counts, length=counts, step=st.integers(1, 9))
-def test_every_few_layers_are_those_in_run_and_slice(first, held, start, length, step):
-    stage = range(first, first + held)
-    kind = range(start, start + length, step)
-    found = memory.strided_layers_in_stage(first, first + held, start, start + length, step)
-    assert found == len(set(stage) & set(kind))
-
-
-@given(stage=counts, place=counts)
-def test_a_stage_has_what_stands_on_it(stage, place):
-    assert memory.stage_has(stage, place) == (stage == place)
-
-
-@given(amount=counts)
-def test_any_is_whether_there_is_one(amount):
-    assert memory.any_of(amount) == (amount > 0)
 
 
 @given(heads=st.integers(1, 16), factor=st.integers(1, 8), fewer_gpus=st.booleans())
@@ -83,7 +28,7 @@ def test_keys_are_divided_while_each_gpu_has_a_head_of_its_own(heads, factor, fe
 def test_shards_add_up_and_padded_shards_are_the_largest(elements, divisor, bits):
     share = memory.shard_bytes(elements, bits, Fraction(divisor))
     assert share * divisor == Fraction(elements * bits, 8)
-    shards = dealt(elements, divisor)
+    shards = [len(range(gpu, elements, divisor)) for gpu in range(divisor)]
     assert memory.padded_shard_bytes(elements, bits, divisor) == max(shards) * bits // 8
 
 

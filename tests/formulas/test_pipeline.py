@@ -3,7 +3,7 @@
 import pytest
 from pipeline_orders import SCHEDULES, held, order_of, run, stages_of
 
-from dsv3calc.formulas import pipeline
+from dsv3calc.formulas import bubbles, dualpipe, interleaving, pipeline
 
 RANKS = range(2, 9)
 CHUNKS = {"interleaved": (2, 3, 4), "zbv": (2,), "dualpipe": (2,), "dualpipev": (2,)}
@@ -92,10 +92,10 @@ def test_interleaved_counts_at_every_step():
                 forwards += kind == "F"
                 backwards += kind == "B"
                 assert in_flight == tuple(
-                    pipeline.interleaved_in_flight(pp, chunks, chunk, forwards, backwards)
+                    interleaving.interleaved_in_flight(pp, chunks, chunk, forwards, backwards)
                     for chunk in range(chunks)
                 )
-            warm_up = pipeline.interleaved_warm_up(count, pp, chunks, rank)
+            warm_up = interleaving.interleaved_warm_up(count, pp, chunks, rank)
             assert most(states)[1] == warm_up
             assert [kind for ((kind, _, _),) in steps].index("B") == warm_up
 
@@ -104,19 +104,19 @@ def test_turns_are_where_the_chunk_changes():
     for pp, chunks, count in cases("interleaved", (2, 3, 4, 5)):
         for rank in range(pp):
             steps = [each for (each,) in order_of("interleaved", rank, pp, chunks, count)]
-            warm_up = pipeline.interleaved_warm_up(count, pp, chunks, rank)
+            warm_up = interleaving.interleaved_warm_up(count, pp, chunks, rank)
             pairs = steps[warm_up - 1 :][: 2 * (count * chunks - warm_up) + 1]
             forwards = [chunk for kind, chunk, _ in pairs if kind == "F"]
             backwards = [chunk for kind, chunk, _ in pairs if kind == "B"]
             changes = [n for n in range(1, len(forwards) - 1) if forwards[n] != forwards[n + 1]]
             found = [
-                pipeline.backwards_at_forward_turn(count, pp, chunks, rank, warm_up, turn)
+                interleaving.backwards_at_forward_turn(count, pp, chunks, rank, warm_up, turn)
                 for turn in range(-1, count * chunks // pp)
             ]
             assert {n for n in found if 0 < n < len(forwards) - 1} == set(changes)
             changes = [n for n in range(1, len(backwards)) if backwards[n - 1] != backwards[n]]
             found = [
-                pipeline.backwards_at_backward_turn(count, pp, chunks, warm_up, turn)
+                interleaving.backwards_at_backward_turn(count, pp, chunks, warm_up, turn)
                 for turn in range(count * chunks // pp)
             ]
             assert {n for n in found if 0 < n < len(backwards)} == set(changes)
@@ -139,8 +139,8 @@ def test_zbv_holds_two_chunks_for_each_rank():
 @pytest.mark.parametrize(
     ("schedule", "function", "total"),
     [
-        ("dualpipe", pipeline.dualpipe_in_flight, lambda pp: pp + 1),
-        ("dualpipev", pipeline.dualpipev_in_flight, lambda pp: 2 * pp + 1),
+        ("dualpipe", dualpipe.dualpipe_in_flight, lambda pp: pp + 1),
+        ("dualpipev", dualpipe.dualpipev_in_flight, lambda pp: 2 * pp + 1),
     ],
 )
 def test_dualpipe_fills_both_stages_at_once(schedule, function, total):
@@ -156,7 +156,7 @@ def test_peak_activations_of_dualpipe():
     for pp in (2, 4, 8):
         dual = most(walk("dualpipe", 0, pp, 2, 4 * pp))[1]
         plain = most(walk("1f1b", 0, pp, 1, 4 * pp))[1]
-        assert dual / plain == pipeline.dualpipe_activation_ratio(pp)
+        assert dual / plain == dualpipe.dualpipe_activation_ratio(pp)
 
 
 @pytest.mark.parametrize("seconds", [{"F": 1, "B": 2}, {"F": 3, "B": 2}, {"F": 5, "B": 11}])
@@ -166,31 +166,30 @@ def test_idle_time_of_whole_backward_passes(seconds):
         for pp, _, count in cases(schedule):
             assert (
                 run(schedule, pp, 1, count, seconds)
-                == [pipeline.bubble_1f1b(pp, forward, backward)] * pp
+                == [bubbles.bubble_1f1b(pp, forward, backward)] * pp
             )
     for pp, chunks, count in cases("interleaved"):
         assert (
             run("interleaved", pp, chunks, count, seconds)
-            == [pipeline.bubble_interleaved(pp, chunks, chunks * forward, chunks * backward)] * pp
+            == [bubbles.bubble_interleaved(pp, chunks, chunks * forward, chunks * backward)] * pp
         )
 
 
 def test_idle_time_of_split_backward_passes():
     for pp in RANKS:
-        idle = pipeline.bubble_zb1p(pp, 1, 2, 1)
+        idle = bubbles.bubble_zb1p(pp, 1, 2, 1)
         assert run("zb1p", pp, 1, 3 * pp, EQUAL) == [idle] * pp
 
 
 def test_idle_time_of_dualpipe():
     for pp, chunks, count in cases("dualpipe"):
         assert (
-            run("dualpipe", pp, chunks, count, EQUAL)
-            == [pipeline.bubble_dualpipe(pp, 3, 2, 1)] * pp
+            run("dualpipe", pp, chunks, count, EQUAL) == [bubbles.bubble_dualpipe(pp, 3, 2, 1)] * pp
         )
     for pp, chunks, count in cases("dualpipev"):
         assert (
             run("dualpipev", pp, chunks, count, EQUAL)
-            == [pipeline.bubble_dualpipe(2 * pp, 3, 2, 1)] * pp
+            == [bubbles.bubble_dualpipe(2 * pp, 3, 2, 1)] * pp
         )
 
 
@@ -203,11 +202,11 @@ def test_zbv_is_never_idle_but_at_its_ends():
 
 def test_published_counts_by_hand():
     """The example of DualPipe's README: 8 ranks; figure 3 of arXiv:2401.10241: 4 ranks."""
-    assert [pipeline.dualpipe_in_flight(8, rank) for rank in range(8)] == [8, 7, 6, 5, 4, 3, 2, 1]
+    assert [dualpipe.dualpipe_in_flight(8, rank) for rank in range(8)] == [8, 7, 6, 5, 4, 3, 2, 1]
     assert [pipeline.one_forward_one_backward_in_flight(8, 4, rank) for rank in range(4)] == [
         4, 3, 2, 1,
     ]  # fmt: skip
-    assert pipeline.bubble_1f1b(16, 1, 2) == 45
-    assert pipeline.bubble_zb1p(16, 1, 2, 1) == 15
-    assert pipeline.bubble_dualpipe(16, 3, 2, 1) == 14
-    assert pipeline.dualpipe_activation_ratio(16) - 1 == 1 / 16
+    assert bubbles.bubble_1f1b(16, 1, 2) == 45
+    assert bubbles.bubble_zb1p(16, 1, 2, 1) == 15
+    assert bubbles.bubble_dualpipe(16, 3, 2, 1) == 14
+    assert dualpipe.dualpipe_activation_ratio(16) - 1 == 1 / 16

@@ -14,8 +14,9 @@ from strategies import models
 import dsv3calc
 from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.accounting.kv_cache import kv_lines
-from dsv3calc.accounting.memory import Footprint, Training, rank_line
+from dsv3calc.accounting.memory import Footprint, Training
 from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines
+from dsv3calc.accounting.ranks import rank_line
 from dsv3calc.accounting.schedules import replica_micro_batches
 from dsv3calc.api import parse_query
 from dsv3calc.closed_form import ClosedForm

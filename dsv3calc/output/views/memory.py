@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.buffers import SHARED
-from dsv3calc.accounting.memory import PARTS
+from dsv3calc.accounting.ranks import PARTS
 from dsv3calc.output.view import Table, View, show
 from dsv3calc.quantity import BINARY, format_quantity
 

@@ -1,0 +1,225 @@
+"""DualPipe and DualPipeV: micro-batches in flight, and those that owe a weight gradient."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from dsv3calc.ops import clip, floor_div, maximum, minimum, ratio
+from dsv3calc.registry import formula
+from dsv3calc.units import Count, Ratio
+
+
+@formula(r"n_\mathrm{dual}")
+def dualpipe_in_flight(pp: Count, stage: Count) -> Count:
+    r"""Count the micro-batches of a stage that a rank holds at the peak of DualPipe.
+
+    .. math:: n_\mathrm{dual} = P_p - i_\mathrm{stage}
+
+    Parameters
+    ----------
+    pp
+        Pipeline ranks.
+    stage
+        One of the two stages that the rank holds.
+
+    Returns
+    -------
+    Micro-batches in flight.
+
+    Notes
+    -----
+    With at least 2 pp micro-batches in both directions together. Both stages are at their most at
+    one time: pp + 1 micro-batches on every rank.
+
+    Examples
+    --------
+    Rank 3 of DeepSeek-V3's 16 has stages 3 and 12:
+
+    >>> dualpipe_in_flight(16, 3), dualpipe_in_flight(16, 12)
+    (13, 4)
+
+    Source
+    ------
+    arXiv:2412.19437 §3.2.1, table 2, gives the sum; deepseek-ai/DualPipe, dualpipe.py (step), the
+    order that it is made of.
+    """
+    return pp - stage
+
+
+@formula(r"w_\mathrm{dual}")
+def dualpipe_pending_early(virtual_stages: Count, stage: Count) -> Count:
+    r"""Count the micro-batches that owe a stage's weight gradient as DualPipe fills.
+
+    .. math::
+
+        w_\mathrm{dual} = \min(\max(i_\mathrm{stage} - \lfloor P_\mathrm{stage} / 2 \rfloor, 0), 1)
+
+    Parameters
+    ----------
+    virtual_stages
+        Stages of the pipeline: pp, or 2 pp of DualPipeV's V.
+    stage
+        One of the two stages that the rank holds.
+
+    Returns
+    -------
+    1 for the deeper stage where other ranks stand between it and its mirror, else 0.
+
+    Notes
+    -----
+    A weight gradient is put off by one pass, and each stage has one micro-batch less in flight than
+    at the peak.
+
+    Examples
+    --------
+    >>> dualpipe_pending_early(16, 12), dualpipe_pending_early(16, 3), dualpipe_pending_early(16, 8)
+    (1, 0, 0)
+
+    Source
+    ------
+    Derived here from the order of deepseek-ai/DualPipe, dualpipe.py (step).
+    """
+    half = floor_div(virtual_stages, 2)
+    return clip(stage - half, 0, 1)
+
+
+@formula(r"n_\mathrm{drain}")
+def dualpipe_in_flight_draining(virtual_stages: Count, stage: Count) -> Count:
+    r"""Count the micro-batches of a stage that a rank has in flight when DualPipe owes most.
+
+    .. math::
+
+        n_\mathrm{drain} = \max(\lfloor P_\mathrm{stage} / 2 \rfloor - 1 - i_\mathrm{stage}, 0)
+
+    Parameters
+    ----------
+    virtual_stages
+        Stages of the pipeline: pp, or 2 pp of DualPipeV's V.
+    stage
+        One of the two stages that the rank holds.
+
+    Returns
+    -------
+    Micro-batches in flight beside those that are pending then; none of the deeper stage.
+
+    Notes
+    -----
+    At the end of the step, after the backward passes that put off their weight gradients.
+
+    Examples
+    --------
+    >>> dualpipe_in_flight_draining(16, 3), dualpipe_in_flight_draining(16, 12)
+    (4, 0)
+
+    Source
+    ------
+    Derived here from the order of deepseek-ai/DualPipe, dualpipe.py (step).
+    """
+    return maximum(floor_div(virtual_stages, 2) - 1 - stage, 0)
+
+
+@formula(r"w_\mathrm{drain}")
+def dualpipe_pending_draining(virtual_stages: Count, stage: Count) -> Count:
+    r"""Count the micro-batches that owe a stage's weight gradient when DualPipe owes most.
+
+    .. math::
+
+        w_\mathrm{drain} = \lfloor (\min(i_\mathrm{stage}, P_\mathrm{stage} - 1 - i_\mathrm{stage})
+            + 1 + \min(\max(\lfloor P_\mathrm{stage} / 2 \rfloor - i_\mathrm{stage}, 0), 1)) / 2
+            \rfloor
+
+    Parameters
+    ----------
+    virtual_stages
+        Stages of the pipeline: pp, or 2 pp of DualPipeV's V.
+    stage
+        One of the two stages that the rank holds.
+
+    Returns
+    -------
+    Micro-batches pending: together as many as there are ranks up to this one from its nearer end.
+
+    Notes
+    -----
+    Passes of the two stages alternate; the shallower one has the odd micro-batch.
+
+    Examples
+    --------
+    Rank 4 of 16 has stages 4 and 11, and five micro-batches pending:
+
+    >>> dualpipe_pending_draining(16, 4), dualpipe_pending_draining(16, 11)
+    (3, 2)
+
+    Source
+    ------
+    Derived here from the order of deepseek-ai/DualPipe, dualpipe.py (step).
+    """
+    both = minimum(stage, virtual_stages - 1 - stage) + 1
+    shallower = clip(floor_div(virtual_stages, 2) - stage, 0, 1)
+    return floor_div(both + shallower, 2)
+
+
+@formula(r"n_\mathrm{dualv}")
+def dualpipev_in_flight(pp: Count, stage: Count) -> Count:
+    r"""Count the micro-batches of a virtual stage that a rank holds at the peak of DualPipeV.
+
+    .. math:: n_\mathrm{dualv} = 2 P_p - i_\mathrm{stage}
+
+    Parameters
+    ----------
+    pp
+        Pipeline ranks, each with two chunks.
+    stage
+        Virtual stage of one of them.
+
+    Returns
+    -------
+    Micro-batches in flight.
+
+    Notes
+    -----
+    With at least 2 pp micro-batches. Both chunks are at their most at one time: 2 pp + 1 of them on
+    every rank.
+
+    Examples
+    --------
+    Rank 1 of 4 has stages 1 and 6:
+
+    >>> dualpipev_in_flight(4, 1), dualpipev_in_flight(4, 6)
+    (7, 2)
+
+    Source
+    ------
+    deepseek-ai/DualPipe, README.md and dualpipev.py (step).
+    """
+    return 2 * pp - stage
+
+
+@formula(r"f_\mathrm{dual}")
+def dualpipe_activation_ratio(pp: Count) -> Ratio:
+    r"""Give the peak activations of DualPipe, in those of 1F1B.
+
+    .. math:: f_\mathrm{dual} = \frac{P_p + 1}{P_p}
+
+    Parameters
+    ----------
+    pp
+        Pipeline ranks.
+
+    Returns
+    -------
+    Ratio of micro-batches in flight.
+
+    Notes
+    -----
+    Stages of equal size; of 1F1B the first rank, which holds the most.
+
+    Examples
+    --------
+    >>> dualpipe_activation_ratio(16)
+    1.0625
+
+    Source
+    ------
+    arXiv:2412.19437 §3.2.1, table 2.
+    """
+    return ratio(pp + 1, pp)

@@ -1,0 +1,116 @@
+"""Memory of a server: what it takes of a device, and the tokens that its cache holds."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from dsv3calc.ops import floor_div, maximum
+from dsv3calc.registry import formula
+from dsv3calc.units import Bytes, Count, Tokens
+
+
+@formula(r"T_\mathrm{pool}")
+def pool_tokens(pool: Bytes, token_bytes: Bytes, page_size: Tokens) -> Tokens:
+    r"""Count the tokens that a pool of cache pages holds.
+
+    .. math:: T_\mathrm{pool} = \lfloor B_\mathrm{free,kv} / (B_\mathrm{entry} T_p) \rfloor T_p
+
+    Parameters
+    ----------
+    pool
+        Bytes of the pool on one GPU.
+    token_bytes
+        Bytes of one token in all of its layers.
+    page_size
+        Tokens of a page.
+
+    Returns
+    -------
+    Tokens, in whole pages.
+
+    Notes
+    -----
+    Every layer keeps every token. A layer of limited span lets go of tokens that have left its
+    window, so that a pool holds more of longer sequences: their number times their tokens.
+
+    Examples
+    --------
+    40 GiB of DeepSeek-V3's latents in BF16, pages of 64 tokens:
+
+    >>> pool_tokens(40 * 2**30, 70272, 64)
+    611136
+
+    Source
+    ------
+    Derived here.
+    """
+    return floor_div(pool, token_bytes * page_size) * page_size
+
+
+@formula(r"B_\mathrm{budget}")
+def server_budget(usable: Bytes, memory_share: Count) -> Bytes:
+    r"""Give the bytes of a device that a server takes in all.
+
+    .. math:: B_\mathrm{budget} = \lfloor M f_\mathrm{ppm} / 1000000 \rfloor
+
+    Parameters
+    ----------
+    usable
+        Bytes that a process can allocate.
+    memory_share
+        Share of them, in millionths.
+
+    Returns
+    -------
+    Whole bytes.
+
+    Notes
+    -----
+    Weights, buffers and cache share them.
+
+    Examples
+    --------
+    Nine tenths of an H800:
+
+    >>> server_budget(84943110144, 900000)
+    76448799129
+
+    Source
+    ------
+    vLLM, ``gpu_memory_utilization``.
+    """
+    return floor_div(usable * memory_share, 1000000)
+
+
+@formula(r"B_\mathrm{pool}")
+def cache_pool(budget: Bytes, weight_bytes: Bytes, buffer_bytes: Bytes) -> Bytes:
+    r"""Give the bytes that weights and buffers leave for the cache.
+
+    .. math::
+
+        B_\mathrm{pool} = \lfloor \max(B_\mathrm{max} - B_\mathrm{w} - B_\mathrm{b}, 0) / 1 \rfloor
+
+    Parameters
+    ----------
+    budget
+        Bytes that the server takes in all.
+    weight_bytes, buffer_bytes
+        Bytes of weights, and of everything beside weights and cache.
+
+    Returns
+    -------
+    Whole bytes; none where weights and buffers take more than there is.
+
+    Notes
+    -----
+    Nothing is set aside beyond what is named.
+
+    Examples
+    --------
+    >>> cache_pool(70 * 2**30, 25 * 2**30, 5 * 2**30)
+    42949672960
+
+    Source
+    ------
+    Definition.
+    """
+    return floor_div(maximum(budget - weight_bytes - buffer_bytes, 0), 1)
