@@ -51,6 +51,8 @@ MOST_GPUS = 2**17
 FREE = ("dp", "pp", "ep")
 """Degrees that are searched unless an option gives them."""
 
+_LATER = ("global_batch", "schedule")
+"""What is put into a preset when its degrees are free, with which it need not agree."""
 _LAST_STAGE = 3
 _MOST_RANKS = 2**19
 _AT_ONCE = 25_000_000
@@ -62,10 +64,11 @@ class Wanted:
 
     ``layout`` has the degrees that are held; ``held`` names those of :data:`FREE`. ``preset`` is
     the layout that the query names as it is, with the options put in; None where they alone make
-    the layout, or where its own degrees and the options exclude each other.
+    the layout, or where its own degrees and the options exclude each other. ``asked`` is what the
+    query names without its degrees, before they are put in.
     """
 
-    __slots__ = ("held", "layout", "model", "mtp", "preset", "sequence")
+    __slots__ = ("asked", "held", "layout", "model", "mtp", "preset", "sequence")
 
     def __init__(self, query: MemoryQuery, desk: Desk, answer: Answer) -> None:
         self.mtp = query.with_mtp
@@ -76,8 +79,10 @@ class Wanted:
         if query.layout is None:  # any degrees will do that agree with each other
             pp = 2 if query.schedule == "dualpipe" else None
             loose = msgspec.structs.replace(loose, dp=query.etp or 1, pp=pp)
-        layout = layout_of(loose, desk, answer)
-        put_in = {name: typed[name] for name in (*FREE, "global_batch") if name in typed}
+        elif query.schedule == "dualpipe":  # the preset's pp may be odd, which says nothing
+            loose = msgspec.structs.replace(loose, schedule=None)
+        self.asked = layout = layout_of(loose, desk, answer)
+        put_in = {name: typed[name] for name in (*FREE, *_LATER) if name in typed}
         whole = msgspec.structs.replace(layout, **put_in)
         known = query.layout is not None and next(whole.problems(), None) is None
         self.preset = whole if known else None
@@ -130,19 +135,19 @@ class Wanted:
                 f"{held}: try {_remedies(self, training)}"
             )
         answer.assumptions.append(self.told())
-        preset = self.preset
-        if preset is not None and found.pp != preset.pp and "layer_split" in found.provenance:
-            # what the preset says of its own stages is not said of these
-            answer.assumptions[:] = [
-                text
-                for text in answer.assumptions
-                if not text.startswith(f"{found.name}: layer_split: ")
-            ]
-            provenance = {
-                name: value for name, value in found.provenance.items() if name != "layer_split"
-            }
-            found = msgspec.structs.replace(found, provenance=provenance)
-        return found
+        self._forget(found, answer)
+        unsaid = found.provenance if found.pp == self.asked.pp else _without_split(found)
+        return msgspec.structs.replace(found, provenance=unsaid)
+
+    def _forget(self, found: Layout, answer: Answer) -> None:
+        """Leave out what a preset assumes about degrees and stages that are not those found."""
+        changed = [
+            name for name in (*FREE, *_LATER) if getattr(found, name) != getattr(self.asked, name)
+        ]
+        if "pp" in changed:
+            changed.append("layer_split")
+        about = tuple(f"{found.name}: {name}: " for name in changed)
+        answer.assumptions[:] = [text for text in answer.assumptions if not text.startswith(about)]
 
     def lines(self, footprint: Footprint, training: Training, lines: list[Line]) -> list[Line]:
         """Name the layout found, and what the layout that the query names needs.
@@ -452,6 +457,11 @@ def _remedies(wanted: Wanted, training: Training) -> str:
     if not found:
         return "a smaller --seq"
     return ", ".join(found[:-1]) + (" or " if found[1:] else "") + found[-1]
+
+
+def _without_split(layout: Layout) -> dict[str, str]:
+    """Return a layout's provenance but for how its layers are split."""
+    return {name: source for name, source in layout.provenance.items() if name != "layer_split"}
 
 
 def _is_wrong(model: Model, layout: Layout) -> bool:

@@ -177,6 +177,13 @@ def test_what_is_held_is_refused_where_it_does_not_divide(options, told):
     assert told in caught.value.message
 
 
+def test_a_schedule_need_not_suit_the_degrees_of_the_preset():
+    query = {"model": "qwen2.5-72b", "layout": "dense-tp8", "set": ()}
+    values = ask(fewest_gpus=True, schedule="dualpipe", **query).columns[0].ledger.values
+    assert values["memory.fewest_gpus.pp"] % 2 == 0
+    assert "memory.given.gpus" not in values  # its single stage has no mirrored one
+
+
 def test_too_many_layouts_are_refused():
     with pytest.raises(UsageError, match="pipeline ranks to look at"):
         ask(fewest_gpus=True, model="gemma-3-27b", set=("num_hidden_layers=3000",))
