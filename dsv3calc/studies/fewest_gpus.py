@@ -21,7 +21,7 @@ from dsv3calc.accounting import worst_rank
 from dsv3calc.accounting.memory import Footprint
 from dsv3calc.accounting.schedules import replica_micro_batches
 from dsv3calc.errors import Infeasible, UsageError
-from dsv3calc.ledger import Line
+from dsv3calc.ledger import Line, combined, given
 from dsv3calc.studies.layouts import (
     DEGREES,
     check_grouping,
@@ -202,7 +202,12 @@ class Wanted:
         return [
             *found,
             *(
-                Line(f"memory.given.{name}", value, unit, "search", convention=convention)
+                combined(
+                    f"memory.given.{name}",
+                    "sum",
+                    [given(f"{preset.name}.{name}", value, unit, "counted by itself")],
+                    convention=convention,
+                )
                 for name, value, unit in compared
             ),
         ]

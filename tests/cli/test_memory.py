@@ -195,6 +195,14 @@ def test_the_tables_of_the_fewest_gpus_are_one_layout(program):
     assert "--rank" in beyond.err
 
 
+def test_degrees_that_were_found_are_no_defaults(program):
+    line = ("--line", "memory.rank.29.optimizer", "--depth", "9")
+    out = program.ok("explain", *PRETRAIN, "--fewest-gpus", *line).out
+    assert "layout.pp = 30  found by the search (--fewest-gpus)" in out
+    given = ("--line", "memory.given.total")
+    assert "v3-pretrain.total" in program.ok("explain", *PRETRAIN, "--fewest-gpus", *given).out
+
+
 def test_the_mark_is_on_the_fullest_rank_of_the_fewest_gpus(program):
     found = program.json("memory", "kimi-k2", "--hardware", "h100", "--tp", "8", "--fewest-gpus")
     values = found.values
