@@ -3,7 +3,7 @@
 A line's rule says how its value follows from its parts: ``sum``, ``product``, ``difference``,
 ``maximum`` or ``ratio`` of its parts, ``sum_of_products`` of their pairs, ``at_largest`` (of the
 second half of its parts, the one where the first half is largest), a ``formula`` of its arguments,
-``search`` (the largest value that a stated bound allows), or ``given``: read from a preset, an
+``search`` (the best value that a stated bound allows), or ``given``: read from a preset, an
 option or a table. Values may be ints, arrays or symbols: a line does not look at them.
 """
 

@@ -20,7 +20,7 @@ WORDS = {
     "maximum": "the largest of its parts",
     "sum_of_products": "parts multiplied in pairs, and added up",
     "at_largest": "where the first half of the parts is largest, the part of the second half",
-    "search": "found by a search: the largest value that the bound allows",
+    "search": "found by a search: the best value that the bound allows",
     "given": "read, not computed",
 }
 """Rule -> what it does, in words; a formula has its own."""

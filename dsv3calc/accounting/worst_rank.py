@@ -18,7 +18,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from dsv3calc.accounting.memory import Footprint
 from dsv3calc.accounting.ranks import rank_line, worst_lines
+from dsv3calc.accounting.schedules import replica_micro_batches
 from dsv3calc.accounting.stages import Stages
 from dsv3calc.errors import UsageError
 from dsv3calc.ops import clip, floor_div, maximum, minimum
@@ -28,7 +32,7 @@ from dsv3calc.schema.layout import BOTH_ENDS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dsv3calc.accounting.memory import Footprint
+    from dsv3calc.accounting.memory import Training
     from dsv3calc.ledger import Line
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
@@ -59,7 +63,7 @@ def candidate_ranks(model: Model, layout: Layout, *, mtp: bool = False) -> list[
     UsageError
         If all ranks are needed, and their number is a symbol.
     """
-    if isinstance(layout.layer_split, list) or _strided(model):
+    if _needs_all(model, layout):
         return _all_ranks(layout.pp)
     stages = Stages("memory.split", model, layout, mtp=mtp)
     last = layout.pp - 1
@@ -75,6 +79,11 @@ def candidate_ranks(model: Model, layout: Layout, *, mtp: bool = False) -> list[
 def _candidate(number: int, rank: Any) -> Line:
     name = f"memory.rank.{rank}" if type(rank) is int else f"memory.candidate.{number}"
     return rank_line(name, rank)
+
+
+def _needs_all(model: Model, layout: Layout) -> bool:
+    """Tell whether any rank may be the fullest."""
+    return isinstance(layout.layer_split, list) or _strided(model)
 
 
 def _strided(model: Model) -> bool:
@@ -185,3 +194,54 @@ def worst(footprint: Footprint) -> dict[str, Line]:
     candidates = candidate_ranks(footprint.model, footprint.layout, mtp=footprint.mtp)
     ranks = [footprint.rank(each.name.removesuffix(".rank"), each) for each in candidates]
     return {line.name: line for line in worst_lines(ranks, None)}
+
+
+def ranks_tried(model: Model, layout: Layout, *, mtp: bool) -> int:
+    """Return how many ranks of each of several layouts :func:`fullest` looks at; 0 for all."""
+    if _needs_all(model, layout):
+        return 0
+    import numpy as np
+
+    several = msgspec.structs.replace(layout, pp=np.array([float(layout.pp)]))
+    return len(candidate_ranks(model, several, mtp=mtp))
+
+
+def fullest(
+    model: Model, layout: Layout, training: Training, *, sequence: int, mtp: bool = False
+) -> Any:
+    """Return the bytes of the fullest rank of each of several layouts, as one array.
+
+    Parameters
+    ----------
+    layout
+        ``pp``, ``dp`` and ``ep`` are arrays of as many numbers.
+    training, sequence, mtp
+        Those of :class:`Footprint`.
+    """
+    import numpy as np
+
+    count = len(layout.pp)  # type: ignore[arg-type]
+    if _needs_all(model, layout):
+        sizes = np.asarray(layout.pp, dtype=np.int64)
+        which = np.repeat(np.arange(count), sizes)
+        ranks = np.arange(len(which)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    else:
+        listed = [each.value for each in candidate_ranks(model, layout, mtp=mtp)]
+        ranks = np.concatenate([np.broadcast_to(each, (count,)) for each in listed])
+        which = np.tile(np.arange(count), len(listed))
+    columns = {name: getattr(layout, name)[which] for name in ("pp", "dp", "ep")}
+    each = msgspec.structs.replace(layout, **columns)
+    footprint = Footprint(
+        model,
+        each,
+        training,
+        sequence=sequence,
+        micro_batches=replica_micro_batches(each),
+        mtp=mtp,
+    )
+    name = "memory.candidate"
+    rank = rank_line(name, ranks.astype(np.float64))
+    totals = np.broadcast_to(footprint.rank(name, rank).lines["total"].value, (len(which),))
+    found = np.zeros(count)
+    np.maximum.at(found, which, totals)
+    return found

@@ -171,7 +171,8 @@ def memory(
     fewest_gpus: Annotated[
         bool,
         typer.Option(
-            "--fewest-gpus", help="Find the fewest GPUs at which it fits: more dp, then pp, ep."
+            "--fewest-gpus",
+            help="Find the fewest GPUs at which it fits; of dp, pp, ep what is not given is free.",
         ),
     ] = False,
     serve: Annotated[

@@ -1,177 +1,483 @@
-"""The fewest GPUs at which a training layout fits: more replicas, more stages, more expert GPUs.
+"""The fewest GPUs at which a training layout fits, among all of its dp, pp and ep that are free.
 
-Tensor, context and expert-tensor parallelism, the schedule and everything else stay as they are.
-For each number of stages and of GPUs that share a layer's experts, from those of the layout up, the
-replicas are grown until the fullest rank fits. More replicas never take more memory: only what ZeRO
-divides depends on them. So the fewest are found by bisection.
+What a query gives as an option is held; a degree that only the preset of a layout names is free.
+Tensor, context and expert-tensor parallelism, the schedule and everything else are held always.
+
+Layouts are arrays, and each counts its fullest rank. Beyond the first number of replicas that a
+stage's experts allow, at which there may be nobody to share with, more replicas never take more
+memory: only what ZeRO divides depends on them. So their fewest are found by bisection. Where a
+step's sequences are given, replicas change what is in flight too, and each number is tried.
 """
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from itertools import chain
-from math import gcd, lcm
-from typing import TYPE_CHECKING
+from math import gcd
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.accounting.expert_places import expert_slots
+from dsv3calc.accounting import worst_rank
+from dsv3calc.accounting.expert_places import slots_of_layers
 from dsv3calc.accounting.memory import Footprint
-from dsv3calc.accounting.ranks import memory_lines
-from dsv3calc.errors import Infeasible
-from dsv3calc.ledger import Line, given
-from dsv3calc.schema.model import MoE
-from dsv3calc.studies.layouts import expert_problems, model_problems, training_problems
+from dsv3calc.accounting.schedules import replica_micro_batches, virtual_stages
+from dsv3calc.errors import Infeasible, UsageError
+from dsv3calc.ledger import Line, combined, given
+from dsv3calc.studies.layouts import (
+    DEGREES,
+    check_grouping,
+    expert_problems,
+    fields_given,
+    layout_of,
+    model_problems,
+    refuse,
+    training_problems,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dsv3calc.accounting.memory import Training
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.answer import Answer
+    from dsv3calc.studies.designs import Desk
+    from dsv3calc.studies.layouts import Problem
+    from dsv3calc.studies.queries_memory import MemoryQuery
 
 MOST_GPUS = 2**17
-_HELD = "tp, cp and etp are held; the step has at least 2 pp micro-batches"
+FREE = ("dp", "pp", "ep")
+"""Degrees that are searched unless an option gives them."""
+
+_LATER = ("global_batch", "schedule")
+"""What is put into a preset when its degrees are free, with which it need not agree."""
+_LAST_STAGE = 3
+_MOST_RANKS = 2**19
+_AT_ONCE = 25_000_000
+"""Numbers that a footprint of several layouts holds in memory at once."""
+
+
+class Wanted:
+    """The layout of a query whose free degrees are to be found.
+
+    ``layout`` has the degrees that are held; ``held`` names those of :data:`FREE`. ``preset`` is
+    the layout that the query names as it is, with the options put in; None where they alone make
+    the layout, or where its own degrees and the options exclude each other. ``asked`` is what the
+    query names without its degrees, before they are put in.
+    """
+
+    __slots__ = ("asked", "held", "layout", "model", "mtp", "preset", "sequence")
+
+    def __init__(self, query: MemoryQuery, desk: Desk, answer: Answer) -> None:
+        self.mtp = query.with_mtp
+        typed = fields_given(query)
+        fixed = {each.path for each in desk.overrides if each.kind == "layout"}
+        self.held = tuple(axis for axis in FREE if axis in typed or axis in fixed)
+        loose = msgspec.structs.replace(query, dp=None, pp=None, ep=None, global_batch=None)
+        if query.layout is None:  # any degrees will do that agree with each other
+            pp = 2 if query.schedule == "dualpipe" else None
+            loose = msgspec.structs.replace(loose, dp=query.etp or 1, pp=pp)
+        elif query.schedule == "dualpipe":  # the preset's pp may be odd, which says nothing
+            loose = msgspec.structs.replace(loose, schedule=None)
+        self.asked = layout = layout_of(loose, desk, answer)
+        put_in = {name: typed[name] for name in (*FREE, *_LATER) if name in typed}
+        whole = msgspec.structs.replace(layout, **put_in)
+        known = query.layout is not None and next(whole.problems(), None) is None
+        self.preset = whole if known else None
+        if "global_batch" not in typed and "global_batch" not in fixed:
+            whole = msgspec.structs.replace(whole, global_batch=None)
+        free = dict.fromkeys((axis for axis in FREE if axis not in self.held), 1)
+        if isinstance(layout.layer_split, list) and "pp" not in self.held:
+            free["pp"] = max(1, len(layout.layer_split) // _chunks_of_rank(layout))
+        self.layout = msgspec.structs.replace(whole, **free)
+
+    def check(self, model: Model, sequence: int) -> None:
+        """Refuse what is held where the model's layers, heads, experts or tokens do not divide.
+
+        Raises
+        ------
+        UsageError
+            If they do not, or the schedule keeps as many micro-batches as replicas leave.
+        """
+        layout = self.layout
+        check_grouping(model, msgspec.structs.replace(layout, pp=1), sequence)
+        if "ep" in self.held:
+            refuse([*expert_problems(model, layout)])
+        if layout.schedule == "gpipe" and layout.global_batch is None:
+            raise UsageError(
+                "--fewest-gpus with GPipe, which keeps every micro-batch: their number falls as "
+                "replicas are added",
+                "give --global-batch, in sequences, or choose another --schedule",
+            )
+        self.model = model
+        self.sequence = sequence
+
+    def find(self, answer: Answer, training: Training, hardware: Hardware) -> Layout:
+        """Find the layout of the fewest GPUs whose fullest pipeline rank fits.
+
+        Raises
+        ------
+        UsageError
+            If no layout is possible with what is held, or there are too many to be tried.
+        Infeasible
+            If none of those that are possible fits.
+        """
+        usable = hardware.memory.usable
+        found = _Search(self, training, usable or 0).fewest()
+        if found is None:
+            held = ", ".join(
+                f"{name} {getattr(self.layout, name)}" for name in ("tp", "cp", *self.held)
+            )
+            raise Infeasible(
+                f"{self.model.name} fits on no layout of up to {MOST_GPUS:,} {hardware.name} with "
+                f"{held}: try {_remedies(self, training)}"
+            )
+        answer.assumptions.append(self.told())
+        self._forget(found, answer)
+        unsaid = found.provenance if found.pp == self.asked.pp else _without_split(found)
+        return msgspec.structs.replace(found, provenance=unsaid)
+
+    def _forget(self, found: Layout, answer: Answer) -> None:
+        """Leave out what a preset assumes about degrees and stages that are not those found."""
+        changed = [
+            name for name in (*FREE, *_LATER) if getattr(found, name) != getattr(self.asked, name)
+        ]
+        if "pp" in changed:
+            changed.append("layer_split")
+        about = tuple(f"{found.name}: {name}: " for name in changed)
+        answer.assumptions[:] = [text for text in answer.assumptions if not text.startswith(about)]
+
+    def lines(self, footprint: Footprint, training: Training, lines: list[Line]) -> list[Line]:
+        """Name the layout found, and what the layout that the query names needs.
+
+        Returns
+        -------
+        Line ``memory.fewest_gpus`` [1], its degrees ``.dp``, ``.pp`` ... and ``.total`` [B], that
+        of its fullest rank. Where a preset is asked about, ``memory.given.gpus``, ``.total`` and
+        ``.fits``: those of the preset.
+        """
+        layout = footprint.layout
+        named = {line.name: line for line in lines}
+        worst, room = named["memory.worst.total"], named["memory.usable"]
+        found = [
+            Line(
+                "memory.fewest_gpus",
+                layout.gpus,
+                "1",
+                "search",
+                convention="the fewest GPUs whose fullest pipeline rank fits",
+                parts=(worst.renamed("memory.fewest_gpus.total"), room),
+            )
+        ]
+        found += [
+            Line(
+                f"memory.fewest_gpus.{axis}",
+                getattr(layout, axis),
+                "1",
+                "search",
+                convention="searched" if axis in FREE and axis not in self.held else "held",
+            )
+            for axis in ("dp", "pp", "ep", *(axis for axis in DEGREES if axis not in FREE))
+        ]
+        preset = self.preset
+        if preset is None or _is_wrong(self.model, preset):
+            return found
+        own = Footprint(
+            self.model,
+            preset,
+            training,
+            sequence=self.sequence,
+            micro_batches=replica_micro_batches(preset),
+            mtp=footprint.mtp,
+        )
+        needed = worst_rank.worst(own)["memory.worst.total"].value
+        convention = f"{preset.name} as it is given, to compare with"
+        compared = (
+            ("gpus", preset.gpus, "1"),
+            ("total", needed, "B"),
+            ("fits", int(needed <= room.value), "1"),
+        )
+        return [
+            *found,
+            *(
+                combined(
+                    f"memory.given.{name}",
+                    "sum",
+                    [given(f"{preset.name}.{name}", value, unit, "counted by itself")],
+                    convention=convention,
+                )
+                for name, value, unit in compared
+            ),
+        ]
+
+    def told(self) -> str:
+        """Say what was searched and what was held."""
+        listed = isinstance(self.layout.layer_split, list) and "pp" not in self.held
+        free = [axis for axis in FREE if axis not in self.held and not (listed and axis == "pp")]
+        kept = [f"{name} {getattr(self.layout, name)}" for name in ("tp", "cp", "etp", *self.held)]
+        if listed:
+            kept.append(f"pp {self.layout.pp} (the layers of each stage are listed)")
+        batch = (
+            "a step has 2 pp micro-batches"
+            if self.layout.global_batch is None
+            else f"a step has {self.layout.global_batch:,} sequences"
+        )
+        return (
+            f"the fewest GPUs of any {', '.join(free) or 'layout'} up to {MOST_GPUS:,} GPUs; held "
+            f"are {', '.join(kept)} and all else; {batch}"
+        )
 
 
 class _Search:
-    """Tries layouts of one query, each once."""
+    """Tries layouts of one query, many at once."""
 
-    def __init__(
-        self, model: Model, training: Training, hardware: Hardware, sequence: int, *, mtp: bool
-    ) -> None:
-        self.model = model
+    def __init__(self, wanted: Wanted, training: Training, usable: int) -> None:
+        self.model = wanted.model
+        self.layout = wanted.layout
+        self.held = wanted.held
         self.training = training
-        self.hardware = hardware
-        self.sequence = sequence
-        self.mtp = mtp
-        self.most = MOST_GPUS
+        self.usable = usable
+        self.sequence = wanted.sequence
+        self.mtp = wanted.mtp
+        self.width = self.layout.tp * self.layout.cp
+        self.each = worst_rank.ranks_tried(self.model, self.layout, mtp=self.mtp)
+        lines = 1000 + 6 * self.layout.virtual_pipeline**2
+        self.at_once = max(1, _AT_ONCE // lines)
 
-    def fullest(self, layout: Layout) -> Line:
-        """Return the total of a layout's fullest rank."""
-        footprint = Footprint(
-            self.model,
-            layout,
-            self.training,
-            sequence=self.sequence,
-            micro_batches=2 * layout.pp,
-            mtp=self.mtp,
-        )
-        lines = memory_lines(footprint, self.hardware)
-        return next(line for line in lines if line.name == "memory.worst.total")
+    def fits(self, rows: Any) -> Any:
+        """Tell of each row (pp, ep, dp) of an array whether its fullest rank fits."""
+        import numpy as np
 
-    def fits(self, layout: Layout) -> bool:
-        """Tell whether a layout's fullest rank fits."""
-        usable = self.hardware.memory.usable
-        return usable is not None and bool(self.fullest(layout).value <= usable)
-
-    def replicas(self, layout: Layout) -> Layout | None:
-        """Return the layout with the fewest replicas at which it fits, None where none does."""
-        width = layout.tp * layout.cp
-        unit = layout.ep * layout.etp // gcd(layout.ep * layout.etp, width)
-        most = self.most // (width * layout.pp * unit)
-        if most < 1:
-            return None
-
-        def grown(times: int) -> Layout:
-            return msgspec.structs.replace(layout, dp=unit * times)
-
-        if not self.fits(grown(most)):
-            return None
-        low, high = 0, most  # fits(high), and nothing below low + 1 does
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if self.fits(grown(middle)) else (middle, high)
-        return grown(high)
-
-
-def _stages(model: Model, layout: Layout) -> Iterator[int]:
-    """Yield numbers of stages from those of the layout up."""
-    if isinstance(layout.layer_split, list):
-        yield layout.pp
-        return
-    yield from range(layout.pp, model.num_hidden_layers + 1)
-
-
-def expert_groups(model: Model, layout: Layout) -> Iterator[int]:
-    """Yield numbers of GPUs that may share a layer's experts, from those of the layout up."""
-    slots = [
-        expert_slots(group.feed_forward, layout)
-        for group in model.groups
-        if isinstance(group.feed_forward, MoE)
-    ]
-    yield layout.ep
-    if slots:
-        common = gcd(*slots)
-        yield from (ep for ep in range(layout.ep + 1, common + 1) if common % ep == 0)
-
-
-def _is_valid(model: Model, layout: Layout) -> bool:
-    """Tell whether a layout is one that could be asked for."""
-    problems = chain(
-        model_problems(model, layout),
-        expert_problems(model, layout),
-        training_problems(model, layout, 2 * layout.pp),
-    )
-    return next(problems, None) is None
-
-
-def fewest_gpus_lines(
-    footprint: Footprint, training: Training, hardware: Hardware, answer: Answer
-) -> list[Line]:
-    """Search for the fewest GPUs.
-
-    Returns
-    -------
-    Line ``memory.fewest_gpus`` [1] with those of the axes that were grown, ``.dp``, ``.pp`` and
-    ``.ep``, and ``memory.fewest_gpus.total`` [B], that of the fullest rank there.
-
-    Raises
-    ------
-    Infeasible
-        If it fits on no number of GPUs that was tried.
-    """
-    model, start = footprint.model, footprint.layout
-    layout = msgspec.structs.replace(start, global_batch=None, dp=1)
-    search = _Search(
-        model, training, hardware, footprint.activations.sequence.value, mtp=footprint.mtp
-    )
-    best: Layout | None = None
-    for pp in _stages(model, layout):
-        for ep in expert_groups(model, layout):
-            tried = msgspec.structs.replace(layout, pp=pp, ep=ep)
-            tried = msgspec.structs.replace(
-                tried, dp=lcm(ep * layout.etp, layout.tp * layout.cp) // (layout.tp * layout.cp)
+        found = np.zeros(len(rows), dtype=bool)
+        step = self.at_once // (self.each or int(rows[:, 0].max(initial=1))) or 1
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step].astype(np.float64)
+            pp, ep, dp = part[:, 0], part[:, 1], part[:, 2]
+            layout = msgspec.structs.replace(self.layout, pp=pp, ep=ep, dp=dp)
+            totals = worst_rank.fullest(
+                self.model,
+                layout,
+                self.training,
+                sequence=self.sequence,
+                mtp=self.mtp,
             )
-            if not _is_valid(model, tried):
-                continue
-            found = search.replicas(tried)
-            if found is not None and (best is None or found.gpus < best.gpus):
-                best = found
-                search.most = found.gpus - 1
-    answer.assumptions.append(f"the fewest GPUs: dp grows first, then pp, then ep; {_HELD}")
-    if best is None:
-        raise Infeasible(
-            f"{model.name} fits on no layout of up to {MOST_GPUS:,} {hardware.name} with tp "
-            f"{layout.tp}, cp {layout.cp}: try --recompute full, a larger --tp or --zero"
+            found[start : start + step] = totals <= self.usable
+        return found
+
+    def stages(self) -> list[int]:
+        """Return the numbers of stages to be tried.
+
+        Raises
+        ------
+        UsageError
+            If none of them is possible.
+        """
+        layout = self.layout
+        given_pp = "pp" in self.held or isinstance(layout.layer_split, list)
+        chunks = _chunks_of_rank(layout)
+        most = min(self.model.num_hidden_layers, (self.model.num_hidden_layers + 2) // chunks or 1)
+        most = min(most, MOST_GPUS // self.width)
+        tried: Iterable[int] = [layout.pp] if given_pp else range(1, max(most, 2) + 1)
+        problems: list[Problem] = []
+        found = []
+        for pp in tried:
+            each = msgspec.structs.replace(layout, pp=pp)
+            wrong = [*model_problems(self.model, each), *training_problems(
+                self.model, each, self._micro_batches(pp)
+            )]  # fmt: skip
+            if wrong:
+                problems = wrong
+            else:
+                found.append(pp)
+        if not found:
+            refuse(problems)
+        return found
+
+    def _micro_batches(self, pp: int) -> int:
+        """Return micro-batches that tell whether a schedule runs; those of dp come later."""
+        dp, batch = self.layout.dp, self.layout.global_batch
+        if batch is not None and "dp" in self.held:
+            return batch // (dp * self.layout.micro_batch)
+        return 2 * pp
+
+    def expert_groups(self) -> list[int]:
+        """Return the numbers of GPUs that may share a layer's experts."""
+        if "ep" in self.held:
+            return [self.layout.ep]
+        slots = slots_of_layers(self.model, self.layout)
+        common = gcd(*slots) if slots else 1
+        return [ep for ep in range(1, min(common, MOST_GPUS) + 1) if common % ep == 0]
+
+    def unit(self, ep: int) -> int:
+        """Return the number of replicas of which any multiple holds whole groups of experts."""
+        sharing = ep * self.layout.etp
+        return sharing // gcd(sharing, self.width)
+
+    def _listed(self, pairs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
+        """Yield (pp, ep, dp) where the numbers of replicas are few: given, or divisors."""
+        layout, batch = self.layout, self.layout.global_batch
+        if "dp" in self.held:
+            replicas = [layout.dp]
+        else:
+            most = 0 if batch is None else min(batch // layout.micro_batch, MOST_GPUS // self.width)
+            replicas = [
+                dp for dp in range(1, most + 1) if batch and batch % (dp * layout.micro_batch) == 0
+            ]
+        for pp, ep in pairs:
+            for dp in replicas:
+                if dp % self.unit(ep) or self.width * pp * dp > MOST_GPUS:
+                    continue
+                if batch is not None:
+                    if batch % (dp * layout.micro_batch):
+                        continue
+                    each = msgspec.structs.replace(layout, pp=pp, ep=ep, dp=dp)
+                    steps = batch // (dp * layout.micro_batch)
+                    if next(training_problems(self.model, each, steps), None) is not None:
+                        continue
+                yield pp, ep, dp
+
+    def fewest(self) -> Layout | None:
+        """Return the layout with the fewest GPUs, then stages, then expert GPUs; None if none fits.
+
+        Raises
+        ------
+        UsageError
+            If no layout is possible with what is held, or there are too many to be tried.
+        """
+        import numpy as np
+
+        stages, groups = self.stages(), self.expert_groups()
+        ranks = sum(self.each or pp for pp in stages) * len(groups)
+        if ranks > _MOST_RANKS:
+            raise UsageError(
+                f"--fewest-gpus: {len(stages) * len(groups):,} pairs of pp and ep with {ranks:,} "
+                f"pipeline ranks to look at, more than {_MOST_RANKS:,}",
+                "hold one of them: --pp N or --ep N",
+            )
+        pairs = [(pp, ep) for pp in stages for ep in groups]
+        pairs.sort(key=lambda pair: (self.unit(pair[1]) * pair[0], *pair))
+        if self.layout.global_batch is not None or "dp" in self.held:
+            rows = sorted(self._listed(pairs), key=lambda row: (row[0] * row[2], *row))
+            if not rows:
+                self._refuse_all(pairs)
+            found = self._first(np.array(rows, dtype=np.int64))
+        else:
+            found = self._bisected(np.array(pairs, dtype=np.int64))
+        if found is None:
+            return None
+        pp, ep, dp = found
+        return msgspec.structs.replace(self.layout, pp=pp, ep=ep, dp=dp)
+
+    def _refuse_all(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Say why no layout agrees with what is held."""
+        pp, ep = pairs[0]
+        layout = msgspec.structs.replace(self.layout, pp=pp, ep=ep)
+        refuse([(what, why) for _, what, why in layout.problems()])
+        batch = layout.global_batch
+        if batch is not None:
+            refuse(
+                [*training_problems(self.model, layout, batch // (layout.dp * layout.micro_batch))]
+            )
+        raise UsageError(
+            f"no dp, pp and ep of up to {MOST_GPUS:,} GPUs agree with what is held",
+            "hold less: --global-batch, --dp, --pp, --ep",
         )
-    fullest = search.fullest(best)
-    room = given("hardware.memory.usable", hardware.memory.usable, "B")
-    axes = [
-        Line(f"memory.fewest_gpus.{axis}", getattr(best, axis), "1", "search", convention=_HELD)
-        for axis in ("dp", "pp", "ep")
-    ]
-    total = fullest.renamed("memory.fewest_gpus.total")
-    return [
-        Line(
-            "memory.fewest_gpus",
-            best.gpus,
-            "1",
-            "search",
-            convention="the fewest GPUs whose fullest pipeline rank fits",
-            parts=(total, room),
-        ),
-        *axes,
-    ]
+
+    def _first(self, rows: Any) -> tuple[int, int, int] | None:
+        """Return the first row that fits; rows are in the order of GPUs."""
+        start, step = 0, 64
+        while start < len(rows):
+            found = self.fits(rows[start : start + step])
+            if found.any():
+                pp, ep, dp = rows[start + int(found.argmax())].tolist()
+                return pp, ep, dp
+            start, step = start + step, 4 * step
+        return None
+
+    def _bisected(self, pairs: Any) -> tuple[int, int, int] | None:
+        """Return pp, ep and the fewest replicas of the pair that needs the fewest GPUs."""
+        import numpy as np
+
+        units = np.array([self.unit(ep) for ep in pairs[:, 1].tolist()], dtype=np.int64)
+        pp, ep = pairs[:, 0], pairs[:, 1]
+        gpus = self.width * pp * units  # of one unit of replicas
+        best: tuple[int, ...] | None = None
+        most = MOST_GPUS
+
+        def tried(which: Any, times: Any) -> Any:
+            nonlocal best, most
+            rows = np.stack([pp[which], ep[which], units[which] * times], axis=1)
+            fits = self.fits(rows)
+            for row in np.flatnonzero(fits).tolist():
+                stages, sharing, replicas = rows[row].tolist()
+                found = (self.width * stages * replicas, stages, sharing, replicas)
+                best = found if best is None else min(best, found)
+                most = best[0]
+            return fits
+
+        start, step = 0, 256
+        while start < len(pairs):
+            which = np.arange(start, min(start + step, len(pairs)))
+            start, step = start + step, 4 * step
+            which = which[gpus[which] <= most]
+            if not len(which):
+                continue
+            which = which[~tried(which, 1)]
+            high = most // gpus[which]  # where best has as many GPUs, fewer stages go first
+            which, high = which[high > 1], high[high > 1]
+            if not len(which):
+                continue
+            fits = tried(which, high)
+            which, high = which[fits], high[fits]
+            low = np.ones_like(high)
+            while len(which):
+                going = (high - low > 1) & ((low + 1) * gpus[which] <= most)
+                which, low, high = which[going], low[going], high[going]
+                if not len(which):
+                    break
+                middle = (low + high) // 2
+                fits = tried(which, middle)
+                low, high = np.where(fits, low, middle), np.where(fits, middle, high)
+        return None if best is None else (best[1], best[2], best[3])
+
+
+def _remedies(wanted: Wanted, training: Training) -> str:
+    """Name the options that would take less memory: those that would change something."""
+    layout = wanted.layout
+    heads = gcd(*(group.attention.num_attention_heads for group in wanted.model.groups))
+    found = []
+    if "full" not in training.recompute.modules:
+        found.append("--recompute full")
+    if layout.tp < heads:
+        found.append("a larger --tp")
+    if layout.tp > 1 and not layout.sequence_parallel:
+        found.append("--sequence-parallel")
+    if layout.zero < _LAST_STAGE and not ("dp" in wanted.held and layout.dp * layout.cp == 1):
+        found.append("--zero 3" if layout.zero == _LAST_STAGE - 1 else "a higher --zero")
+    if layout.micro_batch > 1:
+        found.append("a smaller --micro-batch")
+    found += [f"no --{axis}" for axis in wanted.held]
+    if not found:
+        return "a smaller --seq"
+    return ", ".join(found[:-1]) + (" or " if found[1:] else "") + found[-1]
+
+
+def _without_split(layout: Layout) -> dict[str, str]:
+    """Return a layout's provenance but for how its layers are split."""
+    return {name: source for name, source in layout.provenance.items() if name != "layer_split"}
+
+
+def _is_wrong(model: Model, layout: Layout) -> bool:
+    """Tell whether a layout is one that the model does not divide into."""
+    steps = 2 * layout.pp
+    if layout.global_batch is not None:
+        steps = layout.global_batch // (layout.dp * layout.micro_batch)
+    problems = [*model_problems(model, layout), *training_problems(model, layout, steps)]
+    return bool(problems) or any(slots % layout.ep for slots in slots_of_layers(model, layout))
+
+
+def _chunks_of_rank(layout: Layout) -> int:
+    """Return how many virtual stages of the layer split stand on a rank."""
+    stages: int = virtual_stages(layout).value
+    return stages // layout.pp

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 DEGREES = ("tp", "cp", "pp", "dp", "ep", "etp")
 LARGEST_DEGREE = 2**20
+LARGEST_PIPELINE = 4096
+LARGEST_INTERLEAVED = 2**15
+"""Of pp v v: each of a rank's v moments has v chunks."""
 _NUMBERS = {
     **dict.fromkeys((*DEGREES, "virtual_pipeline"), (1, LARGEST_DEGREE)),
     **dict.fromkeys(("micro_batch", "global_batch"), (1, LARGEST_COUNT)),
@@ -47,7 +50,7 @@ Problem = tuple[str, str]
 """What is wrong, and why with what would do."""
 
 
-def _given(query: Query) -> dict[str, Any]:
+def fields_given(query: Query) -> dict[str, Any]:
     """Return the fields of a layout that a query's options give, checked."""
     found: dict[str, Any] = {}
 
@@ -95,7 +98,7 @@ def layout_of(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...] = 
     UsageError
         If there is no such preset, no degree is given, or they do not multiply out.
     """
-    given = _given(query)
+    given = fields_given(query)
     reference = getattr(query, "layout", None)
     if reference is not None:
         edits = tuple(
@@ -284,4 +287,32 @@ def training_problems(model: Model, layout: Layout, micro_batches: int) -> Itera
             f"mirror_optimizer with schedule {layout.schedule}",
             "only DualPipe keeps a stage on two pipeline ranks",
         )
-    yield from stage_problems(model, layout, virtual_stages(layout).value)
+    stages = virtual_stages(layout).value
+    yield from _size_problems(model, layout, stages)
+    yield from stage_problems(model, layout, stages)
+
+
+def _size_problems(model: Model, layout: Layout, stages: int) -> Iterator[Problem]:
+    """Yield virtual stages that nothing stands on, and pipelines too long to be listed."""
+    if layout.pp > LARGEST_PIPELINE:
+        yield (
+            f"{layout.pp:,} pipeline ranks: no more than {LARGEST_PIPELINE:,} are listed",
+            f"take --pp {LARGEST_PIPELINE} or fewer",
+        )
+    most = model.num_hidden_layers + len(("embedding", "head"))
+    if model.mtp is not None:
+        most += model.mtp.num_nextn_predict_layers
+    if stages > most and not isinstance(layout.layer_split, list):
+        fewer = "a smaller --virtual-pipeline" if layout.virtual_pipeline > 1 else "a smaller --pp"
+        yield (
+            f"{stages:,} virtual stages for {model.num_hidden_layers:,} layers",
+            f"nothing would stand on some of them: take {fewer}",
+        )
+    elif layout.pp * layout.virtual_pipeline**2 > LARGEST_INTERLEAVED:
+        yield (
+            (
+                f"{layout.pp:,} pipeline ranks that interleave {layout.virtual_pipeline:,} chunks "
+                "each are more than can be listed"
+            ),
+            f"pp x virtual_pipeline^2 is up to {LARGEST_INTERLEAVED:,}: take fewer chunks",
+        )

@@ -31,6 +31,7 @@ from dsv3calc.studies.memory_inputs import Inputs, library_of
 if TYPE_CHECKING:
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
+    from dsv3calc.studies.fewest_gpus import Wanted
     from dsv3calc.studies.queries_memory import MemoryQuery
 
 BY = ("class", "tensor")
@@ -88,21 +89,15 @@ def _answer_training(query: MemoryQuery) -> Answer:
     hardware = desk.hardware(query.hardware)
     answer.cite(model)
     answer.cite(hardware, used=("memory",))
-    layout = layout_of(query, desk, answer)
-    check_grouping(model.value, layout, sequence)
-    micro_batches = micro_batches_of(layout, answer)
-    refuse(
-        [
-            *expert_problems(model.value, layout),
-            *training_problems(model.value, layout, micro_batches),
-        ]
-    )
-    if query.fewest_gpus and layout.schedule == "gpipe":
-        raise UsageError(
-            "--fewest-gpus with GPipe, which keeps every micro-batch: their number falls as "
-            "replicas are added",
-            "choose another --schedule",
-        )
+    wanted: Wanted | None = None
+    if query.fewest_gpus:
+        from dsv3calc.studies.fewest_gpus import Wanted
+
+        wanted = Wanted(query, desk, answer)
+        wanted.check(model.value, sequence)
+        layout = wanted.layout
+    else:
+        layout = _checked_layout(query, desk, answer, model.value, sequence)
     if hardware.value.memory.usable is None and (query.require_fit or query.fewest_gpus):
         raise UsageError(
             f"{hardware.name} does not say how many bytes a process can use",
@@ -110,14 +105,11 @@ def _answer_training(query: MemoryQuery) -> Answer:
         )
     inputs = Inputs(query, desk, answer, model, layout)
     desk.check_overrides()
+    if wanted is not None:
+        layout = wanted.find(answer, inputs.training, hardware.value)
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_context(answer, model.name, model.value, sequence)
     _remarks(answer, model.value, layout, query.layer_split, with_mtp=query.with_mtp)
-    answer.query |= {
-        "sequence": sequence,
-        "micro_batch": layout.micro_batch,
-        "micro_batches": micro_batches,
-    }
     if query.rank is not None:
         answer.query["rank"] = positive("--rank", query.rank, 0, least=0, most=layout.pp - 1)
     footprint = Footprint(
@@ -128,6 +120,11 @@ def _answer_training(query: MemoryQuery) -> Answer:
         micro_batches=replica_micro_batches(layout),
         mtp=query.with_mtp,
     )
+    answer.query |= {
+        "sequence": sequence,
+        "micro_batch": layout.micro_batch,
+        "micro_batches": footprint.micro_batches.value,
+    }
     lines = memory_lines(footprint, hardware.value)
     if library is not None and library.beside:
         from dsv3calc.accounting.megatron import megatron_lines, reasons
@@ -135,21 +132,26 @@ def _answer_training(query: MemoryQuery) -> Answer:
         lines += megatron_lines(footprint, lines)
         answer.view = "memory-megatron"
         answer.notes += reasons(footprint, inputs.training, lines)
-    ledger = Ledger(model.value.title, lines)
-    if query.fewest_gpus:
-        from dsv3calc.studies.fewest_gpus import fewest_gpus_lines
-
-        ledger = Ledger(
-            ledger.title,
-            [*lines, *fewest_gpus_lines(footprint, inputs.training, hardware.value, answer)],
-        )
-    answer.columns.append(Column(model.name, model.value.title, ledger))
+    if wanted is not None:
+        lines = [*lines, *wanted.lines(footprint, inputs.training, lines)]
+    answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
     fits = next((line.value for line in lines if line.name == "memory.fits"), None)
     if fits is None:
         answer.warn(f"{hardware.name}: usable bytes are unknown, so nothing is said of fitting")
     if query.require_fit and not fits:
         answer.status = ExitStatus.CHECK_FAILED
     return answer
+
+
+def _checked_layout(
+    query: MemoryQuery, desk: Desk, answer: Answer, model: Model, sequence: int
+) -> Layout:
+    """Return the layout of a query, into which the model divides."""
+    layout = layout_of(query, desk, answer)
+    check_grouping(model, layout, sequence)
+    micro_batches = micro_batches_of(layout, answer)
+    refuse([*expert_problems(model, layout), *training_problems(model, layout, micro_batches)])
+    return layout
 
 
 def micro_batches_of(layout: Layout, answer: Answer) -> int:

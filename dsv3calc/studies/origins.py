@@ -81,6 +81,8 @@ class Origins:
         option = f"--{name.replace('_', '-')}"
         if given is not None and given is not False:
             return Origin(QUERY, f"given in the query ({option})")
+        if name in SEARCHED and getattr(self._query, "fewest_gpus", False):
+            return Origin(QUERY, "found by the search (--fewest-gpus)")
         if name in self._query.__struct_fields__ or name in self._answer.query:
             return Origin(QUERY, f"default of the query ({option})")
         return None
@@ -102,6 +104,9 @@ class Origins:
             return Origin(QUERY, convention or "follows from the query")
         return Origin(DEFINITION, convention)
 
+
+SEARCHED = ("dp", "pp", "ep")
+"""Degrees that --fewest-gpus finds where the query does not give them."""
 
 _NOWHERE: Any = object()
 

@@ -112,8 +112,8 @@ class Traced:
                 )
 
     def _layout(self) -> Layout | None:
-        if not hasattr(self.query, "layout"):
-            return None
+        if not hasattr(self.query, "layout") or getattr(self.query, "fewest_gpus", False):
+            return None  # there is none, or it is what the query finds
         return layout_of(self.query, Desk(self.query), Answer("", {}))
 
     @property

@@ -176,12 +176,45 @@ def test_replicated_key_value_heads_are_said(program):
 
 def test_fewest_gpus(program):
     values = program.json(*PRETRAIN, "--fewest-gpus").values
-    assert values["memory.fewest_gpus"] == 16 * values["memory.fewest_gpus.dp"]
-    assert values["memory.fewest_gpus.total"] <= values["memory.usable"]
-    dp = values["memory.fewest_gpus.dp"]
-    less = program.json(*PRETRAIN, "--dp", str(dp), "--set", "layout.global_batch=null").values
-    assert less["memory.worst.total"] == values["memory.fewest_gpus.total"]
-    assert "fewest GPUs" in program.ok(*PRETRAIN, "--fewest-gpus").out
+    assert values["memory.fewest_gpus"] == 960  # v3-pretrain's own 64 GPUs for experts are free
+    assert values["memory.fewest_gpus.total"] == values["memory.worst.total"]
+    degrees = {axis: values[f"memory.fewest_gpus.{axis}"] for axis in ("dp", "pp", "ep")}
+    options = [word for axis, degree in degrees.items() for word in (f"--{axis}", str(degree))]
+    less = program.json(*PRETRAIN, *options, "--set", "layout.global_batch=null").values
+    assert {name: values[name] for name in less} == less
+    assert values["memory.given.gpus"] == 2048
+
+
+def test_the_tables_of_the_fewest_gpus_are_one_layout(program):
+    out = program.ok(*PRETRAIN, "--fewest-gpus", "--rank", "29").out
+    assert "on the fewest GPUs, 960 (pp 30, dp 32, ep 16), h800" in out
+    assert "the fewest GPUs of any dp, pp, ep up to 131,072 GPUs; held are tp 1, cp 1" in out
+    assert "v3-pretrain itself" in out
+    assert "fits: needs" in out
+    beside = program.ok(*PRETRAIN, "--fewest-gpus", "--as", "megatron").out
+    assert "pp 30, dp 32, ep 16" in beside
+    own = program.ok(*PRETRAIN, "--fewest-gpus", "--by", "tensor").out
+    assert "pp 30, dp 32, ep 16" in own
+    beyond = program(*PRETRAIN, "--fewest-gpus", "--rank", "30")
+    assert beyond.status == ExitStatus.USAGE
+    assert "--rank" in beyond.err
+
+
+def test_degrees_that_were_found_are_no_defaults(program):
+    line = ("--line", "memory.rank.29.optimizer", "--depth", "9")
+    out = program.ok("explain", *PRETRAIN, "--fewest-gpus", *line).out
+    assert "layout.pp = 30  found by the search (--fewest-gpus)" in out
+    given = ("--line", "memory.given.total")
+    assert "v3-pretrain.total" in program.ok("explain", *PRETRAIN, "--fewest-gpus", *given).out
+
+
+def test_the_mark_is_on_the_fullest_rank_of_the_fewest_gpus(program):
+    found = program.json("memory", "kimi-k2", "--hardware", "h100", "--tp", "8", "--fewest-gpus")
+    values = found.values
+    totals = [
+        values[f"memory.rank.{rank}.total"] for rank in range(values["memory.fewest_gpus.pp"])
+    ]
+    assert totals.index(max(totals)) == values["memory.worst.rank"]
 
 
 def test_fewest_gpus_where_none_are_enough(program):

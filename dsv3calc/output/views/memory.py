@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
 
 _LONG = 100  # GiB from which on a second decimal only widens the table
+_AXES = ("tp", "cp", "pp", "dp", "ep", "etp")
 HEADINGS = {"gradients": "grads"}
 _SHORT = {"activations": "activ."}
 _WIDEST = 80  # columns, and headings grow shorter from there on
@@ -27,20 +28,31 @@ def build(answer: Answer, *, exact: bool) -> View:
     if "rank" in answer.query:
         name = f"memory.rank.{answer.query['rank']}"
         tables += [held_table(named, name, exact=exact), _buffers(named, name, exact=exact)]
-    fewest = _fewest(named)
+    fewest = _fewest(answer, named, exact=exact)
     return View(heading(answer), tables + ([fewest] if fewest else []))
 
 
 def heading(answer: Answer) -> str:
     """Say what was counted, in two lines."""
     query = answer.query
-    where = query.get("layout") or "the layout of the options"
+    where = _found(answer.columns[0].ledger.named()) or query.get("layout")
+    where = where or "the layout of the options"
     times = "" if query["micro_batch"] == 1 else f"micro-batches of {query['micro_batch']:,} x "
     return (
         f"{answer.columns[0].title}: memory of one GPU on {where}, {query['hardware']}\n"
         f"{times}{query['sequence']:,} tokens; {query['precision']}; recipe {query['recipe']}; "
         f"recompute {query['recompute']}"
     )
+
+
+def _found(named: dict[str, Line]) -> str:
+    """Name a layout that was searched for; nothing where the query gives it."""
+    gpus = named.get("memory.fewest_gpus")
+    if gpus is None:
+        return ""
+    degrees = {axis: named[f"memory.fewest_gpus.{axis}"].value for axis in _AXES}
+    told = [f"{axis} {degree:,}" for axis, degree in degrees.items() if degree > 1]
+    return f"the fewest GPUs, {gpus.value:,}" + (f" ({', '.join(told)})" if told else "")
 
 
 def _gibibytes(value: float, *, decimals: int) -> str:
@@ -171,7 +183,7 @@ def _label(line: Line) -> str:
     return line.name.rpartition(".")[2].replace("all_", "").replace("_", " ")
 
 
-def _fewest(named: dict[str, Line]) -> Table | None:
+def _fewest(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table | None:
     gpus = named.get("memory.fewest_gpus")
     if gpus is None:
         return None
@@ -179,4 +191,10 @@ def _fewest(named: dict[str, Line]) -> Table | None:
     rows += [
         [axis, f"{named[f'memory.fewest_gpus.{axis}'].value:,}"] for axis in ("dp", "pp", "ep")
     ]
+    if "memory.given.gpus" in named:
+        fits = "fits" if named["memory.given.fits"].value else "does not fit"
+        rows += [
+            [f"{answer.query['layout']} itself", f"{named['memory.given.gpus'].value:,}"],
+            [f"  {fits}: needs", show(named["memory.given.total"], exact=exact)],
+        ]
     return Table("", ["fewest GPUs at which it fits", ""], rows)
