@@ -1,0 +1,42 @@
+import pytest
+
+from dsv3calc.exit_status import ExitStatus
+
+PRETRAIN = ("memory", "deepseek-v3", "--hardware", "h800", "--layout", "v3-pretrain")
+LLAMA = ("--hardware", "h100", "--layout", "llama-3.1-405b-pretrain")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--micro-batch 7", "--micro-batch 7 with the layout v3-pretrain: 15360 sequences"),
+        ("--global-batch 100", "--global-batch 100 with the layout v3-pretrain: 100 sequences"),
+        ("--micro-batch 7 --tp 2", "error: --micro-batch 7 with the layout"),
+        ("--dp 4 --ep 2 --micro-batch 4096", "error: --dp 4 --micro-batch 4096 with the layout"),
+        ("--pp 15", "--pp 15 with the layout v3-pretrain: DualPipe"),
+        ("--dp 64 --ep 48", "--ep 48 with the layout v3-pretrain: ep 48"),
+    ],
+)
+@pytest.mark.parametrize("command", ["memory", "traffic"])
+def test_an_option_is_blamed_for_what_it_breaks(program, command, options, words):
+    asked = (command, "deepseek-v3", "--hardware", "h800", "--layout", "v3-pretrain")
+    err = program.refused(ExitStatus.USAGE, *asked, *options.split()).err
+    assert words in err
+    assert ".yaml" not in err
+    assert "--set" not in err
+
+
+def test_a_wrong_file_is_blamed_itself(program, file, preset_text):
+    text = preset_text("layouts", "v3-pretrain").replace("15360", "15361")
+    path = file("wrong.yaml", text)
+    asked = ("memory", "deepseek-v3", "--hardware", "h800", "--layout", path, "--tp", "2")
+    assert "wrong.yaml:13:" in program.refused(ExitStatus.INVALID_INPUT, *asked).err
+
+
+def test_an_unknown_field_of_a_set_lists_all_fields(program):
+    wrong = ("--set", "precision.foo=1")
+    err = program.refused(ExitStatus.INVALID_INPUT, *PRETRAIN, *wrong).err
+    told = program(*PRETRAIN, *wrong, "--json").errors[0]["valid"]
+    assert "unknown field 'foo'" in err
+    for name in ("formats", "weights", "compute", "activations", "recipe"):
+        assert name in told
