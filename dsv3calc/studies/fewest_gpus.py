@@ -19,7 +19,8 @@ from dsv3calc.accounting.memory import Footprint, memory_lines
 from dsv3calc.errors import Infeasible
 from dsv3calc.ledger import Line, given
 from dsv3calc.schema.model import MoE
-from dsv3calc.studies.layouts import expert_problems, model_problems, training_problems
+from dsv3calc.studies.layout_checks import feed_forward_problems
+from dsv3calc.studies.layouts import model_problems, training_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +111,7 @@ def _is_valid(model: Model, layout: Layout) -> bool:
     """Tell whether a layout is one that could be asked for."""
     problems = chain(
         model_problems(model, layout),
-        expert_problems(model, layout),
+        feed_forward_problems(model, layout),
         training_problems(model, layout, 2 * layout.pp),
     )
     return next(problems, None) is None

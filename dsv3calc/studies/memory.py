@@ -18,9 +18,9 @@ from dsv3calc.schema.workload import DEFAULT_SEQUENCE
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.designs import Desk, positive, warn_context, warn_inapplicable
 from dsv3calc.studies.exchanges import asked
+from dsv3calc.studies.layout_checks import feed_forward_problems
 from dsv3calc.studies.layouts import (
     check_grouping,
-    expert_problems,
     layout_of,
     refuse,
     training_problems,
@@ -92,7 +92,7 @@ def _answer_training(query: MemoryQuery) -> Answer:
     micro_batches = micro_batches_of(layout, answer)
     refuse(
         [
-            *expert_problems(model.value, layout),
+            *feed_forward_problems(model.value, layout),
             *training_problems(model.value, layout, micro_batches),
         ]
     )

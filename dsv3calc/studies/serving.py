@@ -23,10 +23,10 @@ from dsv3calc.studies.designs import (
     warn_inapplicable,
 )
 from dsv3calc.studies.exchanges import asked, cite_formats, dispatch_format, format_of, number
+from dsv3calc.studies.layout_checks import feed_forward_problems
 from dsv3calc.studies.layouts import (
     DEGREES,
     check_grouping,
-    expert_problems,
     layout_of,
     refuse,
     stage_problems,
@@ -69,7 +69,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
     check_grouping(model.value, layout, None)
     refuse(
         [
-            *expert_problems(model.value, layout),
+            *feed_forward_problems(model.value, layout),
             *stage_problems(model.value, layout, layout.pp),
         ]
     )

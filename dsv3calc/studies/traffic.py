@@ -25,7 +25,8 @@ from dsv3calc.studies.exchanges import (
     number,
     one_of,
 )
-from dsv3calc.studies.layouts import DEGREES, check_grouping, layout_of
+from dsv3calc.studies.layout_checks import feed_forward_problems
+from dsv3calc.studies.layouts import DEGREES, check_grouping, layout_of, refuse
 from dsv3calc.studies.step_collectives import step_collectives
 from dsv3calc.studies.traffic_warnings import warn_of_traffic
 
@@ -69,6 +70,7 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     answer.cite(hardware, used=("scale_up", "scale_out"))
     layout = layout_of(query, desk, answer, used=_USED)
     check_grouping(model.value, layout, None if query.tokens is not None else sequence)
+    refuse([*feed_forward_problems(model.value, layout)])
     exchange = _exchange(query, desk, answer, model)
     desk.check_overrides()
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)

@@ -33,6 +33,31 @@ def test_a_wrong_file_is_blamed_itself(program, file, preset_text):
     assert "wrong.yaml:13:" in program.refused(ExitStatus.INVALID_INPUT, *asked).err
 
 
+@pytest.mark.parametrize("command", ["memory", "traffic"])
+@pytest.mark.parametrize(
+    ("model", "tp", "words"),
+    [
+        (
+            "llama-3.1-8b --set intermediate_size=14340",
+            8,
+            "14,340 wide, does not divide among tp 8",
+        ),
+        ("deepseek-v3 --set intermediate_size=18436", 8, "take --tp 4 or 11"),
+        ("deepseek-v3 --set moe_intermediate_size=2044", 8, "the shared experts' feed-forward"),
+    ],
+)
+def test_widths_divide_among_tp(program, command, model, tp, words):
+    asked = (command, *model.split(), "--hardware", "h800", "--tp", tp)
+    assert words in program.refused(ExitStatus.USAGE, *asked).err
+
+
+def test_whole_shared_experts_need_not_divide(program):
+    changed = ("--set", "moe_intermediate_size=2044", "--tp", "8", "--ep", "8")
+    program.ok(
+        "memory", "deepseek-v3", "--hardware", "h800", *changed, "--shared-experts", "replicated"
+    )
+
+
 def test_an_unknown_field_of_a_set_lists_all_fields(program):
     wrong = ("--set", "precision.foo=1")
     err = program.refused(ExitStatus.INVALID_INPUT, *PRETRAIN, *wrong).err

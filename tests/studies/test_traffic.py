@@ -22,7 +22,10 @@ def said(query):
         ("--ep 64", "1 times the mean"),
         ("--ep 64 --dispatch e5m6", "is assumed"),
         ("--ep 64 --no-scales", "scales are not counted"),
-        ("--ep 64 --shared-experts routed", "replicas of the shared experts"),
+        (
+            "--ep 64 --shared-experts routed --redundant-experts 64",
+            "replicas of the shared experts",
+        ),
         ("--ep 64 --tp 4", "sequence parallelism"),
         ("--ep 64 --network infiniband-ndr", "3.7 us"),
         ("--layout v3-pretrain", "section 3.3.3"),

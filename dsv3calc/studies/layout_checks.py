@@ -1,0 +1,68 @@
+"""Whether the experts and the widths of a model's feed-forwards divide among a layout's GPUs."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.schema.model import MoE
+from dsv3calc.studies.layouts import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.model import Model
+    from dsv3calc.studies.layouts import Problem
+
+
+def feed_forward_problems(model: Model, layout: Layout) -> Iterator[Problem]:
+    """Yield experts that ep does not divide, and widths that tp does not."""
+    for feed in dict.fromkeys(group.feed_forward for group in model.groups):
+        if isinstance(feed, MoE):
+            yield from _expert_problems(feed, layout)
+            if feed.n_shared_experts and layout.shared_experts == "local":
+                width = feed.n_shared_experts * feed.moe_intermediate_size
+                yield from _width_problems("the shared experts'", width, layout)
+        else:
+            yield from _width_problems("a dense", feed.intermediate_size, layout)
+
+
+def _width_problems(whose: str, width: int, layout: Layout) -> Iterator[Problem]:
+    if width % layout.tp:
+        yield (
+            f"{whose} feed-forward, {width:,} wide, does not divide among tp {layout.tp:,}",
+            (
+                "tensor parallelism divides its width into equal parts: take --tp "
+                f"{nearest(layout.tp, width)}"
+            ),
+        )
+
+
+def _expert_problems(moe: MoE, layout: Layout) -> Iterator[Problem]:
+    """Yield places of experts that the GPUs do not share; a routed shared expert takes some."""
+    shared = moe.n_shared_experts if layout.shared_experts == "routed" else 0
+    replicas = max(layout.redundant_experts, shared)
+    slots = moe.n_routed_experts + replicas
+    if slots % layout.ep == 0:
+        return
+    words = f"{moe.n_routed_experts:,} experts"
+    if shared:
+        words += f" and {_counted(shared, 'routed shared one')}"
+    if replicas > shared:
+        words += f" and {_counted(replicas - shared, 'redundant one')}"
+    stage = layout.tp * layout.cp * layout.dp
+    choices = nearest(layout.ep, slots, also=stage) or 1
+    more = replicas + -slots % layout.ep
+    yield (
+        f"{words} do not divide among ep {layout.ep:,}",
+        (
+            f"every GPU of the group holds as many experts: take --ep {choices}, or "
+            f"--redundant-experts {more}"
+            + (f", the places of {_counted(shared, 'shared one')} among them" if shared else "")
+        ),
+    )
+
+
+def _counted(number: int, words: str) -> str:
+    return f"{number:,} {words}{'s' if number > 1 else ''}"
