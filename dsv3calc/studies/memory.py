@@ -19,12 +19,8 @@ from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.designs import Desk, positive, warn_context, warn_inapplicable
 from dsv3calc.studies.exchanges import asked
 from dsv3calc.studies.layout_checks import feed_forward_problems
-from dsv3calc.studies.layouts import (
-    check_grouping,
-    layout_of,
-    refuse,
-    training_problems,
-)
+from dsv3calc.studies.layout_choice import chosen_layout, sequence_of
+from dsv3calc.studies.layouts import check_grouping, refuse, training_problems
 from dsv3calc.studies.memory_inputs import Inputs, library_of
 
 if TYPE_CHECKING:
@@ -75,7 +71,6 @@ def answer_memory(query: MemoryQuery) -> Answer:
 
 
 def _answer_training(query: MemoryQuery) -> Answer:
-    sequence = positive("--seq", query.sequence, DEFAULT_SEQUENCE["train"])
     library = library_of(query)
     if library is not None and "shared_experts" in library.fixes:
         query = msgspec.structs.replace(query, shared_experts=library.fixes["shared_experts"])
@@ -87,7 +82,8 @@ def _answer_training(query: MemoryQuery) -> Answer:
     hardware = desk.hardware(query.hardware)
     answer.cite(model)
     answer.cite(hardware, used=("memory",))
-    layout = layout_of(query, desk, answer)
+    layout = chosen_layout(query, desk, answer)
+    sequence = sequence_of(query, layout, answer, DEFAULT_SEQUENCE["train"])
     check_grouping(model.value, layout, sequence)
     micro_batches = micro_batches_of(layout, answer)
     refuse(

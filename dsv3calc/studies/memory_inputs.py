@@ -26,6 +26,7 @@ from dsv3calc.studies.exchanges import (
     number,
     one_of,
 )
+from dsv3calc.studies.layout_choice import named_by
 
 if TYPE_CHECKING:
     from dsv3calc.presets import Preset
@@ -148,12 +149,15 @@ class Inputs:
         self.library = library_of(query)
         if self.library is not None:
             query = msgspec.structs.replace(query, **self.library.fixes)
-        self.precision: Preset[Precision] = desk.precision(query.precision, model)
+        self.precision: Preset[Precision] = desk.precision(
+            named_by(query, layout, answer, "precision"), model
+        )
         copy = query.compute_copy and one_of(
             "--compute-copy", query.compute_copy, COMPUTE_COPIES, ""
         )
         self.recipe: Preset[Recipe] = desk.recipe(
-            query.recipe or self.precision.value.recipe, _edits("recipe", {"compute_copy": copy})
+            named_by(query, layout, answer, "recipe") or self.precision.value.recipe,
+            _edits("recipe", {"compute_copy": copy}),
         )
         self.recompute = recompute_of(query, desk, layout)
         self.runtime: Preset[Runtime] = desk.runtime(query.runtime or DEFAULT_RUNTIME)

@@ -22,15 +22,16 @@ from dsv3calc.studies.designs import (
     warn_context,
     warn_inapplicable,
 )
-from dsv3calc.studies.exchanges import asked, cite_formats, dispatch_format, format_of, number
-from dsv3calc.studies.layout_checks import feed_forward_problems
-from dsv3calc.studies.layouts import (
-    DEGREES,
-    check_grouping,
-    layout_of,
-    refuse,
-    stage_problems,
+from dsv3calc.studies.exchanges import (
+    asked,
+    cite_formats,
+    dispatch_format,
+    format_of,
+    number,
 )
+from dsv3calc.studies.layout_checks import feed_forward_problems
+from dsv3calc.studies.layout_choice import chosen_layout, named_by
+from dsv3calc.studies.layouts import DEGREES, check_grouping, refuse, stage_problems
 from dsv3calc.studies.memory_inputs import DEFAULT_RUNTIME
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
     desk = Desk(query)
     model = desk.model(query.model)
     hardware = desk.hardware(query.hardware)
-    layout = layout_of(query, desk, answer, used=_USED)
+    layout = chosen_layout(query, desk, answer, used=_USED)
     check_grouping(model.value, layout, None)
     refuse(
         [
@@ -73,7 +74,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
             *stage_problems(model.value, layout, layout.pp),
         ]
     )
-    precision = desk.precision(query.precision, model)
+    precision = desk.precision(named_by(query, layout, answer, "precision"), model)
     kv_format = desk.kv_format(query.kv_dtype)
     runtime = desk.runtime(query.runtime or DEFAULT_RUNTIME)
     answer.cite(model)
