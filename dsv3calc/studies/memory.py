@@ -22,6 +22,7 @@ from dsv3calc.studies.layout_checks import feed_forward_problems
 from dsv3calc.studies.layout_choice import chosen_layout, sequence_of
 from dsv3calc.studies.layouts import check_grouping, refuse, training_problems
 from dsv3calc.studies.memory_inputs import Inputs, library_of
+from dsv3calc.studies.memory_options import check_views, warn_of_training
 
 if TYPE_CHECKING:
     from dsv3calc.schema.layout import Layout
@@ -72,6 +73,8 @@ def answer_memory(query: MemoryQuery) -> Answer:
 
 def _answer_training(query: MemoryQuery) -> Answer:
     library = library_of(query)
+    check_views(query)
+    typed = query
     if library is not None and "shared_experts" in library.fixes:
         query = msgspec.structs.replace(query, shared_experts=library.fixes["shared_experts"])
     answer = Answer("memory", asked(query))
@@ -107,6 +110,9 @@ def _answer_training(query: MemoryQuery) -> Answer:
     desk.check_overrides()
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_context(answer, model.name, model.value, sequence)
+    warn_of_training(
+        answer, typed, model.value, layout, inputs.precision.value, inputs.recipe.value
+    )
     _remarks(answer, model.value, layout, query.layer_split, with_mtp=query.with_mtp)
     answer.query |= {"sequence": sequence, "micro_batches": micro_batches}
     if query.rank is not None:

@@ -27,6 +27,7 @@ from dsv3calc.studies.exchanges import (
     one_of,
 )
 from dsv3calc.studies.layout_choice import named_by
+from dsv3calc.studies.memory_options import check_imbalance
 
 if TYPE_CHECKING:
     from dsv3calc.presets import Preset
@@ -88,7 +89,7 @@ def recompute_of(query: MemoryQuery, desk: Desk, layout: Layout) -> Preset[Recom
     UsageError
         If it names neither, or the preset names activations or formats that do not exist.
     """
-    wanted = query.recompute or layout.recompute
+    wanted = layout.recompute if query.recompute is None else query.recompute
     edits = _edits(
         "recompute",
         {
@@ -100,14 +101,24 @@ def recompute_of(query: MemoryQuery, desk: Desk, layout: Layout) -> Preset[Recom
         },
     )
     modules = [part.strip() for part in wanted.split(",")]
+    if modules == [""]:
+        raise UsageError(
+            "--recompute '': expected a policy or modules",
+            "--recompute none recomputes nothing; dsv3calc presets list recompute",
+        )
+    if "full" in modules and len(modules) > 1:
+        raise UsageError(
+            f"--recompute {quote(wanted)}: full stands alone, it recomputes everything",
+            "leave out full, or the modules beside it",
+        )
     if len(modules) > 1 or (modules[0] in MODULES and modules[0] != "full"):
         for module in modules:
-            if module not in MODULES or module == "full":
+            if module not in MODULES:
                 close = suggest(module, MODULES)
                 raise UsageError(
                     f"--recompute {quote(wanted)}: there is no module {quote(module)}",
                     f"did you mean '{close}'?"
-                    if close and close != "full"
+                    if close
                     else f"modules: {', '.join(name for name in MODULES if name != 'full')}",
                 )
         listed = Override("recompute", "modules", f"[{', '.join(modules)}]", f"modules={wanted}")
@@ -174,6 +185,7 @@ class Inputs:
             used=("driver_context", "workspace", "communication", "bucket", "fragmentation"),
         )
         imbalance = number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE)
+        check_imbalance(model.value, layout, query.imbalance)
         dispatch = dispatch_format(self.precision)
         exchange = Exchange(
             dispatch=format_of("--dispatch", query.dispatch, dispatch),
