@@ -44,6 +44,12 @@ def _expert_problems(moe: MoE, layout: Layout) -> Iterator[Problem]:
     shared = moe.n_shared_experts if layout.shared_experts == "routed" else 0
     replicas = max(layout.redundant_experts, shared)
     slots = moe.n_routed_experts + replicas
+    most = moe.n_routed_experts * (layout.ep - 1) + shared
+    if replicas > most:
+        yield (
+            f"{_counted(replicas, 'redundant expert')} on {_counted(layout.ep, 'GPU')}",
+            f"a GPU holds an expert once: at most {most:,} replicas beside the experts themselves",
+        )
     if slots % layout.ep == 0:
         return
     words = f"{moe.n_routed_experts:,} experts"
