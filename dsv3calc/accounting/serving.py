@@ -83,6 +83,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     absorbed: bool = False
     low_latency: bool = False
     mtp: bool = False
+    imbalance: Any = 1
 
 
 class Server:
@@ -123,7 +124,7 @@ class Server:
             sharding,
             _NOTHING_KEPT,
             sequence=serving.tokens,
-            imbalance=1,
+            imbalance=serving.imbalance,
             waiting=False,
         )
         self.shared_buffers = self._buffers()

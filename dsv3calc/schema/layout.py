@@ -49,7 +49,8 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     or the layers of each stage in a list. ``embedding_stage``, ``head_stage`` and ``mtp_stage`` are
     stages too, negative ones counted from the end. ``mirror_optimizer`` lets the two pipeline ranks
     that hold a stage under DualPipe share its optimizer states. ``recompute`` names the preset of
-    what is recomputed.
+    what is recomputed. Where a source states them, ``sequence`` has the tokens of a sequence, and
+    ``precision`` and ``recipe`` name the presets that it trains with.
     """
 
     name: Name
@@ -76,6 +77,9 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     mtp_stage: StageNumber = -1
     mirror_optimizer: bool = False
     recompute: Name = "none"
+    sequence: Size | None = None
+    precision: Name | None = None
+    recipe: Name | None = None
     rank_order: list[Axis] = msgspec.field(default_factory=lambda: ["tp", "cp", "ep", "dp", "pp"])
     sources: dict[str, Source]
     provenance: dict[str, str]

@@ -24,7 +24,7 @@ _MOST_LISTED = 30  # names listed as valid
 class Found:
     """A problem before its place is known."""
 
-    __slots__ = ("key", "path", "suggestion", "valid", "what", "why")
+    __slots__ = ("fields", "key", "path", "suggestion", "valid", "what", "why")
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class Found:
         valid: str = "",
         suggestion: str = "",
         key: bool = False,
+        fields: str = "",
     ) -> None:
         self.path = path
         self.what = what
@@ -42,6 +43,7 @@ class Found:
         self.valid = valid
         self.suggestion = suggestion
         self.key = key  # the key is at fault, not its value
+        self.fields = fields  # all that stand in its place, those that the file has among them
 
 
 def placed(
@@ -53,6 +55,7 @@ def placed(
         more = {"why": fault.why, "valid": fault.valid, "suggestion": fault.suggestion}
         override = _override(fault.path, overrides)
         if override is not None:
+            more["valid"] = fault.fields or fault.valid  # an edit may name what is there already
             problem = Problem(override, None, None, fault.what, dotted(fault.path), **more)
         else:
             place = source.position(fault.path, key=fault.key)
@@ -167,6 +170,7 @@ def _walk_struct(
                     ),
                     suggestion=likely,
                     key=True,
+                    fields=_listed([*plan.fields]),
                 )
             )
     for name in missing:

@@ -3,13 +3,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc import presets
 from dsv3calc.accounting.parameters import INCLUSIONS, PARAMETER_VARIANTS
 from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import InvalidInput, UsageError
-from dsv3calc.overrides import Override, UnknownField, parse_overrides
+from dsv3calc.overrides import Override, UnknownField, describe, parse_overrides
 from dsv3calc.schema.model import MLA, MoE
 from dsv3calc.schema.workload import DEFAULT_BATCH, DEFAULT_PAST, DEFAULT_SEQUENCE, Workload
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 LARGEST_WORKLOAD = 10**15
 DEFAULT_KV_FORMAT = "bf16"
+_NAMED_BY = {"kv_format": "kv_dtype"}
+"""Kind of preset -> the field of a query that names it, where it is another word."""
 
 
 class Desk:
@@ -100,8 +103,39 @@ class Desk:
         return self._load("kv_format", reference or DEFAULT_KV_FORMAT)
 
     def layout(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Layout]:
-        """Load a parallelism layout."""
-        return self._load("layout", reference, overrides)
+        """Load a parallelism layout.
+
+        ``overrides`` are options: where they do not go with the file, they are what is wrong.
+        """
+        try:
+            return self._load("layout", reference, overrides)
+        except InvalidInput as error:
+            if not overrides:
+                raise
+            problems = error.problems
+        self._load("layout", reference)  # the file alone may be wrong: then it is to blame
+        blamed = self._blamed(reference, overrides, {problem.what for problem in problems})
+        options = " ".join(
+            f"--{each.path.replace('_', '-')} {describe(each.value)}" for each in blamed
+        )
+        raise UsageError(
+            f"{options} with the layout {describe(reference)}: "
+            + "; ".join(problem.what for problem in problems),
+            "; ".join(problem.why for problem in problems if problem.why),
+        )
+
+    def _blamed(
+        self, reference: str, overrides: tuple[Override, ...], problems: set[str]
+    ) -> tuple[Override, ...]:
+        """Return the one or two of several options that bring the same problems, else all."""
+        for number in (1, 2):
+            for tried in combinations(overrides, number):
+                try:
+                    self._load("layout", reference, tried)
+                except InvalidInput as error:
+                    if problems <= {problem.what for problem in error.problems}:
+                        return tried
+        return overrides
 
     def recipe(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Recipe]:
         """Load what training keeps beside the weights."""
@@ -128,10 +162,16 @@ class Desk:
             if override.kind not in self.used:
                 raise UsageError(
                     f"--set {quote(override.text)}: this query uses no {override.kind}",
-                    f"give one with --{override.kind.replace('_', '-')}"
-                    if override.kind not in ("precision", "model")
-                    else "",
+                    self._way_to(override.kind),
                 )
+
+    def _way_to(self, kind: str) -> str:
+        """Return which option gives a preset of a kind to the query; nothing where none does."""
+        name = _NAMED_BY.get(kind, kind)
+        if name not in self.query.__struct_fields__:
+            return ""
+        training = kind == "kv_format" and getattr(self.query, "serve", True) is False
+        return f"give one with {'--serve ' if training else ''}--{name.replace('_', '-')}"
 
 
 def positive(

@@ -23,12 +23,16 @@ from dsv3calc.accounting.memory import Footprint
 from dsv3calc.accounting.schedules import replica_micro_batches, virtual_stages
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.ledger import Line, combined, given
+from dsv3calc.studies.layout_checks import (
+    expert_problems,
+    feed_forward_problems,
+    width_problems,
+)
+from dsv3calc.studies.layout_choice import chosen_layout
 from dsv3calc.studies.layouts import (
     DEGREES,
     check_grouping,
-    expert_problems,
     fields_given,
-    layout_of,
     model_problems,
     refuse,
     training_problems,
@@ -76,11 +80,15 @@ class Wanted:
         self.held = tuple(axis for axis in FREE if axis in typed or axis in fixed)
         loose = msgspec.structs.replace(query, dp=None, pp=None, ep=None, global_batch=None)
         if query.layout is None:  # any degrees will do that agree with each other
-            pp = 2 if query.schedule == "dualpipe" else None
-            loose = msgspec.structs.replace(loose, dp=query.etp or 1, pp=pp)
+            any_degrees = {
+                "dp": query.etp or 1,
+                "pp": 2 if query.schedule == "dualpipe" else None,
+            }
+            unsaid = {axis: each for axis, each in any_degrees.items() if axis not in fixed}
+            loose = msgspec.structs.replace(loose, **unsaid)
         elif query.schedule == "dualpipe":  # the preset's pp may be odd, which says nothing
             loose = msgspec.structs.replace(loose, schedule=None)
-        self.asked = layout = layout_of(loose, desk, answer)
+        self.asked = layout = chosen_layout(loose, desk, answer)
         put_in = {name: typed[name] for name in (*FREE, *_LATER) if name in typed}
         whole = msgspec.structs.replace(layout, **put_in)
         known = query.layout is not None and next(whole.problems(), None) is None
@@ -102,6 +110,7 @@ class Wanted:
         """
         layout = self.layout
         check_grouping(model, msgspec.structs.replace(layout, pp=1), sequence)
+        refuse([*width_problems(model, layout)])
         if "ep" in self.held:
             refuse([*expert_problems(model, layout)])
         if layout.schedule == "gpipe" and layout.global_batch is None:
@@ -307,7 +316,12 @@ class _Search:
             return [self.layout.ep]
         slots = slots_of_layers(self.model, self.layout)
         common = gcd(*slots) if slots else 1
-        return [ep for ep in range(1, min(common, MOST_GPUS) + 1) if common % ep == 0]
+        groups = (ep for ep in range(1, min(common, MOST_GPUS) + 1) if common % ep == 0)
+        return [ep for ep in groups if self._experts_divide(ep)]
+
+    def _experts_divide(self, ep: int) -> bool:
+        tried = msgspec.structs.replace(self.layout, ep=ep)
+        return next(expert_problems(self.model, tried), None) is None
 
     def unit(self, ep: int) -> int:
         """Return the number of replicas of which any multiple holds whole groups of experts."""
@@ -473,8 +487,12 @@ def _is_wrong(model: Model, layout: Layout) -> bool:
     steps = 2 * layout.pp
     if layout.global_batch is not None:
         steps = layout.global_batch // (layout.dp * layout.micro_batch)
-    problems = [*model_problems(model, layout), *training_problems(model, layout, steps)]
-    return bool(problems) or any(slots % layout.ep for slots in slots_of_layers(model, layout))
+    problems = (
+        *model_problems(model, layout),
+        *feed_forward_problems(model, layout),
+        *training_problems(model, layout, steps),
+    )
+    return bool(problems)
 
 
 def _chunks_of_rank(layout: Layout) -> int:

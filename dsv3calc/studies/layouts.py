@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, get_args
 
-from dsv3calc.accounting.expert_places import expert_slots
 from dsv3calc.accounting.schedule_problems import schedule_problems
 from dsv3calc.accounting.schedules import virtual_stages
 from dsv3calc.diagnostics import quote
@@ -23,7 +22,7 @@ from dsv3calc.studies.designs import positive
 from dsv3calc.studies.exchanges import one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from dsv3calc.schema.model import LayerGroup, Model
     from dsv3calc.studies.answer import Answer
@@ -112,14 +111,13 @@ def layout_of(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...] = 
     if not given.keys() & set(DEGREES):
         raise UsageError(
             f"{query.command} needs to know how GPUs share the work",
-            "give --layout v3-pretrain (dsv3calc presets list layouts), or --ep 64 and the like",
+            "give --layout v3-pretrain (dsv3calc presets list layouts), or --tp, --pp, --dp, --ep",
         )
     if "dp" not in given:
         width = given.get("tp", 1) * given.get("cp", 1)
         given["dp"] = -(-given.get("ep", 1) * given.get("etp", 1) // width)
-        answer.assumptions.append(
-            f"dp is {given['dp']:,}: one expert-parallel group, since --dp is not given"
-        )
+        grouped = ": one expert-parallel group" if given.keys() & {"ep", "etp"} else ""
+        answer.assumptions.append(f"dp is {given['dp']:,}{grouped}, since --dp is not given")
     layout = Layout(
         name="options",
         title="options of the query",
@@ -149,12 +147,44 @@ def refuse(problems: list[Problem]) -> None:
 def nearest(wanted: int, of: int, *, also: int = 0) -> str:
     """Return the divisors of a number (and of another) next to what was wanted, in words."""
     bound = min(of, 2 * wanted + 4096)
-    divisors = [
-        each for each in range(1, bound + 1) if of % each == 0 and (not also or also % each == 0)
-    ]
-    below = [each for each in divisors if each < wanted][-1:]
-    above = [each for each in divisors if each > wanted][:1]
+    return _either_side(
+        wanted,
+        (each for each in range(1, bound + 1) if of % each == 0 and (not also or also % each == 0)),
+    )
+
+
+def nearest_tp(model: Model, layout: Layout) -> str:
+    """Return the tensor-parallel degrees next to a layout's that every layer divides into."""
+    widths = [width for _, width in divided_widths(model, layout)]
+    attentions = dict.fromkeys(group.attention for group in model.groups)
+    heads = [each.num_attention_heads for each in attentions]
+    shared = [each.num_key_value_heads for each in attentions if isinstance(each, GQA)]
+    return _either_side(
+        layout.tp,
+        (
+            tp
+            for tp in range(1, min(heads) + 1)
+            if not any(each % tp for each in (*heads, *widths))
+            and not any(each % tp and tp % each for each in shared)
+        ),
+    )
+
+
+def _either_side(wanted: int, numbers: Iterable[int]) -> str:
+    """Return the last of ascending numbers below a wanted one, and the first above it."""
+    known = [*numbers]
+    below = [each for each in known if each < wanted][-1:]
+    above = [each for each in known if each > wanted][:1]
     return " or ".join(f"{each:,}" for each in below + above)
+
+
+def divided_widths(model: Model, layout: Layout) -> Iterator[tuple[str, int]]:
+    """Yield the widths of feed-forwards that tp divides, and whose they are."""
+    for feed in dict.fromkeys(group.feed_forward for group in model.groups):
+        if not isinstance(feed, MoE):
+            yield "a dense", feed.intermediate_size
+        elif feed.n_shared_experts and layout.shared_experts == "local":
+            yield "the shared experts'", feed.n_shared_experts * feed.moe_intermediate_size
 
 
 def model_problems(model: Model, layout: Layout) -> Iterator[Problem]:
@@ -165,17 +195,17 @@ def model_problems(model: Model, layout: Layout) -> Iterator[Problem]:
             f"every stage has a layer: take --pp {model.num_hidden_layers} or fewer",
         )
     for group in dict.fromkeys(model.groups):
-        yield from _head_problems(group, layout)
+        yield from _head_problems(model, group, layout)
         if isinstance(group.feed_forward, MoE):
             yield from _width_problems(group.feed_forward, layout)
 
 
-def _head_problems(group: LayerGroup, layout: Layout) -> Iterator[Problem]:
+def _head_problems(model: Model, group: LayerGroup, layout: Layout) -> Iterator[Problem]:
     heads = group.attention.num_attention_heads
     if heads % layout.tp:
         yield (
             f"{heads:,} attention heads do not divide among tp {layout.tp:,}",
-            f"tensor parallelism divides whole heads: take --tp {nearest(layout.tp, heads)}",
+            f"tensor parallelism divides whole heads: take --tp {nearest_tp(model, layout)}",
         )
     elif isinstance(group.attention, GQA):
         shared = group.attention.num_key_value_heads
@@ -184,7 +214,7 @@ def _head_problems(group: LayerGroup, layout: Layout) -> Iterator[Problem]:
                 f"{shared:,} key-value heads and tp {layout.tp:,}: neither divides the other",
                 (
                     "each GPU has whole key-value heads, or as many GPUs share each of them: take "
-                    f"--tp {nearest(layout.tp, heads)}"
+                    f"--tp {nearest_tp(model, layout)}"
                 ),
             )
 
@@ -199,28 +229,6 @@ def _width_problems(moe: MoE, layout: Layout) -> Iterator[Problem]:
             (
                 "the GPUs that share an expert hold equal parts of it: take --etp "
                 f"{nearest(layout.etp, moe.moe_intermediate_size)}"
-            ),
-        )
-
-
-def expert_problems(model: Model, layout: Layout) -> Iterator[Problem]:
-    """Yield numbers of experts, replicas included, that the expert-parallel GPUs do not share."""
-    for moe in dict.fromkeys(group.feed_forward for group in model.groups):
-        if not isinstance(moe, MoE):
-            continue
-        slots = expert_slots(moe, layout)
-        if slots % layout.ep == 0:
-            continue
-        words = f"{moe.n_routed_experts:,} experts"
-        if slots > moe.n_routed_experts:
-            words += f" and {slots - moe.n_routed_experts:,} redundant ones"
-        stage = layout.tp * layout.cp * layout.dp
-        yield (
-            f"{words} do not divide among ep {layout.ep:,}",
-            (
-                "every GPU of the group holds as many experts: take --ep "
-                f"{nearest(layout.ep, slots, also=stage) or 1}, or --redundant-experts "
-                f"{slots - moe.n_routed_experts + -slots % layout.ep}"
             ),
         )
 

@@ -19,14 +19,11 @@ from dsv3calc.schema.workload import DEFAULT_SEQUENCE
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.designs import Desk, positive, warn_context, warn_inapplicable
 from dsv3calc.studies.exchanges import asked
-from dsv3calc.studies.layouts import (
-    check_grouping,
-    expert_problems,
-    layout_of,
-    refuse,
-    training_problems,
-)
+from dsv3calc.studies.layout_checks import feed_forward_problems
+from dsv3calc.studies.layout_choice import chosen_layout, sequence_of
+from dsv3calc.studies.layouts import check_grouping, refuse, training_problems
 from dsv3calc.studies.memory_inputs import Inputs, library_of
+from dsv3calc.studies.memory_options import check_views, warn_of_training
 
 if TYPE_CHECKING:
     from dsv3calc.schema.layout import Layout
@@ -77,8 +74,9 @@ def answer_memory(query: MemoryQuery) -> Answer:
 
 
 def _answer_training(query: MemoryQuery) -> Answer:
-    sequence = positive("--seq", query.sequence, DEFAULT_SEQUENCE["train"])
     library = library_of(query)
+    check_views(query)
+    typed = query
     if library is not None and "shared_experts" in library.fixes:
         query = msgspec.structs.replace(query, shared_experts=library.fixes["shared_experts"])
     answer = Answer("memory", asked(query))
@@ -89,15 +87,7 @@ def _answer_training(query: MemoryQuery) -> Answer:
     hardware = desk.hardware(query.hardware)
     answer.cite(model)
     answer.cite(hardware, used=("memory",))
-    wanted: Wanted | None = None
-    if query.fewest_gpus:
-        from dsv3calc.studies.fewest_gpus import Wanted
-
-        wanted = Wanted(query, desk, answer)
-        wanted.check(model.value, sequence)
-        layout = wanted.layout
-    else:
-        layout = _checked_layout(query, desk, answer, model.value, sequence)
+    layout, sequence, wanted = _asked_layout(query, desk, model.value, answer)
     if hardware.value.memory.usable is None and (query.require_fit or query.fewest_gpus):
         raise UsageError(
             f"{hardware.name} does not say how many bytes a process can use",
@@ -109,6 +99,9 @@ def _answer_training(query: MemoryQuery) -> Answer:
         layout = wanted.find(answer, inputs.training, hardware.value)
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_context(answer, model.name, model.value, sequence)
+    warn_of_training(
+        answer, typed, model.value, layout, inputs.precision.value, inputs.recipe.value
+    )
     _remarks(answer, model.value, layout, query.layer_split, with_mtp=query.with_mtp)
     if query.rank is not None:
         answer.query["rank"] = positive("--rank", query.rank, 0, least=0, most=layout.pp - 1)
@@ -143,15 +136,33 @@ def _answer_training(query: MemoryQuery) -> Answer:
     return answer
 
 
-def _checked_layout(
-    query: MemoryQuery, desk: Desk, answer: Answer, model: Model, sequence: int
-) -> Layout:
-    """Return the layout of a query, into which the model divides."""
-    layout = layout_of(query, desk, answer)
+def _asked_layout(
+    query: MemoryQuery, desk: Desk, model: Model, answer: Answer
+) -> tuple[Layout, int, Wanted | None]:
+    """Return the layout of a query, its sequence, and what is to be found of it."""
+    if query.fewest_gpus:
+        from dsv3calc.studies.fewest_gpus import Wanted
+
+        wanted = Wanted(query, desk, answer)
+        sequence = sequence_of(query, wanted.layout, answer, DEFAULT_SEQUENCE["train"])
+        wanted.check(model, sequence)
+        return wanted.layout, sequence, wanted
+    layout = chosen_layout(query, desk, answer)
+    sequence = sequence_of(query, layout, answer, DEFAULT_SEQUENCE["train"])
+    _check(model, layout, sequence, answer)
+    return layout, sequence, None
+
+
+def _check(model: Model, layout: Layout, sequence: int, answer: Answer) -> None:
+    """Refuse a layout into which the model does not divide, or whose schedule does not run."""
     check_grouping(model, layout, sequence)
     micro_batches = micro_batches_of(layout, answer)
-    refuse([*expert_problems(model, layout), *training_problems(model, layout, micro_batches)])
-    return layout
+    refuse(
+        [
+            *feed_forward_problems(model, layout),
+            *training_problems(model, layout, micro_batches),
+        ]
+    )
 
 
 def micro_batches_of(layout: Layout, answer: Answer) -> int:

@@ -26,6 +26,8 @@ from dsv3calc.studies.exchanges import (
     number,
     one_of,
 )
+from dsv3calc.studies.layout_choice import named_by
+from dsv3calc.studies.memory_options import check_imbalance
 
 if TYPE_CHECKING:
     from dsv3calc.presets import Preset
@@ -92,7 +94,7 @@ def recompute_of(query: MemoryQuery, desk: Desk, layout: Layout) -> Preset[Recom
     UsageError
         If it names neither.
     """
-    wanted = query.recompute or layout.recompute
+    wanted = layout.recompute if query.recompute is None else query.recompute
     edits = _edits(
         "recompute",
         {
@@ -104,14 +106,24 @@ def recompute_of(query: MemoryQuery, desk: Desk, layout: Layout) -> Preset[Recom
         },
     )
     modules = [part.strip() for part in wanted.split(",")]
+    if modules == [""]:
+        raise UsageError(
+            "--recompute '': expected a policy or modules",
+            "--recompute none recomputes nothing; dsv3calc presets list recompute",
+        )
+    if "full" in modules and len(modules) > 1:
+        raise UsageError(
+            f"--recompute {quote(wanted)}: full stands alone, it recomputes everything",
+            "leave out full, or the modules beside it",
+        )
     if len(modules) > 1 or (modules[0] in MODULES and modules[0] != "full"):
         for module in modules:
-            if module not in MODULES or module == "full":
+            if module not in MODULES:
                 close = suggest(module, MODULES)
                 raise UsageError(
                     f"--recompute {quote(wanted)}: there is no module {quote(module)}",
                     f"did you mean '{close}'?"
-                    if close and close != "full"
+                    if close
                     else f"modules: {', '.join(name for name in MODULES if name != 'full')}",
                 )
         listed = Override("recompute", "modules", f"[{', '.join(modules)}]", f"modules={wanted}")
@@ -141,12 +153,15 @@ class Inputs:
         self.library = library_of(query)
         if self.library is not None:
             query = msgspec.structs.replace(query, **self.library.fixes)
-        self.precision: Preset[Precision] = desk.precision(query.precision, model)
+        self.precision: Preset[Precision] = desk.precision(
+            named_by(query, layout, answer, "precision"), model
+        )
         copy = query.compute_copy and one_of(
             "--compute-copy", query.compute_copy, COMPUTE_COPIES, ""
         )
         self.recipe: Preset[Recipe] = desk.recipe(
-            query.recipe or self.precision.value.recipe, _edits("recipe", {"compute_copy": copy})
+            named_by(query, layout, answer, "recipe") or self.precision.value.recipe,
+            _edits("recipe", {"compute_copy": copy}),
         )
         self.recompute = recompute_of(query, desk, layout)
         self.runtime: Preset[Runtime] = desk.runtime(query.runtime or DEFAULT_RUNTIME)
@@ -163,6 +178,7 @@ class Inputs:
             used=(*runtime_used(layout), "bucket", "fragmentation"),
         )
         imbalance = number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE)
+        check_imbalance(model.value, layout, query.imbalance)
         dispatch = dispatch_format(self.precision)
         exchange = Exchange(
             dispatch=format_of("--dispatch", query.dispatch, dispatch),

@@ -67,7 +67,16 @@ class Origins:
         if kind == "transfer_formats":
             return self._of_format(field)
         name = _OPTIONS.get(place) or (field if kind in ("workload", "layout") else place)
-        return self._of_query(name) or self._constant(place, convention)
+        return self._of_layout(name) or self._of_query(name) or self._constant(place, convention)
+
+    def _of_layout(self, name: str) -> Origin | None:
+        """Return the layout's file for what a query leaves to it: the tokens of a sequence."""
+        if name != "sequence" or getattr(self._query, name, None) is not None:
+            return None
+        for preset in self._presets.get("layout", ()):
+            if preset.value.sequence is not None:
+                return _of_preset(preset, name, (name,))
+        return None
 
     def _candidates(self, kind: str) -> Sequence[Preset[Any]]:
         """Return the presets of a kind, that of the column first."""

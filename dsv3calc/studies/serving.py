@@ -22,16 +22,19 @@ from dsv3calc.studies.designs import (
     warn_context,
     warn_inapplicable,
 )
-from dsv3calc.studies.exchanges import asked, cite_formats, dispatch_format, format_of, number
-from dsv3calc.studies.layouts import (
-    DEGREES,
-    check_grouping,
-    expert_problems,
-    layout_of,
-    refuse,
-    stage_problems,
+from dsv3calc.studies.exchanges import (
+    LARGEST_IMBALANCE,
+    asked,
+    cite_formats,
+    dispatch_format,
+    format_of,
+    number,
 )
+from dsv3calc.studies.layout_checks import feed_forward_problems
+from dsv3calc.studies.layout_choice import chosen_layout, named_by
+from dsv3calc.studies.layouts import DEGREES, check_grouping, refuse, stage_problems
 from dsv3calc.studies.memory_inputs import DEFAULT_RUNTIME, runtime_used
+from dsv3calc.studies.memory_options import check_imbalance, warn_of_serving
 
 if TYPE_CHECKING:
     from dsv3calc.schema.layout import Layout
@@ -65,15 +68,15 @@ def answer_serving(query: MemoryQuery) -> Answer:
     desk = Desk(query)
     model = desk.model(query.model)
     hardware = desk.hardware(query.hardware)
-    layout = layout_of(query, desk, answer, used=_USED)
+    layout = chosen_layout(query, desk, answer, used=_USED)
     check_grouping(model.value, layout, None)
     refuse(
         [
-            *expert_problems(model.value, layout),
+            *feed_forward_problems(model.value, layout),
             *stage_problems(model.value, layout, layout.pp),
         ]
     )
-    precision = desk.precision(query.precision, model)
+    precision = desk.precision(named_by(query, layout, answer, "precision"), model)
     kv_format = desk.kv_format(query.kv_dtype)
     runtime = desk.runtime(query.runtime or DEFAULT_RUNTIME)
     answer.cite(model)
@@ -98,6 +101,8 @@ def answer_serving(query: MemoryQuery) -> Answer:
         cite_formats(answer, LOW_LATENCY)
     else:
         cite_formats(answer, exchange.dispatch, exchange.combine)
+    imbalance = number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE)
+    check_imbalance(model.value, layout, query.imbalance)
     desk.check_overrides()
     if hardware.value.memory.usable is None:
         raise UsageError(
@@ -124,6 +129,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
             absorbed=query.absorbed,
             low_latency=query.low_latency,
             mtp=query.with_mtp,
+            imbalance=imbalance,
         ),
     )
     lines = serving_lines(server, layout.pp)
@@ -154,10 +160,7 @@ def _remarks(answer: Answer, model: Model, layout: Layout, query: MemoryQuery) -
             f"MLA's latent stands whole on each of the {layout.tp} GPUs of an attention replica: "
             "they hold the cache of one"
         )
-    if query.absorbed and not latent:
-        answer.warn(f"--absorbed has no effect: no layer of {model.name} has MLA")
-    if query.low_latency and layout.ep == 1:
-        answer.warn("--low-latency has no effect: experts are not divided over GPUs")
+    warn_of_serving(answer, query, model, layout)
     if model.mtp is not None and not query.with_mtp:
         answer.notes.append("MTP modules are left out: --with-mtp counts them")
     if layout.dp > 1:

@@ -23,7 +23,7 @@ from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.designs import Desk
 from dsv3calc.studies.dispatch import answer as ask
 from dsv3calc.studies.explain import computed_lines, unknown_line
-from dsv3calc.studies.layouts import layout_of
+from dsv3calc.studies.layout_choice import chosen_layout
 from dsv3calc.symbols import SYMBOLS, Symbol
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Traced:
     def _layout(self) -> Layout | None:
         if not hasattr(self.query, "layout") or getattr(self.query, "fewest_gpus", False):
             return None  # there is none, or it is what the query finds
-        return layout_of(self.query, Desk(self.query), Answer("", {}))
+        return chosen_layout(self.query, Desk(self.query), Answer("", {}))
 
     @property
     def model(self) -> Model:

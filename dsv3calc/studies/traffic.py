@@ -25,7 +25,9 @@ from dsv3calc.studies.exchanges import (
     number,
     one_of,
 )
-from dsv3calc.studies.layouts import DEGREES, check_grouping, layout_of
+from dsv3calc.studies.layout_checks import feed_forward_problems
+from dsv3calc.studies.layout_choice import chosen_layout, named_by, sequence_of
+from dsv3calc.studies.layouts import DEGREES, check_grouping, refuse
 from dsv3calc.studies.step_collectives import step_collectives
 from dsv3calc.studies.traffic_warnings import warn_of_traffic
 
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 
 _USED = (
-    *DEGREES, "sequence_parallel", "virtual_pipeline", "zero", "schedule", "micro_batch",
+    *DEGREES, "sequence", "precision", "virtual_pipeline", "zero", "schedule", "micro_batch",
     "global_batch", "redundant_experts", "shared_experts", "context_parallel_method",
     "vocabulary_parallel", "rank_order",
 )  # fmt: skip
@@ -53,7 +55,6 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     UsageError, InvalidInput
         As the query or a preset is wrong.
     """
-    sequence = positive("--seq", query.sequence, DEFAULT_SEQUENCE["train"])
     tokens = None if query.tokens is None else positive("--tokens", query.tokens, 1)
     beside = (
         None
@@ -67,9 +68,11 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     hardware = desk.hardware(query.hardware)
     answer.cite(model)
     answer.cite(hardware, used=("scale_up", "scale_out"))
-    layout = layout_of(query, desk, answer, used=_USED)
+    layout = chosen_layout(query, desk, answer, used=_USED)
+    sequence = sequence_of(query, layout, answer, DEFAULT_SEQUENCE["train"])
     check_grouping(model.value, layout, None if query.tokens is not None else sequence)
-    exchange = _exchange(query, desk, answer, model)
+    refuse([*feed_forward_problems(model.value, layout)])
+    exchange = _exchange(query, desk, answer, model, layout)
     desk.check_overrides()
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_of_traffic(answer, query, model.value, layout)
@@ -104,8 +107,13 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     return answer
 
 
-def _exchange(query: TrafficQuery, desk: Desk, answer: Answer, model: Preset[Model]) -> Exchange:
-    dispatch = model_dispatch(desk, answer, model, query.precision, query.dispatch)
+def _exchange(
+    query: TrafficQuery, desk: Desk, answer: Answer, model: Preset[Model], layout: Layout
+) -> Exchange:
+    named = query.precision
+    if query.dispatch is None:  # else no precision is needed
+        named = named_by(query, layout, answer, "precision")
+    dispatch = model_dispatch(desk, answer, model, named, query.dispatch)
     combine = format_of("--combine", query.combine, FORMATS["bf16"])
     formats = {
         "dispatch": dispatch,

@@ -22,6 +22,7 @@ OF_EXPERTS = (
     "backward_combine", "metadata", "forwarding", "policy", "law", "group_score", "imbalance",
     "compute_time", "precision",
 )  # fmt: skip
+OF_AN_EXCHANGE = ("forwarding", "imbalance", "compute_time")
 OF_A_STEP = (
     "algorithm", "mla_context", "gradient_reduction", "activation_dtype", "gradient_dtype",
     "parameter_dtype",
@@ -72,9 +73,10 @@ def _of_exchange(query: TrafficQuery, feed: object, layout: Layout) -> Iterator[
     assert isinstance(feed, MoE)  # noqa: S101 - expert_views lists no other
     if query.precision is not None and query.dispatch is not None:
         yield "precision", "--dispatch names the format"
-    if layout.ep == 1 and query.compute_time is not None:
-        yield "compute_time", "with ep 1 nothing is exchanged"
-    if query.shared_experts == "routed" and not feed.n_shared_experts:
+    for name in OF_AN_EXCHANGE if layout.ep == 1 else ():
+        if getattr(query, name) is not None:
+            yield name, "with ep 1 nothing is exchanged"
+    if query.shared_experts is not None and not feed.n_shared_experts:
         yield "shared_experts", "the model has no shared expert"
     policy = policy_of(feed, query.policy or "model")
     if policy == "group-limited":

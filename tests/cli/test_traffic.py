@@ -163,7 +163,7 @@ def test_a_table(program):
     [
         ([], "--layout"),
         (["--layout", "v3-pretrian"], "did you mean 'v3-pretrain'"),
-        (["--ep", "12"], "does not fill"),
+        (["--ep", "12"], "do not divide among ep 12"),
         (["--ep", "0"], "--ep"),
         (["--ep", "64", "--tp", "3"], "do not divide"),
         (["--ep", "64", "--dispatch", "fp9"], "did you mean 'fp8'"),
@@ -178,7 +178,9 @@ def test_a_table(program):
         (["--layout", "v3-pretrain", "--tp", "3", "--dp", "64", "--global-batch", "64"], "heads"),
         (["--ep", "8", "--cp", "8", "--seq", "4"], "4 tokens does not divide"),
         (["--ep", "64", "--latency", "3GB"], "not a unit"),
-        (["--ep", "64", "--set", "layout.ep=8"], "uses no layout"),
+        (["--ep", "64", "--set", "layout.ep=8"], "give the same field"),
+        (["--ep", "64", "--shared-experts", "routed"], "1 routed shared one do not divide"),
+        (["--ep", "64", "--set", "kv_format.bits=8"], "uses no kv_format"),
     ],
 )
 def test_wrong_options(program, arguments, words):

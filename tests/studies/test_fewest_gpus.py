@@ -9,7 +9,7 @@ import dsv3calc
 from dsv3calc import presets
 from dsv3calc.accounting.expert_places import slots_of_layers
 from dsv3calc.errors import Infeasible, InvalidInput, UsageError
-from dsv3calc.studies import fewest_gpus, layouts
+from dsv3calc.studies import fewest_gpus, layout_checks
 from dsv3calc.studies.memory import answer_memory
 from dsv3calc.studies.queries_memory import MemoryQuery
 
@@ -209,4 +209,4 @@ def test_places_that_experts_are_divided_among(shared, redundant, slots):
     assert slots_of_layers(model, layout) == [slots]
     for ep in (number for number in range(1, slots + 1) if slots % number == 0):
         tried = msgspec.structs.replace(layout, ep=ep)
-        assert not [*layouts.expert_problems(model, tried)]
+        assert not [*layout_checks.expert_problems(model, tried)]

@@ -22,7 +22,10 @@ def said(query):
         ("--ep 64", "1 times the mean"),
         ("--ep 64 --dispatch e5m6", "is assumed"),
         ("--ep 64 --no-scales", "scales are not counted"),
-        ("--ep 64 --shared-experts routed", "replicas of the shared experts"),
+        (
+            "--ep 64 --shared-experts routed --redundant-experts 64",
+            "replicas of the shared experts",
+        ),
         ("--ep 64 --tp 4", "sequence parallelism"),
         ("--ep 64 --network infiniband-ndr", "3.7 us"),
         ("--layout v3-pretrain", "section 3.3.3"),
@@ -75,6 +78,12 @@ def test_a_device_without_a_network():
     [
         ("traffic mixtral-8x7b --hardware h800 --ep 8 --law exponential", "--law has no effect"),
         (ASK + "--ep 64 --policy unrestricted --group-score max", "which scores no groups"),
+        (ASK + "--ep 1 --imbalance 3", "--imbalance has no effect: with ep 1"),
+        (ASK + "--ep 1 --forwarding per-gpu", "--forwarding has no effect: with ep 1"),
+        (
+            "traffic mixtral-8x7b --hardware h800 --ep 8 --shared-experts local",
+            "--shared-experts has no effect: the model has no shared expert",
+        ),
         (ASK + "--ep 1 --compute-time 1ms", "--compute-time has no effect: with ep 1"),
         (ASK + "--ep 64 --tokens 8 --seq 4096", "--seq has no effect"),
         (ASK + "--ep 64 --algorithm tree", "--algorithm has no effect: the layout has no"),
