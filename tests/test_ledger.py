@@ -51,7 +51,7 @@ TRAINING = [
     "memory {} --hardware h100 --tp 2 --pp 2 --layer-split balanced --recompute full --padded",
     "memory {} --hardware mi300x --pp 2 --dp 4 --zero 2 --schedule zb1p --precision int4",
     "memory {} --hardware h20 --tp 1 --attention-kernel unfused --dropout --routing-weights after",
-    "memory {} --hardware h20 --pp 3 --schedule zbv --imbalance 1.5 --precision bf16",
+    "memory {} --hardware h20 --pp 3 --ep 4 --schedule zbv --imbalance 1.5 --precision bf16",
 ]
 COMMANDS += TRAINING
 SIGNED = {"memory.free", "layout.embedding_stage", "layout.head_stage", "layout.mtp_stage"}
