@@ -16,6 +16,8 @@ from dsv3calc.symbols import SYMBOLS, plain
 from dsv3calc.tracing import equations, right_hand_side
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dsv3calc.registry import Formula
 
 WIDTH = 80
@@ -137,9 +139,18 @@ def _text(row: dict[str, Any]) -> str:
         blocks += [" " * (len(head) + 2) + line for line in rest]
     for title, text in (("holds", row["notes"]), ("example", row["examples"])):
         if text:
-            blocks += ["", f"{title}:", *(f"  {line}".rstrip() for line in text.splitlines())]
+            blocks += ["", f"{title}:", *(f"  {line}" for line in _paragraphs(text))]
     blocks += ["", *textwrap.wrap(f"source: {row['source']}", WIDTH, subsequent_indent="  ")]
     return "".join(f"{line.rstrip()}\n" for line in blocks)
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """Yield the lines of a section in a page's width; code and lists stay as written."""
+    for number, paragraph in enumerate(text.strip().split("\n\n")):
+        if number:
+            yield ""
+        as_written = paragraph.lstrip().startswith((">>>", "-", "*", ".."))
+        yield from paragraph.splitlines() if as_written else textwrap.wrap(paragraph, WIDTH - 2)
 
 
 def _unit(unit: str) -> str:
