@@ -55,6 +55,7 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     name: Name
     title: Text
+    aliases: list[Name] = msgspec.field(default_factory=list)
     tp: Size = 1
     cp: Size = 1
     pp: Size = 1
