@@ -62,18 +62,55 @@ def runtime_buffers(name: str, runtime: Runtime, layout: Layout) -> list[Line]:
     ]
 
 
+UNSHARDED = {2: ("gradients",), 3: ("weights", "gradients")}
+"""ZeRO stage -> the classes that exist whole for a while, though replicas share them."""
+
+
+class Replicated:
+    """Classes of tensors that the same replicas share, whole, and whether there are several.
+
+    What has no second replica counts as nothing: it is not gathered, nor reduced.
+    """
+
+    __slots__ = ("held", "shared")
+
+    def __init__(self, held: dict[str, Line], shared: Line) -> None:
+        self.held = held
+        self.shared = shared
+
+    def all_of(self, what: str) -> Line:
+        """Return the bytes of all tensors of a class."""
+        return self._where_shared(self.held[what])
+
+    def largest_of(self, what: str) -> Line:
+        """Return the bytes of the largest tensor of a class."""
+        held = self.held[what]
+        return self._where_shared(combined(f"{held.name}.largest", "maximum", held.parts))
+
+    def _where_shared(self, line: Line) -> Line:
+        return combined(f"{line.name}.replicated", "product", (line, self.shared), unit="B")
+
+
+def _sums(name: str, groups: Sequence[Sequence[Replicated]], what: str) -> list[Line]:
+    """Return the bytes of a class in each layer or end, whose tensors several replicas share."""
+    return [
+        total(f"memory.{name}.{number}.{what}", [each.all_of(what) for each in group], unit="B")
+        for number, group in enumerate(groups)
+    ]
+
+
 class Unsharded:
     """What exists whole though replicas share it: weights in use, gradients yet to be reduced.
 
-    ``layers`` and ``ends`` (embedding and head) are classes of lines as no replica shares them.
+    ``layers`` and ``ends`` (embedding and head) are classes of tensors as no replica shares them.
     """
 
     __slots__ = ("ends", "largest", "layer", "zero")
 
     def __init__(
         self,
-        layers: Sequence[dict[str, Line]],
-        ends: Sequence[dict[str, Line]],
+        layers: Sequence[Sequence[Replicated]],
+        ends: Sequence[Sequence[Replicated]],
         runtime: Runtime,
         recipe: Recipe,
         sharding: Sharding,
@@ -81,13 +118,16 @@ class Unsharded:
         zero: int,
     ) -> None:
         self.zero = zero
-        self.ends = ends
-        weights = [each["weights"] for each in layers]
-        self.layer = combined("memory.buffers.largest_layer", "maximum", weights)
+        self.ends = {what: _sums("unsharded.ends", ends, what) for what in UNSHARDED[zero]}
         if zero == _GATHERED:  # a layer's gradients are reduced together, as it was gathered
-            units = [each["gradients"] for each in layers]
+            self.layer = combined(
+                "memory.buffers.largest_layer",
+                "maximum",
+                _sums("unsharded.layers", layers, "weights"),
+            )
+            units = _sums("unsharded.layers", layers, "gradients")
         else:
-            units = [part for each in layers for part in each["gradients"].parts]
+            units = [each.largest_of("gradients") for group in layers for each in group]
             bucket = computed(
                 "memory.buffers.bucket.full",
                 memory.shard_bytes,
@@ -128,8 +168,8 @@ class Unsharded:
 
     def _ends(self, name: str, counts: Sequence[Line], what: str) -> list[Line]:
         return [
-            combined(f"{name}.{number}", "product", (count, end[what]), unit="B")
-            for number, (count, end) in enumerate(zip(counts, self.ends, strict=True))
+            combined(f"{name}.{number}", "product", (count, end), unit="B")
+            for number, (count, end) in enumerate(zip(counts, self.ends[what], strict=True))
         ]
 
 

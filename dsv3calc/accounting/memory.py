@@ -14,7 +14,7 @@ import msgspec
 
 from dsv3calc.accounting.activations import Activations, Kept, working_bits
 from dsv3calc.accounting.architecture import GroupView, Tensor, architecture_of
-from dsv3calc.accounting.buffers import REDUCED_AT_ONCE, Buffers, Unsharded
+from dsv3calc.accounting.buffers import REDUCED_AT_ONCE, UNSHARDED, Buffers, Replicated, Unsharded
 from dsv3calc.accounting.exchange import Exchange
 from dsv3calc.accounting.model_states import States, layer_tensors
 from dsv3calc.accounting.ranks import Rank
@@ -156,23 +156,19 @@ class Footprint:
         return [embedding], [] if self.model.tie_word_embeddings else [head], after
 
     def _unsharded(self, training: Training) -> Unsharded:
-        """Give weights and gradients of layers and ends as no replica shares them.
-
-        What has no second replica counts as nothing: it is not gathered, nor reduced.
-        """
+        """Give weights and gradients of layers and ends as no replica shares them."""
         whole = Sharding(msgspec.structs.replace(self.layout, zero=0), training.rules)
         states = States(whole, training.recipe, training.precision)
+        classes = UNSHARDED[self.layout.zero]
 
-        def of(name: str, tensors: list[Tensor], view: GroupView | None) -> dict[str, Line]:
-            parts: dict[str, list[Line]] = {what: [] for what in CLASSES}
+        def of(name: str, tensors: list[Tensor], view: GroupView | None) -> list[Replicated]:
+            found = []
             for group in whole.replicas:
-                shared = whole.is_shared(group)
                 mine = [tensor for tensor in tensors if whole.group(tensor) == group]
-                for what, line in states.of(f"{name}.replicated", mine, view).items():
-                    for part in line.parts:
-                        own = part.name.replace(".replicated", "")
-                        parts[what].append(combined(own, "product", (part, shared), unit="B"))
-            return {what: total(f"{name}.{what}", each, unit="B") for what, each in parts.items()}
+                if mine:
+                    held = states.of(f"{name}.{group}", mine, view, classes)
+                    found.append(Replicated(held, whole.is_shared(group)))
+            return found
 
         layers = [
             of(f"memory.unsharded.{view.prefix}", self._tensors(view, training.rules), view)

@@ -111,27 +111,37 @@ class States:
             ],
         )
 
-    def of(self, prefix: str, tensors: Iterable[Tensor], view: GroupView | None) -> dict[str, Line]:
+    def of(
+        self,
+        prefix: str,
+        tensors: Iterable[Tensor],
+        view: GroupView | None,
+        classes: Sequence[str] = CLASSES,
+    ) -> dict[str, Line]:
         """Give the bytes of tensors by class; those of weights alone where nothing is trained.
 
         Returns
         -------
         Class -> line ``PREFIX.CLASS`` [B], over a line for each tensor.
         """
-        parts: dict[str, list[Line]] = {what: [] for what in CLASSES}
+        parts: dict[str, list[Line]] = {what: [] for what in classes}
         for tensor in tensors:
             name = f"{tensor.component}.{tensor.name}"
             elements = self.elements(f"{prefix}.elements.{name}", tensor)
-            parts["weights"] += self._weights(f"{prefix}.weights.{name}", tensor, view, elements)
+            if "weights" in parts:
+                parts["weights"] += self._weights(
+                    f"{prefix}.weights.{name}", tensor, view, elements
+                )
             if self.recipe is None or tensor.weight_class == "routing_bias":
                 continue  # a buffer: it is not trained by gradients
             for what, bits in (
                 ("gradients", self.gradient_bits),
                 ("optimizer", self.optimizer_bits),
             ):
-                parts[what].append(
-                    self._held(f"{prefix}.{what}.{name}", elements, bits, tensor, view, what)
-                )
+                if what in parts:
+                    parts[what].append(
+                        self._held(f"{prefix}.{what}.{name}", elements, bits, tensor, view, what)
+                    )
         return {what: total(f"{prefix}.{what}", lines, unit="B") for what, lines in parts.items()}
 
     @staticmethod
