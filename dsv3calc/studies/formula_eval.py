@@ -49,7 +49,7 @@ def answer_formula_eval(query: FormulaEvalQuery) -> Answer:
         close = suggest(query.name, formulas)
         raise UsageError(
             f"there is no formula {quote(query.name)}",
-            f"did you mean '{close}'?" if close else "docs/reference/formulas.md lists them",
+            f"did you mean '{close}'?" if close else "dsv3calc formula list",
         )
     texts = _by_name(formula, query.arguments)
     answer = Answer(

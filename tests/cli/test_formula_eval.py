@@ -80,7 +80,7 @@ def test_a_column_of_several(program):
     ("arguments", "words"),
     [
         (("bubble_1f", "pp=1"), ("no formula 'bubble_1f'", "did you mean 'bubble_1f1b'")),
-        (("quux",), ("no formula", "docs/reference/formulas.md")),
+        (("quux",), ("no formula", "formula list")),
         (("bubble_1f1b",), ("pp, forward_seconds, backward_seconds are missing", "pp [1]")),
         (("bubble_1f1b", "p=1"), ("no argument 'p'", "did you mean 'pp'")),
         (("bubble_1f1b", "16"), ("'16' is not of the form ARGUMENT=VALUE",)),
