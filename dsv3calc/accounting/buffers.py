@@ -12,6 +12,7 @@ from dsv3calc.accounting.activation_tensors import FP32
 from dsv3calc.accounting.architecture import ONE
 from dsv3calc.accounting.exchange import copy_bytes
 from dsv3calc.accounting.rank_order import degree
+from dsv3calc.accounting.sharding import several
 from dsv3calc.formulas import collectives, memory, stages
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.schema.layout import PAIRED
@@ -45,8 +46,7 @@ def runtime_buffers(name: str, runtime: Runtime, layout: Layout) -> list[Line]:
     scope = ("runtime", runtime)
     degrees = [degree(layout, axis) for axis in ("tp", "cp", "pp", "dp")]
     every = combined(f"{name}.gpus", "product", degrees, unit="1")
-    others = combined(f"{name}.other_gpus", "difference", (every, ONE))
-    several = computed(f"{name}.communicates", stages.any_of, amount_here=others)
+    communicates = several(f"{name}.communicates", every)
     return [
         *(
             combined(f"{name}.{each}", "sum", [field(scope, each, "B")])
@@ -55,7 +55,7 @@ def runtime_buffers(name: str, runtime: Runtime, layout: Layout) -> list[Line]:
         combined(
             f"{name}.communication",
             "product",
-            (field(scope, "communication", "B"), several),
+            (field(scope, "communication", "B"), communicates),
             unit="B",
             convention="of collectives: none where there is one GPU",
         ),
@@ -239,16 +239,14 @@ class Buffers:
 
     def _exchange(self, model: Model, view: GroupView, exchange: Exchange) -> list[Line]:
         """Give the bytes of dispatched and combined rows in transit."""
-        ep = degree(self.layout, "ep")
-        others = combined("memory.buffers.other_experts", "difference", (ep, ONE))
-        several = computed("memory.buffers.is_exchanged", stages.any_of, amount_here=others)
+        exchanged = several("memory.buffers.is_exchanged", degree(self.layout, "ep"))
         rows = self.activations.rows(view)
         name = f"memory.buffers.{view.prefix}"
         return [
             combined(
                 f"{name}.{phase}",
                 "product",
-                (rows, copy_bytes(f"{name}.{phase}.copy", model, form), several, self._at_once),
+                (rows, copy_bytes(f"{name}.{phase}.copy", model, form), exchanged, self._at_once),
                 unit="B",
                 convention=f"rows of one micro-batch, {form.title}",
             )
@@ -256,9 +254,7 @@ class Buffers:
         ]
 
     def _pipeline(self, model: Model) -> Line:
-        pp = degree(self.layout, "pp")
-        others = combined("memory.buffers.other_stages", "difference", (pp, ONE))
-        several = computed("memory.buffers.is_pipeline", stages.any_of, amount_here=others)
+        sent = several("memory.buffers.is_pipeline", degree(self.layout, "pp"))
         payload = computed(
             "memory.buffers.pipeline.payload",
             collectives.activation_payload,
@@ -271,7 +267,7 @@ class Buffers:
         four = given(
             "memory.buffers.pipeline.tensors", 4, "1", "sent and received, forward and backward"
         )
-        return combined("memory.buffers.pipeline", "product", (payload, several, four), unit="B")
+        return combined("memory.buffers.pipeline", "product", (payload, sent, four), unit="B")
 
     def _context(self, view: GroupView, kept: Kept) -> list[Line]:
         """Give the keys and values of other GPUs of a sequence, while attention reads them."""
@@ -279,8 +275,7 @@ class Buffers:
         if method == "all-to-all" or kept.carried is None:
             return []
         cp = degree(self.layout, "cp")
-        others = combined("memory.buffers.other_parts", "difference", (cp, ONE))
-        several = computed("memory.buffers.is_divided", stages.any_of, amount_here=others)
+        divided = several("memory.buffers.is_divided", cp)
         blocks = cp
         if method == "ring":
             blocks = given("memory.buffers.blocks", 2, "1", "one at work, the next on its way")
@@ -288,7 +283,7 @@ class Buffers:
             combined(
                 f"memory.buffers.{view.prefix}.context",
                 "product",
-                (kept.carried, several, blocks),
+                (kept.carried, divided, blocks),
                 unit="B",
                 convention=f"keys and values of other GPUs of a sequence, {method}",
             )

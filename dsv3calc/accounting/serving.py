@@ -20,7 +20,7 @@ from dsv3calc.accounting.exchange import Exchange, copy_bytes
 from dsv3calc.accounting.kv_cache import entry_lines, tokens_line
 from dsv3calc.accounting.model_states import States, layer_tensors
 from dsv3calc.accounting.rank_order import degree
-from dsv3calc.accounting.sharding import Rules, Sharding
+from dsv3calc.accounting.sharding import Rules, Sharding, several
 from dsv3calc.accounting.spans import bound_of
 from dsv3calc.accounting.stages import Stages
 from dsv3calc.accounting.transfer_formats import TransferFormat
@@ -170,9 +170,7 @@ class Server:
         views = [view for view in self.views if isinstance(view.group.feed_forward, MoE)]
         if not views:
             return []
-        ep = degree(self.layout, "ep")
-        others = combined("serving.other_experts", "difference", (ep, ONE))
-        several = computed("serving.is_exchanged", stages.any_of, amount_here=others)
+        exchanged = several("serving.is_exchanged", degree(self.layout, "ep"))
         found = []
         for view in views:
             name = f"serving.exchange.{view.prefix}"
@@ -191,7 +189,7 @@ class Server:
                     tokens=sent,
                     copy_bytes=copy_bytes(f"{name}.copy_bytes", self.model, LOW_LATENCY),
                 )
-                found.append(combined(name, "product", (buffer, several), unit="B"))
+                found.append(combined(name, "product", (buffer, exchanged), unit="B"))
                 continue
             exchange = self.serving.exchange
             copies = [
@@ -200,7 +198,7 @@ class Server:
             ]
             row = total(f"{name}.row_bytes", copies, unit="B")
             rows = self.activations.rows(view)
-            found.append(combined(name, "product", (rows, row, several), unit="B"))
+            found.append(combined(name, "product", (rows, row, exchanged), unit="B"))
         return [combined("serving.exchange", "maximum", found)]
 
     def _slots(self, view: GroupView) -> Line:

@@ -35,6 +35,12 @@ _VOCABULARY_MULTIPLE = 128
 _EXPERT_BLOCK = {"routed_experts", "shared_experts", "router"}
 
 
+def several(name: str, count: Line) -> Line:
+    """Return 1 where a group has more than one GPU, 0 where it is alone: nothing is sent then."""
+    others = combined(f"{name}.others", "difference", (count, ONE))
+    return computed(name, stages.any_of, amount_here=others)
+
+
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """Where papers and libraries divide differently.
 
@@ -117,10 +123,7 @@ class Sharding:
         """Return 1 where a group of replicas has more than one, 0 where none is there to share."""
         key = ("is_shared", group)
         if key not in self._known:
-            others = combined(f"sharding.others.{group}", "difference", (self.replicas[group], ONE))
-            self._known[key] = computed(
-                f"sharding.is_shared.{group}", stages.any_of, amount_here=others
-            )
+            self._known[key] = several(f"sharding.is_shared.{group}", self.replicas[group])
         return self._known[key]
 
     def divisor(self, tensor: Tensor, view: GroupView | None, what: str) -> Line:

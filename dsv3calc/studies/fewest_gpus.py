@@ -484,9 +484,7 @@ def _without_split(layout: Layout) -> dict[str, str]:
 
 def _is_wrong(model: Model, layout: Layout) -> bool:
     """Tell whether a layout is one that the model does not divide into."""
-    steps = 2 * layout.pp
-    if layout.global_batch is not None:
-        steps = layout.global_batch // (layout.dp * layout.micro_batch)
+    steps = int(replica_micro_batches(layout).value)
     problems = (
         *model_problems(model, layout),
         *feed_forward_problems(model, layout),

@@ -173,8 +173,9 @@ def micro_batches_of(layout: Layout, answer: Answer) -> int:
     UsageError
         If the schedule keeps all of them, and their number is not known.
     """
+    micro_batches = int(replica_micro_batches(layout).value)
     if layout.global_batch is not None:
-        return layout.global_batch // (layout.dp * layout.micro_batch)
+        return micro_batches
     if layout.schedule == "gpipe":
         raise UsageError(
             "GPipe keeps every micro-batch of a step, and the layout has no global_batch",
@@ -182,12 +183,12 @@ def micro_batches_of(layout: Layout, answer: Answer) -> int:
         )
     if layout.pp > 1:
         answer.assumptions.append(
-            f"a step has at least {2 * layout.pp} micro-batches, which fill the pipeline: no "
+            f"a step has at least {micro_batches} micro-batches, which fill the pipeline: no "
             "--global-batch is given"
         )
     elif layout.schedule != "1f1b":  # which holds one whatever their number
         answer.assumptions.append("a step has at least 2 micro-batches: no --global-batch is given")
-    return 2 * layout.pp
+    return micro_batches
 
 
 def _remarks(

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.activation_tensors import BF16, MODULES
 from dsv3calc.accounting.architecture import architecture_of
+from dsv3calc.accounting.expert_places import expert_slots, shared_slots
 from dsv3calc.accounting.weights import format_of
 from dsv3calc.errors import UsageError
+from dsv3calc.schema.layout import FOLDED
 from dsv3calc.schema.model import MLA, Dense, MoE
 
 if TYPE_CHECKING:
@@ -96,8 +98,7 @@ def _most_imbalance(feed: MoE, layout: Layout) -> tuple[float, str]:
     """Return the rows of a GPU that each token sends all it can to over the mean, and why."""
     if layout.ep == 1:
         return 1, "with ep 1 a GPU's experts receive every row: there is no fuller one"
-    shared = feed.n_shared_experts if layout.shared_experts == "routed" else 0
-    slots = feed.n_routed_experts + max(layout.redundant_experts, shared)
+    shared, slots = shared_slots(feed, layout), expert_slots(feed, layout)
     chosen, held = feed.num_experts_per_tok + shared, -(-slots // layout.ep)
     if held >= chosen:
         return layout.ep, f"with ep {layout.ep:,} a GPU receives every row at worst"
@@ -162,7 +163,7 @@ def _of_layout(query: MemoryQuery, model: Model, layout: Layout) -> Iterator[Unu
     experts = [feed for feed in feeds if isinstance(feed, MoE)]
     if query.sequence_parallel and layout.tp == 1:
         yield "--sequence-parallel", "tp is 1"
-    chunked = layout.schedule in ("interleaved", "zbv", "dualpipev") and not query.serve
+    chunked = layout.schedule in ("interleaved", *FOLDED) and not query.serve
     if query.layer_split is not None and layout.pp == 1 and not chunked:
         yield "--layer-split", "there is one stage, pp is 1"
     if experts:
