@@ -104,6 +104,24 @@ def test_the_inputs_of_the_action(environment):
     assert "give the input files" in done.stderr
 
 
+def test_inputs_with_the_line_ends_of_windows(environment):
+    golden(environment, "a b/kv.yaml", MOVED)
+    golden(environment, "c.yaml", KEPT)
+    both = "a b\r\nc.yaml\r\n"
+    assert check(environment, files=both).returncode == 1
+    assert check(environment, files=both, args="--exit-zero\r\n").returncode == 0
+    assert check(environment, files=both, only="kv_cache.bytes\r").returncode == 1
+
+
+@pytest.mark.parametrize("args", ["--help", "-h", "--exit-zero\n --help\n", "-hh", "--help\r\n"])
+def test_an_action_that_would_check_nothing_fails(environment, args):
+    golden(environment, "c.yaml", KEPT)
+    done = check(environment, files="c.yaml", args=args)
+    assert done.returncode == 2
+    assert "checks nothing" in done.stderr
+    assert done.stdout == ""
+
+
 def test_inputs_are_never_read_as_a_script(environment):
     golden(environment, "c.yaml", KEPT)
     for text in ("$(touch pwned)", "`touch pwned`", "c.yaml; touch pwned", "--help"):
