@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 
@@ -13,6 +14,7 @@ from dsv3calc.exit_status import ExitStatus
 def main() -> None:
     """Run ``dsv3calc`` and exit."""
     gc.disable()  # what is imported stays; looking for cycles in it costs a start its percents
+    _buffer_output()
     status = run(sys.argv[1:])
     try:
         sys.stdout.flush()
@@ -26,6 +28,16 @@ def main() -> None:
     if own_process and sys.gettrace() is None and sys.getprofile() is None:
         os._exit(status)  # all is written; taking the interpreter apart would cost a tenth more
     sys.exit(status)
+
+
+def _buffer_output() -> None:
+    """Buffer standard output also under ``python -u`` or PYTHONUNBUFFERED.
+
+    Without a buffer Python drops what one system call does not take: on a full disk, silently.
+    """
+    raw = getattr(sys.stdout, "buffer", None)
+    if isinstance(raw, io.RawIOBase):
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=sys.stdout.encoding)
 
 
 def run(arguments: list[str]) -> int:

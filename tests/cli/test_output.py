@@ -384,6 +384,17 @@ def test_full_stdout(process_environment, tmp_path, file, rest):
     assert os.strerror(errno.ENOSPC) in found.stderr
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("where", [">x.json", "-o x.json"])
+def test_a_disk_that_fills_up_on_the_way(process_environment, tmp_path, where, unbuffered):
+    environment = process_environment | {"PYTHONUNBUFFERED": unbuffered}
+    line = f"ulimit -f 1; DSV3CALC kv deepseek-v3 --json {where}"
+    found = shell(line, environment, tmp_path)
+    assert found.returncode == ExitStatus.CANNOT_WRITE
+    assert os.strerror(errno.EFBIG) in found.stderr
+    assert (tmp_path / "x.json").exists() == (where[0] == ">")  # a file is whole or not there
+
+
 @pytest.mark.parametrize("name", ["compare", "presets list"])
 @pytest.mark.parametrize(
     "setting",
