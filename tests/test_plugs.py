@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dsv3calc.locate import FOLDERS
+
 ROOT = Path(__file__).parents[1]
 BASH = shutil.which("bash")
 MOVED = "goldens: [{query: kv deepseek-v3, quantity: kv_cache.bytes, expect: 1, note: 'x'}]\n"
@@ -210,6 +212,14 @@ def test_the_hook_that_validates_presets(environment):
     done = run_hook("dsv3calc-validate", environment, *files)
     assert done.returncode == 3
     assert "did you mean: hidden_size" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("folder", FOLDERS.values())
+def test_the_hook_takes_presets_of_every_kind(environment, folder):
+    golden(environment, f"{folder}/mine.yaml", "nmae: x\n")
+    done = run_hook("dsv3calc-validate", environment, f"{folder}/mine.yaml")
+    assert done.returncode == 3
+    assert f"{folder}/mine.yaml:1" in done.stdout + done.stderr
 
 
 def test_hooks_are_commands_of_dsv3calc():
