@@ -73,7 +73,7 @@ def show(answer: Answer | list[Answer], options: OutputOptions) -> None:
 def _write(text: str, options: OutputOptions) -> None:
     if options.file is None:
         if options.format in ALWAYS_UTF8 and hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(encoding="utf-8")
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
         sys.stdout.write(text)
         sys.stdout.flush()
     else:

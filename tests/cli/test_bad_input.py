@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -438,6 +440,26 @@ def test_names_that_are_not_utf8(program, tmp_path, arguments, status):
     for name in ("x.json", "x.md"):
         assert program(*arguments, "-o", name).status == status
         (tmp_path / name).read_text("utf-8")
+
+
+@pytest.mark.usefixtures("bytes_in_names")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "kv ./m\udcff.yaml --explain --format html",
+        "kv ./m\udcff.yaml --format markdown",
+        *(f"check d\udcff --format {form}" for form in ("junit", "sarif", "github", "csv")),
+    ],
+    ids=ascii,
+)
+def test_every_format_is_utf8(process_environment, tmp_path, line):
+    found = subprocess.run(
+        [sys.executable, "-m", "dsv3calc", *line.split()], env=process_environment, cwd=tmp_path,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    status = ExitStatus.INVALID_INPUT if "check" in line else ExitStatus.OK
+    assert found.returncode == status, found.stderr
+    assert found.stdout.decode("utf-8")
 
 
 @pytest.mark.usefixtures("bytes_in_names")
