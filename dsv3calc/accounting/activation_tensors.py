@@ -114,8 +114,14 @@ class Product:
         self.place = place
 
 
-_CHECKPOINTED = ("layer_input", "mtp_norm_inputs", "final_norm_input", "head_input")
-"""What ``full`` keeps: the inputs of layers and of MTP modules; the head is no layer."""
+_CHECKPOINTED = (
+    "embedding_mask",
+    "layer_input",
+    "mtp_norm_inputs",
+    "final_norm_input",
+    "head_input",
+)
+"""What ``full`` keeps: inputs of layers and MTP modules, and all outside of layers."""
 
 
 class Layer:
@@ -346,6 +352,13 @@ class Layer:
             width = field(self.view.feed_forward, "intermediate_size")
             yield Product("up_proj", self._inner("mlp_act_input", width, gated=feed.gated), "split")
             yield Product("down_proj", self.hidden, "block")
+
+
+def embedding_activations(model: Model, recompute: Recompute) -> list[Activation]:
+    """List what the backward pass of the embedding reads: the mask of the dropout after it."""
+    hidden = field(("model", model), "hidden_size")
+    mask = Activation("embedding_mask", hidden, "block", bits=BYTE)
+    return [mask] if recompute.dropout else []
 
 
 def head_activations(model: Model) -> list[Activation]:

@@ -13,6 +13,7 @@ from dsv3calc.accounting.activation_tensors import (
     Activation,
     Layer,
     Product,
+    embedding_activations,
     head_activations,
     mtp_activations,
 )
@@ -223,6 +224,11 @@ class Activations:
         return self._sorted(
             prefix, layer.activations(), list(layer.products()), view, waiting=self.waiting
         )
+
+    def of_embedding(self, prefix: str) -> Kept:
+        """Give the bytes of what stands between the embedding and the first layer."""
+        activations = embedding_activations(self.model, self.recompute)
+        return self._sorted(prefix, activations, (), None, waiting=False)
 
     def of_head(self, prefix: str) -> Kept:
         """Give the bytes of a final norm's and a head's inputs.

@@ -14,7 +14,7 @@ from dsv3calc.schema.model import MLA
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dsv3calc.schema.model import Indexer, Model
+    from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import KVFormat
     from dsv3calc.schema.workload import Conventions
 
@@ -30,7 +30,7 @@ def cached_views(model: Model, conventions: Conventions) -> list[GroupView]:
 
 def entry_lines(view: GroupView, kv_format: KVFormat, conventions: Conventions) -> dict[str, Line]:
     """Give the bytes of one token in one layer: ``attention`` and, with DSA, ``indexer``."""
-    key = ("entry", view.prefix, kv_format.name, conventions.mla)
+    key = ("entry", view.prefix, kv_format.name, conventions.mla, conventions.index_keys)
     lines = view.once(key, kv_format, lambda: _entry_lines(view, kv_format, conventions))
     return dict(zip(("attention", "indexer"), lines, strict=False))
 
@@ -73,7 +73,15 @@ def _entry_lines(view: GroupView, kv_format: KVFormat, conventions: Conventions)
             parts.append(_entry(f"{name}.rope", one, rope, kv_format))
     lines = [total(f"{name}.attention_bytes", parts)]
     if attend.indexer is not None:
-        lines.append(_indexer_entry(f"{name}.indexer_bytes", view, attend.indexer, kv_format))
+        as_keys = conventions.index_keys == "as-keys" or not kv_format.indexer_bits
+        width = field((f"{scope[0]}.indexer", attend.indexer), "index_head_dim")
+        name = f"{name}.indexer_bytes"
+        one = given("one", 1, "1")
+        lines.append(
+            _entry(name, one, width, kv_format)
+            if as_keys
+            else _indexer_entry(name, one, width, kv_format)
+        )
     return lines
 
 
@@ -85,11 +93,7 @@ def _entry(name: str, vectors: Line, width: Line, kv_format: KVFormat) -> Line:
     )
 
 
-def _indexer_entry(name: str, view: GroupView, indexer: Indexer, kv_format: KVFormat) -> Line:
-    width = field((f"{view.attention[0]}.indexer", indexer), "index_head_dim")
-    one = given("one", 1, "1")
-    if not kv_format.indexer_bits:
-        return _entry(name, one, width, kv_format)
+def _indexer_entry(name: str, one: Line, width: Line, kv_format: KVFormat) -> Line:
     scope = ("kv_format", kv_format)
     group = kv_format.indexer_group_size
     return computed(
