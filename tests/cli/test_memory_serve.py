@@ -123,7 +123,8 @@ def test_a_model_that_does_not_fit(program):
     ],
 )
 def test_wrong_options(program, arguments, words):
-    found = program(*V3, "--dp", "8", *arguments)
+    replicas = () if "--dp" in arguments else ("--dp", "8")
+    found = program(*V3, *replicas, *arguments)
     assert found.status in (ExitStatus.USAGE, ExitStatus.INVALID_INPUT)
     assert words in found.err
 
