@@ -217,3 +217,16 @@ def test_a_stage_without_layers_that_does_not_fit_holds_nothing(program):
     assert short["serving.max_sequences"] == short["serving.kv_tokens"] == 0
     assert short["serving.rank.0.max_sequences"] > 2048
     assert found[3900]["serving.rank"] == 0
+
+
+def test_the_prefill_layout_of_the_report(program):
+    """Section 3.4.1: 1-way TP for dense feed-forwards; the shared expert whole, as assumed."""
+    ask = (*V3, "--layout", "v3-prefill-ep32")
+    found = program.json(*ask)
+    assert found.values["serving.weights"] / GIB == pytest.approx(29.27, abs=0.005)
+    assert any("shared expert is whole" in text for text in found.data["assumptions"])
+    divided = ("--set", "layout.dense_feed_forward=local", "--shared-experts", "local")
+    before = program.json(*ask, *divided).values["serving.weights"]
+    # three quarters of 3 dense feed-forwards and 58 shared experts in FP8, FP32 scales of 128x128
+    elements = 3 * (3 * 7168 * 18432 + 58 * 7168 * 2048) * 3 // 4
+    assert found.values["serving.weights"] - before == elements + elements * 4 // 128**2
