@@ -219,6 +219,17 @@ def test_a_stage_without_layers_that_does_not_fit_holds_nothing(program):
     assert found[3900]["serving.rank"] == 0
 
 
+def test_a_layout_of_layers_for_another_model_is_refused_with_what_would_do(program):
+    ask = ("memory", "deepseek-v2-lite", "--hardware", "mi300x", "--serve")
+    layout = ("--layout", "llama-3.1-405b-pretrain")
+    found = program.refused(ExitStatus.USAGE, *ask, *layout)
+    assert "1,408 wide does not divide among etp 512" in found.err
+    assert "--ep 64 (etp 8)" in found.err
+    values = program.json(*ask, *layout, "--ep", "64").values  # 27 layers on 16 balanced stages
+    assert values["serving.fits"] == 1
+    assert "serving.rank.15.weights" in values
+
+
 def test_the_prefill_layout_of_the_report(program):
     """Section 3.4.1: 1-way TP for dense feed-forwards; the shared expert whole, as assumed."""
     ask = (*V3, "--layout", "v3-prefill-ep32")
