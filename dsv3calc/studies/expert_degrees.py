@@ -84,17 +84,17 @@ def etp_of(rule: Rule, *, tp: Any, dp: Any, ep: Any) -> Any:
     return tp if rule == "tp" else 1
 
 
-def dividing_ep(layout: Layout, model: Model) -> str:
-    """Return the ep with which the GPUs of an instance share a model's experts, in words."""
+def dividing_ep(layout: Layout, model: Model) -> list[int]:
+    """List the ep with which the GPUs of an instance share a model's experts, the largest first."""
     gpus, slots, widths = layout.tp * layout.dp, slots_of_layers(model, layout), _widths(model)
-    choices = [
-        f"--ep {ep:,} (etp {gpus // ep:,})"
+    found = [
+        ep
         for ep in range(min(gpus, *slots), 0, -1)
         if not gpus % ep
         and not any(each % ep for each in slots)
         and not any(width % (gpus // ep) for width in widths)
     ]
-    return " or ".join(choices[:_MOST_LISTED])
+    return found[:_MOST_LISTED]
 
 
 def _widths(model: Model) -> set[int]:
@@ -106,10 +106,11 @@ def _widths(model: Model) -> set[int]:
 
 
 def _check_instance(layout: Layout, model: Model) -> None:
-    if layout.tp * layout.dp % layout.ep:
+    gpus = layout.tp * layout.dp
+    if gpus % layout.ep:
         default = f"tp {layout.tp:,} x dp {layout.dp:,} / ep {layout.ep:,}"
-        choices = dividing_ep(layout, model) or "other degrees"
+        choices = [f"--ep {ep:,} (etp {gpus // ep:,})" for ep in dividing_ep(layout, model)]
         raise UsageError(
             f"--etp is not given, and its default in serving, {default}, is no integer",
-            f"take {choices}, or give --etp",
+            f"take {' or '.join(choices) or 'other degrees'}, or give --etp",
         )

@@ -234,12 +234,15 @@ def etp_problems(model: Model, layout: Layout) -> Iterator[Problem]:
         feed.moe_intermediate_size for feed in feeds if isinstance(feed, MoE)
     ):
         if width % layout.etp:
-            shared = dividing_ep(layout, model)
+            stage = layout.tp * layout.cp * layout.dp
+            both = nearest(layout.etp, width, also=max(1, stage // layout.ep))
+            choices = both if both not in ("", "1") else nearest(layout.etp, width)
+            shared = " or ".join(f"{ep:,}" for ep in dividing_ep(layout, model))
             yield (
                 f"an expert {width:,} wide does not divide among etp {layout.etp:,}",
                 (
-                    "the GPUs that share an expert hold equal parts of it: take --etp "
-                    f"{nearest(layout.etp, width)}" + (f", or {shared}" if shared else "")
+                    f"the GPUs that share an expert hold equal parts of it: take --etp {choices}"
+                    + (f", or no --etp and --ep {shared}" if shared else "")
                 ),
             )
 

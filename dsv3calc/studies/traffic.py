@@ -39,6 +39,7 @@ from dsv3calc.studies.layout_choice import (
     serving_note,
 )
 from dsv3calc.studies.layouts import DEGREES, check_grouping, stage_problems
+from dsv3calc.studies.limits_ep import DEFAULT_TOKENS
 from dsv3calc.studies.step_collectives import step_collectives
 from dsv3calc.studies.traffic_warnings import warn_of_traffic
 
@@ -48,9 +49,6 @@ if TYPE_CHECKING:
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.queries_traffic import TrafficQuery
-
-DECODE_TOKENS = 32
-"""Tokens of a GPU in a micro-batch of decoding, as arXiv:2505.09343 section 2.3.2 counts them."""
 
 _USED = (
     *DEGREES, "sequence", "precision", "virtual_pipeline", "zero", "schedule", "micro_batch",
@@ -162,9 +160,9 @@ def _tokens(query: TrafficQuery, answer: Answer, layout: Layout, phase: str | No
     if phase != "decode" or query.sequence is not None or layout.sequence is not None:
         return None
     answer.assumptions.append(
-        f"a GPU dispatches {DECODE_TOKENS} tokens in a micro-batch of decoding (--tokens)"
+        f"a GPU dispatches {DEFAULT_TOKENS} tokens in a micro-batch of decoding (--tokens)"
     )
-    return DECODE_TOKENS
+    return DEFAULT_TOKENS
 
 
 def _exchange(

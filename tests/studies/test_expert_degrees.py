@@ -125,7 +125,7 @@ def test_an_expert_that_the_default_does_not_divide_is_refused_with_what_would()
     """DeepSeek-V2-Lite's experts are 1,408 wide: 128 x 11."""
     with pytest.raises(UsageError, match="does not divide among etp 512") as caught:
         dsv3calc.answer("memory deepseek-v2-lite --hardware h100 --serve --tp 8 --dp 64")
-    assert "--ep 64 (etp 8)" in caught.value.hint
+    assert "--etp 128, or no --etp and --ep 64 or 32" in caught.value.hint
 
 
 def test_dense_models_have_no_etp():
