@@ -280,7 +280,8 @@ class Layer:
         scope = self.view.feed_forward
         width = field(scope, "intermediate_size")
         gated = scope[1].gated
-        yield from self._function("mlp_act", width, "split", "mlp", "mlp_act", gated=gated)
+        place = self._place("dense_ffn")
+        yield from self._function("mlp_act", width, place, "mlp", "mlp_act", gated=gated)
 
     def _shared_width(self) -> Line | None:
         """Return the width of the shared experts, None where none is computed with its token."""
@@ -292,9 +293,9 @@ class Layer:
         parts.append(field(self.view.feed_forward, "n_shared_experts", "1"))
         return combined(f"{self.prefix}.shared", "product", parts)
 
-    @property
-    def _shared_place(self) -> str:
-        return "block" if self.layout.shared_experts == "replicated" else "split"
+    def _place(self, component: str) -> str:
+        """Return how the inner activations of a feed-forward are divided."""
+        return "block" if self.layout.is_replicated(component) else "split"
 
     def _moe(self) -> Iterator[Activation]:
         scope, moe = self.view.feed_forward, self.view.group.feed_forward
@@ -316,7 +317,12 @@ class Layer:
         if shared is not None:
             whole = "moe shared_experts"
             yield from self._function(
-                "shared_act", shared, self._shared_place, whole, "mlp_act", gated=moe.gated
+                "shared_act",
+                shared,
+                self._place("shared_experts"),
+                whole,
+                "mlp_act",
+                gated=moe.gated,
             )
 
     def products(self) -> Iterator[Product]:
@@ -346,11 +352,12 @@ class Layer:
             shared = self._shared_width()
             if shared is not None:
                 inner = self._inner("shared_act_input", shared, gated=feed.gated)
-                yield Product("shared_experts.up_proj", inner, self._shared_place)
+                yield Product("shared_experts.up_proj", inner, self._place("shared_experts"))
                 yield Product("shared_experts.down_proj", self.hidden, "block")
         else:
             width = field(self.view.feed_forward, "intermediate_size")
-            yield Product("up_proj", self._inner("mlp_act_input", width, gated=feed.gated), "split")
+            inner = self._inner("mlp_act_input", width, gated=feed.gated)
+            yield Product("up_proj", inner, self._place("dense_ffn"))
             yield Product("down_proj", self.hidden, "block")
 
 

@@ -2,7 +2,8 @@
 
 Layers are divided evenly among the pipeline's ranks. The embedding stands on the first stage, the
 final norm and the head on the last. Tensor parallelism divides matrices but not norms, routers,
-indexers, MLA's down-projections and biases of row-parallel matrices.
+indexers, MLA's down-projections and biases of row-parallel matrices, nor shared experts and dense
+feed-forwards that the layout replicates.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -32,16 +33,19 @@ _REPLICATED_COMPONENTS = {"norms", "router", "indexer"}
 PLACES = ("split", "replicated", "experts")
 
 
-def place_of(tensor: Tensor) -> str:
-    """Return how a tensor of a layer is divided within a stage."""
+def place_of(tensor: Tensor, layout: Layout | None = None) -> str:
+    """Return how a tensor of a layer is divided within a stage; by default where it is local."""
     if tensor.component == "routed_experts":
         return "experts"
     if tensor.component in _REPLICATED_COMPONENTS or tensor.name in REPLICATED:
         return "replicated"
-    return "split"
+    whole = layout is not None and layout.is_replicated(tensor.component)
+    return "replicated" if whole else "split"
 
 
-def layer_elements(prefix: str, model: Model, *, mtp: bool) -> dict[str, Line]:
+def layer_elements(
+    prefix: str, model: Model, *, mtp: bool, layout: Layout | None = None
+) -> dict[str, Line]:
     """Count the trained elements of all layers, by how a stage divides them."""
     arch = architecture_of(model)
     tensors = [tensor for view in arch.groups for tensor in view.tensors]
@@ -50,7 +54,7 @@ def layer_elements(prefix: str, model: Model, *, mtp: bool) -> dict[str, Line]:
     found: dict[str, list[Line]] = {place: [] for place in PLACES}
     for number, tensor in enumerate(tensors):
         if tensor.weight_class != "routing_bias":  # a buffer: it has no gradient
-            place = place_of(tensor)
+            place = place_of(tensor, layout)
             name = f"{prefix}.{place}_elements.{number}.{tensor.name}"
             found[place].append(tensor_elements(name, tensor))
     return {
@@ -85,7 +89,7 @@ def gradient_payloads(
 
     ``copies`` is the number of stages that a GPU holds: 2 under DualPipe.
     """
-    elements = layer_elements(prefix, model, mtp=mtp)
+    elements = layer_elements(prefix, model, mtp=mtp, layout=layout)
     pp, tp = degree(layout, "pp"), degree(layout, "tp")
     shares = {
         "split": [pp, tp],
@@ -138,7 +142,7 @@ def replicated_payload(
     layers = computed(
         f"{prefix}.stage_bytes",
         collectives.shard_payload,
-        elements=layer_elements(prefix, model, mtp=mtp)["replicated"],
+        elements=layer_elements(prefix, model, mtp=mtp, layout=layout)["replicated"],
         bits=bits,
         split=degree(layout, "pp"),
     )

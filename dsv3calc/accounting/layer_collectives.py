@@ -20,7 +20,8 @@ def _blocks(desk: Desk) -> list[tuple[GroupView, int]]:
     """Count the tensor-parallel blocks of a layer: attention, and the feed-forward if it is one.
 
     With sequence parallelism routed experts take their tokens as they lie, so that a layer of
-    experts has a second block only where a shared expert is computed where the token is.
+    experts has a second block only where a shared expert is computed where the token is. A dense
+    feed-forward that is whole on every GPU is no block.
     """
     found = []
     for view in desk.views:
@@ -29,7 +30,8 @@ def _blocks(desk: Desk) -> list[tuple[GroupView, int]]:
         shared = isinstance(feed, MoE) and feed.n_shared_experts and (
             desk.layout.shared_experts == "local"
         )  # fmt: skip
-        found.append((view, 2 if shared or not apart else 1))
+        whole = not isinstance(feed, MoE) and desk.layout.is_replicated("dense_ffn")
+        found.append((view, 1 if whole or (apart and not shared) else 2))
     return found
 
 

@@ -1,7 +1,8 @@
 """How many GPUs a tensor of a layer is divided among: as weight, gradient, optimizer state.
 
 Tensor parallelism divides matrices but not norms, routers, indexers, MLA's down-projections and
-biases of row-parallel matrices; keys and values are divided no further than they have heads. The
+biases of row-parallel matrices; keys and values are divided no further than they have heads.
+Shared experts and dense feed-forwards are whole on every GPU where the layout replicates them. The
 routed experts are divided over ep and etp. ZeRO divides what remains among the replicas: dense
 tensors over dp x cp, experts over their own replicas.
 """
@@ -76,12 +77,10 @@ class Sharding:
 
     def shards(self, tensor: Tensor, view: GroupView | None) -> tuple[str, Line]:
         """Return how a tensor is divided within a stage: a name, and the number of parts."""
-        place = place_of(tensor)
+        place = place_of(tensor, self.layout)
         if view is None:
             split = place == "split" and self.layout.vocabulary_parallel
             return ("split", self._once("split")) if split else ("whole", ONE)
-        if tensor.component == "shared_experts" and self.layout.shared_experts == "replicated":
-            return "whole", ONE
         if tensor.name.endswith(ROPE):
             return "replicated", ONE
         if tensor.name in _KEY_VALUE and isinstance(view.group.attention, GQA):
@@ -114,7 +113,7 @@ class Sharding:
 
     def group(self, tensor: Tensor) -> str:
         """Return the name in :attr:`replicas` of those that hold the same part of a tensor."""
-        expert = place_of(tensor) == "experts" or (
+        expert = place_of(tensor, self.layout) == "experts" or (
             self.rules.experts_block_over_edp and tensor.component in _EXPERT_BLOCK
         )
         return "edp" if expert else "data"

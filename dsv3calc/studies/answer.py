@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from dsv3calc.ledger import Ledger, Line
     from dsv3calc.presets import Preset
+    from dsv3calc.studies.expert_degrees import Rule
     from dsv3calc.studies.explain import Explanation
 
 SCHEMA_VERSION = 1
@@ -34,7 +35,8 @@ class Answer:
     ``asked`` is the query as it was written, where one of many was. ``headings`` names the fields
     of ``rows`` where there may be none of them. ``text`` is what a person gets to read instead of
     tables where the answer is a file; ``status`` is the exit status that it means. ``explanations``
-    are what ``--explain`` asks for instead of tables.
+    are what ``--explain`` asks for instead of tables. ``layout`` names the layout that is counted,
+    ``etp_rule`` what its etp follows from.
     """
 
     __slots__ = (
@@ -42,8 +44,10 @@ class Answer:
         "assumptions",
         "columns",
         "command",
+        "etp_rule",
         "explanations",
         "headings",
+        "layout",
         "notes",
         "presets",
         "query",
@@ -62,6 +66,8 @@ class Answer:
         self.presets: list[Preset[Any]] = []
         self.text = ""
         self.asked = ""
+        self.layout = ""
+        self.etp_rule: Rule = "stated"
         self.explanations: list[Explanation] = []
         self.headings: list[str] = []
         self.status = ExitStatus.OK

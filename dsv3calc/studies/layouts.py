@@ -20,10 +20,12 @@ from dsv3calc.schema.model import GQA, MoE
 from dsv3calc.schema.provenance import Source
 from dsv3calc.studies.designs import positive
 from dsv3calc.studies.exchanges import one_of
+from dsv3calc.studies.expert_degrees import dividing_ep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from dsv3calc.presets import Preset
     from dsv3calc.schema.model import LayerGroup, Model
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.designs import Desk
@@ -87,6 +89,18 @@ def _layer_split(text: str) -> str | list[int]:
     return found
 
 
+def layout_preset(query: Query, desk: Desk) -> Preset[Layout] | None:
+    """Return the preset that a query names, with its options put in; None where it names none."""
+    reference = getattr(query, "layout", None)
+    if reference is None:
+        return None
+    edits = tuple(
+        Override("layout", name, _as_yaml(value), f"layout.{name}={_as_yaml(value)}")
+        for name, value in fields_given(query).items()
+    )
+    return desk.layout(reference, edits)
+
+
 def layout_of(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...] = ()) -> Layout:
     """Return the layout of a query: a preset with its options put in, or the options alone.
 
@@ -97,17 +111,11 @@ def layout_of(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...] = 
     UsageError
         If there is no such preset, no degree is given, or they do not multiply out.
     """
-    given = fields_given(query)
-    reference = getattr(query, "layout", None)
-    if reference is not None:
-        edits = tuple(
-            Override("layout", name, _as_yaml(value), f"layout.{name}={_as_yaml(value)}")
-            for name, value in given.items()
-        )
-        preset = desk.layout(reference, edits)
+    preset = layout_preset(query, desk)
+    if preset is not None:
         answer.cite(preset, used=used)
-        found: Layout = preset.value
-        return found
+        return preset.value
+    given = fields_given(query)
     if not given.keys() & set(DEGREES):
         raise UsageError(
             f"{query.command} needs to know how GPUs share the work",
@@ -182,7 +190,8 @@ def divided_widths(model: Model, layout: Layout) -> Iterator[tuple[str, int]]:
     """Yield the widths of feed-forwards that tp divides, and whose they are."""
     for feed in dict.fromkeys(group.feed_forward for group in model.groups):
         if not isinstance(feed, MoE):
-            yield "a dense", feed.intermediate_size
+            if not layout.is_replicated("dense_ffn"):
+                yield "a dense", feed.intermediate_size
         elif feed.n_shared_experts and layout.shared_experts == "local":
             yield "the shared experts'", feed.n_shared_experts * feed.moe_intermediate_size
 
@@ -196,8 +205,7 @@ def model_problems(model: Model, layout: Layout) -> Iterator[Problem]:
         )
     for group in dict.fromkeys(model.groups):
         yield from _head_problems(model, group, layout)
-        if isinstance(group.feed_forward, MoE):
-            yield from _width_problems(group.feed_forward, layout)
+    yield from etp_problems(model, layout)
 
 
 def _head_problems(model: Model, group: LayerGroup, layout: Layout) -> Iterator[Problem]:
@@ -219,18 +227,24 @@ def _head_problems(model: Model, group: LayerGroup, layout: Layout) -> Iterator[
             )
 
 
-def _width_problems(moe: MoE, layout: Layout) -> Iterator[Problem]:
-    if moe.moe_intermediate_size % layout.etp:
-        yield (
-            (
-                f"an expert {moe.moe_intermediate_size:,} wide does not divide among etp "
-                f"{layout.etp:,}"
-            ),
-            (
-                "the GPUs that share an expert hold equal parts of it: take --etp "
-                f"{nearest(layout.etp, moe.moe_intermediate_size)}"
-            ),
-        )
+def etp_problems(model: Model, layout: Layout) -> Iterator[Problem]:
+    """Yield widths of experts that etp does not divide."""
+    feeds = dict.fromkeys(group.feed_forward for group in model.groups)
+    for width in dict.fromkeys(
+        feed.moe_intermediate_size for feed in feeds if isinstance(feed, MoE)
+    ):
+        if width % layout.etp:
+            stage = layout.tp * layout.cp * layout.dp
+            both = nearest(layout.etp, width, also=max(1, stage // layout.ep))
+            choices = both if both not in ("", "1") else nearest(layout.etp, width)
+            shared = " or ".join(f"{ep:,}" for ep in dividing_ep(layout, model))
+            yield (
+                f"an expert {width:,} wide does not divide among etp {layout.etp:,}",
+                (
+                    f"the GPUs that share an expert hold equal parts of it: take --etp {choices}"
+                    + (f", or no --etp and --ep {shared}" if shared else "")
+                ),
+            )
 
 
 def sequence_problems(layout: Layout, sequence: int) -> Iterator[Problem]:
@@ -272,18 +286,20 @@ def stage_problems(model: Model, layout: Layout, stages: int) -> Iterator[Proble
             )
 
 
-def check_grouping(model: Model, layout: Layout, sequence: int | None) -> None:
+def check_grouping(
+    model: Model, layout: Layout, sequence: int | None, *, more: Iterable[Problem] = ()
+) -> None:
     """Refuse degrees that the model's layers, heads, experts or tokens do not divide into.
 
     Raises
     ------
     UsageError
-        With all that does not divide.
+        With all that does not divide, and the problems of ``more``.
     """
     problems = list(model_problems(model, layout))
     if sequence is not None:
         problems += sequence_problems(layout, sequence)
-    refuse(problems)
+    refuse([*problems, *more])
 
 
 def training_problems(model: Model, layout: Layout, micro_batches: int) -> Iterator[Problem]:

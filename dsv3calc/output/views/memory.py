@@ -35,8 +35,7 @@ def build(answer: Answer, *, exact: bool) -> View:
 def heading(answer: Answer) -> str:
     """Say what was counted, in two lines."""
     query = answer.query
-    where = _found(answer.columns[0].ledger.named()) or query.get("layout")
-    where = where or "the layout of the options"
+    where = _found(answer.columns[0].ledger.named()) or answer.layout
     times = "" if query["micro_batch"] == 1 else f"micro-batches of {query['micro_batch']:,} x "
     return (
         f"{answer.columns[0].title}: memory of one GPU on {where}, {query['hardware']}\n"

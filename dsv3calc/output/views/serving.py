@@ -18,9 +18,9 @@ def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
     named = answer.columns[0].ledger.named()
     query = answer.query
-    where = query.get("layout") or "the layout of the options"
     heading = (
-        f"{answer.columns[0].title}: memory of one serving GPU on {where}, {query['hardware']}\n"
+        f"{answer.columns[0].title}: memory of one serving GPU on {answer.layout}, "
+        f"{query['hardware']}\n"
         f"{query['precision']}; cache in {query['kv_dtype']}, pages of {query['page_size']:,}; "
         f"{query['batch']:,} x {query['context']:,} tokens a replica"
     )
