@@ -5,8 +5,25 @@ from __future__ import annotations
 
 import os
 
-from dsv3calc.diagnostics import escape
 from dsv3calc.errors import UsageError
+from dsv3calc.escaping import escape
+
+
+def path_below(path: str, top: str) -> str:
+    """Return a path as seen from a directory above it; nothing where it is not below that."""
+    for whole in (os.path.abspath, os.path.realpath):
+        above = os.path.join(whole(top), "")
+        if whole(path).startswith(above):
+            return whole(path)[len(above) :]
+    return ""
+
+
+def shown_path(path: str) -> str:
+    """Return a path as people read it: from the working directory where it lies below that."""
+    try:
+        return path_below(path, os.getcwd()) or path
+    except OSError:  # the working directory is gone
+        return path
 
 
 def check_writable(path: str, *, force: bool) -> None:

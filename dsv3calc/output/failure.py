@@ -8,8 +8,8 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
-from dsv3calc.diagnostics import escape
 from dsv3calc.errors import Dsv3calcError, InvalidInput, UsageError
+from dsv3calc.escaping import escape, escape_lines, inert, json_document
 from dsv3calc.exit_status import ExitStatus
 
 
@@ -17,11 +17,9 @@ def report_failure(error: Exception, arguments: list[str]) -> int:
     """Print an error to stderr and return the exit status that it means."""
     status, texts, entries = _explain(error, arguments)
     if _wants_json(arguments):
-        import json
-
-        texts = [json.dumps({"errors": entries})]
+        texts = [json_document({"errors": entries}, indent=0, ascii_only=True)]
     with suppress(OSError):  # where errors cannot be written, the exit status still says it
-        print("\n".join(texts), file=sys.stderr, flush=True)
+        print(inert("\n".join(texts)), file=sys.stderr, flush=True)
     return int(status)
 
 
@@ -48,7 +46,8 @@ def _explain(
             texts.append(f"  try: {hint}")
         return error.exit_status, texts, [_entry("usage", message, hint)]
     if isinstance(error, Dsv3calcError):
-        return error.exit_status, [f"error: {error}"], [_entry("infeasible", str(error))]
+        message = escape(str(error))
+        return error.exit_status, [f"error: {message}"], [_entry("infeasible", message)]
     if hasattr(error, "format_message"):  # typer's own complaint about the command line
         message = escape(error.format_message())
         hint = _help_command(error)
@@ -56,7 +55,7 @@ def _explain(
             _entry("usage", message, hint)
         ]  # fmt: skip
     if isinstance(error, OSError):
-        message = f"{error.filename or 'output'}: {error.strerror or error}"
+        message = escape(f"{error.filename or 'output'}: {error.strerror or error}")
         return ExitStatus.INVALID_INPUT, [f"error: {message}"], [_entry("file", message)]
     return _internal(error, arguments)
 
@@ -82,11 +81,12 @@ def _internal(
 
     from dsv3calc import __version__
 
+    trace = "".join(traceback.format_exception(error))
     texts = [
         "internal error: this is a defect of dsv3calc. Please report it with these lines:",
         f"  dsv3calc {__version__}, Python {platform.python_version()}, {platform.system()}",
-        f"  command: dsv3calc {shlex.join(arguments)}",
-        *("  " + line for line in traceback.format_exception(error)),
+        f"  command: dsv3calc {escape(shlex.join(arguments))}",
+        *("  " + line for line in escape_lines(trace).rstrip().split("\n")),
     ]
     return (
         ExitStatus.INTERNAL_ERROR,

@@ -6,8 +6,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from dsv3calc.escaping import json_document
 from dsv3calc.studies.answer import SCHEMA_VERSION, line_tree
 
 if TYPE_CHECKING:
@@ -71,5 +70,4 @@ def render_many(answers: list[Answer]) -> str:
 
 
 def _line(answer: Answer) -> str:
-    # msgspec writes integers of any size; what is not finite it would write as null
-    return msgspec.json.encode(as_data(answer)).decode() + "\n"
+    return json_document(as_data(answer)) + "\n"

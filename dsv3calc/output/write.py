@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from dsv3calc.diagnostics import escape
+from dsv3calc.escaping import escape, inert, markdown
 from dsv3calc.files import write_whole
 
 if TYPE_CHECKING:
@@ -47,8 +47,9 @@ def show(answer: Answer | list[Answer], options: OutputOptions) -> None:
         if hasattr(renderer, "render_many"):
             text: str = renderer.render_many(answer)
         else:
+            shown = markdown if options.format == "markdown" else escape
             text = "\n".join(
-                f"# {escape(each.asked)}\n{renderer.render(each, options, color=color)}"
+                f"# {inert(shown(each.asked))}\n{renderer.render(each, options, color=color)}"
                 for each in answer
             )
     else:
@@ -58,7 +59,7 @@ def show(answer: Answer | list[Answer], options: OutputOptions) -> None:
         sys.stdout.write(text)
     else:
         write_whole(options.file, text, force=options.force)
-        print(f"wrote {escape(options.file)}", file=sys.stderr)
+        _say(f"wrote {options.file}")
     if hasattr(renderer, "after") and not isinstance(answer, list):
         renderer.after(answer)
 
@@ -76,7 +77,11 @@ def _tell(answer: Answer, options: OutputOptions) -> None:
         ("assumed", answer.assumptions if options.format != "csv" else []),
     ):
         for text in texts:
-            print(f"{word}: {escape(text)}", file=sys.stderr)
+            _say(f"{word}: {text}")
+
+
+def _say(text: str) -> None:
+    print(inert(escape(text)), file=sys.stderr)
 
 
 def _terminal_takes_color() -> bool:

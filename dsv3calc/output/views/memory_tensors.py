@@ -66,7 +66,7 @@ def build(answer: Answer, *, exact: bool) -> View:
     if any("memory.head" in dict(kept) for _, kept in chunks):
         tables.append(_activations(named, "memory.head", "of final norm and head", exact=exact))
     words = f"tensors of a GPU of pipeline rank {rank}"
-    return View(f"{heading(answer)}\n{words}", tables)
+    return View([*heading(answer), words], tables)
 
 
 def _held(line: Line, ending: str) -> Held:
