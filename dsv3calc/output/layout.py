@@ -1,8 +1,9 @@
 """Tables and remarks as lines of text, for a terminal's width or at their natural width.
 
 Where a table is wider than the terminal, words wrap at spaces, and columns that still find no room
-follow in further blocks below, with the labels of the rows repeated. Nothing is cut: where even
-the labels and one column are too wide, they take the width that they need.
+follow in further blocks below, with the labels of the rows repeated (but for rows that are empty
+there). Labels that take more than half of the width stand on lines of their own instead. Nothing
+is cut: where even the labels and one column are too wide, they take the width that they need.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -141,8 +142,12 @@ class _Grid:
         self.rule = clean("─")
         count = len(table.headings)
         self.headings = [clean(heading) for heading in table.headings]
-        self.rows = [[clean(cell) for cell in row] for row in table.rows]
-        cells = [row + [""] * (count - len(row)) for row in self.rows if not self._is_remark(row)]
+        self.rows = [
+            [clean(cell) for cell in row]
+            + [""] * (0 if table.is_section(row) else count - len(row))
+            for row in table.rows
+        ]
+        cells = [row for row in self.rows if not self._is_remark(row)]
         self.columns = [[row[column] for row in cells] for column in range(count)]
         self.natural = [
             max(map(text_width, [heading, *column]))
@@ -152,6 +157,11 @@ class _Grid:
         if not table.words:  # the numbers of a section stand beside its heading, not below it
             sections = [text_width(row[0]) for row in self.rows if table.is_section(row)]
             self.natural[0] = max([self.natural[0], *sections])
+        self.labels = list(range(table.labels))
+        self.apart: list[int] = []
+        self.margin = 1
+        if width and self._taken(self.labels) > width // 2 and len(self._blocks()) > 1:
+            self.labels, self.apart, self.margin = [], self.labels, 3
 
     def _least(self, column: int) -> int:
         """Return the width below which a column must not shrink."""
@@ -169,44 +179,59 @@ class _Grid:
             if number:
                 yield Line("")
             widths = self._widths(block)
+            yield from self._label(self.headings, "heading")
             headings = {column: wrap(self.headings[column], widths[column]) for column in block}
             yield from self._drawn(headings, widths, "heading")
             total = sum(widths.values()) + GAP * (len(widths) - 1)
-            yield Line(" " + self.rule * total)
+            yield Line(" " * self.margin + self.rule * total)
+            shown = range(len(self.headings)) if number == 0 else block[len(self.labels) :]
             for row in self.rows:
-                if not self._is_remark(row):
-                    cells = {
-                        column: self._wrap(column, row[column], widths[column]) for column in block
-                    }
-                    yield from self._drawn(cells, widths)
-                elif self.table.is_section(row) or not number:
-                    style = "section" if self.table.is_section(row) else ""
-                    room = None if self.width is None else self.width - 1
-                    yield from (Line(f" {text}", style) for text in wrap(row[0], room, hang=2))
+                if self.table.is_section(row):
+                    yield from self._across(row[0], "section")
+                elif not self._is_remark(row):
+                    if any(row[column] for column in shown):
+                        texts = {column: self._wrap(column, row[column], widths[column])
+                                 for column in block}  # fmt: skip
+                        yield from self._label(row)
+                        yield from self._drawn(texts, widths)
+                elif number == 0:
+                    yield from self._across(row[0])
+
+    def _label(self, row: list[str], style: str = "") -> Iterator[Line]:
+        """Yield the lines of labels that stand apart from their columns."""
+        if self.apart:
+            yield from self._across("  ".join(row[column] for column in self.apart), style)
+
+    def _across(self, text: str, style: str = "") -> Iterator[Line]:
+        """Yield the lines of a text over all columns."""
+        room = None if self.width is None else self.width - 1
+        return (Line(f" {line}", style) for line in wrap(text, room, hang=2))
 
     def _blocks(self) -> list[list[int]]:
         """Divide the columns among blocks; the labels of the rows are in each."""
-        labels = list(range(self.table.labels))
-        blocks, block = [], list(labels)
-        for column in range(len(labels), len(self.headings)):
-            wider = [*block, column]
-            needed = 1 + sum(self.least[each] for each in wider) + GAP * (len(wider) - 1)
-            if self.width is not None and needed > self.width and len(block) > len(labels):
+        blocks, block = [], list(self.labels)
+        for column in range(self.table.labels, len(self.headings)):
+            full = self.width is not None and self._taken([*block, column]) > self.width
+            if full and len(block) > len(self.labels):
                 blocks.append(block)
-                block = list(labels)
+                block = list(self.labels)
             block.append(column)
         return [*blocks, block]
+
+    def _taken(self, block: list[int]) -> int:
+        """Return the width that columns take where their words wrap."""
+        return self.margin + sum(self.least[each] for each in block) + GAP * (len(block) - 1)
 
     def _widths(self, block: list[int]) -> dict[int, int]:
         """Return the widths of a block's columns: what is free is shared by those that wrap."""
         if self.width is None:
             return {column: self.natural[column] for column in block}
         widths = {column: self.least[column] for column in block}
-        room = self.width - 1 - GAP * (len(block) - 1)
+        room = self.width - self.margin - GAP * (len(block) - 1)
         wanted = {column: self.natural[column] for column in block}
         if sum(wanted.values()) > room:
-            most = self.width // LABELS[1] if len(block) > self.table.labels else room
-            for column in range(self.table.labels):
+            most = self.width // LABELS[1] if len(block) > len(self.labels) else room
+            for column in self.labels:
                 wanted[column] = max(widths[column], min(wanted[column], most))
         room = max(0, room - sum(widths.values()))
         waiting = sorted(block, key=lambda column: wanted[column] - widths[column])
@@ -243,7 +268,7 @@ class _Grid:
                 text = texts[index] if 0 <= index < len(texts) else ""
                 room = " " * (width - text_width(text))
                 drawn.append(text + room if column in self.table.left else room + text)
-            yield Line((" " + (" " * GAP).join(drawn)).rstrip(), style)
+            yield Line((" " * self.margin + (" " * GAP).join(drawn)).rstrip(), style)
 
     def _is_remark(self, row: list[str]) -> bool:
         """Tell whether a row is text over the whole width: a section's heading, or a remark."""

@@ -149,7 +149,7 @@ def lines(drawn, width, told=()):
     return [line.text for line in lines_of(View([], [drawn]), list(told), width=width)]
 
 
-@given(tables(), st.integers(20, 250))
+@given(tables(), st.integers(30, 250))
 def test_each_number_stands_on_the_line_of_its_label_under_its_heading(drawn, width):
     blocks = "\n".join(lines(drawn, width)).strip("\n").split("\n\n")
     found = {number: [] for number in range(len(drawn.rows))}
@@ -210,6 +210,27 @@ def test_blocks_repeat_sections_and_tell_remarks_once():
         "   b [x]                           4",
         "",
     ]
+
+
+def test_long_labels_stand_on_lines_of_their_own():
+    drawn = Table(
+        "", ["quantity", "in", "old", "new", "ratio"],
+        [["kv_cache.bytes_per_token", "kv", "68.62 KiB", "34.31 KiB", "0.5x"],
+         ["parameters.total", "params", "671.03 B", "1.0264 T", ""]],
+        left=(1,), labels=2,
+    )  # fmt: skip
+    assert lines(drawn, 50) == [
+        "",
+        " quantity  in",
+        "         old         new   ratio",
+        "   ─────────────────────────────",
+        " kv_cache.bytes_per_token  kv",
+        "   68.62 KiB   34.31 KiB    0.5x",
+        " parameters.total  params",
+        "    671.03 B    1.0264 T",
+        "",
+    ]
+    assert lines(drawn, 66)[1].split() == ["quantity", "in", "old", "new", "ratio"]
 
 
 def test_words_wrap_and_headings_stand_on_their_last_line():
