@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.files import shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,10 +121,11 @@ class Answer:
         if len(found) != 1 or not field:
             return ""
         preset = next(iter(found.values()))
+        file = shown_path(preset.source.name)
         if preset.path == "-" or preset.imported is not None:
-            return preset.source.name
+            return file
         steps = tuple(int(step) if step.isdecimal() else step for step in field.split("."))
-        return f"{preset.source.name}:{preset.source.position(steps, key=True).line}"
+        return f"{file}:{preset.source.position(steps, key=True).line}"
 
     def warn(self, text: str) -> None:
         """Add a warning once."""

@@ -34,7 +34,7 @@ def build(answer: Answer, *, exact: bool) -> View:
         if query.get("tokens") is not None
         else f"sequences of {query['sequence']:,} tokens"
     )
-    heading = f"{column.title}: traffic on {answer.layout}, {query['hardware']}\n{tokens}"
+    heading = [f"{column.title}: traffic on {answer.layout}, {query['hardware']}", tokens]
     tables = []
     if "traffic.copies_per_token.gpu" in named:
         tables += [
