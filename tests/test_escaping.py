@@ -127,8 +127,8 @@ def test_json_escapes_are_those_of_the_standard():
 
 
 def test_json_takes_names_that_are_not_utf8():
-    """Python reads such a byte of a file name as half of a surrogate pair."""
-    assert escaping.json_document({"file": "m\udcff.yaml"}) == r'{"file": "m\udcff.yaml"}'
+    """Python reads such a byte as half of a surrogate pair, which JSON readers refuse."""
+    assert escaping.json_document({"file": "m\udcff.yaml"}) == r'{"file":"m\\udcff.yaml"}'
 
 
 @pytest.mark.parametrize(
