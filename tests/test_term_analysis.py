@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from dsv3calc.composition import combined_terms, compiled
 from dsv3calc.expression import Term, evaluate
 from dsv3calc.ledger import RULES
-from dsv3calc.term_analysis import DOWN, FLAT, UP, NotSmooth, derivative, direction, values_in
+from dsv3calc.term_analysis import DOWN, FLAT, UP, direction
+from dsv3calc.term_point import NotSmooth, Point, derivative
 
 X, Y = Term("name", name="x"), Term("name", name="y")
 
@@ -116,4 +117,4 @@ def test_rules_on_terms_compute_what_the_ledger_does(rule):
     term = combined_terms(rule, names[:count])
     values = dict(zip("abcd", numbers, strict=True))
     assert evaluate(term, values) == compiled(term)(values) == RULES[rule](numbers[:count])
-    assert values_in(term, values)[id(term)] == RULES[rule](numbers[:count])
+    assert Point(term, values).value == RULES[rule](numbers[:count])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,7 +24,7 @@ from dsv3calc.studies.traced import RANK, Quantity, Traced
 from dsv3calc.symbols import SYMBOLS, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from dsv3calc.ledger import Line
     from dsv3calc.studies.queries import Query
@@ -76,7 +77,10 @@ class Derivation:
                 self.candidates = candidates_of(traced, self.names)
         self.composer = self._composer(None)
         self.term = self.composer.of(traced.line)
-        self._compute = compiled(self.term)
+
+    @cached_property
+    def _compute(self) -> Callable[[Mapping[str, Any]], Any]:
+        return compiled(self.term)
 
     def _check_split(self) -> None:
         layout = self.traced.layout

@@ -282,10 +282,13 @@ class Traced:
         if query is None:
             return None
         try:
-            named = computed_lines(ask(query).columns[0].ledger)
+            ledger = ask(query).columns[0].ledger
         except (UsageError, InvalidInput):
             return None
-        return named[self.name].value if self.name in named else None
+        line = next((line for line in ledger.lines if line.name == self.name), None)
+        if line is None:
+            line = computed_lines(ledger).get(self.name)
+        return None if line is None else line.value
 
 
 def _changes(query: Query, kind: str, field: str) -> bool:
