@@ -104,9 +104,7 @@ def domain_of(formula: Formula, name: str) -> str:
     >>> domain_of(all_formulas()["mirrored_stage"], "rank")
     '>= 0, < pp'
     """
-    return ", ".join(
-        re.sub(rf"^{name} (?=[<>])", "", each) for each in conditions(formula)[name]
-    )
+    return ", ".join(re.sub(rf"^{name} (?=[<>])", "", each) for each in conditions(formula)[name])
 
 
 def violated(formula: Formula, values: Mapping[str, Any]) -> tuple[str, str] | None:
