@@ -417,8 +417,8 @@ def _notes(found: Derivation, agreed: Sequence[dict[str, Any]]) -> list[str]:
         )
     if found.candidates:
         notes.append(
-            f"{plain(SYMBOLS[RANK].latex)} is the pipeline rank, from 0; the fullest is sought "
-            "among those where what stands on a stage changes, or counts in flight turn"
+            f"{plain(SYMBOLS[RANK].latex)} is the pipeline rank, from 0; the listed ranks are "
+            "those that can hold the most memory"
         )
     layout = found.traced.layout
     follows = found.traced.follows(found.free)

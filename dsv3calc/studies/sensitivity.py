@@ -172,10 +172,10 @@ def answer_sensitivity(query: Query, line: str, top: int = DEFAULT_TOP) -> Answe
     answer.rows = [_row(each, origins) for each in ranked[:top]]
     if len(ranked) > top:
         answer.notes.append(
-            f"{len(ranked) - top} more inputs move the line less: --top {len(ranked)}"
+            f"{len(ranked) - top} inputs of smaller elasticity are hidden: --top {len(ranked)}"
         )
     answer.notes.append(
-        "each input by itself, the others held; elasticity: percent of the line for 1 %"
+        "each input is varied alone; elasticity: change of the line in percent for 1 % of the input"
     )
     for attribute in ("assumptions", "warnings", "sources"):
         setattr(answer, attribute, getattr(traced.answer, attribute))

@@ -107,8 +107,8 @@ class Traced:
         for each in self.hold:
             if self.layout is None or each != "dp":
                 raise UsageError(
-                    f"--hold {quote(each)}: nothing follows from it",
-                    "--hold dp keeps dp where tp, cp or pp change, and lets the GPUs follow",
+                    f"--hold {quote(each)}: only dp can be held, in a query with a layout",
+                    "--hold dp keeps dp fixed while tp, cp or pp vary; the GPU count changes",
                 )
 
     def _layout(self) -> Layout | None:
