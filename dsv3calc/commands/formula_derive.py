@@ -31,7 +31,9 @@ def formula_derive(
     free: Annotated[
         list[str],
         typer.Option(
-            "--free", metavar="NAMES", help="Variables of the equation, separated by commas: ep,pp,tp."
+            "--free",
+            metavar="NAMES",
+            help="Variables of the equation, separated by commas: ep,pp,tp.",
         ),
     ],
     hold: HoldOption = None,

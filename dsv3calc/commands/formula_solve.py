@@ -26,15 +26,24 @@ def formula_solve(
     ],
     query: QueryArgument,
     unknown: Annotated[
-        str, typer.Option("--for", metavar="NAME", help="The integer to solve for: ep, tokens, seq, hidden_size.")
+        str,
+        typer.Option(
+            "--for", metavar="NAME", help="The integer to solve for: ep, tokens, seq, hidden_size."
+        ),
     ],
     want: Annotated[
-        str, typer.Option("--want", metavar="WHICH", help="Show the smallest, the largest or all values.")
+        str,
+        typer.Option(
+            "--want", metavar="WHICH", help="Show the smallest, the largest or all values."
+        ),
     ] = "all",
     least: Annotated[
         Amount | None,
         typer.Option(
-            "--from", parser=amount("--from", "count", 0), metavar="N", help="Smallest value to try."
+            "--from",
+            parser=amount("--from", "count", 0),
+            metavar="N",
+            help="Smallest value to try.",
         ),
     ] = None,
     most: Annotated[

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.diagnostics import escape
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
 
@@ -38,17 +40,17 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
     return buffer.getvalue()
 
 
-def render_many(answers: list[Answer]) -> str:
-    """Return the values of many answers in one table: one value on each line."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["line", "command", "column", "quantity", "unit", "value"])
+def render_many(answers: Iterable[Answer]) -> Iterator[str]:
+    """Yield the values of many answers in one table: one value on each line."""
+    yield "line,command,column,quantity,unit,value\n"
     for answer in answers:
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
         for column in answer.columns:
             for name, line in column.ledger.named().items():
                 place = [answer.query["line"], answer.command, _cell(column.id)]
                 writer.writerow([*place, name, line.unit, line.value])
-    return buffer.getvalue()
+        yield buffer.getvalue()
 
 
 def _cell(value: Any) -> Any:

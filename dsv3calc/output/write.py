@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsv3calc.diagnostics import escape
 from dsv3calc.files import write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
 
@@ -31,8 +34,8 @@ A module's ``after(answer)``, where it has one, runs once the text is written.
 """
 
 
-def show(answer: Answer | list[Answer], options: OutputOptions) -> None:
-    """Render an answer, or one after the other, and write it.
+def show(answer: Answer | Iterator[Answer], options: OutputOptions) -> None:
+    """Render an answer and write it; of several write each as it comes.
 
     Raises
     ------
@@ -43,24 +46,37 @@ def show(answer: Answer | list[Answer], options: OutputOptions) -> None:
         options.color == "auto" and options.file is None and _terminal_takes_color()
     )
     renderer = import_module(RENDERERS[options.format])
-    if isinstance(answer, list):
-        if hasattr(renderer, "render_many"):
-            text: str = renderer.render_many(answer)
-        else:
-            text = "\n".join(
-                f"# {escape(each.asked)}\n{renderer.render(each, options, color=color)}"
-                for each in answer
-            )
-    else:
-        text = renderer.render(answer, options, color=color)
-        _tell(answer, options)
-    if options.file is None:
-        sys.stdout.write(text)
-    else:
-        write_whole(options.file, text, force=options.force)
-        print(f"wrote {escape(options.file)}", file=sys.stderr)
-    if hasattr(renderer, "after") and not isinstance(answer, list):
+    if isinstance(answer, Iterator):
+        _write(_rendered(renderer, answer, options, color=color), options)
+        return
+    text = renderer.render(answer, options, color=color)
+    _tell(answer, options)
+    _write([text], options)
+    if hasattr(renderer, "after"):
         renderer.after(answer)
+
+
+def _rendered(
+    renderer: Any, answers: Iterator[Answer], options: OutputOptions, *, color: bool
+) -> Iterator[str]:
+    """Yield the texts of answers, each as it comes."""
+    if hasattr(renderer, "render_many"):
+        yield from renderer.render_many(answers)
+        return
+    between = ""
+    for each in answers:
+        yield f"{between}# {escape(each.asked)}\n{renderer.render(each, options, color=color)}"
+        between = "\n"
+
+
+def _write(texts: Iterable[str], options: OutputOptions) -> None:
+    if options.file is not None:
+        write_whole(options.file, texts, force=options.force)
+        print(f"wrote {escape(options.file)}", file=sys.stderr)
+        return
+    for text in texts:
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
 
 def _tell(answer: Answer, options: OutputOptions) -> None:

@@ -210,7 +210,7 @@ def answer_compare(query: CompareQuery) -> Answer:
 
 
 def _cite_precisions(answer: Answer, precisions: Sequence[Preset[Precision]]) -> None:
-    """Cite the precision of each column; say of which columns its assumptions are, if not of all."""
+    """Cite the precision of each column, and name the columns where it is not that of all."""
     columns: dict[str, list[str]] = {}
     for column, precision in zip(answer.columns, precisions, strict=True):
         for _, text in precision.assumptions:
