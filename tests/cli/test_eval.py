@@ -48,7 +48,7 @@ def test_into_a_file(program, file, tmp_path):
     assert len((tmp_path / "out.json").read_text("utf-8").splitlines()) == 4
 
 
-def test_wrong_lines_are_told_and_the_others_answered(program, file, schema):
+def test_wrong_lines_are_told_and_the_others_answered(program, file):
     path = file("queries.txt", "kv nope\nflops deepseek-v3 --phase trian\n" + QUERIES)
     found = program("eval", path, "--json")
     assert found.status == ExitStatus.INVALID_INPUT
@@ -97,7 +97,7 @@ def test_standard_input_is_the_queries_alone(program):
 
 
 @pytest.mark.parametrize("form", ["json", "table"])
-def test_memory_does_not_grow_with_the_queries(program, file, form, tmp_path):
+def test_memory_does_not_grow_with_the_queries(program, file, form):
     def peak(count):
         path = file(f"{count}.txt", "params qwen2.5-72b\nkv deepseek-v3 --tokens 4k\n" * count)
         gc.collect()
