@@ -303,7 +303,7 @@ def _agrees(found: Derivation, values: dict[str, Any]) -> bool:
             f"{found.traced.name} has no closed form in {' and '.join(values)}: at {where} the "
             f"query gives {number_text(plain)}, and what its ledger shows gives "
             f"{number_text(ours)}",
-            "leave it out: it decides which lines there are, or is worked on before they begin",
+            "leave it out: the ledger does not show all that it changes",
         )
     return True
 
