@@ -67,7 +67,8 @@ def formula_solve(
     """
 
     def solved() -> Answer:
-        from dsv3calc.studies.solve import Condition, answer_solve
+        from dsv3calc.studies.condition import Condition
+        from dsv3calc.studies.solve import answer_solve
 
         bound = Condition(condition)
         return answer_solve(

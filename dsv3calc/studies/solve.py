@@ -9,11 +9,9 @@ a form is computed by the query at every value.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import re
 from math import gcd
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc import quantity as quantities
 from dsv3calc.diagnostics import quote
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.quantity import format_quantity
@@ -21,7 +19,7 @@ from dsv3calc.schema.fields import LARGEST_COUNT
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.derive import Derivation, check
 from dsv3calc.studies.designs import LARGEST_WORKLOAD
-from dsv3calc.studies.expectation import DIMENSIONS, FLOAT_TOLERANCE
+from dsv3calc.studies.expectation import FLOAT_TOLERANCE
 from dsv3calc.studies.layouts import LARGEST_DEGREE
 from dsv3calc.studies.traced import RANK, Quantity, Traced
 from dsv3calc.term_analysis import DOWN, FLAT, direction
@@ -29,6 +27,7 @@ from dsv3calc.term_analysis import DOWN, FLAT, direction
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from dsv3calc.studies.condition import Condition
     from dsv3calc.studies.queries import Query
 
 WANTS = ("smallest", "largest", "all")
@@ -39,56 +38,6 @@ MOST_VALUES = 20_000
 MOST_SHOWN = 100
 MOST_LISTED = 12
 """Values that a sentence lists."""
-
-_CONDITION = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*(<=|>=|==|=|<|>)\s*(\S.*?)\s*")
-_BETWEEN = re.compile(r"\s*([A-Za-z_][\w.-]*)\s+between\s+(\S.*?)\s+and\s+(\S.*?)\s*")
-
-
-class Condition:
-    """A bound on a line: its name, and what it may be."""
-
-    def __init__(self, text: str) -> None:
-        between, one = _BETWEEN.fullmatch(text), _CONDITION.fullmatch(text)
-        if between:
-            self.name, self._low, self._high = between.groups()
-            self._operation = "between"
-        elif one:
-            self.name, self._operation, self._high = one.groups()
-            self._low = self._high
-        else:
-            raise UsageError(
-                f"{quote(text)} is not a bound on a line",
-                "such as 'memory.worst.total <= 80GiB', or 'kv_cache.bytes between 1GB and 2GB'",
-            )
-        self.text = " ".join(text.split())
-        self.low, self.high = 0.0, 0.0
-
-    def read(self, unit: str) -> None:
-        """Read the bound in the unit of its line."""
-        dimension = DIMENSIONS.get(unit, "ratio")
-        try:
-            self.low = quantities.parse(self._low, dimension, minimum=None)
-            self.high = quantities.parse(self._high, dimension, minimum=None)
-        except UsageError as error:
-            raise UsageError(f"{quote(self.text)}: {error.message}", error.hint) from None
-        if self.low > self.high:
-            raise UsageError(f"{quote(self.text)}: the lower bound is above the upper one")
-
-    def holds(self, value: Any) -> bool:
-        """Tell whether a value keeps the bound."""
-        return not self.below(value) and not self.above(value)
-
-    def below(self, value: Any) -> bool:
-        """Tell whether a value is too small."""
-        if self._operation in ("<", "<="):
-            return False
-        return bool(value <= self.low if self._operation == ">" else value < self.low)
-
-    def above(self, value: Any) -> bool:
-        """Tell whether a value is too large."""
-        if self._operation in (">", ">="):
-            return False
-        return bool(value >= self.high if self._operation == "<" else value > self.high)
 
 
 class Search:
