@@ -52,9 +52,9 @@ COMMANDS: dict[str, dict[str, str]] = {
     "formula": {
         "list": "List the formulas that numbers are made with.",
         "show": "Show a formula: equation, symbols, units, when it holds, an example, its source.",
-        "derive": "Derive a line of a query as a closed form of the numbers that are left open.",
-        "solve": "Solve for an integer of a query: where a line keeps a bound.",
-        "sensitivity": "Rank the inputs of a line by how much it moves with them.",
+        "derive": "Write a line of a query as an equation in variables that you choose.",
+        "solve": "Find the values of an integer of a query at which a line satisfies a bound.",
+        "sensitivity": "Rank the inputs of a line by their elasticity.",
         "eval": "Evaluate a formula.",
     },
     "conventions": {
