@@ -1,4 +1,4 @@
-"""Writing files: whole or not at all, and over another only where the user said so."""
+"""Writing files: atomically, and over an existing file only where the user said so."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -26,7 +26,7 @@ def check_writable(path: str, *, force: bool) -> None:
 
 
 def write_whole(path: str, text: str, *, force: bool) -> None:
-    """Write a file so that it is seen whole or not at all.
+    """Write a file atomically: a reader sees the old content or all of the new one.
 
     Raises
     ------

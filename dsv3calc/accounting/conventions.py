@@ -28,10 +28,10 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
     "attention": (
         "--attention",
         {
-            "causal": "pairs that the mask leaves, exactly: S past + S(S+1)/2; spans respected",
-            "full": "masked pairs too: S (past + S); of a window S (min(past, W-1) + S), of DSA's "
-            "selection S min(past + S, k)",
-            "half": "S past + S²/2, the papers' habit: the diagonal counted half",
+            "causal": "only unmasked query-key pairs: S past + S(S+1)/2; window sizes respected",
+            "full": "masked pairs too: S (past + S); with a window S (min(past, W-1) + S), with "
+            "DSA S min(past + S, k)",
+            "half": "S past + S²/2, as most papers count: half of the diagonal",
         },
     ),
     "mla": (

@@ -39,9 +39,9 @@ def formula_derive(
 ) -> Callable[[], Answer]:
     """Derive a line of a query as a closed form of the numbers that are left open.
 
-    Open may be what the line depends on of model, layout, workload and devices: ep, seq, batch,
-    hidden_size, n_routed_experts, hardware.memory.bandwidth. The GPUs of a layout stay the same:
-    dp follows from tp, cp and pp. The form is held against the query at other values.
+    Variables that can be left open: numbers of the model, layout, workload and devices, such as
+    ep, seq, batch, hidden_size, n_routed_experts, hardware.memory.bandwidth. The number of GPUs of
+    a layout is kept: dp follows from tp, cp and pp. The form is checked at other values.
 
     Examples:
 

@@ -64,7 +64,7 @@ def kv(
     preset_path: PresetPathOption = None,
     ignore_key: IgnoreKeyOption = None,
 ) -> KVQuery:
-    """KV cache of a model: per token, per sequence, in all, and what fits.
+    """KV cache of a model: per token, sequence and batch, and what fits.
 
     Examples:
 

@@ -110,7 +110,7 @@ def limits_ep(
     preset_path: PresetPathOption = None,
     ignore_key: IgnoreKeyOption = None,
 ) -> LimitsEPQuery:
-    """The speed limit of inference with expert parallelism, and what binds it.
+    """The speed limit of inference with expert parallelism, and what sets it.
 
     Examples:
 

@@ -117,7 +117,7 @@ def memory(
         typer.Option(
             "--routing-weights",
             metavar="WHEN",
-            help="Multiplied before or after the experts' down-projection [before].",
+            help="Apply routing weights before or after the down-projection [before].",
         ),
     ] = None,
     dropout: Annotated[bool, typer.Option("--dropout", help="Count the masks of dropout.")] = False,
@@ -127,7 +127,7 @@ def memory(
             "--imbalance",
             parser=measure("--imbalance", "ratio"),
             metavar="RATIO",
-            help="Rows that the fullest GPU's experts receive over the mean [1].",
+            help="Rows of the most loaded GPU's experts over the mean [1].",
         ),
     ] = None,
     dispatch: DispatchOption = None,
@@ -137,7 +137,7 @@ def memory(
         typer.Option(
             "--runtime",
             metavar="NAME",
-            help="Preset of what the framework takes [pytorch].",
+            help="Framework overhead preset [pytorch].",
             autocompletion=complete("runtime"),
         ),
     ] = None,

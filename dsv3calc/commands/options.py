@@ -247,9 +247,7 @@ _OUTPUT: dict[str, tuple[Any, Any]] = {
     "output": (
         Annotated[
             str | None,
-            typer.Option(
-                "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
-            ),
+            typer.Option("--output", "-o", metavar="FILE", help="Write to FILE (atomically)."),
         ],
         None,
     ),

@@ -23,6 +23,7 @@ from dsv3calc.studies.exchanges import (
     cite_formats,
     dispatch_format,
     format_of,
+    imbalance_text,
     number,
     one_of,
 )
@@ -219,7 +220,5 @@ class Inputs:
                 f"{stored.dtype}: --recompute fp8-caches keeps matrices' inputs in FP8"
             )
         if imbalance is not None:
-            answer.assumptions.append(
-                f"the fullest GPU's experts receive {imbalance:g} times the mean number of rows "
-                "(--imbalance)"
-            )
+            words = "the most loaded GPU's experts receive {} times the mean number of rows"
+            answer.assumptions.append(imbalance_text(imbalance, words))

@@ -20,6 +20,7 @@ from dsv3calc.studies.exchanges import (
     asked,
     cite_formats,
     format_of,
+    imbalance_text,
     latency_of,
     model_dispatch,
     number,
@@ -143,16 +144,16 @@ def _exchange(
 def _remarks(answer: Answer, layout: Layout, exchange: Exchange, *, training: bool) -> None:
     if not exchange.metadata_bytes:
         answer.assumptions.append(
-            "no metadata goes with a copy; DeepEP's low-latency dispatch has 16 bytes (--metadata)"
+            "no metadata per copy; DeepEP's low-latency dispatch sends 16 bytes (--metadata)"
         )
     else:
         answer.notes.append(
-            f"{exchange.metadata_bytes:,} bytes go with each dispatched copy, forward alone"
+            f"{exchange.metadata_bytes:,} bytes of metadata per dispatched copy, forward only"
         )
     if layout.ep > 1:
-        answer.assumptions.append("every GPU of the group is as likely a destination as any other")
+        answer.assumptions.append("destinations are uniform over the GPUs of the group")
         answer.assumptions.append(
-            f"the busiest GPU has {exchange.imbalance:g} times the mean traffic (--imbalance)"
+            imbalance_text(exchange.imbalance, "the busiest GPU has {} times the mean traffic")
         )
     if layout.tp > 1 and not layout.sequence_parallel:
         answer.assumptions.append(
@@ -161,19 +162,17 @@ def _remarks(answer: Answer, layout: Layout, exchange: Exchange, *, training: bo
         )
     if layout.shared_experts == "routed":
         answer.assumptions.append(
-            "replicas of the shared experts lie on all GPUs of the group alike"
+            "replicas of the shared experts are spread evenly over the GPUs of the group"
         )
     if training:
         answer.assumptions.append(
-            "backward, output gradients are dispatched as "
-            f"{exchange.backward_dispatch.title} and input gradients combined as "
+            "backward: output gradients are dispatched as "
+            f"{exchange.backward_dispatch.title}; input gradients are combined as "
             f"{exchange.backward_combine.title} (arXiv:2412.19437 section 3.3.3 for FP8 and BF16)"
         )
         if layout.pp > 1:
-            answer.assumptions.append(
-                "layers with experts divide evenly among the pipeline's stages: a mean"
-            )
+            answer.assumptions.append("MoE layers per stage: the mean over the pipeline stages")
     else:
         answer.notes.append(
-            "no step: the layout has no global_batch; micro-batches are counted forward alone"
+            "no training step: the layout has no global_batch; only forward passes are counted"
         )

@@ -76,7 +76,7 @@ def test_require_fit_tells_by_the_exit_status(program):
     assert program(*PRETRAIN, "--require-fit").status == ExitStatus.OK
     short = program(*PRETRAIN, "--recompute", "none", "--require-fit")
     assert short.status == ExitStatus.CHECK_FAILED
-    assert "short of" in short.out
+    assert "over by" in short.out
     assert program(*PRETRAIN, "--recompute", "none").status == ExitStatus.OK
 
 
@@ -181,7 +181,7 @@ def test_all_that_does_not_divide_is_told_at_once(program):
 
 def test_replicated_key_value_heads_are_said(program):
     found = program.json("memory", "llama-3.1-70b", "--hardware", "h100", "--tp", "16")
-    assert "8 key-value heads over tp 16: each stands on 2 GPUs" in found.data["notes"]
+    assert "8 key-value heads over tp 16: each is replicated on 2 GPUs" in found.data["notes"]
 
 
 def test_fewest_gpus(program):
@@ -291,7 +291,7 @@ def test_a_micro_batch_of_each_stage_adds_up(program):
     (rows,) = [rows_of(block) for block in blocks if block.startswith(" each micro-batch")]
     kept = waiting = stages = 0
     for row in rows:
-        if row[0] == "in all":
+        if row[0] == "total":
             assert [kept, waiting] == [number(cell) for cell in row[1:]]
             kept, waiting, stages = 0, 0, stages + 1
         elif len(row) > 1:
@@ -347,4 +347,4 @@ def test_one_stage_has_no_pipeline_to_fill(program):
     told = program.json(*DENSE, "--tp", "1").data["assumptions"]
     assert not any("pipeline" in text for text in told)
     told = program.json(*DENSE, "--pp", "2").data["assumptions"]
-    assert any("at least 4 micro-batches, which fill the pipeline" in text for text in told)
+    assert any("at least 4 micro-batches, enough to fill the pipeline" in text for text in told)
