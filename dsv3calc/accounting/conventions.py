@@ -19,7 +19,7 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
     "counting": (
         "--counting",
         {
-            "matmul": "every matrix product as it is, 2 FLOP per multiply-add",
+            "matmul": "every matrix product, 2 FLOP per multiply-add",
             "six-n": "6 (training) or 2 FLOP per token and active parameter (input embedding out, "
             "head, norms and biases in); no attention scores",
             "twelve-l-h2": "6 or 2 times 12 L h² + V h: a generic block, as papers count dense",
@@ -58,8 +58,8 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
     "routed_experts": (
         "",
         {
-            "chosen": "a token costs the experts that it is routed to",
-            "as-transformers": "a token costs what the library computes (llama4: every expert)",
+            "chosen": "only the experts that a token is routed to are counted",
+            "as-transformers": "what the library computes is counted (llama4: every expert)",
         },
     ),
     "sparse_attention": (
@@ -73,7 +73,7 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
         "",
         {
             "window": "a sliding or chunked layer keeps its whole window",
-            "window-minus-one": "it keeps one token less, which the next query brings itself",
+            "window-minus-one": "it keeps one token less: the next query brings its own",
         },
     ),
     "parameters": (

@@ -54,7 +54,7 @@ def kv(
             "--fit",
             parser=amount("--fit", "bytes"),
             metavar="BYTES",
-            help="Tell what fits in this many bytes, such as 40GiB.",
+            help="Show what fits in this many bytes, such as 40GiB.",
         ),
     ] = None,
     mla: MlaOption = None,

@@ -94,7 +94,7 @@ def limits_ep(
             "--mtp-acceptance",
             parser=measure("--mtp-acceptance", "ratio"),
             metavar="RATIO",
-            help="Share of second tokens that are accepted, such as 85%.",
+            help="Acceptance rate of the MTP token, such as 85%.",
         ),
     ] = None,
     mtp_cost: Annotated[

@@ -92,7 +92,7 @@ def memory(
         typer.Option(
             "--compute-copy",
             metavar="COPY",
-            help="Weights that are read: stored, stored-twice, bf16, bf16-and-stored [recipe's].",
+            help="Copy of the weights: stored, stored-twice, bf16, bf16-and-stored [recipe's].",
         ),
     ] = None,
     recompute: Annotated[
@@ -120,7 +120,7 @@ def memory(
             help="Apply routing weights before or after the down-projection [before].",
         ),
     ] = None,
-    dropout: Annotated[bool, typer.Option("--dropout", help="Count the masks of dropout.")] = False,
+    dropout: Annotated[bool, typer.Option("--dropout", help="Count dropout masks.")] = False,
     imbalance: Annotated[
         float | None,
         typer.Option(
@@ -166,13 +166,13 @@ def memory(
         ),
     ] = None,
     require_fit: Annotated[
-        bool, typer.Option("--require-fit", help="Exit with 1 where it does not fit.")
+        bool, typer.Option("--require-fit", help="Exit with 1 if it does not fit.")
     ] = False,
     fewest_gpus: Annotated[
         bool,
         typer.Option(
             "--fewest-gpus",
-            help="Find the fewest GPUs at which it fits; of dp, pp, ep what is not given is free.",
+            help="Find the fewest GPUs on which it fits, varying dp, pp and ep that are not given.",
         ),
     ] = False,
     serve: Annotated[
