@@ -114,7 +114,7 @@ def recompute_of(query: MemoryQuery, desk: Desk, layout: Layout) -> Preset[Recom
         )
     if "full" in modules and len(modules) > 1:
         raise UsageError(
-            f"--recompute {quote(wanted)}: full stands alone, it recomputes everything",
+            f"--recompute {quote(wanted)}: full cannot be combined, it recomputes everything",
             "leave out full, or the modules beside it",
         )
     if len(modules) > 1 or (modules[0] in MODULES and modules[0] != "full"):

@@ -137,7 +137,7 @@ def test_a_paper_fixes_its_own_conventions(program):
         (["--layout", "v3-pretrain", "--virtual-pipeline", "2"], "only interleaved takes it"),
         (["--pp", "4", "--schedule", "gpipe"], "--global-batch"),
         (["--layout", "v3-pretrain", "--recompute", "layrnorm"], "the module 'layernorm'"),
-        (["--layout", "v3-pretrain", "--recompute", "layernorm,full"], "full stands alone"),
+        (["--layout", "v3-pretrain", "--recompute", "layernorm,full"], "full cannot be combined"),
         (["--layout", "v3-pretrain", "--recompute", ""], "expected a policy or modules"),
         (["--ep", "1", "--dp", "8", "--redundant-experts", "8"], "a GPU holds an expert once"),
         (
