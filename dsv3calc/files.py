@@ -1,4 +1,4 @@
-"""Writing files: whole or not at all, and over another only where the user said so."""
+"""Writing files: atomically, and over an existing file only where the user said so."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -51,9 +51,10 @@ def check_writable(path: str, *, force: bool) -> None:
 
 
 def write_whole(path: str, texts: Iterable[str], *, force: bool) -> None:
-    """Write a file so that it is seen whole or not at all, one text after the other.
+    """Write a file atomically: a reader sees the old content or all of the new one.
 
-    A byte of a file name that is not UTF-8 is written as an escape.
+    The texts are written one after the other. A byte of a file name that is not UTF-8 is written
+    as an escape.
 
     Raises
     ------
