@@ -322,7 +322,7 @@ def sequences_that_fit(available: Bytes, sequence_bytes: Bytes) -> Count:
     return floor_div(available, sequence_bytes)
 
 
-@formula(r"\delta_\mathrm{KV}")
+@formula(r"\delta_\mathrm{KV}", "kept_bytes <= reference_bytes")
 def cache_reduction(kept_bytes: Bytes, reference_bytes: Bytes) -> Ratio:
     r"""Give the share by which one cache is smaller than another.
 

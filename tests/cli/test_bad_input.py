@@ -118,7 +118,8 @@ def test_a_sparse_gigabyte(program, tmp_path, within):
     with within(2 * LIMIT):
         for command in ("params", "import", "eval"):
             found = program.refused(ExitStatus.INVALID_INPUT, command, path)
-            assert "too large" in found.err
+            # a file of queries may be of any size, its lines may not
+            assert ("the line is too long" if command == "eval" else "too large") in found.err
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

@@ -349,8 +349,8 @@ def test_a_report_for_people_is_as_wide_as_the_terminal(folder, call, monkeypatc
         for number, text in enumerate(shipped.read_text("utf-8").splitlines(), 1)
         if text.startswith("num_hidden_layers")
     )
-    assert lines[0] == "2 rows: 0 as expected, 1 moved, 1 broken"
-    assert lines[2].split() == ["moved", "expected", "now", "difference"]
+    assert lines[0] == "2 rows: 0 unchanged, 1 changed, 1 error"
+    assert lines[2].split() == ["changed", "expected", "now", "difference"]
     assert lines[4] == " numbers.yaml:4"
     assert "64 KiB/token   128 KiB/token   +65,536 (+100 %)" in map(str.strip, lines)
     reason = f"because model.num_hidden_layers: 16 -> 32 (models/mistral-7b.yaml:{line})"

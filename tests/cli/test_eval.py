@@ -154,7 +154,10 @@ def test_wrong_files(program, file, content):
 def test_a_line_that_has_no_solution(program, file):
     query = "memory llama-3.1-70b --hardware h100 --fewest-gpus --set hardware.memory.usable=2GiB"
     path = file("queries.txt", f"kv deepseek-v3\n{query}\nkv nope\n")
-    found = program.refused(ExitStatus.INVALID_INPUT, "eval", path)
+    found = program("eval", path, "--json")
+    assert found.status == ExitStatus.INVALID_INPUT
+    assert [json.loads(line)["query"]["line"] for line in found.out.splitlines()] == [1]
+    found = program("eval", path)
     assert "queries.txt:2: error: llama-3.1-70b fits on no layout" in found.err
     assert "queries.txt:3: error: there is no model preset 'nope'" in found.err
 

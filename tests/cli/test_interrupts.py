@@ -72,7 +72,10 @@ def test_an_interrupt_ends_every_command(tmp_path, capsys, arguments):
     (tmp_path / "queries.txt").write_text("params deepseek-v3\nkv deepseek-v3\n")
     assert run(arguments) == ExitStatus.INTERRUPTED
     found = capsys.readouterr()
-    assert (found.out, found.err) == ("", "")
+    # answers that were written before the interrupt are whole
+    answered = "eval" in arguments[:1] and found.out.startswith("# params deepseek-v3\n")
+    assert (found.out if not answered else "", found.err) == ("", "")
+    assert "# kv" not in found.out
     assert (tmp_path / "numbers.yaml").read_text() == MOVED
     assert sorted(os.listdir(tmp_path)) == ["numbers.yaml", "queries.txt"]
 

@@ -76,7 +76,8 @@ def _poison(line, hostile):
 
 
 def shown(answers, capsys, **options):
-    write.show(answers, OutputOptions(**options))
+    several = isinstance(answers, list)
+    write.show(iter(answers) if several else answers, OutputOptions(**options))
     found = capsys.readouterr()
     for text in (found.out, found.err):
         assert STYLE.sub("", text).replace("\n", "").isprintable()

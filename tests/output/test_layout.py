@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_a_terminal_shows_all_that_a_file_has(name, golden_file, tmp_path, monke
     (tmp_path / "queries.txt").write_text("kv deepseek-v3\ncompare deepseek-v3 kimi-k2\n")
     request = cli.parse(COMMANDS[name])
     found = request.answer()
-    for answer in found if isinstance(found, list) else [found]:
+    for answer in found if isinstance(found, Iterator) else [found]:
         plain = rendered(answer, request.output, None, monkeypatch)
         for width in WIDTHS:
             text = rendered(answer, request.output, width, monkeypatch)
