@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = (
     (
         "units", "exit_status", "errors", "diagnostics", "quantity", "quantity_format", "locate",
-        "source", "yaml_events", "json_events", "event_builder", "files", "ops",
+        "source", "compiled_presets", "yaml_events", "json_events", "event_builder", "files", "ops",
     ),
     ("registry", "expression", "symbols", "formulas", "schema"),
     (
