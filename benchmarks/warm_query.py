@@ -1,8 +1,8 @@
 """The cost of a query in a running process: ``params`` + ``flops`` + ``kv`` of DeepSeek-V3.
 
-The goal is 0.3 ms for the three together, and 2 ms for ``memory`` over 16 pipeline ranks. A
-calibration loop of plain Python says how fast the machine is: compare the ratio, not the
-milliseconds, between machines.
+A calibration loop of plain Python says how fast the machine is: compare the ratio, not the
+milliseconds, between machines. The goals are ratios too: of the three together, and of ``memory``
+over 16 pipeline ranks.
 
 Run: ``python benchmarks/warm_query.py [--rounds 300] [--json]``
 """
@@ -27,9 +27,9 @@ QUERIES = {
     "flops": "flops deepseek-v3",
     "kv": "kv deepseek-v3",
 }
-GOAL_MS = 0.3
+GOAL = 0.55
 MEMORY = "memory deepseek-v3 --layout v3-pretrain --hardware h800"
-MEMORY_GOAL_MS = 2
+MEMORY_GOAL = 4.5
 V3_GROUPS = (8, 4, 32, 8)
 """Groups, those a token is limited to, experts of each, experts chosen: of DeepSeek-V3.
 
@@ -95,7 +95,7 @@ def main() -> None:
             f"{name:18}{row['min_ms']:9.3f}{row['median_ms']:11.3f}"
             f"{row['ratio_to_calibration']:9.2f}"
         )
-    print(f"goals: all three within {GOAL_MS} ms, memory within {MEMORY_GOAL_MS} ms")
+    print(f"goals: all three within {GOAL} loops, memory within {MEMORY_GOAL}")
 
 
 if __name__ == "__main__":
