@@ -25,6 +25,8 @@ class PresetsHook(BuildHookInterface):  # type: ignore[type-arg, misc] # as hatc
         finally:
             sys.path.remove(self.root)
         os.makedirs(os.path.dirname(FILE), exist_ok=True)
-        with open(FILE, "wb") as file:
+        unfinished = f"{FILE}.{os.getpid()}"  # another build of this checkout may be running
+        with open(unfinished, "wb") as file:
             file.write(compiled(texts_of(os.path.join(self.root, "presets"))))
+        os.replace(unfinished, FILE)
         build_data["artifacts"].append(os.path.relpath(FILE, self.root))
