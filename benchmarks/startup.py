@@ -20,19 +20,23 @@ import time
 
 QUERIES = {
     "help": (["--help"], None),
-    "kv, JSON": (["kv", "deepseek-v3", "--tokens", "128k", "--json"], 9),
-    "params, JSON": (["params", "deepseek-v3", "--json"], 9),
-    "flops, JSON": (["flops", "deepseek-v3", "--phase", "decode", "--json"], 9),
+    "kv, JSON": (["kv", "deepseek-v3", "--tokens", "128k", "--json"], 5),
+    "params, JSON": (["params", "deepseek-v3", "--json"], 5),
+    "flops, JSON": (["flops", "deepseek-v3", "--phase", "decode", "--json"], 5),
     "memory, JSON": (
         ["memory", "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800", "--json"],
-        9,
+        7,
+    ),
+    "traffic, JSON": (
+        ["traffic", "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800", "--json"],
+        7,
     ),
     "memory, table": (
         ["memory", "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800"],
-        12,
+        9,
     ),
-    "params, table": (["params", "deepseek-v3"], 12),
-    "kv, explained": (["explain", "kv", "deepseek-v3", "--tokens", "4096"], 12),
+    "params, table": (["params", "deepseek-v3"], 9),
+    "kv, explained": (["explain", "kv", "deepseek-v3", "--tokens", "4096"], 9),
     "compare of three, JSON": (
         ["compare", "deepseek-v3", "qwen2.5-72b", "llama-3.1-405b", "--hardware", "h800", "--json"],
         None,

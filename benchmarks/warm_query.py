@@ -1,8 +1,8 @@
 """The cost of a query in a running process: ``params`` + ``flops`` + ``kv`` of DeepSeek-V3.
 
-The goal is 0.3 ms for the three together, and 2 ms for ``memory`` over 16 pipeline ranks. A
-calibration loop of plain Python says how fast the machine is: compare the ratio, not the
-milliseconds, between machines.
+A calibration loop of plain Python says how fast the machine is: compare the ratio, not the
+milliseconds, between machines. The goals are ratios too: of the three together, and of ``memory``
+over 16 pipeline ranks.
 
 Run: ``python benchmarks/warm_query.py [--rounds 300] [--json]``
 """
@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 import dsv3calc
-from dsv3calc.accounting.routing_rule import group_limited
+from dsv3calc.accounting.routing_rule import integrated
 from dsv3calc.api import parse_query
 from dsv3calc.studies.sensitivity import answer_sensitivity
 
@@ -29,12 +29,15 @@ QUERIES = {
     "flops": "flops deepseek-v3",
     "kv": "kv deepseek-v3",
 }
-GOAL_MS = 0.3
+GOAL = 0.55
 MEMORY = "memory deepseek-v3 --layout v3-pretrain --hardware h800"
-MEMORY_GOAL_MS = 2
+MEMORY_GOAL = 4.5
 SENSITIVITY_ROUNDS = 5
 V3_GROUPS = (8, 4, 32, 8)
-"""Groups, those a token is limited to, experts of each, experts chosen: of DeepSeek-V3."""
+"""Groups, those a token is limited to, experts of each, experts chosen: of DeepSeek-V3.
+
+Its shares are shipped; a design of other groups waits as long.
+"""
 
 
 def calibrate() -> int:
@@ -75,7 +78,7 @@ def measure(rounds: int) -> dict[str, dict[str, float]]:
     work["all three"] = ask_all
     dsv3calc.query(MEMORY)
     work["memory"] = lambda: dsv3calc.query(MEMORY)
-    work["routing rule, cold"] = lambda: group_limited.__wrapped__(*V3_GROUPS)
+    work["routing rule"] = lambda: integrated(*V3_GROUPS)
     times = {name: timed(function, rounds) for name, function in work.items()}
     times["sensitivity"] = timed(sensitivity, min(rounds, SENSITIVITY_ROUNDS))
     loop = times["calibration loop"][0]
@@ -101,7 +104,7 @@ def main() -> None:
             f"{name:18}{row['min_ms']:9.3f}{row['median_ms']:11.3f}"
             f"{row['ratio_to_calibration']:9.2f}"
         )
-    print(f"goals: all three within {GOAL_MS} ms, memory within {MEMORY_GOAL_MS} ms")
+    print(f"goals: all three within {GOAL} loops, memory within {MEMORY_GOAL}")
 
 
 if __name__ == "__main__":

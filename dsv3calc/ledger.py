@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from dsv3calc import ops
 from dsv3calc.registry import FORMULAS
 
@@ -26,42 +28,18 @@ Scope = tuple[str, Any]
 """A prefix such as ``model.groups.0.attention``, and the object that has the attributes."""
 
 
-class Line:
+class Line(msgspec.Struct, eq=False):
     """One number and how it came to be."""
 
-    __slots__ = (
-        "_given",
-        "_scopes",
-        "convention",
-        "formula",
-        "name",
-        "parts",
-        "rule",
-        "unit",
-        "value",
-    )
-
-    def __init__(
-        self,
-        name: str,
-        value: Any,
-        unit: str,
-        rule: str,
-        parts: tuple[Line, ...] = (),
-        convention: str = "",
-        formula: Formula | None = None,
-        given: dict[str, Any] | None = None,
-        scopes: tuple[Scope, ...] = (),
-    ) -> None:
-        self.name = name
-        self.value = value
-        self.unit = unit
-        self.rule = rule
-        self.parts = parts
-        self.convention = convention
-        self.formula = formula
-        self._given = given
-        self._scopes = scopes
+    name: str
+    value: Any
+    unit: str
+    rule: str
+    parts: tuple[Line, ...] = ()
+    convention: str = ""
+    formula: Formula | None = None
+    _given: dict[str, Any] | None = None
+    _scopes: tuple[Scope, ...] = ()
 
     @property
     def arguments(self) -> tuple[tuple[str, Any, str], ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+import dsv3calc
 from dsv3calc.diagnostics import quote
 from dsv3calc.errors import UsageError
 
@@ -43,8 +44,8 @@ def packaged_presets() -> str:
 
     In a wheel it lies inside the package; in a checkout (an editable install) beside it.
     """
-    package = os.path.dirname(os.path.abspath(__file__))
-    inside = os.path.join(package, "presets")
+    package = os.path.dirname(os.path.abspath(dsv3calc.__file__))
+    inside = os.path.join(package, "data", "presets")
     if os.path.isdir(inside):
         return inside
     return os.path.join(os.path.dirname(package), "presets")

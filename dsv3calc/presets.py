@@ -118,12 +118,8 @@ def load(
     InvalidInput
         If the file is not a valid preset, with every problem in it.
     """
-    path = _known_path(kind, reference, preset_path)
-    if path == "-":
-        return _read(kind, "-", read_source("-"), overrides, ignore_keys)
-    try:
-        state = os.stat(path)
-    except (OSError, ValueError):  # ValueError: the name has a NUL
+    path, state = _found(kind, reference, preset_path)
+    if state is None:
         return _read(kind, path, read_source(path), overrides, ignore_keys)
     key = (kind, path, state.st_mtime_ns, state.st_size, tuple(overrides), tuple(ignore_keys))
     cached = _CACHE.get(key)
@@ -138,17 +134,30 @@ def load(
 _PATHS: dict[tuple[Any, ...], str] = {}
 
 
-def _known_path(kind: str, reference: str, preset_path: str | None) -> str:
-    """Return the file of a reference; names are remembered while the surroundings stay the same."""
+def _found(kind: str, reference: str, preset_path: str | None) -> tuple[str, os.stat_result | None]:
+    """Return the file of a reference and its state, None for what is no file.
+
+    The files of names are remembered while the surroundings stay the same.
+    """
     if is_path(reference):
-        return resolve(kind, reference, preset_path)[1]
+        path = resolve(kind, reference, preset_path)[1]
+        return path, None if path == "-" else _state(path)
     key = (kind, reference, preset_path, locate.surroundings())
-    found = _PATHS.get(key)
-    if found is None or not os.path.exists(found):
+    known = _PATHS.get(key)
+    state = _state(known) if known else None
+    if known is None or state is None:
         if len(_PATHS) >= _MOST_CACHED:
             _PATHS.clear()
-        found = _PATHS[key] = resolve(kind, reference, preset_path)[1]
-    return found
+        known = _PATHS[key] = resolve(kind, reference, preset_path)[1]
+        state = _state(known)
+    return known, state
+
+
+def _state(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except (OSError, ValueError):  # ValueError: the name has a NUL
+        return None
 
 
 def is_path(reference: str) -> bool:

@@ -5,7 +5,8 @@ they are imported when the first data are asked for. What a number file has no u
 anchors, aliases, merge keys, tags, several documents, NaN and infinities, nesting beyond
 ``DEEPEST`` and numbers beyond ``LONGEST_NUMBER`` digits.
 
-Positions cost nothing until one is asked for: then the text is read a second time.
+Data of a shipped file come from ``compiled_presets``, and nothing is parsed. Positions cost nothing
+until one is asked for: then the text is parsed for them.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 import msgspec
 
+from dsv3calc.compiled_presets import MISSING, find
 from dsv3calc.diagnostics import Problem, suggest
 from dsv3calc.errors import InvalidInput
 
@@ -89,7 +91,8 @@ class Source:
             With every problem of the text.
         """
         if not self._parsed:
-            self._data = _build(self, None)
+            found = find(self.text) if self.form == "yaml" else MISSING
+            self._data = parsed(self) if found is MISSING else found
             self._parsed = True
         return self._data
 
@@ -126,6 +129,17 @@ class Source:
         # an excerpt is all that is ever shown
         shown = text if len(text) < 10_000 else ""  # noqa: PLR2004 - a line of a hostile file
         return Problem(self.name, position.line, position.column, what, source_line=shown, **more)
+
+
+def parsed(source: Source) -> object:
+    """Return the data of a text by parsing it, whether or not it was compiled.
+
+    Raises
+    ------
+    InvalidInput
+        With every problem of the text.
+    """
+    return _build(source, None)
 
 
 def parse_yaml(source: Source) -> object:

@@ -33,6 +33,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from dsv3calc.accounting.known_shares import KNOWN
 from dsv3calc.accounting.quadrature import points, to_the_end
 from dsv3calc.accounting.score_laws import SCORE_LAWS
 from dsv3calc.errors import UsageError
@@ -97,6 +98,8 @@ def group_limited(
 ) -> Shares:
     """Return how the rule shares a token's k experts among the chosen groups.
 
+    The rules of ``known_shares`` are not integrated again.
+
     Parameters
     ----------
     n_group, topk_group, size
@@ -113,6 +116,16 @@ def group_limited(
     """
     if topk_group == n_group:
         return random_groups(n_group, size, k)
+    known = KNOWN.get((n_group, topk_group, size, k, best, law if best > 1 else "uniform"))
+    if known is not None:
+        return dict(zip(shares_of(k, topk_group, size), known, strict=True))
+    return integrated(n_group, topk_group, size, k, best, law)
+
+
+def integrated(
+    n_group: int, topk_group: int, size: int, k: int, best: int = 2, law: str = "uniform"
+) -> Shares:
+    """Return what :func:`group_limited` does, by the quadrature."""
     ways = []
     for share in shares_of(k, topk_group, size):
         ways.append((share, float(orders_of(share))))

@@ -106,7 +106,9 @@ class Request:
 
         if self.output.file is not None:
             check_writable(self.output.file, force=self.output.force)
-        gc.enable()  # from here on the work may be long
+        if not gc.isenabled():  # main put it off; from here on the work may be long
+            gc.freeze()  # what was imported stays: the first collection need not go through it
+            gc.enable()
         found = self.answer()
         show(found, self.output)
         return getattr(found, "status", ExitStatus.OK)

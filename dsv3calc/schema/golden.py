@@ -7,17 +7,13 @@ does not.
 """
 
 # SPDX-License-Identifier: Apache-2.0
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from dsv3calc.schema.fields import Text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Kind = Literal["derived", "identity", "form", "fitted"]
 KINDS: tuple[Kind, ...] = ("derived", "identity", "form", "fitted")

@@ -1,9 +1,7 @@
 """One accelerator as its data sheet and its measurements describe it."""
 
 # SPDX-License-Identifier: Apache-2.0
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import msgspec
 
@@ -18,9 +16,6 @@ from dsv3calc.schema.fields import (
     Text,
 )
 from dsv3calc.schema.provenance import Source, provenance_problems
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -5,18 +5,14 @@ parallelism regroups the GPUs of a stage, it does not multiply them.
 """
 
 # SPDX-License-Identifier: Apache-2.0
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
 import msgspec
 
 from dsv3calc.schema.fields import Name, Natural, Size, Text
 from dsv3calc.schema.provenance import Source, provenance_problems
 from dsv3calc.schema.workload import Phase
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 StageNumber = Annotated[int, msgspec.Meta(ge=-(2**20), le=2**20)]
 Schedule = Literal["gpipe", "1f1b", "interleaved", "zb1p", "zbv", "dualpipe", "dualpipev"]

@@ -1,18 +1,14 @@
 """What training keeps beside the weights, what it recomputes, and what a runtime takes."""
 
 # SPDX-License-Identifier: Apache-2.0
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
 import msgspec
 
 from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.schema.fields import Bytes, Name, Natural, Size, Text
 from dsv3calc.schema.provenance import Source, provenance_problems
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Width = Annotated[int, msgspec.Meta(ge=0, le=64)]
 ComputeCopy = Literal["stored", "stored-twice", "bf16", "bf16-and-stored"]

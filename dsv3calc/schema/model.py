@@ -7,18 +7,14 @@ the depth of a mixed model is still one number.
 """
 
 # SPDX-License-Identifier: Apache-2.0
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
 import msgspec
 
 from dsv3calc.schema.fields import Name, Natural, Size, Text
 from dsv3calc.schema.layers import layer_problems
 from dsv3calc.schema.provenance import Source, provenance_problems
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LayerSlice = Annotated[str, msgspec.Meta(max_length=40)]
 

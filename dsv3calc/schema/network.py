@@ -1,17 +1,13 @@
 """A network technology: ports, bandwidth, latency, and what was measured on it."""
 
 # SPDX-License-Identifier: Apache-2.0
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from typing import Annotated
 
 import msgspec
 
 from dsv3calc.schema.fields import BytesPerSecond, Name, Size, Text
 from dsv3calc.schema.provenance import Source, provenance_problems
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _SECONDS = msgspec.Meta(gt=0, le=3600, extra={"dimension": "s"})
 _DOLLARS = msgspec.Meta(ge=0, le=10**9, extra={"dimension": "usd"})

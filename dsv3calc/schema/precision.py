@@ -1,17 +1,13 @@
 """Number formats, what a model stores in which of them, and what its GEMMs compute in."""
 
 # SPDX-License-Identifier: Apache-2.0
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator
+from typing import Annotated
 
 import msgspec
 
 from dsv3calc.schema.fields import PEAK_DTYPES, Name, Natural, Text
 from dsv3calc.schema.provenance import Source, provenance_problems
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Bits = Annotated[int, msgspec.Meta(ge=1, le=64)]
 

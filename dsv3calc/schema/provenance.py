@@ -1,16 +1,12 @@
 """Where a preset's values come from: sources, and which field takes which."""
 
 # SPDX-License-Identifier: Apache-2.0
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
 from dsv3calc.schema.fields import Kind, Text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -7,6 +7,7 @@ import pytest
 
 from dsv3calc.accounting import routing_rule
 from dsv3calc.accounting.expert_places import missed_share
+from dsv3calc.accounting.known_shares import KNOWN
 from dsv3calc.accounting.quadrature import legendre
 from dsv3calc.accounting.score_laws import LAWS, SCORE_LAWS
 from dsv3calc.errors import UsageError
@@ -39,7 +40,7 @@ def test_the_quadrature_has_settled(monkeypatch, law, groups, kept, size, chosen
     asked = (groups, kept, size, chosen, 2, law)
     found = routing_rule.group_limited(*asked)
     monkeypatch.setattr(routing_rule, "ORDER", 3 * routing_rule.ORDER)
-    finer = routing_rule.group_limited.__wrapped__(*asked)
+    finer = routing_rule.integrated(*asked)
     hit = [
         sum(p * sum(n > 0 for n in share) for share, p in each.items()) for each in (found, finer)
     ]
@@ -47,11 +48,19 @@ def test_the_quadrature_has_settled(monkeypatch, law, groups, kept, size, chosen
     assert sum(found.values()) == pytest.approx(1, rel=1e-12)
 
 
+@pytest.mark.parametrize("rule", KNOWN, ids=str)
+def test_the_shares_that_are_kept_are_those_of_the_quadrature(rule):
+    found = routing_rule.group_limited(*rule)
+    assert found == pytest.approx(routing_rule.integrated(*rule), rel=1e-12, abs=0)
+    assert list(found) == list(routing_rule.integrated(*rule))
+    assert sum(found.values()) == pytest.approx(1, rel=1e-12)
+
+
 def test_a_coarse_quadrature_is_refused(monkeypatch):
     monkeypatch.setattr(routing_rule, "_MOST_ORDER", 2)
     monkeypatch.setattr(routing_rule, "ORDER", 2)
     with pytest.raises(UsageError, match="does not settle"):
-        routing_rule.group_limited.__wrapped__(8, 4, 32, 8)
+        routing_rule.integrated(8, 4, 32, 8)
 
 
 def test_unrestricted_shares_give_the_closed_form():

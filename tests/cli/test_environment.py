@@ -10,7 +10,7 @@ import yaml
 import dsv3calc
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.locate import packaged_presets
-from dsv3calc.source import DEEPEST, Source
+from dsv3calc.source import DEEPEST, Source, parsed
 
 FEWEST = ["memory", "deepseek-v3", "--hardware", "h800", "--tp", "8", "--fewest-gpus"]
 NEEDS = {
@@ -91,7 +91,7 @@ sys.modules["yaml._yaml"] = None  # PyYAML built without libyaml
 import yaml
 assert not hasattr(yaml, "CSafeLoader") and not hasattr(yaml, "CParser")
 from dsv3calc.errors import InvalidInput
-from dsv3calc.source import Source
+from dsv3calc.source import Source, parsed
 paths, refused = json.load(sys.stdin)
 said = []
 for text in refused:
@@ -99,7 +99,7 @@ for text in refused:
         said.append(repr(Source("x", text).data))
     except InvalidInput as error:
         said.append(str(error))
-data = [Source(path, pathlib.Path(path).read_text("utf-8")).data for path in paths]
+data = [parsed(Source(path, pathlib.Path(path).read_text("utf-8"))) for path in paths]
 json.dump([data, said], sys.stdout)
 """
 
@@ -122,7 +122,7 @@ def test_without_libyaml_the_same_is_read_and_refused(process_environment, tmp_p
     data, said = json.loads(found.stdout)
     for path, read in zip(paths, data, strict=True):
         with open(path, encoding="utf-8") as file:
-            assert read == Source(path, file.read()).data
+            assert read == parsed(Source(path, file.read()))
     for (text, words), told in zip(REFUSED.items(), said, strict=True):
         assert words in told, (text, told)
 
@@ -132,8 +132,12 @@ def test_a_query_without_libyaml(process_environment, tmp_path):
         "import sys; sys.modules['yaml._yaml'] = None; "
         "from dsv3calc.__main__ import run; sys.exit(run(sys.argv[1:]))"
     )
+    with open(f"{packaged_presets()}/models/deepseek-v3.yaml", encoding="utf-8") as file:
+        text = file.read()
+    # a text that was not compiled
+    (tmp_path / "mine.yaml").write_text(f"{text}# mine\n", encoding="utf-8")
     found = subprocess.run(
-        [sys.executable, "-c", script, "kv", "deepseek-v3", "--json"], env=process_environment,
+        [sys.executable, "-c", script, "kv", "mine.yaml", "--json"], env=process_environment,
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert found.returncode == ExitStatus.OK, found.stderr
