@@ -6,11 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.algorithms import LINKS, Sent, sent
-from dsv3calc.accounting.architecture import GroupView, architecture_of
 from dsv3calc.accounting.rank_order import Span, degree, span_of
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger import Line, combined, computed, field, given, total
-from dsv3calc.schema.model import MoE
+from dsv3calc.model.architecture import architecture_of
+from dsv3calc.model.layer import GroupView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ Parts = list[dict[str, Line]]
 
 def has_experts(model: Model) -> bool:
     """Tell whether any layer of a model has routed experts."""
-    return any(isinstance(group.feed_forward, MoE) for group in model.groups)
+    return any(view.experts is not None for view in architecture_of(model).groups)
 
 
 class Made:

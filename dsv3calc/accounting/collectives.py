@@ -22,7 +22,7 @@ from dsv3calc.accounting.rank_order import check_pipeline, gpus_per_node
 from dsv3calc.accounting.stage_collectives import pipeline, vocabulary_layers, vocabulary_loss
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger import Line, given, total
-from dsv3calc.schema.model import MLA
+from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:
     from dsv3calc.schema.hardware import Hardware
@@ -71,7 +71,7 @@ def collective_assumptions(model: Model, layout: Layout, hardware: Hardware) -> 
         )
     if layout.schedule == "dualpipe":
         found.append("each stage stands on two mirrored pipeline ranks, reduced over both")
-    if any(isinstance(group.attention, MLA) for group in model.groups) and layout.tp != 1:
+    if layout.tp != 1 and any(view.attention.forms for view in architecture_of(model).groups):
         found.append("MLA gathers the hidden state over tp, not its narrower latents")
     return found
 

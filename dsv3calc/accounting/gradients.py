@@ -10,35 +10,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.architecture import ONE, Tensor, architecture_of
 from dsv3calc.accounting.parameters import mtp_tensors, tensor_elements
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger import Line, combined, computed, total
+from dsv3calc.model.architecture import architecture_of
+from dsv3calc.model.operator import ONE, Tensor
 from dsv3calc.schema.layout import BOTH_ENDS
 
 if TYPE_CHECKING:
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
 
-REPLICATED = {
-    "q_a_proj", "q_a_proj.bias", "kv_a_proj_with_mqa", "kv_a_proj_with_mqa.bias",
-    "o_proj.bias", "down_proj.bias",
-}  # fmt: skip
-"""Tensors that every tensor-parallel rank holds whole, as Megatron-Core does."""
-
-_REPLICATED_COMPONENTS = {"norms", "router", "indexer"}
-
 PLACES = ("split", "replicated", "experts")
 
-
-def place_of(tensor: Tensor) -> str:
-    """Return how a tensor of a layer is divided within a stage."""
-    if tensor.component == "routed_experts":
-        return "experts"
-    if tensor.component in _REPLICATED_COMPONENTS or tensor.name in REPLICATED:
-        return "replicated"
-    return "split"
+_PLACE_OF = {
+    "split": "split",
+    "key_value": "split",
+    "shared": "split",
+    "replicated": "replicated",
+    "experts": "experts",
+}
+"""Division of a tensor -> how its gradients are counted here."""
 
 
 def layer_elements(prefix: str, model: Model, *, mtp: bool) -> dict[str, Line]:
@@ -50,7 +43,7 @@ def layer_elements(prefix: str, model: Model, *, mtp: bool) -> dict[str, Line]:
     found: dict[str, list[Line]] = {place: [] for place in PLACES}
     for number, tensor in enumerate(tensors):
         if tensor.weight_class != "routing_bias":  # a buffer: it has no gradient
-            place = place_of(tensor)
+            place = _PLACE_OF[tensor.division]
             name = f"{prefix}.{place}_elements.{number}.{tensor.name}"
             found[place].append(tensor_elements(name, tensor))
     return {

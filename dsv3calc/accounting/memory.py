@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.accounting.activations import Activations, Kept, working_bits
-from dsv3calc.accounting.architecture import GroupView, Tensor, architecture_of
 from dsv3calc.accounting.buffers import REDUCED_AT_ONCE, UNSHARDED, Buffers, Replicated, Unsharded
 from dsv3calc.accounting.exchange import Exchange
 from dsv3calc.accounting.model_states import States, layer_tensors
@@ -23,6 +22,9 @@ from dsv3calc.accounting.sharding import CLASSES, Rules, Sharding, padded
 from dsv3calc.accounting.stages import Stages
 from dsv3calc.formulas import stages
 from dsv3calc.ledger import Line, combined, computed, given, total
+from dsv3calc.model.architecture import architecture_of
+from dsv3calc.model.layer import GroupView
+from dsv3calc.model.operator import Tensor
 from dsv3calc.schema.layout import SPLIT_BACKWARD
 
 if TYPE_CHECKING:

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.architecture import Tensor, architecture_of
 from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.accounting.kv_cache import cached_views, entry_lines, tokens_line
 from dsv3calc.accounting.parameters import model_tensors, mtp_tensors
-from dsv3calc.accounting.spans import span_of
 from dsv3calc.accounting.weights import format_of, stored_lines
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import experts, kv_cache, roofline
 from dsv3calc.ledger import Line, combined, computed, field, given, total
+from dsv3calc.model.architecture import architecture_of
+from dsv3calc.model.operator import Tensor
 
 if TYPE_CHECKING:
     from dsv3calc.schema.hardware import Hardware
@@ -143,7 +143,7 @@ def _weights_read(
     resident = [
         tensor
         for tensor in tensors
-        if tensor.component != "routed_experts" and (tied or tensor.name != "embedding")
+        if tensor.division != "experts" and (tied or tensor.name != "embedding")
     ]
     lines = [stored_lines(f"{prefix}.resident_weights", resident, precision)[0]]
     if not tied:
@@ -152,22 +152,22 @@ def _weights_read(
     if conventions.mtp == "in" and arch.mtp is not None:
         views.append(arch.mtp)
     for view in views:
-        routed = [tensor for tensor in view.tensors if tensor.component == "routed_experts"]
-        if not routed:
+        if view.experts is None:
             continue
+        routed = [tensor for tensor in view.tensors if tensor.division == "experts"]
         name = f"{prefix}.expert_weights.{view.prefix}"
         stored = stored_lines(f"{name}.all", routed, precision)[0]
         hit = computed(
             f"{name}.distinct_experts",
             experts.expected_distinct_experts,
-            view.feed_forward,
+            view.experts.scope,
             tokens=tokens,
         )
         lines.append(
             computed(
                 name,
                 experts.expected_expert_share,
-                view.feed_forward,
+                view.experts.scope,
                 unit="B",
                 convention="expected distinct experts of the batch, balanced routing",
                 elements=stored,
@@ -221,11 +221,11 @@ def _cache_read(
     )
     lines = []
     for view in cached_views(model, conventions):
-        span, size = span_of(view, conventions)
-        for kind, entry in entry_lines(view, kv_format, conventions).items():
-            name = f"{prefix}.cache.{kind}.{view.prefix}"
-            held = tokens_line(f"{name}.tokens", length, view, conventions)
-            if workload.phase == "decode" and kind == "attention" and size is not None:
+        span, size = view.attention.span(conventions)
+        for entry, line in entry_lines(view, kv_format, conventions):
+            name = f"{prefix}.cache.{entry.kind}.{view.prefix}"
+            held = tokens_line(f"{name}.tokens", length, entry, conventions)
+            if workload.phase == "decode" and entry.kind == "attention" and size is not None:
                 held = _keys_read(name, span, length, size, held)
             lines.append(
                 computed(
@@ -234,7 +234,7 @@ def _cache_read(
                     batch=batch,
                     layers=view.layers,
                     tokens=held,
-                    token_bytes=entry,
+                    token_bytes=line,
                 )
             )
     return lines

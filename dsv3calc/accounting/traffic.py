@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.architecture import ONE, GroupView, architecture_of
 from dsv3calc.accounting.exchange import (
     LINKS,
     PHASES,
@@ -20,7 +19,9 @@ from dsv3calc.accounting.transfer_formats import FORMATS
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import algorithms, traffic, transfers
 from dsv3calc.ledger import Line, combined, computed, field, given, total
-from dsv3calc.schema.model import MoE
+from dsv3calc.model.architecture import architecture_of
+from dsv3calc.model.layer import GroupView
+from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
     from dsv3calc.schema.hardware import Hardware, Link
@@ -41,7 +42,7 @@ def expert_views(model: Model, *, with_mtp: bool = False) -> list[GroupView]:
     views = [*arch.groups]
     if with_mtp and arch.mtp is not None:
         views.append(arch.mtp)
-    return [view for view in views if isinstance(view.group.feed_forward, MoE)]
+    return [view for view in views if view.experts is not None]
 
 
 def check_alike(model: Model, views: list[GroupView]) -> None:

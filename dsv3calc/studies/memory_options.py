@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.activation_tensors import BF16, MODULES
-from dsv3calc.accounting.architecture import architecture_of
 from dsv3calc.accounting.expert_places import expert_slots, shared_slots
 from dsv3calc.accounting.weights import format_of
 from dsv3calc.errors import UsageError
+from dsv3calc.model.architecture import architecture_of
+from dsv3calc.model.saved import BF16, MODULES
 from dsv3calc.schema.layout import FOLDED
 from dsv3calc.schema.model import MLA, Dense, MoE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dsv3calc.accounting.architecture import GroupView
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe
     from dsv3calc.schema.model import Model

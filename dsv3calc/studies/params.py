@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.architecture import architecture_of
 from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.parameters import (
     COMPONENTS,
@@ -18,6 +17,7 @@ from dsv3calc.accounting.weights import scale_elements, weight_lines
 from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger import Ledger
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.schema.layers import layer_groups
 from dsv3calc.schema.model import MLA, MoE
 from dsv3calc.studies.answer import Answer, Column
