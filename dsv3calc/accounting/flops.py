@@ -14,7 +14,7 @@ from dsv3calc.model.block import refusal
 from dsv3calc.model.operator import CORE, GROUPED, NO_PRODUCT, PRODUCT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from dsv3calc.model.layer import GroupView
     from dsv3calc.model.operator import Operator, Tensor
@@ -120,15 +120,55 @@ def _rule_of_thumb(run: Pass) -> Line:
     )
 
 
+class Component:
+    """The operators of one line of the FLOP table that multiply: matrices, then cores over pairs."""
+
+    __slots__ = ("cores", "name", "products", "trained")
+
+    def __init__(
+        self, name: str, operators: Sequence[tuple[GroupView | None, Operator]] = ()
+    ) -> None:
+        """Sort them by kind.
+
+        Raises
+        ------
+        UsageError
+            If the FLOPs of one's kind are not known.
+        """
+        self.name = name
+        kinds: dict[str, dict[Tensor, Operator]] = {PRODUCT: {}, GROUPED: {}}
+        self.cores: list[tuple[GroupView, Operator]] = []
+        for view, operator in operators:
+            if operator.kind == CORE and view is not None:
+                self.cores.append((view, operator))
+            elif operator.kind in kinds:
+                kinds[operator.kind] |= dict.fromkeys(operator.matrices, operator)
+            elif operator.kind not in NO_PRODUCT:
+                raise refusal("the FLOPs", operator.words)
+        self.products = kinds[PRODUCT] | kinds[GROUPED]
+        self.trained = all(operator.trained for _, operator in operators)
+
+
+def components_of(run: Pass, views: Sequence[GroupView]) -> list[Component]:
+    """Return the components of layer groups in order, listed the first time."""
+
+    def listed() -> list[Component]:
+        found: dict[str, list[tuple[GroupView | None, Operator]]] = {
+            name: [] for name in COMPONENTS
+        }
+        for view in views:
+            for operator in view.operators(run.mla):
+                if operator.kind not in NO_PRODUCT:
+                    found.setdefault(operator.component, []).append((view, operator))
+        return [Component(name, operators) for name, operators in found.items()]
+
+    return run.arch.cached(("components", run.mla, views[0].prefix), None, listed)
+
+
 def _by_attention(run: Pass, whole: Line) -> list[Line]:
     """Count the total again under each way of counting attention, from the same other parts."""
-    views = run.arch.groups
-    cores = [
-        component
-        for component in _names(run, views)
-        if any(operator.kind == CORE for _, operator in _operators(run, views, component))
-    ]
-    varied = {f"{run.prefix}.components.{name}" for name in (*cores, "mtp")}
+    parts = [part for part in components_of(run, run.arch.groups) if part.cores]
+    varied = {f"{run.prefix}.components.{name}" for name in ("mtp", *(each.name for each in parts))}
     others = [line for line in whole.parts if line.name not in varied]
     lines = []
     for count in ATTENTION_COUNTS:
@@ -137,43 +177,26 @@ def _by_attention(run: Pass, whole: Line) -> list[Line]:
             lines.append(total(name, (whole,), convention=f"attention {count}"))
             continue
         varying = []
-        for component in cores:
-            place = f"{name}.core" if component == "attention_core" else ""
-            varying += _component(run, f"{name}.{component}", views, count, place)
+        for part in parts:
+            place = f"{name}.core" if part.name == "attention_core" else ""
+            varying += _component(run, f"{name}.{part.name}", part, count, place)
         if run.conventions.mtp == "in" and run.arch.mtp is not None:
             varying.append(_mtp_component(run, f"{name}.mtp", count))
         lines.append(total(name, [*others, *varying], unit="FLOP", convention=f"attention {count}"))
     return lines
 
 
-def _names(run: Pass, views: Iterable[GroupView]) -> Iterable[str]:
-    """Return the components of a FLOP table in order, and others that operators belong to."""
-    more = (component for view in views for component in view.products(run.mla))
-    return dict.fromkeys((*COMPONENTS, *more))
-
-
-def _operators(
-    run: Pass, views: Iterable[GroupView], component: str
-) -> list[tuple[GroupView | None, Operator]]:
-    return [
-        (view, operator)
-        for view in views
-        for operator in view.products(run.mla).get(component, ())
-    ]
-
-
 def _components(run: Pass, count: str) -> list[Line]:
-    views = run.arch.groups
     lines = []
-    for component in _names(run, views):
-        name = f"{run.prefix}.components.{component}"
-        if component == "head":
+    for part in components_of(run, run.arch.groups):
+        name = f"{run.prefix}.components.{part.name}"
+        if part.name == "head":
             lines.append(_head(run, name))
-        elif component == "router" and run.conventions.router == "out":
+        elif part.name == "router" and run.conventions.router == "out":
             continue
         else:
-            found = _component(run, name, views, count)
-            if not found and component in COMPONENTS and component != "indexer":
+            found = _component(run, name, part, count)
+            if not found and part.name != "indexer":
                 found = [_stepped(run, name, [])]
             lines += found
     if run.conventions.mtp == "in" and run.arch.mtp is not None:
@@ -182,16 +205,21 @@ def _components(run: Pass, count: str) -> list[Line]:
 
 
 def _component(
-    run: Pass, name: str, views: Iterable[GroupView], count: str, place: str = ""
+    run: Pass, name: str, part: Component, count: str, place: str = ""
 ) -> list[Line]:
-    """Count the operators of the component that a name ends in: nothing where none multiplies.
+    """Count the operators of a component: nothing where it has none.
 
     The names of its parts begin with ``place``, or else with its own.
     """
-    operators = _operators(run, views, name.rpartition(".")[2])
-    forward = _forward(run, place or name, operators, count)
-    gradients = all(operator.trained for _, operator in operators)
-    return [_stepped(run, name, forward, gradients=gradients)] if forward else []
+    prefix = place or name
+    forward = grouped(
+        prefix,
+        part.products,
+        lambda each, tensor: product_line(run, each, part.products[tensor], tensor),
+    )
+    for view, operator in part.cores:
+        forward += core_lines(run, prefix, view, operator, count)
+    return [_stepped(run, name, forward, gradients=part.trained)] if forward else []
 
 
 def _stepped(run: Pass, name: str, forward: list[Line], *, gradients: bool = True) -> Line:
@@ -206,33 +234,6 @@ def _stepped(run: Pass, name: str, forward: list[Line], *, gradients: bool = Tru
         passes=given("passes", passes, "1", words),
         forward=total(f"{name}.forward", forward, unit="FLOP"),
     )
-
-
-def _forward(
-    run: Pass, prefix: str, operators: Sequence[tuple[GroupView | None, Operator]], count: str
-) -> list[Line]:
-    """Count a forward pass of operators, kind by kind.
-
-    Raises
-    ------
-    UsageError
-        If the FLOPs of one's kind are not known.
-    """
-    products: dict[str, dict[Tensor, Operator]] = {PRODUCT: {}, GROUPED: {}}
-    cores = []
-    for view, operator in operators:
-        if operator.kind == CORE and view is not None:
-            cores += core_lines(run, prefix, view, operator, count)
-        elif operator.kind in products:
-            products[operator.kind] |= dict.fromkeys(operator.matrices, operator)
-        elif operator.kind not in NO_PRODUCT:
-            raise refusal("the FLOPs", operator.words)
-    lines = []
-    for of in products.values():
-        lines += grouped(
-            prefix, of, lambda name, tensor, of=of: product_line(run, name, of[tensor], tensor)
-        )
-    return lines + cores
 
 
 def product_line(run: Pass, name: str, operator: Operator, tensor: Tensor) -> Line:
@@ -304,14 +305,14 @@ def _mtp_component(run: Pass, name: str, count: str) -> Line:
     assert view is not None  # noqa: S101 - the callers asked
     place = f"{name}.mtp_projection"
     projection = [(None, operator) for operator in run.arch.mtp_projection]
-    parts = [_stepped(run, place, _forward(run, place, projection, count))]
-    for component in _names(run, (view,)):
-        place = f"{name}.{component}"
-        if component == "head":
+    parts = _component(run, place, Component("mtp_projection", projection), count)
+    for part in components_of(run, (view,)):
+        place = f"{name}.{part.name}"
+        if part.name == "head":
             if run.conventions.head == "in":
                 line = _head_line(run, f"{place}.one")
                 again = combined(f"{place}.again", "product", (line, view.layers), unit="FLOP")
                 parts.append(_stepped(run, place, [again]))
-        elif not (component == "router" and run.conventions.router == "out"):
-            parts += _component(run, place, (view,), count)
+        elif not (part.name == "router" and run.conventions.router == "out"):
+            parts += _component(run, place, part, count)
     return total(name, parts)

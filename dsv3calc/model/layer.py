@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dsv3calc.ledger import Line, combined, field, given
 from dsv3calc.model.block import Place, attention_of, feed_forward_of
-from dsv3calc.model.operator import NO_PRODUCT, PASS, Operator, Tensor
+from dsv3calc.model.operator import PASS, Operator, Tensor
 from dsv3calc.model.saved import BYTE, Activation, Saving
 
 if TYPE_CHECKING:
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import LayerGroup, Model
 
 
+_Item = TypeVar("_Item")
+
+
 class LineCache:
-    """Lines that depend on a model and on one other frozen thing, counted the first time.
+    """Lists that depend on a model and on one other frozen thing, made the first time.
 
     Models, precisions and formats are frozen and lines are never changed, so they may be shared.
     """
@@ -26,10 +29,10 @@ class LineCache:
     __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._known: dict[Any, tuple[Any, list[Line]]] = {}
+        self._known: dict[Any, tuple[Any, list[Any]]] = {}
 
-    def cached(self, key: Any, other: Any, make: Callable[[], list[Line]]) -> list[Line]:
-        """Return the lines under a key, made anew where ``other`` is not the object of last time.
+    def cached(self, key: Any, other: Any, make: Callable[[], list[_Item]]) -> list[_Item]:
+        """Return the list under a key, made anew where ``other`` is not the object of last time.
 
         It is kept, so that no other object takes its place in memory.
         """
@@ -44,7 +47,6 @@ class GroupView(LineCache):
 
     __slots__ = (
         "_operators",
-        "_products",
         "attention",
         "feed_forward",
         "group",
@@ -68,7 +70,6 @@ class GroupView(LineCache):
         self.feed_forward = feed_forward_of(self._place("feed_forward", self.group.feed_forward))
         self.tensors = (*self.attention.tensors, *self.feed_forward.tensors, *self._norms())
         self._operators: dict[str, tuple[Operator, ...]] = {}
-        self._products: dict[str, dict[str, list[Operator]]] = {}
 
     def _place(self, part: str, spec: Any) -> Place:
         scope = (f"model.groups.{self.index}.{part}", spec)
@@ -88,16 +89,6 @@ class GroupView(LineCache):
         found = self._operators.get(form)
         if found is None:
             found = self._operators[form] = tuple(self._listed(form))
-        return found
-
-    def products(self, form: str) -> dict[str, list[Operator]]:
-        """Return the operators that multiply, by the line of the FLOP table they belong to."""
-        found = self._products.get(form)
-        if found is None:
-            found = self._products[form] = {}
-            for operator in self.operators(form):
-                if operator.kind not in NO_PRODUCT:
-                    found.setdefault(operator.component, []).append(operator)
         return found
 
     def _listed(self, form: str) -> Iterator[Operator]:
