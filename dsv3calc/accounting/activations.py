@@ -11,22 +11,31 @@ from dsv3calc.formulas import architecture, memory
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.model.block import refusal
-from dsv3calc.model.layer import GroupView
 from dsv3calc.model.operator import CAST, CORE, EXCHANGE, GROUPED, LOOKUP, ONE, PASS, PRODUCT
 from dsv3calc.model.saved import BF16, DTYPES, FP32, SHARED, Activation, Product, Saving
+from dsv3calc.schema.memory import Recompute
+from dsv3calc.schema.provenance import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dsv3calc.accounting.sharding import Sharding
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.model.operator import Operator
     from dsv3calc.schema.layout import Layout
-    from dsv3calc.schema.memory import Recompute
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import Precision
 
 COUNTED = (PRODUCT, GROUPED, CORE, PASS, CAST, LOOKUP, EXCHANGE)
 """Kinds of operators of which it is known what they save."""
+
+NOTHING_RECOMPUTED = Recompute(
+    name="none",
+    title="a forward pass",
+    modules=[],
+    sources={"definition": Source(kind="derived", citation="a forward pass keeps nothing")},
+    provenance={"default": "definition"},
+)
 
 _NO_SCALES = (ONE, given("activation.scale_bits", 0, "bit"))
 
@@ -60,6 +69,19 @@ class Kept:
 def working_bits(precision: Precision) -> Line:
     """Return the bits of an activation that no GEMM casts: 32 where a precision's are FP32."""
     return FP32 if precision.formats[precision.activations].bits == FP32.value else BF16
+
+
+def dropping_modules(views: Iterable[GroupView], layout: Layout) -> set[str]:
+    """Return the modules whose recomputation drops something in some layers of a layout."""
+    nothing = given("workload.sequence", 0, "tokens")
+    saving = Saving(NOTHING_RECOMPUTED, nothing, layout.shared_experts)
+    return {
+        module
+        for view in views
+        for operator in view.operators()
+        for each in operator.saves(saving)
+        for module in each.dropped_by
+    }
 
 
 class Activations:

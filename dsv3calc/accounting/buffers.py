@@ -203,11 +203,7 @@ class Buffers:
             total(
                 f"memory.buffers.{view.prefix}.at_work",
                 [
-                    *(
-                        self._exchange(model, view, exchange)
-                        if view.experts is not None
-                        else ()
-                    ),
+                    *(self._exchange(model, view, exchange) if view.experts is not None else ()),
                     each.recomputed,
                     each.gradients,
                     *self._context(view, each),

@@ -10,12 +10,12 @@ from dsv3calc.accounting.rank_order import Span, degree, span_of
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.model.architecture import architecture_of
-from dsv3calc.model.layer import GroupView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dsv3calc.accounting.links import Links
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
 

@@ -121,7 +121,7 @@ def _rule_of_thumb(run: Pass) -> Line:
 
 
 class Component:
-    """The operators of one line of the FLOP table that multiply: matrices, then cores over pairs."""
+    """The operators of one line of the FLOP table that multiply: matrices, then attention cores."""
 
     __slots__ = ("cores", "name", "products", "trained")
 
@@ -168,7 +168,8 @@ def components_of(run: Pass, views: Sequence[GroupView]) -> list[Component]:
 def _by_attention(run: Pass, whole: Line) -> list[Line]:
     """Count the total again under each way of counting attention, from the same other parts."""
     parts = [part for part in components_of(run, run.arch.groups) if part.cores]
-    varied = {f"{run.prefix}.components.{name}" for name in ("mtp", *(each.name for each in parts))}
+    names = ("mtp", *(part.name for part in parts))
+    varied = {f"{run.prefix}.components.{name}" for name in names}
     others = [line for line in whole.parts if line.name not in varied]
     lines = []
     for count in ATTENTION_COUNTS:
@@ -204,9 +205,7 @@ def _components(run: Pass, count: str) -> list[Line]:
     return lines
 
 
-def _component(
-    run: Pass, name: str, part: Component, count: str, place: str = ""
-) -> list[Line]:
+def _component(run: Pass, name: str, part: Component, count: str, place: str = "") -> list[Line]:
     """Count the operators of a component: nothing where it has none.
 
     The names of its parts begin with ``place``, or else with its own.

@@ -9,9 +9,9 @@ from dsv3calc.accounting.spans import channel_flops_line, full_channel_flops_lin
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.ledger import Line, computed
 from dsv3calc.model.architecture import architecture_of
-from dsv3calc.model.layer import GroupView
 
 if TYPE_CHECKING:
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.workload import Conventions, Workload
 

@@ -15,7 +15,7 @@ from dsv3calc.accounting.rank_order import degree
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger import Line, combined, computed, total
 from dsv3calc.model.architecture import architecture_of
-from dsv3calc.model.operator import ONE, Tensor
+from dsv3calc.model.operator import ONE
 from dsv3calc.schema.layout import BOTH_ENDS
 
 if TYPE_CHECKING:

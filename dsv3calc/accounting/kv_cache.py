@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.formulas import kv_cache
 from dsv3calc.ledger import Line, computed, field, given, total
 from dsv3calc.model.architecture import architecture_of
-from dsv3calc.model.layer import GroupView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dsv3calc.model.block import CacheEntry, CachePart
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import KVFormat
     from dsv3calc.schema.workload import Conventions
@@ -47,9 +47,9 @@ def _entry_line(view: GroupView, entry: CacheEntry, kv_format: KVFormat) -> Line
 
 
 def _part_line(name: str, part: CachePart, kv_format: KVFormat) -> Line:
-    """Give the bytes of vectors as a format stores them: some parts may have widths of their own."""
+    """Give the bytes of vectors as a format stores them, some parts in widths of their own."""
     scope, width = ("kv_format", kv_format), part.width
-    size = {"vectors": part.vectors, "width": width}
+    size: dict[str, Any] = {"vectors": part.vectors, "width": width}
     if part.stored == "rope" and kv_format.rope_bits:
         return computed(
             name,

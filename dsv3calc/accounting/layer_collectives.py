@@ -9,11 +9,11 @@ from dsv3calc.accounting.collective_calls import Desk, Parts, times
 from dsv3calc.accounting.rank_order import Span, degree
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger import Line, combined, computed, total
-from dsv3calc.model.layer import GroupView
 from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
     from dsv3calc.model.block import Held
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.model.operator import Operator
 
 
@@ -89,9 +89,7 @@ def _width(name: str, held: Held, tp: Line, fewest: Line) -> Line:
     if held.heads is None:
         return total(f"{name}.width", held.channels)
     least = fewest if held.grouped else ONE
-    heads = computed(
-        f"{name}.heads", collectives.held_heads, heads=held.heads, tp=tp, fewest=least
-    )
+    heads = computed(f"{name}.heads", collectives.held_heads, heads=held.heads, tp=tp, fewest=least)
     channels = total(f"{name}.channels", held.channels)
     return combined(f"{name}.width", "product", (heads, channels), unit="elements")
 

@@ -23,14 +23,14 @@ from dsv3calc.accounting.stages import Stages
 from dsv3calc.formulas import stages
 from dsv3calc.ledger import Line, combined, computed, given, total
 from dsv3calc.model.architecture import architecture_of
-from dsv3calc.model.layer import GroupView
-from dsv3calc.model.operator import Tensor
 from dsv3calc.schema.layout import SPLIT_BACKWARD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dsv3calc.accounting.schedules import Moment
+    from dsv3calc.model.layer import GroupView
+    from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe, Recompute, Runtime
     from dsv3calc.schema.model import Model

@@ -10,13 +10,13 @@ from dsv3calc.accounting.sharding import CLASSES, Rules, Sharding
 from dsv3calc.accounting.weights import format_of
 from dsv3calc.formulas import architecture, memory, precision
 from dsv3calc.ledger import Line, computed, field, given, total
-from dsv3calc.model.layer import GroupView
 from dsv3calc.model.operator import ONE, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dsv3calc.model.block import Experts
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe
     from dsv3calc.schema.precision import Format, Precision

@@ -9,12 +9,12 @@ from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import experts
 from dsv3calc.ledger import Line, combined, computed, total
 from dsv3calc.model.architecture import Architecture, architecture_of
-from dsv3calc.model.layer import GroupView
 from dsv3calc.model.operator import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.model import Model
 
 COMPONENTS = (
@@ -251,7 +251,9 @@ def _active_lines(
             name = f"parameters.inactive.{view.prefix}"
             routed = _routed(f"{name}.routed_experts", view, inclusions)
             idle.append(
-                computed(name, experts.inactive_expert_elements, view.experts.scope, elements=routed)
+                computed(
+                    name, experts.inactive_expert_elements, view.experts.scope, elements=routed
+                )
             )
     by_name = {line.name.rpartition(".")[2]: line for line in components}
     stored_only = [by_name[name] for name in ("mtp_copies", "scales") if name in by_name]

@@ -14,9 +14,9 @@ from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import experts, kv_cache, roofline
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.model.architecture import architecture_of
-from dsv3calc.model.operator import Tensor
 
 if TYPE_CHECKING:
+    from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import KVFormat, Precision

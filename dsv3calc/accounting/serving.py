@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.accounting.activations import Activations
+from dsv3calc.accounting.activations import NOTHING_RECOMPUTED, Activations
 from dsv3calc.accounting.buffers import runtime_buffers
 from dsv3calc.accounting.exchange import Exchange, copy_bytes
 from dsv3calc.accounting.kv_cache import entry_lines, tokens_lines
@@ -24,16 +24,14 @@ from dsv3calc.accounting.transfer_formats import TransferFormat
 from dsv3calc.formulas import kv_cache, memory, server, stages
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.model.architecture import architecture_of
-from dsv3calc.model.layer import GroupView
 from dsv3calc.model.operator import ONE, Tensor
 from dsv3calc.model.saved import BF16, FP32
-from dsv3calc.schema.memory import Recompute
-from dsv3calc.schema.provenance import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dsv3calc.model.block import CacheEntry
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Runtime
@@ -52,14 +50,6 @@ LOW_LATENCY = TransferFormat(
     "buffers are sized for combining in BF16 with a smallest and a largest value for 128 channels",
     url="https://github.com/deepseek-ai/DeepEP",
     read="2026-11-25",
-)
-
-_NOTHING_KEPT = Recompute(
-    name="none",
-    title="a forward pass",
-    modules=[],
-    sources={"definition": Source(kind="derived", citation="a forward pass keeps nothing")},
-    provenance={"default": "definition"},
 )
 
 
@@ -123,7 +113,7 @@ class Server:
             model,
             layout,
             sharding,
-            _NOTHING_KEPT,
+            NOTHING_RECOMPUTED,
             sequence=serving.tokens,
             imbalance=serving.imbalance,
             waiting=False,

@@ -16,10 +16,10 @@ import msgspec
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.formulas import memory, stages
 from dsv3calc.ledger import Line, combined, computed, given
-from dsv3calc.model.layer import GroupView
 from dsv3calc.model.operator import ONE, Tensor
 
 if TYPE_CHECKING:
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
 
 CLASSES = ("weights", "gradients", "optimizer")

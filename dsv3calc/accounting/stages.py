@@ -15,13 +15,13 @@ from dsv3calc.accounting.schedules import virtual_stages
 from dsv3calc.formulas import stages
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.model.architecture import architecture_of
-from dsv3calc.model.layer import GroupView
 from dsv3calc.model.operator import ONE
 from dsv3calc.schema.layers import listed, parse_slice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
 

@@ -20,10 +20,10 @@ from dsv3calc.errors import UsageError
 from dsv3calc.formulas import algorithms, traffic, transfers
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.model.architecture import architecture_of
-from dsv3calc.model.layer import GroupView
 from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.hardware import Hardware, Link
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
@@ -54,7 +54,7 @@ def check_alike(model: Model, views: list[GroupView]) -> None:
         With the fields that differ.
     """
     for name in SENT_BY:
-        values = [getattr(view.group.feed_forward, name) for view in views]
+        values = [getattr(view.feed_forward.spec, name) for view in views]
         if len(set(values)) > 1:
             each = ", ".join(
                 f"{value} in {view.prefix}" for view, value in zip(views, values, strict=True)

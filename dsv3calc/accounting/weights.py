@@ -9,11 +9,11 @@ from dsv3calc.accounting.parameters import counted_tensors, tensor_elements
 from dsv3calc.formulas import precision
 from dsv3calc.ledger import Line, computed, field, total
 from dsv3calc.model.architecture import Architecture, architecture_of
-from dsv3calc.model.operator import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import Format, Precision
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsv3calc.formulas import architecture
 from dsv3calc.ledger import Line, combined, computed, field, given, total
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dsv3calc.schema.model import Model, MoE
+
 
 class Architecture(LineCache):
     """A model's layer groups, with the operators before and after the layers, and those of MTP.
@@ -115,7 +116,7 @@ def _group_layers(model: Model) -> list[Line]:
 def _outer_tensors(model: Model) -> Iterator[Tensor]:
     scope = ("model", model)
     vocabulary, hidden = field(scope, "vocab_size"), field(scope, "hidden_size")
-    divided = {"division": "vocabulary"}
+    divided: dict[str, Any] = {"division": "vocabulary"}
     tied = model.tie_word_embeddings
     yield Tensor("embedding", "embedding", vocabulary, hidden, tied=tied, **divided)
     yield Tensor("head", "head", vocabulary, hidden, **divided)
@@ -180,9 +181,7 @@ def _mtp_tensors(model: Model, modules: Line) -> Iterator[Tensor]:
 def _mtp_projection(model: Model, projection: Tensor, norms: Tensor) -> Iterator[Operator]:
     """Yield the norms of an MTP module and the projection of its two inputs."""
     hidden = field(("model", model), "hidden_size")
-    joined = combined(
-        "memory.mtp.joined_width", "product", (hidden, _JOINED), unit="elements"
-    )
+    joined = combined("memory.mtp.joined_width", "product", (hidden, _JOINED), unit="elements")
     yield Operator(
         "mtp_norms",
         PASS,

@@ -104,8 +104,7 @@ class Block:
         return [
             tensor
             for tensor in self.tensors
-            if tensor.name.removesuffix(".bias") in names
-            and component in ("", tensor.component)
+            if tensor.name.removesuffix(".bias") in names and component in ("", tensor.component)
         ]
 
     def width(self, name: str) -> str:
@@ -175,8 +174,6 @@ class Attention(Block):
     part = "attention"
     forms: tuple[str, ...] = ()
     """The forms in which it can be computed, where there is a choice: those of MLA."""
-    indexer: Indexer | None = None
-    """The indexer that selects keys, where it has one."""
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
@@ -188,6 +185,11 @@ class Attention(Block):
         if not hasattr(self.spec, "num_attention_heads"):
             raise self.refusal("heads divided over tp")
         return self.field("num_attention_heads", "1")
+
+    @property
+    def indexer(self) -> Indexer | None:
+        """The indexer that selects keys, where it has one."""
+        return None
 
     @property
     def key_value_heads(self) -> Line | None:

@@ -154,6 +154,4 @@ class GroupView(LineCache):
 def norm_vectors(model: Model, count: int = 1) -> Line:
     """Return the vectors of some norms: each has a weight, and a bias where the model's have."""
     vectors = 2 if model.norm_bias else 1
-    return given(
-        "norm_vectors", count * vectors, "1", "weight and bias" if model.norm_bias else ""
-    )
+    return given("norm_vectors", count * vectors, "1", "weight and bias" if model.norm_bias else "")

@@ -13,10 +13,10 @@ from dsv3calc.accounting.schedule_problems import schedule_problems
 from dsv3calc.accounting.schedules import virtual_stages
 from dsv3calc.diagnostics import quote
 from dsv3calc.errors import UsageError
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.overrides import Override
 from dsv3calc.schema.fields import LARGEST_COUNT
 from dsv3calc.schema.layout import Layout, Schedule, SharedExperts
-from dsv3calc.schema.model import GQA, MoE
 from dsv3calc.schema.provenance import Source
 from dsv3calc.studies.designs import positive
 from dsv3calc.studies.exchanges import one_of
@@ -24,7 +24,8 @@ from dsv3calc.studies.exchanges import one_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from dsv3calc.schema.model import LayerGroup, Model
+    from dsv3calc.model.block import Attention
+    from dsv3calc.schema.model import Model, MoE
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.designs import Desk
     from dsv3calc.studies.queries import Query
@@ -156,9 +157,9 @@ def nearest(wanted: int, of: int, *, also: int = 0) -> str:
 def nearest_tp(model: Model, layout: Layout) -> str:
     """Return the tensor-parallel degrees next to a layout's that every layer divides into."""
     widths = [width for _, width in divided_widths(model, layout)]
-    attentions = dict.fromkeys(group.attention for group in model.groups)
-    heads = [each.num_attention_heads for each in attentions]
-    shared = [each.num_key_value_heads for each in attentions if isinstance(each, GQA)]
+    attentions = [view.attention for view in architecture_of(model).groups]
+    heads = [each.heads.value for each in attentions]
+    shared = [each.key_value_heads.value for each in attentions if each.key_value_heads]
     return _either_side(
         layout.tp,
         (
@@ -180,11 +181,15 @@ def _either_side(wanted: int, numbers: Iterable[int]) -> str:
 
 def divided_widths(model: Model, layout: Layout) -> Iterator[tuple[str, int]]:
     """Yield the widths of feed-forwards that tp divides, and whose they are."""
-    for feed in dict.fromkeys(group.feed_forward for group in model.groups):
-        if not isinstance(feed, MoE):
-            yield "a dense", feed.intermediate_size
-        elif feed.n_shared_experts and layout.shared_experts == "local":
-            yield "the shared experts'", feed.n_shared_experts * feed.moe_intermediate_size
+    found: dict[tuple[str, int], None] = {}
+    for view in architecture_of(model).groups:
+        whose = {"split": f"a {view.feed_forward.kind}"}
+        if layout.shared_experts == "local":
+            whose["shared"] = "the shared experts'"
+        for tensor in view.feed_forward.tensors:
+            if tensor.division in whose and tensor.in_features is view.hidden:
+                found[whose[tensor.division], tensor.out_features.value] = None
+    yield from found
 
 
 def model_problems(model: Model, layout: Layout) -> Iterator[Problem]:
@@ -194,21 +199,21 @@ def model_problems(model: Model, layout: Layout) -> Iterator[Problem]:
             f"{layout.pp:,} pipeline stages for {model.num_hidden_layers:,} layers",
             f"every stage has a layer: take --pp {model.num_hidden_layers} or fewer",
         )
-    for group in dict.fromkeys(model.groups):
-        yield from _head_problems(model, group, layout)
-        if isinstance(group.feed_forward, MoE):
-            yield from _width_problems(group.feed_forward, layout)
+    for view in architecture_of(model).groups:
+        yield from _head_problems(model, view.attention, layout)
+        if view.experts is not None:
+            yield from _width_problems(view.experts.spec, layout)
 
 
-def _head_problems(model: Model, group: LayerGroup, layout: Layout) -> Iterator[Problem]:
-    heads = group.attention.num_attention_heads
+def _head_problems(model: Model, attention: Attention, layout: Layout) -> Iterator[Problem]:
+    heads = attention.heads.value
     if heads % layout.tp:
         yield (
             f"{heads:,} attention heads do not divide among tp {layout.tp:,}",
             f"tensor parallelism divides whole heads: take --tp {nearest_tp(model, layout)}",
         )
-    elif isinstance(group.attention, GQA):
-        shared = group.attention.num_key_value_heads
+    elif attention.key_value_heads is not None:
+        shared = attention.key_value_heads.value
         if shared % layout.tp and layout.tp % shared:
             yield (
                 f"{shared:,} key-value heads and tp {layout.tp:,}: neither divides the other",

@@ -19,7 +19,6 @@ from dsv3calc.errors import UsageError
 from dsv3calc.ledger import Ledger
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.schema.layers import layer_groups
-from dsv3calc.schema.model import MLA, MoE
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.designs import Desk, inclusions_of, warn_inapplicable
 from dsv3calc.studies.queries import ParamsQuery, as_dict
@@ -98,12 +97,11 @@ def _layer_rows(
         rows.append(_outside_row("embedding", "embedding", outside.pop("embedding")))
     groups = layer_groups(model.num_hidden_layers, [group.layers for group in model.groups])
     for number, index in enumerate(groups):
-        group = model.groups[index]
         row: dict[str, Any] = {
             "layer": number,
             "group": index,
-            "attention_type": "mla" if isinstance(group.attention, MLA) else "gqa",
-            "feed_forward_type": "moe" if isinstance(group.feed_forward, MoE) else "dense",
+            "attention_type": arch.groups[index].attention.kind,
+            "feed_forward_type": arch.groups[index].feed_forward.kind,
         }
         row |= {"embedding": 0, "head": 0}
         row |= {name: line.value for name, line in per_layer[index].items()}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc import quantity as quantities
 from dsv3calc.diagnostics import quote
 from dsv3calc.errors import Infeasible, UsageError
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.quantity import format_quantity
 from dsv3calc.schema.fields import LARGEST_COUNT
 from dsv3calc.studies.answer import Answer
@@ -210,7 +211,8 @@ class Search:
     def _divided(self) -> int | None:
         layout, name = self.traced.layout, self.unknown.name
         if self.unknown.field == "num_key_value_heads":
-            return gcd(*(group.attention.num_attention_heads for group in self.traced.model.groups))
+            views = architecture_of(self.traced.model).groups
+            return gcd(*(view.attention.heads.value for view in views))
         if layout is None or not self.unknown.places[0].startswith("layout."):
             return None
         follows = name in ("tp", "cp", "pp") and "dp" not in self.traced.hold

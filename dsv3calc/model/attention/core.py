@@ -29,9 +29,7 @@ def attention_core(
     """Return the operator of an attention's core; ``output`` gives the width of what it writes."""
 
     def saves(saving: Saving) -> Iterator[Activation]:
-        yield Activation(
-            "attention_output", output(), "split", linear_input=True, shared_by=_CORE
-        )
+        yield Activation("attention_output", output(), "split", linear_input=True, shared_by=_CORE)
         heads = attention.field("num_attention_heads", "elements")
         if saving.recompute.attention_kernel == "flash":
             yield Activation("logsumexp", heads, "split", "core_attn", bits=FP32)
@@ -48,6 +46,4 @@ def attention_core(
             yield Activation("softmax_mask", scores, "split", "core_attn", bits=BYTE)
             yield Activation("softmax_dropped", scores, "split", "core_attn")
 
-    return Operator(
-        "core", CORE, "attention_core", weights, core=core, saves=saves, before=("cp",)
-    )
+    return Operator("core", CORE, "attention_core", weights, core=core, saves=saves, before=("cp",))

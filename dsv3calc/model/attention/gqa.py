@@ -62,7 +62,7 @@ class Kind(Attention):
                     name, "norms", head_dim if per_head else width, division="replicated"
                 )
 
-    def make_operators(self, form: str) -> Iterator[Operator]:  # noqa: ARG002 - one form
+    def make_operators(self, form: str) -> Iterator[Operator]:
         """List projections, norms of queries and keys, rotation, core and output projection."""
         for name, place in (("q_proj", "split"), ("k_proj", "key_value"), ("v_proj", "key_value")):
             first = name == "q_proj"
@@ -81,7 +81,13 @@ class Kind(Attention):
         if self.spec.qk_norm != "none":
             norms = self.weights("q_norm", "k_norm")
             yield Operator(
-                "qk_norm", PASS, "norms", norms, reads=normed, writes=normed, saves=self._norm_inputs
+                "qk_norm",
+                PASS,
+                "norms",
+                norms,
+                reads=normed,
+                writes=normed,
+                saves=self._norm_inputs,
             )
         yield Operator(
             "rotary", PASS, "attention_core", reads=normed, writes=normed, saves=self._rotated
@@ -100,9 +106,7 @@ class Kind(Attention):
         )
 
     def _heads_width(self, name: str, heads: Line) -> Line:
-        return computed(
-            name, attention.heads_width, heads=heads, head_dim=self.field("head_dim")
-        )
+        return computed(name, attention.heads_width, heads=heads, head_dim=self.field("head_dim"))
 
     @cached_property
     def _saved_widths(self) -> dict[str, Line]:
@@ -131,11 +135,11 @@ class Kind(Attention):
         name = _BOUNDS.get(self.spec.span)
         return None if name is None else self.field(name, "tokens")
 
-    def span(self, conventions: Conventions) -> tuple[str, Line | None]:  # noqa: ARG002 - one way
+    def span(self, conventions: Conventions) -> tuple[str, Line | None]:
         """Return the span and its window or chunk."""
         return self.spec.span, self._bound
 
-    def make_cache(self, form: str) -> list[CacheEntry]:  # noqa: ARG002 - one form
+    def make_cache(self, form: str) -> list[CacheEntry]:
         """List the keys and values of a token."""
         vectors = computed(
             f"kv_cache.entry.{self.prefix}.vectors", kv_cache.cached_vectors, self.scope
@@ -143,7 +147,7 @@ class Kind(Attention):
         parts = [CachePart("bytes", vectors, self.field("head_dim"))]
         return [CacheEntry("attention", parts, "key_value", self._bound)]
 
-    def context_widths(self, form: str) -> dict[str, Held]:  # noqa: ARG002 - one form
+    def context_widths(self, form: str) -> dict[str, Held]:
         """Return queries with outputs, and keys with values."""
         both = [self.field("head_dim"), self.field("head_dim")]
         return {

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import attention
@@ -52,8 +52,8 @@ class Kind(Attention):
         up = computed(f"{prefix}.kv_up_width", attention.mla_kv_up_width, self.scope)
         values = self._heads_width(f"{prefix}.value_width", "v_head_dim")
         latent = self.field("kv_lora_rank")
-        whole = {"division": "replicated"}
-        bias = {"weight_class": "biases", "division": "replicated"}
+        whole: dict[str, Any] = {"division": "replicated"}
+        bias: dict[str, Any] = {"weight_class": "biases", "division": "replicated"}
         biased = self.spec.attention_bias
         if self.spec.q_lora_rank is None:
             yield self.tensor("q_proj", "attention", queries, hidden)
@@ -112,23 +112,23 @@ class Kind(Attention):
         )
 
     def _query_operators(self) -> Iterator[Operator]:
-        first = {"saves": projections_input(self), "before": ("tp",)}
+        first: dict[str, Any] = {"saves": projections_input(self), "before": ("tp",)}
         if self.spec.q_lora_rank is None:
             yield self._product("q_proj", output=self._query_output, **first)
             return
         rank = self.field("q_lora_rank")
-        yield self._product("q_a_proj", output=lambda _: Product("q_a_proj", rank, "block"), **first)
+        yield self._product(
+            "q_a_proj", output=lambda _: Product("q_a_proj", rank, "block"), **first
+        )
         yield self._norm("q_a_layernorm", "q_latent")
         yield self._product(
             "q_b_proj",
-            saves=lambda _: (
-                Activation("q_latent_normed", rank, "block", _UP, linear_input=True),
-            ),
+            saves=lambda _: (Activation("q_latent_normed", rank, "block", _UP, linear_input=True),),
             output=self._query_output,
         )
 
-    def _product(self, name: str, **options: object) -> Operator:
-        return Operator(name, PRODUCT, _PROJECTIONS, self.weights(name), **options)  # type: ignore[arg-type] # those of Operator
+    def _product(self, name: str, **options: Any) -> Operator:
+        return Operator(name, PRODUCT, _PROJECTIONS, self.weights(name), **options)
 
     def _norm(self, name: str, reads: str) -> Operator:
         weights = self.weights(name)
@@ -241,9 +241,7 @@ class Kind(Attention):
         return [
             tensor.changed(
                 name=f"{tensor.name}{ending}",
-                out_features=self._heads_width(
-                    f"memory.layer.{self.prefix}.{part}_width", part
-                ),
+                out_features=self._heads_width(f"memory.layer.{self.prefix}.{part}_width", part),
                 division=division,
             )
             for part, ending, division in (

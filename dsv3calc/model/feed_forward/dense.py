@@ -36,7 +36,7 @@ class Kind(FeedForward):
         """List its matrices and their biases."""
         return self._matrices.tensors(self.inner_width, "split", bias=self.spec.mlp_bias)
 
-    def make_operators(self, form: str) -> Iterable[Operator]:  # noqa: ARG002 - one form
+    def make_operators(self, form: str) -> Iterable[Operator]:
         """List its products and its activation function."""
         return self._matrices.operators(lambda _: (self.input("feed_forward_input"),))
 
@@ -45,5 +45,5 @@ class Kind(FeedForward):
         """The width of the feed-forward."""
         return self.field("intermediate_size")
 
-    def densified(self, experts: str) -> None:  # noqa: ARG002 - it has none
+    def densified(self, experts: str) -> None:
         """Return None: it is dense."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsv3calc.formulas import experts
 from dsv3calc.ledger import Line, combined, computed
@@ -67,7 +67,7 @@ class Kind(FeedForward):
     def make_tensors(self) -> Iterator[Tensor]:
         """List the router, the routed experts' matrices, and those of the shared ones."""
         moe, count = self.spec, self.experts.count
-        whole = {"division": "replicated"}
+        whole: dict[str, Any] = {"division": "replicated"}
         yield self.tensor("router", "router", count, self.hidden, **whole)
         if moe.router_bias:
             yield self.tensor("router.bias", "router", count, weight_class="biases", **whole)
@@ -86,7 +86,7 @@ class Kind(FeedForward):
             )
             yield from self._shared.tensors(width, "shared", bias=moe.expert_bias)
 
-    def make_operators(self, form: str) -> Iterator[Operator]:  # noqa: ARG002 - one form
+    def make_operators(self, form: str) -> Iterator[Operator]:
         """List routing, the exchange around the routed experts, and the shared experts."""
         yield Operator(
             "router",
@@ -96,13 +96,13 @@ class Kind(FeedForward):
             saves=self._routing,
             output=lambda _: Product("router", self.field("n_routed_experts"), "block"),
         )
-        row = {"reads": (self.hidden,), "writes": (self.hidden,), "rows": "routed"}
-        yield Operator("dispatch", EXCHANGE, _ROUTED, after=("ep",), **row)  # type: ignore[arg-type] # widths and rows
+        row: dict[str, Any] = {"reads": (self.hidden,), "writes": (self.hidden,), "rows": "routed"}
+        yield Operator("dispatch", EXCHANGE, _ROUTED, after=("ep",), **row)
         yield from self._routed.operators(
             lambda _: (Activation("expert_input", self.hidden, "rows", "moe", linear_input=True),),
             self._expert_output,
         )
-        yield Operator("combine", EXCHANGE, _ROUTED, after=("ep",), **row)  # type: ignore[arg-type] # widths and rows
+        yield Operator("combine", EXCHANGE, _ROUTED, after=("ep",), **row)
         if self.spec.n_shared_experts:
             yield from self._shared.operators()
 
