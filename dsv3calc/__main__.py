@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 
@@ -13,11 +14,15 @@ from dsv3calc.exit_status import ExitStatus
 def main() -> None:
     """Run ``dsv3calc`` and exit."""
     gc.disable()  # what is imported stays; looking for cycles in it costs a start its percents
+    _buffer_output()
     status = run(sys.argv[1:])
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:  # the reader has gone
+    except OSError:  # the failure is in the status already, or the reader has gone
+        _forget_output()
+    except KeyboardInterrupt:  # while a slow reader kept us waiting
+        status = ExitStatus.INTERRUPTED
         _forget_output()
     own_process = os.path.isfile(sys.argv[0])  # started as a program, not called from one
     if own_process and sys.gettrace() is None and sys.getprofile() is None:
@@ -25,8 +30,25 @@ def main() -> None:
     sys.exit(status)
 
 
+def _buffer_output() -> None:
+    """Buffer standard output also under ``python -u`` or PYTHONUNBUFFERED.
+
+    Without a buffer Python drops what one system call does not take: on a full disk, silently.
+    """
+    raw = getattr(sys.stdout, "buffer", None)
+    if isinstance(raw, io.RawIOBase):
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), encoding=sys.stdout.encoding)
+
+
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit status."""
+    try:
+        return int(_run(arguments))
+    except KeyboardInterrupt:
+        return int(ExitStatus.INTERRUPTED)
+
+
+def _run(arguments: list[str]) -> int:
     _prepare_streams()
     if "_DSV3CALC_COMPLETE" in os.environ:
         os.environ.setdefault("COMP_WORDS", "")
@@ -37,19 +59,16 @@ def run(arguments: list[str]) -> int:
         found = cli.parse(arguments)
         status = found if isinstance(found, int) else found.respond() if found else ExitStatus.OK
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):
+        # the reader of a help text has gone, which typer answers with SystemExit; the reader of
+        # an answer is the business of output.write
         _forget_output()
         return ExitStatus.OK
-    except SystemExit:  # typer's answer to a pipe whose reader has gone
-        _forget_output()
-        return ExitStatus.OK
-    except KeyboardInterrupt:
-        return ExitStatus.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last place where a failure becomes words
         from dsv3calc.output.failure import report_failure
 
         return report_failure(error, arguments)
-    return int(status)
+    return status
 
 
 def _prepare_streams() -> None:
@@ -63,8 +82,9 @@ def _prepare_streams() -> None:
 
 
 def _forget_output() -> None:
-    """Leave off writing: the reader has had enough, which is no error."""
-    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - stays open
+    from dsv3calc.output.write import forget_output
+
+    forget_output()
 
 
 if __name__ == "__main__":

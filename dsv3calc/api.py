@@ -71,21 +71,24 @@ def parse_query(text: str) -> Query:
     return request.query
 
 
-def answer(query: str | Query) -> Answer:
+def answer(query: str | Query, *, preset_path: str | None = None) -> Answer:
     """Answer a query with its columns, rows, assumptions, warnings and sources.
 
     Parameters
     ----------
     query
         A query as on the command line (``"flops deepseek-v3 --phase decode"``), or as a struct of
-        ``dsv3calc.studies.queries``.        Without output options: what comes back is data.
+        ``dsv3calc.studies.queries``. Without output options: what comes back is data.
+    preset_path
+        A presets directory to look in first, where the query names none.
 
     Raises
     ------
     UsageError, InvalidInput
         As the query, a preset or a file is wrong.
     """
-    return dispatch.answer(parse_query(query) if isinstance(query, str) else query)
+    found = parse_query(query) if isinstance(query, str) else query
+    return dispatch.answer(found.looking_in(preset_path))
 
 
 def query(query: str | Query) -> Ledger:

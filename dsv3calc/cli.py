@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from dsv3calc import __version__
 from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
+from dsv3calc.exit_status import ExitStatus
 
 if TYPE_CHECKING:
     from dsv3calc.commands.request import Request
@@ -171,11 +172,19 @@ def root(
 
 
 def parse(arguments: list[str]) -> Request | int | None:
-    """Parse a command line into a request; help and version print and give a status instead."""
+    """Parse a command line into a request; help and version print and give a status instead.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If parsing is interrupted: typer makes a status of it, which would look like help.
+    """
     group = build_group("")
     parsed: Request | int | None = group.main(
         args=arguments, prog_name="dsv3calc", standalone_mode=False
     )
+    if parsed == ExitStatus.INTERRUPTED:
+        raise KeyboardInterrupt
     return parsed
 
 

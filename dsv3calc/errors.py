@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 
 class Dsv3calcError(Exception):
-    """Base of every error that dsv3calc raises on purpose."""
-
-    exit_status = ExitStatus.INTERNAL_ERROR
-
-
-class UsageError(Dsv3calcError):
-    """The question itself is wrong: an option, a value on the command line, a combination.
+    """Base of every error that dsv3calc raises on purpose.
 
     ``hint`` is the next thing to try, in words or as a command.
     """
 
-    exit_status = ExitStatus.USAGE
+    exit_status = ExitStatus.INTERNAL_ERROR
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class UsageError(Dsv3calcError):
+    """The question itself is wrong: an option, a value on the command line, a combination."""
+
+    exit_status = ExitStatus.USAGE
 
 
 class InvalidInput(Dsv3calcError):
@@ -50,3 +50,27 @@ class Infeasible(Dsv3calcError):
     """No value satisfies what was asked."""
 
     exit_status = ExitStatus.INFEASIBLE
+
+
+class OutputError(Dsv3calcError):
+    """The place for the output is right, but writing to it failed: a full disk, a broken device."""
+
+    exit_status = ExitStatus.CANNOT_WRITE
+
+
+def missing_package(error: ImportError) -> UsageError | None:
+    """Return the error that names a package which cannot be imported, or None for our own module.
+
+    All packages are dependencies of dsv3calc, and most queries need only some of them.
+    """
+    name = (error.name or "").partition(".")[0]
+    if name == "dsv3calc":
+        return None
+    if not name:  # raised by a package about itself
+        first = next(iter(str(error).strip().splitlines()), "no reason is given")
+        return UsageError(f"a Python package cannot be imported: {first}", "install it again")
+    package = {"yaml": "pyyaml"}.get(name, name)
+    return UsageError(
+        f"this needs the Python package {package}, which cannot be imported",
+        f"python -m pip install {package}",
+    )

@@ -7,12 +7,32 @@ from enum import IntEnum
 
 
 class ExitStatus(IntEnum):
-    """What the exit code of ``dsv3calc`` says."""
+    """What the exit code of ``dsv3calc`` says.
 
-    OK = 0  # the question was answered
-    CHECK_FAILED = 1  # a check failed, or a layout does not fit when asked to --require-fit
-    USAGE = 2  # the command line is wrong
-    INVALID_INPUT = 3  # a preset or another input file is wrong
-    INFEASIBLE = 4  # nothing satisfies what was asked
-    INTERNAL_ERROR = 70  # a defect of dsv3calc, with a report to paste
-    INTERRUPTED = 130  # Ctrl-C
+    A reader that closes its pipe early (``| head``) does not change the code.
+    """
+
+    OK = 0
+    """The question was answered."""
+
+    CHECK_FAILED = 1
+    """A check failed: a number moved, a figure of a paper does not follow, a layout does not fit
+    under ``--require-fit``, or ``diff --fail-over`` was exceeded."""
+
+    USAGE = 2
+    """The command line is wrong, or needs a program or package that is not installed."""
+
+    INVALID_INPUT = 3
+    """A preset or another input file is wrong, or cannot be read."""
+
+    INFEASIBLE = 4
+    """Nothing satisfies what was asked."""
+
+    INTERNAL_ERROR = 70
+    """A defect of dsv3calc; the report on standard error can be pasted into an issue."""
+
+    CANNOT_WRITE = 74
+    """The output could not be written: the disk is full, or the device failed."""
+
+    INTERRUPTED = 130
+    """Ctrl-C."""

@@ -3,10 +3,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import errno
 import os
 
 from dsv3calc.diagnostics import escape
-from dsv3calc.errors import UsageError
+from dsv3calc.errors import OutputError, UsageError
+
+_DEVICE_FAILED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Reasons that lie with the device, not with the name that was given."""
 
 
 def check_writable(path: str, *, force: bool) -> None:
@@ -28,15 +32,21 @@ def check_writable(path: str, *, force: bool) -> None:
 def write_whole(path: str, text: str, *, force: bool) -> None:
     """Write a file so that it is seen whole or not at all.
 
+    A byte of a file name that is not UTF-8 is written as an escape.
+
     Raises
     ------
     UsageError
-        If it exists and ``force`` is not given, or the place cannot be written.
+        If it exists and ``force`` is not given, or it names a place that cannot be written.
+    OutputError
+        If the device is full or fails.
+    BrokenPipeError
+        If it is a pipe whose reader has gone.
     """
     try:
         if force and os.path.exists(path) and not os.path.isfile(path):
             # a device or a pipe cannot be replaced, only written to
-            with open(path, "w", encoding="utf-8") as file:
+            with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(text)
             return
         _replace(os.path.realpath(path), text, force=force)
@@ -44,9 +54,12 @@ def write_whole(path: str, text: str, *, force: bool) -> None:
         raise UsageError(
             f"-o {escape(path)}: the file exists", "give --force to replace it"
         ) from None
+    except BrokenPipeError:
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(
+        kind = OutputError if getattr(error, "errno", None) in _DEVICE_FAILED else UsageError
+        raise kind(
             f"-o {escape(path[:200])}: {reason}", "choose a place that can be written"
         ) from None
 
@@ -59,7 +72,9 @@ def _replace(target: str, text: str, *, force: bool) -> None:
         dir=os.path.dirname(target), prefix=f".{os.path.basename(target)[:50]}."
     )
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        with os.fdopen(
+            handle, "w", encoding="utf-8", errors="backslashreplace", newline=""
+        ) as file:
             file.write(text)
         os.chmod(temporary, _mode(target))
         if force:

@@ -123,7 +123,7 @@ def load(
         return _read(kind, "-", read_source("-"), overrides, ignore_keys)
     try:
         state = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: the name has a NUL
         return _read(kind, path, read_source(path), overrides, ignore_keys)
     key = (kind, path, state.st_mtime_ns, state.st_size, tuple(overrides), tuple(ignore_keys))
     cached = _CACHE.get(key)

@@ -151,6 +151,8 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "vectors": Symbol(r"n_\mathrm{vec}", "1", "vectors cached for a token in a layer"),
         "token_bytes": Symbol(r"B_\mathrm{entry}", "B", "bytes of one token in one layer", 0),
         "sequence_bytes": Symbol(r"B_\mathrm{seq}", "B", "bytes of the cache of one sequence"),
+        "kept_bytes": Symbol(r"B_\mathrm{kept}", "B", "bytes of a cache"),
+        "reference_bytes": Symbol(r"B_\mathrm{ref}", "B", "bytes of the cache of another model"),
         "available": Symbol(r"B_\mathrm{free}", "B", "bytes that the caches may take", 0),
         "page_size": Symbol("T_p", "tokens", "tokens of a page of the paged cache"),
     },

@@ -1,4 +1,4 @@
-"""A YAML text as events, by libyaml's parser.
+"""A YAML text as events, by libyaml's parser, or PyYAML's own where that was built without libyaml.
 
 PyYAML alone reads ``1e6`` as a text, ``1:30`` as 90, ``no`` as false and keeps the last of two
 equal keys. So of PyYAML only the parser is used; what the events mean is for ``event_builder``.
@@ -8,6 +8,7 @@ Anchors, aliases, tags and further documents are refused here.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.diagnostics import quote
@@ -29,14 +30,19 @@ if TYPE_CHECKING:
 
     from dsv3calc.source import Source
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_WRONG_ESCAPE = "not YAML: an escape in this text is no Unicode character"
+
 
 def yaml_events(source: Source, trouble: Trouble) -> Iterator[Event]:
     """Yield the events of a YAML text."""
     import yaml
 
-    parser = yaml.CSafeLoader(source.text)
+    libyaml = getattr(yaml, "CSafeLoader", None)
+    parser = (libyaml or yaml.SafeLoader)(source.text)
+    events = _translate(parser, yaml, trouble)
     try:
-        yield from _translate(parser, yaml, trouble)
+        yield from events if libyaml else _without_surrogates(events)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line, mark.column) if mark else (0, 0)
@@ -47,6 +53,9 @@ def yaml_events(source: Source, trouble: Trouble) -> Iterator[Event]:
         raise Stop(line, column, f"not YAML: {error.problem or error.context}", why=why) from None
     except yaml.YAMLError as error:
         raise Stop(0, 0, f"not YAML: {str(error).splitlines()[0]}") from None
+    except ValueError:  # PyYAML's own parser, at an escape beyond U+10FFFF
+        mark = parser.get_mark()
+        raise Stop(mark.line, mark.column, _WRONG_ESCAPE) from None
     finally:
         parser.dispose()
 
@@ -59,7 +68,7 @@ def _inside(text: str, line: int, column: int) -> tuple[int, int]:
 
 
 def _translate(parser: Any, yaml: Any, trouble: Trouble) -> Iterator[Event]:
-    """Turn libyaml's events into those of this module, refusing what they may not hold."""
+    """Turn the parser's events into those of this module, refusing what they may not hold."""
     scalar, mapping, sequence = yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent
     ends = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
     started = False
@@ -87,6 +96,15 @@ def _translate(parser: Any, yaml: Any, trouble: Trouble) -> Iterator[Event]:
             if not started:
                 raise Stop(0, 0, "the input holds no data, only comments")
             return
+
+
+def _without_surrogates(events: Iterator[Event]) -> Iterator[Event]:
+    r"""Refuse escapes such as ``\ud800``, which PyYAML's own parser takes and libyaml does not."""
+    for event in events:
+        _, value, line, column = event
+        if value is not None and _SURROGATE.search(value):
+            raise Stop(line, column, _WRONG_ESCAPE)
+        yield event
 
 
 def _check_document(event: Any, mark: Any, *, started: bool) -> None:

@@ -4,18 +4,25 @@
 set -euo pipefail
 
 command=(dsv3calc check --format github)
-[ -z "${INPUT_ONLY:-}" ] || command+=(--only "$INPUT_ONLY")
-while IFS= read -r line; do
-  # trim: an indented block of YAML keeps its spaces
-  read -r line <<< "$line"
-  [ -z "$line" ] || command+=("$line")
-done <<< "${INPUT_ARGS:-}"
+# a text made on Windows has CR LF
+only=${INPUT_ONLY:-} args=${INPUT_ARGS:-} files=${INPUT_FILES:-}
+only=${only//$'\r'/} args=${args//$'\r'/} files=${files//$'\r'/}
+[ -z "$only" ] || command+=(--only "$only")
+# read takes the spaces of an indented block of YAML away
+while read -r line; do
+  case "$line" in
+    --help | -h*)
+      echo "::error::args: $line prints the help and checks nothing: leave it out" >&2
+      exit 2
+      ;;
+    ?*) command+=("$line") ;;
+  esac
+done <<< "$args"
 command+=(--)
 count=${#command[@]}
-while IFS= read -r line; do
-  read -r line <<< "$line"
+while read -r line; do
   [ -z "$line" ] || command+=("$line")
-done <<< "${INPUT_FILES:-}"
+done <<< "$files"
 if [ "${#command[@]}" -eq "$count" ]; then
   echo "::error::no golden file is named: give the input files" >&2
   exit 2

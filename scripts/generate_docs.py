@@ -23,6 +23,7 @@ from dsv3calc.api import answer as ask
 from dsv3calc.docstring import Docstring
 from dsv3calc.output.views.reproduce import error_text
 from dsv3calc.registry import SUBJECTS, all_formulas
+from dsv3calc.schema.golden import KINDS
 from dsv3calc.studies.reproduce import CLOSED_FORM, OTHERS, answer_reproduce
 from dsv3calc.symbols import BY_SUBJECT, INTERMEDIATE, latex
 from dsv3calc.tracing import equations
@@ -57,7 +58,9 @@ _TRAFFIC = (
 _PAPERS = (
     "Figures that papers and repositories print, each with what its closed form gives. "
     "`dsv3calc reproduce` computes and judges them; each query below can be typed after "
-    "`dsv3calc`. The figures are the sources'; nothing is fitted but where it says so."
+    "`dsv3calc`. A row is `derived` from a model, a layout or a device; an `identity` between "
+    "printed columns of one table; a `form`, which is arithmetic on printed numbers or a printed "
+    "form put into numbers; or `fitted`: an input was chosen so that the figure comes out."
 )
 _INCLUSIONS = (
     "Attention and feed-forward matrices always count. `--include` and `--exclude` take these"
@@ -327,7 +330,8 @@ def papers_page() -> str:
     """Return ``docs/papers.md``."""
     found = answer_reproduce((), only_failing=False, ask=ask)
     counts = found.columns[0].ledger
-    groups = (*CLOSED_FORM, *OTHERS)
+    kinds = tuple(f"{kind}_rows" for kind in KINDS)
+    groups = (*kinds, *CLOSED_FORM, *OTHERS)
     summary = [
         (f"[{name}](#{name})", *(str(counts[f"papers.{name}.{group}"]) for group in groups))
         for name in found.query["papers"]
@@ -340,7 +344,9 @@ def papers_page() -> str:
         "",
         _PAPERS,
         "",
-        *_table(("paper", *(group.replace("_", " ") for group in groups)), summary),
+        *_table(
+            ("paper", *(group.removesuffix("_rows").replace("_", " ") for group in groups)), summary
+        ),
     ]
     for name, title in found.query["titles"].items():
         rows = [row for row in found.rows if row["paper"] == name]
@@ -348,7 +354,8 @@ def papers_page() -> str:
     return _page(lines)
 
 
-_FIGURE = ("id", "what", "published", "ours", "error", "verdict", "convention", "source", "query")
+_FIGURE = ("id", "what", "published", "ours", "error", "kind", "verdict", "convention", "source",
+           "query")  # fmt: skip
 _STATED = ("id", "what", "published", "verdict", "source", "why")
 
 

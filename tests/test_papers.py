@@ -14,8 +14,6 @@ from dsv3calc.studies.check import load_goldens, query_text
 from dsv3calc.studies.reproduce import answer_reproduce, paper_files
 
 FILES = paper_files()
-OTHER_HANDS = [name for name in FILES if "2502.07846" in name]
-"""Rows that are kept by their own tests."""
 
 
 def numbered(letter, last, *, without=(), parts=()):
@@ -38,10 +36,7 @@ IDS = [
 """Figures of the papers, by a numbering of our own; one may have several cells."""
 
 ROWS = {
-    (name, row.id): row
-    for name, path in FILES.items()
-    if name not in OTHER_HANDS
-    for row in load_goldens(path)[1].goldens
+    (name, row.id): row for name, path in FILES.items() for row in load_goldens(path)[1].goldens
 }
 STATED = {
     (name, each.id): each for name, path in FILES.items() for each in load_goldens(path)[1].stated
@@ -75,7 +70,7 @@ def test_tables_are_whole():
     assert count("G-") == 38
     assert sum(id_.startswith("G-") and id_.endswith("-tflops") for _, id_ in STATED) == 38
     assert sum(count(f"I-{number}.") for number in range(43, 48)) == 5 * 3 + 2 * 3
-    assert sum(count(f"I-36{letter}.") for letter in "abcdef") == 12
+    assert sum(count(f"I-36{letter}.") for letter in "abcdef") == 12 + 1
     assert sum(count(f"E-6.ep{ep}-") for ep in (8, 16, 32, 64)) == 16
     assert sum(count(f"E-6.ep{ep}-") for ep in (128, 256)) == 4
 
@@ -87,6 +82,7 @@ def test_every_row_is_told():
         assert row.published
         assert row.source
         assert row.unit
+        assert row.kind
         assert row.reproduces or row.why
 
 
@@ -97,7 +93,7 @@ FACTORS = [1, 1000, 10**6, 10**9, 10**12, 1e-3, 1e-6, 0.01, 3600, 3_600_000, 360
 @pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.id)
 def test_what_is_expected_is_what_is_printed(row):
     printed = re.search(r"[0-9][0-9,]*(?:\.[0-9]+)?", row.published)
-    if printed is None or isinstance(row.expect, str):
+    if printed is None or isinstance(row.expect, str) or row.converted:
         return
     number = float(printed[0].replace(",", ""))
     assert any(math.isclose(row.expect, number * factor, rel_tol=1e-9) for factor in FACTORS)
@@ -109,7 +105,7 @@ def test_digits_that_count_are_those_that_are_printed(row):
     digits = getattr(row.tolerance, "rounds_to", None) or getattr(
         row.tolerance, "truncates_to", None
     )
-    if printed is None or digits is None:
+    if printed is None or digits is None or row.converted:
         return
     text = printed[0].replace(",", "")
     shown = text.replace(".", "").lstrip("0")
@@ -135,6 +131,7 @@ DO_NOT_FOLLOW = {
     "I-12.moe-rows": (2473.22, 1e9),
     "I-19.as-configured": (125.153, 1e-6),
     "I-28.middle": (1.85, 1),
+    "I-36e.mpft-preset-peak": (0.38926, 1),
     "I-36h": (0.81, 1),
     "I-46.endpoints-canonical": (35_322, 1),
     "I-46.switches-canonical": (1_682, 1),
@@ -151,20 +148,16 @@ DO_NOT_FOLLOW = {
     "T-17": (2.541, 1e9),
     "T-18.mtp": (13.46, 1e9),
     "T-42": (1.875, 1),
-    "D-7.from-tokens": (5.4556, 1),
     "F-1.share": (0.763, 1),
     "F-3.intensity": (241.8, 1),
-    "V2-4": (2.45, 1e9),
-    "V2-5": (0.178, 1),
+    "M-3.moe": (21.434, 2**30),
     "O-9": (70.21, 1e9),
 }
 
 
 def test_every_figure_that_does_not_follow_has_its_value_here():
     explained = {row["id"] for row in ANSWER.rows if row["group"] == "explained"}
-    assert explained == set(DO_NOT_FOLLOW) | {
-        row["id"] for row in ANSWER.rows if row["paper"] in OTHER_HANDS and row["id"] in explained
-    }
+    assert explained == set(DO_NOT_FOLLOW)
 
 
 @pytest.mark.parametrize("key", DO_NOT_FOLLOW)
@@ -200,7 +193,13 @@ FOLLOW = {
     "T-17.bare": 2.439e9,
     "T-18": 684.53e9,
     "T-28": 12.8,
+    "V2-4": 2.451e9,
+    "V2-5": 1 - 25_920 / 389_120,
+    "M-8.gradients": 23.284 * 2**30,
+    "M-9": 5.5209 * 2**30,
+    "M-4.second": 85.74 * 2**30,
     "D-5": 0.5625,
+    "D-7.from-tokens": 5.4556,
     "D-6": 562_100,
     "D-8": 226.86,
     "D-14": 3.655 * 2**40 / 60,
@@ -233,6 +232,8 @@ SAID_OUT_LOUD = {
     "EP320, EP144, EP128": ("D-2.gpus", "EP128"),
     "61 or 62 layers": ("F-4", "61 layers"),
     "over 640 GB/s": ("I-58.coded", "630.15"),
+    "the peak of Table 4": ("I-36d.mpft", "prints no peak"),
+    "the peak of the preset": ("I-36e.mpft-preset-peak", "38.926 %"),
     "80 % of the peak": ("F-1.share", "76 %"),
     "bound by computation": ("F-3.intensity", "bound by memory"),
 }
@@ -242,6 +243,63 @@ SAID_OUT_LOUD = {
 def test_discrepancies_are_said_out_loud(key):
     id_, words = SAID_OUT_LOUD[key]
     assert words in OURS[id_]["why"]
+
+
+def ids(kind):
+    return {row.id for row in ROWS.values() if row.kind == kind}
+
+
+def test_fitted_figures_are_those_whose_input_was_chosen():
+    cells = [f"I-{n}.{cell}" for n in (46, 47) for cell in ("endpoints", "switches", "links")]
+    costs = [f"I-49.{each}{what}" for each in ("ft2", "mpft", "ft3", "sf")
+             for what in ("", "-endpoint")]  # fmt: skip
+    peaks = [f"I-36{letter}.{network}" for letter in "de" for network in ("mpft", "mrft")]
+    assert ids("fitted") == {
+        "I-11", "I-12", "I-28", "I-50", "I-50.endpoint", "T-16.bare", "T-17.bare", "T-29", "T-38",
+        *cells, *costs, *peaks,
+    }  # fmt: skip
+
+
+def test_identities_are_columns_of_tables():
+    assert len(ids("identity")) == 38 + 20 + 5 + 2 + 5
+    assert all(
+        id_.startswith(("G-", "E-6.ep", "I-48.", "I-36f.", "T-1", "T-2."))
+        for id_ in ids("identity")
+    )
+
+
+def test_derived_figures_start_from_a_model_a_layout_or_a_network():
+    for row in ROWS.values():
+        text = query_text(row.query)
+        if row.kind == "derived":
+            assert not text.startswith("formula eval") or " of " in text
+
+
+def test_what_a_source_does_not_print_is_marked():
+    converted = {row.id for row in ROWS.values() if row.converted}
+    schedules = {id_ for id_ in ids("form") if id_.startswith(("P-1.", "T-21"))}
+    assert converted == schedules | {
+        "T-22", "T-23", "T-24", "T-10.32k", "T-10.128k", "HF.bytes", "I-32.intervals", "I-51",
+        "F-2.flops", "F-2.bytes", "F-3.intensity", "E-6.dispatch-bytes", "E-6.combine-bytes",
+        "E-8.ep16", "E-8.ep32", "E-8.ep64", "E-9", "M-14",
+    }  # fmt: skip
+    assert not converted - ids("form")
+    assert all(OURS[id_]["relative_error"] is None for id_ in converted)
+
+
+def test_a_figure_that_is_counted_twice_counts_once():
+    by_id = {row.id: row for row in ROWS.values()}
+    repeated = [row for row in ROWS.values() if row.repeats]
+    for row in repeated:
+        first = by_id[row.repeats]
+        assert first.kind == row.kind
+        assert not first.repeats
+        assert isinstance(row.expect, str) or math.isclose(first.expect, row.expect, rel_tol=0.01)
+    values = ANSWER.columns[0].ledger.values
+    kinds = [values[f"reproduce.{kind}_rows"] for kind in ("derived", "identity", "form", "fitted")]
+    assert sum(kinds) == values["reproduce.closed_form_rows"]
+    once = sum(row.kind == "derived" for row in repeated)
+    assert values["reproduce.derived_figures"] == values["reproduce.derived_rows"] - once
 
 
 def test_queries_can_be_typed():

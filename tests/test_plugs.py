@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dsv3calc.locate import FOLDERS
+
 ROOT = Path(__file__).parents[1]
 BASH = shutil.which("bash")
 MOVED = "goldens: [{query: kv deepseek-v3, quantity: kv_cache.bytes, expect: 1, note: 'x'}]\n"
@@ -104,6 +106,24 @@ def test_the_inputs_of_the_action(environment):
     assert "give the input files" in done.stderr
 
 
+def test_inputs_with_the_line_ends_of_windows(environment):
+    golden(environment, "a b/kv.yaml", MOVED)
+    golden(environment, "c.yaml", KEPT)
+    both = "a b\r\nc.yaml\r\n"
+    assert check(environment, files=both).returncode == 1
+    assert check(environment, files=both, args="--exit-zero\r\n").returncode == 0
+    assert check(environment, files=both, only="kv_cache.bytes\r").returncode == 1
+
+
+@pytest.mark.parametrize("args", ["--help", "-h", "--exit-zero\n --help\n", "-hh", "--help\r\n"])
+def test_an_action_that_would_check_nothing_fails(environment, args):
+    golden(environment, "c.yaml", KEPT)
+    done = check(environment, files="c.yaml", args=args)
+    assert done.returncode == 2
+    assert "checks nothing" in done.stderr
+    assert done.stdout == ""
+
+
 def test_inputs_are_never_read_as_a_script(environment):
     golden(environment, "c.yaml", KEPT)
     for text in ("$(touch pwned)", "`touch pwned`", "c.yaml; touch pwned", "--help"):
@@ -192,6 +212,14 @@ def test_the_hook_that_validates_presets(environment):
     done = run_hook("dsv3calc-validate", environment, *files)
     assert done.returncode == 3
     assert "did you mean: hidden_size" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("folder", FOLDERS.values())
+def test_the_hook_takes_presets_of_every_kind(environment, folder):
+    golden(environment, f"{folder}/mine.yaml", "nmae: x\n")
+    done = run_hook("dsv3calc-validate", environment, f"{folder}/mine.yaml")
+    assert done.returncode == 3
+    assert f"{folder}/mine.yaml:1" in done.stdout + done.stderr
 
 
 def test_hooks_are_commands_of_dsv3calc():

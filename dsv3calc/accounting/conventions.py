@@ -102,7 +102,8 @@ BUNDLES = {
             "--convention",
             "training cost per token as the MoE rows of Table 2 count it: head in, router out, "
             "half of the score matrix, naive MLA, no MTP",
-            "arXiv:2505.09343 Table 2; inferred, corroborated by Table 4",
+            "arXiv:2505.09343 Table 2; inferred, corroborated by Table 4; equal to Megatron-LM at "
+            "d98e8a64 for GQA, which for MLA adds 6 FLOPs an element of the latent norms",
             {
                 "counting": "matmul",
                 "attention": "half",

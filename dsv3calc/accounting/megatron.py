@@ -1,8 +1,9 @@
 """What Megatron-LM's ``report_theoretical_memory`` says of a layout, class by class.
 
 An average stage with one embedding, 18 bytes a parameter of which the optimizer's 12 are divided
-among replicas, and activations of dense layers. DualPipe, context parallelism, the precision and
-the policy of recomputation do not enter it.
+among replicas, and activations of dense layers. Biases but the router's, and norms of queries and
+keys, are not counted. DualPipe, context parallelism and the precision do not enter it. A policy of
+recomputation only chooses the formula of the activations.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -25,10 +26,23 @@ if TYPE_CHECKING:
     from dsv3calc.accounting.memory import Footprint, Training
     from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.memory import Recompute
     from dsv3calc.schema.model import Model
 
 _BITS = {"weights": 16, "gradients": 32, "optimizer": 96}
 _LATENT_NORMS = ("q_a_layernorm", "kv_a_layernorm")
+_UNCOUNTED_NORMS = ("q_norm", "k_norm", "indexer_k_norm")
+
+
+def _counted(tensor: Tensor) -> bool:
+    """Tell whether the report counts a tensor."""
+    if tensor.weight_class == "biases":
+        return tensor.component == "router"
+    return (
+        tensor.weight_class != "routing_bias"
+        and tensor.component != "indexer"
+        and tensor.name not in _UNCOUNTED_NORMS
+    )
 
 
 def _place(tensor: Tensor) -> str:
@@ -46,7 +60,7 @@ def _parameters(model: Model, layout: Layout, *, mtp: bool) -> dict[str, Line]:
     places: dict[str, list[Line]] = {"split": [], "replicated": [], "experts": []}
     for view in arch.groups:
         for tensor in view.tensors:
-            if tensor.weight_class != "routing_bias":
+            if _counted(tensor):
                 name = f"megatron.parameters.{view.prefix}.{tensor.component}.{tensor.name}"
                 places[_place(tensor)].append(tensor_elements(name, tensor))
     embedding, *outer = arch.outer
@@ -61,7 +75,7 @@ def _parameters(model: Model, layout: Layout, *, mtp: bool) -> dict[str, Line]:
             parts += [
                 tensor_elements(f"megatron.parameters.mtp.{tensor.component}.{tensor.name}", tensor)
                 for tensor in arch.mtp.tensors
-                if _place(tensor) == place and tensor.weight_class != "routing_bias"
+                if _place(tensor) == place and _counted(tensor)
             ]
         if place == "split":
             here = tensor_elements("megatron.parameters.embedding", padded(embedding, layout))
@@ -106,6 +120,16 @@ def _states(parameters: dict[str, Line], layout: Layout) -> list[Line]:
 _MARGIN = given("megatron.margin", 1.05, "ratio", "the report's own, without SP")
 
 
+def has_sequence_parallelism(layout: Layout, policy: Recompute) -> bool:
+    """Tell whether the report uses its formula for sequence parallelism.
+
+    It does where a run has sequence parallelism and selective recomputation. Megatron-LM turns
+    sequence parallelism off where tp is 1.
+    """
+    selective = bool(policy.modules) and "full" not in policy.modules
+    return layout.tp > 1 and layout.sequence_parallel and selective
+
+
 def _activations(footprint: Footprint, *, sp: bool) -> Line:
     """Give the activations with sequence parallelism and selective recomputation, or without."""
     model, layout = footprint.model, footprint.layout
@@ -114,9 +138,9 @@ def _activations(footprint: Footprint, *, sp: bool) -> Line:
         "batch": field(("layout", layout), "micro_batch", "1"),
         "sequence": footprint.activations.sequence,
     }
-    name = "megatron.activations" if sp else "megatron.without_sp.activations"
-    whole = sizes if sp else sizes | {"tp": ONE}  # without SP the ends are not divided
     if sp:
+        name, words = "megatron.with_sp.activations", "with SP and selective recomputation"
+        ends: dict[str, Any] = sizes
         layers = computed(
             f"{name}.layers",
             megatron.megatron_activations,
@@ -124,18 +148,21 @@ def _activations(footprint: Footprint, *, sp: bool) -> Line:
             intermediate_size=_width(footprint),
             **sizes,
         )
+        head = megatron.megatron_output_activations
     else:
+        name, words = "megatron.without_sp.activations", "without SP"
+        ends = sizes | {"tp": ONE}  # the input of the embedding is not divided
         layers = computed(
             f"{name}.layers", megatron.megatron_activations_without_sp, *scopes, **sizes
         )
+        head = megatron.megatron_output_activations_without_sp
     parts = [
         layers,
-        computed(f"{name}.embedding", megatron.megatron_input_activations, *scopes, **whole),
+        computed(f"{name}.embedding", megatron.megatron_input_activations, *scopes, **ends),
     ]
     if layout.pp == 1:
-        function = megatron.megatron_output_activations
-        head = computed(f"{name}.head", function, *scopes, **whole)
-        parts.append(head)
+        vocabulary = padded(architecture_of(model).outer[0], layout).out_features
+        parts.append(computed(f"{name}.head", head, *scopes, vocab_size=vocabulary, **sizes))
     factors = [total(f"{name}.first_stage", parts)]
     batches = footprint.micro_batches
     if layout.schedule == "interleaved":
@@ -145,7 +172,6 @@ def _activations(footprint: Footprint, *, sp: bool) -> Line:
         factors.append(combined(f"{name}.in_flight", "ratio", (batches, pp), unit="ratio"))
     if not sp:
         factors.append(_MARGIN)
-    words = "with SP and attention's core recomputed" if sp else "without SP"
     return combined(name, "product", factors, unit="B", convention=words)
 
 
@@ -156,27 +182,30 @@ def _width(footprint: Footprint) -> Line:
     return (dense or views)[0].feed_forward.inner_width
 
 
-def megatron_lines(footprint: Footprint, ours: Sequence[Line]) -> list[Line]:
+def megatron_lines(footprint: Footprint, training: Training, ours: Sequence[Line]) -> list[Line]:
     """Give Megatron-LM's figures for a layout, and how far ours are from them.
 
     Parameters
     ----------
     footprint
         The layout, whose numbers are plain ones.
+    training
+        Its policy of recomputation.
     ours
         Its lines, ``memory.worst.CLASS`` among them.
 
     Returns
     -------
-    Lines ``megatron.{weights,gradients,optimizer,activations,total}`` as it counts with sequence
-    parallelism and selective recomputation, ``megatron.difference.{the same, buffers}`` [B], ours
-    less theirs, and ``megatron.without_sp.{activations,total}`` as it counts else.
+    Lines ``megatron.{weights,gradients,optimizer,activations,total}`` as its report prints them,
+    ``megatron.difference.{the same, buffers}`` [B], ours less theirs, and
+    ``megatron.{with_sp,without_sp}.{activations,total}`` by each formula of the activations.
     """
     parameters = _parameters(footprint.model, footprint.layout, mtp=footprint.mtp)
     states = _states(parameters, footprint.layout)
-    theirs = [*states, _activations(footprint, sp=True)]
+    forms = {sp: _activations(footprint, sp=sp) for sp in (True, False)}
+    printed = forms[has_sequence_parallelism(footprint.layout, training.recompute)]
+    theirs = [*states, total("megatron.activations", [printed])]
     theirs.append(total("megatron.total", theirs))
-    without = _activations(footprint, sp=False)
     by_name = {line.name: line for line in ours}
     nothing = given("megatron.no_buffers", 0, "B")
     pairs = [(line.name.rpartition(".")[2], line) for line in theirs]
@@ -190,11 +219,19 @@ def megatron_lines(footprint: Footprint, ours: Sequence[Line]) -> list[Line]:
     return [
         *theirs,
         *differences,
-        without,
-        total("megatron.without_sp.total", [*states, without]),
+        *forms.values(),
+        *(
+            total(f"{line.name.rpartition('.')[0]}.total", [*states, line])
+            for line in forms.values()
+        ),
     ]
 
 
+_LEFT_OUT = {
+    "biases": "biases of attention and experts",
+    "norms": "norms of queries and keys",
+    "indexer": "the indexer's weights",
+}
 _DIVIDED = "there norms and router alone are not divided over tp or the experts' GPUs"
 
 
@@ -211,12 +248,14 @@ def reasons(footprint: Footprint, training: Training, lines: Sequence[Line]) -> 
                 applies.setdefault(words, []).append(what)
     found = [f"{', '.join(classes)}: {words}" for words, classes in applies.items()]
     if "activations" in differ:
-        found.append(f"activations: {_activation_reason(footprint)}")
+        sp = has_sequence_parallelism(footprint.layout, training.recompute)
+        found.append(f"activations: {_activation_reason(footprint, sp=sp)}")
     if "buffers" in differ:
         found.append("buffers: none there")
     found.append(
-        "the report takes its form for sequence parallelism and selective recomputation where a "
-        "run has both, else another, 5 % added: the row without SP"
+        "Megatron-LM takes one formula for activations with sequence parallelism and selective "
+        "recomputation, and another one, plus 5 %, without; at tp 1 it turns sequence parallelism "
+        "off"
     )
     return found
 
@@ -261,15 +300,25 @@ def _state_reasons(footprint: Footprint, training: Training, what: str) -> Itera
         yield f"a vocabulary of {rows:,} there, padded; here {model.vocab_size:,} (--padded)"
     if footprint.layout.redundant_experts:
         yield f"no redundant experts there; here {layout.redundant_experts:,}"
-    if what == "weights" and any(
-        tensor.weight_class == "routing_bias"
+    yield from _left_out(model, what)
+
+
+def _left_out(model: Model, what: str) -> Iterator[str]:
+    """Yield which tensors the report does not count."""
+    uncounted = {
+        tensor.weight_class
         for view in architecture_of(model).groups
         for tensor in view.tensors
-    ):
+        if not _counted(tensor)
+    }
+    if what == "weights" and "routing_bias" in uncounted:
         yield "the routing bias is left out there"
+    for weight_class, words in _LEFT_OUT.items():
+        if weight_class in uncounted:
+            yield f"{words} are left out there"
 
 
-def _activation_reason(footprint: Footprint) -> str:
+def _activation_reason(footprint: Footprint, *, sp: bool) -> str:
     model, layout = footprint.model, footprint.layout
     there = []
     if any(view.experts is not None for view in footprint.views):
@@ -281,7 +330,10 @@ def _activation_reason(footprint: Footprint) -> str:
         for channels in core.channels.values()
     ):
         there.append("heads are as wide as the hidden state")
-    there.append("attention's core is recomputed")
+    if sp:
+        there.append("attention's core is recomputed")
+    else:
+        there += ["feed-forwards are four times as wide as the hidden state", "5 % are added"]
     if layout.pp > 1:
         there.append("a stage's layers are held for pp micro-batches")
     if layout.cp > 1:

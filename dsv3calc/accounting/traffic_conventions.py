@@ -75,7 +75,8 @@ TRAFFIC_CHOICES: dict[str, tuple[str, dict[str, str]]] = {
         "network --variant",
         {
             "canonical": "the sizes of the topologies' closed forms",
-            "published": "Slim Fly and Dragonfly as Table 3 of arXiv:2505.09343 prints them",
+            "published": "Slim Fly of q = 28 and Dragonfly of 511 groups, which give the counts of "
+            "Table 3 of arXiv:2505.09343",
             "both": "one beside the other",
         },
     ),

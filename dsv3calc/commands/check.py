@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsv3calc.commands.options import with_output
+from dsv3calc.commands.options import PresetPathOption, with_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,7 @@ def check(
         bool,
         typer.Option("--exit-zero", help="Exit 0 also if numbers moved; a broken row stays 3."),
     ] = False,
+    preset_path: PresetPathOption = None,
 ) -> Callable[[], Answer]:
     """Check golden files and fail when a number moved.
 
@@ -50,9 +51,12 @@ def check(
     """
 
     def answer() -> Answer:
-        from dsv3calc.api import answer as ask
+        from functools import partial
+
+        from dsv3calc.api import answer as answer_query
         from dsv3calc.studies.checking import answer_check
 
+        ask = partial(answer_query, preset_path=preset_path)
         return answer_check(paths, only=only, update=update, exit_zero=exit_zero, ask=ask)
 
     return answer

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsv3calc.commands.options import with_output
+from dsv3calc.commands.options import PresetPathOption, with_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,7 @@ def eval(  # noqa: A001 - named as the command is
         str,
         typer.Argument(metavar="QUERIES", help="A file with one query on each line, or -."),
     ],
+    preset_path: PresetPathOption = None,
 ) -> Callable[[], list[Answer]]:
     """Answer many queries in one process, one line each.
 
@@ -36,9 +37,11 @@ def eval(  # noqa: A001 - named as the command is
     """
 
     def answers() -> list[Answer]:
+        from functools import partial
+
         from dsv3calc.api import answer
         from dsv3calc.studies.batch import answer_batch
 
-        return answer_batch(queries, ask=answer)
+        return answer_batch(queries, ask=partial(answer, preset_path=preset_path))
 
     return answers

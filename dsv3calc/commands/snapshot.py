@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsv3calc.commands.options import with_output
+from dsv3calc.commands.options import PresetPathOption, with_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ def snapshot(
             help="Write these quantities alone, such as 'parameters.*'. Repeatable.",
         ),
     ] = None,
+    preset_path: PresetPathOption = None,
 ) -> Callable[[], Answer]:
     """Write the numbers of queries as a golden file.
 
@@ -39,10 +40,13 @@ def snapshot(
     """
 
     def answer() -> Answer:
-        from dsv3calc.api import answer as ask
+        from functools import partial
+
+        from dsv3calc.api import answer as answer_query
         from dsv3calc.studies.answer import Answer
         from dsv3calc.studies.snapshot import snapshot_goldens
 
+        ask = partial(answer_query, preset_path=preset_path)
         found = Answer("snapshot", {"queries": list(queries), "quantity": list(quantity or ())})
         found.text, found.rows = snapshot_goldens(queries, quantity or (), ask=ask)
         return found

@@ -43,7 +43,7 @@ def mla_query_width(
 
     Source
     ------
-    arXiv:2405.04434 §2.1.3, eq. 12-14.
+    arXiv:2405.04434 §2.1.2, eq. 12-13 and §2.1.3, eq. 14.
     """
     return num_attention_heads * (qk_nope_head_dim + qk_rope_head_dim)
 
@@ -379,7 +379,7 @@ def selected_full_channel_flops(sequence: Tokens, past: Tokens, window: Tokens) 
 
     Source
     ------
-    Derived here from DeepSeek Sparse Attention: DeepSeek-V3.2-Exp report, §2.1.
+    Derived here from DeepSeek Sparse Attention: DeepSeek-V3.2-Exp report, §1.
     """
     return 2 * sequence * minimum(past + sequence, window)
 
@@ -541,6 +541,6 @@ def indexer_channels(index_head_dim: Elements) -> Elements:
 
     Source
     ------
-    DeepSeek-V3.2-Exp report, §2.1, eq. 1.
+    DeepSeek-V3.2-Exp report, §1, eq. 1.
     """
     return index_head_dim + 1

@@ -59,7 +59,7 @@ def dragonfly_groups(group_switches: Count, global_ports: Count) -> Count:
 
     Notes
     -----
-    Table 3 of arXiv:2505.09343 has 511 instead of 513.
+    The counts of Table 3 of arXiv:2505.09343 are those of 511 groups instead of 513.
 
     Examples
     --------

@@ -531,6 +531,6 @@ def low_latency_bandwidth(
 
     Source
     ------
-    deepseek-ai/DeepEP, tests/test_low_latency.py.
+    deepseek-ai/DeepEP, tests/legacy/test_low_latency.py.
     """
     return ratio((tokens * experts_per_token - masked_copies) * copy_bytes, seconds)

@@ -110,7 +110,7 @@ def megatron_output_activations(
     batch, sequence
         Sequences of a micro-batch, and tokens of each.
     hidden_size, vocab_size
-        Width of the residual stream, and of the logits in FP32.
+        Width of the residual stream, and of the logits in FP32: the padded vocabulary.
     tp
         Tensor-parallel GPUs.
 
@@ -120,7 +120,8 @@ def megatron_output_activations(
 
     Notes
     -----
-    Left out where the pipeline has several stages: the first has no head.
+    With sequence parallelism and selective recomputation. Left out where the pipeline has several
+    stages: the first has no head.
 
     Examples
     --------
@@ -206,3 +207,42 @@ def megatron_activations_without_sp(
     """
     tokens = num_hidden_layers * batch * sequence
     return tokens * hidden_size * 10 + ratio(tokens * hidden_size * 24, tp)
+
+
+@formula(r"B_\mathrm{meglogit}")
+def megatron_output_activations_without_sp(
+    batch: Count, sequence: Tokens, hidden_size: Elements, vocab_size: Elements, tp: Count
+) -> Bytes:
+    r"""Give the activations that Megatron-LM reports for the head without sequence parallelism.
+
+    .. math:: B_\mathrm{meglogit} = 2 B S h + \frac{2 B S V}{P_t}
+
+    Parameters
+    ----------
+    batch, sequence
+        Sequences of a micro-batch, and tokens of each.
+    hidden_size, vocab_size
+        Width of the residual stream, and of the logits in BF16: the padded vocabulary.
+    tp
+        Tensor-parallel GPUs, over which the logits alone are divided.
+
+    Returns
+    -------
+    Bytes.
+
+    Notes
+    -----
+    Left out where the pipeline has several stages: the first has no head. The report multiplies its
+    sum by 1.05 in the end.
+
+    Examples
+    --------
+    >>> megatron_output_activations_without_sp(1, 4096, 4096, 32000, 2)
+    164626432
+
+    Source
+    ------
+    NVIDIA/Megatron-LM at d98e8a64, ``megatron/training/theoretical_memory_usage.py``.
+    """
+    tokens = batch * sequence
+    return 2 * tokens * hidden_size + ratio(2 * tokens * vocab_size, tp)

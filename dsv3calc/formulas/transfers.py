@@ -45,7 +45,8 @@ def transfer_bytes(
 
     Source
     ------
-    Derived here; the example is the test of deepseek-ai/DeepEP, ``tests/test_low_latency.py``.
+    Derived here; the example is the test of deepseek-ai/DeepEP,
+    ``tests/legacy/test_low_latency.py``.
     """
     return (
         ceil_div(hidden_size * bits + ceil_div(hidden_size, group_size) * scale_bits, 8)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from dsv3calc.diagnostics import escape
-from dsv3calc.errors import Dsv3calcError, InvalidInput, UsageError
+from dsv3calc.errors import Dsv3calcError, InvalidInput, missing_package
 from dsv3calc.exit_status import ExitStatus
 
 
@@ -35,30 +35,41 @@ def _explain(
     error: Exception, arguments: list[str]
 ) -> tuple[ExitStatus, list[str], list[dict[str, Any]]]:
     """Return the exit status, the text for people and the entries for machines."""
+    if isinstance(error, ImportError):
+        error = missing_package(error) or error
     if isinstance(error, InvalidInput):
         texts = [str(problem) for problem in error.problems]
         count = len(texts)
         texts.append(f"{count} problem{'s' if count > 1 else ''} found")
         entries = [{"kind": "invalid-input", **problem.as_dict()} for problem in error.problems]
         return error.exit_status, texts, entries
-    if isinstance(error, UsageError):
-        message, hint = escape(error.message), escape(error.hint)
-        texts = [f"error: {message}"]
-        if hint:
-            texts.append(f"  try: {hint}")
-        return error.exit_status, texts, [_entry("usage", message, hint)]
     if isinstance(error, Dsv3calcError):
-        return error.exit_status, [f"error: {error}"], [_entry("infeasible", str(error))]
+        return _told(error.exit_status, _KINDS[error.exit_status], error.message, error.hint)
     if hasattr(error, "format_message"):  # typer's own complaint about the command line
-        message = escape(error.format_message())
-        hint = _help_command(error)
-        return ExitStatus.USAGE, [f"error: {message}", f"  try: {hint}"], [
-            _entry("usage", message, hint)
-        ]  # fmt: skip
+        return _told(ExitStatus.USAGE, "usage", error.format_message(), _help_command(error))
     if isinstance(error, OSError):
-        message = f"{error.filename or 'output'}: {error.strerror or error}"
-        return ExitStatus.INVALID_INPUT, [f"error: {message}"], [_entry("file", message)]
+        # reading names its file; a stream has no name
+        status = ExitStatus.INVALID_INPUT if error.filename else ExitStatus.CANNOT_WRITE
+        what = f"{error.filename or 'output'}: {error.strerror or error}"
+        return _told(status, "file", what)
     return _internal(error, arguments)
+
+
+_KINDS = {
+    ExitStatus.USAGE: "usage",
+    ExitStatus.INFEASIBLE: "infeasible",
+    ExitStatus.CANNOT_WRITE: "file",
+}
+"""Exit status of an error with one message -> its kind in JSON."""
+
+
+def _told(
+    status: ExitStatus, kind: str, what: str, hint: str = ""
+) -> tuple[ExitStatus, list[str], list[dict[str, Any]]]:
+    """Tell one problem and what to try."""
+    what, hint = escape(what), escape(hint)
+    texts = [f"error: {what}", *([f"  try: {hint}"] if hint else [])]
+    return status, texts, [_entry(kind, what, hint)]
 
 
 def _entry(kind: str, what: str, hint: str = "") -> dict[str, Any]:

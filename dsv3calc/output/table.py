@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from dsv3calc.output.view import build
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
 
@@ -45,9 +47,8 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
         *(("assumed", text) for text in answer.assumptions),
     ]
     seen = options.file is None and sys.stdout.isatty()
-    if seen or color:
-        from dsv3calc.output.terminal import lines_of as drawn
-
+    drawn = _terminal() if seen or color else None
+    if drawn is not None:
         width = None if seen else UNSEEN_WIDTH
         lines = drawn(view, told, color=color, width=width, plain=ascii_only)
     else:
@@ -56,6 +57,15 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
         lines = lines_of(view, told, "-" if ascii_only else "─")
     text = "".join(f"{line}\n" for line in lines)
     return text.translate(_PLAIN) if ascii_only else text
+
+
+def _terminal() -> Callable[..., list[str]] | None:
+    """Return what draws tables with rich, or None where rich is not installed."""
+    try:
+        from dsv3calc.output.terminal import lines_of
+    except ImportError:
+        return None
+    return lines_of
 
 
 def _takes_unicode() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -30,14 +31,21 @@ RENDERERS = {
 A module's ``after(answer)``, where it has one, runs once the text is written.
 """
 
+ALWAYS_UTF8 = ("json", "sarif", "junit", "html")
+"""Formats that are UTF-8 by definition or by their own header, whatever the locale is."""
+
 
 def show(answer: Answer | list[Answer], options: OutputOptions) -> None:
     """Render an answer, or one after the other, and write it.
 
+    A reader that closes its pipe is no error: the rest is left out.
+
     Raises
     ------
     UsageError
-        If the file exists and --force was not given, or cannot be written.
+        If the file exists and --force was not given, or names a place that cannot be written.
+    OutputError, OSError
+        If writing fails, for example on a full disk.
     """
     color = options.color == "always" or (
         options.color == "auto" and options.file is None and _terminal_takes_color()
@@ -54,13 +62,34 @@ def show(answer: Answer | list[Answer], options: OutputOptions) -> None:
     else:
         text = renderer.render(answer, options, color=color)
         _tell(answer, options)
-    if options.file is None:
-        sys.stdout.write(text)
-    else:
-        write_whole(options.file, text, force=options.force)
-        print(f"wrote {escape(options.file)}", file=sys.stderr)
+    try:
+        _write(text, options)
+    except BrokenPipeError:
+        forget_output()
     if hasattr(renderer, "after") and not isinstance(answer, list):
         renderer.after(answer)
+
+
+def _write(text: str, options: OutputOptions) -> None:
+    if options.file is None:
+        if options.format in ALWAYS_UTF8 and hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        write_whole(options.file, text, force=options.force)
+        _say(f"wrote {escape(options.file)}")
+
+
+def forget_output() -> None:
+    """Discard what is still written to standard output: its reader has closed the pipe."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - stays open
+
+
+def _say(text: str) -> None:
+    """Write a line to stderr; a reader of stderr that has gone does not stop the answer."""
+    with suppress(BrokenPipeError):
+        print(text, file=sys.stderr)
 
 
 def _tell(answer: Answer, options: OutputOptions) -> None:
@@ -76,7 +105,7 @@ def _tell(answer: Answer, options: OutputOptions) -> None:
         ("assumed", answer.assumptions if options.format != "csv" else []),
     ):
         for text in texts:
-            print(f"{word}: {escape(text)}", file=sys.stderr)
+            _say(f"{word}: {escape(text)}")
 
 
 def _terminal_takes_color() -> bool:

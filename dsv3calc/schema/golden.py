@@ -19,6 +19,8 @@ from dsv3calc.schema.fields import Text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+Kind = Literal["derived", "identity", "form", "fitted"]
+KINDS: tuple[Kind, ...] = ("derived", "identity", "form", "fitted")
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Digits = Annotated[int, msgspec.Meta(ge=1, le=17)]
 
@@ -67,7 +69,11 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     Of a published figure: ``id`` names it, ``what`` says what it is, ``published`` is its text as
     printed, ``convention`` what it is counted under. ``reproduces: false`` says that no convention
-    gives it, and ``why``.
+    gives it, and ``why``. ``kind`` says how the figure is computed: ``derived`` from a model, a
+    layout or a device; ``identity``, columns of one table compared with each other; ``form``,
+    arithmetic on printed numbers, or a printed form put into numbers; ``fitted``, an input was
+    chosen so that the figure comes out. ``converted``: the source prints a form or other units,
+    and ``expect`` is our conversion. ``repeats`` is the id of the row that has the same figure.
     """
 
     query: Text | dict[str, Any]
@@ -82,6 +88,9 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     what: str = ""
     published: str = ""
     convention: str = ""
+    kind: Kind | None = None
+    converted: bool = False
+    repeats: str = ""
     reproduces: bool = True
     why: str = ""
     made_from: dict[str, int | float | bool | str | None] = msgspec.field(default_factory=dict)

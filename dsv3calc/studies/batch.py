@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.diagnostics import Problem
-from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.errors import Dsv3calcError, InvalidInput
 from dsv3calc.source import MOST_PROBLEMS, read_source
 
 if TYPE_CHECKING:
@@ -56,17 +56,6 @@ def answer_batch(path: str, *, ask: Ask) -> list[Answer]:
             break
         try:
             found = ask(text)
-        except UsageError as error:
-            problems.append(
-                Problem(
-                    path,
-                    number,
-                    None,
-                    error.message,
-                    next=error.hint,
-                    source_line=line[:LONGEST_LINE],
-                )
-            )
         except InvalidInput as error:
             problems += [
                 Problem(
@@ -79,6 +68,17 @@ def answer_batch(path: str, *, ask: Ask) -> list[Answer]:
                 )
                 for problem in error.problems
             ]
+        except Dsv3calcError as error:
+            problems.append(
+                Problem(
+                    path,
+                    number,
+                    None,
+                    error.message,
+                    next=error.hint,
+                    source_line=line[:LONGEST_LINE],
+                )
+            )
         else:
             found.query["line"] = number
             found.asked = text

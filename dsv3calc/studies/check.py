@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from dsv3calc.diagnostics import Problem, suggest
 from dsv3calc.errors import Dsv3calcError, InvalidInput, UsageError
@@ -128,7 +128,7 @@ def golden_files(paths: Iterable[str]) -> list[str]:
     Raises
     ------
     InvalidInput
-        If a directory holds none.
+        If a directory holds none, or one in it cannot be read.
     """
     import os
 
@@ -139,7 +139,7 @@ def golden_files(paths: Iterable[str]) -> list[str]:
             continue
         inside = [
             os.path.join(folder, file)
-            for folder, _, files in sorted(os.walk(path))
+            for folder, _, files in sorted(os.walk(path, onerror=_refuse_directory))
             for file in sorted(files)
             if file.endswith((".yaml", ".yml", ".json"))
         ]
@@ -150,6 +150,11 @@ def golden_files(paths: Iterable[str]) -> list[str]:
             )  # fmt: skip
         found += inside
     return list(dict.fromkeys(found))
+
+
+def _refuse_directory(error: OSError) -> NoReturn:
+    what = f"the directory cannot be read: {error.strerror}"
+    raise InvalidInput([Problem(str(error.filename), None, None, what)])
 
 
 def load_goldens(path: str) -> tuple[Source, GoldenFile, dict[int, list[Problem]]]:
@@ -325,9 +330,7 @@ def failure_text(error: Dsv3calcError) -> str:
             f"{place}: {problem_text(problem)}"
             for place, problem in zip(places, error.problems, strict=True)
         )
-    if isinstance(error, UsageError) and error.hint:
-        return f"{error.message}; {error.hint}"
-    return str(error)
+    return f"{error.message}; {error.hint}" if error.hint else error.message
 
 
 def problem_text(problem: Problem) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.errors import UsageError
+from dsv3calc.errors import OutputError, UsageError
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.check import check_rows
@@ -23,7 +23,8 @@ def answer_check(
     """Check golden files.
 
     The answer's status: a broken row (3) beats a moved one (1), and ``exit_zero`` hides only the
-    latter. An update that is refused is a usage error (2), told as a warning beside the report.
+    latter. An update that is refused (2) or cannot be written (74) is told as a warning beside the
+    report.
 
     Raises
     ------
@@ -53,11 +54,11 @@ def _update(answer: Answer, rows: list[Row]) -> None:
     for file, group in groupby(rows, key=lambda row: row.file):
         try:
             count = update_file(file, list(group))
-        except UsageError as error:
+        except (UsageError, OutputError) as error:
             # the report of what moved is worth more than a bare refusal
             answer.warn(f"not updated: {error.message}; {error.hint}")
             if answer.status is not ExitStatus.INVALID_INPUT:
-                answer.status = ExitStatus.USAGE
+                answer.status = error.exit_status
             continue
         if count:
             answer.notes.append(

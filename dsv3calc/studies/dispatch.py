@@ -6,6 +6,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from dsv3calc.errors import missing_package
+
 if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.queries import Query
@@ -30,8 +32,14 @@ def answer(query: Query) -> Answer:
     Raises
     ------
     Dsv3calcError
-        As the query, a preset or another file is wrong.
+        As the query, a preset or another file is wrong, or a package it needs is not installed.
     """
     module, function = STUDIES[query.command]
-    found: Answer = getattr(import_module(module), function)(query)
+    try:
+        found: Answer = getattr(import_module(module), function)(query)
+    except ImportError as error:
+        missing = missing_package(error)
+        if missing is None:
+            raise
+        raise missing from error
     return found

@@ -122,7 +122,7 @@ def _answer_training(query: MemoryQuery) -> Answer:
     if library is not None and library.beside:
         from dsv3calc.accounting.megatron import megatron_lines, reasons
 
-        lines += megatron_lines(footprint, lines)
+        lines += megatron_lines(footprint, inputs.training, lines)
         answer.view = "memory-megatron"
         answer.notes += reasons(footprint, inputs.training, lines)
     if wanted is not None:

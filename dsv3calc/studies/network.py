@@ -190,12 +190,14 @@ def _tell(
     """Say what a reader of Table 3 should know of a column."""
     if topology == "slim-fly" and published:
         answer.warn(
-            f"slim-fly: {TABLE_3} has q = {PUBLISHED_Q}, which is no prime power: there is no such "
-            "graph; q = 27 and q = 29 have one"
+            f"slim-fly: the counts of {TABLE_3} are those of q = {PUBLISHED_Q}, which it does not "
+            f"print. {PUBLISHED_Q} is no prime power: there is no such graph; q = 27 and q = 29 "
+            "have one"
         )
     if topology == "dragonfly" and published:
         answer.warn(
-            f"dragonfly: {TABLE_3} has {PUBLISHED_GROUPS} groups; the largest has a h + 1 = 513"
+            f"dragonfly: the counts of {TABLE_3} are those of {PUBLISHED_GROUPS} groups, which it "
+            "does not print; the largest Dragonfly has a h + 1 = 513"
         )
     if topology in _DIFFERS and not published and radix == PUBLISHED_RADIX:
         text = f"{topology}: {TABLE_3} prints another size; --variant published or both shows it"

@@ -123,7 +123,7 @@ def slim_fly_order(radix: int, q: int | None) -> int:
     order = whole("--q", q, 0, LARGEST_RADIX)
     if not is_slim_fly_order(order):
         near = " and ".join(str(each) for each in neighbours(order))
-        known = f"; --variant published has q = 28 as {TABLE_3} prints it"
+        known = f"; --variant published has q = 28, which gives the counts of {TABLE_3}"
         raise UsageError(
             f"--q {order}: there is no such Slim Fly: q must be a prime power from 3 on",
             f"the nearest: {near}{known if order == PUBLISHED_Q else ''}",

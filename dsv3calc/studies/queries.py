@@ -7,7 +7,7 @@ prints it.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import msgspec
 
@@ -21,6 +21,12 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     preset_path: str | None = None
     ignore_keys: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def looking_in(self, preset_path: str | None) -> Self:
+        """Return the query with a presets directory to look in first, where it names none."""
+        if preset_path is None or self.preset_path is not None:
+            return self
+        return msgspec.structs.replace(self, preset_path=preset_path)
 
 
 class ParamsQuery(Query, frozen=True, kw_only=True):

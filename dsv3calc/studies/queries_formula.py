@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import msgspec
 
@@ -22,6 +22,11 @@ class FormulaEvalQuery(Query, frozen=True, kw_only=True):
     name: str
     arguments: tuple[str, ...] = ()
     inputs: dict[str, Query] = msgspec.field(default_factory=dict)
+
+    def looking_in(self, preset_path: str | None) -> Self:
+        """Return the query and those of its arguments with a presets directory to look in first."""
+        inputs = {name: query.looking_in(preset_path) for name, query in self.inputs.items()}
+        return msgspec.structs.replace(super().looking_in(preset_path), inputs=inputs)
 
 
 def split_argument(text: str) -> tuple[str, str, str]:

@@ -11,6 +11,8 @@ from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.ledger import Ledger, given, total
 from dsv3calc.locate import packaged_presets
+from dsv3calc.quantity import format_quantity
+from dsv3calc.schema.golden import KINDS
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.check import check_row, load_goldens, rows_of
 from dsv3calc.studies.published import as_published, relative_error
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from dsv3calc.ledger import Line
     from dsv3calc.schema.golden import Golden, Stated
     from dsv3calc.studies.check import Ask, Row
+
+    Tables = dict[str, list[dict[str, Any]]]
 
 Group = Literal[
     "exact", "within", "explained", "failing", "measured", "settings", "not_covered"
@@ -68,32 +72,56 @@ def answer_reproduce(papers: Sequence[str], *, only_failing: bool, ask: Ask) -> 
     chosen = list(dict.fromkeys(papers)) or list(files)
     answer = Answer("reproduce", {"papers": chosen, "only_failing": only_failing}, "reproduce")
     answer.query["titles"] = titles = {}
-    counts: dict[str, dict[Group, int]] = {}
+    tables: Tables = {}
     for name in chosen:
-        titles[name], rows = paper_rows(name, files[name], ask)
-        counts[name] = dict.fromkeys((*CLOSED_FORM, *OTHERS), 0)
-        for row in rows:
-            counts[name][row["group"]] += 1
-        answer.rows += [row for row in rows if not only_failing or row["group"] == "failing"]
+        titles[name], tables[name] = paper_rows(name, files[name], ask)
+    answer.rows = [
+        row
+        for rows in tables.values()
+        for row in rows
+        if not only_failing or row["group"] == "failing"
+    ]
     answer.headings = list(answer.rows[0]) if answer.rows else ["paper", "id", "verdict"]
-    lines = count_lines(counts)
-    answer.columns.append(Column("reproduce", "published figures", Ledger("reproduce", lines)))
-    if any(count["failing"] for count in counts.values()):
+    ledger = Ledger("reproduce", count_lines(tables))
+    answer.columns.append(Column("reproduce", "published figures", ledger))
+    if ledger["reproduce.failing"]:
         answer.status = ExitStatus.CHECK_FAILED
     return answer
 
 
-def count_lines(counts: dict[str, dict[Group, int]]) -> list[Line]:
-    """Return how many figures have which verdict, as lines made of the papers' counts."""
-    lines = {
-        group: total(
-            f"reproduce.{group}",
-            [given(f"papers.{name}.{group}", count[group], "1") for name, count in counts.items()],
-        )
-        for group in (*CLOSED_FORM, *OTHERS)
-    }
-    whole = total("reproduce.closed_form_rows", [lines[group] for group in CLOSED_FORM])
-    return [whole, *(lines[group] for group in OTHERS)]
+def count_lines(tables: Tables) -> list[Line]:
+    """Count the papers' rows by verdict and by kind, and the derived figures, each once."""
+    groups = {group: _counted(tables, group, "group", group) for group in (*CLOSED_FORM, *OTHERS)}
+    once = derived_figures(tables)
+    derived = [_counted(once, f"derived.{group}", "group", group) for group in CLOSED_FORM]
+    return [
+        total("reproduce.closed_form_rows", [groups[group] for group in CLOSED_FORM]),
+        *(groups[group] for group in OTHERS),
+        *(_counted(tables, f"{kind}_rows", "kind", kind) for kind in KINDS),
+        total("reproduce.derived_figures", derived),
+    ]
+
+
+def _counted(tables: Tables, name: str, key: str, value: str) -> Line:
+    parts = [
+        given(f"papers.{paper}.{name}", sum(row[key] == value for row in rows), "1")
+        for paper, rows in tables.items()
+    ]
+    return total(f"reproduce.{name}", parts)
+
+
+def derived_figures(tables: Tables) -> Tables:
+    """Return the derived rows of each paper, without those of a figure that was met before."""
+    seen = set()
+    found: Tables = {}
+    for paper, rows in tables.items():
+        found[paper] = []
+        for row in rows:
+            figure = row["repeats"] or row["id"] or row["what"]
+            if row["kind"] == "derived" and figure not in seen:
+                seen.add(figure)
+                found[paper].append(row)
+    return found
 
 
 def paper_rows(name: str, path: str, ask: Ask) -> tuple[str, list[dict[str, Any]]]:
@@ -102,6 +130,9 @@ def paper_rows(name: str, path: str, ask: Ask) -> tuple[str, list[dict[str, Any]
     answers: dict[str, Answer | Dsv3calcError] = {}
     rows = []
     for row in rows_of(source, file, broken):
+        if row.golden.kind is None and row.status != "broken":
+            row.status = "broken"
+            row.message = f"kind: a paper's row has one of {', '.join(KINDS)}"
         check_row(row, answers, ask)
         rows.append(_checked(name, row))
     return file.title, rows + [_stated(name, each) for each in file.stated]
@@ -114,6 +145,8 @@ def verdict_of(row: Row) -> tuple[Group, str]:
         return "failing", "cannot be asked" if row.status == "broken" else "FAILS"
     if not golden.reproduces:
         return "explained", "does not follow"
+    if golden.converted:
+        return "exact", "converted"
     return _promise(golden)
 
 
@@ -139,16 +172,25 @@ def _checked(paper: str, row: Row) -> dict[str, Any]:
     group, verdict = verdict_of(row)
     published = golden.published or f"{golden.expect} {golden.unit}".removesuffix(" 1").rstrip()
     known = row.value is not None
+    ours = None
+    if golden.converted and known:
+        ours = format_quantity(row.value, row.unit or "1", exact=row.value == golden.expect)
+    elif known:
+        ours = as_published(published, golden.expect, row.value, row.unit)
     return {
         "paper": paper,
         "id": golden.id,
         "what": golden.what or row.number,
         "published": published,
-        "ours": as_published(published, golden.expect, row.value, row.unit) if known else None,
-        "relative_error": relative_error(golden.expect, row.value) if known else None,
+        "ours": ours,
+        "relative_error": (
+            relative_error(golden.expect, row.value) if known and not golden.converted else None
+        ),
         "convention": row.convention or None,
+        "kind": golden.kind,
         "verdict": verdict,
         "group": group,
+        "repeats": golden.repeats or None,
         "source": golden.source or None,
         "why": row.message or golden.why or golden.note or None,
         "expected": golden.expect,
@@ -169,8 +211,10 @@ def _stated(paper: str, figure: Stated) -> dict[str, Any]:
         "ours": None,
         "relative_error": None,
         "convention": None,
+        "kind": None,
         "verdict": figure.kind.replace("-", " "),
         "group": _KINDS[figure.kind],
+        "repeats": None,
         "source": figure.source,
         "why": figure.why or None,
         "expected": None,

@@ -35,7 +35,7 @@ LARGEST_RESULT = 32 * 1024**2
 _SLOW = 4 * 1024**2  # bytes from which a wrong result is not searched for the lines of its faults
 _GIT_SECONDS = 30
 _LONGEST_WORDS = 200  # characters of what git said
-_REVISION = re.compile(r"(?P<revision>(?:[^:{]|\{[^}]*\})*):(?P<path>.*)", re.DOTALL)
+_REVISION = re.compile(r"(?P<revision>(?:[@^]\{[^}]*\}|[^:])*+):(?P<path>.*)", re.DOTALL)
 _EXAMPLE = "dsv3calc diff main:my-model.yaml my-model.yaml"
 
 
@@ -260,18 +260,20 @@ def _from_git(reference: str, kept: ExitStack) -> str:
         raise UsageError(f"{name} names no file of a revision: expected REV:PATH", _EXAMPLE)
     # as for any file, a path is seen from the working directory; /PATH from the repository's top
     place = path.lstrip("/") if path.startswith("/") else f"./{path}"
+    if "{" in revision:  # older versions of git find no path behind an open brace
+        revision = _git(name, "rev-parse", "--verify", revision).decode().strip()
     found = f"{revision}:{place}"
-    size = int(_git(name, "-s", found))
+    size = int(_git(name, "cat-file", "-s", found))
     if size > LARGEST_RESULT:
         what = f"the file is too large: {size:,} bytes"
         limit = f"at most {LARGEST_RESULT >> 20} MiB"
         raise InvalidInput([Problem(_label(reference), None, None, what, valid=limit)])
-    content = _git(name, "blob", found)
+    content = _git(name, "cat-file", "blob", found)
     return _keep(kept, os.path.basename(os.path.dirname(path)), os.path.basename(path), content)
 
 
 def _git(name: str, *arguments: str) -> bytes:
-    """Return what ``git cat-file`` prints: it runs no filter, no pager and, so told, no network."""
+    """Return what git prints: these commands run no filter, no pager and, so told, no network."""
     import subprocess
 
     environment = os.environ | {
@@ -283,7 +285,7 @@ def _git(name: str, *arguments: str) -> bytes:
     }
     try:
         done = subprocess.run(  # noqa: S603 - no shell, and no argument of the user's is an option
-            ["git", "cat-file", *arguments],  # noqa: S607 - the git that the user has
+            ["git", *arguments],  # noqa: S607 - the git that the user has
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_GIT_SECONDS,
@@ -299,7 +301,7 @@ def _git(name: str, *arguments: str) -> bytes:
     if done.returncode == 0:
         return done.stdout
     words = _words(done.stderr.decode("utf-8", "replace"))
-    if arguments[0] == "blob" and "bad file" in words:
+    if "blob" in arguments and "bad file" in words:
         words = "this is a directory, not a file"
     hint = "REV:PATH is seen from the working directory, REV:/PATH from the repository's top"
     raise UsageError(f"{name} is neither a file nor one of a revision; git: {words}", hint)

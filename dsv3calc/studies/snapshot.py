@@ -9,6 +9,7 @@ import json
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.diagnostics import quote
 from dsv3calc.errors import UsageError
 from dsv3calc.files import write_whole
 from dsv3calc.schema.convert import convert
@@ -48,6 +49,12 @@ def snapshot_goldens(
         If a preset is.
     """
     texts = [query_text(query) for query in queries]
+    for text in texts:
+        if not _is_utf8(text):
+            raise UsageError(
+                f"{quote(text)}: a golden file cannot hold a name that is not UTF-8",
+                "rename the file",
+            )
     if len(set(texts)) != len(texts):
         raise UsageError("a query is given twice", "each number is written once")
     texts_of_rows: list[str] = []
@@ -75,6 +82,14 @@ def snapshot_goldens(
                 "dsv3calc QUERY --format csv lists the quantities of a query",
             )
     return "goldens:\n" + "".join(texts_of_rows), rows
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _chosen(column: Column, quantities: Sequence[str], matched: set[str]) -> Iterator[Line]:
@@ -148,7 +163,10 @@ def update_file(path: str, rows: Sequence[Row]) -> int:
                 edits["goldens", row.index, "made_from"] = json.dumps(
                     row.made_from, ensure_ascii=False
                 )
-        text = replace_values(source.text, edits)
+        try:
+            text = replace_values(source.text, edits)
+        except UsageError as error:
+            raise UsageError(f"{path}: {error.message}", error.hint) from None
         # what is written must be read back as meant, or the file stays as it is
         convert(Source(path, text), Source(path, text).data, GoldenFile)
         with open(path, "rb") as raw:
@@ -206,11 +224,24 @@ def replace_values(text: str, edits: dict[tuple[str | int, ...], str]) -> str:
 
 
 def _value_spans(text: str) -> Iterator[tuple[tuple[str | int, ...], int, int]]:
-    """Yield the path and the span of every value of a YAML text that the strict reader accepted."""
+    """Yield the path and the span of every value of a YAML text that the strict reader accepted.
+
+    Raises
+    ------
+    UsageError
+        If the text is not YAML for this parser.
+    """
     import yaml
 
     # the pure parser: its marks count characters, also beyond the basic plane
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:  # it takes fewer tabs than libyaml does
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UsageError(
+            f"line {line} cannot be rewritten in place: {error.problem}",
+            "write spaces where the file has tabs",
+        ) from None
     stack: list[tuple[tuple[str | int, ...], Any]] = [((), root)]
     while stack:
         path, node = stack.pop()

@@ -2,9 +2,12 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
+import dsv3calc
 from dsv3calc.exit_status import ExitStatus
 
 LIMIT = 5  # seconds
@@ -361,3 +364,105 @@ def test_a_set_that_only_one_column_has(program):
     program.refused(
         ExitStatus.USAGE, "compare", "deepseek-v3", "llama-2-70b", "--set", "kv_lora_rnk=256"
     )
+
+
+# --- names ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        (r'kv "./a\0b.yaml"', ExitStatus.INVALID_INPUT),
+        (r'kv deepseek-v3 --kv-dtype "a\0/b"', ExitStatus.INVALID_INPUT),
+        (r'params deepseek-v3 --precision "./a\0b"', ExitStatus.INVALID_INPUT),
+        (r'kv deepseek-v3 --preset-path "a\0b"', ExitStatus.USAGE),
+        (r'memory deepseek-v3 --hardware "a\0b.yaml"', ExitStatus.INVALID_INPUT),
+        (r'compare deepseek-v3 "./a\0b"', ExitStatus.INVALID_INPUT),
+    ],
+)
+def test_a_nul_in_a_name_breaks_its_own_row_alone(program, file, query, status):
+    asked = query.replace(r"\0", "\0")
+    with pytest.raises(dsv3calc.Dsv3calcError) as refused:
+        dsv3calc.answer(asked)
+    assert refused.value.exit_status == status
+    text = json.dumps(asked)
+    path = file(
+        "numbers.yaml",
+        f"goldens:\n  - {{query: {text}, quantity: x, expect: 1}}\n"
+        "  - {query: kv deepseek-v3, quantity: kv_cache.bytes_per_token, expect: 70272}\n",
+    )
+    found = program("check", path, "--json")
+    assert found.status == ExitStatus.INVALID_INPUT
+    assert [row["status"] for row in found.data["rows"]] == ["broken", "kept"]
+
+
+def test_a_nul_in_the_name_that_a_preset_gives(program, file, preset_text):
+    text = preset_text("models", "deepseek-v3")
+    old = "precision: fp8-deepseek-v3"
+    assert old in text
+    path = file("mine.yaml", text.replace(old, r'precision: "./a\0b"'))
+    program.refused(ExitStatus.INVALID_INPUT, "params", path)
+
+
+@pytest.fixture
+def bytes_in_names(tmp_path, preset_text):
+    """Files and a directory whose names are not UTF-8."""
+    folder = os.fsencode(tmp_path)
+    try:
+        os.mkdir(os.path.join(folder, b"d\xff"))
+    except OSError:  # a file system whose names are Unicode
+        pytest.skip("no such names here")
+    for name, text in (
+        (b"m\xff.yaml", preset_text("models", "deepseek-v3")),
+        (b"d\xff/n.yaml", "goldens: [{query: kv deepseek-v3, quantity: x, expect: 1}]\n"),
+    ):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as opened:
+            opened.write(text)
+
+
+@pytest.mark.usefixtures("bytes_in_names")
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["kv", "./m\udcff.yaml"], ExitStatus.OK),
+        (["kv", "./m\udcff.yaml", "--explain"], ExitStatus.OK),
+        (["presets", "where", "./m\udcff.yaml"], ExitStatus.OK),
+        (["diff", "./m\udcff.yaml", "deepseek-v3"], ExitStatus.OK),
+        (["check", "d\udcff"], ExitStatus.INVALID_INPUT),
+    ],
+    ids=ascii,
+)
+def test_names_that_are_not_utf8(program, tmp_path, arguments, status):
+    found = program(*arguments, "--json")
+    assert found.status == status
+    assert "\\udcff" in json.dumps(found.data, ensure_ascii=False)
+    assert found.out.isascii() or found.out.encode()
+    for name in ("x.json", "x.md"):
+        assert program(*arguments, "-o", name).status == status
+        (tmp_path / name).read_text("utf-8")
+
+
+@pytest.mark.usefixtures("bytes_in_names")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "kv ./m\udcff.yaml --explain --format html",
+        "kv ./m\udcff.yaml --format markdown",
+        *(f"check d\udcff --format {form}" for form in ("junit", "sarif", "github", "csv")),
+    ],
+    ids=ascii,
+)
+def test_every_format_is_utf8(process_environment, tmp_path, line):
+    found = subprocess.run(
+        [sys.executable, "-m", "dsv3calc", *line.split()], env=process_environment, cwd=tmp_path,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    status = ExitStatus.INVALID_INPUT if "check" in line else ExitStatus.OK
+    assert found.returncode == status, found.stderr
+    assert found.stdout.decode("utf-8")
+
+
+@pytest.mark.usefixtures("bytes_in_names")
+def test_a_snapshot_cannot_hold_such_a_name(program):
+    found = program.refused(ExitStatus.USAGE, "snapshot", "kv ./m\udcff.yaml")
+    assert "not UTF-8" in found.err

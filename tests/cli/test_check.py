@@ -9,6 +9,7 @@ import textwrap
 
 import pytest
 
+from dsv3calc import presets
 from dsv3calc.__main__ import run
 from dsv3calc.exit_status import ExitStatus
 
@@ -173,9 +174,60 @@ def test_a_full_disk_is_told_in_words(folder, call, monkeypatch):
 
     monkeypatch.setattr(os, "replace", fail)
     status, out, err = call("numbers.yaml", "--update")
-    assert status == ExitStatus.USAGE
+    assert status == ExitStatus.CANNOT_WRITE
     assert "No space left on device" in out + err
     assert path.read_text() == MOVED
+
+
+def test_a_file_with_tabs_is_not_updated(folder, call):
+    """libyaml takes a tab after a colon, the parser that finds the places does not."""
+    path = folder / "numbers.yaml"
+    text = (
+        "goldens:\n  - query: kv deepseek-v3\n    quantity: kv_cache.bytes_per_token\n"
+        "    expect:\t70271\n"
+    )
+    path.write_text(text)
+    assert call("numbers.yaml")[0] == ExitStatus.CHECK_FAILED
+    status, out, err = call("numbers.yaml", "--update")
+    assert status == ExitStatus.USAGE
+    assert "numbers.yaml: line 4 cannot be rewritten in place" in out + err
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("inside", ["", "below"])
+def test_a_directory_that_cannot_be_read(folder, call, monkeypatch, inside):
+    (folder / "numbers" / "below").mkdir(parents=True)
+    (folder / "numbers" / "kept.yaml").write_text(KEPT)
+    closed = os.path.join("numbers", inside).rstrip("/")
+    scan = os.scandir
+
+    def scandir(path):
+        if path == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    status, out, err = call("numbers")
+    assert status == ExitStatus.INVALID_INPUT
+    assert out == ""
+    assert f"{closed}: error: the directory cannot be read: Permission denied" in err
+
+
+def test_presets_of_another_directory(folder, call):
+    models = folder / "elsewhere" / "models"
+    models.mkdir(parents=True)
+    text = presets.load("model", "deepseek-v3").source.text
+    (models / "mine.yaml").write_text(text.replace("kv_lora_rank: 512", "kv_lora_rank: 640"))
+    # 61 layers of 640 + 64 values of two bytes
+    rows = "goldens: [{query: kv mine, quantity: kv_cache.bytes_per_token, expect: 85888}]\n"
+    (folder / "numbers.yaml").write_text(rows)
+    assert call("numbers.yaml")[0] == ExitStatus.INVALID_INPUT
+    assert call("numbers.yaml", "--preset-path", "elsewhere")[0] == ExitStatus.OK
+    named = rows.replace("kv mine", "kv mine --preset-path nowhere")
+    (folder / "numbers.yaml").write_text(named)
+    status, out, _ = call("numbers.yaml", "--preset-path", "elsewhere", "--format", "csv")
+    assert status == ExitStatus.INVALID_INPUT
+    assert "--preset-path 'nowhere'" in out
 
 
 KILLED = """

@@ -50,6 +50,18 @@ def test_two_revisions_of_a_model(call):
 
 
 @pytest.mark.usefixtures("edited")
+@pytest.mark.parametrize(
+    "revision", ["a{b", "a}b", "{", "HEAD^{commit}", "main@{0}", "HEAD^{/fir|x: y}"]
+)
+def test_braces_in_a_revision(call, revision):
+    if "^" not in revision and "@" not in revision:
+        subprocess.run([shutil.which("git"), "branch", revision], check=True)
+    status, out, _ = call(f"{revision}:my-model.yaml", "my-model.yaml")
+    assert status == ExitStatus.OK
+    assert "+1.39 %" in out
+
+
+@pytest.mark.usefixtures("edited")
 def test_the_same(call):
     status, out, _ = call("main:my-model.yaml", "HEAD:my-model.yaml", "--fail-over", "0")
     assert status == ExitStatus.OK

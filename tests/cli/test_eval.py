@@ -90,6 +90,31 @@ def test_wrong_files(program, file, content):
     program.refused(ExitStatus.INVALID_INPUT, "eval", file("queries.txt", content))
 
 
+def test_a_line_that_has_no_solution(program, file):
+    query = "memory llama-3.1-70b --hardware h100 --fewest-gpus --set hardware.memory.usable=2GiB"
+    path = file("queries.txt", f"kv deepseek-v3\n{query}\nkv nope\n")
+    found = program.refused(ExitStatus.INVALID_INPUT, "eval", path)
+    assert "queries.txt:2: error: llama-3.1-70b fits on no layout" in found.err
+    assert "queries.txt:3: error: there is no model preset 'nope'" in found.err
+
+
+def test_presets_of_another_directory(program, file, preset_text):
+    text = preset_text("models", "deepseek-v3")
+    file("elsewhere/models/mine.yaml", text.replace("kv_lora_rank: 512", "kv_lora_rank: 640"))
+    path = file(
+        "queries.txt",
+        "kv mine\nformula eval stored_bytes elements='parameters.total of params mine' bits=8\n",
+    )
+    program.refused(ExitStatus.INVALID_INPUT, "eval", path)
+    found = program.ok("eval", path, "--preset-path", "elsewhere", "--json")
+    first, second = (json.loads(line)["columns"][0]["values"] for line in found.out.splitlines())
+    # 61 layers of 640 + 64 values of two bytes
+    assert first["kv_cache.bytes_per_token"] == 85_888
+    # a row of W_DKV has 7168 elements, a column of W_UK and W_UV 128 heads of 128 + 128, and the
+    # norm of the latent one: arXiv:2412.19437v2, equations 1 and 5 and section 4.2
+    assert second["formula.stored_bytes"] == 671_026_419_200 + 61 * 128 * (7168 + 32768 + 1)
+
+
 def test_no_such_file(program):
     program.refused(ExitStatus.INVALID_INPUT, "eval", "nothing.txt")
     program.refused(ExitStatus.INVALID_INPUT, "eval", "./")

@@ -8,6 +8,7 @@ PARTS = ("weights", "gradients", "optimizer", "activations", "buffers", "total")
 ASK = ("memory", "deepseek-v3", "--hardware", "h800")
 PRETRAIN = (*ASK, "--layout", "v3-pretrain")
 DENSE = ("memory", "llama-3.1-8b", "--hardware", "h100")
+STATES = PARTS[:3]
 GIB = 2**30
 
 
@@ -91,22 +92,73 @@ def test_unknown_usable_bytes_are_not_guessed(program):
 
 def test_megatron_prints_its_figures_beside_ours(program):
     values = program.json(*PRETRAIN, "--as", "megatron").values
-    # run with sequence parallelism and selective recomputation: 18237.58 + 48760.50 "MB"
-    states = sum(values[f"megatron.{part}"] for part in ("weights", "gradients", "optimizer"))
+    states = sum(values[f"megatron.{part}"] for part in STATES)
     assert states == 19_123_486_218
-    assert values["megatron.activations"] == 51_129_090_048
-    assert values["megatron.total"] == 70_252_576_266
+    # tp is 1: Megatron-LM turns sequence parallelism off
+    assert values["megatron.activations"] == 64_431_351_398.4
+    assert values["megatron.total"] == values["megatron.without_sp.total"] == 83_554_837_616.4
+    assert values["megatron.with_sp.activations"] == 51_129_090_048
+    assert values["megatron.with_sp.total"] == 70_252_576_266
     for part in PARTS:
         theirs = values.get(f"megatron.{part}", 0)
         difference = values[f"megatron.difference.{part}"]
         assert values[f"memory.worst.{part}"] - theirs == difference
     out = program.ok(*PRETRAIN, "--as", "megatron").out
-    assert "65.43 GiB" in out
+    assert re.search(r"total +\S+ GiB +77.82 GiB", out)
+    assert re.search(r"total, with SP +65.43 GiB", out)
 
 
 def test_megatron_with_mtp(program):
     values = program.json(*PRETRAIN, "--as", "megatron", "--with-mtp").values
-    assert values["megatron.total"] / GIB == pytest.approx(68.7189, abs=5e-5)
+    assert values["megatron.total"] / GIB == pytest.approx(81.1076, abs=5e-5)
+    assert values["megatron.with_sp.total"] / GIB == pytest.approx(68.7189, abs=5e-5)
+
+
+SELECTIVE = ("--sequence-parallel", "--recompute", "selective")
+
+# what megatron/training/theoretical_memory_usage.py of NVIDIA/Megatron-LM at d98e8a64 returns:
+# weights, gradients and optimizer states; activations with sequence parallelism, and without
+MEGATRON = {
+    "mixtral-8x7b --tp 2 --dp 8 --ep 4 --etp 1": (217_399_762_944, 8_894_038_016, 12_592_226_304),
+    "llama-3.1-8b --tp 2": (72_274_747_392, 9_682_567_168, 13_006_204_108.8),
+    "qwen2.5-72b --tp 8": (163_626_762_240, 11_217_670_144, 36_911_220_326.4),  # biases of q, k, v
+    "qwen2.5-72b --tp 8 --dp 8 --zero 1": (68_177_817_600, 11_217_670_144, 36_911_220_326.4),
+    "qwen3-32b --tp 4": (147_444_295_680, 13_399_760_896, 22_941_671_424),  # norms of q and k
+    "qwen3-32b --tp 1": (589_717_923_840, 53_596_946_432, 49_288_716_288),
+    "gpt-oss-120b --tp 4 --dp 2 --ep 1 --etp 4": (525_736_116_864, 3_174_637_568, 7_604_399_308.8),
+    "llama-3.1-405b --layout llama-3.1-405b-pretrain": (
+        21_052_126_656, 73_511_353_344, 260_413_087_334.4,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", MEGATRON)
+def test_megatron_to_the_byte(program, asked):
+    states, with_sp, without_sp = MEGATRON[asked]
+    values = program.json("memory", *asked.split(), "--hardware", "h800", "--as", "megatron").values
+    assert states == sum(values[f"megatron.{part}"] for part in STATES)
+    assert values["megatron.with_sp.activations"] == with_sp
+    assert values["megatron.without_sp.activations"] == pytest.approx(without_sp, rel=1e-14)
+    assert values["megatron.activations"] == values["megatron.without_sp.activations"]
+    assert values["megatron.with_sp.total"] == states + with_sp
+
+
+@pytest.mark.parametrize(
+    ("more", "form"),
+    [
+        (SELECTIVE, "with_sp"),
+        (("--sequence-parallel", "--recompute", "full"), "without_sp"),
+        (("--sequence-parallel",), "without_sp"),
+        (("--recompute", "selective"), "without_sp"),
+    ],
+)
+def test_megatron_chooses_its_formula_by_sequence_parallelism_and_recomputation(
+    program, more, form
+):
+    ask = ("memory", "llama-3.1-8b", "--hardware", "h100", "--tp", "2", "--as", "megatron", *more)
+    values = program.json(*ask).values
+    assert values["megatron.activations"] == values[f"megatron.{form}.activations"]
+    assert values["megatron.total"] == values[f"megatron.{form}.total"]
 
 
 def test_a_paper_fixes_its_own_conventions(program):

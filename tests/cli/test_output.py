@@ -2,6 +2,7 @@ import csv
 import errno
 import fcntl
 import io
+import json
 import os
 import pty
 import re
@@ -260,39 +261,71 @@ def test_a_device_is_written_to_and_stays(program):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_device(program):
-    found = program(*QUERIES["kv"], "-o", "/dev/full", "--force")
-    assert found.status in (ExitStatus.USAGE, ExitStatus.INVALID_INPUT)
+    found = program.refused(ExitStatus.CANNOT_WRITE, *QUERIES["kv"], "-o", "/dev/full", "--force")
     assert "/dev/full" in found.err
 
 
 # --- streams --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["params", "deepseek-v3"],
-        ["compare", "deepseek-v3", "--json"],
-        ["presets", "show", "deepseek-v3"],
-        [],
-        ["--help"],
-        ["params", "-h"],
-        ["--version"],
-    ],
-    ids=" ".join,
-)
-def test_a_closed_pipe_is_no_error(process_environment, tmp_path, arguments):
+MOVED = "goldens: [{query: kv deepseek-v3, quantity: kv_cache.bytes, expect: 1}]\n"
+
+
+@pytest.fixture
+def closed_pipe():
+    """Return the writing end of a pipe that nobody reads."""
     reading, writing = os.pipe()
     os.close(reading)
-    try:
+    yield writing
+    os.close(writing)
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("params deepseek-v3", ExitStatus.OK),
+        ("compare deepseek-v3 --json", ExitStatus.OK),
+        ("presets show deepseek-v3", ExitStatus.OK),
+        ("", ExitStatus.OK),
+        ("--help", ExitStatus.OK),
+        ("params -h", ExitStatus.OK),
+        ("--version", ExitStatus.OK),
+        ("check moved.yaml", ExitStatus.CHECK_FAILED),
+        ("check moved.yaml --json", ExitStatus.CHECK_FAILED),
+        ("check moved.yaml --exit-zero", ExitStatus.OK),
+        ("check nowhere.yaml", ExitStatus.INVALID_INPUT),
+        ("diff deepseek-v3 deepseek-v2 --fail-over 1%", ExitStatus.CHECK_FAILED),
+        ("memory deepseek-v3 --hardware h100 --tp 1 --require-fit", ExitStatus.CHECK_FAILED),
+    ],
+)
+def test_a_closed_pipe_keeps_the_exit_code(
+    process_environment, tmp_path, file, closed_pipe, line, status
+):
+    file("moved.yaml", MOVED)
+    found = subprocess.run(
+        command(*line.split()), stdout=closed_pipe, stderr=subprocess.PIPE,
+        env=process_environment, cwd=tmp_path, check=False, timeout=30,
+    )  # fmt: skip
+    assert found.stderr == b""
+    assert found.returncode == status
+
+
+def test_a_closed_pipe_for_messages_leaves_the_answer_alone(
+    process_environment, tmp_path, closed_pipe
+):
+    arguments = ["kv", "deepseek-v3", "--tokens", "128k", "--mla", "naive", "--format", "csv"]
+    whole = subprocess.run(
+        command(*arguments), capture_output=True, env=process_environment, cwd=tmp_path, check=True
+    )
+    assert whole.stderr
+    for more in ([], ["-o", "x.csv"]):
         found = subprocess.run(
-            command(*arguments), stdout=writing, stderr=subprocess.PIPE,
+            command(*arguments, *more), stdout=subprocess.PIPE, stderr=closed_pipe,
             env=process_environment, cwd=tmp_path, check=False, timeout=30,
         )  # fmt: skip
-    finally:
-        os.close(writing)
-    assert found.stderr == b""
-    assert found.returncode == ExitStatus.OK
+        assert found.returncode == ExitStatus.OK
+        assert found.stdout == (b"" if more else whole.stdout)
+    assert (tmp_path / "x.csv").read_bytes() == whole.stdout
 
 
 def shell(line, environment, cwd):
@@ -341,10 +374,25 @@ def test_closed_stdin(process_environment, tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_full_stdout(process_environment, tmp_path):
-    found = shell("DSV3CALC params deepseek-v3 >/dev/full", process_environment, tmp_path)
-    assert found.returncode not in (ExitStatus.OK, ExitStatus.INTERNAL_ERROR)
+@pytest.mark.parametrize(
+    "rest", ["params deepseek-v3", "params deepseek-v3 --json", "check moved.yaml", "", "kv --help"]
+)
+def test_full_stdout(process_environment, tmp_path, file, rest):
+    file("moved.yaml", MOVED)
+    found = shell(f"DSV3CALC {rest} >/dev/full", process_environment, tmp_path)
+    assert found.returncode == ExitStatus.CANNOT_WRITE
     assert os.strerror(errno.ENOSPC) in found.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("where", [">x.json", "-o x.json"])
+def test_a_disk_that_fills_up_on_the_way(process_environment, tmp_path, where, unbuffered):
+    environment = process_environment | {"PYTHONUNBUFFERED": unbuffered}
+    line = f"ulimit -f 1; DSV3CALC kv deepseek-v3 --json {where}"
+    found = shell(line, environment, tmp_path)
+    assert found.returncode == ExitStatus.CANNOT_WRITE
+    assert os.strerror(errno.EFBIG) in found.stderr
+    assert (tmp_path / "x.json").exists() == (where[0] == ">")  # a file is whole or not there
 
 
 @pytest.mark.parametrize("name", ["compare", "presets list"])
@@ -366,7 +414,17 @@ def test_poor_encodings(process_environment, tmp_path, name, setting):
         assert found.returncode == ExitStatus.OK, found.stderr
         assert found.stdout
         if more:
-            assert found.stdout.decode("utf-8").startswith("{")
+            assert json.loads(found.stdout.decode("utf-8"))["command"] == name
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-16"])
+def test_json_is_utf8_whatever_the_locale(process_environment, tmp_path, encoding):
+    found = subprocess.run(
+        command("kv", "deepseek-v3", "--set", "title=µ≤", "--json"), capture_output=True,
+        env=process_environment | {"PYTHONIOENCODING": encoding}, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert found.returncode == ExitStatus.OK, found.stderr
+    assert json.loads(found.stdout.decode("utf-8"))["columns"][0]["title"] == "µ≤"
 
 
 # --- colour and width -----------------------------------------------------------------------

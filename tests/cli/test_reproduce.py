@@ -10,13 +10,17 @@ from dsv3calc.studies import reproduce
 
 COUNTS = ("closed_form_rows", "exact", "within", "explained", "failing", "measured", "settings",
           "not_covered")  # fmt: skip
+KINDS = ("derived", "identity", "form", "fitted")
+FIGURES = ("derived_figures", "derived.exact", "derived.within", "derived.explained",
+           "derived.failing")  # fmt: skip
 
 
 def test_json_values_add_up(program):
     found = program.json("reproduce")
     values = found.values
-    assert list(values) == [f"reproduce.{name}" for name in COUNTS]
-    exact, within, explained, failing, *others = list(values.values())[1:]
+    names = [*COUNTS, *(f"{kind}_rows" for kind in KINDS), *FIGURES]
+    assert list(values) == [f"reproduce.{name}" for name in names]
+    exact, within, explained, failing, *others = list(values.values())[1 : len(COUNTS)]
     assert values["reproduce.closed_form_rows"] == exact + within + explained + failing
     assert values["reproduce.closed_form_rows"] >= 120
     assert failing == 0
@@ -24,6 +28,14 @@ def test_json_values_add_up(program):
     assert len(rows) == values["reproduce.closed_form_rows"] + sum(others)
     for name in COUNTS[1:]:
         assert sum(row["group"] == name for row in rows) == values[f"reproduce.{name}"]
+    for kind in KINDS:
+        assert sum(row["kind"] == kind for row in rows) == values[f"reproduce.{kind}_rows"]
+
+
+def test_the_headline_counts_what_is_derived(program):
+    out = program.ok("reproduce", "deepgemm").out
+    assert out.startswith("0 figures derived from a model, a layout or a device:")
+    assert "38 rows: 0 derived, 38 identities between printed numbers" in out
 
 
 def test_json_follows_the_published_schema(program, schema):
@@ -63,7 +75,7 @@ def test_csv_and_markdown_have_everything(program):
     rows = list(csv.DictReader(io.StringIO(text)))
     assert {"id", "convention", "source", "query", "relative_error", "why"} <= rows[0].keys()
     text = program.ok("reproduce", "day6", "--format", "markdown").out
-    assert "| D-4 | cost of a day | $87,072 | $87,072 | 0 | $2 an hour | exact |" in text
+    assert "| D-4 | cost of a day | $87,072 | $87,072 | 0 | form | $2 an hour | exact |" in text
 
 
 def test_unrounded_values(program):
@@ -89,7 +101,10 @@ def test_an_unknown_paper(program):
     program.refused(ExitStatus.USAGE, "reproduce", "")
 
 
-FIGURE = "goldens: [{id: A-1, query: kv deepseek-v3, quantity: kv_cache.bytes_per_token, %s}]\n"
+FIGURE = (
+    "goldens: [{id: A-1, kind: derived, query: kv deepseek-v3, "
+    "quantity: kv_cache.bytes_per_token, %s}]\n"
+)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from dsv3calc import presets
 from dsv3calc.__main__ import run
 from dsv3calc.exit_status import ExitStatus
 
@@ -28,6 +29,17 @@ def test_to_the_screen_and_to_a_file(call, tmp_path):
     assert call(*queries, "-o", "numbers.yaml")[0] == ExitStatus.OK
     assert (tmp_path / "numbers.yaml").read_text() == out
     assert call("check", "numbers.yaml")[0] == ExitStatus.OK
+
+
+def test_presets_of_another_directory(call, tmp_path):
+    models = tmp_path / "elsewhere" / "models"
+    models.mkdir(parents=True)
+    text = presets.load("model", "deepseek-v3").source.text
+    (models / "mine.yaml").write_text(text.replace("kv_lora_rank: 512", "kv_lora_rank: 640"))
+    assert call("snapshot", "kv mine")[0] == ExitStatus.USAGE
+    status, out, _ = call("snapshot", "kv mine", "--preset-path", "elsewhere")
+    assert status == ExitStatus.OK
+    assert "expect: 85888\n" in out  # 61 layers of 640 + 64 values of two bytes
 
 
 def test_an_existing_file_is_not_overwritten(call, tmp_path):

@@ -95,6 +95,13 @@ def test_cache_bytes(batch, layers, tokens, each):
     assert kv_cache.cached_vectors(layers) == 2 * layers
 
 
+def test_the_cache_of_v2_is_smaller_by_what_its_paper_prints():
+    six_bits = (512 + 64) * 60 * 6 // 8
+    assert six_bits == 25_920
+    assert round(100 * kv_cache.cache_reduction(six_bits, 2 * 8 * 128 * 95 * 2), 1) == 93.3
+    assert kv_cache.cache_reduction(3, 2) == -0.5
+
+
 @given(available=st.integers(0, 5000), each=some)
 def test_sequences_fit_and_one_more_does_not(available, each):
     count = kv_cache.sequences_that_fit(available, each)

@@ -47,6 +47,21 @@ def test_training_cost_is_six_n_and_half_of_the_scores():
 
 
 @pytest.mark.parametrize(
+    ("model", "per_token"),
+    [
+        ("llama-3.1-8b", 48_249_176_064),
+        ("qwen2.5-72b", 444_856_270_848),
+        ("mixtral-8x7b", 79_706_456_064),
+        ("deepseek-v3", 249_812_054_016 - 6 * 61 * (1536 + 512)),  # the latent norms
+    ],
+)
+def test_the_moe_rows_are_counted_as_megatron_counts(model, per_token):
+    """``num_floating_point_operations`` of NVIDIA/Megatron-LM at d98e8a64, one token of 4,096."""
+    ledger = dsv3calc.query(f"flops {model} --seq 4096 --convention isca25-table2")
+    assert ledger["flops.per_token"] == per_token
+
+
+@pytest.mark.parametrize(
     ("options", "gflop"),
     [
         ("--attention half", 250.450),
@@ -94,6 +109,22 @@ def test_the_checkpoint_of_deepseek_v3():
     assert ledger["parameters.components.mtp"] == 11_610_068_224
     assert ledger["parameters.components.mtp_copies"] == 1_853_358_080
     assert ledger["parameters.components.scales"] == 41_540_496
+
+
+def test_the_checkpoint_of_kimi_k2():
+    """All weights and scales of the published files, and not their 61 rotary buffers.
+
+    moonshotai/Kimi-K2-Instruct has 139,644 tensors and a ``total_size`` of 1,029,173,256,720 bytes;
+    the hub counts 1,026,470,731,056 elements of Kimi-K2-Base.
+    """
+    ledger = dsv3calc.query("params kimi-k2 --variant checkpoint")
+    moe_layer = 2 * (384 * 3 + 3 + 5) + 2 + 4  # weights and scales; router and bias; norms
+    dense_layer = 2 * (3 + 5) + 4
+    buffers, elements = 61, 61 * 56
+    assert 60 * moe_layer + dense_layer + 3 + buffers == 139_644
+    assert ledger["weights.elements"] == 1_026_470_731_056 - elements
+    assert ledger["weights.bytes"] == 1_029_173_256_720 - 2 * elements
+    assert ledger["parameters.total"] - ledger["parameters.components.scales"] == 1_026_408_232_448
 
 
 def test_the_parts_of_the_checkpoint_add_up():

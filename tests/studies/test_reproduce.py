@@ -31,7 +31,8 @@ def papers(tmp_path, monkeypatch):
 
 
 def row(query, quantity, expect, **fields):
-    told = {"id": "A-1", "query": f'"{query}"', "quantity": f"formula.{quantity}", "expect": expect}
+    told = {"id": "A-1", "query": f'"{query}"', "quantity": f"formula.{quantity}", "expect": expect,
+            "kind": "form"}  # fmt: skip
     told |= fields
     return "goldens: [{" + ", ".join(f"{name}: {value}" for name, value in told.items()) + "}]"
 
@@ -74,7 +75,7 @@ def test_verdicts(papers, text, group, verdict):
 
 
 STATED = """
-goldens: [{query: "QUERY", quantity: formula.unit_gpus, expect: 27}]
+goldens: [{query: "QUERY", quantity: formula.unit_gpus, expect: 27, kind: derived}]
 stated:
   - {id: B-1, what: speed, published: 7 km/h, kind: measured, source: a paper}
   - {id: B-2, what: size, published: XL, kind: setting, source: a paper}
@@ -93,6 +94,15 @@ def test_figures_without_a_closed_form_are_counted_beside_the_others(papers):
         "reproduce.measured": 1,
         "reproduce.settings": 1,
         "reproduce.not_covered": 1,
+        "reproduce.derived_rows": 1,
+        "reproduce.identity_rows": 0,
+        "reproduce.form_rows": 0,
+        "reproduce.fitted_rows": 0,
+        "reproduce.derived_figures": 1,
+        "reproduce.derived.exact": 1,
+        "reproduce.derived.within": 0,
+        "reproduce.derived.explained": 0,
+        "reproduce.derived.failing": 0,
     }
     assert [each["verdict"] for each in found.rows] == ["exact", "measured", "setting",
                                                         "not covered"]  # fmt: skip
@@ -126,12 +136,43 @@ def test_counts_are_lines_of_a_ledger(papers):
 
 
 def test_a_row_that_says_little_is_named_by_its_query(papers):
-    found = papers(
-        made_up=f'goldens: [{{query: "{GPUS}", quantity: formula.unit_gpus, expect: 27}}]'
-    )
+    fields = f'query: "{GPUS}", quantity: formula.unit_gpus, expect: 27, kind: form'
+    found = papers(made_up=f"goldens: [{{{fields}}}]")
     (only,) = found.rows
     assert only["what"] == f"formula.unit_gpus of {GPUS}"
     assert (only["published"], only["ours"]) == ("27", "27")
+
+
+def test_a_row_without_a_kind_fails(papers):
+    found = papers(made_up=row(GPUS, "unit_gpus", 27, kind="null"))
+    (only,) = found.rows
+    assert (only["group"], only["kind"]) == ("failing", None)
+    assert "one of derived, identity, form, fitted" in only["why"]
+    assert found.status == ExitStatus.CHECK_FAILED
+
+
+TWICE = """
+goldens:
+  - {id: A-1, query: QUERY, quantity: formula.unit_gpus, expect: 27, kind: derived}
+  - {id: A-2, query: QUERY, quantity: formula.unit_gpus, expect: 27, kind: derived, repeats: A-1}
+  - {id: A-3, query: QUERY, quantity: formula.unit_gpus, expect: 27, kind: fitted}
+""".replace("QUERY", f'"{GPUS}"')
+
+
+def test_derived_figures_are_counted_once(papers):
+    found = papers(one=TWICE, two=TWICE.replace("A-1", "B-1").replace("A-2", "B-2"))
+    values = found.columns[0].ledger.values
+    assert values["reproduce.derived_rows"] == 4
+    assert values["reproduce.fitted_rows"] == 2
+    assert values["reproduce.derived_figures"] == values["reproduce.derived.exact"] == 2
+    assert papers("one", one=TWICE).columns[0].ledger["reproduce.derived_figures"] == 1
+
+
+def test_a_conversion_of_ours_is_no_printed_figure(papers):
+    text = row(GPUS, "unit_gpus", 27, published="3 x 9 nodes", converted="true")
+    (only,) = papers(made_up=text).rows
+    assert (only["published"], only["ours"]) == ("3 x 9 nodes", "27")
+    assert (only["verdict"], only["relative_error"]) == ("converted", None)
 
 
 @pytest.mark.parametrize(

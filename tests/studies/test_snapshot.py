@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 from dsv3calc.api import answer
-from dsv3calc.errors import UsageError
+from dsv3calc.errors import OutputError, UsageError
 from dsv3calc.schema.convert import convert
 from dsv3calc.schema.golden import GoldenFile
 from dsv3calc.source import Source
@@ -251,7 +251,7 @@ def test_an_update_that_fails_leaves_the_old_file_and_nothing_else(file, monkeyp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, call, fail)
-    with pytest.raises((OSError, UsageError)):
+    with pytest.raises(OutputError, match="No space left on device"):
         update_file(str(file), rows)
     monkeypatch.undo()
     assert file.read_text() == MOVED

@@ -26,8 +26,10 @@ def build(answer: Answer, *, exact: bool) -> View:
         ]
         for part in PARTS
     ]
+    printed = named["megatron.activations"].parts[0].name
+    other = "without" if printed == "megatron.with_sp.activations" else "with"
     rows += [
-        [f"{part}, without SP", "", show(named[f"megatron.without_sp.{part}"], exact=exact), ""]
+        [f"{part}, {other} SP", "", show(named[f"megatron.{other}_sp.{part}"], exact=exact), ""]
         for part in ("activations", "total")
     ]
     beside = Table("", ["of one GPU", f"here, rank {rank}", "Megatron-LM", "difference"], rows)

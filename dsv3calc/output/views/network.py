@@ -57,9 +57,9 @@ def build(answer: Answer, *, exact: bool) -> View:
         if "radix" in query
         else f"the smallest switches for {query['endpoints']:,} endpoints"
     )
-    words = {"published": "as Table 3 prints them", "both": "and as Table 3 prints them"}
+    words = {"published": "with the counts of Table 3", "both": "and with the counts of Table 3"}
     heading = ", ".join(filter(None, [size, words.get(query["variant"], "")]))
     headings = [
-        "as printed" if column.id.endswith("-published") else column.id for column in answer.columns
+        "Table 3" if column.id.endswith("-published") else column.id for column in answer.columns
     ]
     return View(heading, [Table("", ["", *headings], rows)])

@@ -23,7 +23,8 @@ LEAST = 18
 LARGE = 10
 
 HEADINGS = ["what", "published", "ours", "error", "verdict"]
-FULL = ["id", "what", "published", "ours", "error", "convention", "verdict", "source", "query"]
+FULL = ["id", "what", "published", "ours", "error", "kind", "convention", "verdict", "source",
+        "query"]  # fmt: skip
 EXPLAINED = ("explained", "failing", "not_covered")
 
 
@@ -47,13 +48,18 @@ def _unrounded(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def summary(answer: Answer) -> str:
-    """Say how many figures have which verdict."""
+    """Say how many derived figures have which verdict, and how many rows are of which kind."""
     values = answer.columns[0].ledger.values
     counts = {name.removeprefix("reproduce."): value for name, value in values.items()}
     return (
-        f"{counts['closed_form_rows']:,} figures with a closed form: {counts['exact']:,} exact or "
-        f"to the printed digit,\n{counts['within']:,} within a stated share, "
-        f"{counts['explained']:,} do not follow, {counts['failing']:,} fail.\n"
+        f"{counts['derived_figures']:,} figures derived from a model, a layout or a device: "
+        f"{counts['derived.exact']:,} exact\nor to the printed digit, {counts['derived.within']:,} "
+        f"within a stated share, {counts['derived.explained']:,} do not follow, "
+        f"{counts['derived.failing']:,} fail.\n"
+        f"{counts['closed_form_rows']:,} rows: {counts['derived_rows']:,} derived, "
+        f"{counts['identity_rows']:,} identities between printed numbers, "
+        f"{counts['form_rows']:,} forms put\ninto numbers, {counts['fitted_rows']:,} fitted; "
+        f"{counts['failing']:,} fail.\n"
         f"Besides {counts['measured']:,} measured, {counts['settings']:,} settings, "
         f"{counts['not_covered']:,} not covered."
     )
@@ -89,7 +95,9 @@ def paper_tables(title: str, rows: list[dict[str, Any]]) -> list[Table]:
     lines: list[list[str]] = [[text] for text in wrap(title, width)]
     for row, rest in zip(rows, cells, strict=True):
         words = wrap(f"{row['id']} {row['what']}".strip(), width)
-        told = [text for text in (row["convention"], _short(row["source"], title)) if text]
+        told = [
+            text for text in (row["kind"], row["convention"], _short(row["source"], title)) if text
+        ]
         words += wrap("; ".join(told), width, initial_indent="  ", subsequent_indent="  ")
         lines += [list(line) for line in zip_longest(words, *rest, fillvalue="")]
     tables = [Table("", HEADINGS, lines, left=(4,))]
@@ -134,10 +142,11 @@ def full_tables(title: str, rows: list[dict[str, Any]]) -> list[Table]:
                 row["published"],
                 row["ours"] or "",
                 error_text(row),
+                row["kind"] or "",
                 row["convention"] or "",
                 row["verdict"],
                 row["source"] or "",
                 asked,
             ]
         )
-    return [Table("", FULL, cells, left=tuple(range(9)))]
+    return [Table("", FULL, cells, left=tuple(range(len(FULL))))]
