@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.algorithms import LINKS, check_algorithm
-from dsv3calc.accounting.collective_calls import Desk, has_experts
+from dsv3calc.accounting.collective_calls import Desk, has_experts, rate_lines
 from dsv3calc.accounting.data_parallel import data_parallel
 from dsv3calc.accounting.layer_collectives import (
     context_parallel,
     expert_tensor_parallel,
     tensor_parallel,
 )
-from dsv3calc.accounting.links import Links, measured, rate_lines
+from dsv3calc.accounting.links import Links, measured
 from dsv3calc.accounting.rank_order import check_pipeline, gpus_per_node
 from dsv3calc.accounting.stage_collectives import pipeline, vocabulary_layers, vocabulary_loss
 from dsv3calc.errors import UsageError

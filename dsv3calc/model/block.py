@@ -225,8 +225,16 @@ class Attention(Block):
         return [tensor]
 
     def regrouped(self, heads: int) -> Any:
-        """Return the struct of grouped-query attention that takes its place in a what-if."""
-        raise self.refusal("a change to grouped-query attention")
+        """Return the struct of grouped-query attention that takes its place in a what-if.
+
+        Raises
+        ------
+        UsageError
+            If its heads are not those of grouped-query attention.
+        """
+        raise UsageError(
+            f"{self.part} of kind '{self.kind}' cannot be changed to grouped-query attention"
+        )
 
 
 class FeedForward(Block):
@@ -245,11 +253,13 @@ class FeedForward(Block):
         raise self.refusal("the inner width")
 
     def densified(self, experts: str) -> Any:
-        """Return the struct of a dense feed-forward as wide as its experts, None if it is dense.
+        """Return the struct of a dense feed-forward as wide as its experts, None if it has none.
 
         ``experts`` is ``dense-active`` for those that a token passes, ``dense-total`` for all.
         """
-        raise self.refusal("a change to a dense feed-forward")
+        if self.experts is None:
+            return None
+        raise UsageError(f"{self.part} of kind '{self.kind}' cannot be changed to a dense one")
 
 
 class Experts:
@@ -273,7 +283,7 @@ def refusal(what: str, kind: str) -> UsageError:
     """Return the error of a count that does not know a kind."""
     return UsageError(
         f"{what} of {kind} cannot be counted",
-        "choose a model without it: nothing is counted as if it were of another kind",
+        "choose a model whose layers are of other kinds",
     )
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dsv3calc.accounting.memory import Footprint
-from dsv3calc.accounting.ranks import memory_lines
+from dsv3calc.accounting.memory import Footprint, memory_lines
 from dsv3calc.accounting.schedules import replica_micro_batches
 from dsv3calc.diagnostics import quote
 from dsv3calc.errors import UsageError

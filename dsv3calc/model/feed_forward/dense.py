@@ -44,6 +44,3 @@ class Kind(FeedForward):
     def inner_width(self) -> Line:
         """The width of the feed-forward."""
         return self.field("intermediate_size")
-
-    def densified(self, experts: str) -> None:
-        """Return None: it is dense."""
