@@ -52,7 +52,7 @@ def quote(value: object, longest: int = 60) -> str:
     return {"dict": "a mapping", "list": "a list"}.get(kind, f"a {kind}")
 
 
-def suggest(word: str, candidates: Iterable[str]) -> str:
+def suggest(word: str, candidates: Iterable[str], cutoff: float = 0.6) -> str:
     """Return the candidate that was probably meant by a misspelt word, or an empty text.
 
     Examples
@@ -68,7 +68,7 @@ def suggest(word: str, candidates: Iterable[str]) -> str:
         return folded[key] if folded[key] != word else ""
     import difflib
 
-    close = difflib.get_close_matches(key, folded, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(key, folded, n=1, cutoff=cutoff)
     if close:
         return folded[close[0]]
     starting = [name for name in folded if len(key) > 1 and name.startswith(key)]

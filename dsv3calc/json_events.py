@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _GRAMMAR = (
     r'(?P<mark>[\[\]{}:,])|(?P<text>"[^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*")'
     r"|(?P<number>-?(?:0|[1-9][0-9]*)(?P<real>(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?))(?![\w.+-])"
-    r"|(?P<word>true|false|null)(?!\w)"
+    r"|(?P<word>true|false|null)(?!\w)|(?P<beyond>NaN|-?Infinity)(?!\w)"
 )
 _WORDS = {"true": True, "false": False, "null": None}
 # what may come next: a value, also the end of a list; a key, also the end of a mapping; …
@@ -58,7 +58,8 @@ def json_events(source: Source, trouble: Trouble) -> Iterator[Event]:
             what = f"not JSON: the text ends where {_EXPECTED[expected]} is expected"
             raise Stop(line, column, what, why="the file may be truncated")
         token = match_token(text, offset)
-        if token is None or not _fits(token, expected, brackets):
+        beyond = token is not None and token["beyond"] and not source.not_finite
+        if token is None or beyond or not _fits(token, expected, brackets):
             raise _stop(text, offset, line, column, _EXPECTED[expected])
         mark = token["mark"]
         offset = token.end()
@@ -109,6 +110,8 @@ def _scalar(token: re.Match[str], line: int, column: int, trouble: Trouble) -> o
     kind, text = token.lastgroup, token.group()
     if kind == "word":
         return _WORDS[text]
+    if kind == "beyond":
+        return float(text)
     if kind == "text":
         if "\\" not in text:
             return text[1:-1]

@@ -13,7 +13,7 @@ from dsv3calc.diagnostics import Problem, suggest
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.overrides import Override, apply_overrides, describe
 from dsv3calc.schema.convert import convert
-from dsv3calc.source import PathInData, Source, read_source
+from dsv3calc.source import PathInData, Source, parse_json, read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -215,13 +215,13 @@ def _read(
     overrides: Sequence[Override],
     ignore_keys: Sequence[str],
 ) -> Preset[Any]:
-    data = source.data
+    if path == "-" and source.text.lstrip()[:1] == "{":
+        source = Source(source.name, source.text, "json", source.largest)
+    is_json = kind == "model" and source.form == "json"
+    data = parse_json(source, not_finite=True) if is_json else source.data
     told: list[str] | None = None
     preset: Preset[Any] = Preset(kind, "", path, source)
-    if path == "-" and source.text.lstrip()[:1] == "{":
-        source = preset.source = Source(source.name, source.text, "json")
-        data = source.data
-    if kind == "model" and _is_huggingface(source, data):
+    if is_json and _is_huggingface(data):
         from dsv3calc.importers.huggingface import import_config
 
         for key in KEYS_NOT_IGNORED:
@@ -236,7 +236,9 @@ def _read(
             if f'"{key}"' not in source.text
         ]
         preset.ignored += imported.ignored
-    elif ignore_keys:
+    elif is_json:
+        data = parse_json(source)
+    if ignore_keys and preset.imported is None:
         preset.warnings.append(f"--ignore-key has no effect: {source.name} is no config.json")
     if not isinstance(data, dict):
         raise InvalidInput(
@@ -264,6 +266,6 @@ def _assumed(value: Any) -> Iterator[tuple[str, str]]:
         yield field, f"{where}{origin.citation}" + (f" ({origin.note})" if origin.note else "")
 
 
-def _is_huggingface(source: Source, data: object) -> bool:
+def _is_huggingface(data: object) -> bool:
     """Tell a ``config.json`` from our own schema written as JSON, which lists layer groups."""
-    return source.form == "json" and isinstance(data, dict) and "groups" not in data
+    return isinstance(data, dict) and "groups" not in data

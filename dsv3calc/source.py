@@ -24,7 +24,9 @@ from dsv3calc.diagnostics import Problem, suggest
 from dsv3calc.errors import InvalidInput
 
 LARGEST = 512 * 1024  # bytes of one input; a preset has some ten thousand
+LARGEST_JSON = 4 * 1024 * 1024  # bytes of one JSON input; a config may list every expert by name
 DEEPEST = 64  # levels of nesting
+MOST_COMMAS = 2**18  # of one JSON input, which bound its values and the time to read them
 LONGEST_NUMBER = 40  # characters of one number
 MOST_PROBLEMS = 50  # reported of one text
 
@@ -48,16 +50,27 @@ class Source:
     """One input text and its name, with its data and the positions in it.
 
     ``form`` is "yaml" or "json", by the name's ending unless given; ``parse_yaml`` and
-    ``parse_json`` set it.
+    ``parse_json`` set it. ``not_finite`` accepts NaN and the infinities of a JSON text.
     """
 
-    __slots__ = ("_data", "_lines", "_parsed", "_places", "form", "largest", "name", "text")
+    __slots__ = (
+        "_data",
+        "_lines",
+        "_parsed",
+        "_places",
+        "form",
+        "largest",
+        "name",
+        "not_finite",
+        "text",
+    )
 
     def __init__(self, name: str, text: str, form: str = "", largest: int = LARGEST) -> None:
         self.name = name
         self.text = text.removeprefix("\ufeff")
         self.form = form or ("json" if name.lower().endswith(".json") else "yaml")
         self.largest = largest
+        self.not_finite = False
         self._data: object = None
         self._parsed = False
         self._lines: list[str] | None = None
@@ -123,20 +136,21 @@ def parse_yaml(source: Source) -> object:
     return _parse_as(source, "yaml")
 
 
-def parse_json(source: Source) -> object:
-    """Return the data of a JSON text.
+def parse_json(source: Source, *, not_finite: bool = False) -> object:
+    """Return the data of a JSON text, as Python writes it with ``not_finite``: NaN, Infinity.
 
     Raises
     ------
     InvalidInput
         With every problem of the text.
     """
-    return _parse_as(source, "json")
+    return _parse_as(source, "json", not_finite=not_finite)
 
 
-def _parse_as(source: Source, form: str) -> object:
-    if source.form != form:
-        source.form, source._parsed, source._places = form, False, None  # noqa: SLF001
+def _parse_as(source: Source, form: str, *, not_finite: bool = False) -> object:
+    if (source.form, source.not_finite) != (form, not_finite):
+        source.form, source.not_finite = form, not_finite
+        source._parsed, source._places = False, None  # noqa: SLF001
     return source.data
 
 
@@ -154,8 +168,10 @@ def _build(source: Source, places: dict[PathInData, tuple[Position, Position]] |
 # --- reading --------------------------------------------------------------------------------
 
 
-def read_source(path: Path | str, largest: int = LARGEST) -> Source:
+def read_source(path: Path | str, largest: int | None = None) -> Source:
     """Read a file, or standard input for ``-``, as UTF-8 text of at most ``largest`` bytes.
+
+    Without ``largest``, a JSON text may be longer than another.
 
     Raises
     ------
@@ -166,9 +182,15 @@ def read_source(path: Path | str, largest: int = LARGEST) -> Source:
     name = str(path)
     if name == "-":
         name = "<stdin>"
-        content = _read_stdin(largest)
+        content = _read_stdin(largest or LARGEST_JSON)
+        is_json = content.lstrip()[:1] == b"{"
     else:
-        content = _read_file(name, largest)
+        is_json = name.lower().endswith(".json")
+        content = _read_file(name, largest or (LARGEST_JSON if is_json else LARGEST))
+    if largest is None:
+        largest = LARGEST_JSON if is_json else LARGEST
+        if content.count(b",") > MOST_COMMAS:
+            _refuse_file(name, "the input holds too many values", valid=f"at most {MOST_COMMAS:,}")
     if len(content) > largest:
         _refuse_file(name, "the input is too large", valid=f"at most {largest >> 10:,} KiB")
     if not content.strip():

@@ -14,6 +14,7 @@ from dsv3calc.errors import InvalidInput
 from dsv3calc.source import (
     DEEPEST,
     LARGEST,
+    LARGEST_JSON,
     MOST_PROBLEMS,
     Position,
     Source,
@@ -396,6 +397,29 @@ def test_no_permission(tmp_path, monkeypatch):
     path.write_text("a: 1")
     monkeypatch.setattr(os, "open", refuse)  # root may read all
     assert "no permission" in file_problem(path).what
+
+
+def test_json_may_be_longer_but_not_hold_more_values(tmp_path):
+    path = tmp_path / "config.json"
+    names = ",".join(f'"model.layers.{layer}.mlp.experts.7.w1"' for layer in range(60_000))
+    path.write_text(f'{{"ignore": [{names}]}}', encoding="utf-8")
+    assert 2 * 1024**2 < path.stat().st_size < LARGEST_JSON == 4 * 1024**2
+    assert len(read_source(path).data["ignore"]) == 60_000
+    path.write_text(f"[{'1,' * 2**18}1, 1]", encoding="utf-8")
+    with pytest.raises(InvalidInput, match="too many values"):
+        read_source(path)
+    path.write_bytes(b"{" + b" " * LARGEST_JSON)
+    with pytest.raises(InvalidInput, match="too large"):
+        read_source(path)
+
+
+def test_json_of_a_config_may_hold_what_is_no_number():
+    source = Source("config.json", '{"a": [NaN, -Infinity, Infinity], "b": 1}')
+    found = parse_json(source, not_finite=True)
+    assert str(found["a"]) == "[nan, -inf, inf]"
+    assert source.position(("b",)) == Position(1, 40)
+    with pytest.raises(InvalidInput, match="NaN is not a number"):
+        parse_json(source)
 
 
 def test_standard_input(monkeypatch):

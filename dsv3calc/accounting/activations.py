@@ -238,6 +238,10 @@ class Activations:
         """
         return self._sorted(prefix, view.operators(), view, waiting=self.waiting)
 
+    def of_embedding(self, prefix: str) -> Kept:
+        """Give the bytes of what stands between the embedding and the first layer."""
+        return self._sorted(prefix, [architecture_of(self.model).embedding], None, waiting=False)
+
     def of_head(self, prefix: str) -> Kept:
         """Give the bytes of a final norm's and a head's inputs.
 

@@ -76,6 +76,14 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
             "window-minus-one": "it keeps one token less, which the next query brings itself",
         },
     ),
+    "index_keys": (
+        "",
+        {
+            "format": "the keys of DSA's indexer are stored as the KV format says: the presets "
+            "have FP8 with a scale, as engines do",
+            "as-keys": "they are stored as the latent is",
+        },
+    ),
     "parameters": (
         "--variant",
         {name: words for name, (_, words) in PARAMETER_VARIANTS.items()},
@@ -126,7 +134,8 @@ BUNDLES = {
             "transformers",
             "--as",
             "what the transformers library computes and keeps: full attention, the latent expanded "
-            "again in every pass, masked dense DSA, every expert in llama4, window-1 tokens cached",
+            "again in every pass, masked dense DSA, every expert in llama4, window-1 tokens "
+            "cached, index keys in the cache's dtype",
             "transformers 5.23, counted on its modelling code",
             {
                 "counting": "matmul",
@@ -138,6 +147,7 @@ BUNDLES = {
                 "routed_experts": "as-transformers",
                 "sparse_attention": "masked-dense",
                 "window_cache": "window-minus-one",
+                "index_keys": "as-keys",
                 "parameters": "trainable",
             },
         ),

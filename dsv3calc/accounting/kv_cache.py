@@ -32,21 +32,27 @@ def entry_lines(
     view: GroupView, kv_format: KVFormat, conventions: Conventions
 ) -> list[tuple[CacheEntry, Line]]:
     """Give the bytes of each entry of one token in one layer."""
-    key = ("entry", view.prefix, kv_format.name, conventions.mla)
+    key = ("entry", view.prefix, kv_format.name, conventions.mla, conventions.index_keys)
     entries = view.attention.cache(conventions.mla)
     lines = view.cached(
-        key, kv_format, lambda: [_entry_line(view, entry, kv_format) for entry in entries]
+        key,
+        kv_format,
+        lambda: [_entry_line(view, entry, kv_format, conventions) for entry in entries],
     )
     return [*zip(entries, lines, strict=True)]
 
 
-def _entry_line(view: GroupView, entry: CacheEntry, kv_format: KVFormat) -> Line:
+def _entry_line(
+    view: GroupView, entry: CacheEntry, kv_format: KVFormat, conventions: Conventions
+) -> Line:
     name = f"kv_cache.entry.{view.prefix}"
-    parts = [_part_line(f"{name}.{part.name}", part, kv_format) for part in entry.parts]
+    parts = [
+        _part_line(f"{name}.{part.name}", part, kv_format, conventions) for part in entry.parts
+    ]
     return parts[0] if len(parts) == 1 else total(f"{name}.{entry.kind}_bytes", parts)
 
 
-def _part_line(name: str, part: CachePart, kv_format: KVFormat) -> Line:
+def _part_line(name: str, part: CachePart, kv_format: KVFormat, conventions: Conventions) -> Line:
     """Give the bytes of vectors as a format stores them, some parts in widths of their own."""
     scope, width = ("kv_format", kv_format), part.width
     size: dict[str, Any] = {"vectors": part.vectors, "width": width}
@@ -59,7 +65,8 @@ def _part_line(name: str, part: CachePart, kv_format: KVFormat) -> Line:
             scale_bits=given("unscaled", 0, "bit"),
             **size,
         )
-    if part.stored == "indexer" and kv_format.indexer_bits:
+    as_keys = conventions.index_keys == "as-keys" or not kv_format.indexer_bits
+    if part.stored == "indexer" and not as_keys:
         group = kv_format.indexer_group_size
         return computed(
             name,

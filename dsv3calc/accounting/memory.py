@@ -66,12 +66,15 @@ class Training:
 class _Chunk:
     """One piece of the model on a rank: its layers by group, and what else stands on it."""
 
-    __slots__ = ("head", "layers", "name", "stage")
+    __slots__ = ("embedding", "head", "layers", "name", "stage")
 
-    def __init__(self, name: str, stage: Line, layers: list[Line], head: Line) -> None:
+    def __init__(
+        self, name: str, stage: Line, layers: list[Line], embedding: Line, head: Line
+    ) -> None:
         self.name = name
         self.stage = stage
         self.layers = layers
+        self.embedding = embedding
         self.head = head
 
 
@@ -121,6 +124,7 @@ class Footprint:
             for view in self.views
         ]
         self.kept = [self._kept(view) for view in self.views]
+        self.embedding_kept = self.activations.of_embedding("memory.embedding")
         self.head_kept = self.activations.of_head("memory.head")
         embedding, head, after = self._outer(training.rules)
         self.embedding = states.of("memory.embedding", embedding, None)
@@ -236,15 +240,13 @@ class Footprint:
 
     def _chunk(self, name: str, stage: Line) -> _Chunk:
         layers = self.stages.layers(name, stage)
+        embedding = self.stages.has(f"{name}.has_embedding", stage, self.stages.embedding_stage)
         head = self.stages.has(f"{name}.has_head", stage, self.stages.head_stage)
-        return _Chunk(name, stage, layers, head)
+        return _Chunk(name, stage, layers, embedding, head)
 
     def _copies(self, name: str, chunks: Sequence[_Chunk]) -> list[tuple[Line, dict[str, Line]]]:
         """Count the matrices outside the layers that a rank holds: once, whoever needs them."""
-        needs = [
-            self.stages.has(f"{chunk.name}.has_embedding", chunk.stage, self.stages.embedding_stage)
-            for chunk in chunks
-        ]
+        needs = [chunk.embedding for chunk in chunks]
         heads = [chunk.head for chunk in chunks]
         modules = [chunk.layers[-1] for chunk in chunks] if self.mtp else []
         if self.model.tie_word_embeddings:
@@ -290,12 +292,14 @@ class Footprint:
         return found[0] if len(found) == 1 else combined(f"{name}.activations", "maximum", found)
 
     def _of_chunk(self, chunk: _Chunk, what: str) -> Line:
-        """Add up one micro-batch of a chunk: its layers, and the head's inputs where it is."""
+        """Add up one micro-batch of a chunk: its layers, and what embedding and head keep."""
 
         def line_of(kept: Kept) -> Line | None:
             return kept.kept if what == "activations" else kept.pending
 
         pairs = [*zip(chunk.layers, self.kept, strict=True), (chunk.head, self.head_kept)]
+        if self.activations.recompute.dropout:
+            pairs.append((chunk.embedding, self.embedding_kept))
         return combined(
             f"{chunk.name}.activations" + ("" if what == "activations" else f".{what}"),
             "sum_of_products",

@@ -14,13 +14,19 @@ if TYPE_CHECKING:
 
 
 class Computed(msgspec.Struct, frozen=True):
-    """A default that the modelling code computes from other keys; ``rule`` says how in words."""
+    """A default that no configuration class states; ``rule`` says in words where it comes from.
+
+    Without a ``value``, the reader of the key computes it from other keys.
+    """
 
     rule: str
+    value: Any = None
 
 
-KV_HEADS_AS_HEADS = Computed("the modelling code takes num_attention_heads")
-HEAD_DIM_FROM_HEADS = Computed("the modelling code takes hidden_size / num_attention_heads")
+KV_HEADS_AS_HEADS = Computed("num_attention_heads, as in the modelling code")
+HEAD_DIM_FROM_HEADS = Computed("hidden_size / num_attention_heads, as in the modelling code")
+NO_CHOICE = "transformers' modelling code has no choice here"
+MAIN_MODEL_ALONE = Computed("the file describes the main model alone")
 
 Mtp = tuple[int, bool]
 """Multi-token-prediction modules, and whether each is stored with embedding and head."""
@@ -48,18 +54,21 @@ class Architecture(msgspec.Struct, kw_only=True):
 class Family(msgspec.Struct, frozen=True, kw_only=True):
     """The table of one ``model_type``.
 
-    ``defaults`` lists the keys that published files of the type omit, with what is taken then;
-    ``ignored`` the keys that change no count, besides the common ones; ``fixed`` the keys that
-    may only hold the listed values, because anything else would be another architecture;
-    ``fields`` the config keys behind schema fields of another name. A ``text`` family nests the
-    language model as ``text_config`` of that ``model_type``.
+    ``configuration`` is the class that reads the file, ``defaults`` what it takes for an absent
+    switch, option or derived width; an absent size is a problem, so no size stands there unless
+    published files omit it. ``ignored`` are the keys that change no count, besides the common
+    ones; ``fixed`` the keys that may only hold the listed values, because anything else would be
+    another architecture; ``fields`` the config keys behind schema fields of another name; ``fp8``
+    the precision preset of the type's own FP8 files. A ``text`` family nests the language model
+    as ``text_config`` of that ``model_type``.
     """
 
     architectures: tuple[str, ...]
+    configuration: str = ""
     read: Callable[[Reader], Architecture] | None = None
     text: str = ""
     defaults: dict[str, Any] = {}
     ignored: frozenset[str] = frozenset()
     fixed: dict[str, tuple[Any, ...]] = {}
     fields: dict[str, str] = {}
-    own_fp8: bool = False
+    fp8: str = ""

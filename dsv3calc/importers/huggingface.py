@@ -1,8 +1,8 @@
 """Read a Hugging Face ``config.json`` into the schema's plain data, without any of its libraries.
 
-Every key is mapped, ignored by name, or a problem; a key that is absent is a problem unless the
-family's published files omit it, and then the default is reported as an assumption. Which is
-which stands in one table for each ``model_type``, under ``families``.
+Every key is mapped, ignored by name, or a problem. For an absent switch or option the default of
+the configuration class is taken and reported as an assumption; an absent size is a problem. Which
+is which stands in one table for each ``model_type``, under ``families``.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -60,7 +60,7 @@ def import_config(source: Source, *, ignore_keys: Collection[str] = ()) -> Impor
     InvalidInput
         With every problem found, in file order.
     """
-    data = parse_json(source)
+    data = parse_json(source, not_finite=True)
     findings = Findings(source, "", frozenset(ignore_keys))
     if not isinstance(data, dict):
         findings.refuse((), f"config.json holds {quote(data)}", valid="one JSON object")
@@ -141,10 +141,21 @@ def _unsupported(findings: Findings, data: dict[str, Any]) -> InvalidInput:
         what,
         why=why,
         valid=", ".join(MODULES),
-        suggestion=suggest(given, MODULES) if isinstance(given, str) else "",
+        suggestion=_misspelt(given) if isinstance(given, str) else "",
         next=step,
     )
     return InvalidInput(findings.problems)
+
+
+_OTHER_FAMILIES = ("gemma3n", "gemma3n_text", "glm4v_moe", "mllama", "olmo", "phi")
+"""Families of their own whose ``model_type`` resembles that of a supported one."""
+
+
+def _misspelt(given: str) -> str:
+    """Return the supported ``model_type`` that was misspelt; another number is another family."""
+    close = suggest(given, MODULES, cutoff=0.88)
+    numbers = [[letter for letter in name if letter.isdigit()] for name in (given, close)]
+    return close if numbers[0] == numbers[1] and given not in _OTHER_FAMILIES else ""
 
 
 def _read(readers: list[Reader], found: Family) -> Architecture:
@@ -204,13 +215,13 @@ def _fixed_text(value: object) -> str:
 def _refuse_key(reader: Reader, name: str, known: list[str]) -> None:
     model_type = reader.findings.model_type
     switched = next((SWITCHES[start] for start in SWITCHES if name.startswith(start)), "")
-    why = f"published config.json files of model_type {model_type} have no such key"
+    why = f"the importer of model_type {model_type} does not know it, and it may change a count"
     if switched:
         why = f"it may switch on {switched}, which would go uncounted for model_type {model_type}"
     reader.findings.refuse_key(
         (*reader.path, name),
         f"unknown key {quote(name)}",
         why=why,
-        suggestion=suggest(name, [key for key in known if key not in reader.data]),
+        suggestion=suggest(name, [key for key in known if key not in reader.data], cutoff=0.8),
         next=f"--ignore-key {name}, if no count depends on it",
     )

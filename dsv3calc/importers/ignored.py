@@ -16,7 +16,7 @@ _ABOUT_THE_FILE = """
     attn_implementation id2label label2id num_labels problem_type task_specific_params
     finetuning_task prefix torchscript tf_legacy_loss use_bfloat16 for_llm_compressor
     is_decoder return_dict output_attentions output_hidden_states output_router_logits
-    unsloth_fixed unsloth_version
+    unsloth_fixed unsloth_version transformers.js_config
 """
 
 _TOKENS = """
@@ -25,7 +25,7 @@ _TOKENS = """
 """
 
 _POSITIONS = """
-    rope_theta rope_scaling rope_parameters rope_interleave rope_local_base_freq
+    rope_theta rope_scaling rope_parameters rope_interleave rope_interleaved rope_local_base_freq
     partial_rotary_factor rotary_dim original_max_position_embeddings
 """
 

@@ -7,6 +7,7 @@ in one run; what it returns counts only once ``Findings.problems`` is empty.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.diagnostics import quote
@@ -81,19 +82,18 @@ class Reader:
             self.findings.refuse_key(
                 (*self.path, names[0]),
                 f"{names[0]} is missing",
-                why=f"published config.json files of model_type {self.findings.model_type} "
-                "carry it, so no default is assumed",
+                why="the model is not known without it, and no size is assumed",
             )
             return names[0], ABSENT
         default = self.family.defaults[name]
-        rule = "transformers' default"
         if isinstance(default, Computed):
-            rule, default = default.rule, computed
+            rule = default.rule
+            default = computed if default.value is None else default.value
+            text = rule if default is None else f"{_short(default)} is used: {rule}"
+        else:
+            text = f"{self.family.configuration} default {_short(default)} is used"
         if self.sound(names[0]):
-            model_type = self.findings.model_type
-            shown = names[0] if default is None else f"{names[0]} = {_short(default)}"
-            text = f"{shown}: {model_type} config.json omits it; {rule}"
-            self.findings.assumed[names[0]] = text
+            self.findings.assumed[names[0]] = f"{names[0]} is not in the file; {text}"
         return names[0], default
 
     _nested = 0  # levels below the object that the family's table describes
@@ -214,4 +214,4 @@ class Reader:
 
 
 def _short(value: object) -> str:
-    return "true" if value is True else "false" if value is False else str(value)
+    return value if isinstance(value, str) else json.dumps(value)

@@ -45,12 +45,12 @@ def _quantized(reader: Reader) -> str:
     if method == "mxfp4":
         return "mxfp4"
     if method == "fp8" and config.get("weight_block_size") == _BLOCK:
-        if not reader.family.own_fp8:
+        if not reader.family.fp8:
             reader.findings.assumed["precision"] = (
                 "precision = fp8-deepseek-v3: the blocks of 128x128 are config.json's; which "
                 "tensors stay in bfloat16 is taken from DeepSeek-V3"
             )
-        return "fp8-deepseek-v3"
+        return reader.family.fp8 or "fp8-deepseek-v3"
     if method in _FOUR_BIT_METHODS and config.get("bits", 4) == 4:  # noqa: PLR2004 - four bits
         reader.findings.assumed["precision"] = (
             f"precision = int4: {method} with four bits; groups of 128 and which tensors stay in "

@@ -9,7 +9,7 @@ from dsv3calc.formulas import architecture
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.model.layer import GroupView, LineCache, norm_vectors
 from dsv3calc.model.operator import LOOKUP, PASS, PRODUCT, Operator, Tensor
-from dsv3calc.model.saved import Activation, Product
+from dsv3calc.model.saved import BYTE, Activation, Product, Saving
 from dsv3calc.schema.layers import listed, parse_slice
 
 if TYPE_CHECKING:
@@ -128,8 +128,14 @@ def _outer_tensors(model: Model) -> Iterator[Tensor]:
 
 def _embedding(table: Tensor) -> Operator:
     assert table.in_features is not None  # noqa: S101 - the embedding is a matrix
-    row = (table.in_features,)
-    return Operator("embedding", LOOKUP, "embedding", [table], reads=row, writes=row)
+    hidden = table.in_features
+
+    def saves(saving: Saving) -> Iterator[Activation]:
+        if saving.recompute.dropout:
+            yield Activation("embedding_mask", hidden, "block", bits=BYTE, checkpoint=True)
+
+    row = (hidden,)
+    return Operator("embedding", LOOKUP, "embedding", [table], reads=row, writes=row, saves=saves)
 
 
 def _head(model: Model, outer: tuple[Tensor, ...]) -> Iterator[Operator]:

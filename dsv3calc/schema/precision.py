@@ -128,8 +128,8 @@ class KVFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     Elements take ``bits`` each; every ``group_size`` of them along a head (or the latent) share
     ``scale_bits`` (a zero point included), 0 where the scale is per tensor and not stored per
-    token. ``rope_bits`` is the width of MLA's rotary part where it differs. ``only`` limits the
-    format to one kind of attention.
+    token. ``rope_bits`` is the width of MLA's rotary part where it differs, and ``indexer_bits``
+    that of the keys of DSA's indexer. ``only`` limits the format to one kind of attention.
     """
 
     name: Name

@@ -43,4 +43,5 @@ class Conventions(msgspec.Struct, frozen=True, kw_only=True):
     routed_experts: Literal["chosen", "as-transformers"] = "chosen"
     sparse_attention: Literal["selected", "masked-dense"] = "selected"
     window_cache: Literal["window", "window-minus-one"] = "window"
+    index_keys: Literal["format", "as-keys"] = "format"
     parameters: str = "default"

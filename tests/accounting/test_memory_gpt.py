@@ -105,7 +105,10 @@ def test_a_fused_kernel_keeps_four_bytes_for_each_head_instead_of_the_scores():
     ("policy", "layer"), [("none", 34 + 5 * a * s / h), ("selective", sympy.Integer(34))]
 )
 def test_the_first_stage_of_1f1b_holds_every_layer_once(policy, layer):
-    """Equation 5: p micro-batches of L / p layers, whatever p is."""
+    """Equation 5: p micro-batches of L / p layers, whatever p is; s b h p / t after the embedding.
+
+    Section 4.3 counts that mask of dropout for each micro-batch in flight.
+    """
     layers = 24
     for stages in (1, 2, 4, 8):
         layout = layout_of(tp=t, sequence_parallel=True, micro_batch=b, pp=stages)
@@ -115,7 +118,41 @@ def test_the_first_stage_of_1f1b_holds_every_layer_once(policy, layer):
         held = rank_of(footprint, 0).lines["activations"].value
         if stages == 1:  # the head is here too: the final norm's and its own input
             held -= 4 * s * b * h / t
-        assert difference(held, layers * s * b * h / t * layer) == 0
+        mask = s * b * h * stages / t
+        assert difference(held, layers * s * b * h / t * layer + mask) == 0
+
+
+@pytest.mark.parametrize(
+    ("sequence_parallel", "share"), [(False, s * b * h), (True, s * b * h / t)]
+)
+def test_full_recomputation_keeps_the_mask_after_the_embedding(sequence_parallel, share):
+    """It stands outside of the layers, and is divided as the tokens between them are."""
+    found = {}
+    for dropout in (False, True):
+        layout = layout_of(tp=t, micro_batch=b, pp=4, sequence_parallel=sequence_parallel)
+        policy = preset("recompute", "full", dropout=dropout)
+        footprint = footprint_of(gpt(h, a, h / a, 24), layout, recompute=policy, sequence=s)
+        found[dropout] = [
+            rank_of(footprint, number).lines["activations"].value for number in range(4)
+        ]
+    added = [difference(*pair) for pair in zip(found[True], found[False], strict=True)]
+    assert difference(added[0], 4 * share) == 0
+    assert added[1:] == [0, 0, 0]
+
+
+def test_the_mask_after_the_embedding_of_the_22b_model():
+    """Megatron-LM's theoretical_memory_usage.py: 2 s b h in each of 48 layers, s b h before them.
+
+    4,882,169,856 bytes of masks with s 2048, b 4, h 6144, without sequence parallelism.
+    """
+    held = {}
+    for dropout in (False, True):
+        policy = preset("recompute", "selective", attention_kernel="unfused", dropout=dropout)
+        footprint = footprint_of(
+            gpt(6144, 64, 96, 48), layout_of(tp=8, micro_batch=4), recompute=policy, sequence=2048
+        )
+        held[dropout] = rank_of(footprint, 0).lines["activations"].value
+    assert held[True] - held[False] == 4_882_169_856
 
 
 def test_later_stages_of_1f1b_hold_fewer_micro_batches():
@@ -123,7 +160,8 @@ def test_later_stages_of_1f1b_hold_fewer_micro_batches():
     footprint = footprint_of(gpt(h, a, h / a, 24), layout, recompute=SELECTIVE, sequence=s)
     for number in range(7):
         held = rank_of(footprint, number).lines["activations"].value
-        assert difference(held, (8 - number) * 3 * 34 * s * b * h) == 0
+        mask = 0 if number else 8 * s * b * h
+        assert difference(held, (8 - number) * 3 * 34 * s * b * h + mask) == 0
 
 
 @pytest.mark.parametrize("chunks", [2, 3])
@@ -136,10 +174,11 @@ def test_interleaving_adds_to_the_first_stage_what_the_paper_says(chunks):
     )  # fmt: skip
     footprint = footprint_of(gpt(64, 4, 16, layers), layout, recompute=EVERYTHING, sequence=32)
     whole = 32 * 2 * 64 * layers * (34 + 5 * 4 * 32 // 64)
+    # the first chunk holds 2p of the micro-batches: each has a mask after the embedding
+    masks = 2 * stages * 32 * 2 * 64
+    held = rank_of(footprint, 0).lines["activations"].value - masks
     # the share is (2(p-1) + (v-1)p + 1) chunks of p v: p v + p - 1
-    assert rank_of(footprint, 0).lines["activations"].value * stages * chunks == whole * (
-        stages * chunks + stages - 1
-    )
+    assert held * stages * chunks == whole * (stages * chunks + stages - 1)
 
 
 def test_what_waits_for_weight_gradients_is_32_sbh():
@@ -157,8 +196,14 @@ def test_what_waits_for_weight_gradients_is_32_sbh():
 def test_zb_h1_holds_whole_passes_and_weight_passes(number):
     """arXiv:2401.10241, Table 2, ranks from 0: (p - r) M_B + r M_W, none above p M_B."""
     stages, layers = 4, 8
-    elsewhere = 0 if number else 1  # the paper counts layers, and no head
-    layout = layout_of(schedule="zb1p", micro_batch=b, pp=stages, head_stage=elsewhere)
+    elsewhere = 0 if number else 1  # the paper counts layers, and neither embedding nor head
+    layout = layout_of(
+        schedule="zb1p",
+        micro_batch=b,
+        pp=stages,
+        embedding_stage=elsewhere,
+        head_stage=elsewhere,
+    )
     model = gpt(h, a, h / a, layers)
     footprint = footprint_of(model, layout, recompute=EVERYTHING, sequence=s)
     held = rank_of(footprint, number).lines["activations"].value

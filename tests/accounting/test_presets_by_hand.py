@@ -137,8 +137,33 @@ def test_pages_round_each_layer_up():
 
 
 def test_the_indexer_s_keys_are_cached_beside_the_latent():
-    ledger = dsv3calc.query("kv deepseek-v3.2")
+    """Engines hold 128 bytes of FP8 and a float32 scale, whatever the latent is stored in.
+
+    SGLang counts a token as index_head_dim + index_head_dim // quant_block_size * 4 bytes.
+    """
+    for name, latent in (("bf16", 1152), ("fp8", 576), ("fp8-mla", 656)):
+        ledger = dsv3calc.query(f"kv deepseek-v3.2 --kv-dtype {name}")
+        assert ledger["kv_cache.bytes_per_token_per_layer"] == latent + 132
+    assert dsv3calc.query("kv deepseek-v3.2")["kv_cache.bytes_per_token"] == 78_324
+
+
+def test_transformers_keeps_the_indexer_s_keys_in_the_dtype_of_its_cache():
+    ledger = dsv3calc.query("kv deepseek-v3.2 --as transformers")
     assert ledger["kv_cache.bytes_per_token_per_layer"] == 2 * (512 + 64 + 128)
+    assert ledger["kv_cache.bytes_per_token"] == 85_888
+
+
+def test_serving_and_decoding_count_the_indexer_s_keys_as_the_cache_does():
+    served = dsv3calc.query(
+        "memory deepseek-v3.2 --serve --hardware h200 --tp 8 --ep 8 --etp 1 --context 32768"
+    )
+    assert served["serving.kv_bytes_per_token"] == 78_324
+    query = "compare deepseek-v3.2 --hardware h200 --context"
+    short, long = (dsv3calc.query(f"{query} {context}") for context in (8192, 16384))
+    assert short["kv_cache.bytes_per_token"] == 78_324
+    # 2,048 keys are selected of either; the indexer reads 132 bytes of each token and layer
+    more = long["roofline.decode.memory_time"] - short["roofline.decode.memory_time"]
+    assert more == pytest.approx(8192 * 61 * 132 / 4.8e12, rel=1e-9)
 
 
 def test_per_layer_bytes_are_told_by_group_where_they_differ():

@@ -265,8 +265,11 @@ def test_the_first_llama_files_omit_their_key_value_heads():
     found = imported(data)
     assert found.data["groups"][0]["attention"] == FOUR_HEADS
     assert found.data["max_position_embeddings"] == 2048
-    text = "num_key_value_heads = 4: llama config.json omits it; the modelling code takes"
-    assert any(assumption.startswith(text) for assumption in found.assumptions)
+    text = (
+        "num_key_value_heads is not in the file; 4 is used: num_attention_heads, as in the "
+        "modelling code"
+    )
+    assert text in found.assumptions
     field = "groups.0.attention.num_key_value_heads"
     assert found.data["provenance"][field] == "assumed_num_key_value_heads"
     assert found.data["sources"]["assumed_num_key_value_heads"]["kind"] == "assumed"

@@ -188,6 +188,55 @@ def test_a_swish_by_any_name_is_accepted():
     run(config("dbrx", ffn_config={**config("dbrx")["ffn_config"], "ffn_act_fn": {"name": "silu"}}))
 
 
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
+def test_a_key_that_counts_nothing_may_hold_what_is_no_number(text):
+    data = config("llama", rope_theta=float(text), time_step_limit=[0.0, float(text)])
+    data["rope_scaling"] = {"factor": float(text)}
+    assert text in json.dumps(data)
+    found = run(data, ignore_keys=["time_step_limit"])
+    assert {"rope_theta", "rope_scaling", "time_step_limit"} <= set(found.ignored)
+    assert found.data == run(config("llama")).data
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_is_refused_where_it_counts(text):
+    data = config("llama", vocab_size=float(text))
+    found = problem(data)
+    assert found.path == "vocab_size"
+    assert found.valid == "a whole number from 1 to 2^40"
+    line = json.dumps(data, indent=2).splitlines()[found.line - 1]
+    assert line.strip().rstrip(",") == f'"vocab_size": {text}'
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("llama", {"is_llama_config": True, "rope_interleaved": False}),
+        ("llama", {"transformers.js_config": {"dtype": "q4"}}),
+        ("gpt_oss", {"swiglu_alpha": 1.702, "swiglu_limit": 7.0}),
+        ("phimoe", {"expert_dropout": 0.0}),
+    ],
+)
+def test_keys_that_released_files_carry_and_no_count_needs(name, keys):
+    found = run(config(name, **keys))
+    assert set(keys) <= set(found.ignored)
+    assert found.data == run(config(name)).data
+
+
+def test_a_stated_head_dim_of_phimoe():
+    (group,) = run(config("phimoe", head_dim=48)).data["groups"]
+    assert group["attention"]["head_dim"] == 48
+
+
+def test_a_reason_says_what_the_importer_knows():
+    found = problem(config("llama", frobnicate=3))
+    assert (
+        found.why == "the importer of model_type llama does not know it, and it may change a count"
+    )
+    found = problem(config("qwen2", sparse_attention_blocks=64))
+    assert found.suggestion == ""  # attention_bias is another thing
+
+
 # --- model types ----------------------------------------------------------------------------
 
 
@@ -197,6 +246,28 @@ def test_an_unknown_model_type_lists_the_supported_and_the_nearest():
     assert found.suggestion == "llama"
     assert all(name in found.valid for name in MODULES)
     assert found.line is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "suggestion"),
+    [
+        ("lama", "llama"),
+        ("Qwen3-MoE", "qwen3_moe"),
+        ("deepseek-v3", "deepseek_v3"),
+        ("glm_moe_dsa", ""),
+        ("deepseek_v4", ""),
+        ("qwen3_next", ""),
+        ("qwen3_vl_moe", ""),
+        ("ministral", ""),
+        ("gemma3n", ""),
+        ("mistral3", ""),
+        ("olmo", ""),
+        ("phi", ""),
+        ("minimax_m3", ""),
+    ],
+)
+def test_another_family_is_no_misspelling(given, suggestion):
+    assert problem(config("llama", model_type=given)).suggestion == suggestion
 
 
 @pytest.mark.parametrize("given", ["mamba2", "jamba", "qwen3_next", "", 7, None, ["llama"]])

@@ -54,6 +54,7 @@ def _dbrx(reader: Reader) -> Architecture:
 FAMILIES = {
     "dbrx": Family(
         architectures=("DbrxForCausalLM",),
+        configuration="transformers' DbrxConfig",
         read=_dbrx,
         ignored=frozenset(
             (

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.importers import parts
 from dsv3calc.importers.families.deepseek1 import mixed
-from dsv3calc.importers.family import Architecture, Computed, Family
+from dsv3calc.importers.family import (
+    KV_HEADS_AS_HEADS,
+    MAIN_MODEL_ALONE,
+    NO_CHOICE,
+    Architecture,
+    Computed,
+    Family,
+)
 from dsv3calc.importers.layer_keys import layer_list
 
 if TYPE_CHECKING:
@@ -112,21 +119,53 @@ _IGNORED = frozenset(
     )
 )
 
-_AS_SAVED = {
-    # what files saved by transformers leave out, because its own code has no choice there
-    "moe_layer_freq": 1,
-    "topk_method": "noaux_tc",
-    "num_nextn_predict_layers": Computed("the file describes the main model alone"),
+_V2 = {
+    "attention_bias": False,
+    "moe_layer_freq": Computed(NO_CHOICE, 1),
+    "n_group": None,
+    "num_key_value_heads": KV_HEADS_AS_HEADS,
+    "tie_word_embeddings": False,
+    "topk_group": None,
+    "topk_method": "greedy",
+}
+_V3 = _V2 | {
+    "n_group": 8,
+    "num_nextn_predict_layers": MAIN_MODEL_ALONE,
+    "topk_group": 4,
+    "topk_method": Computed(NO_CHOICE, "noaux_tc"),
 }
 
 
-def _family(*architectures: str, **more: Any) -> Family:
-    return Family(architectures=architectures, read=_latent, ignored=_IGNORED, **more)
+def _family(
+    *architectures: str, configuration: str, defaults: dict[str, Any], fp8: str = "fp8-deepseek-v3"
+) -> Family:
+    return Family(
+        architectures=architectures,
+        configuration=configuration,
+        read=_latent,
+        defaults=defaults,
+        ignored=_IGNORED,
+        fp8=fp8,
+    )
 
 
 FAMILIES = {
-    "deepseek_v2": _family("DeepseekV2ForCausalLM", defaults={"moe_layer_freq": 1}),
-    "deepseek_v3": _family("DeepseekV3ForCausalLM", defaults=_AS_SAVED, own_fp8=True),
-    "kimi_k2": _family("DeepseekV3ForCausalLM", "KimiK2ForCausalLM", own_fp8=True),
-    "deepseek_v32": _family("DeepseekV32ForCausalLM", defaults=_AS_SAVED, own_fp8=True),
+    "deepseek_v2": _family(
+        "DeepseekV2ForCausalLM",
+        configuration="transformers' DeepseekV2Config",
+        defaults=_V2,
+        fp8="",
+    ),
+    "deepseek_v3": _family(
+        "DeepseekV3ForCausalLM", configuration="transformers' DeepseekV3Config", defaults=_V3
+    ),
+    "kimi_k2": _family(
+        "DeepseekV3ForCausalLM",
+        "KimiK2ForCausalLM",
+        configuration="Kimi-K2's DeepseekV3Config",
+        defaults=_V3 | {"moe_layer_freq": 1, "topk_method": "noaux_tc"},
+    ),
+    "deepseek_v32": _family(
+        "DeepseekV32ForCausalLM", configuration="transformers' DeepseekV32Config", defaults=_V3
+    ),
 }

@@ -61,7 +61,9 @@ def _deepseek(reader: Reader) -> Architecture:
 FAMILIES = {
     "deepseek": Family(
         architectures=("DeepseekForCausalLM",),
+        configuration="deepseek-moe-16b's DeepseekConfig",
         read=_deepseek,
+        defaults={"attention_bias": False, "moe_layer_freq": 1, "tie_word_embeddings": False},
         ignored=frozenset(("aux_loss_alpha", "scoring_func", "seq_aux")),
     )
 }

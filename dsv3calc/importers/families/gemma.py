@@ -76,8 +76,10 @@ _IGNORED = frozenset(["attn_logit_softcapping", "final_logit_softcapping", "quer
 FAMILIES = {
     "gemma2": Family(
         architectures=("Gemma2ForCausalLM",),
+        configuration="transformers' Gemma2Config",
         read=_gemma,
         defaults={
+            "attention_bias": False,
             "tie_word_embeddings": True,
             "layer_types": Computed("every second layer sees everything, the others a window"),
         },
@@ -86,8 +88,10 @@ FAMILIES = {
     ),
     "gemma3_text": Family(
         architectures=("Gemma3ForCausalLM",),
+        configuration="transformers' Gemma3TextConfig",
         read=_gemma,
         defaults={
+            # the published files of 4B and more omit these sizes
             "vocab_size": 262208,
             "num_attention_heads": 8,
             "num_key_value_heads": 4,

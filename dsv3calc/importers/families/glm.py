@@ -11,7 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.importers import parts
-from dsv3calc.importers.family import Architecture, Computed, Family
+from dsv3calc.importers.families.llama import heads
+from dsv3calc.importers.family import (
+    HEAD_DIM_FROM_HEADS,
+    MAIN_MODEL_ALONE,
+    Architecture,
+    Family,
+)
 
 if TYPE_CHECKING:
     from dsv3calc.importers.keys import Reader
@@ -19,10 +25,9 @@ if TYPE_CHECKING:
 
 def _glm4_moe(reader: Reader) -> Architecture:
     depth = reader.depth()
+    hidden_size = reader.size("hidden_size")
     attention = parts.gqa(
-        reader.size("num_attention_heads"),
-        reader.size("num_key_value_heads"),
-        reader.size("head_dim"),
+        *heads(reader, hidden_size),
         attention_bias=reader.flag("attention_bias"),
         qk_norm="head" if reader.flag("use_qk_norm") else "none",
     )
@@ -39,7 +44,7 @@ def _glm4_moe(reader: Reader) -> Architecture:
     mtp = reader.natural("num_nextn_predict_layers", null=0)
     reader.activation("hidden_act")
     return Architecture(
-        hidden_size=reader.size("hidden_size"),
+        hidden_size=hidden_size,
         vocab_size=reader.size("vocab_size"),
         attention=[attention] * depth,
         feed_forward=[experts if layer >= first else dense for layer in range(depth)],
@@ -52,9 +57,16 @@ def _glm4_moe(reader: Reader) -> Architecture:
 FAMILIES = {
     "glm4_moe": Family(
         architectures=("Glm4MoeForCausalLM",),
+        configuration="transformers' Glm4MoeConfig",
         read=_glm4_moe,
         defaults={
-            "num_nextn_predict_layers": Computed("the file describes the main model alone"),
+            "attention_bias": False,
+            "head_dim": HEAD_DIM_FROM_HEADS,
+            "n_group": 1,
+            "num_nextn_predict_layers": MAIN_MODEL_ALONE,
+            "tie_word_embeddings": False,
+            "topk_group": 1,
+            "use_qk_norm": False,
         },
         ignored=frozenset(("routed_scaling_factor",)),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.importers import parts
-from dsv3calc.importers.family import Architecture, Family
+from dsv3calc.importers.family import Architecture, Computed, Family
 from dsv3calc.importers.layer_keys import layer_list
 
 if TYPE_CHECKING:
@@ -38,11 +38,15 @@ def _gpt_oss(reader: Reader) -> Architecture:
         router_bias=True,
         expert_bias=True,
     )
+    full, sliding = kinds
+    types = layer_list(
+        reader, "layer_types", depth, (full, sliding), lambda layer: full if layer % 2 else sliding
+    )
     reader.activation("hidden_act")
     return Architecture(
         hidden_size=reader.size("hidden_size"),
         vocab_size=reader.size("vocab_size"),
-        attention=parts.spread(kinds, layer_list(reader, "layer_types", depth, tuple(kinds))),
+        attention=parts.spread(kinds, types),
         feed_forward=[experts] * depth,
         tie_word_embeddings=reader.flag("tie_word_embeddings"),
         max_position_embeddings=reader.positions(),
@@ -52,8 +56,13 @@ def _gpt_oss(reader: Reader) -> Architecture:
 FAMILIES = {
     "gpt_oss": Family(
         architectures=("GptOssForCausalLM",),
+        configuration="transformers' GptOssConfig",
         read=_gpt_oss,
-        ignored=frozenset(("initial_context_length", "swiglu_limit")),
+        defaults={
+            "layer_types": Computed("every second layer sees everything, the others a window"),
+            "tie_word_embeddings": False,
+        },
+        ignored=frozenset(("initial_context_length", "swiglu_alpha", "swiglu_limit")),
         fixed={"attention_bias": (True,)},
         fields={
             "n_routed_experts": "num_local_experts",

@@ -78,6 +78,7 @@ def _mistral(reader: Reader) -> Architecture:
 FAMILIES = {
     "llama": Family(
         architectures=("LlamaForCausalLM", "LLaMAForCausalLM"),
+        configuration="transformers' LlamaConfig",
         read=_llama,
         defaults={
             "num_key_value_heads": KV_HEADS_AS_HEADS,
@@ -86,16 +87,27 @@ FAMILIES = {
             "mlp_bias": False,
             "tie_word_embeddings": False,
         },
+        ignored=frozenset(("is_llama_config",)),
     ),
     "mistral": Family(
         architectures=("MistralForCausalLM",),
+        configuration="transformers' MistralConfig",
         read=_mistral,
-        defaults={"head_dim": HEAD_DIM_FROM_HEADS},
+        defaults={
+            "head_dim": HEAD_DIM_FROM_HEADS,
+            "sliding_window": 4096,
+            "tie_word_embeddings": False,
+        },
     ),
     "mixtral": Family(
         architectures=("MixtralForCausalLM",),
+        configuration="transformers' MixtralConfig",
         read=_mistral,
-        defaults={"head_dim": HEAD_DIM_FROM_HEADS},
+        defaults={
+            "head_dim": HEAD_DIM_FROM_HEADS,
+            "sliding_window": None,
+            "tie_word_embeddings": False,
+        },
         fields={
             "n_routed_experts": "num_local_experts",
             "moe_intermediate_size": "intermediate_size",

@@ -81,10 +81,13 @@ def _llama4(reader: Reader) -> Architecture:
 FAMILIES = {
     "llama4_text": Family(
         architectures=("Llama4ForCausalLM",),
+        configuration="transformers' Llama4TextConfig",
         read=_llama4,
         defaults={
-            "tie_word_embeddings": False,
+            "attention_chunk_size": 8192,
+            "interleave_moe_layer_step": 1,
             "no_rope_layer_interval": 4,
+            "tie_word_embeddings": False,
         },
         ignored=frozenset(["attn_scale", "attn_temperature_tuning", "floor_scale", "use_qk_norm"]),
         fields={

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.importers import parts
-from dsv3calc.importers.family import Architecture, Computed, Family, Mtp
+from dsv3calc.importers.family import NO_CHOICE, Architecture, Computed, Family, Mtp
 from dsv3calc.importers.layer_keys import layer_list
 
 if TYPE_CHECKING:
@@ -69,14 +69,14 @@ def _minimax_m2(reader: Reader) -> Architecture:
 FAMILIES = {
     "minimax_m2": Family(
         architectures=("MiniMaxM2ForCausalLM",),
+        configuration="transformers' MiniMaxM2Config",
         read=_minimax_m2,
-        # files saved by transformers leave these out, because its own code has no choice there
         defaults={
-            "use_qk_norm": True,
-            "qk_norm_type": "per_layer",
-            "use_routing_bias": True,
-            "use_mtp": False,
-            "attn_type_list": Computed("its code has full attention alone"),
+            "use_qk_norm": Computed(NO_CHOICE, value=True),
+            "qk_norm_type": Computed(NO_CHOICE, "per_layer"),
+            "use_routing_bias": Computed(NO_CHOICE, value=True),
+            "use_mtp": Computed(NO_CHOICE, value=False),
+            "attn_type_list": Computed("transformers' modelling code has full attention alone"),
             "tie_word_embeddings": False,
         },
         ignored=frozenset(
@@ -89,6 +89,7 @@ FAMILIES = {
                 "shared_moe_mode",
             )
         ),
+        fp8="fp8-minimax-m2",
         fixed={"sliding_window": (None,), "shared_intermediate_size": (0,)},
         fields={
             "n_routed_experts": "num_local_experts",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.importers import parts
-from dsv3calc.importers.family import Architecture, Family
+from dsv3calc.importers.family import KV_HEADS_AS_HEADS, Architecture, Family
 
 if TYPE_CHECKING:
     from dsv3calc.importers.keys import Reader
@@ -48,7 +48,13 @@ def _olmoe(reader: Reader) -> Architecture:
 FAMILIES = {
     "olmoe": Family(
         architectures=("OlmoeForCausalLM",),
+        configuration="transformers' OlmoeConfig",
         read=_olmoe,
+        defaults={
+            "attention_bias": False,
+            "num_key_value_heads": KV_HEADS_AS_HEADS,
+            "tie_word_embeddings": False,
+        },
         ignored=frozenset(("clip_qkv",)),
         fields={"n_routed_experts": "num_experts", "moe_intermediate_size": "intermediate_size"},
     )

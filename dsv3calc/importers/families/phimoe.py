@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.importers import parts
-from dsv3calc.importers.family import Architecture, Family
+from dsv3calc.importers.families.llama import heads
+from dsv3calc.importers.family import HEAD_DIM_FROM_HEADS, Architecture, Family
 
 if TYPE_CHECKING:
     from dsv3calc.importers.keys import Reader
@@ -19,12 +20,9 @@ if TYPE_CHECKING:
 def _phimoe(reader: Reader) -> Architecture:
     depth = reader.depth()
     hidden_size = reader.size("hidden_size")
-    heads = reader.size("num_attention_heads")
     bias = reader.flag("attention_bias")
     attention = parts.gqa(
-        heads,
-        reader.size("num_key_value_heads", computed=heads),
-        reader.quotient(hidden_size, "hidden_size", heads, "num_attention_heads"),
+        *heads(reader, hidden_size),
         attention_bias=bias,
         output_bias=bias,
         sliding_window=reader.optional_size("sliding_window"),
@@ -51,8 +49,16 @@ def _phimoe(reader: Reader) -> Architecture:
 FAMILIES = {
     "phimoe": Family(
         architectures=("PhimoeForCausalLM", "PhiMoEForCausalLM"),
+        configuration="transformers' PhimoeConfig",
         read=_phimoe,
-        ignored=frozenset(("input_jitter_noise",)),
+        defaults={
+            "attention_bias": False,
+            "head_dim": HEAD_DIM_FROM_HEADS,
+            "lm_head_bias": False,
+            "sliding_window": None,
+            "tie_word_embeddings": False,
+        },
+        ignored=frozenset(("expert_dropout", "input_jitter_noise")),
         fields={
             "n_routed_experts": "num_local_experts",
             "moe_intermediate_size": "intermediate_size",

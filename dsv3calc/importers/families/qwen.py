@@ -77,11 +77,7 @@ def _qwen2(reader: Reader) -> Architecture:
 def _qwen3(reader: Reader) -> Architecture:
     depth = reader.depth()
     hidden_size = reader.size("hidden_size")
-    width = (
-        reader.size("num_attention_heads"),
-        reader.size("num_key_value_heads"),
-        reader.size("head_dim"),
-    )
+    width = heads(reader, hidden_size)
     bias = reader.flag("attention_bias")
     attention = _attention(
         reader, depth, width, attention_bias=bias, output_bias=bias, qk_norm="head"
@@ -93,12 +89,14 @@ def _qwen3(reader: Reader) -> Architecture:
         reader.size("num_experts_per_tok"),
         reader.size("moe_intermediate_size"),
     )
-    dense = _dense(reader)
     step = reader.size("decoder_sparse_step")
     dense_layers = layer_indices(reader, "mlp_only_layers", depth) or set()
-    feed_forward = [
-        dense if layer in dense_layers or (layer + 1) % step else experts for layer in range(depth)
-    ]
+    sparse = [layer not in dense_layers and not (layer + 1) % step for layer in range(depth)]
+    if all(sparse):
+        reader.skip("intermediate_size")
+        return _rest(reader, hidden_size, attention, [experts] * depth)
+    dense = _dense(reader)
+    feed_forward = [experts if chosen else dense for chosen in sparse]
     return _rest(reader, hidden_size, attention, feed_forward)
 
 
@@ -126,15 +124,38 @@ def _rest(
 FAMILIES = {
     "qwen2": Family(
         architectures=("Qwen2ForCausalLM",),
+        configuration="transformers' Qwen2Config",
         read=_qwen2,
-        defaults={"head_dim": HEAD_DIM_FROM_HEADS},
+        defaults={
+            "head_dim": HEAD_DIM_FROM_HEADS,
+            "tie_word_embeddings": False,
+            "use_sliding_window": False,
+        },
         ignored=frozenset({"use_mrope"}),
         fixed={"attention_bias": (True,)},
     ),
-    "qwen3": Family(architectures=("Qwen3ForCausalLM",), read=_qwen3),
+    "qwen3": Family(
+        architectures=("Qwen3ForCausalLM",),
+        configuration="transformers' Qwen3Config",
+        read=_qwen3,
+        defaults={
+            "attention_bias": False,
+            "tie_word_embeddings": False,
+            "use_sliding_window": False,
+        },
+    ),
     "qwen3_moe": Family(
         architectures=("Qwen3MoeForCausalLM",),
+        configuration="transformers' Qwen3MoeConfig",
         read=_qwen3,
+        defaults={
+            "attention_bias": False,
+            "decoder_sparse_step": 1,
+            "head_dim": HEAD_DIM_FROM_HEADS,
+            "mlp_only_layers": [],
+            "tie_word_embeddings": False,
+            "use_sliding_window": False,
+        },
         fixed={
             "qkv_bias": (False,),
             "shared_expert_intermediate_size": (0,),

@@ -52,7 +52,9 @@ def _qwen(reader: Reader) -> Architecture:
 FAMILIES = {
     "qwen": Family(
         architectures=("QWenLMHeadModel",),
+        configuration="Qwen-7B's QWenConfig",
         read=_qwen,
+        defaults={"no_bias": True, "tie_word_embeddings": False},
         ignored=frozenset(
             (
                 "attn_dropout_prob",

@@ -30,6 +30,10 @@ _MTP = {
     "memory.mtp": "beside MTP's layer",
     "memory.mtp.head": "of MTP's head",
 }
+_ENDS = {
+    "memory.embedding": "after the embedding",
+    "memory.head": "of final norm and head",
+}
 _SHORT = {"routed_experts": "routed ", "shared_experts": "shared "}
 _STATES = ("weights", "gradients", "optimizer")
 
@@ -63,8 +67,11 @@ def build(answer: Answer, *, exact: bool) -> View:
     outer = [prefix for prefix, _ in held if prefix in _OUTER]
     if outer:
         tables.append(_states(named, outer, "outside the layers", exact=exact))
-    if any("memory.head" in dict(kept) for _, kept in chunks):
-        tables.append(_activations(named, "memory.head", "of final norm and head", exact=exact))
+    tables += [
+        _activations(named, place, words, exact=exact)
+        for place, words in _ENDS.items()
+        if any(place in dict(kept) for _, kept in chunks)
+    ]
     words = f"tensors of a GPU of pipeline rank {rank}"
     return View(f"{heading(answer)}\n{words}", tables)
 
