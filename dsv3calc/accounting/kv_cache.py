@@ -33,13 +33,14 @@ def entry_lines(
 ) -> list[tuple[CacheEntry, Line]]:
     """Give the bytes of each entry of one token in one layer."""
     key = ("entry", view.prefix, kv_format.name, conventions.mla, conventions.index_keys)
-    entries = view.attention.cache(conventions.mla)
-    lines = view.cached(
+    return view.cached(
         key,
         kv_format,
-        lambda: [_entry_line(view, entry, kv_format, conventions) for entry in entries],
+        lambda: [
+            (entry, _entry_line(view, entry, kv_format, conventions))
+            for entry in view.attention.cache(conventions.mla)
+        ],
     )
-    return [*zip(entries, lines, strict=True)]
 
 
 def _entry_line(

@@ -64,9 +64,9 @@ class Activation:
     ``row_split`` for that over etp.
     ``dropped_by`` lists modules; ``needed_by`` the one that reads it when it is recomputed, where
     nothing else does. ``linear_input`` marks what a matrix is multiplied with, ``shared_by`` says
-    who else reads it where several do: it is kept once. ``checkpoint`` marks what full recomputation
-    keeps: inputs of layers and MTP modules, and all outside of layers. ``carried`` marks what
-    context parallelism brings from other GPUs.
+    who else reads it where several do: it is kept once. ``checkpoint`` marks what full
+    recomputation keeps: inputs of layers and MTP modules, and all outside of layers. ``carried``
+    marks what context parallelism brings from other GPUs.
     """
 
     __slots__ = (

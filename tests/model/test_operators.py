@@ -103,3 +103,32 @@ def test_operators_are_of_known_kinds_and_read_each_tensor_once(name, form):
         norms = view.group.block_norms
         stands["block_norms"] = min(norms, 3)  # before each block, and after them
         assert read == stands
+
+
+@each_model
+def test_what_is_gathered_before_a_block_is_reduced_after_it(name):
+    for view in architecture_of(dsv3calc.load_model(name)).groups:
+        for block in (view.attention, view.feed_forward):
+            operators = block.operators("naive")
+            before = {group for each in operators for group in each.before}
+            assert before == {group for each in operators for group in each.after}
+            assert before <= {"tp", "cp", "ep", "etp"}
+
+
+def test_passes_say_what_they_read_and_write():
+    """DeepSeek-V3: hidden 7168, dense layers 18432 wide, 128 heads of 192 channels, latent 512."""
+    dense, sparse = architecture_of(dsv3calc.load_model("deepseek-v3")).groups
+
+    def moved(view):
+        return {
+            each.name: tuple([width.value for width in side] for side in (each.reads, each.writes))
+            for each in view.operators()
+            if each.reads
+        }
+
+    assert moved(dense)["mlp_act"] == ([18432, 18432], [18432])
+    assert moved(dense)["attention_residual"] == ([7168, 7168], [7168])
+    assert moved(dense)["kv_a_layernorm"] == ([512], [512])
+    assert moved(dense)["rotary"] == ([128 * 192, 64], [128 * 192, 64])
+    assert moved(sparse)["expert_act"] == ([2048, 2048], [2048])
+    assert moved(sparse)["dispatch"] == ([7168], [7168])

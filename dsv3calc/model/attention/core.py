@@ -46,4 +46,13 @@ def attention_core(
             yield Activation("softmax_mask", scores, "split", "core_attn", bits=BYTE)
             yield Activation("softmax_dropped", scores, "split", "core_attn")
 
-    return Operator("core", CORE, "attention_core", weights, core=core, saves=saves, before=("cp",))
+    return Operator(
+        "core",
+        CORE,
+        "attention_core",
+        weights,
+        core=core,
+        saves=saves,
+        before=("cp",),
+        after=("cp",),
+    )

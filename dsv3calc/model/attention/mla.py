@@ -10,7 +10,6 @@ from dsv3calc.errors import UsageError
 from dsv3calc.formulas import attention
 from dsv3calc.ledger import Line, computed, total
 from dsv3calc.model.attention.core import attention_core, projections_input
-from dsv3calc.model.attention.indexer import Indexer
 from dsv3calc.model.block import Attention, CacheEntry, CachePart, Held
 from dsv3calc.model.operator import GROUPED, ONE, PASS, PRODUCT, Core, Operator
 from dsv3calc.model.saved import Activation, Product, Saving
@@ -19,6 +18,7 @@ from dsv3calc.schema.model import GQA
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dsv3calc.model.attention.indexer import Indexer
     from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.model import MLA
     from dsv3calc.schema.workload import Conventions
@@ -42,7 +42,11 @@ class Kind(Attention):
     @cached_property
     def indexer(self) -> Indexer | None:
         """The indexer that selects keys, where the model has one."""
-        return None if self.spec.indexer is None else Indexer(self)
+        if self.spec.indexer is None:
+            return None
+        from dsv3calc.model.attention.indexer import Indexer  # few models have one
+
+        return Indexer(self)
 
     def make_tensors(self) -> Iterator[Tensor]:
         """List the projections to and from the latents, their norms, and the indexer's tensors."""

@@ -97,7 +97,7 @@ class Kind(FeedForward):
             output=lambda _: Product("router", self.field("n_routed_experts"), "block"),
         )
         row: dict[str, Any] = {"reads": (self.hidden,), "writes": (self.hidden,), "rows": "routed"}
-        yield Operator("dispatch", EXCHANGE, _ROUTED, after=("ep",), **row)
+        yield Operator("dispatch", EXCHANGE, _ROUTED, before=("ep",), **row)
         yield from self._routed.operators(
             lambda _: (Activation("expert_input", self.hidden, "rows", "moe", linear_input=True),),
             self._expert_output,
