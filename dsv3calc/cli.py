@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from dsv3calc import __version__
 from dsv3calc.diagnostics import quote, suggest
@@ -75,6 +75,38 @@ dsv3calc: what a transformer design costs, from closed forms you can read.
 dsv3calc --help lists the commands, dsv3calc presets list the models."""
 
 
+class Command(TyperCommand):
+    """A command whose options, unless they are repeatable, are given once."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse an option of one value that is given several, then parse as usual."""
+        _, _, order = self.make_parser(ctx).parse_args([*args])
+        given = [param for param in order if getattr(param, "multiple", None) is False]
+        again = [param for param in dict.fromkeys(given) if given.count(param) > 1]
+        for param in again:
+            values = self._every_value(ctx, args, param)
+            if len(values) > 1:
+                option = max(param.opts, key=len)
+                raise UsageError(
+                    f"{option} is given twice with different values: "
+                    + " and ".join(map(quote, values)),
+                    "it takes one value: leave out the others",
+                )
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
+
+    def _every_value(self, ctx: Any, args: list[str], param: Any) -> list[str]:
+        """Return the different values that an option is given, in their order."""
+        if param.is_flag:
+            return []
+        param.multiple = True  # the parser then collects them
+        try:
+            found, _, _ = self.make_parser(ctx).parse_args([*args])
+        finally:
+            param.multiple = False
+        return [*dict.fromkeys(found[param.name])]
+
+
 @cache
 def load_command(group: str, name: str) -> Any:
     """Import a command's module and build the command, once."""
@@ -82,7 +114,7 @@ def load_command(group: str, name: str) -> Any:
     module = import_module(f"dsv3calc.commands.{'import_' if stem == 'import' else stem}")
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     settings = {"help_option_names": ["-h", "--help"], **getattr(module, "CONTEXT", {})}
-    app.command(name, context_settings=settings)(
+    app.command(name, cls=Command, context_settings=settings)(
         getattr(module, module.__name__.rpartition(".")[2])
     )
     command = typer.main.get_command(app)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from dsv3calc.escaping import escape
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -17,22 +19,6 @@ WIDEST_LINE = 100  # characters of a source line that are shown around the caret
 LONGEST_FIELD = 600  # characters of any one text of a problem
 MOST_CANDIDATES = 2000  # words compared for one suggestion
 LONGEST_WORD = 80  # characters of a word that is compared
-
-
-def escape(text: str) -> str:
-    r"""Return the text with every character that a terminal may interpret written as an escape.
-
-    Examples
-    --------
-    >>> print(escape("red \x1b[31m"))
-    red \x1b[31m
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
-        for letter in text
-    )
 
 
 def quote(value: object, longest: int = 60) -> str:

@@ -6,11 +6,28 @@ from __future__ import annotations
 import errno
 import os
 
-from dsv3calc.diagnostics import escape
 from dsv3calc.errors import OutputError, UsageError
+from dsv3calc.escaping import escape
 
 _DEVICE_FAILED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Reasons that lie with the device, not with the name that was given."""
+
+
+def path_below(path: str, top: str) -> str:
+    """Return a path as seen from a directory above it; nothing where it is not below that."""
+    for whole in (os.path.abspath, os.path.realpath):
+        above = os.path.join(whole(top), "")
+        if whole(path).startswith(above):
+            return whole(path)[len(above) :]
+    return ""
+
+
+def shown_path(path: str) -> str:
+    """Return a path as people read it: from the working directory where it lies below that."""
+    try:
+        return path_below(path, os.getcwd()) or path
+    except OSError:  # the working directory is gone
+        return path
 
 
 def check_writable(path: str, *, force: bool) -> None:

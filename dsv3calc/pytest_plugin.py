@@ -1,7 +1,7 @@
 """The pytest plugin: ``pytest --dsv3calc numbers/`` runs the rows of golden files as tests.
 
-Every pytest of an environment with dsv3calc in it loads this module, so that it imports pytest and
-nothing else; without the option it does nothing.
+Every pytest of an environment with dsv3calc in it loads this module, so that it imports little
+beside pytest; without the option it does nothing.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+
+from dsv3calc.escaping import escape, escape_lines, inert
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -56,11 +58,12 @@ def pytest_configure(config: pytest.Config) -> None:
     full = [os.path.join(base, path) for path in paths]
     missing = [path for path in full if not os.path.exists(path)]
     if missing:
-        raise pytest.UsageError(f"--dsv3calc: there is no file or directory {missing[0]}")
+        message = f"--dsv3calc: there is no file or directory {missing[0]}"
+        raise pytest.UsageError(escape_lines(message))
     try:
         files = list(dict.fromkeys(os.path.abspath(file) for file in golden_files(full)))
     except InvalidInput as error:
-        raise pytest.UsageError(f"--dsv3calc: {error}") from None
+        raise pytest.UsageError(escape_lines(f"--dsv3calc: {error}")) from None
     config.stash[GIVEN] = files
     named = {os.path.realpath(os.path.join(base, each.split("::")[0])) for each in config.args}
     config.stash[PICKED] = named & {os.path.realpath(file) for file in files}
@@ -107,13 +110,14 @@ class GoldenFile(pytest.File):
         try:
             rows = file_rows(name)
         except InvalidInput as error:
-            raise self.CollectError(str(error)) from None
+            raise self.CollectError(escape_lines(str(error))) from None
         answers: dict[str, Any] = {}
         for row in rows:
             # a number and its budgets may stand side by side: names must differ
             expect = row.golden.expect
             bound = f" {expect}" if isinstance(expect, str) else ""
-            yield GoldenItem.from_parent(self, name=row.name + bound, row=row, answers=answers)
+            name = inert(escape(row.name + bound))
+            yield GoldenItem.from_parent(self, name=name, row=row, answers=answers)
 
 
 class GoldenItem(pytest.Item):
@@ -135,10 +139,10 @@ class GoldenItem(pytest.Item):
         except Exception:  # noqa: BLE001 - shown without the frames of pytest
             import traceback
 
-            defect = f"a defect of dsv3calc\n{traceback.format_exc()}"
-            pytest.fail(f"{self.place()}: {defect}", pytrace=False)
+            trace = traceback.format_exc().rstrip().split("\n")
+            fail(f"{self.place()}: a defect of dsv3calc", *trace)
         if self.row.status == "broken":
-            pytest.fail(f"{self.place()}: {self.row.message}", pytrace=False)
+            fail(f"{self.place()}: {self.row.message}")
 
     def runtest(self) -> None:
         """Fail, in words, if the number moved."""
@@ -153,7 +157,7 @@ class GoldenItem(pytest.Item):
                 *(f"  why:        {reason}" for reason in row.reasons),
                 *(f"  {name + ':':<12}{text}" for name, text in self.remarks()),
             ]
-            pytest.fail("\n".join(lines), pytrace=False)
+            fail(*lines)
 
     def place(self) -> str:
         """Return the file and line of what is expected, as editors link it."""
@@ -171,4 +175,10 @@ class GoldenItem(pytest.Item):
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
         """Return file, line from 0 and title."""
         # not the name alone: with -v pytest would take its dots for those of a Python path
-        return self.path, self.row.locate() - 1, f"{self.row.file}: {self.name}"
+        title = inert(escape(f"{self.row.file}: {self.name}"))
+        return self.path, self.row.locate() - 1, title
+
+
+def fail(*lines: str) -> NoReturn:
+    """Fail with these lines alone; a golden file may hold texts that a terminal would run."""
+    pytest.fail(inert("\n".join(map(escape, lines))), pytrace=False)

@@ -16,8 +16,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
     (
-        "units", "exit_status", "errors", "diagnostics", "quantity", "quantity_format", "locate",
-        "source", "yaml_events", "json_events", "event_builder", "files", "ops",
+        "units", "exit_status", "errors", "escaping", "diagnostics", "quantity", "quantity_format",
+        "locate", "source", "yaml_events", "json_events", "event_builder", "files", "ops",
     ),
     ("registry", "expression", "symbols", "formulas", "schema"),
     (

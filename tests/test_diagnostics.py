@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsv3calc.diagnostics import Problem, escape, excerpt, quote, suggest
+from dsv3calc.diagnostics import Problem, excerpt, quote, suggest
 from dsv3calc.errors import InvalidInput
+from dsv3calc.escaping import escape
 
 
 def test_compiler_form():

@@ -1,5 +1,7 @@
 """``pytest --dsv3calc PATH``: rows of golden files as tests, and nothing without the option."""
 
+import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -186,10 +188,10 @@ def test_pytest_finds_the_plugin():
 
 
 def test_loading_the_plugin_imports_nothing_of_the_model():
-    """Every pytest of an environment loads it."""
+    """Every pytest of an environment loads it; escaping is one file that needs no other."""
     script = (
         "import sys, pytest, dsv3calc.pytest_plugin as plugin\n"
-        "known = {'dsv3calc', 'dsv3calc.pytest_plugin'}\n"
+        "known = {'dsv3calc', 'dsv3calc.pytest_plugin', 'dsv3calc.escaping'}\n"
         "print(sorted(name for name in sys.modules if name.startswith('dsv3calc')\n"
         "    and name not in known), 'msgspec' in sys.modules, 'yaml' in sys.modules)"
     )
@@ -197,3 +199,33 @@ def test_loading_the_plugin_imports_nothing_of_the_model():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[] False False"
+
+
+HOSTILE = json.dumps("::error::x\n::stop-commands::y \x1b[31m \x9b \u2028 \u202e ##[error]z")
+
+
+@pytest.mark.parametrize("options", [["-v"], ["-q", "-rA"], ["--collect-only", "-q"]])
+def test_what_a_golden_file_says_is_only_text(call, numbers, options):
+    fields = f"id: {HOSTILE}, source: {HOSTILE}, note: {HOSTILE}"
+    (numbers / "kv.yaml").write_text(
+        "goldens:\n"
+        f"  - {{query: kv deepseek-v3, quantity: kv_cache.bytes_per_token, expect: 1, {fields}}}\n"
+        f"  - {{query: kv deepseek-v3, quantity: {HOSTILE}, expect: 1, {fields}}}\n"
+        f"  - {{query: {HOSTILE}, quantity: kv_cache.bytes, expect: 1, {fields}}}\n"
+    )
+    (numbers / "broken.yaml").write_text(f"goldens: [{{{HOSTILE}: 1}}]\n")
+    result = call("--dsv3calc", "numbers", *options)
+    text = result.stdout.str() + result.stderr.str()
+    assert r"\u202e" in text
+    assert "kv_cache.bytes_per_token of kv deepseek-v3" in text
+    assert text.replace("\n", "").isprintable()
+    assert not re.search(r"(?m)^\s*::|##\w*\[", text)
+
+
+def test_what_the_command_line_says_is_only_text(call):
+    result = call("--dsv3calc", "no\x1b[31m\n::error::x")
+    text = result.stderr.str()
+    assert r"there is no file or directory" in text
+    assert r"no\x1b[31m" in text
+    assert "\x1b" not in text
+    assert not re.search(r"(?m)^\s*::", text)

@@ -74,7 +74,7 @@ def working_bits(precision: Precision) -> Line:
 def dropping_modules(views: Iterable[GroupView], layout: Layout) -> set[str]:
     """Return the modules whose recomputation drops something in some layers of a layout."""
     nothing = given("workload.sequence", 0, "tokens")
-    saving = Saving(NOTHING_RECOMPUTED, nothing, layout.shared_experts)
+    saving = Saving(NOTHING_RECOMPUTED, layout, nothing)
     return {
         module
         for view in views
@@ -257,7 +257,7 @@ class Activations:
 
     def _saved(self, operators: Iterable[Operator]) -> tuple[list[Activation], list[Product]]:
         """List what operators save, kept or not, and the outputs of matrix products."""
-        saving = Saving(self.recompute, self.sequence, self.layout.shared_experts)
+        saving = Saving(self.recompute, self.layout, self.sequence)
         activations: list[Activation] = []
         products: list[Product] = []
         for operator in operators:

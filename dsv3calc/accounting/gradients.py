@@ -2,7 +2,8 @@
 
 Layers are divided evenly among the pipeline's ranks. The embedding stands on the first stage, the
 final norm and the head on the last. Tensor parallelism divides matrices but not norms, routers,
-indexers, MLA's down-projections and biases of row-parallel matrices.
+indexers, MLA's down-projections and biases of row-parallel matrices, nor shared experts and dense
+feed-forwards that the layout replicates.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -19,6 +20,7 @@ from dsv3calc.model.operator import ONE
 from dsv3calc.schema.layout import BOTH_ENDS
 
 if TYPE_CHECKING:
+    from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
 
@@ -27,14 +29,22 @@ PLACES = ("split", "replicated", "experts")
 _PLACE_OF = {
     "split": "split",
     "key_value": "split",
-    "shared": "split",
     "replicated": "replicated",
     "experts": "experts",
 }
 """Division of a tensor -> how its gradients are counted here."""
 
 
-def layer_elements(prefix: str, model: Model, *, mtp: bool) -> dict[str, Line]:
+def place_of(tensor: Tensor, layout: Layout | None = None) -> str:
+    """Return how a tensor of a layer is divided within a stage; by default where it is local."""
+    if layout is not None and layout.is_replicated(tensor.component):
+        return "replicated"
+    return _PLACE_OF[tensor.division]
+
+
+def layer_elements(
+    prefix: str, model: Model, *, mtp: bool, layout: Layout | None = None
+) -> dict[str, Line]:
     """Count the trained elements of all layers, by how a stage divides them."""
     arch = architecture_of(model)
     tensors = [tensor for view in arch.groups for tensor in view.tensors]
@@ -43,7 +53,7 @@ def layer_elements(prefix: str, model: Model, *, mtp: bool) -> dict[str, Line]:
     found: dict[str, list[Line]] = {place: [] for place in PLACES}
     for number, tensor in enumerate(tensors):
         if tensor.weight_class != "routing_bias":  # a buffer: it has no gradient
-            place = _PLACE_OF[tensor.division]
+            place = place_of(tensor, layout)
             name = f"{prefix}.{place}_elements.{number}.{tensor.name}"
             found[place].append(tensor_elements(name, tensor))
     return {
@@ -78,7 +88,7 @@ def gradient_payloads(
 
     ``copies`` is the number of stages that a GPU holds: 2 under DualPipe.
     """
-    elements = layer_elements(prefix, model, mtp=mtp)
+    elements = layer_elements(prefix, model, mtp=mtp, layout=layout)
     pp, tp = degree(layout, "pp"), degree(layout, "tp")
     shares = {
         "split": [pp, tp],
@@ -131,7 +141,7 @@ def replicated_payload(
     layers = computed(
         f"{prefix}.stage_bytes",
         collectives.shard_payload,
-        elements=layer_elements(prefix, model, mtp=mtp)["replicated"],
+        elements=layer_elements(prefix, model, mtp=mtp, layout=layout)["replicated"],
         bits=bits,
         split=degree(layout, "pp"),
     )

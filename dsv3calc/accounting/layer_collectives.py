@@ -21,13 +21,14 @@ def _reduced(desk: Desk, operator: Operator) -> bool:
     """Tell whether the tensor-parallel GPUs add up an operator's output.
 
     With sequence parallelism routed experts take their tokens as they lie; else all of a token's
-    GPUs compute on it. Shared experts are divided where the token is, or not at all.
+    GPUs compute on it. Shared experts and dense feed-forwards may be whole on every GPU.
     """
+    layout, component = desk.layout, operator.component
     if "etp" in operator.after:
-        return not desk.layout.sequence_parallel
-    if any(tensor.division == "shared" for tensor in operator.weights):
-        return desk.layout.shared_experts == "local"
-    return "tp" in operator.after
+        return not layout.sequence_parallel
+    if component == "shared_experts":
+        return layout.shared_experts == "local"
+    return "tp" in operator.after and not layout.is_replicated(component)
 
 
 def _blocks(desk: Desk) -> list[tuple[GroupView, int]]:

@@ -247,7 +247,8 @@ class Server:
         Lines ``NAME.{weights,buffers,kv_pool,kv_bytes_per_token,kv_bytes_per_sequence,kv_bytes}``
         [B]; ``NAME.kv_tokens``, which it holds as long as none is let go of, and
         ``NAME.sequence_tokens``, those of the sequences that fit [tokens]; ``NAME.max_sequences``
-        and ``NAME.fits`` [1].
+        and ``NAME.fits`` [1]. Of a rank without a cache, no layer standing on it, the tokens and
+        sequences are left out: it limits none, unless it does not fit and they are 0.
         """
         serving = self.serving
         layers = self.stages.layers(name, rank)
@@ -295,13 +296,7 @@ class Server:
         sequence = self._cache(f"{name}.kv_bytes_per_sequence", layers, ONE, context)
         cache = combined(f"{name}.kv_bytes", "product", (sequence, batch), unit="B")
         used = total(f"{name}.total", [weights, buffers, cache])
-        fitting = computed(
-            f"{name}.max_sequences",
-            kv_cache.sequences_that_fit,
-            available=pool,
-            sequence_bytes=sequence,
-        )
-        return {
+        found = {
             "weights": weights,
             "buffers": buffers,
             "kv_pool": pool,
@@ -309,20 +304,30 @@ class Server:
             "kv_bytes_per_sequence": sequence,
             "kv_bytes": cache,
             "total": used,
-            "kv_tokens": computed(
+            "fits": computed(f"{name}.fits", memory.fits, total_bytes=used, usable=budget),
+        }
+        if sequence.value:
+            tokens = computed(
                 f"{name}.kv_tokens",
                 server.pool_tokens,
                 convention=self._kept_words,
                 pool=pool,
                 token_bytes=token,
                 page_size=given("serving.page_size", serving.page_size, "tokens"),
-            ),
-            "max_sequences": fitting,
-            "sequence_tokens": combined(
-                f"{name}.sequence_tokens", "product", (fitting, context), unit="tokens"
-            ),
-            "fits": computed(f"{name}.fits", memory.fits, total_bytes=used, usable=budget),
-        }
+            )
+            fitting = computed(
+                f"{name}.max_sequences",
+                kv_cache.sequences_that_fit,
+                available=pool,
+                sequence_bytes=sequence,
+            )
+        elif found["fits"].value:
+            return found
+        else:
+            tokens = given(f"{name}.kv_tokens", 0, "tokens", _SHORT_WITHOUT_CACHE)
+            fitting = given(f"{name}.max_sequences", 0, "1", _SHORT_WITHOUT_CACHE)
+        held = combined(f"{name}.sequence_tokens", "product", (fitting, context), unit="tokens")
+        return found | {"kv_tokens": tokens, "max_sequences": fitting, "sequence_tokens": held}
 
     def budget(self) -> Line:
         """Return the bytes of a device that the server takes in all."""
@@ -344,6 +349,8 @@ class Server:
 UNTIL_LET_GO = "as long as no layer lets go of a token that has left its window"
 """What a pool's tokens are counted under where layers have a limited span."""
 
+_SHORT_WITHOUT_CACHE = "the rank has no cache, and does not fit"
+
 _LONGEST = 2**50
 """Tokens at which the search for the longest context ends: the cache does not grow."""
 
@@ -363,7 +370,7 @@ def serving_lines(server: Server, pp: int) -> list[Line]:
     numbers = [given(f"{name}.number", rank, "1") for rank, name in enumerate(names)]
     ranks = [server.rank(name, number) for name, number in zip(names, numbers, strict=True)]
     tightest = min(
-        range(pp),
+        (rank for rank in range(pp) if "max_sequences" in ranks[rank]),
         key=lambda rank: (ranks[rank]["max_sequences"].value, ranks[rank]["kv_tokens"].value),
     )
     lines = [
@@ -374,6 +381,7 @@ def serving_lines(server: Server, pp: int) -> list[Line]:
             rank[what]
             for rank in ranks
             for what in ("weights", "buffers", "kv_pool", "kv_tokens", "max_sequences", "total")
+            if what in rank
         ),
     ]
     used = ranks[tightest]["total"]

@@ -1,7 +1,8 @@
 """How many GPUs a tensor of a layer is divided among: as weight, gradient, optimizer state.
 
 Tensor parallelism divides matrices but not norms, routers, indexers, MLA's down-projections and
-biases of row-parallel matrices; keys and values are divided no further than they have heads. The
+biases of row-parallel matrices; keys and values are divided no further than they have heads.
+Shared experts and dense feed-forwards are whole on every GPU where the layout replicates them. The
 routed experts are divided over ep and etp. ZeRO divides what remains among the replicas: dense
 tensors over dp x cp, experts over their own replicas.
 """
@@ -75,9 +76,8 @@ class Sharding:
         if view is None:
             split = division == "vocabulary" and self.layout.vocabulary_parallel
             return ("split", self._once("split")) if split else ("whole", ONE)
-        if division == "shared":
-            replicated = self.layout.shared_experts == "replicated"
-            return ("whole", ONE) if replicated else ("split", self._once("split"))
+        if self.layout.is_replicated(tensor.component):
+            division = "replicated"
         if division == "key_value":
             return f"key_value.{view.prefix}", self.key_value(view)
         return division, self._once(division)

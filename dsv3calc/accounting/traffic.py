@@ -15,6 +15,7 @@ from dsv3calc.accounting.exchange import (
     copy_bytes,
 )
 from dsv3calc.accounting.expert_load import load_lines
+from dsv3calc.accounting.traffic_stages import layers_by_stage, stage_lines
 from dsv3calc.accounting.transfer_formats import FORMATS
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import algorithms, traffic, transfers
@@ -23,6 +24,8 @@ from dsv3calc.model.architecture import architecture_of
 from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.hardware import Hardware, Link
     from dsv3calc.schema.layout import Layout
@@ -176,18 +179,28 @@ def usable_links(hardware: Hardware, group: Group, kind: str) -> dict[str, tuple
 
 
 def step_lines(
-    sent: Sent, layout: Layout, layers: Line, tokens: Line, *, training: bool
+    sent: Sent,
+    layout: Layout,
+    layers: Line,
+    tokens: Line,
+    by_stage: Sequence[Line],
+    *,
+    training: bool,
 ) -> list[Line]:
     """Count the bytes of a micro-batch and of a training step, of one GPU and all of its layers.
+
+    ``by_stage`` are the layers with experts of each stage, as :func:`layers_by_stage` gives them.
 
     Returns
     -------
     Lines ``traffic.layer.LINK_bytes`` (one layer, forward), ``traffic.micro_batch.LINK_bytes`` (all
-    layers of a GPU, with the backward pass in training) and ``traffic.step.LINK_bytes`` [B].
+    layers of a GPU, with the backward pass in training) and ``traffic.step.LINK_bytes`` [B], means
+    over the pipeline; and those of :func:`stage_lines`.
     """
     scope = ("layout", layout)
     held = computed("traffic.layers_per_gpu", traffic.layers_per_gpu, scope, layers=layers)
     lines = []
+    one_layer = {}
     ways = (sent.forward, sent.backward) if training else (sent.forward,)
     words = "forward and backward" if training else "forward"
     for link in LINKS:
@@ -217,20 +230,21 @@ def step_lines(
                 convention=f"one GPU, its layers with experts, {words}; mean over stages",
             )
         )
-    if not training:
-        return lines
-    steps = computed("traffic.step.micro_batches", traffic.replica_micro_batches, scope)
-    for number, link in enumerate(LINKS):
-        lines.append(
-            combined(
-                f"traffic.step.{link}_bytes",
-                "product",
-                (lines[2 * number + 1], steps),
-                unit="B",
-                convention=f"one GPU, one training step, {words}; mean over stages",
+        one_layer[link] = each
+    steps = None
+    if training:
+        steps = computed("traffic.step.micro_batches", traffic.replica_micro_batches, scope)
+        for number, link in enumerate(LINKS):
+            lines.append(
+                combined(
+                    f"traffic.step.{link}_bytes",
+                    "product",
+                    (lines[2 * number + 1], steps),
+                    unit="B",
+                    convention=f"one GPU, one training step, {words}; mean over stages",
+                )
             )
-        )
-    return lines
+    return lines + stage_lines(layout, by_stage, one_layer, tokens, steps, words)
 
 
 def tokens_line(layout: Layout, sequence: Any, tokens: Any = None) -> Line:
@@ -278,7 +292,8 @@ def expert_lines(
     ``traffic.copies_per_token.*``, ``traffic.remote_copies_per_token.*``, those of ``load_lines``,
     ``traffic.{dispatch,combine}.{scale_up,scale_out}_bytes_per_token`` [B/token],
     ``traffic.time_per_layer`` [s] and ``traffic.achieved.time_per_layer`` where it is known,
-    ``traffic.{layer,micro_batch,step}.{scale_up,scale_out}_bytes`` [B].
+    ``traffic.{layer,micro_batch,step}.{scale_up,scale_out}_bytes`` [B], and where there are several
+    pipeline stages those of :func:`stage_lines`.
 
     Raises
     ------
@@ -322,5 +337,7 @@ def expert_lines(
     if compute_seconds is not None and exchanged:
         lines += overlap_lines(times, compute_seconds)
     layers = expert_layers(views)
-    lines += step_lines(sent, layout, layers, held, training=layout.global_batch is not None)
+    by_stage = layers_by_stage(model, layout, views, with_mtp=with_mtp)
+    training = layout.global_batch is not None
+    lines += step_lines(sent, layout, layers, held, by_stage, training=training)
     return lines, copies.assumptions

@@ -214,7 +214,7 @@ def fullest(
     Parameters
     ----------
     layout
-        ``pp``, ``dp`` and ``ep`` are arrays of as many numbers.
+        ``pp``, ``dp`` and ``ep`` are arrays of as many numbers; ``etp`` may be one.
     training, sequence, mtp
         Those of :class:`Footprint`.
     """
@@ -229,7 +229,8 @@ def fullest(
         listed = [each.value for each in candidate_ranks(model, layout, mtp=mtp)]
         ranks = np.concatenate([np.broadcast_to(each, (count,)) for each in listed])
         which = np.tile(np.arange(count), len(listed))
-    columns = {name: getattr(layout, name)[which] for name in ("pp", "dp", "ep")}
+    degrees = {name: getattr(layout, name) for name in ("pp", "dp", "ep", "etp")}
+    columns = {name: each[which] for name, each in degrees.items() if type(each) is not int}
     each = msgspec.structs.replace(layout, **columns)
     footprint = Footprint(
         model,

@@ -34,7 +34,10 @@ DpOption = Annotated[
     _count("--dp", "Data-parallel replicas [as many as one expert-parallel group needs]."),
 ]
 EpOption = Annotated[Amount | None, _count("--ep", "GPUs that share a layer's experts.")]
-EtpOption = Annotated[Amount | None, _count("--etp", "GPUs that share one expert.")]
+EtpOption = Annotated[
+    Amount | None,
+    _count("--etp", "GPUs that share one expert [training: tp, 1 with --ep; serving: tp dp / ep]."),
+]
 MicroBatchOption = Annotated[
     Amount | None, _count("--micro-batch", "Sequences of a micro-batch of one replica.")
 ]

@@ -13,6 +13,7 @@ from dsv3calc.commands.layout_options import (
     EpOption,
     EtpOption,
     GlobalBatchOption,
+    LayerSplitOption,
     LayoutOption,
     MicroBatchOption,
     PpOption,
@@ -59,6 +60,11 @@ def traffic(
     global_batch: GlobalBatchOption = None,
     redundant_experts: RedundantExpertsOption = None,
     shared_experts: SharedExpertsOption = None,
+    layer_split: LayerSplitOption = None,
+    serve: Annotated[
+        bool,
+        typer.Option("--serve", help="Count a forward pass of serving [layout's phase]."),
+    ] = False,
     seq: Annotated[
         Amount | None,
         typer.Option(
@@ -233,6 +239,8 @@ def traffic(
         global_batch=global_batch,
         redundant_experts=redundant_experts,
         shared_experts=shared_experts,
+        layer_split=layer_split,
+        serve=serve,
         sequence=seq,
         tokens=tokens,
         precision=precision,

@@ -32,12 +32,14 @@ NO_PRODUCT = (PASS, CAST, LOOKUP, EXCHANGE)
 DIVISIONS = {
     "split": "over tp",
     "key_value": "over tp, but no further than there are key-value heads",
-    "shared": "as the layout places shared experts: over tp, or whole on every GPU",
     "experts": "over ep, and each matrix over etp",
     "replicated": "whole on every tensor-parallel GPU",
     "vocabulary": "over tp where the layout divides the vocabulary",
 }
-"""How the GPUs of a pipeline stage divide a tensor: name -> words."""
+"""How the GPUs of a pipeline stage divide a tensor: name -> words.
+
+A layout may replicate components that are ``split``.
+"""
 
 
 class Tensor:

@@ -14,6 +14,7 @@ from dsv3calc.ledger import given
 
 if TYPE_CHECKING:
     from dsv3calc.ledger import Line
+    from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recompute
 
 MODULES = {
@@ -43,16 +44,16 @@ SHARED = "kept once for"
 class Saving:
     """What decides which tensors are saved.
 
-    ``recompute`` is the policy, whose choices of kernels count here; ``sequence`` are the tokens of
-    a sequence; ``shared_experts`` says where the layout computes them.
+    ``recompute`` is the policy, whose choices of kernels count here; ``layout`` says what stands
+    whole on every GPU; ``sequence`` are the tokens of a sequence.
     """
 
-    __slots__ = ("recompute", "sequence", "shared_experts")
+    __slots__ = ("layout", "recompute", "sequence")
 
-    def __init__(self, recompute: Recompute, sequence: Line, shared_experts: str) -> None:
+    def __init__(self, recompute: Recompute, layout: Layout, sequence: Line) -> None:
         self.recompute = recompute
+        self.layout = layout
         self.sequence = sequence
-        self.shared_experts = shared_experts
 
 
 class Activation:

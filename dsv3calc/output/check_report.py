@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.diagnostics import escape
+from dsv3calc.escaping import escape
+from dsv3calc.files import path_below
 
 if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
@@ -42,11 +43,7 @@ def repository_path(path: str) -> str:
     not below it keeps its absolute path.
     """
     top = os.environ.get("GITHUB_WORKSPACE") or os.getcwd()
-    for whole in (os.path.abspath, os.path.realpath):
-        below = os.path.join(whole(top), "")
-        if whole(path).startswith(below):
-            return whole(path)[len(below) :].replace(os.sep, "/")
-    return os.path.abspath(path).replace(os.sep, "/")
+    return (path_below(path, top) or os.path.abspath(path)).replace(os.sep, "/")
 
 
 def start_line(row: dict[str, Any]) -> int:

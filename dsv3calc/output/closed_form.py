@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
-from dsv3calc.diagnostics import escape
+from dsv3calc.escaping import escape
 from dsv3calc.output.explanation import told_below, width_of
+from dsv3calc.output.layout import wrap
 from dsv3calc.output.view import SHOWN_UNITS
 from dsv3calc.quantity import format_quantity
 
@@ -23,15 +23,9 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
     unit = SHOWN_UNITS.get(last["unit"], last["unit"])
     now = format_quantity(last["value"], unit, exact=options.exact)
     free = ", ".join(f"{name} {value:,}" for name, value in answer.query["free"].items())
-    heading = f"{last['name']} [{last['unit']}]: {now} at {free}"
+    heading = escape(f"{last['name']} [{last['unit']}]: {now} at {free}")
     lines = [f"\x1b[1m{heading}\x1b[0m" if color else heading, ""]
     for row in answer.rows:
-        lines += textwrap.wrap(
-            f"{row['name']} = {escape(row['equation'])}",
-            width,
-            subsequent_indent="    ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        lines += wrap(escape(f"{row['name']} = {row['equation']}"), width, hang=4)
     lines += ["", *told_below(answer, width)]
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dsv3calc.diagnostics import escape
+from dsv3calc.escaping import csv_cell, inert
 
 if TYPE_CHECKING:
     from dsv3calc.output.options import OutputOptions
@@ -25,17 +25,17 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
         rows = rows_of(answer.explanations)
     if rows or answer.headings:
         headings = answer.headings or list(rows[0])
-        writer.writerow(map(_cell, headings))
-        writer.writerows([_cell(row.get(name)) for name in headings] for row in rows)
-        return buffer.getvalue()
+        writer.writerow(map(csv_cell, headings))
+        writer.writerows([csv_cell(row.get(name)) for name in headings] for row in rows)
+        return inert(buffer.getvalue())
     named = [column.ledger.named() for column in answer.columns]
     names = list(dict.fromkeys(name for lines in named for name in lines))
-    writer.writerow(["quantity", "unit", *(_cell(column.id) for column in answer.columns)])
+    writer.writerow(["quantity", "unit", *(csv_cell(column.id) for column in answer.columns)])
     for name in names:
         unit = next(lines[name].unit for lines in named if name in lines)
         values = [lines[name].value if name in lines else "" for lines in named]
-        writer.writerow([name, unit, *values])
-    return buffer.getvalue()
+        writer.writerow([csv_cell(name), unit, *values])
+    return inert(buffer.getvalue())
 
 
 def render_many(answers: list[Answer]) -> str:
@@ -46,15 +46,6 @@ def render_many(answers: list[Answer]) -> str:
     for answer in answers:
         for column in answer.columns:
             for name, line in column.ledger.named().items():
-                place = [answer.query["line"], answer.command, _cell(column.id)]
-                writer.writerow([*place, name, line.unit, line.value])
-    return buffer.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, list):
-        value = " ".join(map(str, value))
-    if isinstance(value, str) and value:
-        text = escape(value)
-        return f"'{text}" if text[0] in "=+-@" else text  # a spreadsheet would run a formula
-    return "" if value is None else value
+                place = [answer.query["line"], answer.command, csv_cell(column.id)]
+                writer.writerow([*place, csv_cell(name), line.unit, line.value])
+    return inert(buffer.getvalue())

@@ -8,12 +8,11 @@ A line that many stand on is shown once, and of a maximum only the largest part 
 from __future__ import annotations
 
 import os.path
-import shutil
-import sys
-import textwrap
 from typing import TYPE_CHECKING
 
-from dsv3calc.diagnostics import escape, text_width
+from dsv3calc.diagnostics import text_width
+from dsv3calc.escaping import escape
+from dsv3calc.output.layout import PAGE, terminal_width, wrap
 from dsv3calc.output.view import SHOWN_UNITS
 from dsv3calc.quantity import format_quantity
 from dsv3calc.rule_words import number_text
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.explain import Explained, Explanation, Input
 
-WIDTH = 80
-"""Columns where the output is no terminal."""
 _NARROWEST = 40
 _DEEPEST = 100
 READABLE = 66
@@ -53,8 +50,7 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
 
 def width_of(options: OutputOptions) -> int:
     """Return the columns that text may take."""
-    seen = options.file is None and sys.stdout.isatty()
-    return max(_NARROWEST, shutil.get_terminal_size((WIDTH, 24)).columns) if seen else WIDTH
+    return max(_NARROWEST, terminal_width(options) or PAGE)
 
 
 def told_below(answer: Answer, width: int) -> list[str]:
@@ -66,7 +62,7 @@ def told_below(answer: Answer, width: int) -> list[str]:
         ("assumed", answer.assumptions),
     ):
         for text in texts:
-            lines += textwrap.wrap(f"{word}: {escape(text)}", width, subsequent_indent="  ")
+            lines += wrap(f"{word}: {escape(text)}", width, hang=2)
     return lines
 
 
@@ -88,9 +84,7 @@ class Footnotes:
             text += f" ({note})" if note else ""
             text += f" <{url}>" if url else ""
             text += f", read {read}" if read else ""
-            found += textwrap.wrap(
-                escape(text), width, subsequent_indent="    ", break_on_hyphens=False
-            )
+            found += wrap(escape(text), width, hang=4)
         return [*found, ""] if found else []
 
 
@@ -145,12 +139,12 @@ class _Tree:
     def _head(
         self, line: Explained, use: Input | None, first: str, rest: str, ending: str
     ) -> Iterator[str]:
-        name = _styled(escape(line.name), _BOLD, color=self.color)
         label = f"{use.symbol}: " if use is not None and use.symbol else ""
         value = value_text(line)
-        convention = f"  [{escape(line.convention)}]" if line.convention else ""
-        text = f"{label}{name} = {value}{convention}{ending}"
-        yield from self._wrapped(text, first + (" " if first else ""), rest + " " * bool(first))
+        convention = f"  [{line.convention}]" if line.convention else ""
+        text = f"{label}{line.name} = {value}{convention}{ending}"
+        gap = " " if first else ""
+        yield from self._wrapped(text, first + gap, rest + gap, bold=escape(line.name))
 
     def _equation(self, line: Explained, prefix: str) -> Iterator[str]:
         if line.summary and not (line.formula and line.formula in self._said):
@@ -167,7 +161,7 @@ class _Tree:
         origin = line.origin
         label = f"{use.symbol}: " if use is not None and use.symbol else ""
         name = use.parameter if use is not None and use.parameter else line.name
-        text = f"{label}{escape(name)} = {value_text(line)}"
+        text = escape(f"{label}{name} = {value_text(line)}")
         where = ""
         if origin.file:
             where = os.path.basename(origin.file) + (f":{origin.line}" if origin.line else "")
@@ -185,20 +179,20 @@ class _Tree:
             yield f"{first} {text}  {_styled(shown, style, color=self.color)}"
             return
         yield from self._wrapped(text, f"{first} ", f"{rest} ")
-        for part in self._wrapped(shown, f"{rest}   ", f"{rest}   "):
+        for part in self._wrapped(where, f"{rest}   ", f"{rest}   "):
             yield _styled(part, style, color=self.color)
 
-    def _wrapped(self, text: str, first: str, rest: str) -> Iterator[str]:
-        plain = escape(text.replace(_BOLD, "").replace(_PLAIN, ""))
-        if text_width(first + plain) <= self.width:
-            yield first + text
-            return
-        room = max(_NARROWEST // 2, self.width - text_width(rest) - 2)
-        lines = textwrap.wrap(
-            text, room, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    def _wrapped(self, text: str, first: str, rest: str, bold: str = "") -> Iterator[str]:
+        """Yield a text as lines behind the branches of the tree; one word of it may be bold."""
+        text = escape(text)
+        room = self.width - text_width(first)
+        if text_width(text) > room:
+            room = max(_NARROWEST // 2, self.width - text_width(rest) - 2)
+        head, *more = wrap(text, room)
+        yield first + (
+            head.replace(bold, _styled(bold, _BOLD, color=self.color), 1) if bold else head
         )
-        yield first + lines[0]
-        yield from (f"{rest}  {line}" for line in lines[1:])
+        yield from (f"{rest}  {line}" for line in more)
 
 
 def _styled(text: str, style: str, *, color: bool) -> str:
@@ -245,7 +239,7 @@ def tree_size(line: Explained, depth: int, told: set[str]) -> int:
     if line.origin is not None or line.name in told:
         return 1
     told.add(line.name)
-    size = 3 + len(line.numbers) // WIDTH + len(line.symbols) // WIDTH
+    size = 3 + len(line.numbers) // PAGE + len(line.symbols) // PAGE
     if depth > 0:
         counted = decisive(line)
         size += sum(tree_size(each.line, depth - 1, told) for each in counted)

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.diagnostics import escape
+from dsv3calc.escaping import markdown, markdown_code, markdown_link
 from dsv3calc.output.explanation import value_text
+from dsv3calc.output.markdown import told_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,23 +21,21 @@ def render(answer: Answer) -> str:
     """Return the explanations of an answer, each as a nested list."""
     blocks = []
     for each in answer.explanations:
-        lines = [f"**{_safe(each.title)}: {_code(each.line.name)}**", ""]
+        lines = [f"**{markdown(each.title)}: {markdown_code(each.line.name)}**", ""]
         lines += _item(each.line, None, "", set())
         blocks.append("\n".join(lines))
-    told = [f"- warning: {_safe(text)}" for text in answer.warnings]
-    told += [f"- note: {_safe(text)}" for text in answer.notes]
-    told += [f"- assumed: {_safe(text)}" for text in answer.assumptions]
+    told = told_below(answer)
     if told:
         blocks.append("\n".join(told))
     return "\n\n".join(blocks) + "\n"
 
 
 def _item(line: Explained, use: Input | None, indent: str, told: set[str]) -> Iterator[str]:
-    symbol = f"{_code(use.symbol)} " if use is not None and use.symbol else ""
-    meaning = f": {_safe(use.meaning)}" if use is not None and use.meaning else ""
-    head = f"{indent}- {symbol}{_code(line.name)} = {_safe(value_text(line))}{meaning}"
+    symbol = f"{markdown_code(use.symbol)} " if use is not None and use.symbol else ""
+    meaning = f": {markdown(use.meaning)}" if use is not None and use.meaning else ""
+    head = f"{indent}- {symbol}{markdown_code(line.name)} = {markdown(value_text(line))}{meaning}"
     if line.convention:
-        head += f" ({_safe(line.convention)})"
+        head += f" ({markdown(line.convention)})"
     if line.origin is not None:
         yield f"{head}. {origin_text(line.origin)}"
         return
@@ -48,34 +47,23 @@ def _item(line: Explained, use: Input | None, indent: str, told: set[str]) -> It
     inner = f"{indent}  "
     for text in (line.summary, line.source and f"Source: {line.source}"):
         if text:
-            yield f"{inner}  <br>{_safe(text)}"
+            yield f"{inner}  <br>{markdown(text)}"
     for text in (line.symbols, line.words, line.numbers and f"= {line.numbers}"):
         if text:
-            yield f"{inner}  <br>{_code(text)}"
+            yield f"{inner}  <br>{markdown_code(text)}"
     for each in line.inputs:
         yield from _item(each.line, each, inner, told)
 
 
 def origin_text(origin: Origin) -> str:
     """Return where a value was read, in a phrase."""
-    kind = "**assumed**" if origin.kind == "assumed" else _safe(origin.kind)
+    kind = "**assumed**" if origin.kind == "assumed" else markdown(origin.kind)
     where = f"{origin.file}:{origin.line}" if origin.line else origin.file
-    parts = [kind, _code(where) if where else "", _safe(origin.citation)]
+    parts = [kind, markdown_code(where) if where else "", markdown(origin.citation)]
     if origin.note:
-        parts.append(f"({_safe(origin.note)})")
+        parts.append(f"({markdown(origin.note)})")
     if origin.url:
-        parts.append(f"<{escape(origin.url)}>")
+        parts.append(markdown_link(origin.url))
     if origin.read:
-        parts.append(f"read {escape(origin.read)}")
+        parts.append(f"read {markdown(origin.read)}")
     return " ".join(part for part in parts if part)
-
-
-def _code(text: str) -> str:
-    return f"`{escape(text).replace('`', chr(39))}`"
-
-
-def _safe(text: str) -> str:
-    text = escape(text)
-    for letter in "*_[]|`":
-        text = text.replace(letter, f"\\{letter}")
-    return text.replace("<", "&lt;")

@@ -8,8 +8,8 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
-from dsv3calc.diagnostics import escape
 from dsv3calc.errors import Dsv3calcError, InvalidInput, missing_package
+from dsv3calc.escaping import escape, escape_lines, inert, json_document
 from dsv3calc.exit_status import ExitStatus
 
 
@@ -17,11 +17,9 @@ def report_failure(error: Exception, arguments: list[str]) -> int:
     """Print an error to stderr and return the exit status that it means."""
     status, texts, entries = _explain(error, arguments)
     if _wants_json(arguments):
-        import json
-
-        texts = [json.dumps({"errors": entries})]
+        texts = [json_document({"errors": entries}, indent=0, ascii_only=True)]
     with suppress(OSError):  # where errors cannot be written, the exit status still says it
-        print("\n".join(texts), file=sys.stderr, flush=True)
+        print(inert("\n".join(texts)), file=sys.stderr, flush=True)
     return int(status)
 
 
@@ -93,11 +91,12 @@ def _internal(
 
     from dsv3calc import __version__
 
+    trace = "".join(traceback.format_exception(error))
     texts = [
         "internal error: this is a defect of dsv3calc. Please report it with these lines:",
         f"  dsv3calc {__version__}, Python {platform.python_version()}, {platform.system()}",
-        f"  command: dsv3calc {shlex.join(arguments)}",
-        *("  " + line for line in traceback.format_exception(error)),
+        f"  command: dsv3calc {escape(shlex.join(arguments))}",
+        *("  " + line for line in escape_lines(trace).rstrip().split("\n")),
     ]
     return (
         ExitStatus.INTERNAL_ERROR,

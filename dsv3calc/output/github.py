@@ -9,11 +9,10 @@ property, these two; in the summary no character of it means anything to Markdow
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.diagnostics import escape
+from dsv3calc.escaping import escape, github_command, inert, markdown
 from dsv3calc.output.check_report import (
     amount,
     details,
@@ -37,15 +36,13 @@ LONGEST_CELL = 400  # characters of a cell of the summary
 LARGEST_SUMMARY = 1_000_000  # bytes; GitHub drops the whole summary of a step beyond 1 MiB
 MOST_REASONS = 5  # of one row in the summary
 
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>&|~!$@#:]|(?<=[wW]{3})\.)")
-
 
 def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # noqa: ARG001 - one interface
     """Return workflow commands: an error for each failed row, then the counts as a notice."""
     commands = [_error(row) for row in failed_rows(answer)]
-    commands += [_command("warning", text) for text in answer.warnings]
-    commands += [_command("notice", text) for text in answer.notes]
-    commands.append(_command("notice", verdict_counts(answer), title="dsv3calc check"))
+    commands += [github_command("warning", text) for text in answer.warnings]
+    commands += [github_command("notice", text) for text in answer.notes]
+    commands.append(github_command("notice", verdict_counts(answer), title="dsv3calc check"))
     return "".join(f"{command}\n" for command in commands)
 
 
@@ -62,7 +59,8 @@ def after(answer: Answer) -> None:
             written = file.tell()
             file.write(("\n" if written else "") + summary(answer, LARGEST_SUMMARY - written))
     except OSError as error:
-        print(f"warning: no step summary: {escape(path)}: {error.strerror}", file=sys.stderr)
+        message = f"warning: no step summary: {path}: {error.strerror}"
+        print(inert(escape(message)), file=sys.stderr)
 
 
 def summary(answer: Answer, largest: int = LARGEST_SUMMARY) -> str:
@@ -93,29 +91,13 @@ def _error(row: dict[str, Any]) -> str:
     word = "moved" if row["status"] == "moved" else "is broken"
     name = short_name(row)
     longest = LONGEST_TITLE - len(word) - 1
-    return _command(
+    return github_command(
         "error",
         "\n".join([headline(row), *details(row)]),
-        file=escape(repository_path(row["file"])),
+        file=repository_path(row["file"]),
         line=str(start_line(row)),
         title=f"{_shortened(name, longest)} {word}",
     )
-
-
-def _command(kind: str, message: str, **properties: str) -> str:
-    """Write a workflow command; a line break of ``message`` is shown as one by GitHub."""
-    told = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    lines = [escape(line) for line in message.split("\n")]
-    data = _data("\n".join(lines))
-    return f"::{kind} {told}::{data}" if told else f"::{kind}::{data}"
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _table_row(row: dict[str, Any]) -> str:
@@ -134,7 +116,7 @@ def _table_row(row: dict[str, Any]) -> str:
 
 
 def _cell(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", _shortened(text, LONGEST_CELL))
+    return markdown(_shortened(text, LONGEST_CELL))
 
 
 def _shortened(text: str, longest: int) -> str:

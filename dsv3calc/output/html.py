@@ -3,10 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from html import escape as escape_html
 from typing import TYPE_CHECKING
 
-from dsv3calc.diagnostics import escape
+from dsv3calc.escaping import html
 from dsv3calc.output.explanation import value_text
 
 if TYPE_CHECKING:
@@ -51,21 +50,21 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
         '<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-        f"<title>{_safe(title)}</title>",
+        f"<title>{html(title)}</title>",
         f"<style>\n{STYLE}\n</style>",
         "</head>",
         "<body>",
-        f"<h1>{_safe(title)}</h1>",
+        f"<h1>{html(title)}</h1>",
     ]
     for each in answer.explanations:
-        lines.append(f"<h2>{_safe(each.title)}: <code>{_safe(each.line.name)}</code></h2>")
+        lines.append(f"<h2>{html(each.title)}: <code>{html(each.line.name)}</code></h2>")
         lines += _line(each.line, None, 0, set())
     told = [("warning", text) for text in answer.warnings]
     told += [("note", text) for text in answer.notes]
     told += [("assumed", text) for text in answer.assumptions]
     if told:
         lines.append("<ul>")
-        lines += [f"<li>{word}: {_safe(text)}</li>" for word, text in told]
+        lines += [f"<li>{word}: {html(text)}</li>" for word, text in told]
         lines.append("</ul>")
     return "\n".join([*lines, "</body>", "</html>"]) + "\n"
 
@@ -81,40 +80,38 @@ def _line(line: Explained, use: Input | None, depth: int, told: set[str]) -> Ite
     told.add(line.name)
     yield f"<details{' open' if depth < OPEN_LEVELS else ''}><summary>{head}</summary>"
     if line.summary:
-        yield f"<div>{_safe(line.summary)}</div>"
+        yield f"<div>{html(line.summary)}</div>"
     for text in (line.symbols, line.words, line.numbers and f"= {line.numbers}"):
         if text:
-            yield f'<div class="equation">{_safe(text)}</div>'
+            yield f'<div class="equation">{html(text)}</div>'
     if line.source:
-        yield f'<div class="quiet">Source: {_safe(line.source)}</div>'
+        yield f'<div class="quiet">Source: {html(line.source)}</div>'
     for each in line.inputs:
         yield from _line(each.line, each, depth + 1, told)
     yield "</details>"
 
 
 def _head(line: Explained, use: Input | None) -> str:
-    symbol = f"<code>{_safe(use.symbol)}</code> " if use is not None and use.symbol else ""
+    symbol = f"<code>{html(use.symbol)}</code> " if use is not None and use.symbol else ""
     meaning = use.meaning if use is not None else ""
     words = "; ".join(text for text in (meaning, line.convention) if text)
-    quiet = f' <span class="quiet">{_safe(words)}</span>' if words else ""
-    name = f'<span class="name">{_safe(line.name)}</span>'
-    return f"{symbol}{name} = {_safe(value_text(line))}{quiet}"
+    quiet = f' <span class="quiet">{html(words)}</span>' if words else ""
+    name = f'<span class="name">{html(line.name)}</span>'
+    return f"{symbol}{name} = {html(value_text(line))}{quiet}"
 
 
 def _origin(origin: Origin) -> str:
     kind = (
-        f'<span class="assumed">{origin.kind}</span>' if origin.kind == "assumed" else origin.kind
+        f'<span class="assumed">{origin.kind}</span>'
+        if origin.kind == "assumed"
+        else html(origin.kind)
     )
     where = f"{origin.file}:{origin.line}" if origin.line else origin.file
-    parts = [kind, f"<code>{_safe(where)}</code>" if where else "", _safe(origin.citation)]
+    parts = [kind, f"<code>{html(where)}</code>" if where else "", html(origin.citation)]
     if origin.note:
-        parts.append(f"({_safe(origin.note)})")
+        parts.append(f"({html(origin.note)})")
     if origin.url.startswith("https://"):
-        parts.append(f'<a href="{_safe(origin.url)}" rel="noreferrer">{_safe(origin.url)}</a>')
+        parts.append(f'<a href="{html(origin.url)}" rel="noreferrer">{html(origin.url)}</a>')
     if origin.read:
-        parts.append(f"read {_safe(origin.read)}")
+        parts.append(f"read {html(origin.read)}")
     return f'<span class="quiet">{" ".join(part for part in parts if part)}</span>'
-
-
-def _safe(text: str) -> str:
-    return escape_html(escape(text))

@@ -6,8 +6,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from dsv3calc.escaping import json_document
 from dsv3calc.studies.answer import SCHEMA_VERSION, line_tree
 
 if TYPE_CHECKING:
@@ -71,20 +70,4 @@ def render_many(answers: list[Answer]) -> str:
 
 
 def _line(answer: Answer) -> str:
-    data = as_data(answer)
-    try:
-        # msgspec writes integers of any size; what is not finite it would write as null
-        return msgspec.json.encode(data).decode() + "\n"
-    except UnicodeEncodeError:
-        return msgspec.json.encode(_as_utf8(msgspec.to_builtins(data))).decode() + "\n"
-
-
-def _as_utf8(data: Any) -> Any:
-    """Write the bytes of file names that are not UTF-8 as escapes: JSON cannot hold them."""
-    if isinstance(data, str):
-        return data.encode("utf-8", "backslashreplace").decode()
-    if isinstance(data, dict):
-        return {_as_utf8(key): _as_utf8(value) for key, value in data.items()}
-    if isinstance(data, list):
-        return [_as_utf8(each) for each in data]
-    return data
+    return json_document(as_data(answer)) + "\n"

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-from dsv3calc.diagnostics import escape
+from dsv3calc.escaping import escape, xml_document
 from dsv3calc.output.check_report import (
     amount,
     details,
@@ -43,8 +43,7 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
     if remarks and len(root):
         ET.SubElement(root[0], "system-out").text = "\n".join(remarks)
     ET.indent(root)
-    text = ET.tostring(root, encoding="us-ascii", xml_declaration=False).decode("ascii")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+    return xml_document(root)
 
 
 def _count(element: ET.Element, rows: Iterable[dict[str, Any]]) -> None:

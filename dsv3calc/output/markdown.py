@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.diagnostics import escape
+from dsv3calc.escaping import markdown
 from dsv3calc.output.view import Table, build
 
 if TYPE_CHECKING:
@@ -20,35 +20,33 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
 
         return explanation_markdown.render(answer)
     view = build(answer, exact=options.exact)
-    lines = [f"**{_safe(line)}**" for line in view.heading.splitlines()]
+    lines = [f"**{markdown(line)}**" for line in view.heading]
     blocks = ["  \n".join(lines)] if lines else []
     blocks += [_table(table) for table in view.full]
-    told = [f"- warning: {_safe(text)}" for text in answer.warnings]
-    told += [f"- note: {_safe(text)}" for text in answer.notes]
-    told += [f"- assumed: {_safe(text)}" for text in answer.assumptions]
+    told = told_below(answer)
     if told:
         blocks.append("\n".join(told))
     return "\n\n".join(blocks) + "\n"
 
 
+def told_below(answer: Answer) -> list[str]:
+    """Return what a reader must know, as the items of a list."""
+    told = (("warning", answer.warnings), ("note", answer.notes), ("assumed", answer.assumptions))
+    return [f"- {word}: {markdown(text)}" for word, texts in told for text in texts]
+
+
 def _table(table: Table) -> str:
     lines = [
-        _row(table.headings),
+        _row([markdown(heading) for heading in table.headings]),
         _row([":--" if i in table.left else "--:" for i, _ in enumerate(table.headings)]),
     ]
     for row in table.rows:
-        cells = [*row, *[""] * (len(table.headings) - len(row))]
-        if len(row) == 1:
-            cells[0] = f"**{row[0]}**"
-        indent = len(cells[0]) - len(cells[0].lstrip())
-        cells[0] = "&nbsp;" * indent + cells[0].lstrip()
-        lines.append(_row(cells))
+        label, *cells = map(markdown, [*row, *[""] * (len(table.headings) - len(row))])
+        words = label.lstrip(" ")
+        label = "&nbsp;" * (len(label) - len(words)) + words
+        lines.append(_row([f"**{label}**" if table.is_section(row) else label, *cells]))
     return "\n".join(lines)
 
 
 def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(_safe(cell) for cell in cells)} |"
-
-
-def _safe(text: str) -> str:
-    return escape(text).replace("|", "\\|").replace("<", "&lt;")
+    return f"| {' | '.join(cells)} |"

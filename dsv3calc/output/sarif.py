@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import json
 import os
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_from_bytes
 
 from dsv3calc import __version__
-from dsv3calc.diagnostics import escape
+from dsv3calc.escaping import escape, json_document, sarif_message
 from dsv3calc.output.check_report import (
     WHOLE_FILE,
     details,
@@ -61,7 +60,7 @@ _RULES = (
 def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # noqa: ARG001 - one interface
     """Return the failed rows of a check as one SARIF log, in ASCII whatever the rows hold."""
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(answer)]}
-    return json.dumps(log, indent=2, allow_nan=False) + "\n"
+    return json_document(log, indent=2, ascii_only=True) + "\n"
 
 
 def _run(answer: Answer) -> dict[str, Any]:
@@ -108,7 +107,7 @@ def _result(row: dict[str, Any]) -> dict[str, Any]:
         "ruleId": "number-moved" if moved else "row-broken",
         "ruleIndex": 0 if moved else 1,
         "level": "error",
-        "message": {"text": _plain("\n".join([headline(row), *details(row)]))},
+        "message": {"text": sarif_message("\n".join([headline(row), *details(row)]))},
         "locations": [
             {
                 "physicalLocation": {
@@ -119,11 +118,6 @@ def _result(row: dict[str, Any]) -> dict[str, Any]:
         ],
         "partialFingerprints": {"goldenRow/v1": _fingerprint(row)},
     }
-
-
-def _plain(text: str) -> str:
-    """Keep brackets of a row from being read as a link: ``[text](target)``."""
-    return text.replace("](", "\\](")
 
 
 def _place(path: str) -> dict[str, str]:

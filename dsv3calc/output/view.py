@@ -43,11 +43,14 @@ VIEWS = {
 class Table:
     """A table: its headings and its rows, the first column left-aligned, the others right.
 
-    A row that starts with a heading alone (the other cells empty) opens a section. ``left`` names
-    further columns that hold words.
+    A row of one cell in a table of several columns opens a section; a row whose other cells are
+    empty is a remark over all columns. ``left`` names further columns that hold words: they wrap at
+    spaces where a terminal is narrow, as the first does. ``labels`` is the number of columns, from
+    the first, that say what a row is about. A table of ``words`` wraps to a page where there is no
+    terminal.
     """
 
-    __slots__ = ("headings", "left", "rows", "title")
+    __slots__ = ("headings", "labels", "left", "rows", "title", "words")
 
     def __init__(
         self,
@@ -55,15 +58,24 @@ class Table:
         headings: Sequence[str],
         rows: Sequence[Sequence[str]],
         left: Sequence[int] = (),
+        labels: int = 1,
+        *,
+        words: bool = False,
     ) -> None:
         self.title = title
         self.headings = list(headings)
         self.rows = [list(row) for row in rows]
         self.left = {0, *left}
+        self.labels = labels
+        self.words = words
+
+    def is_section(self, row: Sequence[str]) -> bool:
+        """Tell whether a row is the heading of a section."""
+        return len(row) == 1 < len(self.headings)
 
 
 class View:
-    """The tables of an answer, with a heading of one line or two that says what was counted.
+    """The tables of an answer, with a heading that says what was counted: its lines.
 
     ``full`` are the tables for documents, which have no width, where those differ.
     """
@@ -71,9 +83,12 @@ class View:
     __slots__ = ("full", "heading", "tables")
 
     def __init__(
-        self, heading: str, tables: Sequence[Table], full: Sequence[Table] | None = None
+        self,
+        heading: str | Sequence[str],
+        tables: Sequence[Table],
+        full: Sequence[Table] | None = None,
     ) -> None:
-        self.heading = heading
+        self.heading = [heading] if isinstance(heading, str) else list(heading)
         self.tables = list(tables)
         self.full = self.tables if full is None else list(full)
 
@@ -115,7 +130,8 @@ def rows_view(answer: Answer) -> View:
     ]
     if answer.command == "presets diff":
         headings = [answer.query.get(name, name) for name in headings]
-    return View("", [Table("", headings, rows, words)] if rows else [])
+    labels = 1 + (headings.index("name") if "name" in headings else 0)
+    return View([], [Table("", headings, rows, words, labels)] if rows else [])
 
 
 def _text(value: Any) -> str:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from dsv3calc.diagnostics import escape
+from dsv3calc.escaping import escape, inert, markdown
 from dsv3calc.files import write_whole
 
 if TYPE_CHECKING:
@@ -55,8 +55,9 @@ def show(answer: Answer | list[Answer], options: OutputOptions) -> None:
         if hasattr(renderer, "render_many"):
             text: str = renderer.render_many(answer)
         else:
+            shown = markdown if options.format == "markdown" else escape
             text = "\n".join(
-                f"# {escape(each.asked)}\n{renderer.render(each, options, color=color)}"
+                f"# {inert(shown(each.asked))}\n{renderer.render(each, options, color=color)}"
                 for each in answer
             )
     else:
@@ -78,7 +79,7 @@ def _write(text: str, options: OutputOptions) -> None:
         sys.stdout.flush()
     else:
         write_whole(options.file, text, force=options.force)
-        _say(f"wrote {escape(options.file)}")
+        _say(f"wrote {options.file}")
 
 
 def forget_output() -> None:
@@ -89,7 +90,7 @@ def forget_output() -> None:
 def _say(text: str) -> None:
     """Write a line to stderr; a reader of stderr that has gone does not stop the answer."""
     with suppress(BrokenPipeError):
-        print(text, file=sys.stderr)
+        print(inert(escape(text)), file=sys.stderr)
 
 
 def _tell(answer: Answer, options: OutputOptions) -> None:
@@ -105,7 +106,7 @@ def _tell(answer: Answer, options: OutputOptions) -> None:
         ("assumed", answer.assumptions if options.format != "csv" else []),
     ):
         for text in texts:
-            _say(f"{word}: {escape(text)}")
+            _say(f"{word}: {text}")
 
 
 def _terminal_takes_color() -> bool:

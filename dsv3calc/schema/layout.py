@@ -13,6 +13,7 @@ import msgspec
 
 from dsv3calc.schema.fields import Name, Natural, Size, Text
 from dsv3calc.schema.provenance import Source, provenance_problems
+from dsv3calc.schema.workload import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,17 +33,24 @@ SPLIT_BACKWARD = ("zb1p", *BOTH_ENDS)
 """Schedules that put off gradients of weights."""
 
 SharedExperts = Literal["local", "replicated", "routed"]
+DenseFeedForward = Literal["local", "replicated"]
 Axis = Literal["tp", "cp", "ep", "dp", "pp"]
 
 
 class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Degrees of parallelism, and the policies that decide what is sent where.
 
+    ``phase`` says what the layout is for: training, or serving (prefill or decode); a layout
+    without it may be used for both. A layout that does not state ``etp`` gets the default of the
+    query: see :mod:`dsv3calc.studies.expert_degrees`.
+
     ``rank_order`` lists the axes from the fastest-varying on: GPUs that differ in the first are
     neighbours in a node. ``micro_batch`` is in sequences per GPU, ``global_batch`` in sequences of
     a step. ``shared_experts`` are computed where the token is, their matrices divided over tp
     (``local``) or whole on every GPU (``replicated``), or dispatched like one more routed expert
-    (``routed``). ``redundant_experts`` are copies of hot experts.
+    (``routed``). ``dense_feed_forward`` says the same of dense layers: divided over tp (``local``)
+    or whole on every GPU (``replicated``, 1-way TP). ``redundant_experts`` are copies of hot
+    experts.
 
     ``layer_split`` divides the layers over the pipeline's stages (virtual ones, where a rank holds
     several): as ``even`` as they go, ``balanced`` with embedding and head counted as a layer each,
@@ -56,6 +64,7 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     name: Name
     title: Text
     aliases: list[Name] = msgspec.field(default_factory=list)
+    phase: Phase | None = None
     tp: Size = 1
     cp: Size = 1
     pp: Size = 1
@@ -70,6 +79,7 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     global_batch: Size | None = None
     redundant_experts: Natural = 0
     shared_experts: SharedExperts = "local"
+    dense_feed_forward: DenseFeedForward = "local"
     context_parallel_method: Literal["ring", "all-gather", "all-to-all"] = "ring"
     vocabulary_parallel: bool = True
     layer_split: Literal["even", "balanced"] | list[Natural] = "even"
@@ -84,6 +94,14 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     rank_order: list[Axis] = msgspec.field(default_factory=lambda: ["tp", "cp", "ep", "dp", "pp"])
     sources: dict[str, Source]
     provenance: dict[str, str]
+
+    def is_replicated(self, component: str) -> bool:
+        """Tell whether every tensor-parallel GPU holds a layer's component whole by choice."""
+        policies = {
+            "shared_experts": self.shared_experts,
+            "dense_ffn": self.dense_feed_forward,
+        }
+        return policies.get(component) == "replicated"
 
     @property
     def gpus(self) -> int:

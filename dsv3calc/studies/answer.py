@@ -6,12 +6,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.files import shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dsv3calc.ledger import Ledger, Line
     from dsv3calc.presets import Preset
+    from dsv3calc.studies.expert_degrees import Rule
     from dsv3calc.studies.explain import Explanation
 
 SCHEMA_VERSION = 1
@@ -34,7 +36,8 @@ class Answer:
     ``asked`` is the query as it was written, where one of many was. ``headings`` names the fields
     of ``rows`` where there may be none of them. ``text`` is what a person gets to read instead of
     tables where the answer is a file; ``status`` is the exit status that it means. ``explanations``
-    are what ``--explain`` asks for instead of tables.
+    are what ``--explain`` asks for instead of tables. ``layout`` names the layout that is counted,
+    ``etp_rule`` what its etp follows from.
     """
 
     __slots__ = (
@@ -42,8 +45,10 @@ class Answer:
         "assumptions",
         "columns",
         "command",
+        "etp_rule",
         "explanations",
         "headings",
+        "layout",
         "notes",
         "presets",
         "query",
@@ -62,6 +67,8 @@ class Answer:
         self.presets: list[Preset[Any]] = []
         self.text = ""
         self.asked = ""
+        self.layout = ""
+        self.etp_rule: Rule = "stated"
         self.explanations: list[Explanation] = []
         self.headings: list[str] = []
         self.status = ExitStatus.OK
@@ -114,10 +121,11 @@ class Answer:
         if len(found) != 1 or not field:
             return ""
         preset = next(iter(found.values()))
+        file = shown_path(preset.source.name)
         if preset.path == "-" or preset.imported is not None:
-            return preset.source.name
+            return file
         steps = tuple(int(step) if step.isdecimal() else step for step in field.split("."))
-        return f"{preset.source.name}:{preset.source.position(steps, key=True).line}"
+        return f"{file}:{preset.source.position(steps, key=True).line}"
 
     def warn(self, text: str) -> None:
         """Add a warning once."""

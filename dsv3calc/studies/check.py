@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from dsv3calc.diagnostics import Problem, suggest
 from dsv3calc.errors import Dsv3calcError, InvalidInput, UsageError
+from dsv3calc.files import shown_path
 from dsv3calc.schema.convert import convert
 from dsv3calc.schema.golden import Golden, GoldenFile
 from dsv3calc.source import Source, read_source
@@ -325,7 +326,10 @@ def _broken_file(path: str, error: InvalidInput) -> Iterator[Row]:
 def failure_text(error: Dsv3calcError) -> str:
     """Write why a query failed on one line."""
     if isinstance(error, InvalidInput):
-        places = (f"{problem.file}:{problem.line or ''}".rstrip(":") for problem in error.problems)
+        places = (
+            f"{shown_path(problem.file)}:{problem.line or ''}".rstrip(":")
+            for problem in error.problems
+        )
         return "; ".join(
             f"{place}: {problem_text(problem)}"
             for place, problem in zip(places, error.problems, strict=True)

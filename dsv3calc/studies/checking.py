@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import OutputError, UsageError
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.files import shown_path
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.check import check_rows
 
@@ -62,8 +63,8 @@ def _update(answer: Answer, rows: list[Row]) -> None:
             continue
         if count:
             answer.notes.append(
-                f"{file}: {count} expectation{'s' if count > 1 else ''} updated: look at the "
-                "change before you commit it"
+                f"{shown_path(file)}: {count} expectation{'s' if count > 1 else ''} updated: "
+                "look at the change before you commit it"
             )
 
 

@@ -24,6 +24,7 @@ from dsv3calc.accounting.schedules import replica_micro_batches, virtual_stages
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.ledger import Line, combined, given
 from dsv3calc.model.architecture import architecture_of
+from dsv3calc.studies.expert_degrees import told, with_etp, with_searched_etp
 from dsv3calc.studies.layout_checks import (
     expert_problems,
     feed_forward_problems,
@@ -33,6 +34,7 @@ from dsv3calc.studies.layout_choice import chosen_layout
 from dsv3calc.studies.layouts import (
     DEGREES,
     check_grouping,
+    etp_problems,
     fields_given,
     model_problems,
     refuse,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.designs import Desk
+    from dsv3calc.studies.expert_degrees import Rule
     from dsv3calc.studies.layouts import Problem
     from dsv3calc.studies.queries_memory import MemoryQuery
 
@@ -72,9 +75,10 @@ class Wanted:
     query names without its degrees, before they are put in.
     """
 
-    __slots__ = ("asked", "held", "layout", "model", "mtp", "preset", "sequence")
+    __slots__ = ("asked", "held", "layout", "model", "mtp", "preset", "rule", "sequence")
 
-    def __init__(self, query: MemoryQuery, desk: Desk, answer: Answer) -> None:
+    def __init__(self, query: MemoryQuery, desk: Desk, answer: Answer, model: Model) -> None:
+        self.model = model
         self.mtp = query.with_mtp
         typed = fields_given(query)
         fixed = {each.path for each in desk.overrides if each.kind == "layout"}
@@ -89,9 +93,12 @@ class Wanted:
             loose = msgspec.structs.replace(loose, **unsaid)
         elif query.schedule == "dualpipe":  # the preset's pp may be odd, which says nothing
             loose = msgspec.structs.replace(loose, schedule=None)
-        self.asked = layout = chosen_layout(loose, desk, answer)
+        self.asked = layout = chosen_layout(loose, desk, answer, model)
+        self.rule: Rule = answer.etp_rule
+        if self.rule == "tp" and "ep" in self.held:
+            self.rule = "one"
         put_in = {name: typed[name] for name in (*FREE, *_LATER) if name in typed}
-        whole = msgspec.structs.replace(layout, **put_in)
+        whole = with_etp(msgspec.structs.replace(layout, **put_in), model, self.rule)
         known = query.layout is not None and next(whole.problems(), None) is None
         self.preset = whole if known else None
         if "global_batch" not in typed and "global_batch" not in fixed:
@@ -99,9 +106,11 @@ class Wanted:
         free = dict.fromkeys((axis for axis in FREE if axis not in self.held), 1)
         if isinstance(layout.layer_split, list) and "pp" not in self.held:
             free["pp"] = max(1, len(layout.layer_split) // _chunks_of_rank(layout))
+        if self.rule == "tp":  # etp follows from each ep that is tried
+            free["etp"] = 1
         self.layout = msgspec.structs.replace(whole, **free)
 
-    def check(self, model: Model, sequence: int) -> None:
+    def check(self, sequence: int) -> None:
         """Refuse what is held where the model's layers, heads, experts or tokens do not divide.
 
         Raises
@@ -109,7 +118,7 @@ class Wanted:
         UsageError
             If they do not, or the schedule keeps as many micro-batches as replicas leave.
         """
-        layout = self.layout
+        model, layout = self.model, self.layout
         check_grouping(model, msgspec.structs.replace(layout, pp=1), sequence)
         refuse([*width_problems(model, layout)])
         if "ep" in self.held:
@@ -120,7 +129,6 @@ class Wanted:
                 "replicas are added",
                 "give --global-batch, in sequences, or choose another --schedule",
             )
-        self.model = model
         self.sequence = sequence
 
     def find(self, answer: Answer, training: Training, hardware: Hardware) -> Layout:
@@ -156,7 +164,10 @@ class Wanted:
         if "pp" in changed:
             changed.append("layer_split")
         about = tuple(f"{found.name}: {name}: " for name in changed)
+        about = (*about, *told(self.asked, self.model, answer.etp_rule))
         answer.assumptions[:] = [text for text in answer.assumptions if not text.startswith(about)]
+        rule: Rule = "one" if self.rule == "tp" and found.ep > 1 else self.rule
+        answer.assumptions += told(found, self.model, rule)
 
     def lines(self, footprint: Footprint, training: Training, lines: list[Line]) -> list[Line]:
         """Name the layout found, and what the layout that the query names needs.
@@ -186,7 +197,7 @@ class Wanted:
                 getattr(layout, axis),
                 "1",
                 "search",
-                convention="searched" if axis in FREE and axis not in self.held else "held",
+                convention=self._how(axis),
             )
             for axis in ("dp", "pp", "ep", *(axis for axis in DEGREES if axis not in FREE))
         ]
@@ -221,11 +232,18 @@ class Wanted:
             ),
         ]
 
+    def _how(self, axis: str) -> str:
+        """Say how a degree came about."""
+        if axis == "etp" and self.rule != "stated":
+            return "follows from tp and ep"
+        return "searched" if axis in FREE and axis not in self.held else "held"
+
     def told(self) -> str:
         """Say what was searched and what was held."""
         listed = isinstance(self.layout.layer_split, list) and "pp" not in self.held
         free = [axis for axis in FREE if axis not in self.held and not (listed and axis == "pp")]
-        kept = [f"{name} {getattr(self.layout, name)}" for name in ("tp", "cp", "etp", *self.held)]
+        names = [name for name in ("tp", "cp", "etp", *self.held) if self._how(name) == "held"]
+        kept = [f"{name} {getattr(self.layout, name)}" for name in names]
         if listed:
             kept.append(f"pp {self.layout.pp} (the layers of each stage are listed)")
         batch = (
@@ -245,6 +263,7 @@ class _Search:
     def __init__(self, wanted: Wanted, training: Training, usable: int) -> None:
         self.model = wanted.model
         self.layout = wanted.layout
+        self.rule = wanted.rule
         self.held = wanted.held
         self.training = training
         self.usable = usable
@@ -255,6 +274,11 @@ class _Search:
         lines = 1000 + 6 * self.layout.virtual_pipeline**2
         self.at_once = max(1, _AT_ONCE // lines)
 
+    def _at(self, pp: Any, ep: Any, dp: Any) -> Layout:
+        """Return the layout, or an array of them, with degrees that are searched."""
+        layout = msgspec.structs.replace(self.layout, pp=pp, dp=dp)
+        return with_searched_etp(layout, self.rule, ep)
+
     def fits(self, rows: Any) -> Any:
         """Tell of each row (pp, ep, dp) of an array whether its fullest rank fits."""
         import numpy as np
@@ -264,7 +288,7 @@ class _Search:
         for start in range(0, len(rows), step):
             part = rows[start : start + step].astype(np.float64)
             pp, ep, dp = part[:, 0], part[:, 1], part[:, 2]
-            layout = msgspec.structs.replace(self.layout, pp=pp, ep=ep, dp=dp)
+            layout = self._at(pp, ep, dp)
             totals = worst_rank.fullest(
                 self.model,
                 layout,
@@ -321,12 +345,13 @@ class _Search:
         return [ep for ep in groups if self._experts_divide(ep)]
 
     def _experts_divide(self, ep: int) -> bool:
-        tried = msgspec.structs.replace(self.layout, ep=ep)
-        return next(expert_problems(self.model, tried), None) is None
+        tried = with_searched_etp(self.layout, self.rule, ep)
+        problems = (*expert_problems(self.model, tried), *etp_problems(self.model, tried))
+        return not problems
 
     def unit(self, ep: int) -> int:
         """Return the number of replicas of which any multiple holds whole groups of experts."""
-        sharing = ep * self.layout.etp
+        sharing = ep * with_searched_etp(self.layout, self.rule, ep).etp
         return sharing // gcd(sharing, self.width)
 
     def _listed(self, pairs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
@@ -346,7 +371,7 @@ class _Search:
                 if batch is not None:
                     if batch % (dp * layout.micro_batch):
                         continue
-                    each = msgspec.structs.replace(layout, pp=pp, ep=ep, dp=dp)
+                    each = self._at(pp, ep, dp)
                     steps = batch // (dp * layout.micro_batch)
                     if next(training_problems(self.model, each, steps), None) is not None:
                         continue
@@ -382,12 +407,12 @@ class _Search:
         if found is None:
             return None
         pp, ep, dp = found
-        return msgspec.structs.replace(self.layout, pp=pp, ep=ep, dp=dp)
+        return self._at(pp, ep, dp)
 
     def _refuse_all(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Say why no layout agrees with what is held."""
         pp, ep = pairs[0]
-        layout = msgspec.structs.replace(self.layout, pp=pp, ep=ep)
+        layout = self._at(pp, ep, self.layout.dp)
         refuse([(what, why) for _, what, why in layout.problems()])
         batch = layout.global_batch
         if batch is not None:

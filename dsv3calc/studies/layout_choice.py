@@ -1,4 +1,4 @@
-"""The layout of a query with ``--set layout.…`` put in, and what a layout says of its training."""
+"""The layout of a query with ``--set layout.…`` put in, and what a layout says of its use."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,18 +14,37 @@ from dsv3calc.schema.convert import convert
 from dsv3calc.schema.layout import Layout
 from dsv3calc.source import Source
 from dsv3calc.studies.designs import positive
-from dsv3calc.studies.layouts import DEGREES, layout_of
+from dsv3calc.studies.expert_degrees import rule_of, told, with_etp
+from dsv3calc.studies.layouts import DEGREES, fields_given, layout_of, layout_preset
 
 if TYPE_CHECKING:
+    from dsv3calc.presets import Preset
+    from dsv3calc.schema.model import Model
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.designs import Desk
     from dsv3calc.studies.queries import Query
 
+SERVING_PHASES = {"prefill": "prefill", "decode": "decoding"}
+"""Phase of a layout that serves -> what that is called."""
 
-def chosen_layout(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...] = ()) -> Layout:
+_EXPERT_DEGREES = ("ep", "etp")
+_UNSTATED = Layout(name="unstated", title="unstated", sources={}, provenance={})
+"""A layout that states nothing: its values are the defaults."""
+
+
+def chosen_layout(
+    query: Query,
+    desk: Desk,
+    answer: Answer,
+    model: Model,
+    *,
+    used: tuple[str, ...] = (),
+    serving: bool = False,
+) -> Layout:
     """Return the layout of a query: a preset or options, with each ``--set layout.…`` put in.
 
     ``used`` names the fields whose assumptions matter to the answer: all where none is named.
+    ``answer`` gets the layout's name and the rule of its etp, printed where it is a default.
 
     Raises
     ------
@@ -42,6 +61,22 @@ def chosen_layout(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...
             raise UsageError(
                 f"{option} and --set {quote(each.text)} give the same field", "leave one out"
             )
+    layout = _stated_layout(query, desk, answer, edits, used)
+    stated = {name for name in _EXPERT_DEGREES if getattr(query, name, None) is not None}
+    stated |= {each.path for each in edits}
+    preset = layout_preset(query, desk)
+    stated |= _file_of(preset).keys()
+    answer.layout = _name_of(query, layout, preset, edits)
+    answer.etp_rule = rule = rule_of(stated, serving=serving)
+    found = with_etp(layout, model, rule)
+    answer.assumptions += told(found, model, rule)
+    return found
+
+
+def _stated_layout(
+    query: Query, desk: Desk, answer: Answer, edits: list[Override], used: tuple[str, ...]
+) -> Layout:
+    """Return the layout as the query and its preset state it."""
     if getattr(query, "layout", None) is not None or not edits:
         return layout_of(query, desk, answer, used)
     desk.used.add("layout")
@@ -53,6 +88,50 @@ def chosen_layout(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...
     layout = layout_of(msgspec.structs.replace(query, **degrees), desk, answer, used)
     answer.assumptions += [f"the layout: --set {each.text}" for each in edits]
     return _with(layout, edits)
+
+
+def _file_of(preset: Preset[Layout] | None) -> dict[str, Any]:
+    """Return the fields of a preset as its file states them."""
+    data = None if preset is None else preset.source.data
+    return data if isinstance(data, dict) else {}
+
+
+def _name_of(
+    query: Query, layout: Layout, preset: Preset[Layout] | None, edits: list[Override]
+) -> str:
+    """Name a layout for a heading: the preset, with the fields that the query changed."""
+    if preset is None:
+        return "the layout of the options"
+    fields = [*fields_given(query), *dict.fromkeys(each.path.partition(".")[0] for each in edits)]
+    data, found = _file_of(preset), []
+    for name in fields:
+        value = getattr(layout, name, None)
+        if value == data.get(name, getattr(_UNSTATED, name, None)):
+            continue
+        words = name.replace("_", " ")
+        if value is True:
+            found.append(words)
+        else:
+            found.append(f"{words} {value}" if type(value) in (int, str) else f"another {words}")
+    return f"{layout.name} with {', '.join(found)}" if found else layout.name
+
+
+def serving_note(phase: str | None) -> str:
+    """Say that a layout's phase makes a query serve."""
+    return f"the layout is for {SERVING_PHASES[str(phase)]}: counted with --serve"
+
+
+def phase_of(query: Query, desk: Desk) -> str | None:
+    """Return the phase that the layout of a query says it is for; None where it does not say."""
+    reference = getattr(query, "layout", None)
+    if reference is None:
+        edits = (each for each in desk.overrides if (each.kind, each.path) == ("layout", "phase"))
+        return next((each.value for each in edits), None)
+    try:
+        return desk.layout(reference).value.phase
+    except InvalidInput:  # the options may mend it
+        preset = layout_preset(query, desk)
+        return None if preset is None else preset.value.phase
 
 
 def _with(layout: Layout, edits: list[Override]) -> Layout:

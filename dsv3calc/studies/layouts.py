@@ -13,19 +13,21 @@ from dsv3calc.accounting.schedule_problems import schedule_problems
 from dsv3calc.accounting.schedules import virtual_stages
 from dsv3calc.diagnostics import quote
 from dsv3calc.errors import UsageError
-from dsv3calc.model.architecture import architecture_of
+from dsv3calc.model.architecture import architecture_of, experts_of
 from dsv3calc.overrides import Override
 from dsv3calc.schema.fields import LARGEST_COUNT
 from dsv3calc.schema.layout import Layout, Schedule, SharedExperts
 from dsv3calc.schema.provenance import Source
 from dsv3calc.studies.designs import positive
 from dsv3calc.studies.exchanges import one_of
+from dsv3calc.studies.expert_degrees import dividing_ep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dsv3calc.model.block import Attention
-    from dsv3calc.schema.model import Model, MoE
+    from dsv3calc.presets import Preset
+    from dsv3calc.schema.model import Model
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.designs import Desk
     from dsv3calc.studies.queries import Query
@@ -88,6 +90,18 @@ def _layer_split(text: str) -> str | list[int]:
     return found
 
 
+def layout_preset(query: Query, desk: Desk) -> Preset[Layout] | None:
+    """Return the preset that a query names, with its options put in; None where it names none."""
+    reference = getattr(query, "layout", None)
+    if reference is None:
+        return None
+    edits = tuple(
+        Override("layout", name, _as_yaml(value), f"layout.{name}={_as_yaml(value)}")
+        for name, value in fields_given(query).items()
+    )
+    return desk.layout(reference, edits)
+
+
 def layout_of(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...] = ()) -> Layout:
     """Return the layout of a query: a preset with its options put in, or the options alone.
 
@@ -98,17 +112,11 @@ def layout_of(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...] = 
     UsageError
         If there is no such preset, no degree is given, or they do not multiply out.
     """
-    given = fields_given(query)
-    reference = getattr(query, "layout", None)
-    if reference is not None:
-        edits = tuple(
-            Override("layout", name, _as_yaml(value), f"layout.{name}={_as_yaml(value)}")
-            for name, value in given.items()
-        )
-        preset = desk.layout(reference, edits)
+    preset = layout_preset(query, desk)
+    if preset is not None:
         answer.cite(preset, used=used)
-        found: Layout = preset.value
-        return found
+        return preset.value
+    given = fields_given(query)
     if not given.keys() & set(DEGREES):
         raise UsageError(
             f"{query.command} needs to know how GPUs share the work",
@@ -183,12 +191,14 @@ def divided_widths(model: Model, layout: Layout) -> Iterator[tuple[str, int]]:
     """Yield the widths of feed-forwards that tp divides, and whose they are."""
     found: dict[tuple[str, int], None] = {}
     for view in architecture_of(model).groups:
-        whose = {"split": f"a {view.feed_forward.kind}"}
-        if layout.shared_experts == "local":
-            whose["shared"] = "the shared experts'"
         for tensor in view.feed_forward.tensors:
-            if tensor.division in whose and tensor.in_features is view.hidden:
-                found[whose[tensor.division], tensor.out_features.value] = None
+            shared = tensor.component == "shared_experts"
+            whole = layout.is_replicated(tensor.component)
+            if whole or (shared and layout.shared_experts == "routed"):
+                continue
+            if tensor.division == "split" and tensor.in_features is view.hidden:
+                whose = "the shared experts'" if shared else f"a {view.feed_forward.kind}"
+                found[whose, tensor.out_features.value] = None
     yield from found
 
 
@@ -201,8 +211,7 @@ def model_problems(model: Model, layout: Layout) -> Iterator[Problem]:
         )
     for view in architecture_of(model).groups:
         yield from _head_problems(model, view.attention, layout)
-        if view.experts is not None:
-            yield from _width_problems(view.experts.spec, layout)
+    yield from etp_problems(model, layout)
 
 
 def _head_problems(model: Model, attention: Attention, layout: Layout) -> Iterator[Problem]:
@@ -224,18 +233,21 @@ def _head_problems(model: Model, attention: Attention, layout: Layout) -> Iterat
             )
 
 
-def _width_problems(moe: MoE, layout: Layout) -> Iterator[Problem]:
-    if moe.moe_intermediate_size % layout.etp:
-        yield (
-            (
-                f"an expert {moe.moe_intermediate_size:,} wide does not divide among etp "
-                f"{layout.etp:,}"
-            ),
-            (
-                "the GPUs that share an expert hold equal parts of it: take --etp "
-                f"{nearest(layout.etp, moe.moe_intermediate_size)}"
-            ),
-        )
+def etp_problems(model: Model, layout: Layout) -> Iterator[Problem]:
+    """Yield widths of experts that etp does not divide."""
+    for width in dict.fromkeys(moe.moe_intermediate_size for moe in experts_of(model)):
+        if width % layout.etp:
+            stage = layout.tp * layout.cp * layout.dp
+            both = nearest(layout.etp, width, also=max(1, stage // layout.ep))
+            choices = both if both not in ("", "1") else nearest(layout.etp, width)
+            shared = " or ".join(f"{ep:,}" for ep in dividing_ep(layout, model))
+            yield (
+                f"an expert {width:,} wide does not divide among etp {layout.etp:,}",
+                (
+                    f"the GPUs that share an expert hold equal parts of it: take --etp {choices}"
+                    + (f", or no --etp and --ep {shared}" if shared else "")
+                ),
+            )
 
 
 def sequence_problems(layout: Layout, sequence: int) -> Iterator[Problem]:
@@ -277,18 +289,20 @@ def stage_problems(model: Model, layout: Layout, stages: int) -> Iterator[Proble
             )
 
 
-def check_grouping(model: Model, layout: Layout, sequence: int | None) -> None:
+def check_grouping(
+    model: Model, layout: Layout, sequence: int | None, *, more: Iterable[Problem] = ()
+) -> None:
     """Refuse degrees that the model's layers, heads, experts or tokens do not divide into.
 
     Raises
     ------
     UsageError
-        With all that does not divide.
+        With all that does not divide, and the problems of ``more``.
     """
     problems = list(model_problems(model, layout))
     if sequence is not None:
         problems += sequence_problems(layout, sequence)
-    refuse(problems)
+    refuse([*problems, *more])
 
 
 def training_problems(model: Model, layout: Layout, micro_batches: int) -> Iterator[Problem]:

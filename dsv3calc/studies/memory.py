@@ -19,7 +19,13 @@ from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.designs import Desk, positive, warn_context, warn_inapplicable
 from dsv3calc.studies.exchanges import asked
 from dsv3calc.studies.layout_checks import feed_forward_problems
-from dsv3calc.studies.layout_choice import chosen_layout, sequence_of
+from dsv3calc.studies.layout_choice import (
+    SERVING_PHASES,
+    chosen_layout,
+    phase_of,
+    sequence_of,
+    serving_note,
+)
 from dsv3calc.studies.layouts import check_grouping, refuse, training_problems
 from dsv3calc.studies.memory_inputs import Inputs, library_of
 from dsv3calc.studies.memory_options import check_views, warn_of_training
@@ -48,6 +54,7 @@ def answer_memory(query: MemoryQuery) -> Answer:
     Infeasible
         If ``--fewest-gpus`` finds no number of GPUs at which it fits.
     """
+    query, phase = _as_layout_says(query)
     misplaced = _TRAINING if query.serve else _SERVING
     found = [
         name
@@ -60,8 +67,11 @@ def answer_memory(query: MemoryQuery) -> Answer:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in found)
         raise UsageError(
             f"{options.replace('--sequence', '--seq').replace('--library', '--as')}: "
-            + ("not with --serve" if query.serve else "only with --serve"),
-            "dsv3calc memory --help tells which options are for training and which for serving",
+            + ("not with --serve" if query.serve else "only with --serve")
+            + (f", and the layout is for {phase}" if phase else ""),
+            "leave it out, or --set layout.phase=train"
+            if phase
+            else "dsv3calc memory --help tells which options are for training or for serving",
         )
     if query.by not in BY:
         raise UsageError(f"--by {quote(query.by)}: choose one of {', '.join(BY)}")
@@ -70,6 +80,15 @@ def answer_memory(query: MemoryQuery) -> Answer:
 
         return answer_serving(query)
     return _answer_training(query)
+
+
+def _as_layout_says(query: MemoryQuery) -> tuple[MemoryQuery, str]:
+    """Return the query, made to serve where its layout is for serving, and for which phase."""
+    phase = None if query.serve else phase_of(query, Desk(query))
+    if phase not in SERVING_PHASES:
+        return query, ""
+    notes = (*query.notes, serving_note(phase))
+    return msgspec.structs.replace(query, serve=True, notes=notes), SERVING_PHASES[phase]
 
 
 def _answer_training(query: MemoryQuery) -> Answer:
@@ -142,11 +161,11 @@ def _asked_layout(
     if query.fewest_gpus:
         from dsv3calc.studies.fewest_gpus import Wanted
 
-        wanted = Wanted(query, desk, answer)
+        wanted = Wanted(query, desk, answer, model)
         sequence = sequence_of(query, wanted.layout, answer, DEFAULT_SEQUENCE["train"])
-        wanted.check(model, sequence)
+        wanted.check(sequence)
         return wanted.layout, sequence, wanted
-    layout = chosen_layout(query, desk, answer)
+    layout = chosen_layout(query, desk, answer, model)
     sequence = sequence_of(query, layout, answer, DEFAULT_SEQUENCE["train"])
     _check(model, layout, sequence, answer)
     return layout, sequence, None
@@ -154,14 +173,9 @@ def _asked_layout(
 
 def _check(model: Model, layout: Layout, sequence: int, answer: Answer) -> None:
     """Refuse a layout into which the model does not divide, or whose schedule does not run."""
-    check_grouping(model, layout, sequence)
+    check_grouping(model, layout, sequence, more=feed_forward_problems(model, layout))
     micro_batches = micro_batches_of(layout, answer)
-    refuse(
-        [
-            *feed_forward_problems(model, layout),
-            *training_problems(model, layout, micro_batches),
-        ]
-    )
+    refuse([*training_problems(model, layout, micro_batches)])
 
 
 def micro_batches_of(layout: Layout, answer: Answer) -> int:

@@ -27,6 +27,8 @@ class TrafficQuery(Query, frozen=True, kw_only=True):
     global_batch: int | None = None
     redundant_experts: int | None = None
     shared_experts: str | None = None
+    layer_split: str | None = None
+    serve: bool = False
     sequence: int | None = None
     tokens: int | None = None
     precision: str | None = None

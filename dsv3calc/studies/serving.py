@@ -32,7 +32,7 @@ from dsv3calc.studies.exchanges import (
 )
 from dsv3calc.studies.layout_checks import feed_forward_problems
 from dsv3calc.studies.layout_choice import chosen_layout, named_by
-from dsv3calc.studies.layouts import DEGREES, check_grouping, refuse, stage_problems
+from dsv3calc.studies.layouts import DEGREES, check_grouping, stage_problems
 from dsv3calc.studies.memory_inputs import DEFAULT_RUNTIME, runtime_used
 from dsv3calc.studies.memory_options import check_imbalance, warn_of_serving
 
@@ -47,7 +47,7 @@ _MILLION = 10**6
 
 _USED = (
     *DEGREES, "sequence_parallel", "redundant_experts", "shared_experts", "vocabulary_parallel",
-    "layer_split",
+    "dense_feed_forward", "layer_split",
 )  # fmt: skip
 """Fields of a layout that serving depends on."""
 
@@ -68,13 +68,15 @@ def answer_serving(query: MemoryQuery) -> Answer:
     desk = Desk(query)
     model = desk.model(query.model)
     hardware = desk.hardware(query.hardware)
-    layout = chosen_layout(query, desk, answer, used=_USED)
-    check_grouping(model.value, layout, None)
-    refuse(
-        [
+    layout = chosen_layout(query, desk, answer, model.value, used=_USED, serving=True)
+    check_grouping(
+        model.value,
+        layout,
+        None,
+        more=(
             *feed_forward_problems(model.value, layout),
             *stage_problems(model.value, layout, layout.pp),
-        ]
+        ),
     )
     precision = desk.precision(named_by(query, layout, answer, "precision"), model)
     kv_format = desk.kv_format(query.kv_dtype)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc import presets
-from dsv3calc.diagnostics import Problem, escape, quote
+from dsv3calc.diagnostics import Problem, quote
 from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.escaping import escape
 from dsv3calc.schema.convert import convert
 from dsv3calc.source import Source, read_source
 from dsv3calc.studies.answer import SCHEMA_VERSION

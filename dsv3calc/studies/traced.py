@@ -22,6 +22,7 @@ from dsv3calc.overrides import OTHER_KINDS
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.designs import Desk
 from dsv3calc.studies.dispatch import answer as ask
+from dsv3calc.studies.expert_degrees import etp_of
 from dsv3calc.studies.explain import computed_lines, unknown_line
 from dsv3calc.studies.layout_choice import chosen_layout
 from dsv3calc.symbols import SYMBOLS, Symbol
@@ -114,7 +115,10 @@ class Traced:
     def _layout(self) -> Layout | None:
         if not hasattr(self.query, "layout") or getattr(self.query, "fewest_gpus", False):
             return None  # there is none, or it is what the query finds
-        return chosen_layout(self.query, Desk(self.query), Answer("", {}))
+        serving = bool(self.answer.query.get("serve"))
+        return chosen_layout(
+            self.query, Desk(self.query), Answer("", {}), self.model, serving=serving
+        )
 
     @property
     def model(self) -> Model:
@@ -214,7 +218,24 @@ class Traced:
         follows = self.follows(free)
         if follows is not None:
             terms["layout.dp"] = follows
+        etp = self._etp_follows(terms)
+        if etp is not None:
+            terms["layout.etp"] = etp
         return terms
+
+    def _etp_follows(self, terms: Mapping[str, Any]) -> Any:
+        """Return etp as it follows from open degrees; None where it does not."""
+        if self.layout is None or "layout.etp" in terms:
+            return None
+        degrees = {
+            axis: terms.get(f"layout.{axis}", getattr(self.layout, axis))
+            for axis in ("tp", "dp", "ep")
+        }
+        rule = self.answer.etp_rule
+        if rule == "tp" and "layout.ep" in terms:
+            rule = "one"  # an ep that is open is one that is given
+        etp = self.layout.etp if rule == "stated" else etp_of(rule, **degrees)
+        return None if type(etp) is int and etp == self.layout.etp else etp
 
     def follows(self, free: Iterable[Quantity]) -> Any:
         """Return dp as it follows from the GPUs where a degree is open; None where it does not."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from dsv3calc.accounting.exchange import FORWARDING, Exchange
 from dsv3calc.accounting.routing import GROUP_SCORES, LAWS, POLICIES
+from dsv3calc.accounting.schedules import virtual_stages
 from dsv3calc.accounting.traffic import expert_lines, expert_views
 from dsv3calc.accounting.transfer_formats import FORMATS
+from dsv3calc.errors import UsageError
 from dsv3calc.ledger import Ledger, total
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE
 from dsv3calc.studies.answer import Answer, Column, add_new
@@ -26,8 +30,16 @@ from dsv3calc.studies.exchanges import (
     one_of,
 )
 from dsv3calc.studies.layout_checks import feed_forward_problems
-from dsv3calc.studies.layout_choice import chosen_layout, named_by, sequence_of
-from dsv3calc.studies.layouts import DEGREES, check_grouping, refuse
+from dsv3calc.studies.layout_choice import (
+    SERVING_PHASES,
+    chosen_layout,
+    named_by,
+    phase_of,
+    sequence_of,
+    serving_note,
+)
+from dsv3calc.studies.layouts import DEGREES, check_grouping, stage_problems
+from dsv3calc.studies.limits_ep import DEFAULT_TOKENS
 from dsv3calc.studies.step_collectives import step_collectives
 from dsv3calc.studies.traffic_warnings import warn_of_traffic
 
@@ -38,11 +50,10 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.queries_traffic import TrafficQuery
 
-
 _USED = (
     *DEGREES, "sequence", "precision", "virtual_pipeline", "zero", "schedule", "micro_batch",
     "global_batch", "redundant_experts", "shared_experts", "context_parallel_method",
-    "vocabulary_parallel", "rank_order",
+    "dense_feed_forward", "vocabulary_parallel", "layer_split", "rank_order",
 )  # fmt: skip
 """Fields of a layout that traffic depends on."""
 
@@ -55,7 +66,6 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     UsageError, InvalidInput
         As the query or a preset is wrong.
     """
-    tokens = None if query.tokens is None else positive("--tokens", query.tokens, 1)
     beside = (
         None
         if query.compute_time is None
@@ -68,10 +78,24 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     hardware = desk.hardware(query.hardware)
     answer.cite(model)
     answer.cite(hardware, used=("scale_up", "scale_out"))
-    layout = chosen_layout(query, desk, answer, used=_USED)
+    phase = _phase(query, desk, answer)
+    serving = phase in SERVING_PHASES
+    layout = chosen_layout(query, desk, answer, model.value, used=_USED, serving=serving)
+    if serving:  # a forward pass knows no schedule: each rank has one stage
+        layout = msgspec.structs.replace(
+            layout, schedule="1f1b", virtual_pipeline=1, global_batch=None
+        )
+    tokens = _tokens(query, answer, layout, phase)
     sequence = sequence_of(query, layout, answer, DEFAULT_SEQUENCE["train"])
-    check_grouping(model.value, layout, None if query.tokens is not None else sequence)
-    refuse([*feed_forward_problems(model.value, layout)])
+    check_grouping(
+        model.value,
+        layout,
+        sequence if tokens is None else None,
+        more=(
+            *feed_forward_problems(model.value, layout),
+            *stage_problems(model.value, layout, virtual_stages(layout).value),
+        ),
+    )
     exchange = _exchange(query, desk, answer, model, layout)
     desk.check_overrides()
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
@@ -83,8 +107,7 @@ def answer_traffic(query: TrafficQuery) -> Answer:
         "group_score": exchange.group_score,
         "imbalance": exchange.imbalance,
     }
-    if tokens is None:
-        answer.query["sequence"] = sequence
+    answer.query |= {"sequence": sequence} if tokens is None else {"tokens": tokens}
     lines: list[Line] = []
     if expert_views(model.value):
         lines, taken = expert_lines(
@@ -98,13 +121,48 @@ def answer_traffic(query: TrafficQuery) -> Answer:
             with_mtp=query.with_mtp,
         )
         add_new(answer.assumptions, taken)
-        _remarks(answer, layout, exchange, training=layout.global_batch is not None)
+        training = layout.global_batch is not None
+        _remarks(answer, layout, exchange, training=training, serving=serving)
     else:
         answer.warn(f"{model.name} has no routed experts: no expert traffic")
         lines = [total("traffic.step.scale_out_bytes", (), unit="B")]
     lines += step_collectives(query, answer, model, layout, hardware, exchange, sequence)
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
     return answer
+
+
+def _phase(query: TrafficQuery, desk: Desk, answer: Answer) -> str | None:
+    """Return the phase that is counted: the layout's own, or serving where it is asked for.
+
+    Raises
+    ------
+    UsageError
+        If a training step of a layout for serving is asked for.
+    """
+    phase = phase_of(query, desk)
+    serves = phase in SERVING_PHASES
+    if serves and not query.serve:
+        answer.notes.append(serving_note(phase))
+        answer.query["serve"] = True
+    if (serves or query.serve) and query.global_batch is not None:
+        why = f"the layout is for {SERVING_PHASES[str(phase)]}" if serves else "not with --serve"
+        raise UsageError(
+            f"--global-batch: {why}, and a global batch is that of a training step",
+            "leave it out" + (", or --set layout.phase=train" if serves else ""),
+        )
+    return phase if serves or not query.serve else "prefill"
+
+
+def _tokens(query: TrafficQuery, answer: Answer, layout: Layout, phase: str | None) -> int | None:
+    """Return the tokens that a GPU dispatches in a micro-batch; None where sequences give them."""
+    if query.tokens is not None:
+        return positive("--tokens", query.tokens, 1)
+    if phase != "decode" or query.sequence is not None or layout.sequence is not None:
+        return None
+    answer.assumptions.append(
+        f"a GPU dispatches {DEFAULT_TOKENS} tokens in a micro-batch of decoding (--tokens)"
+    )
+    return DEFAULT_TOKENS
 
 
 def _exchange(
@@ -140,7 +198,9 @@ def _exchange(
     )
 
 
-def _remarks(answer: Answer, layout: Layout, exchange: Exchange, *, training: bool) -> None:
+def _remarks(
+    answer: Answer, layout: Layout, exchange: Exchange, *, training: bool, serving: bool
+) -> None:
     if not exchange.metadata_bytes:
         answer.assumptions.append(
             "no metadata goes with a copy; DeepEP's low-latency dispatch has 16 bytes (--metadata)"
@@ -169,11 +229,14 @@ def _remarks(answer: Answer, layout: Layout, exchange: Exchange, *, training: bo
             f"{exchange.backward_dispatch.title} and input gradients combined as "
             f"{exchange.backward_combine.title} (arXiv:2412.19437 section 3.3.3 for FP8 and BF16)"
         )
-        if layout.pp > 1:
-            answer.assumptions.append(
-                "layers with experts divide evenly among the pipeline's stages: a mean"
-            )
-    else:
+    if layout.pp > 1:
         answer.notes.append(
-            "no step: the layout has no global_batch; micro-batches are counted forward alone"
+            "all layers of a GPU: the mean over pipeline ranks; the busiest rank has the most "
+            "layers with experts"
+        )
+    if not training:
+        answer.notes.append(
+            "no step: "
+            + ("serving is a forward pass" if serving else "the layout has no global_batch")
+            + "; micro-batches are counted forward alone"
         )

@@ -246,6 +246,35 @@ def test_layers_of_experts_have_a_second_block_where_a_shared_expert_is_local():
     assert one * (61 + 61) == two * (61 + 3)
 
 
+@pytest.mark.parametrize("sequence_parallel", [False, True])
+def test_a_replicated_dense_feed_forward_is_no_block(sequence_parallel):
+    """1-way TP for dense layers: attention alone is reduced over tp, and DeepSeek-V3's 58 MoEs."""
+    local = layout_of(tp=4, dp=2, sequence_parallel=sequence_parallel)
+    whole = msgspec.structs.replace(local, dense_feed_forward="replicated")
+    one, two = (sent(found(LLAMA, each), "tensor_parallel") for each in (whole, local))
+    assert 2 * one == two
+    one, two = (sent(found(V3, each), "tensor_parallel") for each in (whole, local))
+    assert one * (61 + 61) == two * (61 + 58)
+
+
+@pytest.mark.parametrize(
+    ("field", "model", "elements"),
+    [
+        ("dense_feed_forward", LLAMA, 80 * 3 * 8192 * 28672),
+        ("shared_experts", V3, 58 * 3 * 7168 * 2048),
+    ],
+)
+def test_gradients_of_what_is_replicated_are_those_of_whole_matrices(field, model, elements):
+    """Over 2 replicas as well as, with sequence parallelism, over the 4 GPUs that hold them."""
+    local = layout_of(tp=4, dp=2, sequence_parallel=True)
+    whole = msgspec.structs.replace(local, **{field: "replicated"})
+    more, less = (sent(found(model, each), "data_parallel") for each in (whole, local))
+    # FP32: an all-reduce over dp of 3/4 of the elements, and one over tp of all of them
+    over_dp = 2 * (elements * 3 // 4) * 4 // 2
+    over_tp = 2 * elements * 4 * 3 // 4
+    assert more - less == over_dp + over_tp
+
+
 def test_pipeline_payload_is_divided_by_sequence_parallelism():
     plain = found(LLAMA, layout_of(tp=8, pp=4))
     split = found(LLAMA, layout_of(tp=8, pp=4, sequence_parallel=True))

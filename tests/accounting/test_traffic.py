@@ -330,3 +330,73 @@ def test_an_unmeasured_link_that_carries_nothing_hides_no_time():
     inside = count(layout(ep=8), hardware=unmeasured)
     assert inside[name] == count(layout(ep=8))[name]
     assert name not in count(hardware=unmeasured).named()
+
+
+def stages_of(found):
+    """Return the layers with experts of each stage, as the lines have them."""
+    return [
+        line.value
+        for name, line in found.named().items()
+        if name.startswith("traffic.stage.") and name.endswith(".moe_layers")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        # the first three of 61 layers are dense; thirteen stages of four layers, then three of 3
+        ({}, [1] + 12 * [4] + 3 * [3]),
+        ({"layer_split": [4] * 15 + [1]}, [1] + 14 * [4] + [1]),
+        ({"layer_split": [61] + [0] * 15}, [58] + [0] * 15),
+        ({"layer_split": [2] * 15 + [31]}, [0, 1] + 13 * [2] + [31]),
+        # embedding and head count as layers: 63 over 16, fifteen stages of four and one of three
+        ({"layer_split": "balanced"}, [0] + 14 * [4] + [2]),
+    ],
+)
+def test_a_stage_sends_what_its_layers_send(fields, expected):
+    found = count(layout(schedule="1f1b", **fields))
+    assert stages_of(found) == expected
+    one_layer = 2 * (7392 + 14336) * 4096 * found["traffic.remote_copies_per_token.node"]
+    for stage, layers in enumerate(expected):
+        name = f"traffic.stage.{stage}.micro_batch.scale_out_bytes"
+        assert found[name] == pytest.approx(layers * one_layer, rel=1e-13)
+    busiest = found["traffic.busiest.micro_batch.scale_out_bytes"]
+    assert busiest == pytest.approx(max(expected) * one_layer, rel=1e-13)
+    assert found["traffic.busiest.step.scale_out_bytes"] == pytest.approx(120 * busiest)
+    mean = found["traffic.micro_batch.scale_out_bytes"]
+    assert mean == pytest.approx(one_layer * 58 / 16, rel=1e-13)  # whatever the split
+
+
+def test_the_busiest_rank_of_schedules_that_hold_several_stages():
+    """A micro-batch passes every chunk of a rank, but only one of DualPipe's two stages."""
+    split = [2] * 8 + [5] * 7 + [10]  # layers with experts: 0, 1, 2 ..., 5 ..., 10
+    looped = layout(pp=8, schedule="interleaved", virtual_pipeline=2, layer_split=split)
+    assert count(looped)["traffic.busiest.moe_layers"] == 2 + 10
+    folded = layout(pp=8, schedule="zbv", layer_split=split)
+    assert count(folded)["traffic.busiest.moe_layers"] == 0 + 10
+    paired = layout(pp=16, schedule="dualpipe", layer_split=split)
+    assert count(paired)["traffic.busiest.moe_layers"] == (0 + 10) / 2
+
+
+def test_one_stage_has_no_lines_of_stages():
+    names = count(layout(pp=1)).named()
+    assert not any(name.startswith(("traffic.stage.", "traffic.busiest.")) for name in names)
+
+
+def test_mtp_stands_on_the_last_stage():
+    assert stages_of(count(with_mtp=True)) == [1] + 12 * [4] + [3, 3, 4]
+
+
+@pytest.mark.parametrize("options", ["", "--layer-split 4*15,1", "--layout v3-bridge-h100"])
+def test_the_stages_are_those_of_memory(options):
+    import dsv3calc
+
+    layout_ = options if "--layout" in options else f"--pp 16 --dp 64 --ep 64 {options}"
+    query = f"deepseek-v3 --hardware h100 {layout_}"
+    held, sent = (
+        dsv3calc.answer(f"{command} {query}").columns[0].ledger.named()
+        for command in ("memory", "traffic")
+    )
+    for stage in range(16):
+        here = held[f"memory.rank.{stage}.chunk.0.layers.groups.1"].value
+        assert sent[f"traffic.stage.{stage}.moe_layers"].value == here

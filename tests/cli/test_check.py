@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from dsv3calc import presets
 from dsv3calc.__main__ import run
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.locate import packaged_presets
 
 KEPT = "goldens: [{query: kv deepseek-v3, quantity: kv_cache.bytes_per_token, expect: 70272}]\n"
 MOVED = "goldens: [{query: kv deepseek-v3, quantity: kv_cache.bytes_per_token, expect: 70271}]\n"
@@ -316,3 +318,43 @@ def test_hostile_texts_are_shown_escaped(folder, call):
         assert status == ExitStatus.INVALID_INPUT
         assert "\x1b" not in out + err
         assert "\x07" not in out + err
+
+
+OWN_MODEL = """\
+goldens:
+  - query: kv ./models/mistral-7b.yaml
+    quantity: kv_cache.bytes_per_token
+    expect: 65536
+    made_from: {model.num_hidden_layers: 16}
+  - query: kv MODELS/nothing.yaml
+    quantity: kv_cache.bytes_per_token
+    expect: 1
+"""
+
+
+def test_a_report_for_people_is_as_wide_as_the_terminal(folder, call, monkeypatch):
+    """Paths are those from the working directory, also where they are given in full."""
+    models = folder / "models"
+    models.mkdir()
+    shipped = Path(packaged_presets()) / "models" / "mistral-7b.yaml"
+    (models / "mistral-7b.yaml").write_text(shipped.read_text("utf-8"), "utf-8")
+    text = OWN_MODEL.replace("./models", str(models)).replace("MODELS", str(models))
+    (folder / "numbers.yaml").write_text(text)
+    monkeypatch.setattr("dsv3calc.output.table.terminal_width", lambda _: 60)
+    status, out, _ = call(str(folder / "numbers.yaml"), "--color", "never")
+    assert status == ExitStatus.INVALID_INPUT
+    lines = out.splitlines()
+    line = next(
+        number
+        for number, text in enumerate(shipped.read_text("utf-8").splitlines(), 1)
+        if text.startswith("num_hidden_layers")
+    )
+    assert lines[0] == "2 rows: 0 as expected, 1 moved, 1 broken"
+    assert lines[2].split() == ["moved", "expected", "now", "difference"]
+    assert lines[4] == " numbers.yaml:4"
+    assert "64 KiB/token   128 KiB/token   +65,536 (+100 %)" in map(str.strip, lines)
+    reason = f"because model.num_hidden_layers: 16 -> 32 (models/mistral-7b.yaml:{line})"
+    assert reason in " ".join(" ".join(lines).split())
+    assert " numbers.yaml:8" in lines
+    long = [line for line in lines if len(line) > 60]
+    assert all(str(models) in line or set(line) == {" ", "─"} for line in long)

@@ -32,9 +32,15 @@ def test_the_longest_context_that_fits(program):
     ("name", "option"), [("batch", "--batch"), ("tokens", "--tokens"), ("page_size", "--page-size")]
 )
 def test_one_more_does_not_fit(program, name, option):
-    query = ("gemma-3-27b", "--page-size", "16", "--tokens", "3000", "--batch", "3")
-    (row,) = rows(program, "kv_cache.bytes < 9GB", *query, "--for", name, "--want", "largest")
-    after = value(program, "kv", *query, option, row[name] + 1)["kv_cache.bytes"]
+    given = {"--page-size": 16, "--tokens": 3000, "--batch": 3}
+
+    def query(options):
+        return ("gemma-3-27b", *(each for pair in options.items() for each in pair))
+
+    (row,) = rows(
+        program, "kv_cache.bytes < 9GB", *query(given), "--for", name, "--want", "largest"
+    )
+    after = value(program, "kv", *query(given | {option: row[name] + 1}))["kv_cache.bytes"]
     assert row["kv_cache.bytes"] < 9e9 <= after
 
 

@@ -123,3 +123,62 @@ def test_an_explanation_shows_the_line_of_the_layout(program):
     asked = ("explain", "memory", "llama-3.1-405b", *LLAMA, *line)
     assert "sequence = 8,192 tokens  llama-3.1-405b-pretrain.yaml:15" in program.ok(*asked).out
     assert "pretrain.yaml:15" not in program.ok(*asked, "--seq", "8192").out
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ((), "v3-pretrain"),
+        (("--tp", "1"), "v3-pretrain"),  # as the preset has it
+        (("--tp", "4"), "v3-pretrain with tp 4"),
+        (("--ep", "32", "--dp", "64"), "v3-pretrain with dp 64, ep 32"),
+        (("--set", "layout.tp=4"), "v3-pretrain with tp 4"),
+        (("--layer-split", "4*15,1"), "v3-pretrain with another layer split"),
+    ],
+)
+@pytest.mark.parametrize("asked", [("memory",), ("traffic",), ("memory", "--serve")])
+def test_a_heading_names_the_degrees_that_were_changed(program, asked, options, name):
+    found = program.ok(*asked, *PRETRAIN[1:], *options)
+    assert f" on {name}, h800\n" in found.out
+
+
+@pytest.mark.parametrize(
+    ("layout", "phase"), [("v3-decode-ep320", "decoding"), ("v3-prefill-ep32", "prefill")]
+)
+def test_a_layout_for_serving_serves(program, layout, phase):
+    asked = ("memory", "deepseek-v3", "--hardware", "h800", "--layout", layout)
+    found = program.json(*asked)
+    assert found.data["query"]["serve"] is True
+    assert f"the layout is for {phase}: counted with --serve" in found.data["notes"]
+    assert found.values == program.json(*asked, "--serve").values
+    refused = program.refused(ExitStatus.USAGE, *asked, "--zero", "1")
+    assert f"--zero: not with --serve, and the layout is for {phase}" in refused.err
+    trained = program.json(*asked, "--set", "layout.phase=train").values
+    assert "memory.worst.optimizer" in trained
+
+
+def test_traffic_of_a_layout_for_serving_has_no_training_step(program):
+    asked = ("traffic", "deepseek-v3", "--hardware", "h800", "--layout", "v3-decode-ep320")
+    found = program.json(*asked)
+    assert "the layout is for decoding: counted with --serve" in found.data["notes"]
+    assert found.data["query"]["tokens"] == 32  # one pass of decoding, not 4,096-token sequences
+    assert found.values["traffic.group_tokens"] == 320 * 32
+    refused = program.refused(ExitStatus.USAGE, *asked, "--global-batch", "80")
+    assert "the layout is for decoding" in refused.err
+    assert "layout.phase=train" in refused.err
+
+
+def test_traffic_serves_a_training_layout_on_demand(program):
+    asked = ("traffic", "deepseek-v3", "--hardware", "h800", "--layout", "v3-pretrain")
+    values = program.json(*asked, "--serve", "--etp", "1").values
+    assert "traffic.step.scale_out_bytes" not in values
+    trained = program.json(*asked).values
+    assert 2 * values["traffic.micro_batch.scale_out_bytes"] == pytest.approx(
+        trained["traffic.micro_batch.scale_out_bytes"]
+    )
+
+
+def test_a_phase_may_be_set_without_a_preset(program):
+    asked = ("memory", "deepseek-v3", "--hardware", "h200", "--tp", "8")
+    values = program.json(*asked, "--set", "layout.phase=decode").values
+    assert values["serving.weights"] == program.json(*asked, "--serve").values["serving.weights"]

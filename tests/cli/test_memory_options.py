@@ -83,7 +83,7 @@ def test_an_option_that_changes_nothing_is_told(program, asked, options, words):
         ((*V3, "--tp", "2"), "--sequence-parallel"),
         (DENSE, "--recompute mlp_act"),
         ((*DENSE, "--pp", "2"), "--layer-split 15,17"),
-        (("memory", "mixtral-8x7b", "--hardware", "h100", "--tp", "8"), "--zero 1"),
+        (("memory", "mixtral-8x7b", "--hardware", "h100", "--tp", "8", "--ep", "1"), "--zero 1"),
         ((*V3, "--serve"), "--imbalance 2"),
         ((*V3, "--serve"), "--low-latency"),
     ],

@@ -123,7 +123,8 @@ def test_a_model_that_does_not_fit(program):
     ],
 )
 def test_wrong_options(program, arguments, words):
-    found = program(*V3, "--dp", "8", *arguments)
+    replicas = () if "--dp" in arguments else ("--dp", "8")
+    found = program(*V3, *replicas, *arguments)
     assert found.status in (ExitStatus.USAGE, ExitStatus.INVALID_INPUT)
     assert words in found.err
 
@@ -170,3 +171,73 @@ def test_one_gpu_has_no_buffers_for_collectives(program):
     ask = ("memory", "llama-3.1-8b", "--serve", "--hardware", "h100", "--tp")
     assert program.json(*ask, "1").values["serving.communication"] == 0
     assert program.json(*ask, "2").values["serving.communication"] == GIB
+
+
+@pytest.mark.parametrize(
+    ("options", "rank"),
+    [
+        (["--pp", "2", "--layer-split", "61,0"], 0),  # the last stage has norm and head alone
+        (["--pp", "3", "--layer-split", "0,61,0"], 1),  # the first has the embedding alone
+    ],
+)
+def test_a_stage_without_layers_limits_no_sequence(program, options, rank):
+    ask = ("memory", "deepseek-v3", "--serve", "--hardware", "h200", "--tp", "8")
+    values = program.json(*ask, *options).values
+    assert values["serving.rank"] == rank
+    assert values["serving.kv_bytes_per_token"] == 61 * 576 * 2
+    assert values["serving.max_sequences"] == values[f"serving.rank.{rank}.max_sequences"]
+    empty = options[1] == "3"
+    ends = [0, 2] if empty else [1]
+    for end in ends:
+        assert f"serving.rank.{end}.max_sequences" not in values
+        assert f"serving.rank.{end}.kv_tokens" not in values
+    # the head, BF16 over eight GPUs, and the final norm
+    last = values[f"serving.rank.{ends[-1]}.weights"]
+    assert last == 129_280 * 7168 * 2 // 8 + 7168 * 2
+
+
+def test_a_stage_without_layers_that_does_not_fit_holds_nothing(program):
+    """Two layers take 872 MB, FP32 logits of 2,048 sequences 1,051 MB: the head's stage is larger.
+
+    Embedding and head take 1,051 MB each, and what every GPU needs 1,644 MB.
+    """
+    ask = ("memory", "llama-3.1-8b", "--serve", "--hardware", "h100", "--pp", "2")
+    model = ("--set", "num_hidden_layers=2", "--layer-split", "2,0")
+    pass_ = ("--batch", "2048", "--context", "1", "--page-size", "1", "--tokens", "1")
+    found = {
+        usable: program.json(
+            *(*ask, *model, *pass_, "--memory-fraction", "1"),
+            *("--set", f"hardware.memory.usable={usable}MB"),
+        ).values
+        for usable in (3500, 3700, 3900)
+    }
+    assert [found[usable]["serving.fits"] for usable in found] == [0, 0, 1]
+    short = found[3700]
+    assert short["serving.rank"] == 1
+    assert short["serving.max_sequences"] == short["serving.kv_tokens"] == 0
+    assert short["serving.rank.0.max_sequences"] > 2048
+    assert found[3900]["serving.rank"] == 0
+
+
+def test_a_layout_of_layers_for_another_model_is_refused_with_what_would_do(program):
+    ask = ("memory", "deepseek-v2-lite", "--hardware", "mi300x", "--serve")
+    layout = ("--layout", "llama-3.1-405b-pretrain")
+    found = program.refused(ExitStatus.USAGE, *ask, *layout)
+    assert "1,408 wide does not divide among etp 512" in found.err
+    assert "--etp 128, or no --etp and --ep 64 or 32" in found.err
+    values = program.json(*ask, *layout, "--ep", "64").values  # 27 layers on 16 balanced stages
+    assert values["serving.fits"] == 1
+    assert "serving.rank.15.weights" in values
+
+
+def test_the_prefill_layout_of_the_report(program):
+    """Section 3.4.1: 1-way TP for dense feed-forwards; the shared expert whole, as assumed."""
+    ask = (*V3, "--layout", "v3-prefill-ep32")
+    found = program.json(*ask)
+    assert found.values["serving.weights"] / GIB == pytest.approx(29.27, abs=0.005)
+    assert any("shared expert is whole" in text for text in found.data["assumptions"])
+    divided = ("--set", "layout.dense_feed_forward=local", "--shared-experts", "local")
+    before = program.json(*ask, *divided).values["serving.weights"]
+    # three quarters of 3 dense feed-forwards and 58 shared experts in FP8, FP32 scales of 128x128
+    elements = 3 * (3 * 7168 * 18432 + 58 * 7168 * 2048) * 3 // 4
+    assert found.values["serving.weights"] - before == elements + elements * 4 // 128**2

@@ -477,7 +477,7 @@ def test_color_elsewhere(program, monkeypatch, tmp_path):
     program.refused(ExitStatus.USAGE, *QUERIES["params"], "--color", "blue")
 
 
-@pytest.mark.parametrize("columns", [80, 20])
+@pytest.mark.parametrize("columns", [80, 60])
 @pytest.mark.parametrize("name", ["compare", "presets list", "presets diff"])
 def test_narrow_terminals(process_environment, tmp_path, name, columns):
     text = on_a_terminal(QUERIES[name], process_environment, tmp_path, columns)

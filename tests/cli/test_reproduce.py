@@ -75,7 +75,7 @@ def test_csv_and_markdown_have_everything(program):
     rows = list(csv.DictReader(io.StringIO(text)))
     assert {"id", "convention", "source", "query", "relative_error", "why"} <= rows[0].keys()
     text = program.ok("reproduce", "day6", "--format", "markdown").out
-    assert "| D-4 | cost of a day | $87,072 | $87,072 | 0 | form | $2 an hour | exact |" in text
+    assert r"| D-4 | cost of a day | \$87,072 | \$87,072 | 0 | form | \$2 an hour | exact |" in text
 
 
 def test_unrounded_values(program):

@@ -90,7 +90,7 @@ class Kind(FeedForward):
             "dense_ffn",
             "mlp_act",
             dropped_by=("mlp", "mlp mlp_act"),
-            width=lambda _: (self.inner_width, "split"),
+            width=lambda _: self.inner_width,
         )
 
     def make_tensors(self):

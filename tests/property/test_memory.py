@@ -63,6 +63,7 @@ def layouts(draw, *, exact=True):
         sequence_parallel=draw(st.booleans()),
         vocabulary_parallel=draw(st.booleans()),
         shared_experts=draw(st.sampled_from(["local", "replicated", "routed"])),
+        dense_feed_forward=draw(st.sampled_from(["local", "replicated"])),
         redundant_experts=draw(st.integers(0, 5)),
         layer_split=draw(splits(stages)),
         embedding_stage=draw(place),
@@ -107,6 +108,8 @@ def shares(tensor, view, layout):
     if tensor.component == "routed_experts":
         return layout.ep * layout.etp, True
     if tensor.component == "shared_experts" and layout.shared_experts == "replicated":
+        return 1, False
+    if tensor.component == "dense_ffn" and layout.dense_feed_forward == "replicated":
         return 1, False
     if tensor.component in ("norms", "router", "indexer") or tensor.name in (
         *("q_a_proj", "q_a_proj.bias", "kv_a_proj_with_mqa", "kv_a_proj_with_mqa.bias"),
@@ -379,7 +382,8 @@ def test_the_gpus_of_a_replica_keep_each_token_as_often_as_is_said(model, drawn)
                 width = feed.n_shared_experts * feed.moe_intermediate_size
                 assert lines["shared_act_output"] == 2 * tokens * width * (block if whole else 1)
         else:
-            assert lines["mlp_act_output"] == 2 * tokens * feed.intermediate_size
+            seen = block if layout.dense_feed_forward == "replicated" else 1
+            assert lines["mlp_act_output"] == 2 * tokens * feed.intermediate_size * seen
 
 
 # Schedules

@@ -51,7 +51,9 @@ def every_layout(options, held):
             continue
         step = batch or 2 * pp * dp * options.get("micro_batch", 1)
         try:
-            values = ask(**(options | {"pp": pp, "ep": ep, "dp": dp, "global_batch": step}))
+            sharing = None if ep == 1 and "layout" not in options else ep  # 1 is not given
+            degrees = {"pp": pp, "ep": sharing, "dp": dp, "global_batch": step}
+            values = ask(**(options | degrees))
         except (InvalidInput, UsageError):
             continue
         found[gpus, pp, ep, dp] = values.columns[0].ledger.values["memory.worst.total"]
@@ -69,6 +71,7 @@ CASES = [
     (MOE, {"zero": 1, "schedule": "zbv"}, {}),
     (MOE, {"zero": 2, "schedule": "dualpipe", "mirror_optimizer": True}, {}),
     (MOE, {"zero": 3, "tp": 2, "etp": 2, "with_mtp": True}, {}),
+    (MOE, {"zero": 3, "tp": 2}, {}),
     (MOE, {"zero": 3, "schedule": "interleaved", "virtual_pipeline": 2}, {}),
     (MOE, {"zero": 3, "recompute": "full"}, {"ep": 4}),
     (MOE, {"zero": 1, "redundant_experts": 4}, {}),

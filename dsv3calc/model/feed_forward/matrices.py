@@ -28,8 +28,9 @@ class Matrices:
     dropped_by
         The modules whose recomputation drops what the function reads, and those that drop what it
         writes.
-    width
-        Gives the width of what is saved and its place, None where nothing of it is computed here.
+    width, place
+        Gives the width of what is saved, None where nothing of it is computed here; and its place,
+        where the layout divides the matrices.
     prefix, kind, rows, groups
         Of the operators: what their names begin with, their kind, their rows, and the GPUs that
         exchange input and output.
@@ -44,7 +45,8 @@ class Matrices:
         function: str,
         *,
         dropped_by: tuple[str, str],
-        width: Callable[[Saving], tuple[Line, str] | None],
+        width: Callable[[Saving], Line | None],
+        place: str = "split",
         prefix: str = "",
         kind: str = PRODUCT,
         rows: str = "tokens",
@@ -56,6 +58,7 @@ class Matrices:
         self.function = function
         self.dropped_by = dropped_by
         self.width = width
+        self.place = place
         self.prefix = prefix
         self.kind = kind
         self.rows = rows
@@ -129,6 +132,9 @@ class Matrices:
     def _weights(self, *names: str) -> list[Tensor]:
         return self.block.weights(*names, component=self.component)
 
+    def _place(self, saving: Saving) -> str:
+        return "block" if saving.layout.is_replicated(self.component) else self.place
+
     def _read_width(self, width: Line) -> Line:
         """Return the width of what enters the function: both halves where it is gated."""
         if not self.gated:
@@ -138,29 +144,26 @@ class Matrices:
         return combined(name, "product", (width, halves), unit="elements")
 
     def _function_input(self, saving: Saving) -> Iterator[Activation]:
-        found = self.width(saving)
-        if found is None:
+        width, place = self.width(saving), self._place(saving)
+        if width is None:
             return
-        width, place = found
         whole, act = self.dropped_by
         yield Activation(f"{self.function}_input", self._read_width(width), place, whole)
         if self.gated and saving.recompute.activation_function == "unfused":
             yield Activation(f"{self.function}_gate", width, place, act)
 
     def _function_output(self, saving: Saving) -> Iterator[Activation]:
-        found = self.width(saving)
-        if found is not None:
-            width, place = found
+        width, place = self.width(saving), self._place(saving)
+        if width is not None:
             yield Activation(
                 f"{self.function}_output", width, place, self.dropped_by[1], linear_input=True
             )
 
     def _inner_output(self, saving: Saving) -> Product | None:
-        found = self.width(saving)
-        if found is None:
+        width = self.width(saving)
+        if width is None:
             return None
-        width, place = found
-        return Product(f"{self.prefix}up_proj", self._read_width(width), place)
+        return Product(f"{self.prefix}up_proj", self._read_width(width), self._place(saving))
 
     def _output(self, saving: Saving) -> Product | None:
         if self.width(saving) is None:

@@ -45,7 +45,8 @@ class Kind(FeedForward):
             _ROUTED,
             "expert_act",
             dropped_by=("moe", "moe moe_act"),
-            width=lambda _: (self.inner_width, "row_split"),
+            width=lambda _: self.inner_width,
+            place="row_split",
             prefix="experts.",
             kind=GROUPED,
             rows="routed",
@@ -84,7 +85,7 @@ class Kind(FeedForward):
             width = computed(
                 f"{self.prefix}.shared_expert_width", experts.shared_expert_width, self.scope
             )
-            yield from self._shared.tensors(width, "shared", bias=moe.expert_bias)
+            yield from self._shared.tensors(width, "split", bias=moe.expert_bias)
 
     def make_operators(self, form: str) -> Iterator[Operator]:
         """List routing, the exchange around the routed experts, and the shared experts."""
@@ -118,13 +119,12 @@ class Kind(FeedForward):
         if saving.recompute.routing_weights == "after":
             yield Activation("expert_output", self.hidden, "rows", "moe")
 
-    def _shared_width(self, saving: Saving) -> tuple[Line, str] | None:
-        """Return the width of shared experts and its place, None where they are routed ones."""
-        if saving.shared_experts == "routed":
+    def _shared_width(self, saving: Saving) -> Line | None:
+        """Return the width of the shared experts, None where they are routed ones."""
+        if saving.layout.shared_experts == "routed":
             return None
         parts = [self.inner_width, self.field("n_shared_experts", "1")]
-        width = combined(self.width("shared"), "product", parts)
-        return width, "block" if saving.shared_experts == "replicated" else "split"
+        return combined(self.width("shared"), "product", parts)
 
     def densified(self, experts: str) -> Dense:
         """Return a dense feed-forward as wide as the experts of a token, or as all of them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.files import shown_path
 from dsv3calc.output.view import Table, View
 from dsv3calc.quantity import format_quantity
 
@@ -30,16 +31,22 @@ def build(answer: Answer, *, exact: bool) -> View:
             rows += _moved(row, exact=exact)
         tables.append(Table("", ["moved", "expected", "now", "difference"], rows))
     if broken:
-        listed = [[place(row), f"{row['quantity']} of {row['query']}"] for row in broken]
-        words = [[" ", text] for row in broken for text in row["why"]]
-        pairs = [item for pair in zip(listed, words, strict=True) for item in pair]
-        tables.append(Table("", ["broken", "why"], pairs, left=(1,)))
+        tables.append(Table("", ["broken"], [line for row in broken for line in _broken(row)]))
     return View(heading, tables)
 
 
 def place(row: dict[str, Any]) -> str:
-    """Return the place of a row's expectation."""
-    return f"{row['file']}:{row['line']}"
+    """Return the place of a row's expectation, from the working directory where it lies below."""
+    return f"{shown_path(row['file'])}:{row['line']}"
+
+
+def _broken(row: dict[str, Any]) -> list[list[str]]:
+    reasons = [line for text in row["why"] for line in text.split("\n")]
+    return [
+        [place(row)],
+        [f"  {row['quantity']} of {row['query']}"],
+        *([f"    {reason}"] for reason in reasons),
+    ]
 
 
 def _moved(row: dict[str, Any], *, exact: bool) -> list[list[str]]:
@@ -51,8 +58,8 @@ def _moved(row: dict[str, Any], *, exact: bool) -> list[list[str]]:
     column = f"[{row['column']}]" if row["column"] else ""
     lines = [
         [place(row)],
-        [f"  {row['quantity']}{column}", expected, now, row["difference"]],
-        [f"    {row['query']}", "", "", ""],
+        [f"  {row['quantity']}{column} of {row['query']}", "", "", ""],
+        ["", expected, now, row["difference"]],
     ]
     reasons = row["why"]
     lines += [[f"    because {reason}", "", "", ""] for reason in reasons[:MOST_REASONS]]

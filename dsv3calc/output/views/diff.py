@@ -41,7 +41,9 @@ def _table(what: str, place: str, rows: list[dict[str, Any]], *, exact: bool) ->
         shown.append([*cells, "yes" if row["over"] else "no"] if judged else cells)
     headings = [what, "in"] if place else [what]
     headings += ["old", "new", "difference", "ratio", "change"]
-    return Table("", [*headings, "beyond"] if judged else headings, shown, (1,) if place else ())
+    words = (1,) if place else ()
+    headings += ["beyond"] if judged else []
+    return Table("", headings, shown, words, labels=2 if place else 1)
 
 
 def _amounts(row: dict[str, Any], *, exact: bool) -> list[str]:

@@ -39,7 +39,7 @@ def build(answer: Answer, *, exact: bool) -> View:
     heading = (
         f"{column.title}: {query['phase']}, batch {query['batch']:,}, "
         f"{query['sequence']:,} new {'token' if query['sequence'] == 1 else 'tokens'} each, "
-        f"{query['past']:,} cached\n{total.convention}"
+        f"{query['past']:,} cached"
     )
     rows = []
     if total.rule == "sum":
@@ -67,7 +67,7 @@ def build(answer: Answer, *, exact: bool) -> View:
                 ],
             )
         )
-    return View(heading, tables)
+    return View([heading, total.convention], tables)
 
 
 def _cells(line: Line, tokens: int, exact: bool) -> list[str]:  # noqa: FBT001

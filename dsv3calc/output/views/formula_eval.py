@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from dsv3calc.output.view import Table, View
@@ -14,27 +13,15 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
 
 
-PAGE = 79
-"""Columns of a line, its margin taken off."""
-GAP = 3
-LEAST = 20
-
-
 def build(answer: Answer, *, exact: bool) -> View:
     """Build the table."""
     column = answer.columns[0]
     (line,) = column.ledger.lines
-    cells = [
-        (name, format_quantity(part.value, part.unit, exact=exact), SYMBOLS[name].description)
+    rows = [
+        [name, format_quantity(part.value, part.unit, exact=exact), SYMBOLS[name].description]
         for name, part, _ in line.arguments
     ]
-    cells.append((column.title, format_quantity(line.value, line.unit, exact=exact), ""))
-    taken = sum(max(len(cell[place]) for cell in cells) + GAP for place in (0, 1))
-    rows = []
-    for name, value, words in cells:
-        first, *more = wrap(words, max(LEAST, PAGE - taken)) or [""]
-        rows.append([name, value, first])
-        rows += [["", "", text] for text in more]
+    rows.append([column.title, format_quantity(line.value, line.unit, exact=exact), ""])
     told = line.formula.function.__doc__ or "" if line.formula else ""
-    table = Table("", ["argument", "value", "what"], rows, left=(2,))
+    table = Table("", ["argument", "value", "what"], rows, left=(2,), words=True)
     return View(told.partition("\n")[0], [table])

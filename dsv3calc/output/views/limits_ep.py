@@ -36,8 +36,11 @@ def build(answer: Answer, *, exact: bool) -> View:
         lines = [named.get(f"{prefix}.{name}") for prefix in prefixes.values()]
         if lines[0] is not None:
             rows.append([words, *(show(line, exact=exact) for line in lines)])
-    heading = (
-        f"{column.title}: limit of expert parallelism on {query['hardware']}\n"
-        f"{query['link']} link, {query['bandwidth']} bandwidth, {query['tokens']:,} tokens a device"
-    )
+    heading = [
+        f"{column.title}: limit of expert parallelism on {query['hardware']}",
+        (
+            f"{query['link']} link, {query['bandwidth']} bandwidth, "
+            f"{query['tokens']:,} tokens a device"
+        ),
+    ]
     return View(heading, [Table("", ["at most as fast as", *prefixes], rows)])

@@ -32,17 +32,19 @@ def build(answer: Answer, *, exact: bool) -> View:
     return View(heading(answer), tables + ([fewest] if fewest else []))
 
 
-def heading(answer: Answer) -> str:
+def heading(answer: Answer) -> list[str]:
     """Say what was counted, in two lines."""
     query = answer.query
-    where = _found(answer.columns[0].ledger.named()) or query.get("layout")
-    where = where or "the layout of the options"
+    where = _found(answer.columns[0].ledger.named()) or answer.layout
     times = "" if query["micro_batch"] == 1 else f"micro-batches of {query['micro_batch']:,} x "
-    return (
-        f"{answer.columns[0].title}: memory of one GPU on {where}, {query['hardware']}\n"
+    counted = (
         f"{times}{query['sequence']:,} tokens; {query['precision']}; recipe {query['recipe']}; "
         f"recompute {query['recompute']}"
     )
+    return [
+        f"{answer.columns[0].title}: memory of one GPU on {where}, {query['hardware']}",
+        counted,
+    ]
 
 
 def _found(named: dict[str, Line]) -> str:

@@ -73,7 +73,7 @@ def build(answer: Answer, *, exact: bool) -> View:
         if any(place in dict(kept) for _, kept in chunks)
     ]
     words = f"tensors of a GPU of pipeline rank {rank}"
-    return View(f"{heading(answer)}\n{words}", tables)
+    return View([*heading(answer), words], tables)
 
 
 def _held(line: Line, ending: str) -> Held:

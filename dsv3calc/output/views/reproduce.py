@@ -1,10 +1,9 @@
-"""Tables of ``reproduce``: one for each paper, within 80 columns, and what does not follow."""
+"""Tables of ``reproduce``: one for each paper, and what does not follow."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from itertools import groupby, zip_longest
-from textwrap import wrap
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.output.view import Table, View
@@ -13,14 +12,8 @@ from dsv3calc.quantity import format_quantity
 if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
 
-PAGE = 79
-"""Columns of a line, its margin taken off."""
-GAP = 3
-FIGURE, VERDICT = 12, 9
-"""Columns that a figure and a verdict take before they wrap."""
-LEAST = 18
-"""Columns that words have at least."""
 LARGE = 10
+"""Percent from which on an error has no decimals."""
 
 HEADINGS = ["what", "published", "ours", "error", "verdict"]
 FULL = ["id", "what", "published", "ours", "error", "kind", "convention", "verdict", "source",
@@ -47,22 +40,30 @@ def _unrounded(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "ours": format_quantity(row["value"], row["unit"] or "1", exact=True)}
 
 
-def summary(answer: Answer) -> str:
+def summary(answer: Answer) -> list[str]:
     """Say how many derived figures have which verdict, and how many rows are of which kind."""
     values = answer.columns[0].ledger.values
     counts = {name.removeprefix("reproduce."): value for name, value in values.items()}
-    return (
-        f"{counts['derived_figures']:,} figures derived from a model, a layout or a device: "
-        f"{counts['derived.exact']:,} exact\nor to the printed digit, {counts['derived.within']:,} "
-        f"within a stated share, {counts['derived.explained']:,} do not follow, "
-        f"{counts['derived.failing']:,} fail.\n"
-        f"{counts['closed_form_rows']:,} rows: {counts['derived_rows']:,} derived, "
-        f"{counts['identity_rows']:,} identities between printed numbers, "
-        f"{counts['form_rows']:,} forms put\ninto numbers, {counts['fitted_rows']:,} fitted; "
-        f"{counts['failing']:,} fail.\n"
-        f"Besides {counts['measured']:,} measured, {counts['settings']:,} settings, "
-        f"{counts['not_covered']:,} not covered."
-    )
+    return [
+        (
+            f"{counts['derived_figures']:,} figures derived from a model, a layout or a device: "
+            f"{counts['derived.exact']:,} exact"
+        ),
+        (
+            f"or to the printed digit, {counts['derived.within']:,} within a stated share, "
+            f"{counts['derived.explained']:,} do not follow, {counts['derived.failing']:,} fail."
+        ),
+        (
+            f"{counts['closed_form_rows']:,} rows: {counts['derived_rows']:,} derived, "
+            f"{counts['identity_rows']:,} identities between printed numbers, "
+            f"{counts['form_rows']:,} forms put"
+        ),
+        f"into numbers, {counts['fitted_rows']:,} fitted; {counts['failing']:,} fail.",
+        (
+            f"Besides {counts['measured']:,} measured, {counts['settings']:,} settings, "
+            f"{counts['not_covered']:,} not covered."
+        ),
+    ]
 
 
 def error_text(row: dict[str, Any]) -> str:
@@ -77,38 +78,20 @@ def error_text(row: dict[str, Any]) -> str:
 
 
 def paper_tables(title: str, rows: list[dict[str, Any]]) -> list[Table]:
-    """Return the tables of one paper for a page of 80 columns."""
-    cells = [
-        [
-            _figure(row["published"]),
-            _figure(row["ours"] or "-"),
-            [error_text(row)],
-            wrap(row["verdict"], VERDICT),
-        ]
-        for row in rows
-    ]
-    widths = [
-        max(len(heading), *(len(line) for row in cells for line in row[column]))
-        for column, heading in enumerate(HEADINGS[1:])
-    ]
-    width = max(LEAST, PAGE - sum(widths) - GAP * len(widths))
-    lines: list[list[str]] = [[text] for text in wrap(title, width)]
-    for row, rest in zip(rows, cells, strict=True):
-        words = wrap(f"{row['id']} {row['what']}".strip(), width)
-        told = [
-            text for text in (row["kind"], row["convention"], _short(row["source"], title)) if text
-        ]
-        words += wrap("; ".join(told), width, initial_indent="  ", subsequent_indent="  ")
-        lines += [list(line) for line in zip_longest(words, *rest, fillvalue="")]
-    tables = [Table("", HEADINGS, lines, left=(4,))]
+    """Return the tables of one paper for people: the figures, and why some do not follow."""
+    lines: list[list[str]] = [[title]]
+    for row in rows:
+        figures = [row["published"], row["ours"] or "-", error_text(row), row["verdict"]]
+        lines.append([row["what"], *figures])
+        words = (row["kind"], row["convention"], _short(row["source"], title))
+        told = ": ".join(filter(None, (row["id"], "; ".join(filter(None, words)))))
+        if told:
+            lines.append([f"    {told}", "", "", "", ""])
+    tables = [Table("", HEADINGS, lines, left=(1, 2, 4), words=True)]
     reasons = _reasons([row for row in rows if row["why"] and row["group"] in EXPLAINED])
     if reasons:
-        tables.append(Table("", ["figure", "why"], reasons, left=(1,)))
+        tables.append(Table("", ["figure", "why"], reasons, left=(1,), words=True))
     return tables
-
-
-def _figure(text: str) -> list[str]:
-    return wrap(text, FIGURE, break_long_words=False, break_on_hyphens=False)
 
 
 def _short(source: str | None, title: str) -> str:
@@ -119,14 +102,10 @@ def _short(source: str | None, title: str) -> str:
 
 def _reasons(rows: list[dict[str, Any]]) -> list[list[str]]:
     """Return the rows of the table of reasons; figures that share one stand together."""
-    keys = [row["id"] or row["what"] for row in rows]
-    column = min(max(map(len, ["figure", *keys])), PAGE // 3)
-    lines = []
-    for why, group in groupby(zip(keys, rows, strict=True), key=lambda pair: pair[1]["why"]):
-        names = [part for key, _ in group for part in wrap(key, column)]
-        texts = wrap(why, PAGE - column - GAP)
-        lines += [list(pair) for pair in zip_longest(names, texts, fillvalue="")]
-    return lines
+    return [
+        [", ".join(row["id"] or row["what"] for row in group), why]
+        for why, group in groupby(rows, key=lambda row: row["why"])
+    ]
 
 
 def full_tables(title: str, rows: list[dict[str, Any]]) -> list[Table]:

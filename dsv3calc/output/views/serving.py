@@ -18,12 +18,16 @@ def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
     named = answer.columns[0].ledger.named()
     query = answer.query
-    where = query.get("layout") or "the layout of the options"
-    heading = (
-        f"{answer.columns[0].title}: memory of one serving GPU on {where}, {query['hardware']}\n"
-        f"{query['precision']}; cache in {query['kv_dtype']}, pages of {query['page_size']:,}; "
-        f"{query['batch']:,} x {query['context']:,} tokens a replica"
-    )
+    heading = [
+        (
+            f"{answer.columns[0].title}: memory of one serving GPU on {answer.layout}, "
+            f"{query['hardware']}"
+        ),
+        (
+            f"{query['precision']}; cache in {query['kv_dtype']}, pages of {query['page_size']:,}; "
+            f"{query['batch']:,} x {query['context']:,} tokens a replica"
+        ),
+    ]
     return View(heading, [_held(answer, named, exact=exact), _cache(answer, named, exact=exact)])
 
 

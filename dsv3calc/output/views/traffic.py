@@ -18,7 +18,9 @@ PHASES = ("dispatch", "combine", "backward.dispatch", "backward.combine")
 AMOUNTS = (
     ("layer", "a micro-batch, one layer, forward"),
     ("micro_batch", "a micro-batch, all layers of a GPU"),
+    ("busiest.micro_batch", "  on the busiest pipeline rank"),
     ("step", "a training step"),
+    ("busiest.step", "  on the busiest pipeline rank"),
 )
 
 
@@ -26,14 +28,13 @@ def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
     column = answer.columns[0]
     named = column.ledger.named()
-    where = answer.query.get("layout") or "the layout of the options"
     query = answer.query
     tokens = (
         f"{query['tokens']:,} tokens of a GPU in a micro-batch"
         if query.get("tokens") is not None
         else f"sequences of {query['sequence']:,} tokens"
     )
-    heading = f"{column.title}: traffic on {where}, {query['hardware']}\n{tokens}"
+    heading = [f"{column.title}: traffic on {answer.layout}, {query['hardware']}", tokens]
     tables = []
     if "traffic.copies_per_token.gpu" in named:
         tables += [
