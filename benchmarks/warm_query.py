@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import dsv3calc
 from dsv3calc.accounting.routing_rule import group_limited
+from dsv3calc.api import parse_query
+from dsv3calc.studies.sensitivity import answer_sensitivity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,7 @@ QUERIES = {
 GOAL_MS = 0.3
 MEMORY = "memory deepseek-v3 --layout v3-pretrain --hardware h800"
 MEMORY_GOAL_MS = 2
+SENSITIVITY_ROUNDS = 5
 V3_GROUPS = (8, 4, 32, 8)
 """Groups, those a token is limited to, experts of each, experts chosen: of DeepSeek-V3."""
 
@@ -46,6 +49,11 @@ def ask_all() -> None:
     """Ask the three queries."""
     for query in QUERIES.values():
         dsv3calc.query(query)
+
+
+def sensitivity() -> None:
+    """Rank the inputs of the memory."""
+    answer_sensitivity(parse_query(MEMORY), "memory.worst.total")
 
 
 def timed(function: Callable[[], object], rounds: int) -> tuple[float, float]:
@@ -69,6 +77,7 @@ def measure(rounds: int) -> dict[str, dict[str, float]]:
     work["memory"] = lambda: dsv3calc.query(MEMORY)
     work["routing rule, cold"] = lambda: group_limited.__wrapped__(*V3_GROUPS)
     times = {name: timed(function, rounds) for name, function in work.items()}
+    times["sensitivity"] = timed(sensitivity, min(rounds, SENSITIVITY_ROUNDS))
     loop = times["calibration loop"][0]
     return {
         name: {"min_ms": least, "median_ms": median, "ratio_to_calibration": least / loop}

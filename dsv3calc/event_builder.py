@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MAP, LIST, END, SCALAR, PLAIN = "{", "[", "}", "value", "plain"
 Event = tuple[str, Any, int, int]
 
-ONE_PLACE = "each value stands where it is used, so that it can be read and cited there"
+ONE_PLACE = "write each value where it is used, so that it can be cited there"
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -175,8 +175,7 @@ def _key(
             column,
             f"duplicate key {quote(key)}",
             path=dotted((*path, key)),
-            why=f"it stands already at line {first[0] + 1}, column {first[1] + 1};"
-            " which of the two values is meant cannot be known",
+            why=f"the first one is at line {first[0] + 1}, column {first[1] + 1}",
         )
     return key
 

@@ -94,20 +94,26 @@ class Term:
 
 def _recording(name: str) -> Callable[..., Any]:
     helper = getattr(ops, name)
+    noted = _NOTED.get(name) or (lambda *arguments: Term(name, *arguments))
 
     def record_helper(*arguments: Any) -> Any:
-        if not any(isinstance(argument, Term) for argument in arguments):
-            return helper(*arguments)
-        if name == "clip":
-            value, low, high = arguments
-            return Term("minimum", Term("maximum", value, low), high)
-        if name == "binomial_ratio":
-            part, n, k = arguments
-            return Term("/", Term("binomial", part, k), Term("binomial", n, k))
-        return Term("/" if name in ("ratio", "exact_div") else name, *arguments)
+        for argument in arguments:  # written out: it is asked a million times
+            if type(argument) is Term:
+                return noted(*arguments)
+        return helper(*arguments)
 
     return record_helper
 
+
+_NOTED: dict[str, Callable[..., Term]] = {
+    "clip": lambda value, low, high: Term("minimum", Term("maximum", value, low), high),
+    "binomial_ratio": lambda part, n, k: Term(
+        "/", Term("binomial", part, k), Term("binomial", n, k)
+    ),
+    "ratio": lambda a, b: Term("/", a, b),
+    "exact_div": lambda a, b: Term("/", a, b),
+}
+"""Helper of ops that is noted as other operations."""
 
 _HELPERS = {
     getattr(ops, name): _recording(name)

@@ -1,13 +1,17 @@
-"""Writing files: whole or not at all, and over another only where the user said so."""
+"""Writing files: atomically, and over an existing file only where the user said so."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 import errno
 import os
+from typing import TYPE_CHECKING
 
 from dsv3calc.errors import OutputError, UsageError
 from dsv3calc.escaping import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _DEVICE_FAILED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Reasons that lie with the device, not with the name that was given."""
@@ -46,10 +50,11 @@ def check_writable(path: str, *, force: bool) -> None:
         raise UsageError(f"-o {escape(path)}: the file exists", "give --force to replace it")
 
 
-def write_whole(path: str, text: str, *, force: bool) -> None:
-    """Write a file so that it is seen whole or not at all.
+def write_whole(path: str, texts: Iterable[str], *, force: bool) -> None:
+    """Write a file atomically: a reader sees the old content or all of the new one.
 
-    A byte of a file name that is not UTF-8 is written as an escape.
+    The texts are written one after the other. A byte of a file name that is not UTF-8 is written
+    as an escape.
 
     Raises
     ------
@@ -64,9 +69,9 @@ def write_whole(path: str, text: str, *, force: bool) -> None:
         if force and os.path.exists(path) and not os.path.isfile(path):
             # a device or a pipe cannot be replaced, only written to
             with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(text)
+                file.writelines(texts)
             return
-        _replace(os.path.realpath(path), text, force=force)
+        _replace(os.path.realpath(path), texts, force=force)
     except FileExistsError:
         raise UsageError(
             f"-o {escape(path)}: the file exists", "give --force to replace it"
@@ -81,7 +86,7 @@ def write_whole(path: str, text: str, *, force: bool) -> None:
         ) from None
 
 
-def _replace(target: str, text: str, *, force: bool) -> None:
+def _replace(target: str, texts: Iterable[str], *, force: bool) -> None:
     """Write beside the target and move into place: a reader sees the old file or the new one."""
     import tempfile
 
@@ -92,7 +97,7 @@ def _replace(target: str, text: str, *, force: bool) -> None:
         with os.fdopen(
             handle, "w", encoding="utf-8", errors="backslashreplace", newline=""
         ) as file:
-            file.write(text)
+            file.writelines(texts)
         os.chmod(temporary, _mode(target))
         if force:
             os.replace(temporary, target)

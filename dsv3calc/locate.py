@@ -88,7 +88,7 @@ def search_path(preset_path: str | None = None) -> list[Place]:
     shipped = packaged_presets()
     nearest = _nearest()
     if nearest and nearest != shipped:
-        places.append(Place("nearest presets/ upward", nearest))
+        places.append(Place("project presets/", nearest))
     home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     configured = f"{home}/dsv3calc/presets"
     if os.path.isdir(configured):

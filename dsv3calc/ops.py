@@ -225,7 +225,25 @@ def binomial_ratio(part: Any, n: Any, k: Any) -> Any:
         import numpy as np
 
         share = np.frompyfunc(
-            lambda part, n, k: math.comb(int(part), int(k)) / math.comb(int(n), int(k)), 3, 1
+            lambda part, n, k: _integer_binomial_ratio(int(part), int(n), int(k)), 3, 1
         )
         return np.asarray(share(part, n, k)).astype(np.float64)
+    if type(part) is int and type(n) is int and type(k) is int:
+        return _integer_binomial_ratio(part, n, k)
     return ratio(binomial(part, k), binomial(n, k))
+
+
+def _integer_binomial_ratio(part: int, n: int, k: int) -> Any:
+    """Divide products of as many factors as the smaller of k and n - part, of k in both."""
+    if not 0 <= n - part <= n or k > n:
+        return ratio(math.comb(part, k), math.comb(n, k))
+    if part < k:
+        return 0
+    few, many = sorted((k, n - part))
+    if few and many < n and few * math.log1p(-many / n) < _UNDERFLOW:
+        return 0.0  # it is at most (1 - many / n) ** few
+    return ratio(math.perm(n - many, few), math.perm(n, few))
+
+
+_UNDERFLOW = -750
+"""The logarithm of a number that is 0 as a float."""

@@ -121,7 +121,7 @@ class GoldenFile(pytest.File):
 
 
 class GoldenItem(pytest.Item):
-    """A row: failed if its number moved, an error if it cannot be checked at all."""
+    """A row: failed if its number changed, an error if it cannot be checked at all."""
 
     def __init__(self, *, row: Row, answers: dict[str, Any], **more: Any) -> None:
         super().__init__(**more)
@@ -145,10 +145,10 @@ class GoldenItem(pytest.Item):
             fail(f"{self.place()}: {self.row.message}")
 
     def runtest(self) -> None:
-        """Fail, in words, if the number moved."""
+        """Fail, in words, if the number changed."""
         row = self.row
         if row.status == "moved":
-            verb = "is outside its bound" if isinstance(row.golden.expect, str) else "moved"
+            verb = "is outside its bound" if isinstance(row.golden.expect, str) else "changed"
             lines = [
                 f"{self.place()}: {row.name} {verb}",
                 f"  expected:   {row.wanted}",

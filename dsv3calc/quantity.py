@@ -101,7 +101,7 @@ def _build_units(dimension: str) -> dict[str, tuple[int, int]]:  # noqa: PLR0911
     both = DECIMAL | BINARY
     byte, bit = ("B", "byte", "bytes"), ("b", "bit", "bits")
     if dimension == "bytes":
-        return _prefixed(both, "", *byte) | _prefixed(both, *bit, per=8)
+        return _prefixed(both, "", *byte)  # bits are refused: 40Gb of memory is a slip for 40GB
     if dimension == "bits":
         eightfold = {unit: (8 * size, 1) for unit, (size, _) in _prefixed(both, *byte).items()}
         return _prefixed(both, "", *bit) | eightfold
@@ -252,11 +252,22 @@ def _read(text: str, dimension: str) -> tuple[int, int, str]:
     unit = "".join(body[match.end() :].split())
     number = match.group()
     if unit not in _units(dimension):
+        if dimension == "bytes" and unit in _units("bits"):
+            raise _bits_for_bytes(text, number, unit)
         suggestion = _suggestion(number, unit, dimension)
         raise QuantityError(
             f"{_shown(unit)} in {_shown(text)} is not a unit of {dimension}", dimension, suggestion
         )
     return *_ratio(match), unit
+
+
+def _bits_for_bytes(text: str, number: str, unit: str) -> QuantityError:
+    """Return the error for a number of bits where bytes are meant, with both readings."""
+    prefix = re.sub(r"b(its?)?$", "", unit)
+    written = f"{parse(number, 'ratio', minimum=None) / 8:g} {prefix}B"
+    return QuantityError(
+        f"{_shown(text)} is in bits: {written} as written", "bytes", f"{number}{prefix}B"
+    )
 
 
 def _suggestion(number: str, unit: str, dimension: str) -> str:

@@ -1,9 +1,9 @@
 """Every formula by name: what the ledger, ``formula list`` and the reference pages read.
 
 ``@formula`` leaves the function as it is (calling it costs nothing extra) and notes its signature.
-Units come from the annotations, everything in words from the docstring, whose form is fixed:
-one sentence; ``.. math::`` with the equation; ``Parameters`` and ``Returns``; ``Notes`` with the
-assumptions and the range of validity; ``Examples``; ``Source``.
+Units come from the annotations, domains from the names and the decorator, everything in words from
+the docstring, whose form is fixed: one sentence; ``.. math::`` with the equation; ``Parameters``
+and ``Returns``; ``Notes`` with the assumptions and the range of validity; ``Examples``; ``Source``.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -19,12 +19,33 @@ if TYPE_CHECKING:
     Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+NONNEGATIVE = ("result >= 0",)
+SHARE = ("result >= 0", "result <= 1")
+"""What a result may be: by default it is not negative; a share or a probability is at most 1."""
+
+
 class Formula:
     """A registered formula: the function, the names of its arguments, and its units."""
 
-    __slots__ = ("argument_units", "function", "name", "parameters", "subject", "symbol", "unit")
+    __slots__ = (
+        "argument_units",
+        "domain",
+        "function",
+        "name",
+        "parameters",
+        "result",
+        "subject",
+        "symbol",
+        "unit",
+    )
 
-    def __init__(self, function: Callable[..., Any], symbol: str) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        symbol: str,
+        domain: tuple[str, ...] = (),
+        result: tuple[str, ...] = NONNEGATIVE,
+    ) -> None:
         code = function.__code__
         units = function.__annotations__
         self.function = function
@@ -34,6 +55,8 @@ class Formula:
         self.parameters: tuple[str, ...] = code.co_varnames[: code.co_argcount]
         self.argument_units = tuple(UNITS[units[name]] for name in self.parameters)
         self.unit = UNITS[units["return"]]
+        self.domain = domain
+        self.result = result
 
     def __repr__(self) -> str:
         return f"<formula {self.subject}.{self.name}>"
@@ -79,11 +102,17 @@ SUBJECTS = (
 """The modules of ``dsv3calc.formulas``."""
 
 
-def formula(symbol: str) -> Callable[[Function], Function]:
-    """Register a formula whose result is written ``symbol`` in LaTeX."""
+def formula(
+    symbol: str, *domain: str, result: tuple[str, ...] = NONNEGATIVE
+) -> Callable[[Function], Function]:
+    """Register a formula whose result is written ``symbol`` in LaTeX.
+
+    ``domain`` adds conditions to those of its arguments' names, and ``result`` says what the result
+    is where all of them hold (see :mod:`dsv3calc.domains`).
+    """
 
     def register(function: Function) -> Function:
-        entry = Formula(function, symbol)
+        entry = Formula(function, symbol, domain, result)
         if entry.name in FORMULAS:
             raise ValueError(f"two formulas are called {entry.name}")
         FORMULAS[entry.name] = entry

@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WORDS = {
-    "sum": "the sum of its parts",
-    "product": "the product of its parts",
-    "difference": "the first part minus the others",
-    "ratio": "the first part over the second",
-    "maximum": "the largest of its parts",
-    "sum_of_products": "parts multiplied in pairs, and added up",
-    "at_largest": "where the first half of the parts is largest, the part of the second half",
-    "search": "found by a search: the best value that the bound allows",
+    "sum": "sum",
+    "product": "product",
+    "difference": "the first term minus the others",
+    "ratio": "ratio",
+    "maximum": "maximum",
+    "sum_of_products": "sum of products",
+    "at_largest": "the value of the second half at the largest of the first half",
+    "search": "found by search: the best value within the bound",
     "given": "read, not computed",
 }
 """Rule -> what it does, in words; a formula has its own."""
 
-SAME = "the same number under another name"
+SAME = "alias of"
 """What a sum, a product or a maximum of a single part is."""
 
 _OPEN = {"sum": " + ", "product": "·", "difference": " \N{MINUS SIGN} "}
@@ -34,7 +34,7 @@ _OPEN = {"sum": " + ", "product": "·", "difference": " \N{MINUS SIGN} "}
 def words_of(rule: str, count: int) -> str:
     """Return a rule in words, for so many parts."""
     if count == 0 and rule == "sum":
-        return "a sum of nothing"
+        return "0 (no terms)"
     if count == 1 and rule in ("sum", "product", "maximum", "difference"):
         return SAME
     return WORDS[rule]

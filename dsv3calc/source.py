@@ -14,14 +14,17 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 import msgspec
 
 from dsv3calc.diagnostics import Problem, suggest
 from dsv3calc.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LARGEST = 512 * 1024  # bytes of one input; a preset has some ten thousand
 LARGEST_JSON = 4 * 1024 * 1024  # bytes of one JSON input; a config may list every expert by name
@@ -206,6 +209,38 @@ def read_source(path: Path | str, largest: int | None = None) -> Source:
     return Source(name, text, largest=largest)
 
 
+def read_lines(path: Path | str) -> Iterator[bytes]:
+    """Read a file of any size, or standard input for ``-``, line by line.
+
+    Raises
+    ------
+    InvalidInput
+        For whatever is not such a file: missing, unreadable, a directory or a device; and at a line
+        of more than ``LARGEST`` bytes.
+    """
+    name = str(path)
+    if name != "-":
+        with _opened(name, None) as file:
+            yield from _lines(name, file)
+    elif sys.stdin is None:
+        _refuse_file("<stdin>", "standard input is closed")
+    else:
+        _read_once[:] = [(sys.stdin, b"")]  # nothing is left for a preset that is called -
+        yield from _lines("<stdin>", sys.stdin.buffer)
+
+
+def _lines(name: str, file: BinaryIO) -> Iterator[bytes]:
+    number = 0
+    while line := file.readline(LARGEST + 1):
+        number += 1
+        if len(line) > LARGEST:
+            what = "the line is too long"
+            raise InvalidInput(
+                [Problem(name, number, None, what, valid=f"at most {LARGEST >> 10:,} KiB")]
+            )
+        yield line
+
+
 def _refuse_file(name: str, what: str, **more: str) -> NoReturn:
     raise InvalidInput([Problem(name, None, None, what, **more)])
 
@@ -226,19 +261,26 @@ def _read_stdin(largest: int) -> bytes:
 
 
 def _read_file(name: str, largest: int) -> bytes:
+    with _opened(name, largest) as file:
+        chunks, size = [], 0
+        while size <= largest and (chunk := file.read(largest + 1 - size)):
+            chunks.append(chunk)
+            size += len(chunk)
+        return b"".join(chunks)
+
+
+@contextmanager
+def _opened(name: str, largest: int | None) -> Iterator[BinaryIO]:
+    """Open a regular file of at most ``largest`` bytes, or say why it cannot be read."""
     try:
         _check_mode(
             name, Path(name).stat(), largest
         )  # before opening: to open a device may act on it
         # what was a file may be a FIFO by now: an open that does not wait, and another look
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(name, flags), "rb", buffering=0) as file:
+        with os.fdopen(os.open(name, flags), "rb") as file:
             _check_mode(name, os.fstat(file.fileno()), largest)
-            chunks, size = [], 0
-            while size <= largest and (chunk := file.read(largest + 1 - size)):
-                chunks.append(chunk)
-                size += len(chunk)
-            return b"".join(chunks)
+            yield file
     except FileNotFoundError:
         _refuse_file(name, "no such file", suggestion=_neighbour(name))
     except PermissionError:
@@ -248,12 +290,12 @@ def _read_file(name: str, largest: int) -> bytes:
         _refuse_file(name, f"cannot read the file: {reason}")
 
 
-def _check_mode(name: str, status: os.stat_result, largest: int) -> None:
+def _check_mode(name: str, status: os.stat_result, largest: int | None) -> None:
     if stat.S_ISDIR(status.st_mode):
         _refuse_file(name, "this is a directory, not a file")
     if not stat.S_ISREG(status.st_mode):
         _refuse_file(name, "not a regular file", next="pipe it in and name the file -")
-    if status.st_size > largest:
+    if largest is not None and status.st_size > largest:
         what = f"the file is too large: {status.st_size:,} bytes"
         _refuse_file(name, what, valid=f"at most {largest >> 10:,} KiB")
 

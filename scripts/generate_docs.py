@@ -21,6 +21,7 @@ from dsv3calc.accounting.parameters import INCLUSIONS, PARAMETER_VARIANTS
 from dsv3calc.accounting.traffic_conventions import TRAFFIC_CHOICES, WITHOUT_DEFAULT
 from dsv3calc.api import answer as ask
 from dsv3calc.docstring import Docstring
+from dsv3calc.domains import domain_of
 from dsv3calc.output.views.reproduce import error_text
 from dsv3calc.registry import SUBJECTS, all_formulas
 from dsv3calc.schema.golden import KINDS
@@ -198,6 +199,9 @@ def formula_section(formula: Formula) -> list[str]:
             ", ".join(f"`{name}`" for name in names),
             ", ".join(f"${latex(name)}$" for name in names),
             ", ".join(f"`{unit}`" for unit in dict.fromkeys(units[name] for name in names)),
+            "; ".join(
+                f"`{text}`" for text in dict.fromkeys(domain_of(formula, name) for name in names)
+            ),
             _markdown(words),
         )
         for names, words in told.parameters
@@ -209,8 +213,8 @@ def formula_section(formula: Formula) -> list[str]:
         "",
         *_display(equations(formula)),
         "",
-        *_table(("argument", "symbol", "unit", "meaning"), rows),
-        f"Returns `{formula.unit}`: {_markdown(told.returns)}",
+        *_table(("argument", "symbol", "unit", "domain", "meaning"), rows),
+        f"Returns `{formula.unit}`, {_result_domain(formula)}: {_markdown(told.returns)}",
         "",
         _markdown(told.notes),
         "",
@@ -219,6 +223,10 @@ def formula_section(formula: Formula) -> list[str]:
         f"Source: {_markdown(told.source)}",
         "",
     ]
+
+
+def _result_domain(formula: Formula) -> str:
+    return " and ".join(f"`{text}`" for text in formula.result)
 
 
 def _display(lines: Sequence[str]) -> list[str]:

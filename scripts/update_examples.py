@@ -13,7 +13,8 @@ of a page run in order in one empty directory. Comments in front of a block stee
 
 Within shown output a line ``...`` stands for any number of lines.
 
-A new example shows ``?``, and this puts the output there. Output shown in part is only checked.
+A new example shows ``?``, and this puts the output there. Output whose end is left out with ``...``
+keeps as many lines as it has; output with ``...`` elsewhere is only checked.
 
 Usage: ``python scripts/update_examples.py [--check] [PAGE...]``
 """
@@ -207,10 +208,13 @@ def rewrite(page: Path) -> int:
     changed = 0
     for command, status, printed in reversed(list(outcomes(page))):
         if fault(command, status, printed) and status == command.status:
-            if ANYTHING in command.shown:
+            if ANYTHING in command.shown[:-1]:
                 print(f"{command.place}: shows a part of the output: edit it by hand")
                 continue
-            lines[command.line : command.line + len(command.shown)] = tidy(printed.splitlines())
+            found = tidy(printed.splitlines())
+            if command.shown[-1:] == [ANYTHING]:
+                found = [*found[: len(command.shown) - 1], ANYTHING]
+            lines[command.line : command.line + len(command.shown)] = found
             changed += 1
     if changed:
         page.write_text("\n".join(lines) + "\n", encoding="utf-8")

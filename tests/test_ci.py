@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from load_script import load_script
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / ".ci" / "run"
@@ -34,3 +35,45 @@ def test_the_commands_it_takes_from_the_readme_are_there():
     )
     assert wanted == set(marked)
     assert len(marked) == len(set(marked))
+
+
+def test_the_options_of_the_script_leave_those_of_the_readme_alone():
+    options = re.findall(r'PYTEST_ADDOPTS="([^"]*)"', SCRIPT.read_text(encoding="utf-8"))
+    assert len(options) == 1
+    assert not {"-n", "--dist", "-k", "-x"} & {
+        word.partition("=")[0] for word in options[0].split()
+    }
+
+
+def test_the_script_runs_tests_on_the_lowest_versions():
+    text = SCRIPT.read_text(encoding="utf-8")
+    assert "scripts/lowest_versions.py" in text
+    assert "-c \"$work/lowest.txt\" -e '.[test]'" in text
+    for path in re.findall(r"^    (tests/.+)$", text, re.MULTILINE)[0].split():
+        assert (ROOT / path).is_dir()
+
+
+PROJECT = """
+[project]
+dependencies = [
+    # why
+    "typer>=0.26.8,<0.29",
+    "numpy >= 1.26",
+]
+"""
+
+
+def test_the_lowest_versions_are_read_from_the_project():
+    script = load_script("lowest_versions")
+    assert script.lowest(PROJECT) == ["typer==0.26.8", "numpy==1.26"]
+    pins = script.lowest((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert {pin.partition("==")[0] for pin in pins} == {
+        "typer", "rich", "pyyaml", "msgspec", "sympy", "numpy",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("requirement", ["numpy", "numpy<2", "numpy==1.26", "numpy~=1.26"])
+def test_a_dependency_without_a_lowest_version_is_refused(requirement):
+    script = load_script("lowest_versions")
+    with pytest.raises(ValueError, match=f"'{requirement}': write NAME>=VERSION"):
+        script.lowest(f'[project]\ndependencies = ["{requirement}"]\n')

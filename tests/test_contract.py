@@ -22,7 +22,7 @@ FLOORS = (
     ("registry", "expression", "symbols", "formulas", "schema"),
     (
         "notation", "docstring", "tracing", "rule_words", "ledger", "composition", "closed_form",
-        "term_analysis", "importers", "overrides",
+        "term_analysis", "term_point", "domains", "importers", "overrides",
     ),
     ("model",),
     ("accounting", "presets"),

@@ -1,8 +1,11 @@
 """The helpers give the same answer on ints, float arrays and symbols."""
 
+import itertools
+import math
 import operator
 import subprocess
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -133,3 +136,16 @@ def test_quotients_of_any_array_below_the_limit_are_exact(number, divisor):
 def test_quotients_of_integer_arrays_stay_integers():
     assert ops.floor_div(np.array([7]), 2).dtype.kind == "i"
     assert ops.ceil_div(np.array([7]), 2).tolist() == [4]
+
+
+def test_binomial_ratios_are_exact_and_fast():
+    """Both forms are the same fraction: C(n - d, k) / C(n, k) is symmetric in d and k."""
+    for part, n, k in itertools.product(range(12), range(1, 12), range(12)):
+        if part <= n and k <= n:
+            exact = Fraction(math.comb(part, k), math.comb(n, k))
+            assert ops.binomial_ratio(part, n, k) == float(exact)
+            (found,) = ops.binomial_ratio(np.array([part]), np.array([n]), np.array([k]))
+            assert found == float(exact)
+    assert ops.binomial_ratio(224, 256, 8) == math.comb(224, 8) / math.comb(256, 8)
+    assert ops.binomial_ratio(875_000, 1_000_000, 500_000) == 0
+    assert ops.binomial_ratio(10**12 - 10**6, 10**12, 8) == pytest.approx((1 - 1e-6) ** 8)

@@ -41,7 +41,7 @@ UNIT_OF = {
         ("80GiB", "bytes", 80 * 2**30),
         ("80 GB", "bytes", 80 * 10**9),
         ("671B", "bytes", 671),
-        ("16 bit", "bytes", 2),
+        ("16 bit", "bits", 16),
         ("79.65GiB", "bytes", 85523536282),
         ("128k", "tokens", 128_000),
         ("128K", "tokens", 128_000),
@@ -145,6 +145,9 @@ def test_what_is_never_a_quantity(dimension):
         ("0.0001k", "elements"),
         ("1.5", "bytes"),
         ("3 bit", "bytes"),
+        ("16 bit", "bytes"),
+        ("40Gb", "bytes"),
+        ("40 Gibit", "bytes"),
         (1.5, "tokens"),
         ("400G", "bytes/s"),
         ("80gib", "bytes"),
@@ -177,6 +180,8 @@ def refused(text, dimension):
         ("400G", "bytes/s", "400 GB/s or 400 Gbit/s"),
         ("3TB", "bytes/s", "3 TB/s"),
         ("80gib", "bytes", "80 GiB"),
+        ("40Gb", "bytes", "40GB"),
+        ("79.65 Gibit", "bytes", "79.65GiB"),
         ("989 tflop/s", "flop/s", "989 TFLOP/s"),
         ("3 TFLOP", "flop/s", "3 TFLOP/s"),
         ("3 GFLOPS", "flop", "3 GFLOP"),
@@ -356,3 +361,8 @@ def test_decimal_ratio():
     assert decimal_ratio(1e30) == (10**30, 1)
     with pytest.raises(ValueError, match="nan"):
         decimal_ratio(float("nan"))
+
+
+def test_bits_of_memory_are_refused_with_what_they_are_in_bytes():
+    with pytest.raises(UsageError, match=r"'40Gb' is in bits: 5 GB as written"):
+        parse("40Gb", "bytes")

@@ -47,7 +47,7 @@ def test_the_readme_shows_the_first_command_of_its_installation():
     assert commands["compare"].endswith(
         "dsv3calc compare deepseek-v3 qwen2.5-72b llama-3.1-405b --hardware h800"
     )
-    assert commands["test"].endswith("python -m pytest")
+    assert commands["test"].endswith("python -m pytest -n auto --dist worksteal")
 
 
 @pytest.mark.parametrize("page", PAGES)

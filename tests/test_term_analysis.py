@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsv3calc.composition import combined_terms, compiled
-from dsv3calc.expression import Term, evaluate
+from dsv3calc.expression import OPERATIONS, Term, evaluate
 from dsv3calc.ledger import RULES
-from dsv3calc.term_analysis import DOWN, FLAT, UP, NotSmooth, derivative, direction, values_in
+from dsv3calc.term_analysis import DOWN, FLAT, UP, direction
+from dsv3calc.term_point import NotSmooth, Point, derivative
 
 X, Y = Term("name", name="x"), Term("name", name="y")
 
@@ -116,4 +117,52 @@ def test_rules_on_terms_compute_what_the_ledger_does(rule):
     term = combined_terms(rule, names[:count])
     values = dict(zip("abcd", numbers, strict=True))
     assert evaluate(term, values) == compiled(term)(values) == RULES[rule](numbers[:count])
-    assert values_in(term, values)[id(term)] == RULES[rule](numbers[:count])
+    assert Point(term, values).value == RULES[rule](numbers[:count])
+
+
+def test_equal_terms_are_computed_once_and_only_where_a_name_moves_them(monkeypatch):
+    products = []
+
+    def multiply(a, b):
+        products.append((a, b))
+        return a * b
+
+    monkeypatch.setitem(OPERATIONS, "*", multiply)
+    term = Y
+    for _ in range(100):
+        term = term + Term("*", Term("name", name="x"), 3)
+    point = Point(term, {"x": 5, "y": 7})
+    assert point.value == 7 + 100 * 15
+    assert products == [(5, 3)]
+    assert point.at("y", 8) == 8 + 100 * 15
+    assert products == [(5, 3)]
+    assert point.at("x", 6) == 7 + 100 * 18
+    assert products == [(5, 3), (6, 3)]
+    assert point.slopes == {"x": 300, "y": 1}
+
+
+@settings(max_examples=200)
+@given(term=terms, x=st.integers(1, 9), y=st.integers(1, 9), other=st.integers(1, 9))
+def test_a_point_gives_what_the_term_does_where_a_name_changes(term, x, y, other):
+    try:
+        here = evaluate(term, {"x": x, "y": y})
+        there = evaluate(term, {"x": other, "y": y})
+    except ArithmeticError:
+        return
+    point = Point(term, {"x": x, "y": y})
+    assert point.value == here
+    assert point.at("x", other) == there
+    assert point.at("y", y) == here
+
+
+def test_a_name_that_is_nowhere_moves_nothing():
+    point = Point(X * 2, {"x": 3, "y": 4})
+    assert point.slopes == {"x": 2, "y": 0}
+    assert point.at("y", 9) == 6
+
+
+def test_quotients_are_told_here_and_there():
+    tiles = Term("ceil_div", X * 2, 128)
+    point = Point(tiles * Term("floor_div", Y, 8), {"x": 64, "y": 16})
+    assert point.quotients("x", 65) == [(128, 128, 130, 128)]
+    assert point.quotients("y", 24) == [(16, 8, 24, 8)]

@@ -41,27 +41,27 @@ KINDS = (
 """In the order of the lines."""
 
 MLA_CONTEXT = {
-    "latent": "ring and all-gather pass on kv_lora_rank + qk_rope_head_dim elements of a token",
-    "expanded": "they pass on the keys and values of every head that a GPU holds",
+    "latent": "ring and all-gather send kv_lora_rank + qk_rope_head_dim elements per token",
+    "expanded": "they send the keys and values of every head that a GPU holds",
 }
 """What context parallelism passes on for MLA."""
 
 GRADIENT_REDUCTION = {
-    "step": "gradients of all micro-batches are added up before they are reduced once",
-    "micro-batch": "every micro-batch reduces its own: a GPU keeps only its share of gradients",
+    "step": "gradients of all micro-batches are added up, then reduced once",
+    "micro-batch": "gradients are reduced in every micro-batch: a GPU keeps only its shard",
 }
 """When gradients are reduced."""
 
 
 def collective_assumptions(model: Model, layout: Layout, hardware: Hardware) -> list[str]:
-    """List in words what the lines take for granted, for the reader of the numbers."""
+    """List the assumptions of the lines in words."""
     found = [
-        "layers divide evenly among pipeline stages; embedding first, final norm and head last",
+        "layers are split evenly over the stages; embedding first, final norm and head last",
         (
-            f"GPUs are numbered by {', '.join(layout.rank_order)} (rank_order) and fill nodes in "
-            "turn; etp stands where tp does, ep and edp regroup tp x cp x dp"
+            f"rank order {'-'.join(layout.rank_order)} (rank_order), nodes filled one after "
+            "another; etp takes tp's place; ep and edp partition tp x cp x dp"
         ),
-        "nothing is recomputed, and collectives overlap with nothing: times are bounds of each",
+        "no recomputation; no overlap between collectives: each time is a bound of one alone",
     ]
     domain = hardware.scale_up.domain_size
     used = gpus_per_node(layout, domain, experts=has_experts(model))
@@ -70,7 +70,9 @@ def collective_assumptions(model: Model, layout: Layout, hardware: Hardware) -> 
             f"{used} GPUs of each scale-up domain of {domain} are used: groups fill them evenly"
         )
     if layout.schedule == "dualpipe":
-        found.append("each stage stands on two mirrored pipeline ranks, reduced over both")
+        found.append(
+            "DualPipe: two mirrored ranks hold each stage; gradients are reduced over both"
+        )
     if layout.tp != 1 and any(view.attention.forms for view in architecture_of(model).groups):
         found.append("MLA gathers the hidden state over tp, not its narrower latents")
     return found

@@ -19,7 +19,7 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
     "counting": (
         "--counting",
         {
-            "matmul": "every matrix product as it is, 2 FLOP per multiply-add",
+            "matmul": "every matrix product, 2 FLOP per multiply-add",
             "six-n": "6 (training) or 2 FLOP per token and active parameter (input embedding out, "
             "head, norms and biases in); no attention scores",
             "twelve-l-h2": "6 or 2 times 12 L h² + V h: a generic block, as papers count dense",
@@ -28,10 +28,10 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
     "attention": (
         "--attention",
         {
-            "causal": "pairs that the mask leaves, exactly: S past + S(S+1)/2; spans respected",
-            "full": "masked pairs too: S (past + S); of a window S (min(past, W-1) + S), of DSA's "
-            "selection S min(past + S, k)",
-            "half": "S past + S²/2, the papers' habit: the diagonal counted half",
+            "causal": "only unmasked query-key pairs: S past + S(S+1)/2; window sizes respected",
+            "full": "masked pairs too: S (past + S); with a window S (min(past, W-1) + S), with "
+            "DSA S min(past + S, k)",
+            "half": "S past + S²/2, as most papers count: half of the diagonal",
         },
     ),
     "mla": (
@@ -58,8 +58,8 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
     "routed_experts": (
         "",
         {
-            "chosen": "a token costs the experts that it is routed to",
-            "as-transformers": "a token costs what the library computes (llama4: every expert)",
+            "chosen": "only the experts that a token is routed to are counted",
+            "as-transformers": "what the library computes is counted (llama4: every expert)",
         },
     ),
     "sparse_attention": (
@@ -73,7 +73,7 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
         "",
         {
             "window": "a sliding or chunked layer keeps its whole window",
-            "window-minus-one": "it keeps one token less, which the next query brings itself",
+            "window-minus-one": "it keeps one token less: the next query brings its own",
         },
     ),
     "index_keys": (

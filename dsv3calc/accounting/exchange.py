@@ -22,10 +22,10 @@ LINKS = ("scale_up", "scale_out")
 PHASES = ("dispatch", "combine")
 
 FORWARDING = {
-    "node-limited": "one copy per remote node to the GPU of the same index, which hands it on "
-    "to the other GPUs of its node that the token goes to",
-    "per-gpu": "one copy per distinct GPU, straight to it",
-    "per-expert": "one copy per expert, though two experts share a GPU",
+    "node-limited": "one copy per remote node, sent to the GPU of the same index, which forwards "
+    "it to the other GPUs of its node that need it",
+    "per-gpu": "one copy per distinct GPU, sent directly",
+    "per-expert": "one copy per expert, even if two experts share a GPU",
 }
 """How copies reach their GPUs: name -> words."""
 

@@ -61,8 +61,8 @@ MEMORY_CHOICES: dict[str, tuple[str, dict[str, str]]] = {
     "layer_split": (
         "memory --layer-split",
         {
-            "even": "stages have as many layers as whole ones allow, the earlier ones one more",
-            "balanced": "the same, embedding and head counted as a layer each",
+            "even": "layers are split evenly; the first stages have one more if needed",
+            "balanced": "as even, with embedding and head counted as one layer each",
             "a list": "the layers of each stage: 4*15,1 has fifteen stages of four and one of one",
         },
     ),
@@ -71,29 +71,29 @@ MEMORY_CHOICES: dict[str, tuple[str, dict[str, str]]] = {
     "attention_kernel": (
         "memory --attention-kernel",
         {
-            "flash": "a fused kernel keeps one number for each head of a token",
-            "unfused": "softmax of every pair is kept, and its mask under dropout",
+            "flash": "a fused kernel keeps one number per token and head (logsumexp)",
+            "unfused": "the softmax of every pair is kept, and the mask with --dropout",
         },
     ),
     "routing_weights": (
         "memory --routing-weights",
         {
-            "before": "experts' rows are weighted before the down-projection",
-            "after": "they are weighted after it, so that its outputs are kept",
+            "before": "routing weights are applied before the down-projection",
+            "after": "they are applied after it, so its outputs are kept",
         },
     ),
     "shards": (
         "memory --padded",
         {
-            "exact": "a tensor's elements over its GPUs, a mean where they do not divide",
+            "exact": "elements divided by GPUs; the mean where they do not divide",
             "padded": "whole elements on every GPU, and a vocabulary in multiples of 128",
         },
     ),
     "mirrored_states": (
         "memory --mirror-optimizer",
         {
-            "own": "under DualPipe each rank of a pair keeps what ZeRO divides for its two stages",
-            "shared": "the two ranks of a pair share it",
+            "own": "under DualPipe each rank of a pair has its own shard of optimizer states",
+            "shared": "the two ranks of a pair share one shard",
         },
     ),
     "library": (

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 COMPUTE_COPIES = {
     "stored": "one copy, as the precision stores weights",
-    "stored-twice": "that, and once more column-wise where weights have scales",
-    "bf16": "one copy in BF16, cast when it is used",
-    "bf16-and-stored": "a copy in BF16 beside the one that the precision stores",
+    "stored-twice": "as stored, plus a column-wise copy of weights that have scales",
+    "bf16": "one copy in BF16, cast on use",
+    "bf16-and-stored": "a copy in BF16, plus one as the precision stores weights",
 }
 """Which copies of the weights the forward pass reads: name -> words."""
 

@@ -46,7 +46,10 @@ INCLUSIONS = {
 _EVERYTHING = frozenset({"embedding", "head", "router", "routing-bias", "norms", "biases"})
 
 PARAMETER_VARIANTS: dict[str, tuple[frozenset[str], str]] = {
-    "default": (_EVERYTHING, "everything the model computes with; MTP, its copies and scales out"),
+    "default": (
+        _EVERYTHING,
+        "all that the model computes with; no MTP, its copies or scales",
+    ),
     "trainable": (_EVERYTHING - {"routing-bias"}, "as torch counts parameters(): no buffers"),
     "with-mtp": (_EVERYTHING | {"mtp"}, "the default and the MTP modules"),
     "checkpoint": (
@@ -54,7 +57,7 @@ PARAMETER_VARIANTS: dict[str, tuple[frozenset[str], str]] = {
         "every element that the published files store",
     ),
     "non-embedding": (_EVERYTHING - {"embedding", "head"}, "layers and final norm alone"),
-    "matmul": (frozenset({"head", "router"}), "matrices that a token is multiplied with"),
+    "matmul": (frozenset({"head", "router"}), "matrices used in matrix products"),
 }
 """Named inclusion lists."""
 

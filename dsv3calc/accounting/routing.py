@@ -279,18 +279,17 @@ def _known(what: str, name: str, names: Sequence[str]) -> None:
 
 
 def _assumptions(policy: str, law: str, score: str, redundant_experts: int) -> tuple[str, ...]:
-    found = ["a token stands on any GPU of its expert group alike, whatever experts it needs"]
+    found = ["tokens are spread uniformly over the GPUs of the expert-parallel group"]
     if policy == "group-limited":
         found.append(
-            f"scores of a token's experts are independent, of one law ({law}); a group's score is "
-            f"{score}; correlation inside a group would lower the number of groups"
+            f"router scores are modelled as independent and identically distributed ({law}); "
+            f"group score: {score}; correlated scores would reach fewer groups"
         )
     else:
         found.append("every set of experts that the policy allows is equally likely")
     if redundant_experts:
         found.append(
-            f"{redundant_experts:,} redundant experts: a token goes to one of an expert's replicas "
-            "at random; replicas stay with their group and fill every GPU alike, and a token's "
-            "copies take any slots alike"
+            f"{redundant_experts:,} redundant experts: a token goes to a random replica of each of "
+            "its experts; replicas stay in their group and fill its GPUs evenly"
         )
     return tuple(found)

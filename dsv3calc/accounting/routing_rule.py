@@ -117,16 +117,17 @@ def group_limited(
     for share in shares_of(k, topk_group, size):
         ways.append((share, float(orders_of(share))))
         if len(ways) > _MOST_SHARES:
-            raise UsageError(
-                f"top-{k} in {topk_group} groups is past the quadrature of group-limited routing",
-                "ask for random-groups or unrestricted",
-            )
+            raise _past_quadrature(k, topk_group)
+    if len(ways) == 1:
+        return {ways[0][0]: 1.0}
     chosen = min(best, size)
     order = ORDER
     while True:
-        found = _integrals(
-            _Rule(n_group, topk_group, size, k, chosen, SCORE_LAWS[law], order), ways
-        )
+        try:
+            rule = _Rule(n_group, topk_group, size, k, chosen, SCORE_LAWS[law], order)
+            found = _integrals(rule, ways)
+        except OverflowError:
+            raise _past_quadrature(k, topk_group) from None
         mass = sum(found)
         if abs(mass - 1) < TOLERANCE or order >= _MOST_ORDER:
             break
@@ -137,6 +138,13 @@ def group_limited(
             "ask for random-groups or unrestricted",
         )
     return {share: each / mass for (share, _), each in zip(ways, found, strict=True)}
+
+
+def _past_quadrature(k: int, topk_group: int) -> UsageError:
+    return UsageError(
+        f"top-{k} in {topk_group} groups is past the quadrature of group-limited routing",
+        "ask for random-groups or unrestricted",
+    )
 
 
 def _integrals(rule: _Rule, ways: list[tuple[tuple[int, ...], float]]) -> list[float]:

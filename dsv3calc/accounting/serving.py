@@ -1,6 +1,6 @@
 """Memory of one GPU that serves a model: weights, buffers, and what is left for the KV cache.
 
-Attention runs in ``dp`` replicas of ``tp`` GPUs each. MLA's latent stands whole on every GPU of a
+Attention runs in ``dp`` replicas of ``tp`` GPUs each. MLA's latent is replicated on every GPU of a
 replica; keys and values of other attention are divided over it, no further than they have heads.
 Experts are divided over ``ep``, redundant ones among them.
 """

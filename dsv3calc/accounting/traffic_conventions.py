@@ -13,8 +13,8 @@ TRAFFIC_CHOICES: dict[str, tuple[str, dict[str, str]]] = {
     "bandwidth": (
         "limits ep --bandwidth",
         {
-            "nominal": "what the link is sold as, in one direction",
-            "achieved": "what was measured on it; traffic shows both, where it is known",
+            "nominal": "the link's data-sheet bandwidth, per direction",
+            "achieved": "the measured bandwidth; traffic shows both if it is known",
         },
     ),
     "routing_policy": (
@@ -22,25 +22,25 @@ TRAFFIC_CHOICES: dict[str, tuple[str, dict[str, str]]] = {
         {
             "model": "group-limited where the model limits a token's groups, else unrestricted",
             "unrestricted": "every set of a token's experts is equally likely",
-            "random-groups": "topk_group groups are drawn at random, then any experts inside them",
-            "group-limited": "the model's rule: the groups of best score, then the best experts "
-            "inside them",
+            "random-groups": "topk_group random groups, then any experts inside them",
+            "group-limited": "the model's rule: the groups with the best scores, then the best "
+            "experts inside them",
         },
     ),
     "group_score": (
         "traffic --group-score",
         {
             "model": "top2-sum where the router has a balancing bias, else max",
-            "top2-sum": "a group is worth the sum of its two best scores, as in DeepSeek-V3",
+            "top2-sum": "the sum of the two best scores of a group, as in DeepSeek-V3",
             "top-k-over-m-sum": "the sum of its best num_experts_per_tok / topk_group, as the "
             "report of DeepSeek-V3 words it",
-            "max": "its best score, as in DeepSeek-V2",
+            "max": "the best score, as in DeepSeek-V2",
         },
     ),
     "score_law": (
         "traffic --law",
         {
-            "uniform": "scores of a token's experts are independent and uniform",
+            "uniform": "router scores are independent and uniform",
             "sigmoid-normal": "independent sigmoids of standard normals",
             "exponential": "independent and exponential",
         },
@@ -50,8 +50,8 @@ TRAFFIC_CHOICES: dict[str, tuple[str, dict[str, str]]] = {
         "traffic, memory --shared-experts",
         {
             "local": "shared experts are computed where the token is, divided over tp",
-            "replicated": "the same, whole on every GPU",
-            "routed": "they are dispatched to like one more routed expert",
+            "replicated": "computed where the token is, replicated on every GPU",
+            "routed": "dispatched like one more routed expert",
         },
     ),
     "transfer_format": (
@@ -61,12 +61,12 @@ TRAFFIC_CHOICES: dict[str, tuple[str, dict[str, str]]] = {
     "collective_algorithm": (
         "traffic --algorithm",
         {
-            "ring": "as many rings as a group has members in a node, each leaving it by another",
+            "ring": "one ring per GPU that a group has in a node, each over a different NIC",
             "tree": "an all-reduce by a chain in the node and a double binary tree between "
             "nodes; other collectives are rings",
-            "hierarchical": "in the node, then each share between nodes, one after the other",
-            "switch-reduced": "an all-reduce is added up in the switches; others are hierarchical, "
-            "their two phases overlapped",
+            "hierarchical": "inside the node, then each shard between nodes, one after the other",
+            "switch-reduced": "all-reduce with reduction in the switches; other collectives are "
+            "hierarchical with their two phases overlapped",
         },
     ),
     "mla_context": ("traffic --mla-context", MLA_CONTEXT),
@@ -77,7 +77,7 @@ TRAFFIC_CHOICES: dict[str, tuple[str, dict[str, str]]] = {
             "canonical": "the sizes of the topologies' closed forms",
             "published": "Slim Fly of q = 28 and Dragonfly of 511 groups, which give the counts of "
             "Table 3 of arXiv:2505.09343",
-            "both": "one beside the other",
+            "both": "both, side by side",
         },
     ),
 }

@@ -68,8 +68,8 @@ FORMATS = {
             group_size=128,
             scale_bits=32,
             kind="assumed",
-            citation="12 bits: arXiv:2412.19437v1, section 3.3.3; that a scale, a power of two, is "
-            "sent as FP32 like FP8's is assumed: its 8 bits of exponent would do",
+            citation="12 bits: arXiv:2412.19437v1, section 3.3.3; assumed: scales, powers of two, "
+            "are sent as FP32 like FP8's (8 bits would be enough)",
             url=_REPORT,
         ),
         TransferFormat(

@@ -31,15 +31,15 @@ def check(
     ] = False,
     exit_zero: Annotated[
         bool,
-        typer.Option("--exit-zero", help="Exit 0 also if numbers moved; a broken row stays 3."),
+        typer.Option("--exit-zero", help="Exit 0 also if numbers changed; an error stays 3."),
     ] = False,
     preset_path: PresetPathOption = None,
 ) -> Callable[[], Answer]:
-    """Check golden files and fail when a number moved.
+    """Check golden files and fail when a number changed.
 
-    Exits 0 if every number is as expected, 1 if one moved, 3 if a row is broken. Formats beside
-    table, json, csv and markdown: junit, github (the default where GITHUB_ACTIONS is set) and
-    sarif.
+    Exits 0 if every number is as expected, 1 if one changed, 3 if a row has an error. Formats
+    beside table, json, csv and markdown: junit, github (the default where GITHUB_ACTIONS is set)
+    and sarif.
 
     Examples:
 

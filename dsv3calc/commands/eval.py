@@ -10,7 +10,7 @@ import typer
 from dsv3calc.commands.options import PresetPathOption, with_output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from dsv3calc.studies.answer import Answer
 
@@ -22,12 +22,13 @@ def eval(  # noqa: A001 - named as the command is
         typer.Argument(metavar="QUERIES", help="A file with one query on each line, or -."),
     ],
     preset_path: PresetPathOption = None,
-) -> Callable[[], list[Answer]]:
+) -> Callable[[], Iterator[Answer]]:
     """Answer many queries in one process, one line each.
 
     A line is a query as on the command line, without output options; # starts a comment. JSON
-    output is one document on each line. If any line is wrong, every wrong line is reported and
-    nothing is answered.
+    output is one document on each line. Answers are written as they come, in constant memory. Wrong
+    lines are reported at the end, with exit status 3; -o FILE is then not written. After 50 wrong
+    lines in a row the rest is not read.
 
     Examples:
 
@@ -36,7 +37,7 @@ def eval(  # noqa: A001 - named as the command is
       echo 'params deepseek-v3' | dsv3calc eval -
     """
 
-    def answers() -> list[Answer]:
+    def answers() -> Iterator[Answer]:
         from functools import partial
 
         from dsv3calc.api import answer

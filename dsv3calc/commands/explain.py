@@ -21,7 +21,7 @@ def explain(
         typer.Argument(metavar="COMMAND [OPTIONS]...", help="A query, such as kv deepseek-v3."),
     ],
 ) -> Request | None:
-    """Show how the result of a query comes about, to the lines of its sources.
+    """Show how a result is derived, down to file and line of each input.
 
     The tree has each formula in words, in symbols and with its numbers put in, and each input with
     file, line and citation. All options follow the query's command: its own; --line NAME, which

@@ -20,7 +20,8 @@ DEEPEST = 1000
 OPTIONS: dict[str, tuple[Any, Any]] = {
     "explain": (
         Annotated[
-            bool, typer.Option("--explain", help="Show how the result comes about, to its sources.")
+            bool,
+            typer.Option("--explain", help="Show how the result is derived."),
         ],
         False,
     ),

@@ -31,17 +31,20 @@ def formula_derive(
     free: Annotated[
         list[str],
         typer.Option(
-            "--free", metavar="NAMES", help="Numbers left open, separated by commas: ep,pp,tp."
+            "--free",
+            metavar="NAMES",
+            help="Variables of the equation, separated by commas: ep,pp,tp.",
         ),
     ],
     hold: HoldOption = None,
     latex: Annotated[bool, typer.Option("--latex", help="Print the equations in LaTeX.")] = False,
 ) -> Callable[[], Answer]:
-    """Derive a line of a query as a closed form of the numbers that are left open.
+    """Write a line of a query as an equation in variables that you choose.
 
-    Open may be what the line depends on of model, layout, workload and devices: ep, seq, batch,
-    hidden_size, n_routed_experts, hardware.memory.bandwidth. The GPUs of a layout stay the same:
-    dp follows from tp, cp and pp. The form is held against the query at other values.
+    A variable is any number of the model, layout, workload or devices that the line depends on:
+    ep, seq, batch, hidden_size, n_routed_experts, hardware.memory.bandwidth. The number of GPUs of
+    a layout is fixed: dp follows from tp, cp and pp. The equation is compared with the query at
+    other values of its variables.
 
     Examples:
 

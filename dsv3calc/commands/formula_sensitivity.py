@@ -23,13 +23,13 @@ def formula_sensitivity(
     line: LineArgument,
     query: QueryArgument,
     top: Annotated[
-        int, typer.Option("--top", metavar="N", help="Inputs that are shown [10].")
+        int, typer.Option("--top", metavar="N", help="Number of inputs to show [10].")
     ] = 10,
 ) -> Callable[[], Answer]:
-    """Rank the inputs of a line by how much it moves with them.
+    """Rank the inputs of a line by their elasticity.
 
-    An elasticity of 0.5 says that 1 % more of the input gives 0.5 % more of the line: exactly, by
-    the derivative of its closed form, or by a step of 1 where it goes in steps.
+    An elasticity of 0.5 means that 1 % more of the input gives 0.5 % more of the line. It is the
+    exact derivative of the closed form, or a difference where the line changes in steps.
 
     Examples:
 

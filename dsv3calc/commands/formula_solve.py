@@ -26,29 +26,38 @@ def formula_solve(
     ],
     query: QueryArgument,
     unknown: Annotated[
-        str, typer.Option("--for", metavar="NAME", help="The number: ep, tokens, seq, hidden_size.")
+        str,
+        typer.Option(
+            "--for", metavar="NAME", help="The integer to solve for: ep, tokens, seq, hidden_size."
+        ),
     ],
     want: Annotated[
-        str, typer.Option("--want", metavar="WHICH", help="smallest, largest or all values.")
+        str,
+        typer.Option(
+            "--want", metavar="WHICH", help="Show the smallest, the largest or all values."
+        ),
     ] = "all",
     least: Annotated[
         Amount | None,
         typer.Option(
-            "--from", parser=amount("--from", "count", 0), metavar="N", help="Search from here on."
+            "--from",
+            parser=amount("--from", "count", 0),
+            metavar="N",
+            help="Smallest value to try.",
         ),
     ] = None,
     most: Annotated[
         Amount | None,
         typer.Option(
-            "--to", parser=amount("--to", "count", 0), metavar="N", help="Search up to here."
+            "--to", parser=amount("--to", "count", 0), metavar="N", help="Largest value to try."
         ),
     ] = None,
     hold: HoldOption = None,
 ) -> Callable[[], Answer]:
-    """Solve for an integer of a query: where a line keeps a bound.
+    """Find the values of an integer of a query at which a line satisfies a bound.
 
-    Only values that the query accepts count, and each is asked for plainly. Exit status 4 says
-    that there is none.
+    Every value shown is computed by the query, and values that it refuses are left out. The notes
+    say which values were tried. Exit status 4: no value satisfies the bound.
 
     Examples:
 
@@ -58,7 +67,8 @@ def formula_solve(
     """
 
     def solved() -> Answer:
-        from dsv3calc.studies.solve import Condition, answer_solve
+        from dsv3calc.studies.condition import Condition
+        from dsv3calc.studies.solve import answer_solve
 
         bound = Condition(condition)
         return answer_solve(

@@ -54,7 +54,7 @@ def kv(
             "--fit",
             parser=amount("--fit", "bytes"),
             metavar="BYTES",
-            help="Tell what fits in this many bytes, such as 40GiB.",
+            help="Show what fits in this many bytes, such as 40GiB.",
         ),
     ] = None,
     mla: MlaOption = None,
@@ -64,7 +64,7 @@ def kv(
     preset_path: PresetPathOption = None,
     ignore_key: IgnoreKeyOption = None,
 ) -> KVQuery:
-    """KV cache of a model: per token, per sequence, in all, and what fits.
+    """KV cache of a model: per token, sequence and batch, and what fits.
 
     Examples:
 

@@ -89,6 +89,6 @@ MirrorOptimizerOption = Annotated[
     bool | None,
     typer.Option(
         "--mirror-optimizer",
-        help="DualPipe's two ranks of a stage share what ZeRO divides.",
+        help="The two DualPipe ranks of a stage share one shard of optimizer states.",
     ),
 ]

@@ -94,7 +94,7 @@ def limits_ep(
             "--mtp-acceptance",
             parser=measure("--mtp-acceptance", "ratio"),
             metavar="RATIO",
-            help="Share of second tokens that are accepted, such as 85%.",
+            help="Acceptance rate of the MTP token, such as 85%.",
         ),
     ] = None,
     mtp_cost: Annotated[
@@ -110,7 +110,7 @@ def limits_ep(
     preset_path: PresetPathOption = None,
     ignore_key: IgnoreKeyOption = None,
 ) -> LimitsEPQuery:
-    """The speed limit of inference with expert parallelism, and what binds it.
+    """The speed limit of inference with expert parallelism, and what sets it.
 
     Examples:
 

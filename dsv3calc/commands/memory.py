@@ -92,7 +92,7 @@ def memory(
         typer.Option(
             "--compute-copy",
             metavar="COPY",
-            help="Weights that are read: stored, stored-twice, bf16, bf16-and-stored [recipe's].",
+            help="Copy of the weights: stored, stored-twice, bf16, bf16-and-stored [recipe's].",
         ),
     ] = None,
     recompute: Annotated[
@@ -117,17 +117,17 @@ def memory(
         typer.Option(
             "--routing-weights",
             metavar="WHEN",
-            help="Multiplied before or after the experts' down-projection [before].",
+            help="Apply routing weights before or after the down-projection [before].",
         ),
     ] = None,
-    dropout: Annotated[bool, typer.Option("--dropout", help="Count the masks of dropout.")] = False,
+    dropout: Annotated[bool, typer.Option("--dropout", help="Count dropout masks.")] = False,
     imbalance: Annotated[
         float | None,
         typer.Option(
             "--imbalance",
             parser=measure("--imbalance", "ratio"),
             metavar="RATIO",
-            help="Rows that the fullest GPU's experts receive over the mean [1].",
+            help="Rows of the most loaded GPU's experts over the mean [1].",
         ),
     ] = None,
     dispatch: DispatchOption = None,
@@ -137,7 +137,7 @@ def memory(
         typer.Option(
             "--runtime",
             metavar="NAME",
-            help="Preset of what the framework takes [pytorch].",
+            help="Framework overhead preset [pytorch].",
             autocompletion=complete("runtime"),
         ),
     ] = None,
@@ -166,13 +166,13 @@ def memory(
         ),
     ] = None,
     require_fit: Annotated[
-        bool, typer.Option("--require-fit", help="Exit with 1 where it does not fit.")
+        bool, typer.Option("--require-fit", help="Exit with 1 if it does not fit.")
     ] = False,
     fewest_gpus: Annotated[
         bool,
         typer.Option(
             "--fewest-gpus",
-            help="Find the fewest GPUs at which it fits; of dp, pp, ep what is not given is free.",
+            help="Find the fewest GPUs on which it fits, varying dp, pp and ep that are not given.",
         ),
     ] = False,
     serve: Annotated[

@@ -134,7 +134,7 @@ PresetPathOption = Annotated[
 ]
 IgnoreKeyOption = Annotated[
     list[str] | None,
-    typer.Option("--ignore-key", metavar="KEY", help="Pass over a key of a config.json."),
+    typer.Option("--ignore-key", metavar="KEY", help="Ignore a key of a config.json."),
 ]
 BatchOption = Annotated[
     Amount | None,
@@ -191,7 +191,7 @@ NetworkOption = Annotated[
     typer.Option(
         "--network",
         metavar="NAME",
-        help="Network preset whose latency a message over the scale-out link has.",
+        help="Network preset for the message latency of the scale-out link.",
         autocompletion=complete("network"),
     ),
 ]
@@ -222,7 +222,7 @@ MetadataOption = Annotated[
         "--metadata",
         parser=amount("--metadata", "bytes", 0),
         metavar="BYTES",
-        help="Bytes beside each dispatched copy [0]; DeepEP's low-latency kernels have 16.",
+        help="Bytes of metadata per dispatched copy [0]; DeepEP's low-latency kernels send 16.",
     ),
 ]
 ConventionOption = Annotated[
@@ -247,9 +247,7 @@ _OUTPUT: dict[str, tuple[Any, Any]] = {
     "output": (
         Annotated[
             str | None,
-            typer.Option(
-                "--output", "-o", metavar="FILE", help="Write to a file, whole or not at all."
-            ),
+            typer.Option("--output", "-o", metavar="FILE", help="Write to FILE (atomically)."),
         ],
         None,
     ),

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 def presets_where(
     name: NameArgument, kind: KindOption = None, preset_path: PresetPathOption = None
 ) -> Callable[[], Answer]:
-    """Tell which file a name leads to, and which others it hides.
+    """Show the file a name resolves to, and the ones it shadows.
 
-    Presets are looked for in --preset-path, DSV3CALC_PATH, the nearest presets/ upward from here,
+    Presets are looked for in --preset-path, DSV3CALC_PATH, the project's presets/ (the nearest one,
+    from the working directory up),
     the user's configuration directory, and among the shipped ones. The first wins.
 
     Examples:

@@ -14,7 +14,7 @@ from dsv3calc.files import check_writable
 from dsv3calc.output.options import OutputOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.queries import Query
@@ -85,13 +85,13 @@ class Request:
         self,
         query: Query | None,
         output: OutputOptions,
-        source: Callable[[], Answer | list[Answer]] | None = None,
+        source: Callable[[], Answer | Iterator[Answer]] | None = None,
     ) -> None:
         self.query = query
         self.output = output
         self.source = source
 
-    def answer(self) -> Answer | list[Answer]:
+    def answer(self) -> Answer | Iterator[Answer]:
         """Ask the study; ``eval`` has an answer for each line."""
         if self.source is not None:
             return self.source()
@@ -109,4 +109,4 @@ class Request:
         gc.enable()  # from here on the work may be long
         found = self.answer()
         show(found, self.output)
-        return ExitStatus.OK if isinstance(found, list) else found.status
+        return getattr(found, "status", ExitStatus.OK)

@@ -22,6 +22,7 @@ PREFIXES = {
     "flops": "flops",
     "kv_cache": "kv",
     "memory": "memory",
+    "serving": "memory",
     "traffic": "traffic",
     "limits": "limits ep",
     "network": "network",
@@ -48,7 +49,7 @@ HoldOption = Annotated[
     typer.Option(
         "--hold",
         metavar="DP",
-        help="--hold dp keeps dp where tp, cp or pp change: the GPUs follow then.",
+        help="Keep dp fixed while tp, cp or pp vary; the GPU count changes.",
     ),
 ]
 

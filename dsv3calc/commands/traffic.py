@@ -91,7 +91,7 @@ def traffic(
         typer.Option(
             "--backward-dispatch",
             metavar="FORMAT",
-            help="Format of gradients on their way to the experts [as --dispatch].",
+            help="Format of gradients sent to the experts in the backward pass [as --dispatch].",
         ),
     ] = None,
     backward_combine: Annotated[
@@ -99,12 +99,10 @@ def traffic(
         typer.Option(
             "--backward-combine",
             metavar="FORMAT",
-            help="Format of gradients on their way back [bf16].",
+            help="Format of gradients returned from the experts [bf16].",
         ),
     ] = None,
-    no_scales: Annotated[
-        bool, typer.Option("--no-scales", help="Count elements alone, as papers do.")
-    ] = False,
+    no_scales: Annotated[bool, typer.Option("--no-scales", help="Do not count scales.")] = False,
     metadata: MetadataOption = None,
     forwarding: Annotated[
         str | None,
@@ -127,7 +125,7 @@ def traffic(
         typer.Option(
             "--law",
             metavar="LAW",
-            help="Law of the experts' scores: uniform, sigmoid-normal or exponential [uniform].",
+            help="Distribution of router scores: uniform, sigmoid-normal, exponential [uniform].",
         ),
     ] = None,
     group_score: Annotated[
@@ -135,7 +133,7 @@ def traffic(
         typer.Option(
             "--group-score",
             metavar="SCORE",
-            help="What groups are chosen by: top2-sum, top-k-over-m-sum or max [the model's].",
+            help="Score of a group: top2-sum, top-k-over-m-sum or max [the model's].",
         ),
     ] = None,
     imbalance: Annotated[
@@ -164,7 +162,7 @@ def traffic(
             "--compute-time",
             parser=measure("--compute-time", "s"),
             metavar="TIME",
-            help="Computation of another micro-batch in a layer that hides the exchange.",
+            help="Computation per layer of another micro-batch that overlaps.",
         ),
     ] = None,
     algorithm: Annotated[
@@ -172,7 +170,7 @@ def traffic(
         typer.Option(
             "--algorithm",
             metavar="WAY",
-            help="Of the other collectives: ring, tree, hierarchical or switch-reduced [ring].",
+            help="Algorithm of other collectives: ring, tree, hierarchical, switch-reduced [ring].",
         ),
     ] = None,
     mla_context: Annotated[
@@ -180,7 +178,7 @@ def traffic(
         typer.Option(
             "--mla-context",
             metavar="FORM",
-            help="What context parallelism passes on of MLA: latent or expanded [latent].",
+            help="What context parallelism sends for MLA: latent or expanded [latent].",
         ),
     ] = None,
     gradient_reduction: Annotated[
@@ -188,7 +186,7 @@ def traffic(
         typer.Option(
             "--gradient-reduction",
             metavar="WHEN",
-            help="step: gradients are reduced once, or micro-batch [the latter from ZeRO 2 on].",
+            help="Reduce gradients per step or per micro-batch [step; from ZeRO 2 micro-batch].",
         ),
     ] = None,
     activation_dtype: Annotated[
@@ -196,16 +194,16 @@ def traffic(
         typer.Option(
             "--activation-dtype",
             metavar="DTYPE",
-            help="What other collectives send activations as: fp32, bf16, fp16 or fp8 [bf16].",
+            help="Data type of activations in other collectives: fp32, bf16, fp16, fp8 [bf16].",
         ),
     ] = None,
     gradient_dtype: Annotated[
         str | None,
-        typer.Option("--gradient-dtype", metavar="DTYPE", help="And gradients [fp32]."),
+        typer.Option("--gradient-dtype", metavar="DTYPE", help="Data type of gradients [fp32]."),
     ] = None,
     parameter_dtype: Annotated[
         str | None,
-        typer.Option("--parameter-dtype", metavar="DTYPE", help="And parameters [bf16]."),
+        typer.Option("--parameter-dtype", metavar="DTYPE", help="Data type of parameters [bf16]."),
     ] = None,
     with_mtp: MtpOption = False,
     set_: SetOption = None,

@@ -84,7 +84,7 @@ def bubble_interleaved(
     return ratio((pp - 1) * (forward_seconds + backward_seconds), virtual_pipeline)
 
 
-@formula(r"t_\mathrm{zb1p}")
+@formula(r"t_\mathrm{zb1p}", "weight_seconds <= (forward_seconds + backward_seconds) / 2")
 def bubble_zb1p(
     pp: Count, forward_seconds: Seconds, backward_seconds: Seconds, weight_seconds: Seconds
 ) -> Seconds:
@@ -124,7 +124,11 @@ def bubble_zb1p(
     return (pp - 1) * (forward_seconds + backward_seconds - 2 * weight_seconds)
 
 
-@formula(r"t_\mathrm{dual}")
+@formula(
+    r"t_\mathrm{dual}",
+    "pp % 2 == 0",
+    "weight_seconds <= (overlapped_pair_seconds + backward_seconds) / 3",
+)
 def bubble_dualpipe(
     pp: Count,
     overlapped_pair_seconds: Seconds,

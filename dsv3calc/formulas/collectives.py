@@ -8,11 +8,11 @@ GPU's share of it.
 from __future__ import annotations
 
 from dsv3calc.ops import maximum, minimum, ratio
-from dsv3calc.registry import formula
+from dsv3calc.registry import SHARE, formula
 from dsv3calc.units import Bits, Bytes, Count, Elements, Expected, Ratio, Tokens
 
 
-@formula(r"d_\mathrm{edp}")
+@formula(r"d_\mathrm{edp}", "ep * etp <= tp * cp * dp")
 def expert_replicas(tp: Count, cp: Count, dp: Count, ep: Count, etp: Count) -> Count:
     r"""Count the replicas of an expert within a pipeline stage.
 
@@ -47,7 +47,7 @@ def expert_replicas(tp: Count, cp: Count, dp: Count, ep: Count, etp: Count) -> C
     return ratio(tp * cp * dp, ep * etp)
 
 
-@formula(r"e_\mathrm{sole}")
+@formula(r"e_\mathrm{sole}", result=SHARE)
 def sole_stage(pp: Count) -> Count:
     r"""Tell whether a single stage is both the first and the last.
 
@@ -225,7 +225,7 @@ def pipeline_sends(pp: Count, virtual_pipeline: Count) -> Count:
     return minimum(pp - 1, 1) * (2 * virtual_pipeline - 2) + minimum(pp - 1, 2)
 
 
-@formula(r"\sigma_\mathrm{pp}")
+@formula(r"\sigma_\mathrm{pp}", result=SHARE)
 def pipeline_crossing_share(members: Count, nodes: Count) -> Ratio:
     r"""Give the share of its sends that a pipeline rank at the edge of a node sends out of it.
 

@@ -106,7 +106,7 @@ def dragonfly_local_links(group_switches: Count, switch_groups: Count) -> Count:
     return switch_groups * exact_div(group_switches * (group_switches - 1), 2)
 
 
-@formula(r"L_\mathrm{global}")
+@formula(r"L_\mathrm{global}", "switch_groups <= group_switches * global_ports + 1")
 def dragonfly_global_links(
     group_switches: Count, global_ports: Count, switch_groups: Count
 ) -> Count:
@@ -144,7 +144,9 @@ def dragonfly_global_links(
     return floor_div(group_switches * global_ports * switch_groups, 2)
 
 
-@formula(r"C_\mathrm{df}")
+@formula(
+    r"C_\mathrm{df}", "switch_groups >= 2", "switch_groups <= group_switches * global_ports + 1"
+)
 def dragonfly_bisection(
     group_switches: Count, global_ports: Count, switch_groups: Count
 ) -> Expected:

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from dsv3calc.ops import clip, floor_div, maximum, minimum, ratio
-from dsv3calc.registry import formula
+from dsv3calc.registry import SHARE, formula
 from dsv3calc.units import Count, Ratio
 
 
-@formula(r"n_\mathrm{dual}")
+@formula(r"n_\mathrm{dual}", "stage < pp")
 def dualpipe_in_flight(pp: Count, stage: Count) -> Count:
     r"""Count the micro-batches of a stage that a rank holds at the peak of DualPipe.
 
@@ -45,7 +45,7 @@ def dualpipe_in_flight(pp: Count, stage: Count) -> Count:
     return pp - stage
 
 
-@formula(r"w_\mathrm{dual}")
+@formula(r"w_\mathrm{dual}", "stage < virtual_stages", result=SHARE)
 def dualpipe_pending_early(virtual_stages: Count, stage: Count) -> Count:
     r"""Count the micro-batches that owe a stage's weight gradient as DualPipe fills.
 
@@ -82,7 +82,7 @@ def dualpipe_pending_early(virtual_stages: Count, stage: Count) -> Count:
     return clip(stage - half, 0, 1)
 
 
-@formula(r"n_\mathrm{drain}")
+@formula(r"n_\mathrm{drain}", "stage < virtual_stages")
 def dualpipe_in_flight_draining(virtual_stages: Count, stage: Count) -> Count:
     r"""Count the micro-batches of a stage that a rank has in flight when DualPipe owes most.
 
@@ -117,7 +117,7 @@ def dualpipe_in_flight_draining(virtual_stages: Count, stage: Count) -> Count:
     return maximum(floor_div(virtual_stages, 2) - 1 - stage, 0)
 
 
-@formula(r"w_\mathrm{drain}")
+@formula(r"w_\mathrm{drain}", "stage < virtual_stages")
 def dualpipe_pending_draining(virtual_stages: Count, stage: Count) -> Count:
     r"""Count the micro-batches that owe a stage's weight gradient when DualPipe owes most.
 
@@ -158,7 +158,7 @@ def dualpipe_pending_draining(virtual_stages: Count, stage: Count) -> Count:
     return floor_div(both + shallower, 2)
 
 
-@formula(r"n_\mathrm{dualv}")
+@formula(r"n_\mathrm{dualv}", "stage < 2 * pp")
 def dualpipev_in_flight(pp: Count, stage: Count) -> Count:
     r"""Count the micro-batches of a virtual stage that a rank holds at the peak of DualPipeV.
 

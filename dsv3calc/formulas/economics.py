@@ -7,7 +7,7 @@ GPU time is in seconds: an hour of one GPU is 3,600.
 from __future__ import annotations
 
 from dsv3calc.ops import ratio
-from dsv3calc.registry import formula
+from dsv3calc.registry import SHARE, formula
 from dsv3calc.units import (
     Count,
     Dollars,
@@ -61,7 +61,7 @@ def total_gpu_time(
     return pretraining_time + extension_time + post_training_time
 
 
-@formula(r"H_\mathrm{train}")
+@formula(r"H_\mathrm{train}", "achieved_rate > 0")
 def training_gpu_time(
     tokens: Tokens, token_flops: FlopsPerToken, achieved_rate: FlopsPerSecond
 ) -> Seconds:
@@ -324,7 +324,7 @@ def fleet_daily_cost(
     return 24 * fleet_nodes * gpus_per_node * dollars_per_hour
 
 
-@formula(r"\eta_\mathrm{hit}")
+@formula(r"\eta_\mathrm{hit}", "input_tokens >= 1", result=SHARE)
 def cache_hit_share(hit_tokens: Tokens, input_tokens: Tokens) -> Ratio:
     r"""Give the share of input tokens whose KV cache is found.
 
@@ -412,7 +412,7 @@ def token_revenue(
     )
 
 
-@formula(r"\eta_\mathrm{profit}")
+@formula(r"\eta_\mathrm{profit}", "cost > 0", result=("result >= -1",))
 def profit_margin(revenue: Dollars, cost: Dollars) -> Ratio:
     r"""Give the profit over the cost.
 

@@ -43,7 +43,7 @@ def shared_expert_width(n_shared_experts: Count, moe_intermediate_size: Elements
     return n_shared_experts * moe_intermediate_size
 
 
-@formula(r"N_\mathrm{inactive}")
+@formula(r"N_\mathrm{inactive}", "elements * num_experts_per_tok % n_routed_experts == 0")
 def inactive_expert_elements(
     elements: Elements, n_routed_experts: Count, num_experts_per_tok: Count
 ) -> Elements:
@@ -80,7 +80,7 @@ def inactive_expert_elements(
     return exact_div(elements * (n_routed_experts - num_experts_per_tok), n_routed_experts)
 
 
-@formula(r"E_\mathrm{hit}")
+@formula(r"E_\mathrm{hit}", result=("result >= 0", "result <= n_routed_experts"))
 def expected_distinct_experts(
     n_routed_experts: Count, num_experts_per_tok: Count, tokens: Tokens
 ) -> Expected:

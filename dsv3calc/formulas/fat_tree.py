@@ -8,7 +8,7 @@ from dsv3calc.registry import formula
 from dsv3calc.units import Count
 
 
-@formula(r"N_\mathrm{tree}")
+@formula(r"N_\mathrm{tree}", "radix % 2 == 0")
 def fat_tree_endpoints(radix: Count, tiers: Count, planes: Count) -> Count:
     r"""Count the endpoints of a non-blocking fat tree, or of several such planes.
 
@@ -48,7 +48,7 @@ def fat_tree_endpoints(radix: Count, tiers: Count, planes: Count) -> Count:
     return 2 * planes * exact_div(radix, 2) ** tiers
 
 
-@formula(r"S_\mathrm{tree}")
+@formula(r"S_\mathrm{tree}", "radix % 2 == 0")
 def fat_tree_switches(radix: Count, tiers: Count, planes: Count) -> Count:
     r"""Count the switches of a non-blocking fat tree, or of several such planes.
 
@@ -86,7 +86,7 @@ def fat_tree_switches(radix: Count, tiers: Count, planes: Count) -> Count:
     return planes * (2 * tiers - 1) * exact_div(radix, 2) ** (tiers - 1)
 
 
-@formula(r"L_\mathrm{tree}")
+@formula(r"L_\mathrm{tree}", "radix % 2 == 0")
 def fat_tree_links(radix: Count, tiers: Count, planes: Count) -> Count:
     r"""Count the switch-to-switch links of a non-blocking fat tree, or of several such planes.
 
@@ -124,7 +124,7 @@ def fat_tree_links(radix: Count, tiers: Count, planes: Count) -> Count:
     return 2 * planes * (tiers - 1) * exact_div(radix, 2) ** tiers
 
 
-@formula(r"C_\mathrm{tree}")
+@formula(r"C_\mathrm{tree}", "radix % 2 == 0")
 def fat_tree_bisection(radix: Count, tiers: Count, planes: Count) -> Count:
     r"""Count the links that any cut of a fat tree into two halves crosses at least.
 

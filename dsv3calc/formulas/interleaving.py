@@ -57,7 +57,7 @@ def interleaved_warm_up(
     )
 
 
-@formula(r"b_\mathrm{turn}")
+@formula(r"b_\mathrm{turn}", "warm_up <= micro_batches * virtual_pipeline")
 def backwards_at_backward_turn(
     micro_batches: Count, pp: Count, virtual_pipeline: Count, warm_up: Count, turn: Count
 ) -> Count:
@@ -98,7 +98,7 @@ def backwards_at_backward_turn(
     return minimum(micro_batches * virtual_pipeline - warm_up, turn * pp)
 
 
-@formula(r"b_\mathrm{fturn}")
+@formula(r"b_\mathrm{fturn}", "warm_up <= micro_batches * virtual_pipeline")
 def backwards_at_forward_turn(
     micro_batches: Count,
     pp: Count,
@@ -196,7 +196,11 @@ def chunk_passes(forwards: Count, pp: Count, virtual_pipeline: Count, model_chun
     return full * pp + clip(forwards - full * virtual_pipeline * pp - model_chunk * pp, 0, pp)
 
 
-@formula(r"n_\mathrm{il}")
+@formula(
+    r"n_\mathrm{il}",
+    "(forwards >= backwards + (virtual_pipeline - 1) * pp)"
+    " | (forwards % (pp * virtual_pipeline) == 0)",
+)
 def interleaved_in_flight(
     pp: Count, virtual_pipeline: Count, model_chunk: Count, forwards: Count, backwards: Count
 ) -> Count:

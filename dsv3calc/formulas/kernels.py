@@ -486,7 +486,7 @@ def dequantisation_cycles(
     )
 
 
-@formula(r"\beta_\mathrm{LL}")
+@formula(r"\beta_\mathrm{LL}", "masked_copies <= tokens * experts_per_token")
 def low_latency_bandwidth(
     tokens: Tokens,
     experts_per_token: Count,

@@ -39,7 +39,7 @@ def cached_vectors(num_key_value_heads: Count) -> Count:
     return 2 * num_key_value_heads
 
 
-@formula(r"B_\mathrm{entry}")
+@formula(r"B_\mathrm{entry}", "group_size >= 1")
 def entry_bytes(
     vectors: Count, width: Elements, bits: Bits, group_size: Elements, scale_bits: Bits
 ) -> Bytes:

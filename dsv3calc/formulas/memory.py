@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dsv3calc.ops import ceil_div, clip, maximum, minimum, ratio
-from dsv3calc.registry import formula
+from dsv3calc.registry import SHARE, formula
 from dsv3calc.units import Bits, Bytes, Count, Elements, Expected, Ratio, Tokens
 
 
@@ -189,7 +189,7 @@ def padded_vocabulary(vocab_size: Elements, multiple: Count, tp: Count) -> Eleme
     return ceil_div(vocab_size, multiple * tp) * multiple * tp
 
 
-@formula(r"B_\mathrm{cached}")
+@formula(r"B_\mathrm{cached}", "group_size >= 1")
 def activation_bytes(
     tokens: Tokens,
     width: Elements,
@@ -282,7 +282,7 @@ def received_rows(
     return ratio(tokens * experts_per_token * etp * imbalance, tp * cp)
 
 
-@formula(r"\delta_\mathrm{fit}")
+@formula(r"\delta_\mathrm{fit}", result=SHARE)
 def fits(total_bytes: Bytes, usable: Bytes) -> Count:
     r"""Tell whether what is held fits into what can be used.
 

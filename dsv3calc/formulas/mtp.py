@@ -7,7 +7,7 @@ from dsv3calc.registry import formula
 from dsv3calc.units import Elements
 
 
-@formula(r"N_\mathrm{bare}")
+@formula(r"N_\mathrm{bare}", "mtp_elements >= 2 * hidden_size**2")
 def mtp_without_projection(mtp_elements: Elements, hidden_size: Elements) -> Elements:
     r"""Leave out the projection at the start of a multi-token-prediction module.
 

@@ -41,7 +41,7 @@ def bisection_share(bisection_links: Expected, endpoints: Count) -> Ratio:
     return ratio(2 * bisection_links, endpoints)
 
 
-@formula(r"\beta_\mathrm{wire}")
+@formula(r"\beta_\mathrm{wire}", "domain_size <= endpoints")
 def physical_bandwidth(
     logical: BytesPerSecond, domain_size: Count, endpoints: Count
 ) -> BytesPerSecond:

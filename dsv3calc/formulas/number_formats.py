@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dsv3calc.ops import ratio
-from dsv3calc.registry import formula
+from dsv3calc.registry import SHARE, formula
 from dsv3calc.units import Bits, Count, Expected, Ratio
 
 
@@ -105,7 +105,7 @@ def exponent_octaves(exponent_bits: Bits) -> Expected:
     return 2**exponent_bits
 
 
-@formula(r"\epsilon_\mathrm{float}")
+@formula(r"\epsilon_\mathrm{float}", result=SHARE)
 def float_error(mantissa_bits: Bits) -> Ratio:
     r"""Bound the relative error of rounding to a normal float.
 
@@ -138,7 +138,7 @@ def float_error(mantissa_bits: Bits) -> Ratio:
     return ratio(1, 2 ** (mantissa_bits + 1))
 
 
-@formula(r"n_\mathrm{log}")
+@formula(r"n_\mathrm{log}", "code_bits >= 2")
 def logfmt_intervals(code_bits: Bits) -> Expected:
     r"""Count the intervals between the magnitudes of LogFMT.
 
@@ -169,7 +169,7 @@ def logfmt_intervals(code_bits: Bits) -> Expected:
     return 2 ** (code_bits - 1) - 2
 
 
-@formula(r"o_\mathrm{step}")
+@formula(r"o_\mathrm{step}", "code_bits >= 3")
 def logfmt_step(octaves: Expected, code_bits: Bits) -> Expected:
     r"""Give the step of LogFMT between neighbouring magnitudes, as a logarithm to base 2.
 
@@ -205,7 +205,7 @@ def logfmt_step(octaves: Expected, code_bits: Bits) -> Expected:
     return ratio(octaves, 2 ** (code_bits - 1) - 2)
 
 
-@formula(r"\epsilon_\mathrm{log}")
+@formula(r"\epsilon_\mathrm{log}", result=SHARE)
 def logfmt_error(octave_step: Expected) -> Ratio:
     r"""Bound the relative error of LogFMT.
 
@@ -306,7 +306,7 @@ def promotion_interval(instructions: Count, bits: Bits) -> Expected:
     return ratio(256 * instructions, bits)
 
 
-@formula(r"\rho_\mathrm{cast}")
+@formula(r"\rho_\mathrm{cast}", result=SHARE)
 def fused_cast_share(bits: Bits, quantised_bits: Bits) -> Ratio:
     r"""Give the memory traffic of quantising on the way, over that of quantising apart.
 

@@ -84,7 +84,7 @@ def folded_stage(pp: Count, rank: Count) -> Count:
     return 2 * pp - 1 - rank
 
 
-@formula(r"i_\mathrm{mirror}")
+@formula(r"i_\mathrm{mirror}", result=("result >= 0", "result < pp"))
 def mirrored_stage(pp: Count, rank: Count) -> Count:
     r"""Give the stage of the reverse direction that a rank holds under DualPipe.
 
@@ -294,7 +294,7 @@ def zb1p_in_flight_after_backward(micro_batches: Count, pp: Count, rank: Count) 
     return minimum(micro_batches - minimum(micro_batches, rank + 1), pp - rank - 1)
 
 
-@formula(r"n_\mathrm{zbv}")
+@formula(r"n_\mathrm{zbv}", "stage < 2 * pp")
 def zbv_in_flight(micro_batches: Count, pp: Count, stage: Count, behind: Count) -> Count:
     r"""Count the micro-batches of a chunk that its rank holds at a peak of ZBV.
 

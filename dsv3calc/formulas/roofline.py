@@ -83,7 +83,7 @@ def memory_time(moved: Bytes, bandwidth: BytesPerSecond) -> Seconds:
     return ratio(moved, bandwidth)
 
 
-@formula(r"I")
+@formula(r"I", "moved > 0")
 def arithmetic_intensity(flops: Flops, moved: Bytes) -> Intensity:
     r"""Give the floating-point operations done for each byte moved.
 

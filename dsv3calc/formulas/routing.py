@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from dsv3calc.ops import binomial_ratio, ratio
-from dsv3calc.registry import formula
+from dsv3calc.registry import SHARE, formula
 from dsv3calc.units import Count, Expected, Tokens
 
 
-@formula(r"P_\mathrm{miss}")
+@formula(r"P_\mathrm{miss}", "num_experts_per_tok <= destinations * slots", result=SHARE)
 def missed_chance(destinations: Count, slots: Count, num_experts_per_tok: Count) -> Expected:
     r"""Give the probability that none of a token's experts is at one given destination.
 
@@ -46,7 +46,7 @@ def missed_chance(destinations: Count, slots: Count, num_experts_per_tok: Count)
     return binomial_ratio(destinations * slots - slots, destinations * slots, num_experts_per_tok)
 
 
-@formula(r"P_{\mathrm{miss},M}")
+@formula(r"P_{\mathrm{miss},M}", result=SHARE)
 def missed_of_random_groups(missed: Expected, n_group: Count, topk_group: Count) -> Expected:
     r"""Give the probability of missing a destination when groups are drawn at random first.
 
@@ -82,7 +82,7 @@ def missed_of_random_groups(missed: Expected, n_group: Count, topk_group: Count)
     return 1 - ratio(topk_group * (1 - missed), n_group)
 
 
-@formula(r"D_\mathrm{hit}")
+@formula(r"D_\mathrm{hit}", result=("result >= 0", "result <= destinations"))
 def distinct_destinations(destinations: Count, missed: Expected) -> Expected:
     r"""Expect how many different destinations the experts of a token have.
 
@@ -119,7 +119,7 @@ def distinct_destinations(destinations: Count, missed: Expected) -> Expected:
     return destinations * (1 - missed)
 
 
-@formula(r"D_\mathrm{remote}")
+@formula(r"D_\mathrm{remote}", result=("result >= 0", "result <= destinations - 1"))
 def remote_destinations(distinct: Expected, destinations: Count) -> Expected:
     r"""Expect how many of a token's destinations are not one given place: its own GPU or node.
 
@@ -160,7 +160,7 @@ def remote_destinations(distinct: Expected, destinations: Count) -> Expected:
     return ratio(distinct * (destinations - 1), destinations)
 
 
-@formula(r"x_\mathrm{hot}")
+@formula(r"x_\mathrm{hot}", "n_routed_experts >= 2")
 def hottest_rank(
     destinations: Count, n_routed_experts: Count, num_experts_per_tok: Count, tokens: Tokens
 ) -> Expected:

@@ -8,7 +8,7 @@ from dsv3calc.registry import formula
 from dsv3calc.units import Bytes, Count, Tokens
 
 
-@formula(r"T_\mathrm{pool}")
+@formula(r"T_\mathrm{pool}", "token_bytes >= 1")
 def pool_tokens(pool: Bytes, token_bytes: Bytes, page_size: Tokens) -> Tokens:
     r"""Count the tokens that a pool of cache pages holds.
 

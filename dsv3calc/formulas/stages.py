@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dsv3calc.ops import ceil_div, clip, floor_div, minimum
-from dsv3calc.registry import formula
+from dsv3calc.registry import SHARE, formula
 from dsv3calc.units import Count
 
 
@@ -51,7 +51,9 @@ def least_layers(
     return floor_div(num_hidden_layers + leading + trailing, virtual_stages)
 
 
-@formula(r"n_\mathrm{longer}")
+@formula(
+    r"n_\mathrm{longer}", "stage_layers * virtual_stages <= num_hidden_layers + leading + trailing"
+)
 def longer_stages(
     num_hidden_layers: Count,
     virtual_stages: Count,
@@ -257,7 +259,7 @@ def strided_layers_in_stage(
     return until - before
 
 
-@formula(r"\delta_\mathrm{stage}")
+@formula(r"\delta_\mathrm{stage}", result=SHARE)
 def stage_has(stage: Count, place: Count) -> Count:
     r"""Tell whether a stage is the one on which something stands.
 
@@ -291,7 +293,7 @@ def stage_has(stage: Count, place: Count) -> Count:
     return 1 - minimum(distance * distance, 1)
 
 
-@formula(r"\delta_\mathrm{any}")
+@formula(r"\delta_\mathrm{any}", result=SHARE)
 def any_of(amount_here: Count) -> Count:
     r"""Tell whether there is at least one of something.
 

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from dsv3calc.ops import ratio
-from dsv3calc.registry import formula
+from dsv3calc.registry import SHARE, formula
 from dsv3calc.units import Count, Expected, Ratio, Tokens
 
 
-@formula(r"\sigma_\mathrm{out}")
+@formula(r"\sigma_\mathrm{out}", result=SHARE)
 def crossing_share(gpus: Count, gpus_per_node: Count) -> Ratio:
     r"""Give the share of evenly spread copies that leave the node.
 

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from dsv3calc.ops import ceil_div, maximum, minimum, ratio
-from dsv3calc.registry import formula
+from dsv3calc.registry import SHARE, formula
 from dsv3calc.units import Bits, Bytes, BytesPerSecond, Count, Elements, Ratio, Seconds
 
 
-@formula(r"B_\mathrm{copy}")
+@formula(r"B_\mathrm{copy}", "group_size >= 1")
 def transfer_bytes(
     hidden_size: Elements, bits: Bits, group_size: Elements, scale_bits: Bits, metadata_bytes: Bytes
 ) -> Bytes:
@@ -54,7 +54,7 @@ def transfer_bytes(
     )
 
 
-@formula(r"\rho_\mathrm{byte}")
+@formula(r"\rho_\mathrm{byte}", "group_size >= 1")
 def element_share(
     bits: Bits, group_size: Elements, scale_bits: Bits, reference_bits: Bits
 ) -> Ratio:
@@ -137,7 +137,7 @@ def transfer_time(
     return ratio(moved * imbalance, link_bandwidth) + rounds * latency
 
 
-@formula(r"\eta_\mathrm{hid}")
+@formula(r"\eta_\mathrm{hid}", "communication_seconds > 0", result=SHARE)
 def hidden_share(communication_seconds: Seconds, overlapped_seconds: Seconds) -> Ratio:
     r"""Give the share of a communication that another micro-batch's computation hides.
 

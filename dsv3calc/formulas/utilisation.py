@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dsv3calc.ops import ratio
-from dsv3calc.registry import formula
+from dsv3calc.registry import SHARE, formula
 from dsv3calc.units import Count, FlopsPerSecond, FlopsPerToken, Ratio, Seconds, Tokens
 
 
@@ -145,7 +145,9 @@ def training_rate(
     return ratio(token_flops * tokens, step_seconds * job_gpus)
 
 
-@formula(r"\eta_\mathrm{mfu}")
+@formula(
+    r"\eta_\mathrm{mfu}", "token_flops <= step_seconds * job_gpus * peak / tokens", result=SHARE
+)
 def model_flops_utilisation(
     token_flops: FlopsPerToken,
     tokens: Tokens,
@@ -192,7 +194,7 @@ def model_flops_utilisation(
     return ratio(token_flops * tokens, step_seconds * job_gpus * peak)
 
 
-@formula(r"\eta_\mathrm{peak}")
+@formula(r"\eta_\mathrm{peak}", "achieved_rate <= peak", result=SHARE)
 def share_of_peak(achieved_rate: FlopsPerSecond, peak: FlopsPerSecond) -> Ratio:
     r"""Give the share of a peak that is achieved.
 

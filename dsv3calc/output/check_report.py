@@ -8,6 +8,7 @@ character, no line break and no lone surrogate, so that no format has to care fo
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.escaping import escape
@@ -21,19 +22,29 @@ WHOLE_FILE = "(file)"
 
 
 def failed_rows(answer: Answer) -> list[dict[str, Any]]:
-    """Return the rows that moved or are broken, in the order of the files."""
+    """Return the rows that changed or could not be checked, in the order of the files."""
     return [row for row in answer.rows if row["status"] != "kept"]
 
 
 def verdict_counts(answer: Answer) -> str:
     """Say in one line how many rows there were and what became of them."""
-    counts = {"kept": 0, "moved": 0, "broken": 0}
-    for row in answer.rows:
-        counts[row["status"]] += 1
+    counts = Counter(_outcome(row) for row in answer.rows)
+    always, others = ("unchanged", "changed"), ("within budget", "outside budget")
+    told = [f"{counts[name]:,} {name}" for name in always]
+    told += [f"{counts[name]:,} {name}" for name in others if counts[name]]
+    if counts["error"]:
+        told.append(f"{counts['error']:,} error{'' if counts['error'] == 1 else 's'}")
     total = len(answer.rows)
-    text = f"{total:,} row{'' if total == 1 else 's'}: {counts['kept']:,} as expected"
-    text += f", {counts['moved']:,} moved"
-    return text + (f", {counts['broken']:,} broken" if counts["broken"] else "")
+    return f"{total:,} row{'' if total == 1 else 's'}: {', '.join(told)}"
+
+
+def _outcome(row: dict[str, Any]) -> str:
+    """Return what became of a row in a word; a bound is a budget."""
+    if row["status"] == "broken":
+        return "error"
+    if isinstance(row["expected"], str):
+        return "within budget" if row["status"] == "kept" else "outside budget"
+    return "unchanged" if row["status"] == "kept" else "changed"
 
 
 def repository_path(path: str) -> str:
@@ -84,7 +95,7 @@ def headline(row: dict[str, Any]) -> str:
         now = amount(row["value"], row["unit"])
         return f"{short_name(row)} of {escape(row['query'])} is {now}, expected {expectation(row)}"
     first = (message_lines(row) or ["no reason is known"])[0]
-    return first if row["query"] == WHOLE_FILE else f"{row_name(row)} is broken: {first}"
+    return first if row["query"] == WHOLE_FILE else f"{row_name(row)} cannot be checked: {first}"
 
 
 def details(row: dict[str, Any]) -> list[str]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from dsv3calc.escaping import csv_cell, inert
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
 
@@ -38,14 +40,14 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
     return inert(buffer.getvalue())
 
 
-def render_many(answers: list[Answer]) -> str:
-    """Return the values of many answers in one table: one value on each line."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["line", "command", "column", "quantity", "unit", "value"])
+def render_many(answers: Iterable[Answer]) -> Iterator[str]:
+    """Yield the values of many answers in one table: one value on each line."""
+    yield "line,command,column,quantity,unit,value\n"
     for answer in answers:
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
         for column in answer.columns:
             for name, line in column.ledger.named().items():
                 place = [answer.query["line"], answer.command, csv_cell(column.id)]
                 writer.writerow([*place, csv_cell(name), line.unit, line.value])
-    return inert(buffer.getvalue())
+        yield inert(buffer.getvalue())

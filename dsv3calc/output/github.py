@@ -88,7 +88,7 @@ def summary(answer: Answer, largest: int = LARGEST_SUMMARY) -> str:
 
 
 def _error(row: dict[str, Any]) -> str:
-    word = "moved" if row["status"] == "moved" else "is broken"
+    word = "changed" if row["status"] == "moved" else "cannot be checked"
     name = short_name(row)
     longest = LONGEST_TITLE - len(word) - 1
     return github_command(

@@ -10,6 +10,8 @@ from dsv3calc.escaping import json_document
 from dsv3calc.studies.answer import SCHEMA_VERSION, line_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from dsv3calc.ledger import Line
     from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
@@ -64,9 +66,9 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
     return _line(answer)
 
 
-def render_many(answers: list[Answer]) -> str:
-    """Return answers as JSON lines: one document on each."""
-    return "".join(_line(answer) for answer in answers)
+def render_many(answers: Iterable[Answer]) -> Iterator[str]:
+    """Yield answers as JSON lines: one document on each."""
+    return map(_line, answers)
 
 
 def _line(answer: Answer) -> str:

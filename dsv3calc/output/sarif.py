@@ -36,8 +36,8 @@ _RULES = (
     (
         "number-moved",
         "NumberMoved",
-        "A number moved",
-        "A number is not what its golden row expects, or a budget is no longer kept.",
+        "A number changed",
+        "A number is not what its golden row expects, or is outside its budget.",
         (
             "Look at the reasons in the message: an input or a formula changed, or a bound is "
             "passed. If the new number is meant, run dsv3calc check --update FILE and commit the "
@@ -47,7 +47,7 @@ _RULES = (
     (
         "row-broken",
         "RowBroken",
-        "A golden row is broken",
+        "A golden row cannot be checked",
         "The query of a golden row has no answer, or its file cannot be read: nothing was checked.",
         (
             "Correct the query, the quantity or the file as the message says. A row that is no "

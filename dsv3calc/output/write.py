@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsv3calc.escaping import escape, inert, markdown
 from dsv3calc.files import write_whole
@@ -35,8 +36,8 @@ ALWAYS_UTF8 = ("json", "sarif", "junit", "html")
 """Formats that are UTF-8 by definition or by their own header, whatever the locale is."""
 
 
-def show(answer: Answer | list[Answer], options: OutputOptions) -> None:
-    """Render an answer, or one after the other, and write it.
+def show(answer: Answer | Iterator[Answer], options: OutputOptions) -> None:
+    """Render an answer and write it; of several write each as it comes.
 
     A reader that closes its pipe is no error: the rest is left out.
 
@@ -51,35 +52,44 @@ def show(answer: Answer | list[Answer], options: OutputOptions) -> None:
         options.color == "auto" and options.file is None and _terminal_takes_color()
     )
     renderer = import_module(RENDERERS[options.format])
-    if isinstance(answer, list):
-        if hasattr(renderer, "render_many"):
-            text: str = renderer.render_many(answer)
-        else:
-            shown = markdown if options.format == "markdown" else escape
-            text = "\n".join(
-                f"# {inert(shown(each.asked))}\n{renderer.render(each, options, color=color)}"
-                for each in answer
-            )
+    if isinstance(answer, Iterator):
+        texts = _rendered(renderer, answer, options, color=color)
     else:
-        text = renderer.render(answer, options, color=color)
+        texts = iter([renderer.render(answer, options, color=color)])
         _tell(answer, options)
     try:
-        _write(text, options)
+        _write(texts, options)
     except BrokenPipeError:
         forget_output()
-    if hasattr(renderer, "after") and not isinstance(answer, list):
+    if hasattr(renderer, "after") and not isinstance(answer, Iterator):
         renderer.after(answer)
 
 
-def _write(text: str, options: OutputOptions) -> None:
-    if options.file is None:
-        if options.format in ALWAYS_UTF8 and hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+def _rendered(
+    renderer: Any, answers: Iterator[Answer], options: OutputOptions, *, color: bool
+) -> Iterator[str]:
+    """Yield the texts of answers, each as it comes."""
+    if hasattr(renderer, "render_many"):
+        yield from renderer.render_many(answers)
+        return
+    shown = markdown if options.format == "markdown" else escape
+    between = ""
+    for each in answers:
+        asked = inert(shown(each.asked))
+        yield f"{between}# {asked}\n{renderer.render(each, options, color=color)}"
+        between = "\n"
+
+
+def _write(texts: Iterator[str], options: OutputOptions) -> None:
+    if options.file is not None:
+        write_whole(options.file, texts, force=options.force)
+        _say(f"wrote {options.file}")
+        return
+    if options.format in ALWAYS_UTF8 and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    for text in texts:
         sys.stdout.write(text)
         sys.stdout.flush()
-    else:
-        write_whole(options.file, text, force=options.force)
-        _say(f"wrote {options.file}")
 
 
 def forget_output() -> None:

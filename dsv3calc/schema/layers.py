@@ -86,7 +86,7 @@ def _claim(
 ) -> tuple[str, str] | None:
     """Note the owner of each layer of a group, or return what is wrong and why."""
     if "rest" in slices:
-        return "'rest' stands in a list", "write layers: rest"
+        return "'rest' cannot be in a list", "write layers: rest"
     for text in slices:
         if not _SLICE.fullmatch(text):
             return f"{text!r} is no slice", "write '0:3', '3:', '5::6', a list of these, or rest"

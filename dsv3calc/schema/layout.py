@@ -128,8 +128,8 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         if sorted(self.rank_order) != ["cp", "dp", "ep", "pp", "tp"]:
             yield (
                 ("rank_order",),
-                f"{', '.join(self.rank_order)} is no order of the five axes",
-                "each of tp, cp, ep, dp, pp stands once",
+                f"{', '.join(self.rank_order)} is not an order of the five axes",
+                "list each of tp, cp, ep, dp, pp once",
             )
         if self.global_batch is not None and self.global_batch % (self.dp * self.micro_batch):
             yield (

@@ -1,4 +1,4 @@
-"""Answer ``eval``: many queries in one process, one on each line."""
+"""Answer ``eval``: many queries in one process, one on each line, in constant memory."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.diagnostics import Problem
 from dsv3calc.errors import Dsv3calcError, InvalidInput
-from dsv3calc.source import MOST_PROBLEMS, read_source
+from dsv3calc.source import MOST_PROBLEMS, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,70 +19,103 @@ if TYPE_CHECKING:
 LONGEST_LINE = 1000
 """Characters of a wrong line that are shown around its fault."""
 
+MOST_IN_A_ROW = MOST_PROBLEMS
+"""Wrong lines without an answer between them after which the rest is not read."""
 
-def query_lines(path: str) -> Iterator[tuple[int, str, str]]:
-    """Yield the number, the query and the whole text of each line that holds one.
+
+class _Wrong:
+    """What is wrong with a file of queries: the first problems, and how many lines have any."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.problems: list[Problem] = []
+        self.lines = 0
+        self.in_a_row = 0
+
+    def add(self, problems: list[Problem]) -> None:
+        """Note the problems of a line."""
+        self.lines += 1
+        self.in_a_row += 1
+        if self.lines <= MOST_PROBLEMS:
+            self.problems += problems
+
+    def error(self, number: int) -> InvalidInput:
+        """Return the error to end with, after so many lines were read."""
+        problems = self.problems
+        if self.in_a_row >= MOST_IN_A_ROW:
+            what = f"{self.in_a_row} lines in a row are wrong: the rest is not read"
+            problems = [*problems, Problem(self.name, number, None, what)]
+        elif self.lines > MOST_PROBLEMS:
+            what = f"{self.lines - MOST_PROBLEMS:,} more lines are wrong"
+            problems = [*problems, Problem(self.name, None, None, what)]
+        return InvalidInput(problems)
+
+
+def answer_batch(path: str, *, ask: Ask) -> Iterator[Answer]:
+    """Yield the answer to every line of a file; ``ask`` answers one: ``dsv3calc.answer``.
 
     Raises
     ------
     InvalidInput
-        If the file cannot be read or holds no query.
+        After all other answers, with the problems of the lines that cannot be answered; or at once
+        if the file cannot be read.
     """
-    source = read_source(path)
-    empty = True
-    for number, line in enumerate(source.text.splitlines(), 1):
-        text = line.strip()
-        if text and not text.startswith("#"):
-            empty = False
-            yield number, text, line
-    if empty:
+    name = "<stdin>" if path == "-" else path
+    wrong = _Wrong(name)
+    number = answered = 0
+    for number, content in enumerate(read_lines(path), 1):
+        if not _holds_query(content):
+            continue
+        found = _answered(name, number, content, ask)
+        if isinstance(found, list):
+            wrong.add(found)
+            if wrong.in_a_row >= MOST_IN_A_ROW:
+                break
+            continue
+        wrong.in_a_row = 0
+        answered += 1
+        yield found
+    if wrong.problems:
+        raise wrong.error(number)
+    if not answered:
         raise InvalidInput(
-            [Problem(source.name, 1, None, "the file holds no query", next="params deepseek-v3")]
+            [Problem(name, 1, None, "the file holds no query", next="params deepseek-v3")]
         )
 
 
-def answer_batch(path: str, *, ask: Ask) -> list[Answer]:
-    """Answer every line of a file; ``ask`` answers one: ``dsv3calc.answer``.
+def _holds_query(content: bytes) -> bool:
+    text = content.strip()
+    return bool(text) and not text.startswith(b"#")
 
-    Raises
-    ------
-    InvalidInput
-        With a problem for each line that cannot be answered; then none is.
-    """
-    answers = []
-    problems: list[Problem] = []
-    for number, text, line in query_lines(path):
-        if len(problems) >= MOST_PROBLEMS:
-            break
-        try:
-            found = ask(text)
-        except InvalidInput as error:
-            problems += [
-                Problem(
-                    path,
-                    number,
-                    None,
-                    f"in this query: {problem.what}",
-                    source_line=line[:LONGEST_LINE],
-                    why=f"{problem.file}:{problem.line or ''} {problem.why}".rstrip(": "),
-                )
-                for problem in error.problems
-            ]
-        except Dsv3calcError as error:
-            problems.append(
-                Problem(
-                    path,
-                    number,
-                    None,
-                    error.message,
-                    next=error.hint,
-                    source_line=line[:LONGEST_LINE],
-                )
+
+def _answered(name: str, number: int, content: bytes, ask: Ask) -> Answer | list[Problem]:
+    """Return the answer to a line, or its problems."""
+    try:
+        text = content.decode("utf-8").removeprefix("\ufeff").strip()
+    except UnicodeDecodeError as error:
+        what = f"not UTF-8: byte {error.start} of the line is 0x{content[error.start]:02x}"
+        return [Problem(name, number, None, what, next="save it as UTF-8")]
+    try:
+        found = ask(text)
+    except InvalidInput as error:
+        return [
+            Problem(
+                name,
+                number,
+                None,
+                f"in this query: {problem.what}",
+                source_line=text[:LONGEST_LINE],
+                why=f"{problem.file}:{problem.line or ''} {problem.why}".rstrip(": "),
             )
-        else:
-            found.query["line"] = number
-            found.asked = text
-            answers.append(found)
-    if problems:
-        raise InvalidInput(problems)
-    return answers
+            for problem in error.problems
+        ]
+    except Dsv3calcError as error:
+        return [
+            Problem(
+                name, number, None, error.message,
+                next=error.hint, source_line=text[:LONGEST_LINE],
+            )
+        ]  # fmt: skip
+    found.query["line"] = number
+    found.asked = text
+    return found

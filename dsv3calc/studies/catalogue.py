@@ -181,7 +181,7 @@ def show_preset(reference: str, kind: str | None, preset_path: str | None) -> An
 
 
 def where_preset(reference: str, kind: str | None, preset_path: str | None) -> Answer:
-    """Tell which file a name leads to, and which other files of that name it hides."""
+    """Show the file a name resolves to, and the files of that name it shadows."""
     found = kind or (
         kind_of_file(reference)
         if presets.is_path(reference)

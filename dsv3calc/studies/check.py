@@ -202,8 +202,8 @@ def load_goldens(path: str) -> tuple[Source, GoldenFile, dict[int, list[Problem]
             broken[index] = [
                 source.problem(
                     source.position(("goldens", index)),
-                    f"this row stands at line {line} already",
-                    why="two expectations of one number would hide one of them",
+                    f"this row is already defined at line {line}",
+                    why="only one expectation of a number would be shown",
                 )
             ]
     return source, file, broken

@@ -182,13 +182,15 @@ def answer_compare(query: CompareQuery) -> Answer:
     if setting.hardware is not None:
         answer.query["hardware"] = setting.hardware.name
     answer.notes += query.notes
+    precisions: list[Preset[Precision]] = []
     for entry in entries:
         kv_format = setting.format_for(desk, answer, entry)
         precision = desk.precision(entry.precision, entry.preset)
         lines = setting.lines(desk, entry.model, precision, kv_format)
         warn_context(answer, entry.title, entry.model, setting.longest)
         _warn_dropped(answer, entry)
-        answer.cite(entry.preset, precision)
+        answer.cite(entry.preset)
+        precisions.append(precision)
         warn_inapplicable(
             answer, entry.title, entry.model, mla=query.mla, with_mtp=query.with_mtp or None
         )
@@ -197,6 +199,7 @@ def answer_compare(query: CompareQuery) -> Answer:
         answer.columns.append(
             Column(_unique(entry.title, answer.columns), entry.title, Ledger(entry.title, lines))
         )
+    _cite_precisions(answer, precisions)
     answer.cite(setting.hardware, used=("peaks", "memory.bandwidth"))
     answer.cite(setting.kv_format)
     desk.check_overrides()
@@ -204,6 +207,20 @@ def answer_compare(query: CompareQuery) -> Answer:
         answer.warn(f"{error.message}: the other models have it")
     _add_ratios(answer, query.baseline)
     return answer
+
+
+def _cite_precisions(answer: Answer, precisions: Sequence[Preset[Precision]]) -> None:
+    """Cite the precision of each column, and name the columns where it is not that of all."""
+    columns: dict[str, list[str]] = {}
+    for column, precision in zip(answer.columns, precisions, strict=True):
+        for _, text in precision.assumptions:
+            columns.setdefault(text, []).append(column.id)
+    count = len(answer.assumptions)
+    answer.cite(*precisions)
+    for number, text in enumerate(answer.assumptions[count:], count):
+        if len(columns[text]) < len(precisions):
+            name, _, words = text.partition(": ")
+            answer.assumptions[number] = f"{name} (only in {', '.join(columns[text])}): {words}"
 
 
 def _warn_dropped(answer: Answer, entry: Entry) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,7 +24,7 @@ from dsv3calc.studies.traced import RANK, Quantity, Traced
 from dsv3calc.symbols import SYMBOLS, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from dsv3calc.ledger import Line
     from dsv3calc.studies.queries import Query
@@ -76,7 +77,10 @@ class Derivation:
                 self.candidates = candidates_of(traced, self.names)
         self.composer = self._composer(None)
         self.term = self.composer.of(traced.line)
-        self._compute = compiled(self.term)
+
+    @cached_property
+    def _compute(self) -> Callable[[Mapping[str, Any]], Any]:
+        return compiled(self.term)
 
     def _check_split(self) -> None:
         layout = self.traced.layout
@@ -299,7 +303,7 @@ def _agrees(found: Derivation, values: dict[str, Any]) -> bool:
             f"{found.traced.name} has no closed form in {' and '.join(values)}: at {where} the "
             f"query gives {number_text(plain)}, and what its ledger shows gives "
             f"{number_text(ours)}",
-            "leave it out: it decides which lines there are, or is worked on before they begin",
+            "leave it out: the ledger does not show all that it changes",
         )
     return True
 
@@ -413,8 +417,8 @@ def _notes(found: Derivation, agreed: Sequence[dict[str, Any]]) -> list[str]:
         )
     if found.candidates:
         notes.append(
-            f"{plain(SYMBOLS[RANK].latex)} is the pipeline rank, from 0; the fullest is sought "
-            "among those where what stands on a stage changes, or counts in flight turn"
+            f"{plain(SYMBOLS[RANK].latex)} is the pipeline rank, from 0; the listed ranks are "
+            "those that can hold the most memory"
         )
     layout = found.traced.layout
     follows = found.traced.follows(found.free)

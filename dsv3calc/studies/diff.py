@@ -217,7 +217,7 @@ def _report(
         answer.notes.append(f"the same: {compared:,} values compared, none differs")
     elif len(listed) < len(changes):
         more = len(changes) - len(listed)
-        text = f"{more:,} more {'value' if more == 1 else 'values'} inside of these changed"
+        text = f"{more:,} {'sub-item' if more == 1 else 'sub-items'} hidden"
         if over:
             hidden = len(over) - sum(row["over"] for row in answer.rows)
             text += f", {hidden:,} beyond {100 * answer.query['fail_over']:g} %"
@@ -339,11 +339,11 @@ def _section(a: Result, b: Result) -> str:
 
 
 def _other_query(a: Result, b: Result) -> Iterator[str]:
-    """Tell what two results were asked differently: they may differ for this reason alone."""
+    """Yield what differs between the queries of two results: it may explain every change."""
     for name in dict.fromkeys([*a.query, *b.query]):
         one, two = a.query.get(name), b.query.get(name)
         if one != two:
-            yield f"asked differently: {shown(name)} {_word(one)}, then {_word(two)}"
+            yield f"the queries differ: {shown(name)} {_word(one)} vs {_word(two)}"
 
 
 def _word(value: object) -> str:

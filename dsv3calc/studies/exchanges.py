@@ -62,6 +62,12 @@ def number(
     return int(value) if int(value) == value else float(value)
 
 
+def imbalance_text(ratio: float, words: str) -> str:
+    """Say what a load imbalance means; ``words`` has ``{}`` in place of the ratio."""
+    told = "no load imbalance" if ratio == 1 else words.format(f"{ratio:g}")
+    return f"{told} (--imbalance{' 1' if ratio == 1 else ''})"
+
+
 def format_of(option: str, name: str | None, default: TransferFormat) -> TransferFormat:
     """Return the format that an option names."""
     return default if name is None else FORMATS[one_of(option, name, FORMATS, "")]
@@ -111,9 +117,7 @@ def latency_of(desk: Desk, answer: Answer, reference: str | None, given: float |
     own = number("--latency", given, 0, most=LONGEST_TIME)
     if reference is None:
         if given is None:
-            answer.assumptions.append(
-                "no latency of a message is counted: give --network or --latency"
-            )
+            answer.assumptions.append("message latency is not counted: give --network or --latency")
         return own
     if given is not None:
         raise UsageError("--network and --latency both give a latency", "leave one out")

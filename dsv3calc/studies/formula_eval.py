@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc import quantity
 from dsv3calc.diagnostics import quote, suggest
+from dsv3calc.domains import domain_of, names_in, violated
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger import Ledger, Line, computed, given
 from dsv3calc.registry import all_formulas
@@ -60,6 +61,7 @@ def answer_formula_eval(query: FormulaEvalQuery) -> Answer:
         name: _argument(answer, formula, name, texts[name], query, deep)
         for name in formula.parameters
     }
+    _check_domain(formula, arguments)
     line = _evaluated(formula, arguments)
     answer.columns.append(Column(formula.name, formula.name, Ledger(formula.name, [line])))
     return answer
@@ -148,13 +150,12 @@ def _number(formula: Formula, name: str, text: str, unit: str) -> int | float:
     dimension = (DIMENSIONS | _MORE_DIMENSIONS).get(unit, "ratio")
     if dimension == "count" and not symbol.whole:
         dimension = "ratio"
-    least = symbol.least if symbol.whole else 0
     try:
-        return quantity.parse(text, dimension, minimum=least)
+        return quantity.parse(text, dimension, minimum=None)
     except UsageError as error:
         if not symbol.whole and re.fullmatch(r"[0-9.eE+-]+", text):  # the mean of whole things
             try:
-                return quantity.parse(text, "ratio", minimum=least)
+                return quantity.parse(text, "ratio", minimum=None)
             except UsageError:
                 pass
         raise UsageError(f"{formula.name}: {name}: {error.message}", error.hint) from None
@@ -194,6 +195,28 @@ def _of_query(answer: Answer, text: str, query: FormulaEvalQuery, unit: str) -> 
     add_new(answer.warnings, found.warnings)
     answer.sources += [each for each in found.sources if each not in answer.sources]
     return line
+
+
+def _check_domain(formula: Formula, arguments: dict[str, Line]) -> None:
+    """Refuse arguments for which the formula does not hold.
+
+    Raises
+    ------
+    UsageError
+        With the first argument outside of its domain.
+    """
+    values = {name: line.value for name, line in arguments.items()}
+    found = violated(formula, values)
+    if found is None:
+        return
+    name, condition = found
+    others = [other for other in names_in(condition) if other != name]
+    here = ", ".join(f"{other} = {values[other]}" for other in others)
+    raise UsageError(
+        f"{formula.name}: {name} = {values[name]} is outside the domain {condition}"
+        + (f", where {here}" if here else ""),
+        f"{name}: {domain_of(formula, name)}; see dsv3calc formula show {formula.name}",
+    )
 
 
 def _evaluated(formula: Formula, arguments: dict[str, Any]) -> Line:

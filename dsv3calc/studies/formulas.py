@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.docstring import Docstring
+from dsv3calc.domains import domain_of
 from dsv3calc.errors import UsageError
 from dsv3calc.notation import PYTHON, UNICODE
 from dsv3calc.registry import SUBJECTS, all_formulas
@@ -101,10 +102,12 @@ def show_formula(name: str, *, latex: bool = False) -> Answer:
                 "unit": unit,
                 "meaning": SYMBOLS[each].description,
                 "here": in_words.get(each, ""),
+                "domain": domain_of(formula, each),
             }
             for each, unit in zip(formula.parameters, formula.argument_units, strict=True)
         ],
         "returns": " ".join(told.returns.split()),
+        "result_domain": ", ".join(each.removeprefix("result ") for each in formula.result),
         "notes": told.notes,
         "examples": told.examples,
         "source": " ".join(told.source.split()),
@@ -124,10 +127,17 @@ def _text(row: dict[str, Any]) -> str:
         )  # fmt: skip
     blocks.append("")
     symbols = [
-        (each["symbol"], each["name"], _unit(each["unit"]), each["here"] or each["meaning"])
+        (
+            each["symbol"],
+            each["name"],
+            _unit(each["unit"]),
+            f"{each['here'] or each['meaning']} [{each['domain']}]",
+        )
         for each in row["parameters"]
     ]
-    symbols.append((row["symbol"], "result", _unit(row["unit"]), row["returns"]))
+    symbols.append(
+        (row["symbol"], "result", _unit(row["unit"]), f"{row['returns']} [{row['result_domain']}]")
+    )
     widths = [max(len(each[column]) for each in symbols) for column in range(3)]
     for *cells, words in symbols:
         head = "  " + "  ".join(

@@ -278,7 +278,7 @@ def stage_problems(model: Model, layout: Layout, stages: int) -> Iterator[Proble
                     f"layer_split has {sum(split):,} layers, and {model.name} has "
                     f"{model.num_hidden_layers:,}"
                 ),
-                "every layer stands on one stage",
+                "every layer must be on exactly one stage",
             )
     for name in ("embedding_stage", "head_stage", "mtp_stage"):
         place = getattr(layout, name)
@@ -333,7 +333,7 @@ def _size_problems(model: Model, layout: Layout, stages: int) -> Iterator[Proble
         fewer = "a smaller --virtual-pipeline" if layout.virtual_pipeline > 1 else "a smaller --pp"
         yield (
             f"{stages:,} virtual stages for {model.num_hidden_layers:,} layers",
-            f"nothing would stand on some of them: take {fewer}",
+            f"some of them would be empty: take {fewer}",
         )
     elif layout.pp * layout.virtual_pipeline**2 > LARGEST_INTERLEAVED:
         yield (

@@ -105,8 +105,8 @@ def _remarks(
 ) -> None:
     moe = experts_of(model)[0]
     answer.assumptions += [
-        "one expert per device, the shared ones among them; every copy crosses the link",
-        "two micro-batches alternate, and computation takes no longer than communication",
+        "one expert per device (shared experts included); every copy uses the link",
+        "two micro-batches alternate; computation takes no longer than communication",
     ]
     device = getattr(hardware, limit.link)
     if network is not None and network.radix is not None and limit.link == "scale_up":

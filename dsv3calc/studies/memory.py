@@ -196,11 +196,11 @@ def micro_batches_of(layout: Layout, answer: Answer) -> int:
         )
     if layout.pp > 1:
         answer.assumptions.append(
-            f"a step has at least {micro_batches} micro-batches, which fill the pipeline: no "
-            "--global-batch is given"
+            f"a step has at least {micro_batches} micro-batches, enough to fill the pipeline "
+            "(no --global-batch)"
         )
     elif layout.schedule != "1f1b":  # which holds one whatever their number
-        answer.assumptions.append("a step has at least 2 micro-batches: no --global-batch is given")
+        answer.assumptions.append("a step has at least 2 micro-batches (no --global-batch)")
     return micro_batches
 
 
@@ -215,13 +215,14 @@ def _remarks(
         if heads is not None and heads.value < layout.tp:
             each = layout.tp // heads.value
             answer.notes.append(
-                f"{heads.value} key-value heads over tp {layout.tp}: each stands on {each} GPUs"
+                f"{heads.value} key-value heads over tp {layout.tp}: each is replicated on "
+                f"{each} GPUs"
             )
     unsaid = layout.layer_split == "even" and "layer_split" not in layout.provenance
     if layout.pp > 1 and unsaid and split is None:
-        answer.assumptions.append("layers are split over the stages as evenly as they go")
+        answer.assumptions.append("layers are split over the stages as evenly as possible")
     if layout.schedule == "dualpipe":
         answer.notes.append(
-            "DualPipe: rank r holds the stages r and pp-1-r, each once; embedding and head share a "
-            "rank"
+            "DualPipe: rank r holds stages r and pp-1-r, one copy of each; embedding and head are "
+            "on the same rank"
         )

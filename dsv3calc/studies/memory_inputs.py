@@ -23,6 +23,7 @@ from dsv3calc.studies.exchanges import (
     cite_formats,
     dispatch_format,
     format_of,
+    imbalance_text,
     number,
     one_of,
 )
@@ -113,7 +114,7 @@ def recompute_of(query: MemoryQuery, desk: Desk, layout: Layout) -> Preset[Recom
         )
     if "full" in modules and len(modules) > 1:
         raise UsageError(
-            f"--recompute {quote(wanted)}: full stands alone, it recomputes everything",
+            f"--recompute {quote(wanted)}: full cannot be combined, it recomputes everything",
             "leave out full, or the modules beside it",
         )
     if len(modules) > 1 or (modules[0] in MODULES and modules[0] != "full"):
@@ -219,7 +220,5 @@ class Inputs:
                 f"{stored.dtype}: --recompute fp8-caches keeps matrices' inputs in FP8"
             )
         if imbalance is not None:
-            answer.assumptions.append(
-                f"the fullest GPU's experts receive {imbalance:g} times the mean number of rows "
-                "(--imbalance)"
-            )
+            words = "the most loaded GPU's experts receive {} times the mean number of rows"
+            answer.assumptions.append(imbalance_text(imbalance, words))

@@ -236,8 +236,8 @@ def _tell_room(answer: Answer, topology: str, lines: list[Line]) -> None:
 def _tell_planes(answer: Answer, topologies: tuple[str, ...], planes: int) -> None:
     if "mpft" in topologies and planes > 1:
         answer.notes.append(
-            f"mpft: {planes:,} planes, each endpoint in one; no switch joins two of them, what "
-            "changes planes does so inside a node"
+            f"mpft: {planes:,} separate planes, each endpoint in one; cross-plane traffic is "
+            "forwarded inside a node"
         )
 
 

@@ -15,21 +15,11 @@ from math import log
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import Infeasible, UsageError
-from dsv3calc.expression import Term
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.derive import Derivation, other_values
 from dsv3calc.studies.origins import Origins
 from dsv3calc.studies.traced import Quantity, Traced
-from dsv3calc.term_analysis import (
-    NotSmooth,
-    bottom_up,
-    exactly,
-    moved_by,
-    parts_of,
-    value_and_slope,
-    values_in,
-    values_of,
-)
+from dsv3calc.term_point import Point, exactly
 
 if TYPE_CHECKING:
     from dsv3calc.studies.queries import Query
@@ -65,97 +55,94 @@ def elasticities(traced: Traced) -> list[Elasticity]:
     if not traced.line.value:
         raise Infeasible(f"{traced.name} is 0: it has no elasticities")
     quantities = [each for each in traced.quantities() if each.value]
-    found = _derivation(traced, quantities)
-    all_of_them = [_elasticity(found, each) for each in found.free]
-    moving = [each for each in all_of_them if each is not None and each.value]
+    form = _form(traced, quantities)
+    all_of_them = [form.elasticity(each) for each in form.free]
+    moving = [each for each in all_of_them if each.value]
     return sorted(moving, key=lambda each: (-abs(each.value), each.quantity.name))
 
 
-def _derivation(traced: Traced, quantities: list[Quantity]) -> Derivation:
+def _form(traced: Traced, quantities: list[Quantity]) -> Form:
     """Trace the line in all numbers; in pp too where candidates for the fullest rank will do."""
     without = [each for each in quantities if each.name != "pp"]
     try:
-        found = Derivation(traced, quantities)
+        found = Form(traced, quantities)
     except UsageError:
-        return Derivation(traced, without)
-    return found if found.at(found.now) == traced.line.value else Derivation(traced, without)
+        return Form(traced, without)
+    return found if found.point.value == traced.line.value else Form(traced, without)
 
 
-def _elasticity(found: Derivation, quantity: Quantity) -> Elasticity | None:
-    value, method = _of_form(found, quantity)
-    plain = _nearby(found, quantity)
-    if plain is None:
+class Form:
+    """The closed form of a line in all of its numbers, at the point of the query."""
+
+    def __init__(self, traced: Traced, free: list[Quantity]) -> None:
+        found = Derivation(traced, free)
+        self.traced = traced
+        self.free = free
+        self.point = Point(found.term, found.now)
+
+    def elasticity(self, quantity: Quantity) -> Elasticity:
+        """Return the elasticity by one number, from queries nearby where the form is wrong."""
+        plain = self._nearby(quantity)
+        if plain is not None:
+            return Elasticity(quantity, *plain)
+        value, method = self._of_form(quantity)
         return Elasticity(quantity, float(value), method)
-    return Elasticity(quantity, *plain)
+
+    def _of_form(self, quantity: Quantity) -> tuple[Fraction, str]:
+        name, x = quantity.name, quantity.value
+        point = self.point
+        if name in point.slopes:
+            return Fraction(point.slopes[name]) * exactly(x) / point.exact_value, "derivative"
+        symbol = quantity.symbol
+        whole = type(x) is int and (symbol is None or symbol.whole)
+        step = whole_step(point, name, x) if whole else float(SHARE * exactly(x))
+        least = symbol.least if symbol is not None else 0
+        below = x - step if x - step >= least and x - step > 0 else x
+        above = x + step
+        method = f"step of {step:,}" if whole else "step of 1 %"
+        difference = Fraction(point.at(name, above)) - Fraction(point.at(name, below))
+        slope = difference / (exactly(above) - exactly(below))
+        return slope * exactly(x) / exactly(point.value), method
+
+    def _nearby(self, quantity: Quantity) -> tuple[float, str] | None:
+        """Return what plain queries say, where the closed form is not what the query does."""
+        line, traced = self.traced.line, self.traced.held()
+        for value in other_values(quantity.value):
+            plain = traced.plain({quantity.name: value})
+            if plain is None:
+                continue
+            ours = self.point.at(quantity.name, value)
+            if abs(ours - plain) <= _TOLERANCE * abs(plain):
+                return None
+            if plain <= 0 or line.value <= 0:
+                return None
+            moved = log(plain / line.value) / log(value / quantity.value)
+            return moved, f"query at {value:,}" if type(value) is int else f"query at {value!r}"
+        return None
 
 
-def _of_form(found: Derivation, quantity: Quantity) -> tuple[Fraction, str]:
-    now, name = found.now, quantity.name
-    try:
-        value, slope = value_and_slope(found.term, name, now)
-        return slope * exactly(quantity.value) / value, "derivative"
-    except NotSmooth:
-        pass
-    scale = exactly(quantity.value) / exactly(found.at(now))
-    x = quantity.value
-    symbol = quantity.symbol
-    whole = type(x) is int and (symbol is None or symbol.whole)
-    step = whole_step(found.term, name, now) if whole else float(SHARE * exactly(x))
-    least = symbol.least if symbol is not None else 0
-    below = x - step if x - step >= least and x - step > 0 else x
-    above = x + step
-    difference = exactly(found.at(now | {name: above})) - exactly(found.at(now | {name: below}))
-    method = f"step of {step:,}" if whole else "step of 1 %"
-    return difference / (exactly(above) - exactly(below)) * scale, method
-
-
-def whole_step(term: Any, name: str, values: dict[str, Any]) -> int:
+def whole_step(point: Point, name: str, value: int) -> int:
     """Return the step after which an integer's rounded quotients have gone up by whole numbers.
 
     A tile of 128 that one more channel opens tells nothing of the channels; 128 more do. It is 1
     where there is no such step, or where it would lead to 0.
     """
     step = 1
-    here = values_in(term, values)
-    moved = moved_by(bottom_up(term), name)
-    rounded = [each for each in moved if each.operation in ("floor_div", "ceil_div")]
-    beneath = {id(each) for each in parts_of(rounded)}
-    moved = [each for each in moved if id(each) in beneath]  # what adds them up is not asked for
-    there = values_of(moved, values | {name: values[name] + step}, here)
-    for each in rounded:
-        now, later = (
-            [found[id(part)] if isinstance(part, Term) else part for part in each.parts]
-            for found in (here, there)
-        )
-        if now[1] != later[1]:
+    number = 0
+    quotients = point.quotients(name, value + step)
+    while number < len(quotients):
+        above, below, above_there, below_there = quotients[number]
+        if below != below_there:
             return 1
-        more = exactly(later[0]) - exactly(now[0])
-        if more:
-            times = (exactly(now[1]) / abs(more)).numerator
-            if times == 1:
-                continue
+        more = exactly(above_there) - exactly(above)
+        times = (Fraction(below) / abs(more)).numerator if more else 1
+        if times != 1:
             step *= times
-            if step >= values[name]:
+            if step >= value:
                 return 1
-            there = values_of(moved, values | {name: values[name] + step}, here)
+            quotients = point.quotients(name, value + step)
+        number += 1
     return step
-
-
-def _nearby(found: Derivation, quantity: Quantity) -> tuple[float, str] | None:
-    """Return what plain queries say, where the closed form is not what the query does."""
-    traced = found.traced
-    for value in other_values(quantity.value):
-        plain = traced.held().plain({quantity.name: value})
-        if plain is None:
-            continue
-        ours = found.at(found.now | {quantity.name: value})
-        if abs(ours - plain) <= _TOLERANCE * abs(plain):
-            return None
-        if plain <= 0 or traced.line.value <= 0:
-            return None
-        moved = log(plain / traced.line.value) / log(value / quantity.value)
-        return moved, f"query at {value:,}" if type(value) is int else f"query at {value!r}"
-    return None
 
 
 def answer_sensitivity(query: Query, line: str, top: int = DEFAULT_TOP) -> Answer:
@@ -185,10 +172,10 @@ def answer_sensitivity(query: Query, line: str, top: int = DEFAULT_TOP) -> Answe
     answer.rows = [_row(each, origins) for each in ranked[:top]]
     if len(ranked) > top:
         answer.notes.append(
-            f"{len(ranked) - top} more inputs move the line less: --top {len(ranked)}"
+            f"{len(ranked) - top} inputs of smaller elasticity are hidden: --top {len(ranked)}"
         )
     answer.notes.append(
-        "each input by itself, the others held; elasticity: percent of the line for 1 %"
+        "each input is varied alone; elasticity: change of the line in percent for 1 % of the input"
     )
     for attribute in ("assumptions", "warnings", "sources"):
         setattr(answer, attribute, getattr(traced.answer, attribute))

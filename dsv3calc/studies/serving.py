@@ -159,16 +159,15 @@ def _remarks(answer: Answer, model: Model, layout: Layout, query: MemoryQuery) -
     latent = any(view.attention.forms for view in architecture_of(model).groups)
     if latent and layout.tp > 1:
         answer.notes.append(
-            f"MLA's latent stands whole on each of the {layout.tp} GPUs of an attention replica: "
-            "they hold the cache of one"
+            f"the MLA latent is replicated on all {layout.tp} TP GPUs: TP adds no KV capacity"
         )
     warn_of_serving(answer, query, model, layout)
     if model.mtp is not None and not query.with_mtp:
         answer.notes.append("MTP modules are left out: --with-mtp counts them")
     if layout.dp > 1:
         answer.notes.append(
-            f"attention runs in {layout.dp:,} replicas: batch and cache are those of one"
+            f"{layout.dp:,} attention (DP) replicas: batch and cache are per replica"
         )
     answer.assumptions.append(
-        "the activations of a pass are those of one layer, none freed within it: an upper bound"
+        "activations of a pass: those of one layer, none freed within it (an upper bound)"
     )

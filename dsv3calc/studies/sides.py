@@ -90,7 +90,7 @@ class Result(msgspec.Struct):
         seen: set[str] = set()
         for number, column in enumerate(self.columns):
             if column.id in seen:
-                yield ("columns", number, "id"), "a column of this id stands above", ""
+                yield ("columns", number, "id"), "duplicate column id", ""
             seen.add(column.id)
             for name in column.values:
                 if name not in column.units:

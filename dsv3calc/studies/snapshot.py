@@ -173,7 +173,7 @@ def update_file(path: str, rows: Sequence[Row]) -> int:
             text = "\ufeff" + text if raw.read(3) == codecs.BOM_UTF8 else text
         if read_source(path, LARGEST_GOLDEN_FILE).text != source.text:
             raise UsageError(f"{path}: the file changed during the update", "run it again")
-        write_whole(path, text, force=True)
+        write_whole(path, [text], force=True)
     return len(moved)
 
 

@@ -1,18 +1,17 @@
-"""Answer ``formula solve``: the integers at which a line keeps a bound.
+"""Answer ``formula solve``: the integers at which a line satisfies a bound.
 
-Every value that is given was asked for plainly, and only values that the query accepts count. The
-closed form tells where to look: over all values of a short list, or by bisection where it surely
-goes one way.
+Every value in the answer was computed by the query itself, and only values that the query accepts
+count. The closed form of the line tells where to look, once it has been compared with the query
+over the whole range: by bisection where it is monotonic, else value by value. A line without such
+a form is computed by the query at every value.
 """
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import re
 from math import gcd
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc import quantity as quantities
 from dsv3calc.diagnostics import quote
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.model.architecture import architecture_of
@@ -21,7 +20,7 @@ from dsv3calc.schema.fields import LARGEST_COUNT
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.derive import Derivation, check
 from dsv3calc.studies.designs import LARGEST_WORKLOAD
-from dsv3calc.studies.expectation import DIMENSIONS
+from dsv3calc.studies.expectation import FLOAT_TOLERANCE
 from dsv3calc.studies.layouts import LARGEST_DEGREE
 from dsv3calc.studies.traced import RANK, Quantity, Traced
 from dsv3calc.term_analysis import DOWN, FLAT, direction
@@ -29,68 +28,24 @@ from dsv3calc.term_analysis import DOWN, FLAT, direction
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from dsv3calc.studies.condition import Condition
     from dsv3calc.studies.queries import Query
 
 WANTS = ("smallest", "largest", "all")
 MOST_QUERIES = 2000
-"""Plain queries that are asked for one answer."""
+"""Queries that are asked for one answer."""
 MOST_VALUES = 20_000
-"""Values that are looked at one by one where no direction is sure."""
+"""Values at which a closed form is computed where it is not known to be monotonic."""
 MOST_SHOWN = 100
-
-_CONDITION = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*(<=|>=|==|=|<|>)\s*(\S.*?)\s*")
-_BETWEEN = re.compile(r"\s*([A-Za-z_][\w.-]*)\s+between\s+(\S.*?)\s+and\s+(\S.*?)\s*")
-
-
-class Condition:
-    """A bound on a line: its name, and what it may be."""
-
-    def __init__(self, text: str) -> None:
-        between, one = _BETWEEN.fullmatch(text), _CONDITION.fullmatch(text)
-        if between:
-            self.name, self._low, self._high = between.groups()
-            self._operation = "between"
-        elif one:
-            self.name, self._operation, self._high = one.groups()
-            self._low = self._high
-        else:
-            raise UsageError(
-                f"{quote(text)} is no bound on a line",
-                "such as 'memory.worst.total <= 80GiB', or 'kv_cache.bytes between 1GB and 2GB'",
-            )
-        self.text = " ".join(text.split())
-        self.low, self.high = 0.0, 0.0
-
-    def read(self, unit: str) -> None:
-        """Read the bound in the unit of its line."""
-        dimension = DIMENSIONS.get(unit, "ratio")
-        try:
-            self.low = quantities.parse(self._low, dimension, minimum=None)
-            self.high = quantities.parse(self._high, dimension, minimum=None)
-        except UsageError as error:
-            raise UsageError(f"{quote(self.text)}: {error.message}", error.hint) from None
-        if self.low > self.high:
-            raise UsageError(f"{quote(self.text)}: the lower bound is above the upper one")
-
-    def holds(self, value: Any) -> bool:
-        """Tell whether a value keeps the bound."""
-        return not self.below(value) and not self.above(value)
-
-    def below(self, value: Any) -> bool:
-        """Tell whether a value is too small."""
-        if self._operation in ("<", "<="):
-            return False
-        return bool(value <= self.low if self._operation == ">" else value < self.low)
-
-    def above(self, value: Any) -> bool:
-        """Tell whether a value is too large."""
-        if self._operation in (">", ">="):
-            return False
-        return bool(value >= self.high if self._operation == "<" else value > self.high)
+MOST_LISTED = 12
+"""Values that a sentence lists."""
 
 
 class Search:
-    """The search for the values of one number at which a line keeps its bound."""
+    """The search for the values of one number at which a line satisfies its bound.
+
+    ``how`` says which values were tried, and by what.
+    """
 
     def __init__(
         self, traced: Traced, condition: Condition, unknown: Quantity, least: int, most: int
@@ -107,33 +62,50 @@ class Search:
         self._form = self._closed_form()
 
     def _closed_form(self) -> Derivation | None:
-        """Return the line in the unknown, where its ledger shows all that it does.
+        """Return the closed form in the unknown, where the query gives the same over the range.
 
-        Of pp it shows the ranks of one value alone.
+        There is none in pp: a ledger has the ranks of one pp alone. Divisors need none.
         """
-        if self.unknown.name == "pp":
+        if self.unknown.name == "pp" or self._divided() is not None:
             return None
         try:
             found = Derivation(self.traced, [self.unknown])
             check(found)
         except UsageError:
             return None
-        return found
+        return found if all(self._agrees(found, value) for value in self._sample()) else None
+
+    def _sample(self) -> list[int]:
+        """Return values all over the range: its ends, and the powers of two between them."""
+        powers = (1 << place for place in range(self.most.bit_length()))
+        inside = {power for power in powers if self.least <= power <= self.most}
+        return sorted({self.least, self.most, *inside})
+
+    def _agrees(self, form: Derivation, value: int) -> bool:
+        """Tell whether a closed form gives what the query does, where it accepts the value."""
+        plain = self.plain(value)
+        if plain is None:
+            return True
+        try:
+            ours = form.at({self.unknown.name: value})
+        except ArithmeticError:
+            return False
+        return bool(abs(ours - plain) <= FLOAT_TOLERANCE * abs(plain))
 
     def plain(self, value: int) -> Any:
         """Ask the query; None where it refuses the value."""
         if value not in self._asked:
             if len(self._asked) >= MOST_QUERIES:
                 raise UsageError(
-                    f"none of {MOST_QUERIES:,} values of {self.unknown.name} was accepted where "
-                    "the bound is kept",
-                    "narrow the search with --from and --to",
+                    f"{MOST_QUERIES:,} values of {self.unknown.name} were tried, and the query "
+                    f"accepts none that satisfies {self.condition.text}",
+                    "narrow the range with --from and --to",
                 )
             self._asked[value] = self.traced.plain({self.unknown.name: value})
         return self._asked[value]
 
     def good(self, value: int) -> bool:
-        """Tell whether the query accepts a value and the line keeps its bound there."""
+        """Tell whether the query accepts a value and the line satisfies its bound there."""
         found = self.plain(value)
         return found is not None and self.condition.holds(found)
 
@@ -151,12 +123,6 @@ class Search:
             if span is None:
                 raise self._none()
             return self._in_span(*span, want)
-        if self._divisors() is None and self._form is not None:
-            self.how = (
-                f"each {self.unknown.name} from {self.least:,} to {self.most:,} was looked at"
-            )
-        else:
-            self.how = f"each of {len(candidates):,} values was asked for"
         if not candidates:
             raise self._none()
         if want == "all" and len(candidates) > MOST_SHOWN:
@@ -176,50 +142,61 @@ class Search:
 
     def _candidates(self) -> list[int] | None:
         """Return the only values that can be accepted, or those of a short span."""
-        listed = self._divisors()
-        if listed is not None:
-            return [value for value in listed if self.least <= value <= self.most]
+        divided = self._divided()
+        if divided is not None:
+            number, what = divided
+            listed = [each for each in divisors(number) if self.least <= each <= self.most]
+            self.how = f"tried {self.unknown.name} {_listed(listed)}: divisors of {what}"
+            return listed
         if self._form is not None and self._direction() is not None:
             return None
         size = self.most - self.least + 1
         if self._form is None:
             if size > MOST_QUERIES:
                 raise UsageError(
-                    f"{self.traced.name} has no closed form in {self.unknown.name}, and "
-                    f"{size:,} values are too many to ask for",
-                    f"--to {self.least + MOST_QUERIES - 1}, say",
+                    f"{self.traced.name} has no closed form in {self.unknown.name}, and the range "
+                    f"has {size:,} values: the query is computed at {MOST_QUERIES:,} at most",
+                    f"narrow the range, for example with --to {self.least + MOST_QUERIES - 1}",
                 )
+            self.how = f"tried every {self._range} with the query"
             return list(range(self.least, self.most + 1))
         if size > MOST_VALUES:
             self.most = self.least + MOST_VALUES - 1
             self.cut = True
+        self.how = f"tried every {self._range} with the closed form, the hits with the query"
         return [value for value in range(self.least, self.most + 1) if self._may_do(value)]
 
     def _may_do(self, value: int) -> bool:
-        """Tell whether the closed form keeps the bound at a value."""
+        """Tell whether the closed form satisfies the bound at a value."""
         assert self._form is not None  # noqa: S101 - asked for where there is one
         try:
             return self.condition.holds(self._form.at({self.unknown.name: value}))
         except ArithmeticError:  # a value that the query refuses, such as 0 GPUs
             return False
 
-    def _divisors(self) -> list[int] | None:
-        """Return what a degree may be: a divisor of the GPUs, or of the heads, that it divides."""
-        divided = self._divided()
-        return None if divided is None else divisors(divided)
+    @property
+    def _range(self) -> str:
+        return f"{self.unknown.name} from {self.least:,} to {self.most:,}"
 
-    def _divided(self) -> int | None:
+    def _divided(self) -> tuple[int, str] | None:
+        """Return what a degree divides, as a number and in words; None where it divides nothing."""
         layout, name = self.traced.layout, self.unknown.name
         if self.unknown.field == "num_key_value_heads":
             views = architecture_of(self.traced.model).groups
-            return gcd(*(view.attention.heads.value for view in views))
+            heads = gcd(*(view.attention.heads.value for view in views))
+            return heads, f"the {heads:,} query heads"
         if layout is None or not self.unknown.places[0].startswith("layout."):
             return None
         follows = name in ("tp", "cp", "pp") and "dp" not in self.traced.hold
-        if follows or name in ("ep", "etp"):
-            return layout.gpus if follows else layout.tp * layout.cp * layout.dp
+        if follows:
+            return layout.gpus, f"the {layout.gpus:,} GPUs"
+        if name in ("ep", "etp"):
+            gpus = layout.tp * layout.cp * layout.dp
+            return gpus, f"the {gpus:,} GPUs of a pipeline stage"
         if name in ("dp", "micro_batch") and layout.global_batch is not None:
-            return layout.global_batch // (layout.micro_batch if name == "dp" else layout.dp)
+            other = "micro_batch" if name == "dp" else "dp"
+            share = layout.global_batch // getattr(layout, other)
+            return share, f"global_batch / {other} = {share:,}"
         return None
 
     def _direction(self) -> int | None:
@@ -231,10 +208,10 @@ class Search:
             self._known_direction = [way]
         return self._known_direction[0]
 
-    # --- where the line goes one way
+    # --- where the line is monotonic
 
     def _span(self) -> tuple[int, int] | None:
-        """Return the first and the last value that keep the bound by the closed form."""
+        """Return the first and the last value that satisfy the bound by the closed form."""
         assert self._form is not None  # noqa: S101 - asked for where there is one
         way, form, name = self._direction(), self._form, self.unknown.name
 
@@ -248,6 +225,7 @@ class Search:
                 ) from None
 
         if way == FLAT:
+            self.how = f"by its closed form {self.traced.name} is the same at every {self._range}"
             return (self.least, self.most) if self.condition.holds(at(self.least)) else None
         before, after = self.condition.below, self.condition.above
         if way == DOWN:
@@ -255,7 +233,7 @@ class Search:
         first = first_where(lambda value: not before(at(value)), self.least, self.most)
         end = first_where(lambda value: after(at(value)), self.least, self.most)
         last = self.most if end is None else end - 1
-        self.how = f"found by bisection: {self.traced.name} goes one way with {name}"
+        self.how = f"{self.traced.name} is monotonic in {name}: bisected {self._range}"
         return (first, last) if first is not None and first <= last else None
 
     def _in_span(self, first: int, last: int, want: str) -> tuple[list[int], bool]:
@@ -286,12 +264,12 @@ class Search:
         tried = {value: found for value, found in self._asked.items() if found is not None}
         if self.least <= self.unknown.value <= self.most:
             tried[self.unknown.value] = self.traced.line.value
-        name, bound = self.unknown.name, self.condition.text
-        text = f"no {name} from {self.least:,} to {self.most:,} gives {bound}"
+        name = self.unknown.name
+        text = f"no {name} satisfies {self.condition.text}: {self.how}"
         if tried:
             nearest = min(tried, key=lambda value: self._distance(tried[value]))
             shown = format_quantity(tried[nearest], self.traced.unit)
-            text += f"; nearest is {shown} at {name} {nearest:,}"
+            text += f"; the closest value is {shown} at {name} {nearest:,}"
         return Infeasible(text)
 
     def _distance(self, value: Any) -> float:
@@ -326,6 +304,18 @@ def divisors(number: int) -> list[int]:
     return sorted({*small, *(number // each for each in small)})
 
 
+def _listed(values: list[int]) -> str:
+    """Return values for a sentence, those in the middle of a long list left out.
+
+    >>> _listed([1, 2, 4])
+    '1, 2, 4'
+    """
+    words = [f"{value:,}" for value in values]
+    if len(words) > MOST_LISTED:
+        words[MOST_LISTED // 2 : -1] = [f"... ({len(values)} values)"]
+    return ", ".join(words) or "nothing"
+
+
 def answer_solve(
     query: Query,
     condition: Condition,
@@ -336,7 +326,7 @@ def answer_solve(
     most: int | None = None,
     hold: tuple[str, ...] = (),
 ) -> Answer:
-    """Find the integers at which a line of a query keeps a bound.
+    """Find the integers at which a line of a query satisfies a bound.
 
     Raises
     ------
@@ -351,8 +341,8 @@ def answer_solve(
     unknown = traced.quantity(name, "--for")
     if type(unknown.value) is not int or unknown.name == RANK:
         raise UsageError(
-            f"--for {quote(name)}: integers of the query are solved for, and this is none",
-            "dsv3calc formula sensitivity tells how the line moves with it",
+            f"--for {quote(name)}: only integers of the query can be solved for",
+            "dsv3calc formula sensitivity shows how the line changes with it",
         )
     condition.read(traced.unit)
     low, high = _range(unknown)
@@ -372,31 +362,33 @@ def answer_solve(
     answer.notes += _notes(search, values, want, filled=filled)
     follows = traced.follows([unknown])
     if follows is not None and traced.layout is not None:
-        answer.notes.append(f"dp follows from the {traced.layout.gpus:,} GPUs (--hold dp keeps it)")
+        answer.notes.append(
+            f"dp follows from the {traced.layout.gpus:,} GPUs (--hold dp keeps it fixed)"
+        )
     for attribute in ("assumptions", "warnings", "sources"):
         setattr(answer, attribute, getattr(traced.answer, attribute))
     return answer
 
 
 def _notes(search: Search, values: list[int], want: str, *, filled: bool) -> list[str]:
-    """Tell what was looked at, and what is between the values."""
+    """Say what was tried, and what lies between the values."""
     name = search.unknown.name
     notes = []
     if filled and len(values) > 1:
         notes.append(
-            f"so do many values of {name} between them, though not all"
+            f"many values of {name} between them satisfy it too, but not all"
             if search.gaps
-            else f"so does every {name} between them that the query accepts"
+            else f"all accepted values of {name} between them satisfy it too"
         )
     if search.cut:
-        notes.append(f"no {name} above {search.most:,} was looked at: --from, --to")
+        notes.append(f"{name} above {search.most:,} was not tried: move the range with --from")
     elif values[-1] == search.most and filled and want != "smallest":
-        notes.append(f"the search ends at {name} {search.most:,}: larger ones may do too")
+        notes.append(f"the range ends at {name} {search.most:,}: larger values may satisfy it too")
     return [*notes, search.how] if search.how else notes
 
 
 def _range(unknown: Quantity) -> tuple[int, int]:
-    """Return between what a number may lie at all."""
+    """Return the smallest and the largest value that a number can have."""
     symbol = unknown.symbol
     least = 0 if symbol is None else symbol.least if symbol.whole else 1
     kind = unknown.places[0].partition(".")[0]

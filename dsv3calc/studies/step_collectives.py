@@ -104,8 +104,8 @@ def step_collectives(
         f"{what}s in {dtype.upper()} (--{what}-dtype)" for what, dtype in dtypes.items()
     )
     taken = [
-        f"other collectives, of one GPU and step, are {algorithm} ones (--algorithm)",
-        f"they send {sent}, without scales",
+        f"other collectives: per GPU and step, {algorithm} algorithm (--algorithm)",
+        f"they send {sent}; scales are not counted",
     ]
     if layout.cp > 1:
         form = ""

@@ -108,8 +108,8 @@ class Traced:
         for each in self.hold:
             if self.layout is None or each != "dp":
                 raise UsageError(
-                    f"--hold {quote(each)}: nothing follows from it",
-                    "--hold dp keeps dp where tp, cp or pp change, and lets the GPUs follow",
+                    f"--hold {quote(each)}: only dp can be held, in a query with a layout",
+                    "--hold dp keeps dp fixed while tp, cp or pp vary; the GPU count changes",
                 )
 
     def _layout(self) -> Layout | None:
@@ -303,10 +303,13 @@ class Traced:
         if query is None:
             return None
         try:
-            named = computed_lines(ask(query).columns[0].ledger)
+            ledger = ask(query).columns[0].ledger
         except (UsageError, InvalidInput):
             return None
-        return named[self.name].value if self.name in named else None
+        line = next((line for line in ledger.lines if line.name == self.name), None)
+        if line is None:
+            line = computed_lines(ledger).get(self.name)
+        return None if line is None else line.value
 
 
 def _changes(query: Query, kind: str, field: str) -> bool:

@@ -24,6 +24,7 @@ from dsv3calc.studies.exchanges import (
     asked,
     cite_formats,
     format_of,
+    imbalance_text,
     latency_of,
     model_dispatch,
     number,
@@ -203,16 +204,16 @@ def _remarks(
 ) -> None:
     if not exchange.metadata_bytes:
         answer.assumptions.append(
-            "no metadata goes with a copy; DeepEP's low-latency dispatch has 16 bytes (--metadata)"
+            "no metadata per copy; DeepEP's low-latency dispatch sends 16 bytes (--metadata)"
         )
     else:
         answer.notes.append(
-            f"{exchange.metadata_bytes:,} bytes go with each dispatched copy, forward alone"
+            f"{exchange.metadata_bytes:,} bytes of metadata per dispatched copy, forward only"
         )
     if layout.ep > 1:
-        answer.assumptions.append("every GPU of the group is as likely a destination as any other")
+        answer.assumptions.append("destinations are uniform over the GPUs of the group")
         answer.assumptions.append(
-            f"the busiest GPU has {exchange.imbalance:g} times the mean traffic (--imbalance)"
+            imbalance_text(exchange.imbalance, "the busiest GPU has {} times the mean traffic")
         )
     if layout.tp > 1 and not layout.sequence_parallel:
         answer.assumptions.append(
@@ -221,22 +222,21 @@ def _remarks(
         )
     if layout.shared_experts == "routed":
         answer.assumptions.append(
-            "replicas of the shared experts lie on all GPUs of the group alike"
+            "replicas of the shared experts are spread evenly over the GPUs of the group"
         )
     if training:
         answer.assumptions.append(
-            "backward, output gradients are dispatched as "
-            f"{exchange.backward_dispatch.title} and input gradients combined as "
+            "backward: output gradients are dispatched as "
+            f"{exchange.backward_dispatch.title}; input gradients are combined as "
             f"{exchange.backward_combine.title} (arXiv:2412.19437 section 3.3.3 for FP8 and BF16)"
         )
     if layout.pp > 1:
         answer.notes.append(
-            "all layers of a GPU: the mean over pipeline ranks; the busiest rank has the most "
-            "layers with experts"
+            "all layers of a GPU: mean over pipeline ranks; the busiest has the most MoE layers"
         )
     if not training:
         answer.notes.append(
-            "no step: "
+            "no training step: "
             + ("serving is a forward pass" if serving else "the layout has no global_batch")
-            + "; micro-batches are counted forward alone"
+            + "; only forward passes are counted"
         )

@@ -80,3 +80,12 @@ def test_a_law_s_partner_undoes_its_quantile(law):
             t = entry.quantile(u) + entry.quantile(v)
             assert entry.partner(t, u) == pytest.approx(v, rel=1e-6, abs=1e-8)
         assert entry.partner(0.0, u) == pytest.approx(0, abs=1e-12)
+
+
+def test_all_experts_of_the_chosen_groups_are_one_way():
+    assert routing_rule.group_limited(8, 4, 125_000, 500_000) == {(125_000,) * 4: 1.0}
+
+
+def test_more_experts_than_a_float_can_count_are_refused():
+    with pytest.raises(UsageError, match="past the quadrature"):
+        routing_rule.group_limited(8, 4, 125_000, 499_998)

@@ -203,3 +203,22 @@ def test_a_comparison_file_that_asks_for_nonsense(program, file, rest):
 def test_stdin_can_be_read_once(program, config):
     found = program("compare", "-", "-", stdin=config("llama").read_bytes())
     assert found.status in (ExitStatus.OK, ExitStatus.USAGE, ExitStatus.INVALID_INPUT)
+
+
+def assumed(program, *arguments):
+    return program.json("compare", *arguments).data["assumptions"]
+
+
+def test_a_precision_is_assumed_of_the_columns_that_have_it(program):
+    """DeepSeek-V3 stands there in its own FP8, Qwen2.5 and Llama 3.1 in BF16."""
+    models = ("deepseek-v3", "qwen2.5-72b", "llama-3.1-405b")
+    (text,) = assumed(program, *models, "--hardware", "h800")
+    assert text.startswith("bf16 (only in qwen2.5-72b, llama-3.1-405b): Weights, activations and ")
+    (text,) = assumed(program, *models, "--precision", "bf16")
+    assert text.startswith("bf16: Weights, activations and matrix products in BF16")
+
+
+def test_a_saved_comparison_says_which_column_is_in_bf16(program):
+    bf16, int4 = assumed(program, "fp8-vs-bf16")
+    assert bf16.startswith("bf16 (only in bf16): ")
+    assert int4.startswith("int4 (only in int4): Linear layers ")

@@ -1,6 +1,8 @@
 import csv
+import gc
 import io
 import json
+import tracemalloc
 
 import pytest
 
@@ -46,12 +48,69 @@ def test_into_a_file(program, file, tmp_path):
     assert len((tmp_path / "out.json").read_text("utf-8").splitlines()) == 4
 
 
-def test_one_wrong_line_and_nothing_is_answered(program, file):
-    path = file("queries.txt", QUERIES + "kv nope\nflops deepseek-v3 --phase trian\n")
-    found = program.refused(ExitStatus.INVALID_INPUT, "eval", path)
-    assert ":7: error: there is no model preset 'nope'" in found.err
-    assert ":8: error: --phase 'trian'" in found.err
-    assert "2 problems found" in found.err
+def test_wrong_lines_are_told_and_the_others_answered(program, file):
+    path = file("queries.txt", "kv nope\nflops deepseek-v3 --phase trian\n" + QUERIES)
+    found = program("eval", path, "--json")
+    assert found.status == ExitStatus.INVALID_INPUT
+    assert [json.loads(line)["query"]["line"] for line in found.out.splitlines()] == [4, 6, 7, 8]
+    assert [each["line"] for each in found.errors] == [1, 2]
+    spoken = program("eval", path)
+    assert ":1: error: there is no model preset 'nope'" in spoken.err
+    assert ":2: error: --phase 'trian'" in spoken.err
+    assert "2 problems found" in spoken.err
+
+
+def test_a_query_without_a_solution_is_a_wrong_line(program, file):
+    """405B parameters of 2 bytes do not fit on a GPU of 80 GB, whatever dp is."""
+    impossible = "memory llama-3.1-405b --hardware h100 --fewest-gpus --tp 1 --pp 1"
+    found = program("eval", file("queries.txt", f"{impossible}\nparams deepseek-v3\n"), "--json")
+    assert found.status == ExitStatus.INVALID_INPUT
+    assert len(found.out.splitlines()) == 1
+    assert "fits on no layout" in found.errors[0]["what"]
+
+
+def test_wrong_lines_leave_no_file(program, file, tmp_path):
+    path = file("queries.txt", QUERIES + "kv nope\n")
+    program.refused(ExitStatus.INVALID_INPUT, "eval", path, "-o", "out.json")
+    assert [each.name for each in tmp_path.iterdir()] == ["queries.txt"]
+
+
+def test_a_file_of_any_size_is_read(program, file):
+    path = file("queries.txt", "# a comment of 24 bytes\n" * 30_000 + "params deepseek-v3\n")
+    found = program.ok("eval", path, "--json")
+    assert [json.loads(line)["query"]["line"] for line in found.out.splitlines()] == [30_001]
+
+
+def test_after_fifty_wrong_lines_in_a_row_the_rest_is_not_read(program, file):
+    lines = "params nope\n" * 49 + "params deepseek-v3\n"
+    found = program("eval", file("queries.txt", lines * 2 + "params nope\n" * 51), "--json")
+    assert len(found.out.splitlines()) == 2
+    assert found.errors[-1]["line"] == 150
+    assert "50 lines in a row are wrong" in found.errors[-1]["what"]
+    assert [each["line"] for each in found.errors[:49]] == list(range(1, 50))
+
+
+def test_standard_input_is_the_queries_alone(program):
+    found = program("eval", "-", "--json", stdin="params -\nparams deepseek-v3\n")
+    assert len(found.out.splitlines()) == 1
+    assert "the input is empty" in found.errors[0]["what"]
+
+
+@pytest.mark.parametrize("form", ["json", "table"])
+def test_memory_does_not_grow_with_the_queries(program, file, form):
+    def peak(count):
+        path = file(f"{count}.txt", "params qwen2.5-72b\nkv deepseek-v3 --tokens 4k\n" * count)
+        gc.collect()
+        tracemalloc.start()
+        try:
+            program.ok("eval", path, "--format", form, "-o", f"{count}.{form}")
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(2)  # what is imported and cached once
+    few, many = peak(50), peak(200)
+    assert many < 1.2 * few, "four times the queries, and garbage that is not collected yet"
 
 
 @pytest.mark.parametrize(
@@ -80,8 +139,10 @@ def test_one_wrong_line_and_nothing_is_answered(program, file):
 )
 def test_wrong_lines(program, file, tmp_path, line):
     path = file("queries.txt", f"params deepseek-v3\n{line}\n")
-    found = program.refused(ExitStatus.INVALID_INPUT, "eval", path)
+    found = program("eval", path)
+    assert found.status == ExitStatus.INVALID_INPUT
     assert "queries.txt:2" in found.err
+    assert "671.03 B" in found.out, "the first line is answered"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["queries.txt"]
 
 

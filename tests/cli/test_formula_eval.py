@@ -88,11 +88,11 @@ def test_a_column_of_several(program):
         (("bubble_1f1b", "pp=x", "forward_seconds=1", "backward_seconds=1"), ("pp:", "'x'")),
         (("bubble_1f1b", "pp=", "forward_seconds=1", "backward_seconds=1"), ("pp:", "empty")),
         (("bubble_1f1b", "pp=1.5", "forward_seconds=1", "backward_seconds=1"), ("whole",)),
-        (("bubble_1f1b", "pp=0", "forward_seconds=1", "backward_seconds=1"), ("less than 1",)),
-        (("bubble_1f1b", "pp=2", "forward_seconds=-1", "backward_seconds=1"), ("less than 0",)),
+        (("bubble_1f1b", "pp=0", "forward_seconds=1", "backward_seconds=1"), ("pp = 0", ">= 1")),
+        (("bubble_1f1b", "pp=2", "forward_seconds=-1", "backward_seconds=1"), (">= 0",)),
         (("bubble_1f1b", "pp=2", "forward_seconds=nan", "backward_seconds=1"), ("'nan'",)),
         (("bubble_1f1b", "pp=2", "forward_seconds=1GB", "backward_seconds=1"), ("'GB'",)),
-        (("link_ratio", "scale_up_bandwidth=1", "scale_out_bandwidth=0"), ("division by zero",)),
+        (("link_ratio", "scale_up_bandwidth=1", "scale_out_bandwidth=0"), ("> 0",)),
         (("logfmt_step", "octaves=32", "code_bits=1e9"), ("at most 10,000",)),
         (("logfmt_error", "octave_step=9999"), ()),
         (("exponent_octaves", "exponent_bits=9999"), ("no value that can be shown",)),
@@ -146,3 +146,47 @@ def test_every_format(program):
     assert "formula.bubble_1f1b,s,45" in program.ok(*arguments, "--format", "csv").out
     assert "| bubble_1f1b | 45 s |" in program.ok(*arguments, "--format", "markdown").out
     assert "45 s" in program.ok(*arguments).out
+
+
+IMPOSSIBLE = [
+    ("missed_of_random_groups missed=0.5 n_group=8 topk_group=600", "topk_group = 600"),
+    ("missed_of_random_groups missed=61 n_group=8 topk_group=4", "missed = 61"),
+    ("distinct_destinations destinations=2 missed=61", "missed = 61"),
+    ("mirrored_stage pp=3 rank=128", "rank = 128"),
+    ("folded_stage pp=3 rank=3", "rank < pp, where pp = 3"),
+    (
+        "longer_stages num_hidden_layers=3 virtual_stages=16 leading=0 trailing=0 stage_layers=4",
+        "stage_layers = 4",
+    ),
+    ("bubble_zb1p pp=61 forward_seconds=1 backward_seconds=20 weight_seconds=28",
+     "weight_seconds <= backward_seconds"),
+    ("bubble_zb1p pp=16 forward_seconds=1 backward_seconds=2 weight_seconds=1.9",
+     "weight_seconds <= (forward_seconds + backward_seconds) / 2"),
+    ("bubble_dualpipe pp=15 overlapped_pair_seconds=3 backward_seconds=2 weight_seconds=1",
+     "pp % 2 == 0"),
+    ("fits total_bytes=-1 usable=80GiB", "total_bytes >= 0"),
+    ("hidden_share communication_seconds=0 overlapped_seconds=1", "communication_seconds > 0"),
+    ("inactive_expert_elements elements=10 n_routed_experts=4 num_experts_per_tok=8",
+     "num_experts_per_tok <= n_routed_experts"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("query", "words"), IMPOSSIBLE)
+def test_outside_the_domain_nothing_is_answered(program, query, words):
+    assert words in program.refused(ExitStatus.USAGE, "formula", "eval", *query.split()).err
+
+
+def test_the_edges_of_a_domain_are_inside(program):
+    for query, value in (
+        ("missed_of_random_groups missed=0 n_group=8 topk_group=8", 0),
+        ("mirrored_stage pp=3 rank=2", 0),
+        ("bubble_zb1p pp=16 forward_seconds=1 backward_seconds=2 weight_seconds=1.5", 0),
+    ):
+        found = program.json("formula", "eval", *query.split())
+        assert list(found.values.values()) == [value]
+
+
+def test_a_number_of_another_query_is_checked_too(program):
+    rank = "rank=formula.unit_gpus of formula eval unit_gpus unit_nodes=2 gpus_per_node=8"
+    refused = program.refused(ExitStatus.USAGE, "formula", "eval", "mirrored_stage", "pp=16", rank)
+    assert "rank = 16 is outside the domain rank < pp" in refused.err

@@ -42,7 +42,7 @@ def test_memory(program, schema):
     sizes = [abs(row["elasticity"]) for row in data["rows"]]
     assert len(sizes) == 5
     assert sizes == sorted(sizes, reverse=True)
-    assert any("more inputs move the line less" in note for note in data["notes"])
+    assert any("inputs of smaller elasticity are hidden" in note for note in data["notes"])
 
 
 def test_devices_and_what_only_queries_know(program):

@@ -46,3 +46,10 @@ def test_other_formats(program, schema):
     schema("answer").validate(program.json("formula", "show", "cache_bytes").data)
     assert program.ok("formula", "show", "cache_bytes", "--format", "csv").out.startswith("name,")
     assert "B_kv" in program.ok("formula", "show", "cache_bytes", "--format", "markdown").out
+
+
+def test_show_tells_the_domains(program):
+    shown = program.json("formula", "show", "mirrored_stage").data["rows"][0]
+    assert [each["domain"] for each in shown["parameters"]] == [">= 1", ">= 0, < pp"]
+    assert shown["result_domain"] == ">= 0, < pp"
+    assert "[>= 0, < pp]" in program.ok("formula", "show", "mirrored_stage").out

@@ -84,7 +84,10 @@ def test_where_the_direction_is_not_sure_values_are_looked_at(program):
         "--to", "100", "--want", "largest",
     ).data  # fmt: skip
     assert data["rows"][0]["num_hidden_layers"] == 63
-    assert "each num_hidden_layers from 1 to 100 was looked at" in data["notes"]
+    assert (
+        "tried every num_hidden_layers from 1 to 100 with the closed form, the hits with the query"
+        in data["notes"]
+    )
 
 
 def test_heads_and_links(program):
@@ -113,9 +116,13 @@ def test_no_solution(program):
     found = program.refused(
         ExitStatus.INFEASIBLE, *SOLVE, "memory.worst.total <= 60GiB", *LAYOUT, "--for", "ep"
     )
-    assert "no ep from 1" in found.err
+    divisors = "no ep satisfies memory.worst.total <= 60GiB: tried ep 1, 2, 4, 8, 16, 32, 64, 128:"
+    assert f"{divisors} divisors of the 128 GPUs of a pipeline stage" in found.err
     nearest = value(program, "memory", *LAYOUT, "--hardware", "h800", "--ep", 128)
-    assert f"nearest is {nearest['memory.worst.total'] / 2**30:.2f} GiB at ep 128" in found.err
+    assert (
+        f"the closest value is {nearest['memory.worst.total'] / 2**30:.2f} GiB at ep 128"
+        in found.err
+    )
     program.refused(
         ExitStatus.INFEASIBLE, *SOLVE, "kv_cache.bytes <= 1KB", "deepseek-v3", "--for", "tokens"
     )
@@ -124,7 +131,7 @@ def test_no_solution(program):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("kv_cache.bytes", "deepseek-v3", "--for", "tokens"), "is no bound"),
+        (("kv_cache.bytes", "deepseek-v3", "--for", "tokens"), "is not a bound"),
         (("kv_cache.bytes <= 4GHz", "deepseek-v3", "--for", "tokens"), "not a unit of bytes"),
         (("kv_cache.bytes <= x", "deepseek-v3", "--for", "tokens"), "a number"),
         (("kv_cache.bytes between 2GB and 1GB", "deepseek-v3", "--for", "tokens"), "above"),
@@ -146,3 +153,39 @@ def test_other_formats(program, form):
         *SOLVE, "kv_cache.bytes <= 40GiB", "deepseek-v3", "--for", "batch", "--format", form
     ).out
     assert "149" in text
+
+
+def test_what_was_tried_is_said(program):
+    """On 8 GPUs tp is a divisor of 8."""
+    query = ("deepseek-v3", "--serve", "--hardware", "h100", "--batch", "1", "--tp", "8")
+    found = program.refused(
+        ExitStatus.INFEASIBLE, *SOLVE, "serving.fits >= 1", *query, "--for", "tp"
+    )
+    assert "tried tp 1, 2, 4, 8: divisors of the 8 GPUs; the closest value is 0" in found.err
+    data = program.json(*SOLVE, "kv_cache.bytes <= 40GiB", "deepseek-v3", "--for", "tokens").data
+    assert data["notes"] == [
+        "all accepted values of tokens between them satisfy it too",
+        "kv_cache.bytes is monotonic in tokens: bisected tokens from 1 to 1,000,000,000,000,000",
+    ]
+
+
+def test_a_line_with_gaps(program):
+    """Of Qwen2.5 72B 145 GB are weights: two 80 GB GPUs hold them, at tp that divides 64 heads."""
+    query = ("qwen2.5-72b", "--serve", "--hardware", "h100", "--tp", "8", "--hold", "dp")
+    found = rows(program, "serving.fits >= 1", *query, "--for", "tp", "--to", "100")
+    assert [row["tp"] for row in found] == [2, 4, 8, 16, 32, 64]
+
+
+def test_a_closed_form_that_is_wrong_somewhere_is_not_used(program, monkeypatch):
+    """The query itself decides: a form that differs from it far away finds nothing."""
+    from dsv3calc.studies.derive import Derivation
+
+    right = Derivation.at
+
+    def wrong(self, values):
+        return right(self, values) if values.get("tokens", 0) < 1000 else 0
+
+    monkeypatch.setattr(Derivation, "at", wrong)
+    query = ("deepseek-v3", "--for", "tokens", "--to", "1500", "--want", "largest")
+    (row,) = rows(program, "kv_cache.bytes <= 84326400", *query)  # 1,200 tokens of 70,272 B
+    assert row["tokens"] == 1200

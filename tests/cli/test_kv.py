@@ -85,3 +85,14 @@ def test_the_other_reading_is_a_note(program):
 )
 def test_wrong_options(program, arguments, words):
     assert words in program.refused(ExitStatus.USAGE, "kv", *arguments).err
+
+
+def test_bits_of_memory_are_refused(program):
+    found = program.refused(ExitStatus.USAGE, "kv", "deepseek-v3", "--fit", "40Gb")
+    assert "'40Gb' is in bits: 5 GB as written" in found.err
+    assert "did you mean 40GB?" in found.err
+    capacity = "hardware.memory.usable=640Gb"
+    found = program.refused(
+        ExitStatus.INVALID_INPUT, "memory", "mixtral-8x7b", "--hardware", "h800", "--set", capacity
+    )
+    assert "is in bits: 80 GB as written" in found.err

@@ -77,7 +77,7 @@ def test_require_fit_tells_by_the_exit_status(program):
     assert program(*PRETRAIN, "--require-fit").status == ExitStatus.OK
     short = program(*PRETRAIN, "--recompute", "none", "--require-fit")
     assert short.status == ExitStatus.CHECK_FAILED
-    assert "short of" in short.out
+    assert "over by" in short.out
     assert program(*PRETRAIN, "--recompute", "none").status == ExitStatus.OK
 
 
@@ -189,7 +189,7 @@ def test_a_paper_fixes_its_own_conventions(program):
         (["--layout", "v3-pretrain", "--virtual-pipeline", "2"], "only interleaved takes it"),
         (["--pp", "4", "--schedule", "gpipe"], "--global-batch"),
         (["--layout", "v3-pretrain", "--recompute", "layrnorm"], "the module 'layernorm'"),
-        (["--layout", "v3-pretrain", "--recompute", "layernorm,full"], "full stands alone"),
+        (["--layout", "v3-pretrain", "--recompute", "layernorm,full"], "full cannot be combined"),
         (["--layout", "v3-pretrain", "--recompute", ""], "expected a policy or modules"),
         (["--ep", "1", "--dp", "8", "--redundant-experts", "8"], "a GPU holds an expert once"),
         (
@@ -233,7 +233,7 @@ def test_all_that_does_not_divide_is_told_at_once(program):
 
 def test_replicated_key_value_heads_are_said(program):
     found = program.json("memory", "llama-3.1-70b", "--hardware", "h100", "--tp", "16")
-    assert "8 key-value heads over tp 16: each stands on 2 GPUs" in found.data["notes"]
+    assert "8 key-value heads over tp 16: each is replicated on 2 GPUs" in found.data["notes"]
 
 
 def test_fewest_gpus(program):
@@ -343,7 +343,7 @@ def test_a_micro_batch_of_each_stage_adds_up(program):
     (rows,) = [rows_of(block) for block in blocks if block.startswith(" each micro-batch")]
     kept = waiting = stages = 0
     for row in rows:
-        if row[0] == "in all":
+        if row[0] == "total":
             assert [kept, waiting] == [number(cell) for cell in row[1:]]
             kept, waiting, stages = 0, 0, stages + 1
         elif len(row) > 1:
@@ -399,4 +399,4 @@ def test_one_stage_has_no_pipeline_to_fill(program):
     told = program.json(*DENSE, "--tp", "1").data["assumptions"]
     assert not any("pipeline" in text for text in told)
     told = program.json(*DENSE, "--pp", "2").data["assumptions"]
-    assert any("at least 4 micro-batches, which fill the pipeline" in text for text in told)
+    assert any("at least 4 micro-batches, enough to fill the pipeline" in text for text in told)

@@ -37,7 +37,7 @@ def test_one_expert_of_any_kind_on_each_gpu_of_the_reports_decode_unit(program):
     }
     assert list(parts.values()) == [2048 * 7168] * 3  # FP8: a byte each
     assert not any(".shared_experts." in name for name in found.values)
-    assert any("stands whole on each of the 4 GPUs" in note for note in found.data["notes"])
+    assert any("replicated on all 4 TP GPUs" in note for note in found.data["notes"])
 
 
 def test_nine_slots_on_each_gpu_of_the_prefill_units(program):
@@ -104,7 +104,7 @@ def test_a_model_that_does_not_fit(program):
     ask = ("memory", "deepseek-v3", "--serve", "--tp", "1", "--hardware", "h800")
     found = program(*ask, "--require-fit")
     assert found.status == ExitStatus.CHECK_FAILED
-    assert "short of" in found.out
+    assert "over by" in found.out
     values = program.json(*ask).values
     assert values["serving.kv_pool"] == values["serving.max_sequences"] == 0
 

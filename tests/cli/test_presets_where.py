@@ -38,7 +38,7 @@ def test_the_order_of_places(program, file, monkeypatch, tmp_path, smaller):
     monkeypatch.chdir(tmp_path / "below" / "deeper")
     found = rows(program, "deepseek-v3", "--preset-path", str(tmp_path / "option"))
     assert [row["from"] for row in found] == [
-        "--preset-path", "DSV3CALC_PATH", "nearest presets/ upward", "user configuration",
+        "--preset-path", "DSV3CALC_PATH", "project presets/", "user configuration",
         "shipped",
     ]  # fmt: skip
     assert [row["used"] for row in found] == [True, False, False, False, False]

@@ -154,8 +154,8 @@ def test_collectives_need_a_step_and_its_sequences(program):
 
 def test_a_table(program):
     out = program.ok(*ASK, "--layout", "v3-pretrain").out
-    assert "binds" in out
-    assert "a training step" in out
+    assert "bottleneck" in out
+    assert "per training step" in out
 
 
 @pytest.mark.parametrize(

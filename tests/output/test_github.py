@@ -58,7 +58,7 @@ def parse(text):
 def test_an_error_for_each_failed_row_and_the_counts(make_row, make_answer):
     text = render(make_answer(make_row(), make_row("moved"), make_row("broken", line=12)))
     assert text.splitlines()[0] == (
-        "::error file=numbers/kv.yaml,line=7,title=kv_cache.bytes_per_token moved"
+        "::error file=numbers/kv.yaml,line=7,title=kv_cache.bytes_per_token changed"
         "::kv_cache.bytes_per_token of kv deepseek-v3 is 80000 B/token, expected 70272 exactly"
         "%0Adifference: +9,728 (+13.8434%25)%0Abecause model.num_hidden_layers: 61 -> 62"
         "%0Abecause formula entry_bytes changed"
@@ -68,16 +68,18 @@ def test_an_error_for_each_failed_row_and_the_counts(make_row, make_answer):
     assert broken[1] == {
         "file": "numbers/kv.yaml",
         "line": "12",
-        "title": "kv_cache.bytes_per_token is broken",
+        "title": "kv_cache.bytes_per_token cannot be checked",
     }
-    assert broken[2].endswith("is broken: the answer has no quantity 'x'; did you mean 'y'?")
+    assert broken[2].endswith(
+        "cannot be checked: the answer has no quantity 'x'; did you mean 'y'?"
+    )
     title = {"title": "dsv3calc check"}
-    assert counts == ("notice", title, "3 rows: 1 as expected, 1 moved, 1 broken")
+    assert counts == ("notice", title, "3 rows: 1 unchanged, 1 changed, 1 error")
 
 
 def test_nothing_failed(make_row, make_answer):
     assert render(make_answer(make_row())) == (
-        "::notice title=dsv3calc check::1 row: 1 as expected, 0 moved\n"
+        "::notice title=dsv3calc check::1 row: 1 unchanged, 0 changed\n"
     )
 
 
@@ -146,7 +148,7 @@ def table(text):
 
 def test_the_summary_is_a_table_of_what_failed(make_row, make_answer):
     text = github.summary(make_answer(make_row(), make_row("moved"), make_row("broken")))
-    assert text.startswith("### dsv3calc check\n\n3 rows: 1 as expected, 1 moved, 1 broken\n\n| ")
+    assert text.startswith("### dsv3calc check\n\n3 rows: 1 unchanged, 1 changed, 1 error\n\n| ")
     assert table(text) == [
         [
             "numbers/kv.yaml:7",
@@ -169,7 +171,7 @@ def test_the_summary_is_a_table_of_what_failed(make_row, make_answer):
 
 def test_the_summary_of_a_good_check_has_no_table(make_row, make_answer):
     text = github.summary(make_answer(make_row()))
-    assert text == "### dsv3calc check\n\n1 row: 1 as expected, 0 moved\n\n"
+    assert text == "### dsv3calc check\n\n1 row: 1 unchanged, 0 changed\n\n"
 
 
 def test_no_character_of_a_row_means_anything_to_markdown(make_row, make_answer, hostile):
@@ -243,7 +245,7 @@ def test_a_real_check(check, golden_file):
     moved, broken, counts = parse(render(answer))
     assert moved[1]["file"] == broken[1]["file"] == "numbers/kv.yaml"
     assert (moved[1]["line"], broken[1]["line"]) == ("7", "11")
-    assert counts[2] == "3 rows: 1 as expected, 1 moved, 1 broken"
+    assert counts[2] == "3 rows: 1 unchanged, 0 changed, 1 outside budget, 1 error"
     assert render(answer) == render(check(golden_file))
 
 

@@ -23,9 +23,9 @@ def tables(text):
 
 def test_what_moved_with_the_reasons(make_row, make_answer):
     text = render(make_answer(make_row(), make_row("moved")))
-    assert text.startswith("**2 rows: 1 as expected, 1 moved**\n\n| ")
+    assert text.startswith("**2 rows: 1 unchanged, 1 changed**\n\n| ")
     ((headings, _, *rows),) = tables(text)
-    assert headings == ["moved", "expected", "now", "difference"]
+    assert headings == ["changed", "expected", "now", "difference"]
     assert rows[0] == ["**numbers/kv.yaml:7**", "", "", ""]
     assert rows[1] == [
         "&nbsp;&nbsp;kv_cache.bytes_per_token of kv deepseek-v3", "", "", ""
@@ -39,9 +39,9 @@ def test_what_moved_with_the_reasons(make_row, make_answer):
 
 def test_what_is_broken(make_row, make_answer):
     text = render(make_answer(make_row("broken", line=12)))
-    assert "1 broken**" in text
+    assert "1 error**" in text
     ((headings, _, *rows),) = tables(text)
-    assert headings == ["broken"]
+    assert headings == ["error"]
     assert [cell.replace("&nbsp;", "") for (cell,) in rows] == [
         "numbers/kv.yaml:12",
         "kv_cache.bytes_per_token of kv deepseek-v3",
@@ -51,7 +51,7 @@ def test_what_is_broken(make_row, make_answer):
 
 def test_nothing_failed(make_row, make_answer):
     text = render(make_answer(make_row(), make_row()))
-    assert text == "**2 rows: 2 as expected, 0 moved**\n"
+    assert text == "**2 rows: 2 unchanged, 0 changed**\n"
 
 
 def test_values_that_look_alike_are_shown_exactly(make_row, make_answer):
@@ -83,6 +83,6 @@ def test_hostile_texts_leave_the_tables_whole(make_row, make_answer, hostile):
 def test_a_real_check(check, golden_file):
     text = render(check(golden_file))
     assert text == render(check(golden_file))
-    assert text.startswith("**3 rows: 1 as expected, 1 moved, 1 broken**\n")
+    assert text.startswith("**3 rows: 1 unchanged, 0 changed, 1 outside budget, 1 error**\n")
     assert "numbers/kv.yaml:7" in text
     assert "did you mean 'kv_cache.bytes_per_token'?" in text

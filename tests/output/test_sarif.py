@@ -145,7 +145,7 @@ def test_a_result_for_each_failed_row(make_row, make_answer):
         for line in (7, 12)
     ]
     assert run["properties"] == {
-        "summary": "3 rows: 1 as expected, 1 moved, 1 broken",
+        "summary": "3 rows: 1 unchanged, 1 changed, 1 error",
         "resultsLeftOut": 0,
     }
 

@@ -186,8 +186,8 @@ def test_a_row_stands_once(write):
         """)
     )
     assert (first.status, found.status) == ("moved", "broken")
-    assert "this row stands at line 3 already" in found.message
-    assert "would hide one of them" in found.message
+    assert "this row is already defined at line 3" in found.message
+    assert "would be shown" in found.message
 
 
 def test_a_number_and_its_budgets_stand_side_by_side(write):

@@ -143,7 +143,7 @@ def test_nested_values_are_counted_and_listed_when_asked():
     short, long = (answer_diff("deepseek-v3", "kimi-k2", everything=each) for each in (False, True))
     assert len(short.rows) < len(long.rows) == long.query["changed"] == short.query["changed"]
     more = len(long.rows) - len(short.rows)
-    assert f"{more} more values inside of these changed: --all lists them" in short.notes
+    assert f"{more} sub-items hidden: --all lists them" in short.notes
     assert not any("--all" in note for note in long.notes)
 
 
@@ -207,7 +207,7 @@ def test_what_fails_is_listed_though_it_is_nested(tmp_path):
         paths.append(result(tmp_path / f"{name}.json", columns=[column | {"ledger": ledger}]))
     assert [row["name"] for row in answer_diff(*paths).rows] == ["x"]
     notes = answer_diff(*paths, fail_over="0").notes
-    assert notes == ["1 more value inside of these changed, 1 beyond 0 %: --all lists them"]
+    assert notes == ["1 sub-item hidden, 1 beyond 0 %: --all lists them"]
     found = answer_diff(*paths, fail_over="50%")
     assert found.status == ExitStatus.CHECK_FAILED
     assert [row["name"] for row in found.rows] == ["x.deep.down", "x"]
@@ -231,7 +231,7 @@ def test_saved_results_are_compared_by_column(tmp_path):
     found = answer_diff(a, b)
     assert {row["column"] for row in found.rows} == {"deepseek-v3", "kimi-k2"}
     assert {row["section"] for row in found.rows} == {"compare"}
-    assert "asked differently: context 4096, then 8192" in found.notes
+    assert "the queries differ: context 4096 vs 8192" in found.notes
 
 
 def test_single_columns_are_compared_whatever_their_names(tmp_path):

@@ -206,7 +206,7 @@ def broken(**more):
         (broken(columns=[{"id": "m", "values": {"x": None}, "units": {"x": "B"}}]), "a number"),
         (broken(columns=[{"id": "m", "values": {"x": True}, "units": {"x": "B"}}]), "a number"),
         (broken(columns=[{"id": "m", "values": {"x": 1}, "units": {}}]), "no unit"),
-        (broken(columns=HEALTHY["columns"] * 2), "stands above"),
+        (broken(columns=HEALTHY["columns"] * 2), "duplicate column id"),
         (broken(command=3), "command"),
         (broken(schema_version=2), "schema version 2"),
         (broken(schema_version="1"), "schema_version"),

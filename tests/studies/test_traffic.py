@@ -16,11 +16,12 @@ def said(query):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ("--ep 64", "no latency"),
+        ("--ep 64", "latency is not counted"),
         ("--ep 64", "dp is 64"),
         ("--ep 64", "no metadata"),
-        ("--ep 64", "1 times the mean"),
-        ("--ep 64 --dispatch e5m6", "is assumed"),
+        ("--ep 64", "no load imbalance"),
+        ("--ep 64 --imbalance 1.5", "1.5 times the mean traffic"),
+        ("--ep 64 --dispatch e5m6", "assumed: scales"),
         ("--ep 64 --no-scales", "scales are not counted"),
         (
             "--ep 64 --shared-experts routed --redundant-experts 64",
@@ -37,7 +38,7 @@ def test_assumptions_are_told(options, words):
 
 
 def test_what_is_counted_is_not_assumed_away():
-    assert "no latency" not in said(ASK + "--ep 64 --latency 1us")
+    assert "latency is not counted" not in said(ASK + "--ep 64 --latency 1us")
     assert "no metadata" not in said(ASK + "--ep 64 --metadata 16")
 
 

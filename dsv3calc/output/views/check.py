@@ -1,4 +1,4 @@
-"""Tables of ``check``: what moved and why, what is broken; the rest is a number."""
+"""Tables of ``check``: what changed and why, and what could not be checked."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.files import shown_path
+from dsv3calc.output.check_report import verdict_counts
 from dsv3calc.output.view import Table, View
 from dsv3calc.quantity import format_quantity
 
@@ -17,11 +18,6 @@ MOST_REASONS = 5
 
 def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
-    query = answer.query
-    kept = query["checked"] - query["moved"] - query["broken"]
-    rows_word = "row" if query["checked"] == 1 else "rows"
-    heading = f"{query['checked']:,} {rows_word}: {kept:,} as expected, {query['moved']:,} moved"
-    heading += f", {query['broken']:,} broken" if query["broken"] else ""
     tables = []
     moved = [row for row in answer.rows if row["status"] == "moved"]
     broken = [row for row in answer.rows if row["status"] == "broken"]
@@ -29,10 +25,10 @@ def build(answer: Answer, *, exact: bool) -> View:
         rows: list[list[str]] = []
         for row in moved:
             rows += _moved(row, exact=exact)
-        tables.append(Table("", ["moved", "expected", "now", "difference"], rows))
+        tables.append(Table("", ["changed", "expected", "now", "difference"], rows))
     if broken:
-        tables.append(Table("", ["broken"], [line for row in broken for line in _broken(row)]))
-    return View(heading, tables)
+        tables.append(Table("", ["error"], [line for row in broken for line in _broken(row)]))
+    return View([verdict_counts(answer)], tables)
 
 
 def place(row: dict[str, Any]) -> str:

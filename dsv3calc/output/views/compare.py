@@ -48,7 +48,7 @@ ROWS = (
     (
         "KV cache, {kv_dtype}",
         (
-            ("kv_cache.bytes_per_token", "one more token"),
+            ("kv_cache.bytes_per_token", "per token"),
             ("kv_cache.bytes_per_sequence", "{context:,} tokens"),
             ("kv_cache.bytes", "batch of {batch:,}"),
         ),

@@ -1,4 +1,4 @@
-"""Table of ``kv``: the cache per token, per layer, per sequence, in all, and what fits."""
+"""Table of ``kv``: the cache per token, layer, sequence and batch, and what fits."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -16,18 +16,18 @@ def build(answer: Answer, *, exact: bool) -> View:
     column = answer.columns[0]
     named = column.ledger.named()
     query = answer.query
-    rows = [["one more token appends", show(named["kv_cache.bytes_per_token"], exact=exact)]]
+    rows = [["per token, all layers", show(named["kv_cache.bytes_per_token"], exact=exact)]]
     per_layer = "kv_cache.bytes_per_token_per_layer"
     if per_layer in named:
-        rows.append(["  in each layer", show(named[per_layer], exact=exact)])
+        rows.append(["per token and layer", show(named[per_layer], exact=exact)])
     else:
         for name, line in named.items():
             if name.startswith(f"{per_layer}.") and name.count(".") == per_layer.count(".") + 2:
                 label = name.removeprefix(f"{per_layer}.").replace(".", " ")
-                rows.append([f"  in each layer of {label}", show(line, exact=exact)])
+                rows.append([f"per token and layer of {label}", show(line, exact=exact)])
     rows.append(
         [
-            f"a sequence of {query['tokens']:,} tokens",
+            f"per sequence of {query['tokens']:,} tokens",
             show(named["kv_cache.bytes_per_sequence"], exact=exact),
         ]
     )

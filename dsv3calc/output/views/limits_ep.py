@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 ROWS = (
     ("all_to_all_time", "dispatch and combine"),
-    ("time_per_layer", "a layer, two micro-batches"),
-    ("tpot", "an output token"),
-    ("tokens_per_second", "tokens per second"),
+    ("time_per_layer", "per layer, two micro-batches"),
+    ("tpot", "per output token"),
+    ("tokens_per_second", "tokens per second, at most"),
     ("mtp_gain", "gain of multi-token prediction"),
-    ("tokens_per_second_with_mtp", "tokens per second with it"),
+    ("tokens_per_second_with_mtp", "tokens per second with it, at most"),
 )
 OTHERS = ("isca25", "as-configured")
 
@@ -40,7 +40,7 @@ def build(answer: Answer, *, exact: bool) -> View:
         f"{column.title}: limit of expert parallelism on {query['hardware']}",
         (
             f"{query['link']} link, {query['bandwidth']} bandwidth, "
-            f"{query['tokens']:,} tokens a device"
+            f"{query['tokens']:,} tokens per device"
         ),
     ]
-    return View(heading, [Table("", ["at most as fast as", *prefixes], rows)])
+    return View(heading, [Table("", ["lower bound on time", *prefixes], rows)])

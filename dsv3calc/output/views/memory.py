@@ -115,7 +115,7 @@ def _fullest(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
         fits = bool(named["memory.fits"].value)
         rows += [
             [f"usable on {answer.query['hardware']}", show(named["memory.usable"], exact=exact)],
-            ["free" if fits else "short of", show_size(named["memory.free"], exact=exact)],
+            ["free" if fits else "over by", show_size(named["memory.free"], exact=exact)],
             ["fits", "yes" if fits else "no"],
         ]
     return Table("", [f"* fullest: rank {named['memory.worst.rank'].value}", "bytes"], rows)
@@ -147,7 +147,7 @@ def held_table(named: dict[str, Line], name: str, *, exact: bool) -> Table:
     headings = [f"rank {name.rpartition('.')[2]}", "layers", "in flight", "each"]
     headings += ["waiting", "each"] if waiting else []
     blanks = [""] * (len(headings) - 2)
-    rows.append(["in all", *blanks, show(named[f"{name}.activations"], exact=exact)])
+    rows.append(["total", *blanks, show(named[f"{name}.activations"], exact=exact)])
     return Table("", headings, rows, left=(1,))
 
 
@@ -177,7 +177,7 @@ def _buffers(named: dict[str, Line], name: str, *, exact: bool) -> Table:
                 for part in largest.parts
                 if part.value and line.value
             ]
-    rows.append(["in all", show(named[f"{name}.buffers"], exact=exact)])
+    rows.append(["total", show(named[f"{name}.buffers"], exact=exact)])
     return Table("", ["buffers", "bytes"], rows)
 
 

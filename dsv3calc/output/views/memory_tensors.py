@@ -106,7 +106,7 @@ def _sums(named: dict[str, Line], name: str, held: Held, *, exact: bool) -> Tabl
         ]
         for prefix, count in held
     ]
-    rows.append(["in all", "", *(show(named[f"{name}.{what}"], exact=exact) for what in _STATES)])
+    rows.append(["total", "", *(show(named[f"{name}.{what}"], exact=exact) for what in _STATES)])
     return Table("", [f"rank {name.rpartition('.')[2]}", "times", *_STATES], rows)
 
 
@@ -120,7 +120,7 @@ def _micro_batch(named: dict[str, Line], chunks: list[tuple[str, Held]], *, exac
             row = [f"  {_words(prefix)}", f"{count:,}"]
             row.append(show(_one(named, prefix, "activations"), exact=exact))
             rows.append([*row, *([show(_one(named, prefix, "pending"), exact=exact)] * waiting)])
-        row = ["  in all", "", show(named[f"{chunk}.activations"], exact=exact)]
+        row = ["  total", "", show(named[f"{chunk}.activations"], exact=exact)]
         if waiting:
             row.append(show(named[f"{chunk}.activations.pending"], exact=exact))
         rows.append(row)
@@ -164,7 +164,7 @@ def _states(named: dict[str, Line], prefixes: list[str], title: str, *, exact: b
             )
     if len(prefixes) == 1:
         sums = [show(named[f"{prefixes[0]}.{what}"], exact=exact) for what in _STATES]
-        rows.append(["in all", "", "", "", *sums])
+        rows.append(["total", "", "", "", *sums])
     return Table("", [title, "elements", "over", "B/el", *_STATES], rows)
 
 
@@ -191,6 +191,6 @@ def _activations(named: dict[str, Line], prefix: str, title: str, *, exact: bool
     for what, words in (*_ACTIVATIONS.items(), ("pending", "waiting")):
         listed = named.get(f"{prefix}.{what}")
         if listed is not None and listed.value:
-            rows.append(["in all", "", "", "", show(listed, exact=exact), words])
+            rows.append(["total", "", "", "", show(listed, exact=exact), words])
     headings = [title, "elements", "over", "B/el", "bytes", "activation"]
     return Table("", headings, rows, left=(5,))

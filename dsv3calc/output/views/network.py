@@ -19,16 +19,16 @@ ROWS = (
     ("q", "q"),
     ("network_radix", "ports to switches"),
     ("groups", "groups"),
-    ("switches_per_group", "  switches in each"),
-    ("endpoints_per_switch", "endpoints a switch"),
+    ("switches_per_group", "  switches per group"),
+    ("endpoints_per_switch", "endpoints per switch"),
     ("endpoints", "endpoints"),
     ("switches", "switches"),
-    ("links", "links of switches"),
+    ("links", "links between switches"),
     ("diameter", "diameter in hops"),
     ("bisection_links", "bisection, links"),
     ("bisection_share", "  share of full"),
     ("cost", "cost, US dollars"),
-    ("cost_per_endpoint", "  an endpoint"),
+    ("cost_per_endpoint", "  per endpoint"),
 )
 """Last part of a line's name -> its label; rows that no topology has are left out."""
 

@@ -25,7 +25,7 @@ def build(answer: Answer, *, exact: bool) -> View:
         ),
         (
             f"{query['precision']}; cache in {query['kv_dtype']}, pages of {query['page_size']:,}; "
-            f"{query['batch']:,} x {query['context']:,} tokens a replica"
+            f"{query['batch']:,} x {query['context']:,} tokens per replica"
         ),
     ]
     return View(heading, [_held(answer, named, exact=exact), _cache(answer, named, exact=exact)])
@@ -40,14 +40,13 @@ def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
             rows.append([f"  {label.replace('_', ' ')}", show(line, exact=exact)])
     rows.insert(1, ["buffers", show(named["serving.buffers"], exact=exact)])
     fits = bool(named["serving.fits"].value)
-    words = (
-        f"{answer.query['memory_fraction']:g} of the usable memory of {answer.query['hardware']}"
-    )
+    share = 100 * answer.query["memory_fraction"]
+    words = f"budget ({share:g} % of usable on {answer.query['hardware']})"
     rows += [
         ["cache of the batch", show(named["serving.kv_bytes"], exact=exact)],
         ["total", show(named["serving.total"], exact=exact)],
         [words, show(named["serving.budget"], exact=exact)],
-        ["free" if fits else "short of", show_size(named["serving.free"], exact=exact)],
+        ["free" if fits else "over by", show_size(named["serving.free"], exact=exact)],
         ["fits", "yes" if fits else "no"],
     ]
     place = "one GPU" if "serving.rank.1.weights" not in named else f"a GPU of rank {rank}"
@@ -57,10 +56,10 @@ def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
 def _cache(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
     query = answer.query
     rows = [
-        ["pool that is left for it", show(named["serving.kv_pool"], exact=exact)],
-        ["one token", show(named["serving.kv_bytes_per_token"], exact=exact)],
+        ["KV pool", show(named["serving.kv_pool"], exact=exact)],
+        ["per token", show(named["serving.kv_bytes_per_token"], exact=exact)],
         [
-            f"a sequence of {query['context']:,} tokens",
+            f"per sequence of {query['context']:,} tokens",
             show(named["serving.kv_bytes_per_sequence"], exact=exact),
         ],
     ]
@@ -71,7 +70,7 @@ def _cache(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
     ]
     rank = named["serving.rank"].value
     if named[f"serving.rank.{rank}.kv_tokens"].convention == UNTIL_LET_GO:
-        rows[1][0] = "one token, before it leaves a window"
+        rows[1][0] = "per token, before it leaves a window"
         held = f"{named['serving.sequence_tokens'].value:,}"
         rows += [
             sequences,
@@ -79,7 +78,7 @@ def _cache(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
             ["tokens that fit before any leaves a window", f"{tokens.value:,}"],
         ]
     else:
-        rows += [["tokens that the pool holds", f"{tokens.value:,}"], sequences]
+        rows += [["tokens in the pool", f"{tokens.value:,}"], sequences]
     longest = named.get("serving.longest_context")
     if longest is not None:
         each = "" if query["batch"] == 1 else f" in each of {query['batch']:,} sequences"

@@ -1,4 +1,4 @@
-"""Tables of ``traffic``: copies of a token, bytes by link, times."""
+"""Tables of ``traffic``: copies per token, bytes by link, times."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 LINKS = ("scale_up", "scale_out")
 PHASES = ("dispatch", "combine", "backward.dispatch", "backward.combine")
 AMOUNTS = (
-    ("layer", "a micro-batch, one layer, forward"),
-    ("micro_batch", "a micro-batch, all layers of a GPU"),
+    ("layer", "per micro-batch and layer, forward"),
+    ("micro_batch", "per micro-batch, all layers of a GPU"),
     ("busiest.micro_batch", "  on the busiest pipeline rank"),
-    ("step", "a training step"),
+    ("step", "per training step"),
     ("busiest.step", "  on the busiest pipeline rank"),
 )
 
@@ -30,7 +30,7 @@ def build(answer: Answer, *, exact: bool) -> View:
     named = column.ledger.named()
     query = answer.query
     tokens = (
-        f"{query['tokens']:,} tokens of a GPU in a micro-batch"
+        f"{query['tokens']:,} tokens per GPU and micro-batch"
         if query.get("tokens") is not None
         else f"sequences of {query['sequence']:,} tokens"
     )
@@ -61,22 +61,22 @@ def _copies(named: dict[str, Line], *, exact: bool) -> Table:
         ]
         for kind in ("expert", "gpu", "node")
     ]
-    return Table("", ["copies of a token", "in all", "not its own"], rows)
+    return Table("", ["copies per token", "total", "remote"], rows)
 
 
 LOADS = (
-    ("group_tokens", "tokens of all its GPUs"),
-    ("tokens_per_expert", "tokens of an expert, mean"),
-    ("distinct_experts", "distinct experts hit"),
-    ("distinct_experts_per_gpu", "  on one GPU"),
-    ("imbalance", "busiest GPU over the mean, as assumed"),
-    ("random_routing.imbalance", "  expected of random routing"),
+    ("group_tokens", "tokens of the group"),
+    ("tokens_per_expert", "tokens per expert, mean"),
+    ("distinct_experts", "distinct experts used"),
+    ("distinct_experts_per_gpu", "  per GPU"),
+    ("imbalance", "busiest GPU / mean, assumed"),
+    ("random_routing.imbalance", "  expected for random routing"),
 )
 
 
 def _loads(named: dict[str, Line], *, exact: bool) -> Table:
     rows = [[words, _count(named[f"traffic.{name}"], exact=exact)] for name, words in LOADS]
-    return Table("", ["one layer, a micro-batch of the group", ""], rows)
+    return Table("", ["per layer and micro-batch of the group", ""], rows)
 
 
 def _bytes(named: dict[str, Line], *, exact: bool) -> Table:
@@ -86,7 +86,7 @@ def _bytes(named: dict[str, Line], *, exact: bool) -> Table:
     for phase in PHASES if training else PHASES[:2]:
         names = [f"traffic.{phase}.{link}_bytes_per_token" for link in LINKS]
         words = phase.replace(".", " ")
-        rows.append([f"{words}, a token", *(show(named[name], exact=exact) for name in names)])
+        rows.append([f"{words}, per token", *(show(named[name], exact=exact) for name in names)])
     for name, words in AMOUNTS:
         names = [f"traffic.{name}.{link}_bytes" for link in LINKS]
         if names[0] in named:
@@ -107,13 +107,13 @@ def _times(named: dict[str, Line], *, exact: bool) -> Table:
                 rows.append([words, *(show(line, exact=exact) for line in lines)])
     rows.append(
         [
-            "a layer, forward",
+            "per layer, forward",
             *(show(named[f"{prefix}.time_per_layer"], exact=exact) for prefix in kinds),
         ]
     )
     for name, words in (
         ("hidden_share", "share hidden by computation"),
-        ("exposed_time_per_layer", "not hidden"),
+        ("exposed_time_per_layer", "exposed time"),
     ):
         if f"traffic.{name}" in named:
             lines = [named[f"{prefix}.{name}"] for prefix in kinds]
@@ -124,4 +124,4 @@ def _times(named: dict[str, Line], *, exact: bool) -> Table:
 def _binds(named: dict[str, Line], phase: str, link: str) -> str:
     whole = named[f"traffic.{phase}.time"].value
     own = named[f"traffic.{phase}.{link}_time"].value
-    return " (binds)" if whole and own == whole else ""
+    return " (bottleneck)" if whole and own == whole else ""
