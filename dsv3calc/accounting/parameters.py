@@ -224,7 +224,7 @@ def _components(arch: Architecture, inclusions: frozenset[str]) -> list[Line]:
     if "mtp-copies" in inclusions:
         tensors += _copies(arch)
     lines = []
-    for component in (*COMPONENTS, "mtp_copies"):
+    for component in dict.fromkeys((*COMPONENTS, *(tensor.component for tensor in tensors))):
         chosen = [
             tensor
             for tensor in tensors
@@ -293,7 +293,8 @@ def per_layer_lines(model: Model, inclusions: frozenset[str]) -> list[dict[str, 
     for view in architecture_of(model).groups:
         prefix = f"parameters.per_layer.{view.prefix}"
         lines = {}
-        for component in COMPONENTS:
+        components = dict.fromkeys((*COMPONENTS, *(each.component for each in view.tensors)))
+        for component in components:
             if component in ("embedding", "head"):
                 continue
             parts = [

@@ -16,6 +16,7 @@ from dsv3calc.ledger import Line, combined, computed, field, given, total
 from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.model import Model
@@ -194,13 +195,15 @@ def _embedding_rows(prefix: str, table: Tensor, precision: Precision, tokens: Li
     return total(f"{prefix}.embedding_rows", (row,))
 
 
-def _keys_read(name: str, span: str, length: Line, size: Line, held: Line) -> Line:
+def _keys_read(name: str, view: GroupView, span: str, length: Line, size: Line, held: Line) -> Line:
     """Count the keys that one decoded token meets: DSA's selection, or its own chunk so far."""
     if span == "selected":
         return computed(f"{name}.selected", kv_cache.retained_tokens, tokens=length, window=size)
     if span == "chunked":
         return computed(f"{name}.in_chunk", kv_cache.tokens_in_chunk, tokens=length, chunk=size)
-    return held
+    if span == "sliding":
+        return held
+    raise view.attention.refusal(f"the keys read under the span '{span}'")
 
 
 def _cache_read(
@@ -226,7 +229,7 @@ def _cache_read(
             name = f"{prefix}.cache.{entry.kind}.{view.prefix}"
             held = tokens_line(f"{name}.tokens", length, entry, conventions)
             if workload.phase == "decode" and entry.kind == "attention" and size is not None:
-                held = _keys_read(name, span, length, size, held)
+                held = _keys_read(name, view, span, length, size, held)
             lines.append(
                 computed(
                     name,

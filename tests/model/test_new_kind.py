@@ -62,8 +62,8 @@ class Kind(Attention):
         rank = self.field("decay_rank")
         for name in NAMES[:3]:
             yield self.tensor(name, "attention", width, self.hidden)
-        yield self.tensor("decay_a", "attention", rank, self.hidden, division="replicated")
-        yield self.tensor("decay_b", "attention", width, rank)
+        yield self.tensor("decay_a", "decay", rank, self.hidden, division="replicated")
+        yield self.tensor("decay_b", "decay", width, rank)
         yield self.tensor("o_proj", "attention", self.hidden, width)
 
     def make_operators(self, form):
@@ -87,7 +87,7 @@ class Kind(FeedForward):
     def _matrices(self):
         return Matrices(
             self,
-            "dense_ffn",
+            "relu2_ffn",
             "mlp_act",
             dropped_by=("mlp", "mlp mlp_act"),
             width=lambda _: self.inner_width,
@@ -145,6 +145,7 @@ COMMANDS = (
     f"memory {{}} {TRAINING}",
     f"memory {{}} {TRAINING} --recompute mlp",
     f"memory {{}} {TRAINING} --as megatron",
+    f"memory {{}} {TRAINING} --by tensor",
     "memory {} --fewest-gpus --hardware h800",
     "memory {} --serve --tp 2 --hardware h800",
     "traffic {} --tp 2 --cp 2 --dp 2 --global-batch 8 --hardware h800",
@@ -159,7 +160,12 @@ COMMANDS = (
     "presets show {}",
 )
 
-COUNTS = ("params {} --json", "flops {} --seq 64 --attention full --json", "kv {} --json")
+COUNTS = (
+    "params {} --json",
+    "params {} --by layer --json",
+    "flops {} --seq 64 --attention full --json",
+    "kv {} --json",
+)
 
 DRIVER = """
 import contextlib, io, json, sys
@@ -252,6 +258,19 @@ def test_what_its_builder_lists_is_counted(outcomes):
     step = 6 * (64 * (LAYERS * relu2 + VOCABULARY * HIDDEN) + pairs)
     found = values(outcomes["flops toy-relu2 --seq 64 --attention full --json"])
     assert found["flops.total"] == step
+    assert found["flops.components.relu2_ffn"] == 6 * 64 * LAYERS * 2 * HIDDEN * INNER
+
+
+@pytest.mark.parametrize(("name", "component"), [("toy-gla", "decay"), ("toy-relu2", "relu2_ffn")])
+def test_a_component_of_its_own_is_among_the_layers(outcomes, name, component):
+    status, out, _ = outcomes[f"params {name} --by layer --json"]
+    assert status == 0
+    rows = json.loads(out)["rows"]
+    whole = values(outcomes[f"params {name} --json"])["parameters.total"]
+    assert sum(row["total"] for row in rows) == whole
+    layers = [row[component] for row in rows if isinstance(row["layer"], int)]
+    assert len(layers) == LAYERS
+    assert all(layers)
 
 
 def test_what_is_not_known_of_it_is_refused_by_name(outcomes):
