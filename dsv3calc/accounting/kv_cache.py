@@ -97,19 +97,23 @@ def tokens_line(
     return computed(f"{name}.paged", kv_cache.paged_tokens, tokens=kept, page_size=pages)
 
 
-def tokens_lines(
+def kept_entries(
     name: str,
     tokens: Line,
-    entries: Iterable[CacheEntry],
+    view: GroupView,
+    kv_format: KVFormat,
     conventions: Conventions,
     page_size: Any = None,
-) -> Iterator[Line]:
-    """Count the tokens that one layer keeps of each entry; those of one bound share the line."""
+) -> Iterator[tuple[CacheEntry, Line, Line]]:
+    """Yield each entry of a layer, its bytes for one token, and the tokens that are kept of it.
+
+    Entries of one bound share the line of their tokens.
+    """
     known: dict[Line | None, Line] = {}
-    for entry in entries:
+    for entry, line in entry_lines(view, kv_format, conventions):
         if entry.bound not in known:
             known[entry.bound] = tokens_line(name, tokens, entry, conventions, page_size)
-        yield known[entry.bound]
+        yield entry, line, known[entry.bound]
 
 
 def bytes_line(
@@ -124,10 +128,8 @@ def bytes_line(
     """Count the bytes of the cache of ``batch`` sequences of ``tokens`` each."""
     parts = []
     for view in views:
-        entries = entry_lines(view, kv_format, conventions)
-        each = (entry for entry, _ in entries)
         place = f"{name}.tokens.{view.prefix}"
-        held = tokens_lines(place, tokens, each, conventions, page_size)
+        entries = kept_entries(place, tokens, view, kv_format, conventions, page_size)
         parts += [
             computed(
                 f"{name}.{entry.kind}.{view.prefix}",
@@ -137,7 +139,7 @@ def bytes_line(
                 tokens=kept,
                 token_bytes=line,
             )
-            for (entry, line), kept in zip(entries, held, strict=True)
+            for entry, line, kept in entries
         ]
     return total(name, parts, unit="B", convention=f"{kv_format.name}")
 

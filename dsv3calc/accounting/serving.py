@@ -15,7 +15,7 @@ import msgspec
 from dsv3calc.accounting.activations import NOTHING_RECOMPUTED, Activations
 from dsv3calc.accounting.buffers import runtime_buffers
 from dsv3calc.accounting.exchange import Exchange, copy_bytes
-from dsv3calc.accounting.kv_cache import entry_lines, tokens_lines
+from dsv3calc.accounting.kv_cache import entry_lines, kept_entries
 from dsv3calc.accounting.model_states import States, layer_tensors
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.accounting.sharding import Rules, Sharding, several
@@ -206,16 +206,12 @@ class Server:
         serving, parts = self.serving, []
         for view, count in zip(self.views, layers, strict=True):
             place = f"{name}.{view.prefix}"
-            entries = entry_lines(view, serving.kv_format, serving.conventions)
-            held: Iterable[Line] = [ONE] * len(entries)
-            if tokens is not None:
-                held = tokens_lines(
-                    f"{place}.tokens",
-                    tokens,
-                    [entry for entry, _ in entries],
-                    serving.conventions,
-                    serving.page_size,
-                )
+            formats = (view, serving.kv_format, serving.conventions)
+            entries: Iterable[tuple[CacheEntry, Line, Line]] = (
+                ((entry, line, ONE) for entry, line in entry_lines(*formats))
+                if tokens is None
+                else kept_entries(f"{place}.tokens", tokens, *formats, serving.page_size)
+            )
             parts += [
                 computed(
                     f"{place}.{entry.kind}",
@@ -225,7 +221,7 @@ class Server:
                     tokens=kept,
                     token_bytes=self._share(f"{place}.{entry.kind}_entry", view, entry, line),
                 )
-                for (entry, line), kept in zip(entries, held, strict=True)
+                for entry, line, kept in entries
             ]
         return total(name, parts, unit="B", convention=serving.kv_format.name)
 
