@@ -154,15 +154,9 @@ def _model_fields() -> tuple[str, ...]:
 
 
 def _fields(inside: str, tag: object) -> set[str]:
-    from dsv3calc.schema import model
+    from dsv3calc.schema.model import struct_of
 
-    known: dict[tuple[str, object], type[msgspec.Struct]] = {
-        ("attention", "mla"): model.MLA,
-        ("attention", "gqa"): model.GQA,
-        ("feed_forward", "dense"): model.Dense,
-        ("feed_forward", "moe"): model.MoE,
-    }
-    struct = known.get((inside, tag))
+    struct = struct_of(inside, tag)
     return set(struct.__struct_fields__) if struct is not None else set()
 
 

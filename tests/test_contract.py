@@ -25,6 +25,7 @@ FLOORS = (
         "notation", "docstring", "tracing", "rule_words", "ledger", "composition", "closed_form",
         "term_analysis", "term_point", "domains", "importers", "overrides",
     ),
+    ("model",),
     ("accounting", "presets"),
     ("studies",),
     ("output",),
@@ -37,7 +38,8 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 CLOSED_ROOMS = {
     "formulas": {"ops", "registry", "units"},
-    "accounting": {"diagnostics", "errors", "formulas", "ledger", "ops", "schema"},
+    "model": {"errors", "formulas", "ledger", "schema"},
+    "accounting": {"diagnostics", "errors", "formulas", "ledger", "model", "ops", "schema"},
     "ledger": {"ops", "registry"},
     "quantity": {"errors", "quantity_format"},
     "ops": set(),

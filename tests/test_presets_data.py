@@ -11,8 +11,8 @@ from typing import get_args
 import msgspec
 import pytest
 
-from dsv3calc.accounting.activation_tensors import MODULES
 from dsv3calc.accounting.transfer_formats import FORMATS
+from dsv3calc.model.saved import MODULES
 from dsv3calc.schema.convert import convert
 from dsv3calc.schema.hardware import Hardware
 from dsv3calc.schema.memory import ACTIVATION_FORMATS, Module, Recipe, Recompute, Runtime

@@ -5,33 +5,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.activation_tensors import (
-    BF16,
-    DTYPES,
-    FP32,
-    SHARED,
-    Activation,
-    Layer,
-    Product,
-    embedding_activations,
-    head_activations,
-    mtp_activations,
-)
-from dsv3calc.accounting.architecture import ONE, GroupView
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.accounting.transfer_formats import FORMATS
 from dsv3calc.formulas import architecture, memory
 from dsv3calc.ledger import Line, combined, computed, field, given, total
-from dsv3calc.schema.model import GQA, MoE
+from dsv3calc.model.architecture import architecture_of
+from dsv3calc.model.block import refusal
+from dsv3calc.model.operator import CAST, CORE, EXCHANGE, GROUPED, LOOKUP, ONE, PASS, PRODUCT
+from dsv3calc.model.saved import BF16, DTYPES, FP32, SHARED, Activation, Product, Saving
+from dsv3calc.schema.memory import Recompute
+from dsv3calc.schema.provenance import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dsv3calc.accounting.sharding import Sharding
+    from dsv3calc.model.layer import GroupView
+    from dsv3calc.model.operator import Operator
     from dsv3calc.schema.layout import Layout
-    from dsv3calc.schema.memory import Recompute
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import Precision
+
+COUNTED = (PRODUCT, GROUPED, CORE, PASS, CAST, LOOKUP, EXCHANGE)
+"""Kinds of operators of which it is known what they save."""
+
+NOTHING_RECOMPUTED = Recompute(
+    name="none",
+    title="a forward pass",
+    modules=[],
+    sources={"definition": Source(kind="derived", citation="a forward pass keeps nothing")},
+    provenance={"default": "definition"},
+)
 
 _NO_SCALES = (ONE, given("activation.scale_bits", 0, "bit"))
 
@@ -65,6 +69,19 @@ class Kept:
 def working_bits(precision: Precision) -> Line:
     """Return the bits of an activation that no GEMM casts: 32 where a precision's are FP32."""
     return FP32 if precision.formats[precision.activations].bits == FP32.value else BF16
+
+
+def dropping_modules(views: Iterable[GroupView], layout: Layout) -> set[str]:
+    """Return the modules whose recomputation drops something in some layers of a layout."""
+    nothing = given("workload.sequence", 0, "tokens")
+    saving = Saving(NOTHING_RECOMPUTED, layout, nothing)
+    return {
+        module
+        for view in views
+        for operator in view.operators()
+        for each in operator.saves(saving)
+        for module in each.dropped_by
+    }
 
 
 class Activations:
@@ -129,11 +146,11 @@ class Activations:
     def rows(self, view: GroupView) -> Line:
         """Count the rows that a GPU's experts receive of a micro-batch."""
         if view.prefix not in self._rows:
-            moe = view.group.feed_forward
-            assert isinstance(moe, MoE)  # noqa: S101 - only such layers have rows
-            chosen = field(view.feed_forward, "num_experts_per_tok", "1")
-            if self.layout.shared_experts == "routed" and moe.n_shared_experts:
-                shared = field(view.feed_forward, "n_shared_experts", "1")
+            experts = view.experts
+            assert experts is not None  # noqa: S101 - only such layers have rows
+            chosen = experts.chosen
+            if self.layout.shared_experts == "routed" and experts.spec.n_shared_experts:
+                shared = field(experts.scope, "n_shared_experts", "1")
                 chosen = total(f"memory.layer.{view.prefix}.experts_per_token", [chosen, shared])
             self._rows[view.prefix] = computed(
                 f"memory.layer.{view.prefix}.received_rows",
@@ -149,7 +166,6 @@ class Activations:
         if place != "key_value":
             return self.divisors[place]
         assert view is not None  # noqa: S101 - the head has no keys
-        assert isinstance(view.group.attention, GQA)  # noqa: S101 - MLA's heads are all queries'
         key = f"key_value.{view.prefix}"
         if key not in self.divisors:
             parts = (self._context, self.sharding.key_value(view))
@@ -220,15 +236,11 @@ class Activations:
         Lines ``PREFIX.{activations,recomputed,output_gradients}`` and, where weight gradients wait,
         ``PREFIX.pending`` [B], over a line for each tensor.
         """
-        layer = Layer(self.model, view, self.layout, self.recompute, self.sequence)
-        return self._sorted(
-            prefix, layer.activations(), list(layer.products()), view, waiting=self.waiting
-        )
+        return self._sorted(prefix, view.operators(), view, waiting=self.waiting)
 
     def of_embedding(self, prefix: str) -> Kept:
         """Give the bytes of what stands between the embedding and the first layer."""
-        activations = embedding_activations(self.model, self.recompute)
-        return self._sorted(prefix, activations, (), None, waiting=False)
+        return self._sorted(prefix, [architecture_of(self.model).embedding], None, waiting=False)
 
     def of_head(self, prefix: str) -> Kept:
         """Give the bytes of a final norm's and a head's inputs.
@@ -236,22 +248,36 @@ class Activations:
         The head's weight gradient does not wait: it follows the loss at once. The gradient of its
         output takes the place of the logits.
         """
-        return self._sorted(prefix, head_activations(self.model), (), None, waiting=False)
+        return self._sorted(prefix, architecture_of(self.model).head, None, waiting=False)
 
     def of_mtp(self, prefix: str) -> Kept:
         """Give the bytes of what an MTP module has before its layer."""
-        activations, products = mtp_activations(self.model)
-        return self._sorted(prefix, activations, products, None, waiting=self.waiting)
+        operators = architecture_of(self.model).mtp_projection
+        return self._sorted(prefix, operators, None, waiting=self.waiting)
+
+    def _saved(self, operators: Iterable[Operator]) -> tuple[list[Activation], list[Product]]:
+        """List what operators save, kept or not, and the outputs of matrix products."""
+        saving = Saving(self.recompute, self.layout, self.sequence)
+        activations: list[Activation] = []
+        products: list[Product] = []
+        for operator in operators:
+            if operator.kind not in COUNTED:
+                raise refusal("the activations", operator.words)
+            activations += operator.saves(saving)
+            product = operator.output(saving)
+            if product is not None:
+                products.append(product)
+        return activations, products
 
     def _sorted(
         self,
         prefix: str,
-        activations: Iterable[Activation],
-        products: Sequence[Product],
+        operators: Iterable[Operator],
         view: GroupView | None,
         *,
         waiting: bool,
     ) -> Kept:
+        activations, products = self._saved(operators)
         kept: list[Line] = []
         dropped: list[Line] = []
         inputs: list[Line] = []
@@ -265,7 +291,7 @@ class Activations:
             (kept if stays else dropped).append(line)
             if each.linear_input:
                 inputs.append(line)
-            if each.name in ("keys", "values"):
+            if each.carried:
                 carried.append(line)
         gradients = [
             self._written(f"{prefix}.output_gradients.{each.name}", each, view) for each in products

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.activation_tensors import FP32
-from dsv3calc.accounting.architecture import ONE
 from dsv3calc.accounting.exchange import copy_bytes
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.accounting.sharding import several
 from dsv3calc.formulas import collectives, memory, stages
 from dsv3calc.ledger import Line, combined, computed, field, given, total
+from dsv3calc.model.operator import ONE
+from dsv3calc.model.saved import FP32
 from dsv3calc.schema.layout import PAIRED
-from dsv3calc.schema.model import MoE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dsv3calc.accounting.activations import Activations, Kept
-    from dsv3calc.accounting.architecture import GroupView
     from dsv3calc.accounting.exchange import Exchange
     from dsv3calc.accounting.sharding import Sharding
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe, Runtime
     from dsv3calc.schema.model import Model
@@ -204,11 +203,7 @@ class Buffers:
             total(
                 f"memory.buffers.{view.prefix}.at_work",
                 [
-                    *(
-                        self._exchange(model, view, exchange)
-                        if isinstance(view.group.feed_forward, MoE)
-                        else ()
-                    ),
+                    *(self._exchange(model, view, exchange) if view.experts is not None else ()),
                     each.recomputed,
                     each.gradients,
                     *self._context(view, each),

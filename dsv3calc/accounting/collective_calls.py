@@ -6,16 +6,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.algorithms import LINKS, Sent, sent
-from dsv3calc.accounting.architecture import GroupView, architecture_of
+from dsv3calc.accounting.links import rates_of
 from dsv3calc.accounting.rank_order import Span, degree, span_of
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger import Line, combined, computed, field, given, total
-from dsv3calc.schema.model import MoE
+from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dsv3calc.accounting.links import Links
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
 
@@ -25,7 +26,7 @@ Parts = list[dict[str, Line]]
 
 def has_experts(model: Model) -> bool:
     """Tell whether any layer of a model has routed experts."""
-    return any(isinstance(group.feed_forward, MoE) for group in model.groups)
+    return any(view.experts is not None for view in architecture_of(model).groups)
 
 
 class Made:
@@ -165,3 +166,35 @@ class Desk:
 def times(name: str, count: int, why: str) -> Line:
     """Return how often a block calls a collective for a micro-batch, and when."""
     return given(f"{name}.times", count, "1", why)
+
+
+def rate_lines(made: Made, links: dict[str, Links]) -> list[Line]:
+    """Give what a benchmark would print of one collective of a layout.
+
+    Parameters
+    ----------
+    made
+        The collective.
+    links
+        Links by the name of the time that they give: ``time``, ``achieved.time``.
+
+    Returns
+    -------
+    Lines ``NAME.payload_bytes`` [B], ``.calls_per_gpu`` in a step, and of one call by itself
+    ``NAME.call.algorithm_bandwidth`` and ``.call.bus_bandwidth`` [B/s], over the time that is
+    their argument; with the achieved bandwidth of the links ``NAME.call.achieved.bus_bandwidth``
+    and so on.
+    """
+    lines = [
+        total(
+            f"{made.name}.payload_bytes",
+            (made.payload,),
+            convention="of one call, the whole tensor",
+        ),
+        total(f"{made.name}.calls_per_gpu", (made.calls,), convention="in a step"),
+    ]
+    for what, each in links.items():
+        prefix = f"{made.name}.call.{what}".removesuffix(".time")
+        _, *rates = rates_of(prefix, made.primitive, made.payload, made.span, made.algorithm, each)
+        lines += rates
+    return lines

@@ -10,19 +10,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.algorithms import LINKS, check_algorithm
-from dsv3calc.accounting.collective_calls import Desk, has_experts
+from dsv3calc.accounting.collective_calls import Desk, has_experts, rate_lines
 from dsv3calc.accounting.data_parallel import data_parallel
 from dsv3calc.accounting.layer_collectives import (
     context_parallel,
     expert_tensor_parallel,
     tensor_parallel,
 )
-from dsv3calc.accounting.links import Links, measured, rate_lines
+from dsv3calc.accounting.links import Links, measured
 from dsv3calc.accounting.rank_order import check_pipeline, gpus_per_node
 from dsv3calc.accounting.stage_collectives import pipeline, vocabulary_layers, vocabulary_loss
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger import Line, given, total
-from dsv3calc.schema.model import MLA
+from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:
     from dsv3calc.schema.hardware import Hardware
@@ -73,7 +73,7 @@ def collective_assumptions(model: Model, layout: Layout, hardware: Hardware) -> 
         found.append(
             "DualPipe: two mirrored ranks hold each stage; gradients are reduced over both"
         )
-    if any(isinstance(group.attention, MLA) for group in model.groups) and layout.tp != 1:
+    if layout.tp != 1 and any(view.attention.forms for view in architecture_of(model).groups):
         found.append("MLA gathers the hidden state over tp, not its narrower latents")
     return found
 

@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.accounting.architecture import ONE
 from dsv3calc.accounting.collective_calls import Desk, Parts, has_experts, times
 from dsv3calc.accounting.gradients import gradient_payloads, replicated_payload, tied_payload
 from dsv3calc.accounting.rank_order import crossed, degree, mirrored_span
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger import Line, combined, computed, given
+from dsv3calc.model.operator import ONE
 from dsv3calc.schema.layout import BOTH_ENDS
 
 _GATHERED = 3

@@ -12,10 +12,9 @@ from dsv3calc.accounting.transfer_formats import FORMATS, TransferFormat
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import rank_groups, routing, traffic, transfers
 from dsv3calc.ledger import Line, combined, computed, field, given, total
-from dsv3calc.schema.model import MoE
 
 if TYPE_CHECKING:
-    from dsv3calc.accounting.architecture import GroupView
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
 
@@ -146,14 +145,14 @@ def copies_of(view: GroupView, layout: Layout, group: Group, exchange: Exchange)
     """Count the copies of one token of one layer with experts."""
     from dsv3calc.accounting.routing import destinations  # memory needs an Exchange without it
 
-    moe = view.group.feed_forward
-    assert isinstance(moe, MoE)  # noqa: S101 - expert_views lists no other
-    shared = layout.shared_experts == "routed" and moe.n_shared_experts > 0
+    experts = view.experts
+    assert experts is not None  # noqa: S101 - expert_views lists no other
+    shared = layout.shared_experts == "routed" and experts.spec.n_shared_experts > 0
     prefix = "traffic.routed" if shared else "traffic"
     found = destinations(
         prefix,
-        view.feed_forward,
-        moe,
+        experts.scope,
+        experts.spec,
         gpus=group.gpus.value,
         gpus_per_node=group.per_node.value,
         policy=exchange.policy,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.routing import imbalance
 from dsv3calc.formulas import experts
-from dsv3calc.ledger import Line, combined, computed, field, given, total
+from dsv3calc.ledger import Line, combined, computed, given, total
 
 if TYPE_CHECKING:
-    from dsv3calc.accounting.architecture import GroupView
     from dsv3calc.accounting.exchange import Group
+    from dsv3calc.model.layer import GroupView
 
 _RANDOM = "every set of experts is equally likely for each token, whatever the others choose"
 
@@ -37,9 +37,9 @@ def load_lines(
     Lines ``traffic.group_tokens`` [tokens], ``.tokens_per_expert``, ``.distinct_experts``,
     ``.distinct_experts_per_gpu``, ``.imbalance`` and ``.random_routing.imbalance``.
     """
-    scope = view.feed_forward
-    stood = field(scope, "n_routed_experts", "1")
-    chosen = field(scope, "num_experts_per_tok", "1")
+    routed = view.experts
+    assert routed is not None  # noqa: S101 - expert_views lists no other
+    scope, stood, chosen = routed.scope, routed.count, routed.chosen
     words = "of a micro-batch, all GPUs of the expert-parallel group"
     everyone = combined(
         "traffic.group_tokens", "product", (tokens, group.gpus), unit="tokens", convention=words

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import memory
+from dsv3calc.model.architecture import experts_of
 from dsv3calc.ops import maximum, ratio
-from dsv3calc.schema.model import MoE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dsv3calc.schema.layout import Layout
-    from dsv3calc.schema.model import Model
+    from dsv3calc.schema.model import Model, MoE
 
 
 def shared_slots(moe: MoE, layout: Layout) -> int:
@@ -34,8 +34,7 @@ def expert_slots(moe: MoE, layout: Layout) -> Any:
 
 def slots_of_layers(model: Model, layout: Layout) -> list[int]:
     """Return the places for experts of each kind of layer that has any."""
-    kinds = dict.fromkeys(group.feed_forward for group in model.groups)
-    return [expert_slots(moe, layout) for moe in kinds if isinstance(moe, MoE)]
+    return [expert_slots(moe, layout) for moe in experts_of(model)]
 
 
 def nodes_of(slots: int, gpus: Any, gpus_per_node: Any, redundant_experts: int) -> Any:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.architecture import GroupView, architecture_of
-from dsv3calc.accounting.spans import channel_flops_line, full_channel_flops_line, span_of
+from dsv3calc.accounting.spans import channel_flops_line, full_channel_flops_line
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.ledger import Line, computed
+from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.workload import Conventions, Workload
 
@@ -45,7 +46,7 @@ class Pass:
 
     def channel_flops(self, view: GroupView, count: str, *, every_key: bool = False) -> Line:
         """Count one channel's FLOPs of a layer group; layers of full span share the line."""
-        if not every_key and span_of(view, self.conventions)[0] != "full":
+        if not every_key and view.attention.span(self.conventions)[0] != "full":
             return channel_flops_line(self.workload, self.conventions, view, count)
         line = self._full.get(count)
         if line is None:

@@ -11,36 +11,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.architecture import ONE, Tensor, architecture_of
 from dsv3calc.accounting.parameters import mtp_tensors, tensor_elements
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger import Line, combined, computed, total
+from dsv3calc.model.architecture import architecture_of
+from dsv3calc.model.operator import ONE
 from dsv3calc.schema.layout import BOTH_ENDS
 
 if TYPE_CHECKING:
+    from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
 
-REPLICATED = {
-    "q_a_proj", "q_a_proj.bias", "kv_a_proj_with_mqa", "kv_a_proj_with_mqa.bias",
-    "o_proj.bias", "down_proj.bias",
-}  # fmt: skip
-"""Tensors that every tensor-parallel rank holds whole, as Megatron-Core does."""
-
-_REPLICATED_COMPONENTS = {"norms", "router", "indexer"}
-
 PLACES = ("split", "replicated", "experts")
+
+_PLACE_OF = {
+    "split": "split",
+    "key_value": "split",
+    "replicated": "replicated",
+    "experts": "experts",
+}
+"""Division of a tensor -> how its gradients are counted here."""
 
 
 def place_of(tensor: Tensor, layout: Layout | None = None) -> str:
     """Return how a tensor of a layer is divided within a stage; by default where it is local."""
-    if tensor.component == "routed_experts":
-        return "experts"
-    if tensor.component in _REPLICATED_COMPONENTS or tensor.name in REPLICATED:
+    if layout is not None and layout.is_replicated(tensor.component):
         return "replicated"
-    whole = layout is not None and layout.is_replicated(tensor.component)
-    return "replicated" if whole else "split"
+    return _PLACE_OF[tensor.division]
 
 
 def layer_elements(

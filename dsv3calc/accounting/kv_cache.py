@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.architecture import GroupView, architecture_of
-from dsv3calc.accounting.spans import bound_of
 from dsv3calc.formulas import kv_cache
 from dsv3calc.ledger import Line, computed, field, given, total
-from dsv3calc.schema.model import MLA
+from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+    from dsv3calc.model.block import CacheEntry, CachePart
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import KVFormat
     from dsv3calc.schema.workload import Conventions
@@ -28,91 +28,65 @@ def cached_views(model: Model, conventions: Conventions) -> list[GroupView]:
     return views
 
 
-def entry_lines(view: GroupView, kv_format: KVFormat, conventions: Conventions) -> dict[str, Line]:
-    """Give the bytes of one token in one layer: ``attention`` and, with DSA, ``indexer``."""
+def entry_lines(
+    view: GroupView, kv_format: KVFormat, conventions: Conventions
+) -> list[tuple[CacheEntry, Line]]:
+    """Give the bytes of each entry of one token in one layer."""
     key = ("entry", view.prefix, kv_format.name, conventions.mla, conventions.index_keys)
-    lines = view.once(key, kv_format, lambda: _entry_lines(view, kv_format, conventions))
-    return dict(zip(("attention", "indexer"), lines, strict=False))
+    return view.cached(
+        key,
+        kv_format,
+        lambda: [
+            (entry, _entry_line(view, entry, kv_format, conventions))
+            for entry in view.attention.cache(conventions.mla)
+        ],
+    )
 
 
-def _entry_lines(view: GroupView, kv_format: KVFormat, conventions: Conventions) -> list[Line]:
-    scope = view.attention
-    attend = view.group.attention
+def _entry_line(
+    view: GroupView, entry: CacheEntry, kv_format: KVFormat, conventions: Conventions
+) -> Line:
     name = f"kv_cache.entry.{view.prefix}"
-    if not isinstance(attend, MLA):
-        vectors = computed(f"{name}.vectors", kv_cache.cached_vectors, scope)
-        head_dim = field(scope, "head_dim")
-        return [_entry(f"{name}.bytes", vectors, head_dim, kv_format)]
-    if conventions.mla == "naive":
-        heads = field(scope, "num_attention_heads", "1")
-        keys = total(
-            f"{name}.key_channels",
-            (field(scope, "qk_nope_head_dim"), field(scope, "qk_rope_head_dim")),
+    parts = [
+        _part_line(f"{name}.{part.name}", part, kv_format, conventions) for part in entry.parts
+    ]
+    return parts[0] if len(parts) == 1 else total(f"{name}.{entry.kind}_bytes", parts)
+
+
+def _part_line(name: str, part: CachePart, kv_format: KVFormat, conventions: Conventions) -> Line:
+    """Give the bytes of vectors as a format stores them, some parts in widths of their own."""
+    scope, width = ("kv_format", kv_format), part.width
+    size: dict[str, Any] = {"vectors": part.vectors, "width": width}
+    if part.stored == "rope" and kv_format.rope_bits:
+        return computed(
+            name,
+            kv_cache.entry_bytes,
+            bits=field(scope, "rope_bits", "bit"),
+            group_size=width,
+            scale_bits=given("unscaled", 0, "bit"),
+            **size,
         )
-        parts = [
-            _entry(f"{name}.keys", heads, keys, kv_format),
-            _entry(f"{name}.values", heads, field(scope, "v_head_dim"), kv_format),
-        ]
-    else:
-        one = given("one", 1, "1")
-        rope = field(scope, "qk_rope_head_dim")
-        parts = [_entry(f"{name}.latent", one, field(scope, "kv_lora_rank"), kv_format)]
-        if kv_format.rope_bits:
-            parts.append(
-                computed(
-                    f"{name}.rope",
-                    kv_cache.entry_bytes,
-                    vectors=one,
-                    width=rope,
-                    bits=field(("kv_format", kv_format), "rope_bits", "bit"),
-                    group_size=rope,
-                    scale_bits=given("unscaled", 0, "bit"),
-                )
-            )
-        else:
-            parts.append(_entry(f"{name}.rope", one, rope, kv_format))
-    lines = [total(f"{name}.attention_bytes", parts)]
-    if attend.indexer is not None:
-        as_keys = conventions.index_keys == "as-keys" or not kv_format.indexer_bits
-        width = field((f"{scope[0]}.indexer", attend.indexer), "index_head_dim")
-        name = f"{name}.indexer_bytes"
-        one = given("one", 1, "1")
-        lines.append(
-            _entry(name, one, width, kv_format)
-            if as_keys
-            else _indexer_entry(name, one, width, kv_format)
+    as_keys = conventions.index_keys == "as-keys" or not kv_format.indexer_bits
+    if part.stored == "indexer" and not as_keys:
+        group = kv_format.indexer_group_size
+        return computed(
+            name,
+            kv_cache.entry_bytes,
+            bits=field(scope, "indexer_bits", "bit"),
+            group_size=field(scope, "indexer_group_size") if group else width,
+            scale_bits=field(scope, "indexer_scale_bits", "bit"),
+            **size,
         )
-    return lines
-
-
-def _entry(name: str, vectors: Line, width: Line, kv_format: KVFormat) -> Line:
-    scope = ("kv_format", kv_format)
-    group = field(scope, "group_size") if kv_format.group_size else width
-    return computed(
-        name, kv_cache.entry_bytes, scope, vectors=vectors, width=width, group_size=group
-    )
-
-
-def _indexer_entry(name: str, one: Line, width: Line, kv_format: KVFormat) -> Line:
-    scope = ("kv_format", kv_format)
-    group = kv_format.indexer_group_size
-    return computed(
-        name,
-        kv_cache.entry_bytes,
-        vectors=one,
-        width=width,
-        bits=field(scope, "indexer_bits", "bit"),
-        group_size=field(scope, "indexer_group_size") if group else width,
-        scale_bits=field(scope, "indexer_scale_bits", "bit"),
-    )
+    group_size = field(scope, "group_size") if kv_format.group_size else width
+    return computed(name, kv_cache.entry_bytes, scope, group_size=group_size, **size)
 
 
 def tokens_line(
-    name: str, tokens: Line, view: GroupView, conventions: Conventions, page_size: Any = None
+    name: str, tokens: Line, entry: CacheEntry, conventions: Conventions, page_size: Any = None
 ) -> Line:
-    """Count the tokens that one layer of a group holds for a sequence, in whole pages."""
+    """Count the tokens that one layer keeps for a sequence, in whole pages."""
     kept = tokens
-    bound = bound_of(view)
+    bound = entry.bound
     if bound is not None:
         if conventions.window_cache == "window-minus-one":
             bound = computed(f"{name}.window_kept", kv_cache.window_kept, window=bound)
@@ -121,6 +95,25 @@ def tokens_line(
         return kept
     pages = given("page_size", page_size, "tokens")
     return computed(f"{name}.paged", kv_cache.paged_tokens, tokens=kept, page_size=pages)
+
+
+def kept_entries(
+    name: str,
+    tokens: Line,
+    view: GroupView,
+    kv_format: KVFormat,
+    conventions: Conventions,
+    page_size: Any = None,
+) -> Iterator[tuple[CacheEntry, Line, Line]]:
+    """Yield each entry of a layer, its bytes for one token, and the tokens that are kept of it.
+
+    Entries of one bound share the line of their tokens.
+    """
+    known: dict[Line | None, Line] = {}
+    for entry, line in entry_lines(view, kv_format, conventions):
+        if entry.bound not in known:
+            known[entry.bound] = tokens_line(name, tokens, entry, conventions, page_size)
+        yield entry, line, known[entry.bound]
 
 
 def bytes_line(
@@ -135,18 +128,19 @@ def bytes_line(
     """Count the bytes of the cache of ``batch`` sequences of ``tokens`` each."""
     parts = []
     for view in views:
-        held = tokens_line(f"{name}.tokens.{view.prefix}", tokens, view, conventions, page_size)
-        for kind, entry in entry_lines(view, kv_format, conventions).items():
-            parts.append(
-                computed(
-                    f"{name}.{kind}.{view.prefix}",
-                    kv_cache.cache_bytes,
-                    batch=batch,
-                    layers=view.layers,
-                    tokens=held,
-                    token_bytes=entry,
-                )
+        place = f"{name}.tokens.{view.prefix}"
+        entries = kept_entries(place, tokens, view, kv_format, conventions, page_size)
+        parts += [
+            computed(
+                f"{name}.{entry.kind}.{view.prefix}",
+                kv_cache.cache_bytes,
+                batch=batch,
+                layers=view.layers,
+                tokens=kept,
+                token_bytes=line,
             )
+            for entry, line, kept in entries
+        ]
     return total(name, parts, unit="B", convention=f"{kv_format.name}")
 
 
@@ -180,7 +174,7 @@ def kv_lines(
     per_layer: list[Line] = []
     for view in views:
         name = f"kv_cache.bytes_per_token_per_layer.{view.prefix}"
-        entries = list(entry_lines(view, kv_format, conventions).values())
+        entries = [line for _, line in entry_lines(view, kv_format, conventions)]
         entry = total(name, entries, unit="B/token")
         per_layer.append(entry)
         appended.append(

@@ -5,34 +5,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.architecture import ONE, GroupView
 from dsv3calc.accounting.collective_calls import Desk, Parts, times
 from dsv3calc.accounting.rank_order import Span, degree
 from dsv3calc.formulas import collectives
-from dsv3calc.ledger import Line, combined, computed, field, total
-from dsv3calc.schema.model import MLA, MoE
+from dsv3calc.ledger import Line, combined, computed, total
+from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from dsv3calc.model.block import Held
+    from dsv3calc.model.layer import GroupView
+    from dsv3calc.model.operator import Operator
+
+
+def _reduced(desk: Desk, operator: Operator) -> bool:
+    """Tell whether the tensor-parallel GPUs add up an operator's output.
+
+    With sequence parallelism routed experts take their tokens as they lie; else all of a token's
+    GPUs compute on it. Shared experts and dense feed-forwards may be whole on every GPU.
+    """
+    layout, component = desk.layout, operator.component
+    if "etp" in operator.after:
+        return not layout.sequence_parallel
+    if component == "shared_experts":
+        return layout.shared_experts == "local"
+    return "tp" in operator.after and not layout.is_replicated(component)
 
 
 def _blocks(desk: Desk) -> list[tuple[GroupView, int]]:
-    """Count the tensor-parallel blocks of a layer: attention, and the feed-forward if it is one.
-
-    With sequence parallelism routed experts take their tokens as they lie, so that a layer of
-    experts has a second block only where a shared expert is computed where the token is. A dense
-    feed-forward that is whole on every GPU is no block.
-    """
-    found = []
-    for view in desk.views:
-        feed = view.group.feed_forward
-        apart = isinstance(feed, MoE) and desk.layout.sequence_parallel
-        shared = isinstance(feed, MoE) and feed.n_shared_experts and (
-            desk.layout.shared_experts == "local"
-        )  # fmt: skip
-        whole = not isinstance(feed, MoE) and desk.layout.is_replicated("dense_ffn")
-        found.append((view, 1 if whole or (apart and not shared) else 2))
-    return found
+    """Count the tensor-parallel blocks of a layer: attention, and the feed-forward if it is one."""
+    return [
+        (
+            view,
+            sum(
+                any(_reduced(desk, operator) for operator in block.operators("naive"))
+                for block in (view.attention, view.feed_forward)
+            ),
+        )
+        for view in desk.views
+    ]
 
 
 def tensor_parallel(desk: Desk) -> Parts:
@@ -59,14 +69,13 @@ def expert_tensor_parallel(desk: Desk) -> Parts:
     found: Parts = []
     span = desk.span("etp")
     for view in desk.views:
-        if not isinstance(view.group.feed_forward, MoE):
+        if view.experts is None:
             continue
         name = f"expert_tensor_parallel.{view.prefix}"
         tokens = desk.payload(f"{name}.tokens", desk.hidden, ("cp", "tp"))
-        chosen = field(view.feed_forward, "num_experts_per_tok", "1")
         payload = combined(
             f"{desk.prefix}.{name}.payload", "product",
-            (tokens, chosen, degree(desk.layout, "etp")),
+            (tokens, view.experts.chosen, degree(desk.layout, "etp")),
             convention="tokens spread evenly over the experts",
         )  # fmt: skip
         for primitive in ("all-gather", "reduce-scatter"):
@@ -76,32 +85,14 @@ def expert_tensor_parallel(desk: Desk) -> Parts:
     return found
 
 
-def _width(name: str, heads: Line, channels: Sequence[Line], tp: Line, fewest: Line) -> Line:
-    held = computed(f"{name}.heads", collectives.held_heads, heads=heads, tp=tp, fewest=fewest)
-    return combined(
-        f"{name}.width", "product", (held, total(f"{name}.channels", channels)), unit="elements"
-    )
-
-
-def _widths(desk: Desk, view: GroupView, name: str, form: str, fewest: Line) -> dict[str, Line]:
-    """Give the elements of a token that a GPU holds: queries and outputs, keys and values."""
-    scope, attend = view.attention, view.group.attention
-    tp = degree(desk.layout, "tp")
-    heads = field(scope, "num_attention_heads", "1")
-    if isinstance(attend, MLA):
-        keys = [field(scope, "qk_nope_head_dim"), field(scope, "qk_rope_head_dim")]
-        both = [*keys, field(scope, "v_head_dim")]
-        queries = _width(f"{name}.queries", heads, both, tp, ONE)
-        if form == "latent":
-            latent = [field(scope, "kv_lora_rank"), field(scope, "qk_rope_head_dim")]
-            return {"queries": queries, "latent": total(f"{name}.latent.width", latent)}
-        return {"queries": queries, "keys": _width(f"{name}.keys", heads, both, tp, ONE)}
-    both = [field(scope, "head_dim"), field(scope, "head_dim")]
-    shared = field(scope, "num_key_value_heads", "1")
-    return {
-        "queries": _width(f"{name}.queries", heads, both, tp, ONE),
-        "keys": _width(f"{name}.keys", shared, both, tp, fewest),
-    }
+def _width(name: str, held: Held, tp: Line, fewest: Line) -> Line:
+    """Count the elements of a token that a GPU holds; ``fewest`` heads of those that are shared."""
+    if held.heads is None:
+        return total(f"{name}.width", held.channels)
+    least = fewest if held.grouped else ONE
+    heads = computed(f"{name}.heads", collectives.held_heads, heads=held.heads, tp=tp, fewest=least)
+    channels = total(f"{name}.channels", held.channels)
+    return combined(f"{name}.width", "product", (heads, channels), unit="elements")
 
 
 def context_parallel(desk: Desk, form: str) -> Parts:
@@ -112,8 +103,8 @@ def context_parallel(desk: Desk, form: str) -> Parts:
     fewest = degree(layout, "cp") if exchanged else ONE
     for view in desk.views:
         name = f"context_parallel.{view.prefix}"
-        widths = _widths(desk, view, f"{desk.prefix}.{name}", form, fewest)
-        for what, width in widths.items():
+        for what, held in view.attention.context_widths(form).items():
+            width = _width(f"{desk.prefix}.{name}.{what}", held, degree(layout, "tp"), fewest)
             if exchanged and what != "latent":
                 place = f"{name}.{what}"
                 payload = desk.payload(place, width, ("cp",))

@@ -104,13 +104,11 @@ def limit_lines(
 
 
 def _moved(prefix: str, model: Model, limit: Limit, *, paper: bool) -> Line:
-    view = expert_views(model)[0]
+    routed = expert_views(model)[0].experts
+    assert routed is not None  # noqa: S101 - expert_views lists no other
     experts = total(
         f"{prefix}.experts_per_token",
-        (
-            field(view.feed_forward, "num_experts_per_tok", "1"),
-            field(view.feed_forward, "n_shared_experts", "1"),
-        ),
+        (routed.chosen, field(routed.scope, "n_shared_experts", "1")),
     )
     dispatch, combine = limit.dispatch, limit.combine
     arguments: dict[str, Any] = {}

@@ -13,7 +13,6 @@ from dsv3calc.formulas import algorithms, transfers
 from dsv3calc.ledger import Line, combined, computed, field, given, total
 
 if TYPE_CHECKING:
-    from dsv3calc.accounting.collective_calls import Made
     from dsv3calc.accounting.rank_order import Span
     from dsv3calc.schema.hardware import Hardware
 
@@ -132,44 +131,13 @@ def bandwidth_lines(
     if type(span.ranks.value) is int and span.ranks.value == 1:
         raise UsageError("a group of one GPU sends nothing", "choose a group of two or more")
     size = given(f"{prefix}.payload", payload, "B", "the whole tensor")
-    return _rates(prefix, primitive, size, span, algorithm, Links(hardware, bandwidth, latencies))
+    return rates_of(prefix, primitive, size, span, algorithm, Links(hardware, bandwidth, latencies))
 
 
-def rate_lines(made: Made, links: dict[str, Links]) -> list[Line]:
-    """Give what a benchmark would print of one collective of a layout.
-
-    Parameters
-    ----------
-    made
-        The collective.
-    links
-        Links by the name of the time that they give: ``time``, ``achieved.time``.
-
-    Returns
-    -------
-    Lines ``NAME.payload_bytes`` [B], ``.calls_per_gpu`` in a step, and of one call by itself
-    ``NAME.call.algorithm_bandwidth`` and ``.call.bus_bandwidth`` [B/s], over the time that is
-    their argument; with the achieved bandwidth of the links ``NAME.call.achieved.bus_bandwidth``
-    and so on.
-    """
-    lines = [
-        total(
-            f"{made.name}.payload_bytes",
-            (made.payload,),
-            convention="of one call, the whole tensor",
-        ),
-        total(f"{made.name}.calls_per_gpu", (made.calls,), convention="in a step"),
-    ]
-    for what, each in links.items():
-        prefix = f"{made.name}.call.{what}".removesuffix(".time")
-        _, *rates = _rates(prefix, made.primitive, made.payload, made.span, made.algorithm, each)
-        lines += rates
-    return lines
-
-
-def _rates(
+def rates_of(
     prefix: str, primitive: str, payload: Line, span: Span, algorithm: str, links: Links
 ) -> list[Line]:
+    """Give the time of one call and its bandwidths as a benchmark reports them."""
     call = sent(prefix, primitive, payload, span, algorithm)
     seconds = links.time(prefix, call.bytes, call.messages, overlapped=call.overlapped)
     return [

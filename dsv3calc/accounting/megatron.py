@@ -11,20 +11,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.architecture import ONE, architecture_of
 from dsv3calc.accounting.parameters import tensor_elements
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.accounting.ranks import PARTS
 from dsv3calc.accounting.sharding import CLASSES, padded
 from dsv3calc.formulas import megatron, memory
 from dsv3calc.ledger import Line, combined, computed, field, given, total
-from dsv3calc.schema.model import MLA, Dense, MoE
+from dsv3calc.model.architecture import architecture_of
+from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dsv3calc.accounting.architecture import Tensor
     from dsv3calc.accounting.memory import Footprint, Training
+    from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recompute
     from dsv3calc.schema.model import Model
@@ -178,9 +178,8 @@ def _activations(footprint: Footprint, *, sp: bool) -> Line:
 def _width(footprint: Footprint) -> Line:
     """Return the width of a feed-forward: of dense layers, or of an expert where there are none."""
     views = footprint.views
-    dense = [view for view in views if isinstance(view.group.feed_forward, Dense)]
-    name = "intermediate_size" if dense else "moe_intermediate_size"
-    return field((dense or views)[0].feed_forward, name)
+    dense = [view for view in views if view.experts is None]
+    return (dense or views)[0].feed_forward.inner_width
 
 
 def megatron_lines(footprint: Footprint, training: Training, ours: Sequence[Line]) -> list[Line]:
@@ -322,12 +321,13 @@ def _left_out(model: Model, what: str) -> Iterator[str]:
 def _activation_reason(footprint: Footprint, *, sp: bool) -> str:
     model, layout = footprint.model, footprint.layout
     there = []
-    if any(isinstance(view.group.feed_forward, MoE) for view in footprint.views):
+    if any(view.experts is not None for view in footprint.views):
         there.append("every layer is dense")
-    attends = [view.group.attention for view in footprint.views]
+    cores = [each.core for view in footprint.views for each in view.operators() if each.core]
     if any(
-        isinstance(attend, MLA) or attend.num_attention_heads * attend.head_dim != model.hidden_size
-        for attend in attends
+        core.heads.value * channels.value != model.hidden_size
+        for core in cores
+        for channels in core.channels.values()
     ):
         there.append("heads are as wide as the hidden state")
     if sp:

@@ -13,22 +13,25 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.accounting.activations import Activations, Kept, working_bits
-from dsv3calc.accounting.architecture import GroupView, Tensor, architecture_of
 from dsv3calc.accounting.buffers import REDUCED_AT_ONCE, UNSHARDED, Buffers, Replicated, Unsharded
 from dsv3calc.accounting.exchange import Exchange
 from dsv3calc.accounting.model_states import States, layer_tensors
-from dsv3calc.accounting.ranks import Rank
+from dsv3calc.accounting.ranks import Rank, rank_line, worst_lines
 from dsv3calc.accounting.schedules import chunks_of, moments_of
 from dsv3calc.accounting.sharding import CLASSES, Rules, Sharding, padded
 from dsv3calc.accounting.stages import Stages
 from dsv3calc.formulas import stages
 from dsv3calc.ledger import Line, combined, computed, given, total
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.schema.layout import SPLIT_BACKWARD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dsv3calc.accounting.schedules import Moment
+    from dsv3calc.model.layer import GroupView
+    from dsv3calc.model.operator import Tensor
+    from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe, Recompute, Runtime
     from dsv3calc.schema.model import Model
@@ -343,3 +346,22 @@ def _added(prefix: str, parts: Sequence[Kept]) -> Kept:
         total(f"{prefix}.all_pending", pending) if pending else None,
         parts[0].carried,
     )
+
+
+def memory_lines(footprint: Footprint, hardware: Hardware | None) -> list[Line]:
+    """Give the memory of every pipeline rank of one layout, and of the fullest.
+
+    Returns
+    -------
+    Lines ``memory.rank.N.CLASS`` [B] for each rank and each of :data:`PARTS`, its stages, and
+    those of :func:`worst_lines`.
+    """
+    ranks = []
+    for number in range(footprint.layout.pp):
+        name = f"memory.rank.{number}"
+        ranks.append(footprint.rank(name, rank_line(name, number)))
+    return [
+        *(rank.lines["total"] for rank in ranks),
+        *(stage for rank in ranks for stage in rank.stages),
+        *worst_lines(ranks, hardware),
+    ]

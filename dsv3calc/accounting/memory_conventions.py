@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from dsv3calc.accounting.activation_tensors import MODULES
 from dsv3calc.accounting.model_states import COMPUTE_COPIES
 from dsv3calc.accounting.sharding import Rules
+from dsv3calc.model.saved import MODULES
 
 
 class Library(msgspec.Struct, frozen=True):

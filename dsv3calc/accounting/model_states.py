@@ -5,17 +5,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.architecture import ONE, GroupView, Tensor
 from dsv3calc.accounting.expert_places import shared_slots
-from dsv3calc.accounting.sharding import CLASSES, ROPE, Rules, Sharding
+from dsv3calc.accounting.sharding import CLASSES, Rules, Sharding
 from dsv3calc.accounting.weights import format_of
-from dsv3calc.formulas import architecture, attention, memory, precision
+from dsv3calc.formulas import architecture, memory, precision
 from dsv3calc.ledger import Line, computed, field, given, total
-from dsv3calc.schema.model import MLA, MoE
+from dsv3calc.model.operator import ONE, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from dsv3calc.model.block import Experts
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe
     from dsv3calc.schema.precision import Format, Precision
@@ -34,59 +35,28 @@ _BF16 = given("compute_copy.bits", 16, "bit", "a copy in BF16")
 def layer_tensors(view: GroupView, layout: Layout, rules: Rules) -> Iterable[Tensor]:
     """Yield the tensors of one layer as a layout holds them: experts with their replicas."""
     for tensor in view.tensors:
-        if tensor.component == "routed_experts":
-            yield _replace(tensor, tensor.name, copies=_slots(view, layout))
+        if tensor.division == "experts" and view.experts is not None:
+            yield tensor.changed(copies=_slots(view, view.experts, layout))
         elif tensor.component == "shared_experts" and layout.shared_experts == "routed":
             continue  # they take places among the routed ones
         elif rules.no_routing_bias and tensor.weight_class == "routing_bias":
             continue
-        elif rules.replicated_query_rope and tensor.name in ("q_b_proj", "q_proj"):
-            yield from _query_parts(view, tensor)
+        elif rules.replicated_query_rope:
+            yield from view.attention.query_parts(tensor)
         else:
             yield tensor
 
 
-def _replace(
-    tensor: Tensor, name: str, *, copies: Line | None = None, out_features: Line | None = None
-) -> Tensor:
-    return Tensor(
-        name,
-        tensor.component,
-        tensor.out_features if out_features is None else out_features,
-        tensor.in_features,
-        copies=tensor.copies if copies is None else copies,
-        weight_class=tensor.weight_class,
-    )
-
-
-def _slots(view: GroupView, layout: Layout) -> Line:
-    moe = view.group.feed_forward
-    assert isinstance(moe, MoE)  # noqa: S101 - only such layers have routed experts
+def _slots(view: GroupView, experts: Experts, layout: Layout) -> Line:
     return computed(
         f"memory.layer.{view.prefix}.expert_slots",
         memory.expert_slots,
-        view.feed_forward,
+        experts.scope,
         ("layout", layout),
         shared_slots=given(
-            "layout.shared_experts", shared_slots(moe, layout), "1", layout.shared_experts
+            "layout.shared_experts", shared_slots(experts.spec, layout), "1", layout.shared_experts
         ),
     )
-
-
-def _query_parts(view: GroupView, tensor: Tensor) -> Iterable[Tensor]:
-    """Divide MLA's query up-projection into the part without and the part with rotation."""
-    if not isinstance(view.group.attention, MLA):
-        yield tensor
-        return
-    heads = field(view.attention, "num_attention_heads", "1")
-    for part, ending in (("qk_nope_head_dim", ""), ("qk_rope_head_dim", ROPE)):
-        width = computed(
-            f"memory.layer.{view.prefix}.{part}_width",
-            attention.heads_width,
-            heads=heads,
-            head_dim=field(view.attention, part),
-        )
-        yield _replace(tensor, f"{tensor.name}{ending}", out_features=width)
 
 
 class States:

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.architecture import Architecture, GroupView, Tensor, architecture_of
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import experts
 from dsv3calc.ledger import Line, combined, computed, total
-from dsv3calc.schema.model import MoE
+from dsv3calc.model.architecture import Architecture, architecture_of
+from dsv3calc.model.operator import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.model import Model
 
 COMPONENTS = (
@@ -179,7 +180,7 @@ def parameter_lines(
     """
     arch = architecture_of(model)
     key = ("parameters", inclusions, convention)
-    return arch.once(key, scales, lambda: _parameter_lines(arch, inclusions, convention, scales))
+    return arch.cached(key, scales, lambda: _parameter_lines(arch, inclusions, convention, scales))
 
 
 def _parameter_lines(
@@ -223,7 +224,7 @@ def _components(arch: Architecture, inclusions: frozenset[str]) -> list[Line]:
     if "mtp-copies" in inclusions:
         tensors += _copies(arch)
     lines = []
-    for component in (*COMPONENTS, "mtp_copies"):
+    for component in dict.fromkeys((*COMPONENTS, *(tensor.component for tensor in tensors))):
         chosen = [
             tensor
             for tensor in tensors
@@ -249,11 +250,13 @@ def _active_lines(
         views.append(arch.mtp)
     idle = []
     for view in views:
-        if isinstance(view.group.feed_forward, MoE):
+        if view.experts is not None:
             name = f"parameters.inactive.{view.prefix}"
             routed = _routed(f"{name}.routed_experts", view, inclusions)
             idle.append(
-                computed(name, experts.inactive_expert_elements, view.feed_forward, elements=routed)
+                computed(
+                    name, experts.inactive_expert_elements, view.experts.scope, elements=routed
+                )
             )
     by_name = {line.name.rpartition(".")[2]: line for line in components}
     stored_only = [by_name[name] for name in ("mtp_copies", "scales") if name in by_name]
@@ -290,7 +293,8 @@ def per_layer_lines(model: Model, inclusions: frozenset[str]) -> list[dict[str, 
     for view in architecture_of(model).groups:
         prefix = f"parameters.per_layer.{view.prefix}"
         lines = {}
-        for component in COMPONENTS:
+        components = dict.fromkeys((*COMPONENTS, *(each.component for each in view.tensors)))
+        for component in components:
             if component in ("embedding", "head"):
                 continue
             parts = [

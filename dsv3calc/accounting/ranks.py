@@ -12,7 +12,6 @@ from dsv3calc.ledger import Line, combined, computed, field, given
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dsv3calc.accounting.memory import Footprint
     from dsv3calc.schema.hardware import Hardware
 
 PARTS = (*CLASSES, "activations", "buffers", "total")
@@ -73,23 +72,4 @@ def worst_lines(ranks: Sequence[Rank], hardware: Hardware | None) -> list[Line]:
         usable,
         combined("memory.free", "difference", [usable, worst]),
         computed("memory.fits", memory.fits, total_bytes=worst, usable=usable),
-    ]
-
-
-def memory_lines(footprint: Footprint, hardware: Hardware | None) -> list[Line]:
-    """Give the memory of every pipeline rank of one layout, and of the fullest.
-
-    Returns
-    -------
-    Lines ``memory.rank.N.CLASS`` [B] for each rank and each of :data:`PARTS`, its stages, and
-    those of :func:`worst_lines`.
-    """
-    ranks = []
-    for number in range(footprint.layout.pp):
-        name = f"memory.rank.{number}"
-        ranks.append(footprint.rank(name, rank_line(name, number)))
-    return [
-        *(rank.lines["total"] for rank in ranks),
-        *(stage for rank in ranks for stage in rank.stages),
-        *worst_lines(ranks, hardware),
     ]

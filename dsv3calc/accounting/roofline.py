@@ -5,18 +5,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.architecture import Tensor, architecture_of
 from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.accounting.kv_cache import cached_views, entry_lines, tokens_line
 from dsv3calc.accounting.parameters import model_tensors, mtp_tensors
-from dsv3calc.accounting.spans import span_of
 from dsv3calc.accounting.weights import format_of, stored_lines
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import experts, kv_cache, roofline
 from dsv3calc.ledger import Line, combined, computed, field, given, total
+from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:
+    from dsv3calc.model.layer import GroupView
+    from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import KVFormat, Precision
@@ -143,7 +144,7 @@ def _weights_read(
     resident = [
         tensor
         for tensor in tensors
-        if tensor.component != "routed_experts" and (tied or tensor.name != "embedding")
+        if tensor.division != "experts" and (tied or tensor.name != "embedding")
     ]
     lines = [stored_lines(f"{prefix}.resident_weights", resident, precision)[0]]
     if not tied:
@@ -152,22 +153,22 @@ def _weights_read(
     if conventions.mtp == "in" and arch.mtp is not None:
         views.append(arch.mtp)
     for view in views:
-        routed = [tensor for tensor in view.tensors if tensor.component == "routed_experts"]
-        if not routed:
+        if view.experts is None:
             continue
+        routed = [tensor for tensor in view.tensors if tensor.division == "experts"]
         name = f"{prefix}.expert_weights.{view.prefix}"
         stored = stored_lines(f"{name}.all", routed, precision)[0]
         hit = computed(
             f"{name}.distinct_experts",
             experts.expected_distinct_experts,
-            view.feed_forward,
+            view.experts.scope,
             tokens=tokens,
         )
         lines.append(
             computed(
                 name,
                 experts.expected_expert_share,
-                view.feed_forward,
+                view.experts.scope,
                 unit="B",
                 convention="expected distinct experts of the batch, balanced routing",
                 elements=stored,
@@ -194,13 +195,15 @@ def _embedding_rows(prefix: str, table: Tensor, precision: Precision, tokens: Li
     return total(f"{prefix}.embedding_rows", (row,))
 
 
-def _keys_read(name: str, span: str, length: Line, size: Line, held: Line) -> Line:
+def _keys_read(name: str, view: GroupView, span: str, length: Line, size: Line, held: Line) -> Line:
     """Count the keys that one decoded token meets: DSA's selection, or its own chunk so far."""
     if span == "selected":
         return computed(f"{name}.selected", kv_cache.retained_tokens, tokens=length, window=size)
     if span == "chunked":
         return computed(f"{name}.in_chunk", kv_cache.tokens_in_chunk, tokens=length, chunk=size)
-    return held
+    if span == "sliding":
+        return held
+    raise view.attention.refusal(f"the keys read under the span '{span}'")
 
 
 def _cache_read(
@@ -221,12 +224,12 @@ def _cache_read(
     )
     lines = []
     for view in cached_views(model, conventions):
-        span, size = span_of(view, conventions)
-        for kind, entry in entry_lines(view, kv_format, conventions).items():
-            name = f"{prefix}.cache.{kind}.{view.prefix}"
-            held = tokens_line(f"{name}.tokens", length, view, conventions)
-            if workload.phase == "decode" and kind == "attention" and size is not None:
-                held = _keys_read(name, span, length, size, held)
+        span, size = view.attention.span(conventions)
+        for entry, line in entry_lines(view, kv_format, conventions):
+            name = f"{prefix}.cache.{entry.kind}.{view.prefix}"
+            held = tokens_line(f"{name}.tokens", length, entry, conventions)
+            if workload.phase == "decode" and entry.kind == "attention" and size is not None:
+                held = _keys_read(name, view, span, length, size, held)
             lines.append(
                 computed(
                     name,
@@ -234,7 +237,7 @@ def _cache_read(
                     batch=batch,
                     layers=view.layers,
                     tokens=held,
-                    token_bytes=entry,
+                    token_bytes=line,
                 )
             )
     return lines

@@ -12,27 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.accounting.activation_tensors import BF16, FP32
-from dsv3calc.accounting.activations import Activations
-from dsv3calc.accounting.architecture import ONE, GroupView, Tensor, architecture_of
+from dsv3calc.accounting.activations import NOTHING_RECOMPUTED, Activations
 from dsv3calc.accounting.buffers import runtime_buffers
 from dsv3calc.accounting.exchange import Exchange, copy_bytes
-from dsv3calc.accounting.kv_cache import entry_lines, tokens_line
+from dsv3calc.accounting.kv_cache import entry_lines, kept_entries
 from dsv3calc.accounting.model_states import States, layer_tensors
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.accounting.sharding import Rules, Sharding, several
-from dsv3calc.accounting.spans import bound_of
 from dsv3calc.accounting.stages import Stages
 from dsv3calc.accounting.transfer_formats import TransferFormat
 from dsv3calc.formulas import kv_cache, memory, server, stages
 from dsv3calc.ledger import Line, combined, computed, field, given, total
-from dsv3calc.schema.memory import Recompute
-from dsv3calc.schema.model import MLA, MoE
-from dsv3calc.schema.provenance import Source
+from dsv3calc.model.architecture import architecture_of
+from dsv3calc.model.operator import ONE, Tensor
+from dsv3calc.model.saved import BF16, FP32
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from dsv3calc.model.block import CacheEntry
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Runtime
@@ -51,14 +50,6 @@ LOW_LATENCY = TransferFormat(
     "buffers are sized for combining in BF16 with a smallest and a largest value for 128 channels",
     url="https://github.com/deepseek-ai/DeepEP",
     read="2026-11-25",
-)
-
-_NOTHING_KEPT = Recompute(
-    name="none",
-    title="a forward pass",
-    modules=[],
-    sources={"definition": Source(kind="derived", citation="a forward pass keeps nothing")},
-    provenance={"default": "definition"},
 )
 
 
@@ -122,22 +113,26 @@ class Server:
             model,
             layout,
             sharding,
-            _NOTHING_KEPT,
+            NOTHING_RECOMPUTED,
             sequence=serving.tokens,
             imbalance=serving.imbalance,
             waiting=False,
         )
         self.shared_buffers = self._buffers()
-        limited = any(bound_of(view) is not None for view in self.views)
+        limited = any(
+            entry.bound is not None
+            for view in self.views
+            for entry in view.attention.cache(serving.conventions.mla)
+        )
         self._kept_words = UNTIL_LET_GO if limited else "every layer keeps every token"
 
     def _layer_weights(
         self, name: str, states: States, tensors: Sequence[Tensor], view: GroupView
     ) -> Line:
         weights = states.of(name, tensors, view)["weights"]
-        if not (self.serving.absorbed and isinstance(view.group.attention, MLA)):
+        up = view.attention.expansion
+        if not self.serving.absorbed or up is None:
             return weights
-        up = next(tensor for tensor in tensors if tensor.name == "kv_b_proj")
         copy = computed(
             f"{name}.absorbed_kv_b_proj",
             memory.shard_bytes,
@@ -167,7 +162,7 @@ class Server:
 
     def _exchange(self) -> list[Line]:
         """Give the buffers that experts' rows pass through."""
-        views = [view for view in self.views if isinstance(view.group.feed_forward, MoE)]
+        views = [view for view in self.views if view.experts is not None]
         if not views:
             return []
         exchanged = several("serving.is_exchanged", degree(self.layout, "ep"))
@@ -204,41 +199,41 @@ class Server:
     def _slots(self, view: GroupView) -> Line:
         """Return the places for experts of a layer, which its weights are counted from."""
         tensors = layer_tensors(view, self.layout, Rules())
-        return next(tensor.copies for tensor in tensors if tensor.component == "routed_experts")
+        return next(tensor.copies for tensor in tensors if tensor.division == "experts")
 
     def _cache(self, name: str, layers: Sequence[Line], batch: Line, tokens: Line | None) -> Line:
         """Count the bytes of the cache on a GPU: of sequences, or of one token in every layer."""
         serving, parts = self.serving, []
         for view, count in zip(self.views, layers, strict=True):
             place = f"{name}.{view.prefix}"
-            held = ONE
-            if tokens is not None:
-                held = tokens_line(
-                    f"{place}.tokens", tokens, view, serving.conventions, serving.page_size
+            formats = (view, serving.kv_format, serving.conventions)
+            entries: Iterable[tuple[CacheEntry, Line, Line]] = (
+                ((entry, line, ONE) for entry, line in entry_lines(*formats))
+                if tokens is None
+                else kept_entries(f"{place}.tokens", tokens, *formats, serving.page_size)
+            )
+            parts += [
+                computed(
+                    f"{place}.{entry.kind}",
+                    kv_cache.cache_bytes,
+                    batch=batch,
+                    layers=count,
+                    tokens=kept,
+                    token_bytes=self._share(f"{place}.{entry.kind}_entry", view, entry, line),
                 )
-            for kind, entry in entry_lines(view, serving.kv_format, serving.conventions).items():
-                parts.append(
-                    computed(
-                        f"{place}.{kind}",
-                        kv_cache.cache_bytes,
-                        batch=batch,
-                        layers=count,
-                        tokens=held,
-                        token_bytes=self._share(f"{place}.{kind}_entry", view, kind, entry),
-                    )
-                )
+                for entry, line, kept in entries
+            ]
         return total(name, parts, unit="B", convention=serving.kv_format.name)
 
-    def _share(self, name: str, view: GroupView, kind: str, entry: Line) -> Line:
+    def _share(self, name: str, view: GroupView, entry: CacheEntry, line: Line) -> Line:
         """Return what a GPU of an attention replica keeps of one token of a layer."""
         parts = [degree(self.layout, "cp")]
-        if kind == "attention":
-            if not isinstance(view.group.attention, MLA):
-                parts.append(self.sharding.key_value(view))
-            elif self.serving.conventions.mla == "naive":
-                parts.append(degree(self.layout, "tp"))
+        if entry.division == "key_value":
+            parts.append(self.sharding.key_value(view))
+        elif entry.division == "split":
+            parts.append(degree(self.layout, "tp"))
         divisor = combined(f"{name}_divisor", "product", parts, unit="1")
-        return combined(name, "ratio", (entry, divisor), unit="B")
+        return combined(name, "ratio", (line, divisor), unit="B")
 
     def rank(self, name: str, rank: Line) -> dict[str, Line]:
         """Give the memory of one pipeline rank.

@@ -14,23 +14,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dsv3calc.accounting.architecture import ONE, GroupView, Tensor
-from dsv3calc.accounting.gradients import place_of
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.formulas import memory, stages
-from dsv3calc.ledger import Line, combined, computed, field, given
-from dsv3calc.schema.model import GQA
+from dsv3calc.ledger import Line, combined, computed, given
+from dsv3calc.model.operator import ONE, Tensor
 
 if TYPE_CHECKING:
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
 
 CLASSES = ("weights", "gradients", "optimizer")
 _SHARDED_FROM = {"optimizer": 1, "gradients": 2, "weights": 3}
 """Class -> the ZeRO stage from which the replicas share it."""
-
-_KEY_VALUE = {"k_proj", "v_proj", "k_proj.bias", "v_proj.bias"}
-ROPE = ".rope"
-"""Ending of the name of a rotary part that stands apart."""
 
 _VOCABULARY_MULTIPLE = 128
 _EXPERT_BLOCK = {"routed_experts", "shared_experts", "router"}
@@ -77,43 +72,43 @@ class Sharding:
 
     def shards(self, tensor: Tensor, view: GroupView | None) -> tuple[str, Line]:
         """Return how a tensor is divided within a stage: a name, and the number of parts."""
-        place = place_of(tensor, self.layout)
+        division = tensor.division
         if view is None:
-            split = place == "split" and self.layout.vocabulary_parallel
+            split = division == "vocabulary" and self.layout.vocabulary_parallel
             return ("split", self._once("split")) if split else ("whole", ONE)
-        if tensor.name.endswith(ROPE):
-            return "replicated", ONE
-        if tensor.name in _KEY_VALUE and isinstance(view.group.attention, GQA):
+        if self.layout.is_replicated(tensor.component):
+            division = "replicated"
+        if division == "key_value":
             return f"key_value.{view.prefix}", self.key_value(view)
-        return place, self._once(place)
+        return division, self._once(division)
 
     def _once(self, place: str) -> Line:
         key = (place, "")
         if key not in self._known:
-            if place == "replicated":
-                self._known[key] = ONE
-            elif place == "experts":
+            if place == "experts":
                 parts = [degree(self.layout, "ep"), degree(self.layout, "etp")]
                 self._known[key] = combined("sharding.experts", "product", parts, unit="1")
             else:
-                self._known[key] = degree(self.layout, "tp")
+                self._known[key] = {"replicated": ONE, "split": degree(self.layout, "tp")}[place]
         return self._known[key]
 
     def key_value(self, view: GroupView) -> Line:
         """Return the parts that a layer's keys and values are divided into."""
-        key = ("key_value", view.prefix)
+        key, heads = ("key_value", view.prefix), view.attention.key_value_heads
+        if heads is None:
+            raise view.attention.refusal("key-value heads divided over tp")
         if key not in self._known:
             self._known[key] = computed(
                 f"sharding.key_value.{view.prefix}",
                 memory.key_value_shards,
-                num_key_value_heads=field(view.attention, "num_key_value_heads", "1"),
+                num_key_value_heads=heads,
                 tp=degree(self.layout, "tp"),
             )
         return self._known[key]
 
     def group(self, tensor: Tensor) -> str:
         """Return the name in :attr:`replicas` of those that hold the same part of a tensor."""
-        expert = place_of(tensor, self.layout) == "experts" or (
+        expert = tensor.division == "experts" or (
             self.rules.experts_block_over_edp and tensor.component in _EXPERT_BLOCK
         )
         return "edp" if expert else "data"
@@ -152,4 +147,4 @@ def padded(tensor: Tensor, layout: Layout) -> Tensor:
         multiple=multiple,
         tp=degree(layout, "tp"),
     )
-    return Tensor(tensor.name, tensor.component, rows, tensor.in_features)
+    return tensor.changed(out_features=rows)

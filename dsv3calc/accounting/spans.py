@@ -6,13 +6,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.formulas import attention
-from dsv3calc.ledger import Line, computed, field
-from dsv3calc.schema.model import GQA, MLA
+from dsv3calc.ledger import Line, computed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dsv3calc.accounting.architecture import GroupView
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.workload import Conventions, Workload
 
 CHANNEL_FLOPS: dict[str, dict[str, Callable[..., Any]]] = {
@@ -40,26 +39,6 @@ CHANNEL_FLOPS: dict[str, dict[str, Callable[..., Any]]] = {
 """Span of a layer -> way of counting -> formula."""
 
 
-def span_of(view: GroupView, conventions: Conventions) -> tuple[str, Line | None]:
-    """Return the span of a layer group and the line of its size, None where it has no bound."""
-    attend = view.group.attention
-    if isinstance(attend, MLA):
-        if attend.indexer is not None and conventions.sparse_attention == "selected":
-            scope = (f"{view.attention[0]}.indexer", attend.indexer)
-            return "selected", field(scope, "index_topk", "tokens")
-        return "full", None
-    return attend.span, bound_of(view)
-
-
-def bound_of(view: GroupView) -> Line | None:
-    """Return the tokens that a layer group's cache is limited to, None where it is not."""
-    attend = view.group.attention
-    if not isinstance(attend, GQA) or attend.span == "full":
-        return None
-    name = "sliding_window" if attend.span == "sliding" else "attention_chunk_size"
-    return field(view.attention, name, "tokens")
-
-
 def full_channel_flops_line(workload: Workload, count: str) -> Line:
     """Count one channel's FLOPs of layers that see everything before them."""
     return computed(
@@ -74,7 +53,9 @@ def channel_flops_line(
     workload: Workload, conventions: Conventions, view: GroupView, count: str
 ) -> Line:
     """Count one channel's FLOPs of a layer group of limited span."""
-    span, size = span_of(view, conventions)
+    span, size = view.attention.span(conventions)
+    if span not in CHANNEL_FLOPS:
+        raise view.attention.refusal(f"the (query, key) pairs of the span '{span}'")
     function = CHANNEL_FLOPS[span][count]
     bound = "chunk" if function.__name__.startswith("chunk") else "window"
     arguments: dict[str, Any] = {bound: size}

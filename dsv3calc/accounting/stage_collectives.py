@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from dsv3calc.accounting.algorithms import Sent
-from dsv3calc.accounting.architecture import ONE
 from dsv3calc.accounting.collective_calls import Desk, Parts, times
 from dsv3calc.accounting.rank_order import degree
 from dsv3calc.accounting.schedules import CHUNKS_OF_A_V
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger import Line, combined, computed, given
+from dsv3calc.model.operator import ONE
 from dsv3calc.schema.layout import BOTH_ENDS, FOLDED
 
 _SCALAR_BITS = given("loss.bits", 32, "bit", "FP32")

@@ -11,15 +11,17 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc import ops
-from dsv3calc.accounting.architecture import ONE, GroupView, architecture_of
 from dsv3calc.accounting.schedules import virtual_stages
 from dsv3calc.formulas import stages
 from dsv3calc.ledger import Line, combined, computed, field, given, total
+from dsv3calc.model.architecture import architecture_of
+from dsv3calc.model.operator import ONE
 from dsv3calc.schema.layers import listed, parse_slice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.architecture import ONE, GroupView, architecture_of
 from dsv3calc.accounting.exchange import (
     LINKS,
     PHASES,
@@ -21,11 +20,13 @@ from dsv3calc.accounting.transfer_formats import FORMATS
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import algorithms, traffic, transfers
 from dsv3calc.ledger import Line, combined, computed, field, given, total
-from dsv3calc.schema.model import MoE
+from dsv3calc.model.architecture import architecture_of
+from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.hardware import Hardware, Link
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
@@ -44,7 +45,7 @@ def expert_views(model: Model, *, with_mtp: bool = False) -> list[GroupView]:
     views = [*arch.groups]
     if with_mtp and arch.mtp is not None:
         views.append(arch.mtp)
-    return [view for view in views if isinstance(view.group.feed_forward, MoE)]
+    return [view for view in views if view.experts is not None]
 
 
 def check_alike(model: Model, views: list[GroupView]) -> None:
@@ -56,7 +57,7 @@ def check_alike(model: Model, views: list[GroupView]) -> None:
         With the fields that differ.
     """
     for name in SENT_BY:
-        values = [getattr(view.group.feed_forward, name) for view in views]
+        values = [getattr(view.feed_forward.spec, name) for view in views]
         if len(set(values)) > 1:
             each = ", ".join(
                 f"{value} in {view.prefix}" for view, value in zip(views, values, strict=True)

@@ -13,7 +13,7 @@ from dsv3calc.ledger import Line, combined, given, total
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dsv3calc.accounting.architecture import GroupView
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
 

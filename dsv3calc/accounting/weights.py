@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.architecture import Architecture, Tensor, architecture_of
 from dsv3calc.accounting.parameters import counted_tensors, tensor_elements
 from dsv3calc.formulas import precision
 from dsv3calc.ledger import Line, computed, field, total
+from dsv3calc.model.architecture import Architecture, architecture_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import Format, Precision
 
@@ -36,7 +37,7 @@ def weight_lines(
     """
     arch = architecture_of(model)
     key = ("weights", precision_.name, inclusions, convention)
-    return arch.once(
+    return arch.cached(
         key, precision_, lambda: _weight_lines(arch, precision_, inclusions, convention)
     )
 

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.importers.layer_slices import group_layers
-from dsv3calc.schema.model import GQA, MLA, Dense, LayerGroup, Model, MoE
+from dsv3calc.schema.model import LayerGroup, Model, struct_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dsv3calc.importers.family import Architecture, Family
     from dsv3calc.importers.findings import Findings
-
-_STRUCTS: dict[str, type[msgspec.Struct]] = {"mla": MLA, "gqa": GQA, "dense": Dense, "moe": MoE}
 
 _DECIDES = {
     "attention_bias": ("attention_bias", "output_bias"),
@@ -118,7 +116,8 @@ def _paths(field: str, groups: list[dict[str, Any]]) -> Iterator[str]:
         if field in LayerGroup.__struct_fields__:
             yield f"groups.{index}.{field}"
         for part in ("attention", "feed_forward"):
-            if field in _STRUCTS[group[part]["type"]].__struct_fields__:
+            struct = struct_of(part, group[part]["type"])
+            if struct is not None and field in struct.__struct_fields__:
                 yield f"groups.{index}.{part}.{field}"
 
 
@@ -128,8 +127,9 @@ def cross_checks(findings: Findings, family: Family, data: dict[str, Any]) -> No
     found: dict[str, tuple[str, str]] = {}
     for group in model.groups:
         for part in (group.attention, group.feed_forward):
-            if not isinstance(part, Dense):
-                for path, what, why in part.problems():
+            problems = getattr(part, "problems", None)  # a part may have nothing to check
+            if problems is not None:
+                for path, what, why in problems():
                     found.setdefault(str(path[0]), (what, why))
     for field, (what, why) in found.items():
         key = family.fields.get(field, field)

@@ -145,11 +145,23 @@ class MoE(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
             )
 
 
+Attention = MLA | GQA
+FeedForward = Dense | MoE
+PARTS = {"attention": Attention, "feed_forward": FeedForward}
+"""The kinds that each part of a layer may be of, told apart by their tags."""
+
+
+def struct_of(part: str, tag: object) -> type[msgspec.Struct] | None:
+    """Return the struct of a part of a layer with a tag, None where there is none."""
+    kinds: tuple[type[msgspec.Struct], ...] = PARTS[part].__args__
+    return next((kind for kind in kinds if kind.__struct_config__.tag == tag), None)
+
+
 class LayerGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All layers of one kind. ``block_norms`` counts norms over the hidden state in one layer."""
 
-    attention: MLA | GQA
-    feed_forward: Dense | MoE
+    attention: Attention
+    feed_forward: FeedForward
     layers: LayerSlice | list[LayerSlice] = ":"
     block_norms: Annotated[int, msgspec.Meta(ge=0, le=8)] = 2
 

@@ -16,8 +16,8 @@ from dsv3calc.accounting.weights import weight_lines
 from dsv3calc.diagnostics import Problem, quote, suggest
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.ledger import Ledger, Line, combined, given, total
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.overrides import Override
-from dsv3calc.schema.model import MLA
 from dsv3calc.schema.workload import Workload
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.designs import (
@@ -225,13 +225,9 @@ def _cite_precisions(answer: Answer, precisions: Sequence[Preset[Precision]]) ->
 
 def _warn_dropped(answer: Answer, entry: Entry) -> None:
     """Warn of what a what-if change leaves behind without being asked to."""
-    before, now = entry.preset.value.groups, entry.model.groups
+    before, now = (architecture_of(model).groups for model in (entry.preset.value, entry.model))
     for old, new in zip(before, now, strict=True):
-        if (
-            isinstance(old.attention, MLA)
-            and old.attention.indexer
-            and not isinstance(new.attention, MLA)
-        ):
+        if old.attention.indexer is not None and not new.attention.forms:
             answer.warn(f"{entry.title}: the DSA indexer goes with MLA: this column has none")
             return
 

@@ -10,8 +10,8 @@ from dsv3calc import presets
 from dsv3calc.accounting.parameters import INCLUSIONS, PARAMETER_VARIANTS
 from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.overrides import Override, UnknownField, describe, parse_overrides
-from dsv3calc.schema.model import MLA, MoE
 from dsv3calc.schema.workload import DEFAULT_BATCH, DEFAULT_PAST, DEFAULT_SEQUENCE, Workload
 
 if TYPE_CHECKING:
@@ -241,14 +241,13 @@ def inclusions_of(
 
 def warn_inapplicable(answer: Answer, name: str, model: Model, **options: object) -> None:
     """Warn of options that mean nothing for a model."""
-    latent = any(isinstance(group.attention, MLA) for group in model.groups)
+    views = architecture_of(model).groups
+    latent = any(view.attention.forms for view in views)
     if options.get("mla") and not latent:
         answer.warn(f"{name}: --mla {options['mla']} has no effect: no layer has MLA")
     if options.get("with_mtp") and model.mtp is None:
         answer.warn(f"{name}: --with-mtp has no effect: the model has no MTP module")
-    if options.get("router") == "out" and not any(
-        isinstance(group.feed_forward, MoE) for group in model.groups
-    ):
+    if options.get("router") == "out" and all(view.experts is None for view in views):
         answer.warn(f"{name}: --router out has no effect: no layer has a router")
 
 
@@ -272,7 +271,7 @@ def check_kv_format(
             "leave out --mla naive, or choose another --kv-dtype",
         )
     only = kv_format.value.only
-    kinds = {"mla" if isinstance(group.attention, MLA) else "gqa" for group in model.groups}
+    kinds = {view.attention.kind for view in architecture_of(model).groups}
     if only and kinds != {only}:
         raise UsageError(
             f"the KV format {kv_format.name} is for {only.upper()} alone; "

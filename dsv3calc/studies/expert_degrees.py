@@ -15,7 +15,7 @@ import msgspec
 from dsv3calc import ops
 from dsv3calc.accounting.expert_places import slots_of_layers
 from dsv3calc.errors import UsageError
-from dsv3calc.schema.model import MoE
+from dsv3calc.model.architecture import experts_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -98,11 +98,7 @@ def dividing_ep(layout: Layout, model: Model) -> list[int]:
 
 
 def _widths(model: Model) -> set[int]:
-    return {
-        group.feed_forward.moe_intermediate_size
-        for group in model.groups
-        if isinstance(group.feed_forward, MoE)
-    }
+    return {moe.moe_intermediate_size for moe in experts_of(model)}
 
 
 def _check_instance(layout: Layout, model: Model) -> None:

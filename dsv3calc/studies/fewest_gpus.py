@@ -23,6 +23,7 @@ from dsv3calc.accounting.memory import Footprint
 from dsv3calc.accounting.schedules import replica_micro_batches, virtual_stages
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.ledger import Line, combined, given
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.studies.expert_degrees import told, with_etp, with_searched_etp
 from dsv3calc.studies.layout_checks import (
     expert_problems,
@@ -484,7 +485,7 @@ class _Search:
 def _remedies(wanted: Wanted, training: Training) -> str:
     """Name the options that would take less memory: those that would change something."""
     layout = wanted.layout
-    heads = gcd(*(group.attention.num_attention_heads for group in wanted.model.groups))
+    heads = gcd(*(view.attention.heads.value for view in architecture_of(wanted.model).groups))
     found = []
     if "full" not in training.recompute.modules:
         found.append("--recompute full")

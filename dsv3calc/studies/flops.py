@@ -6,7 +6,7 @@ from __future__ import annotations
 from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.ledger import Ledger
-from dsv3calc.schema.model import MLA
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.designs import Desk, warn_context, warn_inapplicable, workload_of
 from dsv3calc.studies.queries import FlopsQuery, as_dict
@@ -74,8 +74,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
         if query.with_mtp and conventions.counting == "twelve-l-h2":
             answer.warn("--with-mtp has no effect: --counting twelve-l-h2 is a rule of thumb")
     elif workload.phase == "train" and any(
-        isinstance(group.attention, MLA) and group.attention.indexer is not None
-        for group in preset.value.groups
+        view.attention.indexer is not None for view in architecture_of(preset.value).groups
     ):
         answer.assumptions.append(
             f"{preset.name}: the indexer counts its forward pass alone: no gradient of the "

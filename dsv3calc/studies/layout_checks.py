@@ -6,15 +6,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.expert_places import expert_slots, shared_slots
-from dsv3calc.schema.model import MoE
+from dsv3calc.model.architecture import experts_of
 from dsv3calc.studies.layouts import divided_widths, nearest, nearest_tp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dsv3calc.schema.layout import Layout
-    from dsv3calc.schema.model import Model
-    from dsv3calc.studies.layouts import Problem
+    from dsv3calc.schema.model import Model, MoE
+from dsv3calc.studies.layouts import Problem
 
 
 def feed_forward_problems(model: Model, layout: Layout) -> Iterator[Problem]:
@@ -25,9 +25,8 @@ def feed_forward_problems(model: Model, layout: Layout) -> Iterator[Problem]:
 
 def expert_problems(model: Model, layout: Layout) -> Iterator[Problem]:
     """Yield places of experts that the expert-parallel GPUs do not share."""
-    for feed in dict.fromkeys(group.feed_forward for group in model.groups):
-        if isinstance(feed, MoE):
-            yield from _place_problems(feed, layout)
+    for moe in experts_of(model):
+        yield from _place_problems(moe, layout)
 
 
 def width_problems(model: Model, layout: Layout) -> Iterator[Problem]:

@@ -13,10 +13,10 @@ from dsv3calc.accounting.schedule_problems import schedule_problems
 from dsv3calc.accounting.schedules import virtual_stages
 from dsv3calc.diagnostics import quote
 from dsv3calc.errors import UsageError
+from dsv3calc.model.architecture import architecture_of, experts_of
 from dsv3calc.overrides import Override
 from dsv3calc.schema.fields import LARGEST_COUNT
 from dsv3calc.schema.layout import Layout, Schedule, SharedExperts
-from dsv3calc.schema.model import GQA, MoE
 from dsv3calc.schema.provenance import Source
 from dsv3calc.studies.designs import positive
 from dsv3calc.studies.exchanges import one_of
@@ -25,8 +25,9 @@ from dsv3calc.studies.expert_degrees import dividing_ep
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from dsv3calc.model.block import Attention
     from dsv3calc.presets import Preset
-    from dsv3calc.schema.model import LayerGroup, Model
+    from dsv3calc.schema.model import Model
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.designs import Desk
     from dsv3calc.studies.queries import Query
@@ -164,9 +165,9 @@ def nearest(wanted: int, of: int, *, also: int = 0) -> str:
 def nearest_tp(model: Model, layout: Layout) -> str:
     """Return the tensor-parallel degrees next to a layout's that every layer divides into."""
     widths = [width for _, width in divided_widths(model, layout)]
-    attentions = dict.fromkeys(group.attention for group in model.groups)
-    heads = [each.num_attention_heads for each in attentions]
-    shared = [each.num_key_value_heads for each in attentions if isinstance(each, GQA)]
+    attentions = [view.attention for view in architecture_of(model).groups]
+    heads = [each.heads.value for each in attentions]
+    shared = [each.key_value_heads.value for each in attentions if each.key_value_heads]
     return _either_side(
         layout.tp,
         (
@@ -188,12 +189,17 @@ def _either_side(wanted: int, numbers: Iterable[int]) -> str:
 
 def divided_widths(model: Model, layout: Layout) -> Iterator[tuple[str, int]]:
     """Yield the widths of feed-forwards that tp divides, and whose they are."""
-    for feed in dict.fromkeys(group.feed_forward for group in model.groups):
-        if not isinstance(feed, MoE):
-            if not layout.is_replicated("dense_ffn"):
-                yield "a dense", feed.intermediate_size
-        elif feed.n_shared_experts and layout.shared_experts == "local":
-            yield "the shared experts'", feed.n_shared_experts * feed.moe_intermediate_size
+    found: dict[tuple[str, int], None] = {}
+    for view in architecture_of(model).groups:
+        for tensor in view.feed_forward.tensors:
+            shared = tensor.component == "shared_experts"
+            whole = layout.is_replicated(tensor.component)
+            if whole or (shared and layout.shared_experts == "routed"):
+                continue
+            if tensor.division == "split" and tensor.in_features is view.hidden:
+                whose = "the shared experts'" if shared else f"a {view.feed_forward.kind}"
+                found[whose, tensor.out_features.value] = None
+    yield from found
 
 
 def model_problems(model: Model, layout: Layout) -> Iterator[Problem]:
@@ -203,20 +209,20 @@ def model_problems(model: Model, layout: Layout) -> Iterator[Problem]:
             f"{layout.pp:,} pipeline stages for {model.num_hidden_layers:,} layers",
             f"every stage has a layer: take --pp {model.num_hidden_layers} or fewer",
         )
-    for group in dict.fromkeys(model.groups):
-        yield from _head_problems(model, group, layout)
+    for view in architecture_of(model).groups:
+        yield from _head_problems(model, view.attention, layout)
     yield from etp_problems(model, layout)
 
 
-def _head_problems(model: Model, group: LayerGroup, layout: Layout) -> Iterator[Problem]:
-    heads = group.attention.num_attention_heads
+def _head_problems(model: Model, attention: Attention, layout: Layout) -> Iterator[Problem]:
+    heads = attention.heads.value
     if heads % layout.tp:
         yield (
             f"{heads:,} attention heads do not divide among tp {layout.tp:,}",
             f"tensor parallelism divides whole heads: take --tp {nearest_tp(model, layout)}",
         )
-    elif isinstance(group.attention, GQA):
-        shared = group.attention.num_key_value_heads
+    elif attention.key_value_heads is not None:
+        shared = attention.key_value_heads.value
         if shared % layout.tp and layout.tp % shared:
             yield (
                 f"{shared:,} key-value heads and tp {layout.tp:,}: neither divides the other",
@@ -229,10 +235,7 @@ def _head_problems(model: Model, group: LayerGroup, layout: Layout) -> Iterator[
 
 def etp_problems(model: Model, layout: Layout) -> Iterator[Problem]:
     """Yield widths of experts that etp does not divide."""
-    feeds = dict.fromkeys(group.feed_forward for group in model.groups)
-    for width in dict.fromkeys(
-        feed.moe_intermediate_size for feed in feeds if isinstance(feed, MoE)
-    ):
+    for width in dict.fromkeys(moe.moe_intermediate_size for moe in experts_of(model)):
         if width % layout.etp:
             stage = layout.tp * layout.cp * layout.dp
             both = nearest(layout.etp, width, also=max(1, stage // layout.ep))

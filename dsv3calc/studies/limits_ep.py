@@ -6,11 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.limits_ep import CONVENTIONS, Limit, limit_lines, mtp_lines
-from dsv3calc.accounting.traffic import expert_views
 from dsv3calc.accounting.transfer_formats import FORMATS
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger import Ledger
-from dsv3calc.schema.model import MoE
+from dsv3calc.model.architecture import experts_of
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.designs import Desk, positive
 from dsv3calc.studies.exchanges import (
@@ -104,8 +103,7 @@ def _check_paper(query: LimitsEPQuery) -> None:
 def _remarks(
     answer: Answer, model: Model, hardware: Hardware, limit: Limit, network: Network | None
 ) -> None:
-    moe = expert_views(model)[0].group.feed_forward
-    assert isinstance(moe, MoE)  # noqa: S101 - limit_lines refused all others
+    moe = experts_of(model)[0]
     answer.assumptions += [
         "one expert per device (shared experts included); every copy uses the link",
         "two micro-batches alternate; computation takes no longer than communication",

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dsv3calc.accounting.memory import Footprint
-from dsv3calc.accounting.ranks import memory_lines
+from dsv3calc.accounting.memory import Footprint, memory_lines
 from dsv3calc.accounting.schedules import replica_micro_batches
 from dsv3calc.diagnostics import quote
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.ledger import Ledger
-from dsv3calc.schema.model import GQA
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.designs import Desk, positive, warn_context, warn_inapplicable
@@ -211,13 +210,13 @@ def _remarks(
     """Tell what the numbers take for granted."""
     if model.mtp is not None and not with_mtp:
         answer.notes.append("MTP modules are left out: --with-mtp counts them")
-    for group in dict.fromkeys(model.groups):
-        attend = group.attention
-        if isinstance(attend, GQA) and attend.num_key_value_heads < layout.tp:
-            each = layout.tp // attend.num_key_value_heads
+    for view in {view.group: view for view in architecture_of(model).groups}.values():
+        heads = view.attention.key_value_heads
+        if heads is not None and heads.value < layout.tp:
+            each = layout.tp // heads.value
             answer.notes.append(
-                f"{attend.num_key_value_heads} key-value heads over tp {layout.tp}: each is "
-                f"replicated on {each} GPUs"
+                f"{heads.value} key-value heads over tp {layout.tp}: each is replicated on "
+                f"{each} GPUs"
             )
     unsaid = layout.layer_split == "even" and "layer_split" not in layout.provenance
     if layout.pp > 1 and unsaid and split is None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.accounting.activation_tensors import BF16, MODULES
 from dsv3calc.accounting.collective_calls import has_experts
 from dsv3calc.accounting.exchange import Exchange
 from dsv3calc.accounting.memory import Training
@@ -17,6 +16,7 @@ from dsv3calc.accounting.sharding import Rules
 from dsv3calc.accounting.transfer_formats import FORMATS
 from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
+from dsv3calc.model.saved import BF16, MODULES
 from dsv3calc.overrides import Override
 from dsv3calc.studies.exchanges import (
     LARGEST_IMBALANCE,

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.activation_tensors import BF16, MODULES
-from dsv3calc.accounting.architecture import architecture_of
+from dsv3calc.accounting.activations import dropping_modules
 from dsv3calc.accounting.expert_places import expert_slots, shared_slots
 from dsv3calc.accounting.weights import format_of
 from dsv3calc.errors import UsageError
+from dsv3calc.model.architecture import architecture_of, experts_of
+from dsv3calc.model.saved import BF16, MODULES
 from dsv3calc.schema.layout import FOLDED
-from dsv3calc.schema.model import MLA, Dense, MoE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dsv3calc.accounting.architecture import GroupView
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe
-    from dsv3calc.schema.model import Model
+    from dsv3calc.schema.model import Model, MoE
     from dsv3calc.schema.precision import Format, Precision
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.queries_memory import MemoryQuery
@@ -86,7 +86,7 @@ def check_imbalance(model: Model, layout: Layout, imbalance: float | None) -> No
     UsageError
         With the largest that can be.
     """
-    feeds = [group.feed_forward for group in model.groups if isinstance(group.feed_forward, MoE)]
+    feeds = experts_of(model)
     if imbalance is None or not feeds:
         return
     most, words = max(_most_imbalance(feed, layout) for feed in feeds)
@@ -145,9 +145,9 @@ def _warn(answer: Answer, unused: Iterator[Unused]) -> None:
 
 
 def _of_serving(query: MemoryQuery, model: Model, layout: Layout) -> Iterator[Unused]:
-    if query.absorbed and not any(isinstance(group.attention, MLA) for group in model.groups):
+    if query.absorbed and not any(view.attention.expansion for view in views_of(query, model)):
         yield "--absorbed", f"no layer of {model.name} has MLA"
-    experts = any(isinstance(view.group.feed_forward, MoE) for view in views_of(query, model))
+    experts = any(view.experts is not None for view in views_of(query, model))
     if query.low_latency and not (experts and layout.ep > 1):
         yield "--low-latency", "experts are not divided over GPUs"
     elif query.low_latency:
@@ -159,8 +159,7 @@ def _of_serving(query: MemoryQuery, model: Model, layout: Layout) -> Iterator[Un
 
 def _of_layout(query: MemoryQuery, model: Model, layout: Layout) -> Iterator[Unused]:
     """Yield what is said of tensor parallelism and of experts, where there are none."""
-    feeds = [view.group.feed_forward for view in views_of(query, model)]
-    experts = [feed for feed in feeds if isinstance(feed, MoE)]
+    experts = [view.experts.spec for view in views_of(query, model) if view.experts]
     if query.sequence_parallel and layout.tp == 1:
         yield "--sequence-parallel", "tp is 1"
     chunked = layout.schedule in ("interleaved", *FOLDED) and not query.serve
@@ -190,7 +189,7 @@ def _of_experts(query: MemoryQuery, experts: list[MoE], layout: Layout) -> Itera
 
 def _of_replicas(query: MemoryQuery, model: Model, layout: Layout) -> Iterator[Unused]:
     """Yield what divides among replicas where there are none."""
-    experts = any(isinstance(view.group.feed_forward, MoE) for view in views_of(query, model))
+    experts = any(view.experts is not None for view in views_of(query, model))
     alone = layout.dp * layout.cp == 1 and (not experts or layout.edp == 1)
     if query.zero and alone and not layout.mirror_optimizer:
         yield "--zero", "there is one replica, dp x cp is 1"
@@ -199,24 +198,12 @@ def _of_replicas(query: MemoryQuery, model: Model, layout: Layout) -> Iterator[U
 
 
 def _of_recompute(query: MemoryQuery, model: Model, layout: Layout) -> Iterator[Unused]:
-    groups = [view.group for view in views_of(query, model)]
-    feeds = [group.feed_forward for group in groups]
-    dense = any(isinstance(feed, Dense) for feed in feeds)
-    experts = any(isinstance(feed, MoE) for feed in feeds)
-    shared = layout.shared_experts != "routed" and any(
-        isinstance(feed, MoE) and feed.n_shared_experts for feed in feeds
-    )
-    there = {
-        "mla_up_proj": any(isinstance(group.attention, MLA) for group in groups),
-        "mlp_act": dense or shared,
-        "moe_act": experts,
-        "mlp": dense,
-        "moe": experts,
-        "shared_experts": shared,
-    }
-    for module in (query.recompute or "").split(","):
+    if not query.recompute:
+        return
+    there = {"full", "core_attn", "layernorm"} | dropping_modules(views_of(query, model), layout)
+    for module in query.recompute.split(","):
         name = module.strip()
-        if name in MODULES and not there.get(name, True):
+        if name in MODULES and name not in there:
             yield f"--recompute {name}", _LACKING[name]
 
 

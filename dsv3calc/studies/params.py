@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.architecture import architecture_of
 from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.parameters import (
     COMPONENTS,
@@ -18,8 +17,8 @@ from dsv3calc.accounting.weights import scale_elements, weight_lines
 from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger import Ledger
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.schema.layers import layer_groups
-from dsv3calc.schema.model import MLA, MoE
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.designs import Desk, inclusions_of, warn_inapplicable
 from dsv3calc.studies.queries import ParamsQuery, as_dict
@@ -88,6 +87,8 @@ def _layer_rows(
     """
     rows = []
     arch = architecture_of(model)
+    in_layers = dict.fromkeys(name for lines in per_layer for name in lines if name != "total")
+    columns = dict.fromkeys((*COMPONENTS, *in_layers), 0)
     outside = {
         tensor.name: tensor_elements(tensor.name, tensor).value
         for tensor in arch.outer
@@ -95,33 +96,33 @@ def _layer_rows(
         and not (model.tie_word_embeddings and tensor.name == "head")
     }
     if "embedding" in outside:
-        rows.append(_outside_row("embedding", "embedding", outside.pop("embedding")))
+        rows.append(_outside_row("embedding", "embedding", outside.pop("embedding"), columns))
     groups = layer_groups(model.num_hidden_layers, [group.layers for group in model.groups])
     for number, index in enumerate(groups):
-        group = model.groups[index]
         row: dict[str, Any] = {
             "layer": number,
             "group": index,
-            "attention_type": "mla" if isinstance(group.attention, MLA) else "gqa",
-            "feed_forward_type": "moe" if isinstance(group.feed_forward, MoE) else "dense",
+            "attention_type": arch.groups[index].attention.kind,
+            "feed_forward_type": arch.groups[index].feed_forward.kind,
         }
-        row |= {"embedding": 0, "head": 0}
+        row |= {"embedding": 0, "head": 0} | dict.fromkeys(in_layers, 0)
         row |= {name: line.value for name, line in per_layer[index].items()}
         rows.append(row)
     names = {"final_norm": "norms", "head": "head", "head.bias": "head"}
-    rows += [_outside_row(name, names[name], value) for name, value in sorted(outside.items())]
+    rows += [
+        _outside_row(name, names[name], value, columns) for name, value in sorted(outside.items())
+    ]
     for line in whole.parts:
         component = line.name.rpartition(".")[2]
-        if component not in COMPONENTS:
+        if component not in columns:
             rows = [row | {component: 0} for row in rows]
-            rows.append(rows[0] | _outside_row(component, component, line.value))
+            rows.append(rows[0] | _outside_row(component, component, line.value, columns))
     for row in rows:
         row["total"] = row.pop("total")  # last
     return rows
 
 
-def _outside_row(name: str, component: str, value: int) -> dict[str, Any]:
+def _outside_row(name: str, component: str, value: int, columns: dict[str, int]) -> dict[str, Any]:
     row: dict[str, Any] = {"layer": name, "group": None}
     row |= {"attention_type": None, "feed_forward_type": None}
-    row |= dict.fromkeys(COMPONENTS, 0)
-    return row | {component: value, "total": value}
+    return row | columns | {component: value, "total": value}

@@ -12,8 +12,8 @@ from dsv3calc.accounting.transfer_formats import FORMATS
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.ledger import Ledger
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.quantity import decimal_ratio
-from dsv3calc.schema.model import MLA
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.designs import (
     Desk,
@@ -156,7 +156,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
 
 def _remarks(answer: Answer, model: Model, layout: Layout, query: MemoryQuery) -> None:
     """Tell what the numbers take for granted."""
-    latent = any(isinstance(group.attention, MLA) for group in model.groups)
+    latent = any(view.attention.forms for view in architecture_of(model).groups)
     if latent and layout.tp > 1:
         answer.notes.append(
             f"the MLA latent is replicated on all {layout.tp} TP GPUs: TP adds no KV capacity"

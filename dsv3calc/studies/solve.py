@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.diagnostics import quote
 from dsv3calc.errors import Infeasible, UsageError
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.quantity import format_quantity
 from dsv3calc.schema.fields import LARGEST_COUNT
 from dsv3calc.studies.answer import Answer
@@ -181,9 +182,8 @@ class Search:
         """Return what a degree divides, as a number and in words; None where it divides nothing."""
         layout, name = self.traced.layout, self.unknown.name
         if self.unknown.field == "num_key_value_heads":
-            heads = gcd(
-                *(group.attention.num_attention_heads for group in self.traced.model.groups)
-            )
+            views = architecture_of(self.traced.model).groups
+            heads = gcd(*(view.attention.heads.value for view in views))
             return heads, f"the {heads:,} query heads"
         if layout is None or not self.unknown.places[0].startswith("layout."):
             return None

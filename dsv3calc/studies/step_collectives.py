@@ -14,7 +14,7 @@ from dsv3calc.accounting.collectives import (
 )
 from dsv3calc.accounting.schedules import replica_micro_batches
 from dsv3calc.accounting.traffic import expert_views
-from dsv3calc.schema.model import MLA
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.studies.answer import add_new
 from dsv3calc.studies.exchanges import one_of
 
@@ -109,7 +109,7 @@ def step_collectives(
     ]
     if layout.cp > 1:
         form = ""
-        if any(isinstance(group.attention, MLA) for group in model.value.groups):
+        if any(view.attention.forms for view in architecture_of(model.value).groups):
             form = f", of MLA the {mla_context} keys and values (--mla-context)"
         taken.append(f"context parallelism: {layout.context_parallel_method}{form}")
     if layout.dp * layout.cp > 1:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.routing import policy_of
 from dsv3calc.accounting.traffic import expert_views
-from dsv3calc.schema.model import MLA, MoE
+from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dsv3calc.model.block import Experts
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.answer import Answer
@@ -51,8 +52,8 @@ def without_effect(query: TrafficQuery, model: Model, layout: Layout) -> Iterato
     for name in OF_EXPERTS if not views else ():
         if getattr(query, name) is not None:
             yield name, "no layer has routed experts"
-    if views:
-        yield from _of_exchange(query, views[0].group.feed_forward, layout)
+    for view in views[:1]:
+        yield from _of_exchange(query, view.experts, layout)
     if query.tokens is not None and query.sequence is not None:
         yield "sequence", "--tokens says what a GPU dispatches"
     step = layout.global_batch is not None and query.tokens is None
@@ -65,12 +66,15 @@ def without_effect(query: TrafficQuery, model: Model, layout: Layout) -> Iterato
     if step and query.mla_context is not None:
         if layout.cp == 1:
             yield "mla_context", "cp is 1"
-        elif not any(isinstance(group.attention, MLA) for group in model.groups):
+        elif not any(view.attention.forms for view in architecture_of(model).groups):
             yield "mla_context", "no layer has MLA"
 
 
-def _of_exchange(query: TrafficQuery, feed: object, layout: Layout) -> Iterator[tuple[str, str]]:
-    assert isinstance(feed, MoE)  # noqa: S101 - expert_views lists no other
+def _of_exchange(
+    query: TrafficQuery, experts: Experts | None, layout: Layout
+) -> Iterator[tuple[str, str]]:
+    assert experts is not None  # noqa: S101 - expert_views lists no other
+    feed = experts.spec
     if query.precision is not None and query.dispatch is not None:
         yield "precision", "--dispatch names the format"
     for name in OF_AN_EXCHANGE if layout.ep == 1 else ():

@@ -13,12 +13,13 @@ import msgspec
 
 from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
-from dsv3calc.schema.model import GQA, MLA, Dense, MoE
+from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from dsv3calc.schema.model import Model
+    from dsv3calc.model.layer import GroupView
+    from dsv3calc.schema.model import GQA, Dense, Model
 
 CHANGES = ("attention", "feed_forward", "precision")
 ATTENTIONS = "mha, mqa, gqa:KEY_VALUE_HEADS"
@@ -77,14 +78,12 @@ def vary(model: Model, changes: Sequence[tuple[str, str]]) -> Model:
     UsageError
         If a change is unknown, does not apply to the model, or does not come out integral.
     """
-    groups = list(model.groups)
     for name, value in changes:
         if name == "precision":
             continue
-        change: Callable[..., MLA | GQA | Dense | MoE | None] = (
-            _attention if name == "attention" else _feed_forward
-        )
-        changed = [change(model.name, value, getattr(group, name)) for group in groups]
+        groups = model.groups
+        change = _attention if name == "attention" else _feed_forward
+        changed = [change(model.name, value, view) for view in architecture_of(model).groups]
         if all(part is None for part in changed):
             raise UsageError(
                 f"--vary {model.name}:{name}={value}: no layer of {model.name} has routed experts"
@@ -93,11 +92,12 @@ def vary(model: Model, changes: Sequence[tuple[str, str]]) -> Model:
             group if part is None else msgspec.structs.replace(group, **{name: part})
             for group, part in zip(groups, changed, strict=True)
         ]
-    return msgspec.structs.replace(model, groups=groups)
+        model = msgspec.structs.replace(model, groups=groups)
+    return model
 
 
-def _attention(model: str, value: str, attend: MLA | GQA) -> GQA:
-    heads = attend.num_attention_heads
+def _attention(model: str, value: str, view: GroupView) -> GQA:
+    heads: int = view.attention.heads.value
     kind, _, number = value.partition(":")
     if kind == "gqa" and number.isascii() and number.isdecimal() and len(number) < 8:  # noqa: PLR2004 - digits
         shared = int(number)
@@ -113,34 +113,20 @@ def _attention(model: str, value: str, attend: MLA | GQA) -> GQA:
             f"--vary {model}:attention={value}: {shared} key-value heads do not divide "
             f"{heads} heads"
         )
-    if isinstance(attend, GQA):
-        return msgspec.structs.replace(attend, num_key_value_heads=shared)
-    if attend.qk_nope_head_dim != attend.v_head_dim:
-        raise UsageError(
-            f"--vary {model}:attention={value}: a head's key has {attend.qk_nope_head_dim} "
-            f"channels and its value {attend.v_head_dim}: GQA has one head_dim for both"
-        )
-    return GQA(
-        num_attention_heads=heads,
-        num_key_value_heads=shared,
-        head_dim=attend.v_head_dim,
-        attention_bias=attend.attention_bias,
-        output_bias=attend.attention_bias,
-    )
+    try:
+        changed: GQA = view.attention.regrouped(shared)
+    except UsageError as error:
+        message = f"--vary {model}:attention={value}: {error.message}"
+        raise UsageError(message, error.hint) from None
+    return changed
 
 
-def _feed_forward(model: str, value: str, feed: Dense | MoE) -> Dense | None:
+def _feed_forward(model: str, value: str, view: GroupView) -> Dense | None:
     if value not in FEED_FORWARDS:
         close = suggest(value, FEED_FORWARDS)
         raise UsageError(
             f"--vary {model}:feed_forward={value}: choose one of {', '.join(FEED_FORWARDS)}",
             f"did you mean '{close}'?" if close else "",
         )
-    if isinstance(feed, Dense):
-        return None
-    routed = feed.num_experts_per_tok if value == "dense-active" else feed.n_routed_experts
-    return Dense(
-        intermediate_size=(routed + feed.n_shared_experts) * feed.moe_intermediate_size,
-        gated=feed.gated,
-        mlp_bias=feed.expert_bias,
-    )
+    found: Dense | None = view.feed_forward.densified(value)
+    return found

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from strategies import models
 
 import dsv3calc
-from dsv3calc.accounting.activation_tensors import MODULES
 from dsv3calc.locate import listing
+from dsv3calc.model.saved import MODULES
 from dsv3calc.schema.memory import ACTIVATIONS
 
 EVERYTHING = preset(

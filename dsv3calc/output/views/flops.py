@@ -43,14 +43,10 @@ def build(answer: Answer, *, exact: bool) -> View:
     )
     rows = []
     if total.rule == "sum":
+        components = [(line.name.rpartition(".")[2], line) for line in total.parts if line.value]
         rows = [
-            [
-                LABELS[line.name.rpartition(".")[2]],
-                *_cells(line, tokens, exact),
-                _share(line, total),
-            ]
-            for line in total.parts
-            if line.value
+            [LABELS.get(name, name), *_cells(line, tokens, exact), _share(line, total)]
+            for name, line in components
         ]
     rows.append(["total", *_cells(total, tokens, exact), _share(total, total)])
     tables = [Table("", ["component", "FLOPs", "per token", "share"], rows)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.activation_tensors import SHARED
+from dsv3calc.model.saved import SHARED
 from dsv3calc.output.view import Table, View, show
 from dsv3calc.output.views.memory import heading, held_table, ranks_table
 from dsv3calc.quantity import format_quantity

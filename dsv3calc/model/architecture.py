@@ -1,0 +1,209 @@
+"""A model as lists of operators: its layer groups, what stands outside of them, and MTP."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.formulas import architecture
+from dsv3calc.ledger import Line, combined, computed, field, given, total
+from dsv3calc.model.layer import GroupView, LineCache, norm_vectors
+from dsv3calc.model.operator import LOOKUP, PASS, PRODUCT, Operator, Tensor
+from dsv3calc.model.saved import BYTE, Activation, Product, Saving
+from dsv3calc.schema.layers import listed, parse_slice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dsv3calc.schema.model import Model, MoE
+
+
+class Architecture(LineCache):
+    """A model's layer groups, with the operators before and after the layers, and those of MTP.
+
+    ``outer`` are the tensors outside the layers, ``mtp_tensors`` those that an MTP module has
+    beside its layer. ``head`` are the operators after the last layer, ``mtp_projection`` those
+    between an MTP module's inputs and its layer.
+    """
+
+    __slots__ = (
+        "embedding",
+        "groups",
+        "head",
+        "model",
+        "mtp",
+        "mtp_projection",
+        "mtp_tensors",
+        "outer",
+        "scope",
+    )
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+        self.scope = ("model", model)
+        self.outer = tuple(_outer_tensors(model))
+        self.embedding = _embedding(self.outer[0])
+        self.head = tuple(_head(model, self.outer))
+        self.groups = tuple(
+            GroupView(model, index, f"groups.{index}", layers)
+            for index, layers in enumerate(_group_layers(model))
+        )
+        self.mtp: GroupView | None = None
+        self.mtp_tensors: tuple[Tensor, ...] = ()
+        self.mtp_projection: tuple[Operator, ...] = ()
+        if model.mtp is not None:
+            modules = field(("model.mtp", model.mtp), "num_nextn_predict_layers", "1")
+            self.mtp = GroupView(model, model.mtp.group, "mtp", modules)
+            self.mtp_tensors = tuple(_mtp_tensors(model, modules))
+            self.mtp_projection = tuple(_mtp_projection(model, *self.mtp_tensors))
+
+
+_ARCHITECTURES: dict[int, Architecture] = {}
+_MOST_CACHED = 256
+
+
+def architecture_of(model: Model) -> Architecture:
+    """Return the tensors of a model, described once for each model object."""
+    cached = _ARCHITECTURES.get(id(model))
+    if cached is None or cached.model is not model:
+        if len(_ARCHITECTURES) >= _MOST_CACHED:
+            _ARCHITECTURES.clear()
+        cached = _ARCHITECTURES[id(model)] = Architecture(model)
+    return cached
+
+
+def experts_of(model: Model) -> list[MoE]:
+    """List the kinds of routed experts of a model's layers."""
+    views = architecture_of(model).groups
+    return [*dict.fromkeys(view.experts.spec for view in views if view.experts is not None)]
+
+
+def _group_layers(model: Model) -> list[Line]:
+    """Count the layers of each group; ``rest`` gets what the others leave."""
+    scope = ("model", model)
+    lines: list[Line | None] = []
+    for index, group in enumerate(model.groups):
+        name = f"layers.groups.{index}"
+        if group.layers == "rest":
+            lines.append(None)
+            continue
+        if group.layers == ":":
+            lines.append(field(scope, "num_hidden_layers", "1"))
+            continue
+        slices = []
+        for number, text in enumerate(listed(group.layers)):
+            place = f"model.groups.{index}.layers.{number}"
+            start, stop, step = parse_slice(text)
+            end = model.num_hidden_layers if stop is None else stop
+            slices.append(
+                computed(
+                    f"{name}.slices.{number}",
+                    architecture.slice_length,
+                    scope,
+                    start=given(f"{place}.start", start, "1"),
+                    stop=given(f"{place}.stop", end, "1"),
+                    step=given(f"{place}.step", step, "1"),
+                )
+            )
+        lines.append(slices[0] if len(slices) == 1 else total(name, slices))
+    taken = [line for line in lines if line is not None]
+    depth = field(scope, "num_hidden_layers", "1")
+    rest = combined("layers.rest", "difference", (depth, *taken))
+    return [rest if line is None else line for line in lines]
+
+
+def _outer_tensors(model: Model) -> Iterator[Tensor]:
+    scope = ("model", model)
+    vocabulary, hidden = field(scope, "vocab_size"), field(scope, "hidden_size")
+    divided: dict[str, Any] = {"division": "vocabulary"}
+    tied = model.tie_word_embeddings
+    yield Tensor("embedding", "embedding", vocabulary, hidden, tied=tied, **divided)
+    yield Tensor("head", "head", vocabulary, hidden, **divided)
+    if model.head_bias:
+        yield Tensor("head.bias", "head", vocabulary, weight_class="biases", **divided)
+    norms = norm_vectors(model)
+    yield Tensor("final_norm", "norms", hidden, copies=norms, division="replicated")
+
+
+def _embedding(table: Tensor) -> Operator:
+    assert table.in_features is not None  # noqa: S101 - the embedding is a matrix
+    hidden = table.in_features
+
+    def saves(saving: Saving) -> Iterator[Activation]:
+        if saving.recompute.dropout:
+            yield Activation("embedding_mask", hidden, "block", bits=BYTE, checkpoint=True)
+
+    row = (hidden,)
+    return Operator("embedding", LOOKUP, "embedding", [table], reads=row, writes=row, saves=saves)
+
+
+def _head(model: Model, outer: tuple[Tensor, ...]) -> Iterator[Operator]:
+    """Yield the final norm and the head, whose matrix is the embedding where they are tied.
+
+    The gradient of the head's output takes the place of the logits.
+    """
+    hidden = field(("model", model), "hidden_size")
+    embedding, head, *bias, norm = outer
+    yield Operator(
+        "final_norm",
+        PASS,
+        "norms",
+        [norm],
+        reads=(hidden,),
+        writes=(hidden,),
+        saves=lambda _: (Activation("final_norm_input", hidden, "block", checkpoint=True),),
+    )
+    yield Operator(
+        "lm_head",
+        PRODUCT,
+        "head",
+        [embedding if model.tie_word_embeddings else head, *bias],
+        rows="logits",
+        saves=lambda _: (
+            Activation(
+                "head_input", hidden, "block", "layernorm", linear_input=True, checkpoint=True
+            ),
+        ),
+    )
+
+
+_JOINED = given("mtp.joined_states", 2, "1", "the token's embedding and the hidden state")
+
+
+def _mtp_tensors(model: Model, modules: Line) -> Iterator[Tensor]:
+    """Yield what an MTP module has beside its layer: the projection and three norms."""
+    hidden = field(("model", model), "hidden_size")
+    joined = combined("mtp.joined_width", "product", (hidden, _JOINED))
+    yield Tensor(
+        "eh_proj", "mtp_projection", hidden, joined, layers=modules, weight_class="mtp_projection"
+    )
+    vectors = given("mtp.norms", 3, "1", "enorm, hnorm and the head's norm")
+    yield Tensor(
+        "mtp_norms", "norms", hidden, layers=modules, copies=vectors, division="replicated"
+    )
+
+
+def _mtp_projection(model: Model, projection: Tensor, norms: Tensor) -> Iterator[Operator]:
+    """Yield the norms of an MTP module and the projection of its two inputs."""
+    hidden = field(("model", model), "hidden_size")
+    joined = combined("memory.mtp.joined_width", "product", (hidden, _JOINED), unit="elements")
+    yield Operator(
+        "mtp_norms",
+        PASS,
+        "norms",
+        [norms],
+        reads=(joined,),
+        writes=(joined,),
+        saves=lambda _: (Activation("mtp_norm_inputs", joined, "block", checkpoint=True),),
+    )
+    yield Operator(
+        "eh_proj",
+        PRODUCT,
+        "mtp_projection",
+        [projection],
+        saves=lambda _: (
+            Activation("mtp_projection_input", joined, "block", "layernorm", linear_input=True),
+        ),
+        output=lambda _: Product("eh_proj", hidden, "block"),
+    )
