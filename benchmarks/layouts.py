@@ -22,16 +22,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from dsv3calc import presets
-from dsv3calc.accounting.memory import Footprint, Training
-from dsv3calc.accounting.ranks import rank_line
-from dsv3calc.accounting.worst_rank import candidate_ranks, worst
-from dsv3calc.studies.layouts import check_grouping, training_problems
+from dsv3calc.accounting.memory.footprint import Footprint, Training
+from dsv3calc.accounting.memory.ranks import rank_line
+from dsv3calc.accounting.memory.worst_rank import candidate_ranks, worst
+from dsv3calc.catalogue import presets
+from dsv3calc.studies.layout.build import check_grouping, training_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dsv3calc.accounting.ranks import Rank
+    from dsv3calc.accounting.memory.ranks import Rank
     from dsv3calc.schema.layout import Layout
 
     Arrays = dict[str, Any]

@@ -17,9 +17,9 @@ import time
 from typing import TYPE_CHECKING
 
 import dsv3calc
-from dsv3calc.accounting.routing_rule import integrated
+from dsv3calc.accounting.routing.rule import integrated
 from dsv3calc.api import parse_query
-from dsv3calc.studies.sensitivity import answer_sensitivity
+from dsv3calc.studies.lines.sensitivity import answer_sensitivity
 
 if TYPE_CHECKING:
     from collections.abc import Callable

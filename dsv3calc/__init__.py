@@ -17,8 +17,8 @@ if TYPE_CHECKING:
         query,
     )
     from dsv3calc.errors import Dsv3calcError, Infeasible, InvalidInput, UsageError
-    from dsv3calc.ledger import Ledger, Line
-    from dsv3calc.registry import all_formulas
+    from dsv3calc.formulas.registry.registry import all_formulas
+    from dsv3calc.ledger.line import Ledger, Line
 
 _HOMES = {
     "answer": "api",

@@ -10,20 +10,20 @@ import shlex
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from dsv3calc import presets
+from dsv3calc.catalogue import presets
+from dsv3calc.catalogue.overrides import parse_overrides
 from dsv3calc.errors import UsageError
-from dsv3calc.overrides import parse_overrides
 from dsv3calc.studies import dispatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dsv3calc.ledger import Ledger
+    from dsv3calc.ledger.line import Ledger
+    from dsv3calc.queries.base import Query
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import KVFormat, Precision
     from dsv3calc.studies.answer import Answer
-    from dsv3calc.studies.queries import Query
 
 
 LONGEST_QUERY = 10_000
@@ -78,7 +78,7 @@ def answer(query: str | Query, *, preset_path: str | None = None) -> Answer:
     ----------
     query
         A query as on the command line (``"flops deepseek-v3 --phase decode"``), or as a struct of
-        ``dsv3calc.studies.queries``. Without output options: what comes back is data.
+        ``dsv3calc.queries.base``. Without output options: what comes back is data.
     preset_path
         A presets directory to look in first, where the query names none.
 

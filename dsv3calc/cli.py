@@ -11,9 +11,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from dsv3calc import __version__
-from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.reading.diagnostics import quote, suggest
 
 if TYPE_CHECKING:
     from dsv3calc.commands.request import Request

@@ -13,7 +13,7 @@ from dsv3calc.exit_status import ExitStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dsv3calc.diagnostics import Problem
+    from dsv3calc.reading.diagnostics import Problem
 
 
 class Dsv3calcError(Exception):

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from dsv3calc.escaping import escape, escape_lines, inert
+from dsv3calc.reading.escaping import escape, escape_lines, inert
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from dsv3calc.studies.check import Row
+    from dsv3calc.studies.goldens.verdict import Row
 
 OPTION = "dsv3calc"
 GIVEN = pytest.StashKey[list[str]]()
@@ -52,7 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not paths:
         return
     from dsv3calc.errors import InvalidInput
-    from dsv3calc.studies.check import golden_files
+    from dsv3calc.studies.goldens.verdict import golden_files
 
     base = config.invocation_params.dir
     full = [os.path.join(base, path) for path in paths]
@@ -104,7 +104,7 @@ class GoldenFile(pytest.File):
     def collect(self) -> Iterator[GoldenItem]:
         """Yield an item for each row."""
         from dsv3calc.errors import InvalidInput
-        from dsv3calc.studies.check import file_rows
+        from dsv3calc.studies.goldens.verdict import file_rows
 
         name = os.path.relpath(self.path, self.config.invocation_params.dir)
         try:
@@ -132,7 +132,7 @@ class GoldenItem(pytest.Item):
     def setup(self) -> None:
         """Answer the row's query."""
         from dsv3calc.api import answer
-        from dsv3calc.studies.check import check_row
+        from dsv3calc.studies.goldens.verdict import check_row
 
         try:
             check_row(self.row, self.answers, answer)

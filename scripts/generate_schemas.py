@@ -15,9 +15,10 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 from fresh import write
 
-from dsv3calc.docstring import dedented
-from dsv3calc.ledger import RULES
-from dsv3calc.quantity import DIMENSIONS, LONGEST_TEXT
+from dsv3calc.formulas.registry.docstring import dedented
+from dsv3calc.formulas.registry.glossary import SYMBOLS
+from dsv3calc.ledger.line import RULES
+from dsv3calc.numbers.quantity import DIMENSIONS, LONGEST_TEXT
 from dsv3calc.schema.comparison import Comparison
 from dsv3calc.schema.fields import Kind
 from dsv3calc.schema.golden import GoldenFile
@@ -28,8 +29,7 @@ from dsv3calc.schema.model import Model
 from dsv3calc.schema.network import Network
 from dsv3calc.schema.precision import KVFormat, Precision
 from dsv3calc.studies.answer import SCHEMA_VERSION
-from dsv3calc.studies.origins import DEFINITION, QUERY
-from dsv3calc.symbols import SYMBOLS
+from dsv3calc.studies.explain.provenance import DEFINITION, QUERY
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 

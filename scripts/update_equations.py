@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from fresh import ROOT, write
 
-from dsv3calc.registry import all_formulas
-from dsv3calc.tracing import equations
+from dsv3calc.formulas.registry.registry import all_formulas
+from dsv3calc.symbolic.equations_of_formula import equations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -3,9 +3,9 @@
 import msgspec
 
 import dsv3calc
-from dsv3calc import presets
-from dsv3calc.accounting.memory import Footprint, Training
-from dsv3calc.accounting.ranks import rank_line
+from dsv3calc.accounting.memory.footprint import Footprint, Training
+from dsv3calc.accounting.memory.ranks import rank_line
+from dsv3calc.catalogue import presets
 from dsv3calc.schema.layout import Layout
 from dsv3calc.schema.memory import Runtime
 from dsv3calc.schema.model import GQA, Dense, LayerGroup, Model

@@ -3,7 +3,7 @@
 import ast
 import re
 
-from dsv3calc import ops
+from dsv3calc.numbers import ops
 
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _LETTERS = {

@@ -5,11 +5,11 @@ import re
 import pytest
 from load_script import ROOT, load_script
 
-from dsv3calc.docstring import SECTIONS, Docstring
-from dsv3calc.expression import record
-from dsv3calc.registry import SUBJECTS, all_formulas
-from dsv3calc.symbols import INTERMEDIATE, SYMBOLS
-from dsv3calc.tracing import equations
+from dsv3calc.formulas.registry.docstring import SECTIONS, Docstring
+from dsv3calc.formulas.registry.glossary import INTERMEDIATE, SYMBOLS
+from dsv3calc.formulas.registry.registry import SUBJECTS, all_formulas
+from dsv3calc.symbolic.equations_of_formula import equations
+from dsv3calc.symbolic.term import record
 
 fresh = load_script("fresh")
 docs = load_script("generate_docs")

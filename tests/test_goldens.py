@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from dsv3calc.__main__ import run
+from dsv3calc.catalogue.search_path import listing
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.locate import listing
-from dsv3calc.studies.check import load_goldens
+from dsv3calc.studies.goldens.verdict import load_goldens
 
 ROOT = Path(__file__).parents[1]
 GOLDENS = ROOT / "presets" / "goldens"

@@ -10,8 +10,8 @@ import shlex
 import pytest
 
 from dsv3calc.api import answer
-from dsv3calc.studies.check import load_goldens, query_text
-from dsv3calc.studies.reproduce import answer_reproduce, paper_files
+from dsv3calc.studies.goldens.reproduce import answer_reproduce, paper_files
+from dsv3calc.studies.goldens.verdict import load_goldens, query_text
 
 FILES = paper_files()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dsv3calc.locate import FOLDERS
+from dsv3calc.catalogue.search_path import FOLDERS
 
 ROOT = Path(__file__).parents[1]
 BASH = shutil.which("bash")

@@ -10,11 +10,11 @@ from load_script import ROOT, load_script
 
 from dsv3calc import api
 from dsv3calc.__main__ import run
+from dsv3calc.catalogue.search_path import FOLDERS
 from dsv3calc.errors import InvalidInput
-from dsv3calc.locate import FOLDERS
 from dsv3calc.output.json_format import as_data
+from dsv3calc.reading.source import Source, read_source
 from dsv3calc.schema.convert import convert
-from dsv3calc.source import Source, read_source
 
 scripts = load_script("generate_schemas")
 SCHEMAS = {

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dsv3calc.accounting.parameters import PARAMETER_VARIANTS
-from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
+from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.schema.workload import Conventions
 
 if TYPE_CHECKING:

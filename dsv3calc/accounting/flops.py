@@ -9,7 +9,7 @@ from dsv3calc.accounting.forward_pass import Pass
 from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, grouped, parameter_lines
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import attention, flops, roofline
-from dsv3calc.ledger import Line, combined, computed, field, given, total
+from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.model.block import refusal
 from dsv3calc.model.operator import CORE, GROUPED, NO_PRODUCT, PRODUCT
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.spans import channel_flops_line, full_channel_flops_line
 from dsv3calc.formulas import architecture as shapes
-from dsv3calc.ledger import Line, computed
+from dsv3calc.ledger.line import Line, computed
 from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:

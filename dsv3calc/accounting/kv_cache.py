@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.formulas import kv_cache
-from dsv3calc.ledger import Line, computed, field, given, total
+from dsv3calc.ledger.line import Line, computed, field, given, total
 from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from math import isqrt
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.formulas import dragonfly, fat_tree, network, slim_fly
-from dsv3calc.ledger import Line, combined, computed, given, total
+from dsv3calc.ledger.line import Line, combined, computed, given, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dsv3calc.accounting.flops import GRADIENTS, core_lines, product_line, rows_of
 from dsv3calc.accounting.forward_pass import Pass
 from dsv3calc.accounting.weights import stored_lines
-from dsv3calc.ledger import Line, combined, given, total
+from dsv3calc.ledger.line import Line, combined, given, total
 from dsv3calc.model.block import refusal
 from dsv3calc.model.operator import CORE, NO_PRODUCT, ONE
 

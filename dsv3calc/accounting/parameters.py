@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import experts
-from dsv3calc.ledger import Line, combined, computed, total
+from dsv3calc.ledger.line import Line, combined, computed, total
 from dsv3calc.model.architecture import Architecture, architecture_of
 from dsv3calc.model.operator import Tensor
 

@@ -12,7 +12,7 @@ from dsv3calc.accounting.weights import format_of, stored_lines
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import experts, kv_cache, roofline
-from dsv3calc.ledger import Line, combined, computed, field, given, total
+from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:

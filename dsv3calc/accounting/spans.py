@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.formulas import attention
-from dsv3calc.ledger import Line, computed
+from dsv3calc.ledger.line import Line, computed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.parameters import counted_tensors, tensor_elements
 from dsv3calc.formulas import precision
-from dsv3calc.ledger import Line, computed, field, total
+from dsv3calc.ledger.line import Line, computed, field, total
 from dsv3calc.model.architecture import Architecture, architecture_of
 
 if TYPE_CHECKING:

@@ -54,7 +54,7 @@ def check(
         from functools import partial
 
         from dsv3calc.api import answer as answer_query
-        from dsv3calc.studies.checking import answer_check
+        from dsv3calc.studies.goldens.check import answer_check
 
         ask = partial(answer_query, preset_path=preset_path)
         return answer_check(paths, only=only, update=update, exit_zero=exit_zero, ask=ask)

@@ -22,7 +22,7 @@ from dsv3calc.commands.options import (
     notes,
     with_output,
 )
-from dsv3calc.studies.queries import CompareQuery
+from dsv3calc.queries.base import CompareQuery
 
 
 @with_output

@@ -23,6 +23,6 @@ def conventions_list() -> Callable[[], Answer]:
 
       dsv3calc conventions list --json
     """
-    from dsv3calc.studies.conventions import list_conventions
+    from dsv3calc.studies.conventions.answer import list_conventions
 
     return list_conventions

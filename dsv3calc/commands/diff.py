@@ -56,7 +56,7 @@ def diff(
     """
 
     def answer() -> Answer:
-        from dsv3calc.studies.diff import answer_diff
+        from dsv3calc.studies.presets.diff import answer_diff
 
         return answer_diff(
             first,

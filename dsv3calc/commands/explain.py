@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from dsv3calc.commands.request import Request
-from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
+from dsv3calc.reading.diagnostics import quote, suggest
 
 CONTEXT = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 """What follows the command of a query is the query's own to read."""

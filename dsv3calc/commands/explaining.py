@@ -12,8 +12,8 @@ from dsv3calc.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dsv3calc.queries.base import Query
     from dsv3calc.studies.answer import Answer
-    from dsv3calc.studies.queries import Query
 
 DEEPEST = 1000
 
@@ -68,7 +68,7 @@ class Explaining:
         """Return what explains the answer of a query."""
 
         def explain() -> Answer:
-            from dsv3calc.studies.explain import answer_explain
+            from dsv3calc.studies.explain.tree import answer_explain
 
             return answer_explain(query, self.lines)
 

@@ -24,7 +24,7 @@ from dsv3calc.commands.options import (
     notes,
     with_output,
 )
-from dsv3calc.studies.queries import FlopsQuery
+from dsv3calc.queries.base import FlopsQuery
 
 
 @with_output

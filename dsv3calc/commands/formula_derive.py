@@ -55,7 +55,7 @@ def formula_derive(
     names = [name.strip() for each in free for name in each.split(",") if name.strip()]
 
     def derived() -> Answer:
-        from dsv3calc.studies.derive import answer_derive
+        from dsv3calc.studies.lines.derive import answer_derive
 
         answer = answer_derive(query_of(line, query), line, names, tuple(hold or ()))
         if latex:

@@ -9,12 +9,12 @@ import typer
 
 from dsv3calc.commands.options import with_output
 from dsv3calc.errors import UsageError
-from dsv3calc.studies.queries_formula import FormulaEvalQuery, split_argument
+from dsv3calc.queries.formula import FormulaEvalQuery, split_argument
 
 
 def complete_name(incomplete: str) -> list[str]:
     """Complete the name of a formula."""
-    from dsv3calc.registry import all_formulas
+    from dsv3calc.formulas.registry.registry import all_formulas
 
     return [name for name in all_formulas() if name.startswith(incomplete)]
 

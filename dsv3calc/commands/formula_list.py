@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _subjects(incomplete: str) -> list[str]:
-    from dsv3calc.registry import SUBJECTS
+    from dsv3calc.formulas.registry.registry import SUBJECTS
 
     return [subject for subject in SUBJECTS if subject.startswith(incomplete)]
 
@@ -42,7 +42,7 @@ def formula_list(
     """
 
     def listed() -> Answer:
-        from dsv3calc.studies.formulas import list_formulas
+        from dsv3calc.studies.formulas.show import list_formulas
 
         return list_formulas(subject)
 

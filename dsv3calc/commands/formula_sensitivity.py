@@ -39,7 +39,7 @@ def formula_sensitivity(
     """
 
     def ranked() -> Answer:
-        from dsv3calc.studies.sensitivity import answer_sensitivity
+        from dsv3calc.studies.lines.sensitivity import answer_sensitivity
 
         return answer_sensitivity(query_of(line, query), line, top)
 

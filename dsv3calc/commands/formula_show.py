@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _names(incomplete: str) -> list[str]:
-    from dsv3calc.registry import all_formulas
+    from dsv3calc.formulas.registry.registry import all_formulas
 
     return [name for name in all_formulas() if name.startswith(incomplete)]
 
@@ -39,7 +39,7 @@ def formula_show(
     """
 
     def shown() -> Answer:
-        from dsv3calc.studies.formulas import show_formula
+        from dsv3calc.studies.formulas.show import show_formula
 
         return show_formula(name, latex=latex)
 

@@ -67,8 +67,8 @@ def formula_solve(
     """
 
     def solved() -> Answer:
-        from dsv3calc.studies.condition import Condition
-        from dsv3calc.studies.solve import answer_solve
+        from dsv3calc.studies.lines.condition import Condition
+        from dsv3calc.studies.lines.solve import answer_solve
 
         bound = Condition(condition)
         return answer_solve(

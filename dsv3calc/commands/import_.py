@@ -38,7 +38,7 @@ def import_(
     """
 
     def answer() -> Answer:
-        from dsv3calc.studies.importing import import_preset
+        from dsv3calc.studies.presets.importing import import_preset
 
         return import_preset(config, name, tuple(ignore_key or ()))
 

@@ -22,7 +22,7 @@ from dsv3calc.commands.options import (
     notes,
     with_output,
 )
-from dsv3calc.studies.queries import KVQuery
+from dsv3calc.queries.base import KVQuery
 
 
 @with_output

@@ -26,7 +26,7 @@ from dsv3calc.commands.options import (
     with_output,
 )
 from dsv3calc.errors import UsageError
-from dsv3calc.studies.queries_traffic import LimitsEPQuery
+from dsv3calc.queries.traffic import LimitsEPQuery
 
 
 @with_output

@@ -44,7 +44,7 @@ from dsv3calc.commands.options import (
     notes,
     with_output,
 )
-from dsv3calc.studies.queries_memory import MemoryQuery
+from dsv3calc.queries.memory import MemoryQuery
 
 
 @with_output

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsv3calc import quantity
 from dsv3calc.commands.options import Amount, PresetPathOption, amount, complete, with_output
 from dsv3calc.errors import UsageError
-from dsv3calc.studies.queries_network import NetworkQuery
+from dsv3calc.numbers import quantity
+from dsv3calc.queries.network import NetworkQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ def _dollars(option: str) -> Callable[[str], float]:
 
 
 def _topologies(incomplete: str) -> list[str]:
-    from dsv3calc.studies.network_choices import TOPOLOGIES
+    from dsv3calc.studies.network.choices import TOPOLOGIES
 
     return [name for name in TOPOLOGIES if name.startswith(incomplete)]
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dsv3calc import quantity
 from dsv3calc.commands.explaining import OPTIONS as EXPLAINING
 from dsv3calc.commands.explaining import Explaining
 from dsv3calc.commands.request import Request, output_options
 from dsv3calc.errors import UsageError
+from dsv3calc.numbers import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dsv3calc.studies.queries import Query
+    from dsv3calc.queries.base import Query
 
 
 class Amount(int):
@@ -65,7 +65,7 @@ def complete(kind: str) -> Callable[[str], list[str]]:
     """Return a shell completion of preset names that reads file names only."""
 
     def names(incomplete: str) -> list[str]:
-        from dsv3calc.locate import listing
+        from dsv3calc.catalogue.search_path import listing
 
         return [name for name in listing(kind) if name.startswith(incomplete)]
 
@@ -74,7 +74,7 @@ def complete(kind: str) -> Callable[[str], list[str]]:
 
 def complete_any(incomplete: str) -> list[str]:
     """Complete the names of presets of every kind."""
-    from dsv3calc.locate import FOLDERS, listing
+    from dsv3calc.catalogue.search_path import FOLDERS, listing
 
     names = {name for kind in FOLDERS for name in listing(kind)}
     return sorted(name for name in names if name.startswith(incomplete))

@@ -16,7 +16,7 @@ from dsv3calc.commands.options import (
     SetOption,
     with_output,
 )
-from dsv3calc.studies.queries import ParamsQuery
+from dsv3calc.queries.base import ParamsQuery
 
 
 @with_output

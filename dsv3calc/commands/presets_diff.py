@@ -32,7 +32,7 @@ def presets_diff(
     """
 
     def answer() -> Answer:
-        from dsv3calc.studies.catalogue import diff_presets, kind_named
+        from dsv3calc.studies.presets.catalogue import diff_presets, kind_named
 
         return diff_presets(name, other, kind_named(kind), preset_path)
 

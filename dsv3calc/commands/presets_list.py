@@ -31,7 +31,7 @@ def presets_list(
     """
 
     def answer() -> Answer:
-        from dsv3calc.studies.catalogue import kind_named, list_presets
+        from dsv3calc.studies.presets.catalogue import kind_named, list_presets
 
         found = list_presets(kind_named(kind), preset_path)
         if names:

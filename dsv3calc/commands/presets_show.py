@@ -29,7 +29,7 @@ def presets_show(
     """
 
     def answer() -> Answer:
-        from dsv3calc.studies.catalogue import kind_named, show_preset
+        from dsv3calc.studies.presets.catalogue import kind_named, show_preset
 
         return show_preset(name, kind_named(kind), preset_path)
 

@@ -29,7 +29,7 @@ def presets_validate(
     """
 
     def answer() -> Answer:
-        from dsv3calc.studies.catalogue import validate_files
+        from dsv3calc.studies.presets.catalogue import validate_files
 
         return validate_files(files)
 

@@ -29,7 +29,7 @@ def presets_where(
     """
 
     def answer() -> Answer:
-        from dsv3calc.studies.catalogue import kind_named, where_preset
+        from dsv3calc.studies.presets.catalogue import kind_named, where_preset
 
         return where_preset(name, kind_named(kind), preset_path)
 

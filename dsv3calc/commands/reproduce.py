@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def complete_paper(incomplete: str) -> list[str]:
     """Complete the name of a paper."""
-    from dsv3calc.studies.reproduce import paper_files
+    from dsv3calc.studies.goldens.reproduce import paper_files
 
     return [name for name in paper_files() if name.startswith(incomplete)]
 
@@ -52,7 +52,7 @@ def reproduce(
 
     def answer() -> Answer:
         from dsv3calc.api import answer as ask
-        from dsv3calc.studies.reproduce import answer_reproduce
+        from dsv3calc.studies.goldens.reproduce import answer_reproduce
 
         return answer_reproduce(papers or (), only_failing=only_failing, ask=ask)
 

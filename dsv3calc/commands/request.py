@@ -7,17 +7,17 @@ import gc
 import os
 from typing import TYPE_CHECKING
 
-from dsv3calc.diagnostics import quote
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.files import check_writable
 from dsv3calc.output.options import OutputOptions
+from dsv3calc.reading.diagnostics import quote
+from dsv3calc.reading.files import check_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from dsv3calc.queries.base import Query
     from dsv3calc.studies.answer import Answer
-    from dsv3calc.studies.queries import Query
 
 FORMATS = ("table", "json", "csv", "markdown")
 _BY_ENDING = {

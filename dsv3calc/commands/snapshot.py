@@ -44,7 +44,7 @@ def snapshot(
 
         from dsv3calc.api import answer as answer_query
         from dsv3calc.studies.answer import Answer
-        from dsv3calc.studies.snapshot import snapshot_goldens
+        from dsv3calc.studies.goldens.snapshot import snapshot_goldens
 
         ask = partial(answer_query, preset_path=preset_path)
         found = Answer("snapshot", {"queries": list(queries), "quantity": list(quantity or ())})

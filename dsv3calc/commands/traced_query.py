@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
+from dsv3calc.reading.diagnostics import quote, suggest
 
 if TYPE_CHECKING:
-    from dsv3calc.studies.queries import Query
+    from dsv3calc.queries.base import Query
 
 CONTEXT = {"ignore_unknown_options": True}
 """Options that a command does not know are the query's."""
@@ -104,9 +104,9 @@ def _command(line: str, words: list[str]) -> tuple[str, list[str]]:
 
 def _check_device(query: Query, line: str) -> None:
     """Refuse a line that depends on a device where none was named."""
-    from dsv3calc.composition import leaves
     from dsv3calc.studies.dispatch import answer
-    from dsv3calc.studies.explain import computed_lines
+    from dsv3calc.studies.explain.tree import computed_lines
+    from dsv3calc.symbolic.from_ledger import leaves
 
     named = computed_lines(answer(query).columns[0].ledger)
     if line in named and any(place.startswith("hardware.") for place in leaves([named[line]])):

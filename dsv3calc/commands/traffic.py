@@ -41,7 +41,7 @@ from dsv3calc.commands.options import (
     notes,
     with_output,
 )
-from dsv3calc.studies.queries_traffic import TrafficQuery
+from dsv3calc.queries.traffic import TrafficQuery
 
 
 @with_output

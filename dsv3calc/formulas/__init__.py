@@ -1,2 +1,2 @@
-"""Pure closed forms, one file per subject: plain arithmetic, no imports but ops and units."""
+"""Closed forms, one file per subject: plain arithmetic."""
 # SPDX-License-Identifier: Apache-2.0

@@ -6,9 +6,9 @@ Bytes are those of one GPU's links in the direction that carries more.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.ops import minimum, ratio
-from dsv3calc.registry import formula
-from dsv3calc.units import Bytes, BytesPerSecond, Count, Seconds
+from dsv3calc.formulas.registry.registry import formula
+from dsv3calc.formulas.registry.units import Bytes, BytesPerSecond, Count, Seconds
+from dsv3calc.numbers.ops import minimum, ratio
 
 
 @formula(r"B_\mathrm{ex}")

@@ -8,9 +8,9 @@ convention, also where the papers' S²/2 would be half a pair.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.ops import clip, floor_div, minimum
-from dsv3calc.registry import formula
-from dsv3calc.units import Count, Elements, Flops, Tokens
+from dsv3calc.formulas.registry.registry import formula
+from dsv3calc.formulas.registry.units import Count, Elements, Flops, Tokens
+from dsv3calc.numbers.ops import clip, floor_div, minimum
 
 
 @formula(r"d_q")

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.ops import floor_div, ratio
-from dsv3calc.registry import formula
-from dsv3calc.units import Count, Elements, Ratio, Seconds
+from dsv3calc.formulas.registry.registry import formula
+from dsv3calc.formulas.registry.units import Count, Elements, Ratio, Seconds
+from dsv3calc.numbers.ops import floor_div, ratio
 
 
 @formula(r"h_\mathrm{K}")

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.ops import ratio
-from dsv3calc.registry import formula
-from dsv3calc.units import Bits, BytesPerSecond, Count, Expected, Ratio
+from dsv3calc.formulas.registry.registry import formula
+from dsv3calc.formulas.registry.units import Bits, BytesPerSecond, Count, Expected, Ratio
+from dsv3calc.numbers.ops import ratio
 
 
 @formula(r"G_\mathrm{unit}")

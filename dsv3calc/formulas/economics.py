@@ -6,9 +6,8 @@ GPU time is in seconds: an hour of one GPU is 3,600.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.ops import ratio
-from dsv3calc.registry import SHARE, formula
-from dsv3calc.units import (
+from dsv3calc.formulas.registry.registry import SHARE, formula
+from dsv3calc.formulas.registry.units import (
     Count,
     Dollars,
     DollarsPerHour,
@@ -20,6 +19,7 @@ from dsv3calc.units import (
     Tokens,
     TokensPerSecond,
 )
+from dsv3calc.numbers.ops import ratio
 
 
 @formula(r"H_\mathrm{run}")

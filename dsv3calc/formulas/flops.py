@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.registry import formula
-from dsv3calc.units import Count, Elements, Flops, Tokens
+from dsv3calc.formulas.registry.registry import formula
+from dsv3calc.formulas.registry.units import Count, Elements, Flops, Tokens
 
 
 @formula(r"F")

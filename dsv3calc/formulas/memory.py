@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.ops import ceil_div, clip, maximum, minimum, ratio
-from dsv3calc.registry import SHARE, formula
-from dsv3calc.units import Bits, Bytes, Count, Elements, Expected, Ratio, Tokens
+from dsv3calc.formulas.registry.registry import SHARE, formula
+from dsv3calc.formulas.registry.units import Bits, Bytes, Count, Elements, Expected, Ratio, Tokens
+from dsv3calc.numbers.ops import ceil_div, clip, maximum, minimum, ratio
 
 
 @formula(r"n_\mathrm{kv/t}")

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.registry import formula
-from dsv3calc.units import Elements
+from dsv3calc.formulas.registry.registry import formula
+from dsv3calc.formulas.registry.units import Elements
 
 
 @formula(r"N_\mathrm{bare}", "mtp_elements >= 2 * hidden_size**2")

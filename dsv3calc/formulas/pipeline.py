@@ -8,9 +8,9 @@ gradient of the weights, a micro-batch is pending from then until that is done.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.ops import clip, minimum
-from dsv3calc.registry import formula
-from dsv3calc.units import Count
+from dsv3calc.formulas.registry.registry import formula
+from dsv3calc.formulas.registry.units import Count
+from dsv3calc.numbers.ops import clip, minimum
 
 
 @formula(r"i_\mathrm{looped}")

@@ -3,9 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.ops import ratio
-from dsv3calc.registry import formula
-from dsv3calc.units import (
+from dsv3calc.formulas.registry.registry import formula
+from dsv3calc.formulas.registry.units import (
     Bytes,
     BytesPerSecond,
     Flops,
@@ -15,6 +14,7 @@ from dsv3calc.units import (
     Seconds,
     Tokens,
 )
+from dsv3calc.numbers.ops import ratio
 
 
 @formula(r"t_\mathrm{compute}")

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.ops import binomial_ratio, ratio
-from dsv3calc.registry import SHARE, formula
-from dsv3calc.units import Count, Expected, Tokens
+from dsv3calc.formulas.registry.registry import SHARE, formula
+from dsv3calc.formulas.registry.units import Count, Expected, Tokens
+from dsv3calc.numbers.ops import binomial_ratio, ratio
 
 
 @formula(r"P_\mathrm{miss}", "num_experts_per_tok <= destinations * slots", result=SHARE)

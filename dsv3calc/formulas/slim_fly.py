@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.ops import ceil_div, floor_div, minimum
-from dsv3calc.registry import formula
-from dsv3calc.units import Count
+from dsv3calc.formulas.registry.registry import formula
+from dsv3calc.formulas.registry.units import Count
+from dsv3calc.numbers.ops import ceil_div, floor_div, minimum
 
 
 @formula(r"k_\mathrm{mms}")

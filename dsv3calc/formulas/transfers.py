@@ -3,9 +3,17 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.ops import ceil_div, maximum, minimum, ratio
-from dsv3calc.registry import SHARE, formula
-from dsv3calc.units import Bits, Bytes, BytesPerSecond, Count, Elements, Ratio, Seconds
+from dsv3calc.formulas.registry.registry import SHARE, formula
+from dsv3calc.formulas.registry.units import (
+    Bits,
+    Bytes,
+    BytesPerSecond,
+    Count,
+    Elements,
+    Ratio,
+    Seconds,
+)
+from dsv3calc.numbers.ops import ceil_div, maximum, minimum, ratio
 
 
 @formula(r"B_\mathrm{copy}", "group_size >= 1")

@@ -3,9 +3,16 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.ops import ratio
-from dsv3calc.registry import SHARE, formula
-from dsv3calc.units import Count, FlopsPerSecond, FlopsPerToken, Ratio, Seconds, Tokens
+from dsv3calc.formulas.registry.registry import SHARE, formula
+from dsv3calc.formulas.registry.units import (
+    Count,
+    FlopsPerSecond,
+    FlopsPerToken,
+    Ratio,
+    Seconds,
+    Tokens,
+)
+from dsv3calc.numbers.ops import ratio
 
 
 @formula(r"t_\mathrm{phases}")

@@ -1,2 +1,2 @@
-"""Importers: other projects' descriptions of a model, read into the schema's plain data."""
+"""Import of Hugging Face configs into the fields of the model schema."""
 # SPDX-License-Identifier: Apache-2.0

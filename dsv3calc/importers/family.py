@@ -10,8 +10,6 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dsv3calc.importers.keys import Reader
-
 
 class Computed(msgspec.Struct, frozen=True):
     """A default that no configuration class states; ``rule`` says in words where it comes from.
@@ -65,7 +63,7 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
 
     architectures: tuple[str, ...]
     configuration: str = ""
-    read: Callable[[Reader], Architecture] | None = None
+    read: Callable[[Any], Architecture] | None = None  # of a Reader, which knows this class
     text: str = ""
     defaults: dict[str, Any] = {}
     ignored: frozenset[str] = frozenset()

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dsv3calc.source import dotted
+from dsv3calc.reading.text import dotted
 
 if TYPE_CHECKING:
-    from dsv3calc.diagnostics import Problem
-    from dsv3calc.source import Position, Source
+    from dsv3calc.reading.diagnostics import Problem
+    from dsv3calc.reading.source import Source
+    from dsv3calc.reading.text import Position
 
 
 class Findings(msgspec.Struct):

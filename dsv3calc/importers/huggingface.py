@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import InvalidInput
 from dsv3calc.importers.assemble import assemble, cross_checks
 from dsv3calc.importers.families import MODULES, family
@@ -20,13 +19,15 @@ from dsv3calc.importers.findings import Findings
 from dsv3calc.importers.ignored import COMMON, FIXED, SWITCHES
 from dsv3calc.importers.keys import Reader
 from dsv3calc.importers.stored import precision
-from dsv3calc.source import MOST_PROBLEMS, parse_json
+from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.source import parse_json
+from dsv3calc.reading.text import MOST_PROBLEMS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from dsv3calc.importers.family import Architecture, Family
-    from dsv3calc.source import Source
+    from dsv3calc.reading.source import Source
 
 
 class Imported(msgspec.Struct, frozen=True):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.diagnostics import quote
 from dsv3calc.importers.family import Computed
 from dsv3calc.importers.ignored import ACTIVATIONS
+from dsv3calc.reading.diagnostics import quote
 from dsv3calc.schema.fields import LARGEST_COUNT
 from dsv3calc.schema.layers import MOST_LAYERS_CHECKED
 

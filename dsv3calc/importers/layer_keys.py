@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.diagnostics import quote
 from dsv3calc.importers.keys import ABSENT
+from dsv3calc.reading.diagnostics import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

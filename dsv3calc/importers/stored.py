@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.diagnostics import quote
+from dsv3calc.reading.diagnostics import quote
 
 if TYPE_CHECKING:
     from dsv3calc.importers.keys import Reader

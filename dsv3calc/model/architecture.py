@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.formulas import architecture
-from dsv3calc.ledger import Line, combined, computed, field, given, total
+from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.model.layer import GroupView, LineCache, norm_vectors
 from dsv3calc.model.operator import LOOKUP, PASS, PRODUCT, Operator, Tensor
 from dsv3calc.model.saved import BYTE, Activation, Product, Saving

@@ -9,17 +9,16 @@ define is refused by its name: no count takes it for another kind.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dsv3calc.errors import UsageError
-from dsv3calc.ledger import Line, Scope, field
+from dsv3calc.ledger.line import Line, Scope, field
 from dsv3calc.model.operator import Tensor
 from dsv3calc.model.saved import Activation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from dsv3calc.model.attention.indexer import Indexer
     from dsv3calc.model.operator import Operator
     from dsv3calc.schema.model import MoE
     from dsv3calc.schema.workload import Conventions
@@ -168,6 +167,22 @@ class Held:
         self.grouped = grouped
 
 
+class KeySelector(Protocol):
+    """What selects the keys that a query attends to, beside an attention: an indexer."""
+
+    topk: Line
+    """Keys that are selected."""
+
+    def tensors(self) -> Iterator[Tensor]:
+        """List its weights."""
+
+    def operators(self) -> Iterator[Operator]:
+        """List its operators."""
+
+    def cache(self) -> CacheEntry:
+        """Return what a token leaves in its cache."""
+
+
 class Attention(Block):
     """What a kind of attention tells beside its operators."""
 
@@ -187,7 +202,7 @@ class Attention(Block):
         return self.field("num_attention_heads", "1")
 
     @property
-    def indexer(self) -> Indexer | None:
+    def indexer(self) -> KeySelector | None:
         """The indexer that selects keys, where it has one."""
         return None
 

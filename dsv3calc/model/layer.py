@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dsv3calc.ledger import Line, combined, field, given
+from dsv3calc.ledger.line import Line, combined, field, given
 from dsv3calc.model.block import Place, attention_of, feed_forward_of
 from dsv3calc.model.operator import PASS, Operator, Tensor
 from dsv3calc.model.saved import BYTE, Activation, Saving

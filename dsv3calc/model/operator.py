@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.ledger import given
+from dsv3calc.ledger.line import given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from dsv3calc.ledger import Line
+    from dsv3calc.ledger.line import Line
     from dsv3calc.model.saved import Activation, Product, Saving
 
 ONE = given("one", 1, "1")

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.ledger import given
+from dsv3calc.ledger.line import given
 
 if TYPE_CHECKING:
-    from dsv3calc.ledger import Line
+    from dsv3calc.ledger.line import Line
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recompute
 

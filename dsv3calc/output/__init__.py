@@ -1,2 +1,2 @@
-"""Views of an answer, one file per format."""
+"""Formats of an answer, one file per format."""
 # SPDX-License-Identifier: Apache-2.0

@@ -11,8 +11,8 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.escaping import escape
-from dsv3calc.files import path_below
+from dsv3calc.reading.escaping import escape
+from dsv3calc.reading.files import path_below
 
 if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.escaping import escape
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.explanation import told_below, width_of
 from dsv3calc.output.layout import wrap
 from dsv3calc.output.view import SHOWN_UNITS
-from dsv3calc.quantity import format_quantity
+from dsv3calc.reading.escaping import escape
 
 if TYPE_CHECKING:
     from dsv3calc.output.options import OutputOptions

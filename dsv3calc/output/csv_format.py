@@ -7,7 +7,7 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from dsv3calc.escaping import csv_cell, inert
+from dsv3calc.reading.escaping import csv_cell, inert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
     writer = csv.writer(buffer, lineterminator="\n")
     rows = answer.rows
     if answer.explanations:
-        from dsv3calc.studies.explain import rows_of
+        from dsv3calc.studies.explain.tree import rows_of
 
         rows = rows_of(answer.explanations)
     if rows or answer.headings:

@@ -10,19 +10,19 @@ from __future__ import annotations
 import os.path
 from typing import TYPE_CHECKING
 
-from dsv3calc.diagnostics import text_width
-from dsv3calc.escaping import escape
+from dsv3calc.ledger.rule_words import number_text
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.layout import PAGE, terminal_width, wrap
 from dsv3calc.output.view import SHOWN_UNITS
-from dsv3calc.quantity import format_quantity
-from dsv3calc.rule_words import number_text
+from dsv3calc.reading.diagnostics import text_width
+from dsv3calc.reading.escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
-    from dsv3calc.studies.explain import Explained, Explanation, Input
+    from dsv3calc.studies.explain.explanation import Explained, Explanation, Input
 
 _NARROWEST = 40
 _DEEPEST = 100

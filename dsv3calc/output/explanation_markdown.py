@@ -5,16 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.escaping import markdown, markdown_code, markdown_link
 from dsv3calc.output.explanation import value_text
-from dsv3calc.output.markdown import told_below
+from dsv3calc.output.markdown_notes import told_below
+from dsv3calc.reading.escaping import markdown, markdown_code, markdown_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dsv3calc.studies.answer import Answer
-    from dsv3calc.studies.explain import Explained, Input
-    from dsv3calc.studies.origins import Origin
+    from dsv3calc.studies.explain.explanation import Explained, Input, Origin
 
 
 def render(answer: Answer) -> str:

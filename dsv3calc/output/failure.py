@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 from dsv3calc.errors import Dsv3calcError, InvalidInput, missing_package
-from dsv3calc.escaping import escape, escape_lines, inert, json_document
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.reading.escaping import escape, escape_lines, inert, json_document
 
 
 def report_failure(error: Exception, arguments: list[str]) -> int:

@@ -12,7 +12,6 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.escaping import escape, github_command, inert, markdown
 from dsv3calc.output.check_report import (
     amount,
     details,
@@ -26,6 +25,7 @@ from dsv3calc.output.check_report import (
     start_line,
     verdict_counts,
 )
+from dsv3calc.reading.escaping import escape, github_command, inert, markdown
 
 if TYPE_CHECKING:
     from dsv3calc.output.options import OutputOptions

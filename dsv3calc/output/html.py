@@ -5,16 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.escaping import html
 from dsv3calc.output.explanation import value_text
+from dsv3calc.reading.escaping import html
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
-    from dsv3calc.studies.explain import Explained, Input
-    from dsv3calc.studies.origins import Origin
+    from dsv3calc.studies.explain.explanation import Explained, Input, Origin
 
 OPEN_LEVELS = 2
 """Levels of the tree that are open when the page is."""

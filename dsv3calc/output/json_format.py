@@ -6,13 +6,13 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.escaping import json_document
+from dsv3calc.reading.escaping import json_document
 from dsv3calc.studies.answer import SCHEMA_VERSION, line_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from dsv3calc.ledger import Line
+    from dsv3calc.ledger.line import Line
     from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
 

@@ -10,7 +10,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-from dsv3calc.escaping import escape, xml_document
 from dsv3calc.output.check_report import (
     amount,
     details,
@@ -21,6 +20,7 @@ from dsv3calc.output.check_report import (
     start_line,
     verdict_counts,
 )
+from dsv3calc.reading.escaping import escape, xml_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

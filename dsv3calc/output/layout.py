@@ -14,8 +14,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from dsv3calc.diagnostics import text_width
-from dsv3calc.escaping import escape
+from dsv3calc.reading.diagnostics import text_width
+from dsv3calc.reading.escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.escaping import markdown
+from dsv3calc.output.markdown_notes import told_below
 from dsv3calc.output.view import Table, build
+from dsv3calc.reading.escaping import markdown
 
 if TYPE_CHECKING:
     from dsv3calc.output.options import OutputOptions
@@ -27,12 +28,6 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
     if told:
         blocks.append("\n".join(told))
     return "\n\n".join(blocks) + "\n"
-
-
-def told_below(answer: Answer) -> list[str]:
-    """Return what a reader must know, as the items of a list."""
-    told = (("warning", answer.warnings), ("note", answer.notes), ("assumed", answer.assumptions))
-    return [f"- {word}: {markdown(text)}" for word, texts in told for text in texts]
 
 
 def _table(table: Table) -> str:

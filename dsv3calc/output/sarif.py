@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_from_bytes
 
 from dsv3calc import __version__
-from dsv3calc.escaping import escape, json_document, sarif_message
 from dsv3calc.output.check_report import (
     WHOLE_FILE,
     details,
@@ -21,6 +20,7 @@ from dsv3calc.output.check_report import (
     start_line,
     verdict_counts,
 )
+from dsv3calc.reading.escaping import escape, json_document, sarif_message
 
 if TYPE_CHECKING:
     from dsv3calc.output.options import OutputOptions

@@ -7,9 +7,9 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from dsv3calc.escaping import escape_lines, inert
 from dsv3calc.output.layout import ASCII, lines_of, terminal_width
 from dsv3calc.output.view import build
+from dsv3calc.reading.escaping import escape_lines, inert
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,12 +6,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.quantity import format_quantity
+from dsv3calc.numbers.quantity_format import format_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dsv3calc.ledger import Line
+    from dsv3calc.ledger.line import Line
     from dsv3calc.studies.answer import Answer
 
 VIEWS = {

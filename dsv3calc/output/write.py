@@ -10,8 +10,8 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.escaping import escape, inert, markdown
-from dsv3calc.files import write_whole
+from dsv3calc.reading.escaping import escape, inert, markdown
+from dsv3calc.reading.files import write_whole
 
 if TYPE_CHECKING:
     from dsv3calc.output.options import OutputOptions

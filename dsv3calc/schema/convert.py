@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from dsv3calc.errors import InvalidInput
+from dsv3calc.reading.source import Source
+from dsv3calc.reading.text import MOST_PROBLEMS, PathInData
 from dsv3calc.schema.spec import normalise, spec_of
-from dsv3calc.source import MOST_PROBLEMS, PathInData, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -38,7 +38,7 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     ``phase`` says what the layout is for: training, or serving (prefill or decode); a layout
     without it may be used for both. A layout that does not state ``etp`` gets the default of the
-    query: see :mod:`dsv3calc.studies.expert_degrees`.
+    query: see :mod:`dsv3calc.studies.layout.expert_degrees`.
 
     ``rank_order`` lists the axes from the fastest-varying on: GPUs that differ in the first are
     neighbours in a node. ``micro_batch`` is in sequences per GPU, ``global_batch`` in sequences of

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from dsv3calc.diagnostics import quote, suggest
+from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.schema.fields import Bytes, Name, Natural, Size, Text
 from dsv3calc.schema.provenance import Source, provenance_problems
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc import quantity
-from dsv3calc.diagnostics import Problem, quote, suggest
+from dsv3calc.numbers import quantity
+from dsv3calc.reading.diagnostics import Problem, quote, suggest
+from dsv3calc.reading.source import Source
+from dsv3calc.reading.text import MOST_PROBLEMS, PathInData, dotted
 from dsv3calc.schema.spec import SCALARS, Plan, Spec, chosen
-from dsv3calc.source import MOST_PROBLEMS, PathInData, Source, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 
 import msgspec
 
-from dsv3calc import quantity
+from dsv3calc.numbers import decimals, quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -196,5 +196,5 @@ def _number(value: str | float, spec: Spec) -> str | float:
             return value
     whole = type(value) is float and int in spec.scalars and float not in spec.scalars
     if whole and value.is_integer():  # type: ignore[union-attr] # a float
-        return quantity.decimal_ratio(value)[0]  # type: ignore[arg-type] # as above
+        return decimals.decimal_ratio(value)[0]  # type: ignore[arg-type] # as above
     return value

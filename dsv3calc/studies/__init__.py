@@ -1,2 +1,2 @@
-"""Questions asked of ledgers: what the commands and the Python API answer, free of printing."""
+"""Answers to the queries of the commands and of the Python API; nothing here prints."""
 # SPDX-License-Identifier: Apache-2.0

@@ -6,15 +6,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.files import shown_path
+from dsv3calc.reading.files import shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dsv3calc.ledger import Ledger, Line
-    from dsv3calc.presets import Preset
-    from dsv3calc.studies.expert_degrees import Rule
-    from dsv3calc.studies.explain import Explanation
+    from dsv3calc.catalogue.presets import Preset
+    from dsv3calc.ledger.line import Ledger, Line
+    from dsv3calc.studies.explain.explanation import Explanation
+    from dsv3calc.studies.layout.expert_degrees import Rule
 
 SCHEMA_VERSION = 1
 

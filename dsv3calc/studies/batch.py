@@ -5,15 +5,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.diagnostics import Problem
 from dsv3calc.errors import Dsv3calcError, InvalidInput
-from dsv3calc.source import MOST_PROBLEMS, read_lines
+from dsv3calc.reading.diagnostics import Problem
+from dsv3calc.reading.source import read_lines
+from dsv3calc.reading.text import MOST_PROBLEMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dsv3calc.studies.answer import Answer
-    from dsv3calc.studies.check import Ask
+    from dsv3calc.studies.goldens.verdict import Ask
 
 
 LONGEST_LINE = 1000

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 from dsv3calc.errors import missing_package
 
 if TYPE_CHECKING:
+    from dsv3calc.queries.base import Query
     from dsv3calc.studies.answer import Answer
-    from dsv3calc.studies.queries import Query
 
 STUDIES = {
     "params": ("dsv3calc.studies.params", "answer_params"),
     "flops": ("dsv3calc.studies.flops", "answer_flops"),
     "kv": ("dsv3calc.studies.kv", "answer_kv"),
-    "memory": ("dsv3calc.studies.memory", "answer_memory"),
-    "traffic": ("dsv3calc.studies.traffic", "answer_traffic"),
-    "limits ep": ("dsv3calc.studies.limits_ep", "answer_limits_ep"),
-    "network": ("dsv3calc.studies.network", "answer_network"),
-    "formula eval": ("dsv3calc.studies.formula_eval", "answer_formula_eval"),
-    "compare": ("dsv3calc.studies.compare", "answer_compare"),
+    "memory": ("dsv3calc.studies.memory.answer", "answer_memory"),
+    "traffic": ("dsv3calc.studies.traffic.answer", "answer_traffic"),
+    "limits ep": ("dsv3calc.studies.traffic.limits_ep", "answer_limits_ep"),
+    "network": ("dsv3calc.studies.network.answer", "answer_network"),
+    "formula eval": ("dsv3calc.studies.formulas.evaluate", "answer_formula_eval"),
+    "compare": ("dsv3calc.studies.compare.answer", "answer_compare"),
 }
 """Command of a query -> the function that answers it."""
 

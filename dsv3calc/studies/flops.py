@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.flops import flops_lines
-from dsv3calc.ledger import Ledger
+from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import architecture_of
+from dsv3calc.queries.base import FlopsQuery, as_dict
 from dsv3calc.studies.answer import Answer, Column
-from dsv3calc.studies.designs import Desk, warn_context, warn_inapplicable, workload_of
-from dsv3calc.studies.queries import FlopsQuery, as_dict
+from dsv3calc.studies.preset_loader import Desk, warn_context, warn_inapplicable, workload_of
 
 
 def answer_flops(query: FlopsQuery) -> Answer:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.kv_cache import fit_lines, kv_lines
-from dsv3calc.ledger import Ledger
+from dsv3calc.ledger.line import Ledger
+from dsv3calc.queries.base import KVQuery, as_dict
 from dsv3calc.studies.answer import Answer, Column
-from dsv3calc.studies.designs import (
+from dsv3calc.studies.preset_loader import (
     Desk,
     check_kv_format,
     positive,
     warn_context,
     warn_inapplicable,
 )
-from dsv3calc.studies.queries import KVQuery, as_dict
 
 if TYPE_CHECKING:
     from dsv3calc.schema.workload import Conventions

@@ -14,17 +14,17 @@ from dsv3calc.accounting.parameters import (
     tensor_elements,
 )
 from dsv3calc.accounting.weights import scale_elements, weight_lines
-from dsv3calc.diagnostics import quote, suggest
 from dsv3calc.errors import UsageError
-from dsv3calc.ledger import Ledger
+from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import architecture_of
+from dsv3calc.queries.base import ParamsQuery, as_dict
+from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.schema.layers import layer_groups
 from dsv3calc.studies.answer import Answer, Column
-from dsv3calc.studies.designs import Desk, inclusions_of, warn_inapplicable
-from dsv3calc.studies.queries import ParamsQuery, as_dict
+from dsv3calc.studies.preset_loader import Desk, inclusions_of, warn_inapplicable
 
 if TYPE_CHECKING:
-    from dsv3calc.ledger import Line
+    from dsv3calc.ledger.line import Line
     from dsv3calc.schema.model import Model
 
 BY = ("component", "tensor", "layer")

@@ -14,8 +14,8 @@ import jsonschema
 import pytest
 
 from dsv3calc.__main__ import run
+from dsv3calc.catalogue.search_path import packaged_presets
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.locate import packaged_presets
 
 CONFIGS = Path(__file__).parents[1] / "importers" / "configs"
 PRESETS = Path(packaged_presets())

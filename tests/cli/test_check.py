@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from dsv3calc import presets
 from dsv3calc.__main__ import run
+from dsv3calc.catalogue import presets
+from dsv3calc.catalogue.search_path import packaged_presets
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.locate import packaged_presets
 
 KEPT = "goldens: [{query: kv deepseek-v3, quantity: kv_cache.bytes_per_token, expect: 70272}]\n"
 MOVED = "goldens: [{query: kv deepseek-v3, quantity: kv_cache.bytes_per_token, expect: 70271}]\n"

@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 import dsv3calc
+from dsv3calc.catalogue.search_path import packaged_presets
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.locate import packaged_presets
-from dsv3calc.source import DEEPEST, Source, parsed
+from dsv3calc.reading.source import Source, parsed
+from dsv3calc.reading.text import DEEPEST
 
 FEWEST = ["memory", "deepseek-v3", "--hardware", "h800", "--tp", "8", "--fewest-gpus"]
 NEEDS = {
@@ -91,7 +92,7 @@ sys.modules["yaml._yaml"] = None  # PyYAML built without libyaml
 import yaml
 assert not hasattr(yaml, "CSafeLoader") and not hasattr(yaml, "CParser")
 from dsv3calc.errors import InvalidInput
-from dsv3calc.source import Source, parsed
+from dsv3calc.reading.source import Source, parsed
 paths, refused = json.load(sys.stdin)
 said = []
 for text in refused:

@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 import pytest
 from printed import value_of
 
-from dsv3calc.diagnostics import text_width
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.reading.diagnostics import text_width
 
 MEMORY = ("memory", "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800")
 LIMITS = ("limits", "ep", "--model", "deepseek-v3", "--hardware", "h800")

@@ -3,8 +3,8 @@
 import pytest
 from printed import values_of_equations
 
-from dsv3calc.diagnostics import text_width
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.reading.diagnostics import text_width
 
 DERIVE = ("formula", "derive")
 TOTAL = "memory.worst.total"

@@ -6,9 +6,9 @@ import pytest
 
 import dsv3calc
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.registry import all_formulas
-from dsv3calc.studies.check import query_text
-from dsv3calc.symbols import SYMBOLS
+from dsv3calc.formulas.registry.glossary import SYMBOLS
+from dsv3calc.formulas.registry.registry import all_formulas
+from dsv3calc.studies.goldens.verdict import query_text
 
 BUBBLE = ("formula", "eval", "bubble_1f1b")
 

@@ -1,7 +1,7 @@
 """``dsv3calc formula list``."""
 
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.registry import SUBJECTS, all_formulas
+from dsv3calc.formulas.registry.registry import SUBJECTS, all_formulas
 
 
 def test_all_formulas_are_listed(program):

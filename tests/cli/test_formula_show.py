@@ -2,10 +2,10 @@
 
 import pytest
 
-from dsv3calc.diagnostics import text_width
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.registry import all_formulas
-from dsv3calc.tracing import equations
+from dsv3calc.formulas.registry.registry import all_formulas
+from dsv3calc.reading.diagnostics import text_width
+from dsv3calc.symbolic.equations_of_formula import equations
 
 
 def test_a_formula(program):

@@ -178,7 +178,7 @@ def test_a_line_with_gaps(program):
 
 def test_a_closed_form_that_is_wrong_somewhere_is_not_used(program, monkeypatch):
     """The query itself decides: a form that differs from it far away finds nothing."""
-    from dsv3calc.studies.derive import Derivation
+    from dsv3calc.studies.lines.derive import Derivation
 
     right = Derivation.at
 

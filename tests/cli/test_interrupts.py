@@ -11,7 +11,7 @@ import dsv3calc
 from dsv3calc import api, cli
 from dsv3calc.__main__ import run
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.source import LARGEST
+from dsv3calc.reading.text import LARGEST
 from dsv3calc.studies import kv
 
 MOVED = """\

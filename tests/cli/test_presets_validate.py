@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from dsv3calc.catalogue.search_path import FOLDERS, packaged_presets
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.locate import FOLDERS, packaged_presets
 
 SHIPPED = sorted(
     str(path) for folder in FOLDERS.values() for path in Path(packaged_presets(), folder).glob("*")

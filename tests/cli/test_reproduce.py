@@ -6,7 +6,7 @@ import io
 import pytest
 
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.studies import reproduce
+from dsv3calc.studies.goldens import reproduce
 
 COUNTS = ("closed_form_rows", "exact", "within", "explained", "failing", "measured", "settings",
           "not_covered")  # fmt: skip

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dsv3calc import presets
 from dsv3calc.__main__ import run
+from dsv3calc.catalogue import presets
 from dsv3calc.exit_status import ExitStatus
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from dsv3calc.accounting.collectives import KINDS
+from dsv3calc.accounting.traffic.collectives import KINDS
 from dsv3calc.exit_status import ExitStatus
 
 ASK = ("traffic", "deepseek-v3", "--hardware", "h800")

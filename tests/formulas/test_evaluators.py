@@ -15,7 +15,7 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsv3calc.registry import all_formulas
+from dsv3calc.formulas.registry.registry import all_formulas
 
 FORMULAS = all_formulas()
 fewer = settings(max_examples=12)  # for each of some forty formulas

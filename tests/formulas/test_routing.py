@@ -10,8 +10,8 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsv3calc import ops
 from dsv3calc.formulas import routing
+from dsv3calc.numbers import ops
 
 
 def enumerated(destinations, slots, chosen, groups=None, kept=None):

@@ -15,7 +15,7 @@ import pytest
 from dsv3calc.errors import InvalidInput
 from dsv3calc.importers.families import MODULES
 from dsv3calc.importers.huggingface import import_config
-from dsv3calc.source import Source
+from dsv3calc.reading.source import Source
 
 CONFIGS = Path(__file__).with_name("configs")
 WIDTHS = {"hidden_size", "vocab_size", "num_hidden_layers", "num_attention_heads"}

@@ -12,9 +12,9 @@ import pytest
 from dsv3calc.errors import InvalidInput
 from dsv3calc.importers.families import MODULES, family
 from dsv3calc.importers.huggingface import import_config
+from dsv3calc.reading.source import Source, read_source
 from dsv3calc.schema.convert import convert
 from dsv3calc.schema.model import Model
-from dsv3calc.source import Source, read_source
 
 CONFIGS = Path(__file__).with_name("configs")
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dsv3calc.errors import InvalidInput
 from dsv3calc.importers.families import MODULES
 from dsv3calc.importers.huggingface import import_config
-from dsv3calc.source import Source
+from dsv3calc.reading.source import Source
 
 CONFIGS = Path(__file__).with_name("configs")
 

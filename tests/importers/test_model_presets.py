@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from dsv3calc.reading.source import read_source
 from dsv3calc.schema.convert import convert
 from dsv3calc.schema.layers import layer_groups
 from dsv3calc.schema.model import GQA, Dense, Model
-from dsv3calc.source import read_source
 
 PRESETS = Path(__file__).parents[2] / "presets"
 FILES = sorted((PRESETS / "models").glob("*.yaml"))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import dsv3calc
-from dsv3calc.locate import packaged_presets
+from dsv3calc.catalogue.search_path import packaged_presets
 
 PACKAGE = Path(dsv3calc.__file__).parent
 
@@ -49,7 +49,7 @@ FeedForward = Dense | MoE | ReLU2
 '''
 
 GLA = """
-from dsv3calc.ledger import combined
+from dsv3calc.ledger.line import combined
 from dsv3calc.model.block import Attention
 from dsv3calc.model.operator import PRODUCT, SCAN, Operator
 

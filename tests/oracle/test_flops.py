@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import dsv3calc
-from dsv3calc.studies.queries import FlopsQuery
+from dsv3calc.queries.base import FlopsQuery
 
 FIGURES = Path(__file__).parent / "figures"
 CASES = json.loads(FIGURES.joinpath("flops.json").read_text("utf-8"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import dsv3calc
-from dsv3calc.studies.queries import KVQuery
+from dsv3calc.queries.base import KVQuery
 
 FIGURES = Path(__file__).parent / "figures"
 CASES = json.loads(FIGURES.joinpath("kv_cache.json").read_text("utf-8"))

@@ -4,7 +4,7 @@ import pytest
 
 from dsv3calc.api import answer as ask
 from dsv3calc.studies.answer import Answer
-from dsv3calc.studies.checking import answer_check
+from dsv3calc.studies.goldens.check import answer_check
 
 HOSTILE = (
     "x\n::error::injected",

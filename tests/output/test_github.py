@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsv3calc.commands.request import OutputOptions
-from dsv3calc.escaping import escape
 from dsv3calc.output import github
 from dsv3calc.output.check_report import repository_path
 from dsv3calc.output.write import show
+from dsv3calc.reading.escaping import escape
 
 OPTIONS = OutputOptions(format="github")
 COMMAND = re.compile(r"::(?P<name>error|warning|notice)(?: (?P<properties>[^:]*))?::(?P<data>.*)")

@@ -10,17 +10,17 @@ import pytest
 from markdown_it import MarkdownIt
 
 from dsv3calc.api import answer as ask
+from dsv3calc.catalogue.search_path import packaged_presets
 from dsv3calc.cli import parse
-from dsv3calc.diagnostics import Problem
 from dsv3calc.errors import Infeasible, InvalidInput, UsageError
-from dsv3calc.escaping import escape
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.locate import packaged_presets
 from dsv3calc.output import table, write
 from dsv3calc.output.failure import report_failure
 from dsv3calc.output.options import OutputOptions
+from dsv3calc.reading.diagnostics import Problem
+from dsv3calc.reading.escaping import escape
 from dsv3calc.studies.answer import Answer
-from dsv3calc.studies.origins import Origin
+from dsv3calc.studies.explain.explanation import Origin
 
 RUNNER_COMMAND = re.compile(r"(?m)^\s*::|##\w*\[")
 STYLE = re.compile(r"\x1b\[[0-9;]*m")

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsv3calc import cli
-from dsv3calc.diagnostics import text_width
 from dsv3calc.output import explanation, layout, table
 from dsv3calc.output.layout import GAP, lines_of, wrap
 from dsv3calc.output.options import OutputOptions
 from dsv3calc.output.terminal import paint
 from dsv3calc.output.view import Table, View, build
+from dsv3calc.reading.diagnostics import text_width
 
 CONFIG = Path(__file__).parents[1] / "importers" / "configs" / "qwen2.json"
 LAYOUT = ["--layout", "v3-pretrain", "--hardware", "h800"]

@@ -14,20 +14,20 @@ from strategies import models
 import dsv3calc
 from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.accounting.kv_cache import kv_lines
-from dsv3calc.accounting.memory import Footprint, Training
+from dsv3calc.accounting.memory.footprint import Footprint, Training
+from dsv3calc.accounting.memory.ranks import rank_line
 from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines
-from dsv3calc.accounting.ranks import rank_line
-from dsv3calc.accounting.schedules import replica_micro_batches
+from dsv3calc.accounting.placement.schedules import replica_micro_batches
 from dsv3calc.api import parse_query
-from dsv3calc.closed_form import ClosedForm
-from dsv3calc.composition import DEPTH, Composer, compiled, leaves
-from dsv3calc.expression import Term
-from dsv3calc.presets import load
+from dsv3calc.catalogue.presets import load
 from dsv3calc.schema.layout import Layout
 from dsv3calc.schema.provenance import Source
 from dsv3calc.schema.workload import Conventions, Workload
-from dsv3calc.studies.derive import Derivation, RankMaximum, symbol_of, written
-from dsv3calc.studies.traced import Traced
+from dsv3calc.studies.lines.derive import Derivation, RankMaximum, symbol_of, written
+from dsv3calc.studies.lines.open_line import Traced
+from dsv3calc.symbolic.equations_of_line import ClosedForm
+from dsv3calc.symbolic.from_ledger import DEPTH, Composer, compiled, leaves
+from dsv3calc.symbolic.term import Term
 
 EVERYTHING = PARAMETER_VARIANTS["with-mtp"][0]
 BF16 = dsv3calc.load_kv_format("bf16")

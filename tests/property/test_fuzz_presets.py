@@ -13,8 +13,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dsv3calc.__main__ import run
+from dsv3calc.catalogue.search_path import FOLDERS, packaged_presets
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.locate import FOLDERS, packaged_presets
 
 PRESETS = Path(packaged_presets())
 CONFIGS = Path(__file__).parents[1] / "importers" / "configs"

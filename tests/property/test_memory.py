@@ -19,9 +19,9 @@ from pipeline_orders import SCHEDULES, held, order_of, stages_of
 from strategies import DEPTH, models
 
 from dsv3calc import load_model
+from dsv3calc.accounting.memory.ranks import PARTS, worst_lines
+from dsv3calc.accounting.memory.sharding import CLASSES
 from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines
-from dsv3calc.accounting.ranks import PARTS, worst_lines
-from dsv3calc.accounting.sharding import CLASSES
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.schema.model import GQA, MoE
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from dsv3calc.errors import InvalidInput
+from dsv3calc.reading.source import Source
+from dsv3calc.reading.text import MOST_PROBLEMS
 from dsv3calc.schema.convert import convert
-from dsv3calc.source import MOST_PROBLEMS, Source
 
 Size = Annotated[int, Meta(ge=1, le=2**40)]
 Bytes = Annotated[int, Meta(ge=1, extra={"dimension": "bytes"})]

@@ -1,4 +1,4 @@
-"""One table for each ``model_type``: which keys mean what, which may be absent, which are ignored.
+"""One table for each ``model_type``: keys that are read, that have defaults, or are ignored.
 
 ``MODULES`` names the module that holds a family, so that an import loads that one alone.
 """

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.diagnostics import quote
 from dsv3calc.importers import parts
 from dsv3calc.importers.family import Architecture, Family
+from dsv3calc.reading.diagnostics import quote
 
 if TYPE_CHECKING:
     from dsv3calc.importers.keys import Reader

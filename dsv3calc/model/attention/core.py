@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.ledger import Line, combined
+from dsv3calc.ledger.line import Line, combined
 from dsv3calc.model.operator import CORE, Operator
 from dsv3calc.model.saved import BYTE, FP32, Activation, Saving
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dsv3calc.formulas import attention, kv_cache
-from dsv3calc.ledger import Line, computed
+from dsv3calc.ledger.line import Line, computed
 from dsv3calc.model.attention.core import attention_core, projections_input
 from dsv3calc.model.block import Attention, CacheEntry, CachePart, Held
 from dsv3calc.model.operator import PASS, PRODUCT, Core, Operator

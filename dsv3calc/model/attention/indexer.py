@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.formulas import attention
-from dsv3calc.ledger import Line, combined, computed, field, given
+from dsv3calc.ledger.line import Line, combined, computed, field, given
 from dsv3calc.model.block import CacheEntry, CachePart
 from dsv3calc.model.operator import CORE, ONE, PASS, PRODUCT, Core, Operator
 from dsv3calc.model.saved import FP32, Activation, Saving

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import attention
-from dsv3calc.ledger import Line, computed, total
+from dsv3calc.ledger.line import Line, computed, total
 from dsv3calc.model.attention.core import attention_core, projections_input
 from dsv3calc.model.block import Attention, CacheEntry, CachePart, Held
 from dsv3calc.model.operator import GROUPED, ONE, PASS, PRODUCT, Core, Operator

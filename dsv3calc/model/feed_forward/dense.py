@@ -12,7 +12,7 @@ from dsv3calc.model.feed_forward.matrices import Matrices
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dsv3calc.ledger import Line
+    from dsv3calc.ledger.line import Line
     from dsv3calc.model.operator import Operator, Tensor
     from dsv3calc.schema.model import Dense
 

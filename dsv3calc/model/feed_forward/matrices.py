@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.ledger import Line, combined, given
+from dsv3calc.ledger.line import Line, combined, given
 from dsv3calc.model.operator import PASS, PRODUCT, Operator, saves_nothing
 from dsv3calc.model.saved import Activation, Product, Saving
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.formulas import experts
-from dsv3calc.ledger import Line, combined, computed
+from dsv3calc.ledger.line import Line, combined, computed
 from dsv3calc.model.block import Experts, FeedForward
 from dsv3calc.model.feed_forward.matrices import Matrices
 from dsv3calc.model.operator import EXCHANGE, GROUPED, PRODUCT, Operator

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.files import shown_path
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.check_report import verdict_counts
 from dsv3calc.output.view import Table, View
-from dsv3calc.quantity import format_quantity
+from dsv3calc.reading.files import shown_path
 
 if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dsv3calc.output.view import Table, View, show
 
 if TYPE_CHECKING:
-    from dsv3calc.ledger import Line
+    from dsv3calc.ledger.line import Line
     from dsv3calc.studies.answer import Answer
 
 _BOUNDS = (

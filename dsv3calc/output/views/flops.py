@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.view import Table, View, show
-from dsv3calc.quantity import format_quantity
 
 if TYPE_CHECKING:
-    from dsv3calc.ledger import Line
+    from dsv3calc.ledger.line import Line
     from dsv3calc.studies.answer import Answer
 
 LABELS = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsv3calc.formulas.registry.glossary import SYMBOLS
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.view import Table, View
-from dsv3calc.quantity import format_quantity
-from dsv3calc.symbols import SYMBOLS
 
 if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer

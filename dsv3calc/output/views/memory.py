@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.buffers import SHARED
-from dsv3calc.accounting.ranks import PARTS
+from dsv3calc.accounting.memory.buffers import SHARED
+from dsv3calc.accounting.memory.ranks import PARTS
+from dsv3calc.numbers.decimals import BINARY
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.view import Table, View, show
-from dsv3calc.quantity import BINARY, format_quantity
 
 if TYPE_CHECKING:
-    from dsv3calc.ledger import Line
+    from dsv3calc.ledger.line import Line
     from dsv3calc.studies.answer import Answer
 
 _LONG = 100  # GiB from which on a second decimal only widens the table

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.ranks import PARTS
+from dsv3calc.accounting.memory.ranks import PARTS
 from dsv3calc.output.view import Table, View, show
 from dsv3calc.output.views.memory import heading, ranks_table
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.model.saved import SHARED
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.view import Table, View, show
 from dsv3calc.output.views.memory import heading, held_table, ranks_table
-from dsv3calc.quantity import format_quantity
 
 if TYPE_CHECKING:
-    from dsv3calc.ledger import Line
+    from dsv3calc.ledger.line import Line
     from dsv3calc.studies.answer import Answer
 
 _ACTIVATIONS = {

@@ -6,8 +6,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.view import Table, View
-from dsv3calc.quantity import format_quantity
 
 if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.serving import UNTIL_LET_GO
+from dsv3calc.accounting.memory.serving import UNTIL_LET_GO
 from dsv3calc.output.view import Table, View, show
 from dsv3calc.output.views.memory import show_size
 
 if TYPE_CHECKING:
-    from dsv3calc.ledger import Line
+    from dsv3calc.ledger.line import Line
     from dsv3calc.studies.answer import Answer
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.view import SHOWN_UNITS, Table, View
-from dsv3calc.quantity import format_quantity
 
 if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.collectives import KINDS
+from dsv3calc.accounting.traffic.collectives import KINDS
 from dsv3calc.output.view import Table, show
 
 if TYPE_CHECKING:
-    from dsv3calc.ledger import Line
+    from dsv3calc.ledger.line import Line
 
 PREFIX = "traffic.collectives."
 COLUMNS = {

@@ -1,0 +1,198 @@
+"""Bytes that a GPU holds of the tensors of one layer: weights, gradients, optimizer states."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.memory.sharding import CLASSES, Rules, Sharding
+from dsv3calc.accounting.placement.expert_slots import shared_slots
+from dsv3calc.accounting.weights import format_of
+from dsv3calc.formulas import architecture, memory, precision
+from dsv3calc.ledger.line import Line, computed, field, given, total
+from dsv3calc.model.operator import ONE, Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dsv3calc.model.block import Experts
+    from dsv3calc.model.layer import GroupView
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.memory import Recipe
+    from dsv3calc.schema.precision import Format, Precision
+
+COMPUTE_COPIES = {
+    "stored": "one copy, as the precision stores weights",
+    "stored-twice": "as stored, plus a column-wise copy of weights that have scales",
+    "bf16": "one copy in BF16, cast on use",
+    "bf16-and-stored": "a copy in BF16, plus one as the precision stores weights",
+}
+"""Which copies of the weights the forward pass reads: name -> words."""
+
+_BF16 = given("compute_copy.bits", 16, "bit", "a copy in BF16")
+
+
+def layer_tensors(view: GroupView, layout: Layout, rules: Rules) -> Iterable[Tensor]:
+    """Yield the tensors of one layer as a layout holds them: experts with their replicas."""
+    for tensor in view.tensors:
+        if tensor.division == "experts" and view.experts is not None:
+            yield tensor.changed(copies=_slots(view, view.experts, layout))
+        elif tensor.component == "shared_experts" and layout.shared_experts == "routed":
+            continue  # they take places among the routed ones
+        elif rules.no_routing_bias and tensor.weight_class == "routing_bias":
+            continue
+        elif rules.replicated_query_rope:
+            yield from view.attention.query_parts(tensor)
+        else:
+            yield tensor
+
+
+def _slots(view: GroupView, experts: Experts, layout: Layout) -> Line:
+    return computed(
+        f"memory.layer.{view.prefix}.expert_slots",
+        memory.expert_slots,
+        experts.scope,
+        ("layout", layout),
+        shared_slots=given(
+            "layout.shared_experts", shared_slots(experts.spec, layout), "1", layout.shared_experts
+        ),
+    )
+
+
+class States:
+    """How tensors are kept: the recipe's bits, the precision's formats, the layout's divisors."""
+
+    def __init__(self, sharding: Sharding, recipe: Recipe | None, precision_: Precision) -> None:
+        self.sharding = sharding
+        self.recipe = recipe
+        self.precision = precision_
+        self.copy = "stored" if recipe is None else recipe.compute_copy
+        padded = sharding.rules.padded
+        self.bytes_of = memory.padded_shard_bytes if padded else memory.shard_bytes
+        if recipe is None:
+            return
+        scope = ("recipe", recipe)
+        self.gradient_bits = field(scope, "gradient_bits", "bit")
+        self.optimizer_bits = total(
+            "recipe.optimizer_bits",
+            [
+                field(scope, name, "bit")
+                for name in ("master_bits", "first_moment_bits", "second_moment_bits")
+            ],
+        )
+
+    def of(
+        self,
+        prefix: str,
+        tensors: Iterable[Tensor],
+        view: GroupView | None,
+        classes: Sequence[str] = CLASSES,
+    ) -> dict[str, Line]:
+        """Give the bytes of tensors by class; those of weights alone where nothing is trained.
+
+        Returns
+        -------
+        Class -> line ``PREFIX.CLASS`` [B], over a line for each tensor.
+        """
+        parts: dict[str, list[Line]] = {what: [] for what in classes}
+        for tensor in tensors:
+            name = f"{tensor.component}.{tensor.name}"
+            elements = self.elements(f"{prefix}.elements.{name}", tensor)
+            if "weights" in parts:
+                parts["weights"] += self._weights(
+                    f"{prefix}.weights.{name}", tensor, view, elements
+                )
+            if self.recipe is None or tensor.weight_class == "routing_bias":
+                continue  # a buffer: it is not trained by gradients
+            for what, bits in (
+                ("gradients", self.gradient_bits),
+                ("optimizer", self.optimizer_bits),
+            ):
+                if what in parts:
+                    parts[what].append(
+                        self._held(f"{prefix}.{what}.{name}", elements, bits, tensor, view, what)
+                    )
+        return {what: total(f"{prefix}.{what}", lines, unit="B") for what, lines in parts.items()}
+
+    @staticmethod
+    def elements(name: str, tensor: Tensor) -> Line:
+        """Count the elements of a tensor in one layer, as the whole model has them."""
+        if tensor.in_features is None:
+            return computed(
+                name,
+                architecture.vector_elements,
+                layers=ONE,
+                copies=tensor.copies,
+                width=tensor.out_features,
+            )
+        return computed(
+            name,
+            architecture.matrix_elements,
+            layers=ONE,
+            copies=tensor.copies,
+            out_features=tensor.out_features,
+            in_features=tensor.in_features,
+        )
+
+    def _held(
+        self,
+        name: str,
+        elements: Line,
+        bits: Line,
+        tensor: Tensor,
+        view: GroupView | None,
+        what: str,
+    ) -> Line:
+        return computed(
+            name,
+            self.bytes_of,
+            elements=elements,
+            bits=bits,
+            divisor=self.sharding.divisor(tensor, view, what),
+        )
+
+    def _weights(
+        self, name: str, tensor: Tensor, view: GroupView | None, elements: Line
+    ) -> Sequence[Line]:
+        """Give the bytes of a tensor's compute copies, their scales beside them."""
+        key, form = format_of(self.precision, tensor)
+        if self.copy == "bf16" and tensor.weight_class != "routing_bias":
+            return [self._held(name, elements, _BF16, tensor, view, "weights")]
+        lines = self._stored(name, key, form, tensor, view, elements)
+        scaled = form.scale is not None and tensor.in_features is not None
+        if self.copy == "stored-twice" and scaled:
+            lines += self._stored(f"{name}.column_wise", key, form, tensor, view, elements)
+        if self.copy == "bf16-and-stored" and form.bits < _BF16.value:
+            lines.append(self._held(f"{name}.bf16", elements, _BF16, tensor, view, "weights"))
+        return lines
+
+    def _stored(
+        self,
+        name: str,
+        key: str,
+        form: Format,
+        tensor: Tensor,
+        view: GroupView | None,
+        elements: Line,
+    ) -> list[Line]:
+        scope = (f"precision.formats.{key}", form)
+        bits = field(scope, "bits", "bit")
+        lines = [self._held(name, elements, bits, tensor, view, "weights")]
+        if form.scale is None or tensor.in_features is None:
+            return lines
+        scale_scope = (f"{scope[0]}.scale", form.scale)
+        scales = computed(
+            f"{name}.scale_elements",
+            precision.block_scales,
+            scale_scope,
+            layers=ONE,
+            copies=tensor.copies,
+            out_features=tensor.out_features,
+            in_features=tensor.in_features,
+        )
+        stored = [field(scale_scope, "bits", "bit")]
+        if form.scale.zero_point_bits:
+            stored.append(field(scale_scope, "zero_point_bits", "bit"))
+        each = stored[0] if len(stored) == 1 else total(f"{name}.scale_bits", stored)
+        lines.append(self._held(f"{name}.scales", scales, each, tensor, view, "weights"))
+        return lines

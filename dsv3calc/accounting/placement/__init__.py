@@ -1,0 +1,2 @@
+"""Placement: ranks, pipeline stages, schedules, slots for experts."""
+# SPDX-License-Identifier: Apache-2.0

@@ -1,0 +1,186 @@
+"""Which GPUs of a group share a node, from the order in which a layout numbers its GPUs.
+
+GPUs are numbered with the first axis of ``rank_order`` varying fastest, and nodes are filled with
+consecutive numbers, as Megatron-Core does. A stage's GPUs are numbered twice: tp x cp x dp for
+attention (``ep`` is passed over in the order), and etp x ep x edp for the experts (``cp`` is passed
+over; etp stands where tp does and edp where dp does). Both numberings keep the pipeline's groups.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.errors import UsageError
+from dsv3calc.formulas import collectives, rank_groups
+from dsv3calc.ledger.line import Line, combined, computed, field, given
+from dsv3calc.numbers import ops
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dsv3calc.schema.layout import Layout
+
+ATTENTION: dict[str, str] = {"tp": "tp", "cp": "cp", "dp": "dp", "pp": "pp"}
+"""Axis of ``rank_order`` -> degree of the layout, where attention is computed."""
+
+EXPERTS: dict[str, str] = {"tp": "etp", "ep": "ep", "dp": "edp", "pp": "pp"}
+"""The same where experts are computed."""
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    **{axis: (axis,) for axis in ("tp", "cp", "dp", "pp", "etp", "ep", "edp")},
+    "data": ("dp", "cp"),
+}
+"""Groups by name: ``data`` is dp x cp, over which dense gradients are reduced."""
+
+
+class Span:
+    """A group of GPUs: how many share a node, over how many nodes, how many in all."""
+
+    __slots__ = ("members", "nodes", "ranks")
+
+    def __init__(self, members: Line, nodes: Line, ranks: Line) -> None:
+        self.members = members
+        self.nodes = nodes
+        self.ranks = ranks
+
+
+def _numbering(axis: str) -> Mapping[str, str]:
+    return EXPERTS if axis in ("etp", "ep", "edp") else ATTENTION
+
+
+def degree(layout: Layout, axis: str) -> Line:
+    """Return the degree of an axis; ``edp`` follows from the others."""
+    scope = ("layout", layout)
+    if axis == "edp":
+        return computed("layout.edp", collectives.expert_replicas, scope)
+    return field(scope, axis, "1")
+
+
+def _faster(layout: Layout, axis: str) -> list[Line]:
+    """List the degrees of the axes that vary faster than one."""
+    numbering = _numbering(axis)
+    found = []
+    for name in layout.rank_order:
+        if numbering.get(name) == axis:
+            break
+        if name in numbering:
+            found.append(degree(layout, numbering[name]))
+    return found
+
+
+def stride(layout: Layout, axis: str, name: str = "stride") -> Line:
+    """Return how far apart neighbours of an axis are in the numbering of GPUs."""
+    return combined(name, "product", _faster(layout, axis), unit="1")
+
+
+def gpus_per_node(layout: Layout, domain_size: Any, *, experts: bool = True) -> Any:
+    """Return how many GPUs of each scale-up domain a layout uses.
+
+    All of them where its groups then fill nodes evenly: each group inside a node, or as many of
+    its members in every node that it touches. Otherwise the most with which they do, and the other
+    GPUs of a domain are taken to be left idle: DeepSeek-V3's layout uses 64 of NVL72's 72. A
+    ``domain_size`` of None joins all GPUs. Arrays and symbols are taken as they are, for even ones.
+    The experts' groups count where ``experts`` says that layers have them.
+    """
+    if domain_size is None:
+        return layout.gpus
+    names = ATTENTION if not experts else [axis for axis in GROUPS if axis != "data"]
+    axes = [(degree(layout, axis).value, stride(layout, axis).value) for axis in names]
+    if not all(type(value) is int for axis in axes for value in axis):
+        return ops.minimum(domain_size, layout.gpus)
+    for size in range(min(domain_size, layout.gpus), 1, -1):
+        if all(_fills(ranks, step, size) for ranks, step in axes):
+            return size
+    return 1
+
+
+def _fills(ranks: int, step: int, size: int) -> bool:
+    """Tell whether groups of ``ranks`` GPUs that are ``step`` apart fill nodes evenly."""
+    if ranks == 1 or step >= size:
+        return True
+    reach, rest = divmod(size, step)
+    return not rest and (reach % ranks == 0 or ranks % reach == 0)
+
+
+def check_pipeline(layout: Layout, *, experts: bool = True) -> None:
+    """Refuse an order in which attention and experts would form different pipelines.
+
+    Where no layer has experts (``experts`` is False) any order will do.
+
+    Raises
+    ------
+    UsageError
+        If neighbouring stages are not equally far apart in both numberings.
+    """
+    if not experts:
+        return
+    here = stride(layout, "pp").value
+    there: Any = 1
+    for name in layout.rank_order[: layout.rank_order.index("pp")]:
+        if name in EXPERTS:
+            there = there * degree(layout, EXPERTS[name]).value
+    if type(here) is int and type(there) is int and layout.pp != 1 and here != there:
+        raise UsageError(
+            f"{layout.name}: with rank_order {', '.join(layout.rank_order)} pipeline stages are "
+            f"{here} GPUs apart for attention and {there} for experts",
+            "put pp last, or make tp x cp x dp and etp x ep x edp agree before it",
+        )
+
+
+def span_of(prefix: str, layout: Layout, group: str, node: Line) -> Span:
+    """Return how a group of :data:`GROUPS` lies on nodes of ``node`` GPUs."""
+    spans = [_axis_span(f"{prefix}.{axis}", layout, axis, node) for axis in GROUPS[group]]
+    return spans[0] if len(spans) == 1 else crossed(f"{prefix}.{group}", spans)
+
+
+def _axis_span(name: str, layout: Layout, axis: str, node: Line) -> Span:
+    ranks = degree(layout, axis)
+    members = computed(
+        f"{name}.members",
+        rank_groups.members_per_node,
+        ranks=ranks,
+        rank_stride=stride(layout, axis, f"{name}.stride"),
+        gpus_per_node=node,
+    )
+    nodes = computed(f"{name}.nodes", rank_groups.nodes_of_group, ranks=ranks, members=members)
+    return Span(members, nodes, ranks)
+
+
+def crossed(name: str, spans: list[Span]) -> Span:
+    """Return the group that joins groups of several axes."""
+    return Span(
+        *(
+            combined(f"{name}.{part}", "product", [getattr(span, part) for span in spans])
+            for part in Span.__slots__
+        )
+    )
+
+
+def mirrored_span(prefix: str, layout: Layout, node: Line, two: Line) -> Span:
+    """Return a pair of ``two`` ranks at the same distance from either end of a pipeline."""
+    members = computed(
+        f"{prefix}.pair.members",
+        rank_groups.mirrored_members,
+        pp=degree(layout, "pp"),
+        members=span_of(prefix, layout, "pp", node).members,
+    )
+    nodes = computed(f"{prefix}.pair.nodes", rank_groups.nodes_of_group, ranks=two, members=members)
+    return Span(members, nodes, two)
+
+
+def group_span(layout: Layout, axis: str, gpus_per_node: Any) -> tuple[Any, Any]:
+    """Return (members of a group in one node, nodes that it spans).
+
+    Parameters
+    ----------
+    layout
+        Degrees and ``rank_order``.
+    axis
+        ``tp``, ``cp``, ``dp``, ``pp``, ``etp``, ``ep``, ``edp`` or ``data`` (dp x cp).
+    gpus_per_node
+        GPUs of a node; see the function of that name for sizes that groups do not fill.
+    """
+    node = given("gpus_per_node", gpus_per_node, "1")
+    span = span_of("span", layout, axis, node)
+    return span.members.value, span.nodes.value

@@ -1,0 +1,200 @@
+"""Counting one collective of a layout over a training step: payload, group, calls."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.placement.rank_order import Span, degree, span_of
+from dsv3calc.accounting.traffic.algorithms import LINKS, Sent, sent
+from dsv3calc.accounting.traffic.links import rates_of
+from dsv3calc.formulas import collectives
+from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.model.architecture import architecture_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dsv3calc.accounting.traffic.links import Links
+    from dsv3calc.model.layer import GroupView
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.model import Model
+
+Parts = list[dict[str, Line]]
+"""What each collective of a kind sends in a step: bytes by link, messages, times."""
+
+
+def has_experts(model: Model) -> bool:
+    """Tell whether any layer of a model has routed experts."""
+    return any(view.experts is not None for view in architecture_of(model).groups)
+
+
+class Made:
+    """A collective that a GPU makes in a step: what it moves, over whom, how often."""
+
+    __slots__ = ("algorithm", "calls", "name", "payload", "primitive", "span")
+
+    def __init__(
+        self, name: str, primitive: str, payload: Line, span: Span, algorithm: str, calls: Line
+    ) -> None:
+        self.name = name if name.endswith(primitive) else f"{name}.{primitive}"
+        self.primitive = primitive
+        self.payload = payload
+        self.span = span
+        self.algorithm = algorithm
+        self.calls = calls
+
+    @property
+    def sends(self) -> bool:
+        """Whether anything is sent: not by a group of one, nor where there is no call."""
+        return all(
+            type(value) in (int, float) and value > least
+            for value, least in ((self.span.ranks.value, 1), (self.calls.value, 0))
+        )
+
+
+class Desk:
+    """What every part of one answer needs: names, sizes, the model and its layers on a GPU."""
+
+    def __init__(
+        self, prefix: str, model: Model, layout: Layout, links: dict[str, Links], node: Line,
+        sizes: dict[str, Line], algorithm: str, *, mtp: bool,
+    ) -> None:  # fmt: skip
+        self.prefix = f"{prefix}.collectives"
+        self.model = model
+        self.layout = layout
+        self.links = links  # by the name of the time that they give
+        self.made: list[Made] = []
+        self.node = node
+        self.algorithm = algorithm
+        self.mtp = mtp
+        self.sequence = sizes["sequence"]
+        self.micro_batches = sizes["micro_batches"]
+        self.bits = sizes["activation_bits"]
+        self.gradient_bits = sizes["gradient_bits"]
+        self.parameter_bits = sizes["parameter_bits"]
+        arch = architecture_of(model)
+        self.views = [*arch.groups]
+        if mtp and arch.mtp is not None:
+            self.views.append(arch.mtp)
+        self.hidden = field(("model", model), "hidden_size")
+        self.mirrored = layout.schedule == "dualpipe"
+        self.copies = given(
+            "stages_per_gpu", 2 if self.mirrored else 1, "1", f"schedule {layout.schedule}"
+        )
+
+    def span(self, group: str) -> Span:
+        """Return how a group of the layout lies on nodes."""
+        return span_of(f"{self.prefix}.span", self.layout, group, self.node)
+
+    def payload(
+        self, name: str, width: Line, axes: Sequence[str], bits: Line | None = None
+    ) -> Line:
+        """Give the bytes of a micro-batch's activations, the tokens divided over ``axes``."""
+        split = [degree(self.layout, axis) for axis in axes]
+        return computed(
+            f"{self.prefix}.{name}.payload",
+            collectives.activation_payload,
+            ("layout", self.layout),
+            sequence=self.sequence,
+            width=width,
+            bits=bits or self.bits,
+            split=combined(f"{self.prefix}.{name}.token_split", "product", split, unit="1"),
+        )
+
+    def tokens_of_block(self) -> tuple[str, ...]:
+        """Return the axes that the tokens between two blocks are divided over."""
+        return ("cp", "tp") if self.layout.sequence_parallel else ("cp",)
+
+    def layer_calls(self, name: str, blocks: Sequence[tuple[GroupView, int]], times: Line) -> Line:
+        """Count the calls of all layers' blocks in a step, one pipeline through."""
+        name = f"{self.prefix}.{name}"
+        counted = [
+            combined(
+                f"{name}.blocks.{view.prefix}", "product",
+                (view.layers, given(f"{name}.blocks_per_layer", number, "1")),
+            )
+            for view, number in blocks
+        ]  # fmt: skip
+        of_layers = total(f"{name}.blocks", counted, unit="1")
+        return combined(
+            f"{name}.calls", "product", (of_layers, times, self.micro_batches), unit="1"
+        )
+
+    def layer_part(
+        self, name: str, primitive: str, payload: Line, span: Span, calls: Line, algorithm: str = ""
+    ) -> dict[str, Line]:
+        """Count a collective of layers: the calls of all stages, divided evenly among them."""
+        full, stages = f"{self.prefix}.{name}", degree(self.layout, "pp")
+        here = combined(f"{full}.calls_of_a_stage", "ratio", (calls, stages), unit="1")
+        made = Made(full, primitive, payload, span, algorithm or self.algorithm, here)
+        self.made.append(made)
+        return self.step(full, sent(full, primitive, payload, span, made.algorithm), calls, stages)
+
+    def part(
+        self, name: str, primitive: str, payload: Line, span: Span, calls: Line
+    ) -> dict[str, Line]:
+        """Count one collective over a step: bytes by link, messages, time."""
+        full = f"{self.prefix}.{name}"
+        self.made.append(Made(full, primitive, payload, span, self.algorithm, calls))
+        return self.step(full, sent(full, primitive, payload, span, self.algorithm), calls)
+
+    def step(
+        self, name: str, call: Sent, calls: Line, stages: Line | None = None
+    ) -> dict[str, Line]:
+        """Multiply one call by the calls of a step, of which a GPU makes one in ``stages``."""
+
+        def over_step(what: str, one: Line, unit: str) -> Line:
+            if stages is None:
+                return combined(f"{name}.{what}", "product", (one, calls), unit=unit)
+            every = combined(f"{name}.{what}_of_all_stages", "product", (one, calls), unit=unit)
+            return combined(
+                f"{name}.{what}", "ratio", (every, stages), unit=unit,
+                convention="layers divide evenly among pipeline stages",
+            )  # fmt: skip
+
+        moved = {link: over_step(f"{link}_bytes", call.bytes[link], "B") for link in LINKS}
+        messages = {link: over_step(f"{link}_messages", call.messages[link], "1") for link in LINKS}
+        lines = {f"{link}_bytes": line for link, line in moved.items()}
+        lines["messages"] = total(f"{name}.messages", list(messages.values()), unit="1")
+        for what, links in self.links.items():
+            place = f"{name}.{what}".removesuffix(".time")
+            lines[what] = links.time(place, moved, messages, overlapped=call.overlapped)
+        return lines
+
+
+def times(name: str, count: int, why: str) -> Line:
+    """Return how often a block calls a collective for a micro-batch, and when."""
+    return given(f"{name}.times", count, "1", why)
+
+
+def rate_lines(made: Made, links: dict[str, Links]) -> list[Line]:
+    """Give what a benchmark would print of one collective of a layout.
+
+    Parameters
+    ----------
+    made
+        The collective.
+    links
+        Links by the name of the time that they give: ``time``, ``achieved.time``.
+
+    Returns
+    -------
+    Lines ``NAME.payload_bytes`` [B], ``.calls_per_gpu`` in a step, and of one call by itself
+    ``NAME.call.algorithm_bandwidth`` and ``.call.bus_bandwidth`` [B/s], over the time that is
+    their argument; with the achieved bandwidth of the links ``NAME.call.achieved.bus_bandwidth``
+    and so on.
+    """
+    lines = [
+        total(
+            f"{made.name}.payload_bytes",
+            (made.payload,),
+            convention="of one call, the whole tensor",
+        ),
+        total(f"{made.name}.calls_per_gpu", (made.calls,), convention="in a step"),
+    ]
+    for what, each in links.items():
+        prefix = f"{made.name}.call.{what}".removesuffix(".time")
+        _, *rates = rates_of(prefix, made.primitive, made.payload, made.span, made.algorithm, each)
+        lines += rates
+    return lines

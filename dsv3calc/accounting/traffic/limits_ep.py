@@ -1,0 +1,167 @@
+"""The limit that expert parallelism sets to decoding, by itself: no computation takes time."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dsv3calc.accounting.traffic.exchange import copy_bytes
+from dsv3calc.accounting.traffic.experts import check_alike, expert_layers, expert_views
+from dsv3calc.accounting.traffic.transfer_formats import FORMATS, TransferFormat
+from dsv3calc.errors import UsageError
+from dsv3calc.formulas import decoding, transfers
+from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+
+if TYPE_CHECKING:
+    from dsv3calc.schema.hardware import Hardware
+    from dsv3calc.schema.model import Model
+
+CONVENTIONS = {
+    "as-configured": "the model's hidden size, its layers with experts, scales, latency",
+    "isca25": "arXiv:2505.09343 section 2.3.2: hidden size in whole thousands, every layer counted "
+    "as one with experts, no scales, no latency",
+}
+"""How the limit is counted; the first is the default."""
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True):
+    """What the limit is asked for.
+
+    ``tokens`` are those of one device and micro-batch, ``latency`` that of a message in seconds.
+    """
+
+    tokens: Any
+    link: str = "scale_out"
+    bandwidth: str = "nominal"
+    dispatch: TransferFormat = FORMATS["fp8"]
+    combine: TransferFormat = FORMATS["bf16"]
+    latency: Any = 0
+    metadata_bytes: Any = 0
+
+
+def limit_lines(
+    prefix: str, model: Model, hardware: Hardware, limit: Limit, convention: str
+) -> list[Line]:
+    """Bound decoding where each device holds one expert and two micro-batches alternate.
+
+    Every copy of a token, to its routed and its shared experts, crosses the link.
+
+    Returns
+    -------
+    Lines ``PREFIX.all_to_all_time``, ``.time_per_layer``, ``.tpot`` [s], ``.tokens_per_second``.
+
+    Raises
+    ------
+    UsageError
+        If the model has no routed experts or layers with different ones, or the device no such link
+        or bandwidth.
+    """
+    views = expert_views(model)
+    if not views:
+        raise UsageError(
+            f"{model.name} has no routed experts, so expert parallelism sets it no limit",
+            "choose a mixture of experts, such as deepseek-v3",
+        )
+    check_alike(model, views)
+    paper = convention == "isca25"
+    words = CONVENTIONS[convention]
+    moved = _moved(prefix, model, limit, paper=paper)
+    exchange = computed(
+        f"{prefix}.all_to_all_time",
+        transfers.transfer_time,
+        convention=f"dispatch and combine of a micro-batch; {words}",
+        moved=moved,
+        link_bandwidth=_bandwidth(hardware, limit),
+        imbalance=given("imbalance", 1, "ratio", "every device is as busy as the others"),
+        rounds=given("phases", 2, "1", "dispatch and combine"),
+        latency=given("latency", 0 if paper else limit.latency, "s"),
+    )
+    layer = computed(
+        f"{prefix}.time_per_layer",
+        decoding.two_micro_batch_time,
+        convention=words,
+        communication_seconds=exchange,
+    )
+    depth = field(("model", model), "num_hidden_layers", "1")
+    tpot = computed(
+        f"{prefix}.tpot",
+        decoding.time_per_output_token,
+        convention=words,
+        layers=depth if paper else expert_layers(views),
+        layer_seconds=layer,
+    )
+    one = given("one", 1, "tokens")
+    rate = combined(
+        f"{prefix}.tokens_per_second",
+        "ratio",
+        (one, tpot),
+        unit="tokens/s",
+        convention="of one request, without multi-token prediction",
+    )
+    return [exchange, layer, tpot, rate]
+
+
+def _moved(prefix: str, model: Model, limit: Limit, *, paper: bool) -> Line:
+    routed = expert_views(model)[0].experts
+    assert routed is not None  # noqa: S101 - expert_views lists no other
+    experts = total(
+        f"{prefix}.experts_per_token",
+        (routed.chosen, field(routed.scope, "n_shared_experts", "1")),
+    )
+    dispatch, combine = limit.dispatch, limit.combine
+    arguments: dict[str, Any] = {}
+    if paper:
+        dispatch, combine = FORMATS["fp8"].without_scales(), FORMATS["bf16"]
+        arguments["hidden_size"] = computed(
+            f"{prefix}.hidden_size", decoding.hidden_in_thousands, ("model", model)
+        )
+        if model.hidden_size < 1000:  # noqa: PLR2004 - what "7K" cuts to
+            raise UsageError(
+                f"{model.name}: a hidden size of {model.hidden_size} is nothing in whole thousands",
+                "leave out --convention isca25",
+            )
+    beside = 0 if paper else limit.metadata_bytes
+    copies = total(
+        f"{prefix}.bytes_per_copy",
+        (
+            copy_bytes(f"{prefix}.dispatch_bytes", model, dispatch, beside, **arguments),
+            copy_bytes(f"{prefix}.combine_bytes", model, combine, **arguments),
+        ),
+    )
+    tokens = given("workload.tokens", limit.tokens, "tokens", "of one device and micro-batch")
+    return combined(
+        f"{prefix}.bytes",
+        "product",
+        (copies, tokens, experts),
+        unit="B",
+        convention="one device, one layer; every copy crosses the link",
+    )
+
+
+def _bandwidth(hardware: Hardware, limit: Limit) -> Line:
+    device = getattr(hardware, limit.link)
+    words = limit.link.replace("_", "-")
+    if device is None:
+        raise UsageError(f"{hardware.name} has no {words} link", "choose another --link")
+    if getattr(device, limit.bandwidth) is None:
+        raise UsageError(
+            f"the {limit.bandwidth} bandwidth of {hardware.name}'s {words} link is not known",
+            "leave out --bandwidth",
+        )
+    return field((f"hardware.{limit.link}", device), limit.bandwidth, "B/s")
+
+
+def mtp_lines(prefix: str, rate: Line, acceptance: Any, cost: Any) -> list[Line]:
+    """Give what multi-token prediction adds to a rate."""
+    gain = computed(
+        f"{prefix}.mtp_gain",
+        decoding.mtp_gain,
+        acceptance=given("mtp_acceptance", acceptance, "ratio"),
+        mtp_cost=given("mtp_cost", cost, "ratio"),
+    )
+    return [
+        gain,
+        combined(f"{prefix}.tokens_per_second_with_mtp", "product", (rate, gain), unit="tokens/s"),
+    ]

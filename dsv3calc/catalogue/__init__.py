@@ -1,0 +1,2 @@
+"""Presets: found by name, loaded, checked, overridden."""
+# SPDX-License-Identifier: Apache-2.0

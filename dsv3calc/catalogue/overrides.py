@@ -1,0 +1,189 @@
+"""``--set NAME=VALUE``: edits of a preset's plain data, validated afterwards like the file.
+
+A bare name changes the model field of that name, or else every layer group whose attention or
+feed-forward has it; ``groups.1.feed_forward.num_experts_per_tok`` changes one. The prefixes
+``hardware.``, ``precision.``, ``kv_format.``, ``layout.``, ``network.``, ``recipe.``,
+``recompute.`` and ``runtime.`` reach the other presets of a query.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dsv3calc.errors import UsageError
+from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dsv3calc.reading.text import PathInData
+
+OTHER_KINDS = (
+    "hardware", "precision", "kv_format", "layout", "network", "recipe", "recompute", "runtime",
+)  # fmt: skip
+LONGEST = 200
+
+
+class UnknownField(UsageError):
+    """An override names a field that this model does not have."""
+
+    def __init__(self, override: Override, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.override = override
+
+
+class Override(msgspec.Struct, frozen=True):
+    """One ``--set``: which preset it edits, where, and the value as text."""
+
+    kind: str
+    path: str
+    value: str
+    text: str
+
+
+def describe(text: str) -> str:
+    """Return user text shortened and without control characters, for a message."""
+    return quote(text)[1:-1]
+
+
+def parse_overrides(texts: Sequence[str]) -> tuple[Override, ...]:
+    """Read ``NAME=VALUE`` texts.
+
+    Raises
+    ------
+    UsageError
+        If a text has no ``=`` or no name, or is too long.
+    """
+    found = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if len(text) > LONGEST:
+            raise UsageError(f"--set {quote(text)}: more than {LONGEST} characters")
+        if not equals or not name:
+            raise UsageError(
+                f"--set {quote(text)}: expected NAME=VALUE",
+                "for example --set num_experts_per_tok=4",
+            )
+        kind, dot, rest = name.partition(".")
+        if dot and kind in OTHER_KINDS:
+            found.append(Override(kind, rest, value, text))
+        else:
+            found.append(Override("model", name.removeprefix("model."), value, text))
+    return tuple(found)
+
+
+def apply_overrides(
+    kind: str, data: dict[str, Any], overrides: Sequence[Override]
+) -> tuple[dict[str, Any], dict[PathInData, str]]:
+    """Return the data with the overrides put in, and which paths each of them changed.
+
+    Raises
+    ------
+    UsageError
+        If an override's name leads nowhere.
+    InvalidInput
+        If its value is not a YAML value.
+    """
+    places: dict[PathInData, str] = {}
+    if not overrides:
+        return data, places
+    for override in overrides:
+        value = (
+            Source(f"--set {override.text}", override.value, "yaml").data if override.value else ""
+        )
+        paths = list(_targets(kind, data, override))
+        for path in paths:
+            data = _put(data, path, value)
+            places[path] = override.text
+    return data, places
+
+
+def _targets(kind: str, data: dict[str, Any], override: Override) -> Iterator[PathInData]:
+    parts: list[str | int] = [
+        int(part) if re.fullmatch(r"[0-9]{1,5}", part) else part
+        for part in override.path.split(".")
+    ]
+    head = parts[0]
+    if kind != "model" or head in _model_fields() or (head in data and head != "name"):
+        yield tuple(parts)
+        return
+    found = False
+    known: set[str] = set(_model_fields())
+    for index, group in enumerate(_groups(data)):
+        for inside in ("attention", "feed_forward"):
+            part = group.get(inside)
+            fields = _fields(inside, part.get("type") if isinstance(part, dict) else None)
+            known |= fields
+            if head in fields or (head == inside and len(parts) > 1):
+                tail = parts if head in fields else parts[1:]
+                if head == inside and tail[0] not in fields:
+                    continue
+                found = True
+                yield ("groups", index, inside, *tail)
+            elif inside == "attention" and head in _indexer_fields(part):
+                found = True
+                yield ("groups", index, inside, "indexer", *parts)
+        if head in ("layers", "block_norms"):
+            found = True
+            yield ("groups", index, *parts)
+    if not found:
+        close = suggest(str(parts[-1] if head in ("attention", "feed_forward") else head), known)
+        raise UnknownField(
+            override,
+            f"--set {quote(override.text)}: {describe(str(data.get('name')))} has no field "
+            f"'{describe(override.path)}'",
+            f"did you mean '{close}'?" if close else "dsv3calc presets show MODEL lists the fields",
+        )
+
+
+def _groups(data: dict[str, Any]) -> list[dict[str, Any]]:
+    groups = data.get("groups")
+    return (
+        [group for group in groups if isinstance(group, dict)] if isinstance(groups, list) else []
+    )
+
+
+def _model_fields() -> tuple[str, ...]:
+    from dsv3calc.schema.model import Model
+
+    return Model.__struct_fields__
+
+
+def _fields(inside: str, tag: object) -> set[str]:
+    from dsv3calc.schema.model import struct_of
+
+    struct = struct_of(inside, tag)
+    return set(struct.__struct_fields__) if struct is not None else set()
+
+
+def _indexer_fields(part: object) -> set[str]:
+    if isinstance(part, dict) and isinstance(part.get("indexer"), dict):
+        from dsv3calc.schema.model import Indexer
+
+        return set(Indexer.__struct_fields__)
+    return set()
+
+
+def _put(data: Any, path: PathInData, value: object) -> Any:
+    """Return a copy of the data with one value replaced; a missing mapping is made."""
+    if not path:
+        return value
+    head, rest = path[0], path[1:]
+    if isinstance(data, list):
+        if not isinstance(head, int) or head >= len(data):
+            raise UsageError(
+                f"--set: there is no element {describe(str(head))} in a list of {len(data)}",
+                "elements are numbered from 0",
+            )
+        return [_put(item, rest, value) if i == head else item for i, item in enumerate(data)]
+    if data is None or isinstance(data, dict):
+        below = dict(data or {})
+        below[str(head)] = _put(below.get(str(head)), rest, value)
+        return below
+    raise UsageError(f"--set: {describe(str(head))} stands below a value, not a group of fields")

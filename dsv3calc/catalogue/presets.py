@@ -1,0 +1,282 @@
+"""Presets: from a name, a path or standard input to a checked struct with its sources."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import os
+import re
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from dsv3calc.catalogue import search_path
+from dsv3calc.catalogue.overrides import Override, apply_overrides, describe
+from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.reading.diagnostics import Problem, suggest
+from dsv3calc.reading.source import Source, parse_json, read_source
+from dsv3calc.schema.convert import convert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dsv3calc.reading.text import PathInData
+
+T = TypeVar("T")
+
+ENDINGS = (".yaml", ".yml", ".json")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+LONGEST_NAME = 100
+KEYS_NOT_IGNORED = ("model_type", "text_config")
+"""Keys of a config.json without which it cannot be read."""
+_MOST_CACHED = 256
+
+
+class Preset(Generic[T]):
+    """A loaded preset: its value, the file it came from, and what a reader must know of it.
+
+    ``assumptions`` lists (field, text) of values that nothing
+    published states; ``imported`` is our plain data where the file is Hugging Face's.
+    ``edited`` gives the ``NAME=VALUE`` of each path that an override changed.
+    """
+
+    __slots__ = (
+        "assumptions",
+        "edited",
+        "ignored",
+        "imported",
+        "kind",
+        "name",
+        "path",
+        "source",
+        "value",
+        "warnings",
+    )
+
+    def __init__(self, kind: str, name: str, path: str, source: Source) -> None:
+        self.kind = kind
+        self.name = name
+        self.path = path
+        self.source = source
+        self.value: T = None  # type: ignore[assignment] # set by the loader, once converted
+        self.assumptions: list[tuple[str, str]] = []
+        self.edited: dict[PathInData, str] = {}
+        self.ignored: list[str] = []
+        self.imported: dict[str, Any] | None = None
+        self.warnings: list[str] = []
+
+
+_TYPES = {
+    "model": ("model", "Model"),
+    "hardware": ("hardware", "Hardware"),
+    "layout": ("layout", "Layout"),
+    "network": ("network", "Network"),
+    "comparison": ("comparison", "Comparison"),
+    "precision": ("precision", "Precision"),
+    "kv_format": ("precision", "KVFormat"),
+    "recipe": ("memory", "Recipe"),
+    "recompute": ("memory", "Recompute"),
+    "runtime": ("memory", "Runtime"),
+}
+"""Kind of preset -> module of ``dsv3calc.schema`` and struct."""
+
+
+def _type_of(kind: str) -> type[Any]:
+    """Return the struct of a kind, importing its schema alone."""
+    module, name = _TYPES[kind]
+    found: type[Any] = getattr(import_module(f"dsv3calc.schema.{module}"), name)
+    return found
+
+
+_CACHE: dict[tuple[Any, ...], Preset[Any]] = {}
+
+
+def load(
+    kind: str,
+    reference: str,
+    *,
+    preset_path: str | None = None,
+    overrides: Sequence[Override] = (),
+    ignore_keys: Sequence[str] = (),
+) -> Preset[Any]:
+    """Load a preset.
+
+    Parameters
+    ----------
+    kind
+        One of ``search_path.FOLDERS``.
+    reference
+        A preset name; a path (it has a ``/`` or ends in .yaml, .yml or .json); or ``-``. For a
+        model, a folder holding a ``config.json``, and Hugging Face's JSON too.
+    preset_path
+        A presets directory to look in first.
+    overrides
+        ``--set`` values for this preset.
+    ignore_keys
+        Keys of a ``config.json`` to pass over.
+
+    Raises
+    ------
+    UsageError
+        If no preset has that name.
+    InvalidInput
+        If the file is not a valid preset, with every problem in it.
+    """
+    path, state = _found(kind, reference, preset_path)
+    if state is None:
+        return _read(kind, path, read_source(path), overrides, ignore_keys)
+    key = (kind, path, state.st_mtime_ns, state.st_size, tuple(overrides), tuple(ignore_keys))
+    cached = _CACHE.get(key)
+    if cached is None:
+        cached = _read(kind, path, read_source(path), overrides, ignore_keys)
+        if len(_CACHE) >= _MOST_CACHED:
+            _CACHE.clear()
+        _CACHE[key] = cached
+    return cached
+
+
+_PATHS: dict[tuple[Any, ...], str] = {}
+
+
+def _found(kind: str, reference: str, preset_path: str | None) -> tuple[str, os.stat_result | None]:
+    """Return the file of a reference and its state, None for what is no file.
+
+    The files of names are remembered while the surroundings stay the same.
+    """
+    if is_path(reference):
+        path = resolve(kind, reference, preset_path)[1]
+        return path, None if path == "-" else _state(path)
+    key = (kind, reference, preset_path, search_path.surroundings())
+    known = _PATHS.get(key)
+    state = _state(known) if known else None
+    if known is None or state is None:
+        if len(_PATHS) >= _MOST_CACHED:
+            _PATHS.clear()
+        known = _PATHS[key] = resolve(kind, reference, preset_path)[1]
+        state = _state(known)
+    return known, state
+
+
+def _state(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except (OSError, ValueError):  # ValueError: the name has a NUL
+        return None
+
+
+def is_path(reference: str) -> bool:
+    """Tell whether a reference is a path rather than a preset name."""
+    return reference in ("-", ".", "..") or "/" in reference or reference.lower().endswith(ENDINGS)
+
+
+def resolve(kind: str, reference: str, preset_path: str | None) -> tuple[str, str]:
+    """Return why a file was taken, and the file."""
+    if reference == "-":
+        return "standard input", "-"
+    if is_path(reference):
+        if kind == "model" and os.path.isdir(reference):
+            return "given", os.path.join(reference, "config.json")
+        if reference.startswith(f"{search_path.FOLDERS[kind]}/") and not os.path.lexists(reference):
+            # comparisons/mla-vs-gqa.yaml and the like: a path inside a presets directory
+            for place in search_path.search_path(preset_path):
+                inside = os.path.join(place.directory, reference)
+                if os.path.isfile(inside):
+                    return place.why, inside
+        return "given", reference
+    if NAME.fullmatch(reference):
+        for place, path in search_path.candidates(kind, reference, preset_path):
+            return place.why, path
+        alias = _alias(kind, reference, preset_path)
+        if alias is not None:
+            return alias
+    raise _unknown(kind, reference, preset_path)
+
+
+def _alias(kind: str, name: str, preset_path: str | None) -> tuple[str, str] | None:
+    """Find the preset that lists a name among its aliases: only asked when no file has it."""
+    for place, path in search_path.listing(kind, preset_path).values():
+        try:
+            with open(path, encoding="utf-8") as file:
+                head = file.read(4096)
+        except (OSError, UnicodeDecodeError):  # not ours to report: it was not asked for
+            continue
+        line = re.search(r"^aliases: *\[([^\]\n]*)\]", head, re.MULTILINE)
+        if line and name in [part.strip() for part in line[1].split(",")]:
+            return f"{place.why}, alias of {os.path.basename(path)[:-5]}", path
+    return None
+
+
+def _unknown(kind: str, name: str, preset_path: str | None) -> UsageError:
+    known = list(search_path.listing(kind, preset_path))
+    close = suggest(name, known)
+    words = kind.replace("_", " ")
+    message = f"there is no {words} preset '{describe(name)}'"
+    missing = search_path.missing_places()
+    if missing:
+        message += f" (and no directory {', '.join(describe(each) for each in missing)})"
+    hint = f"did you mean '{close}'? " if close else ""
+    hint += f"dsv3calc presets list {search_path.FOLDERS[kind]}"
+    if os.path.exists(name):
+        hint += f"; for the file of that name write ./{name}"
+    return UsageError(message, hint)
+
+
+def _read(
+    kind: str,
+    path: str,
+    source: Source,
+    overrides: Sequence[Override],
+    ignore_keys: Sequence[str],
+) -> Preset[Any]:
+    if path == "-" and source.text.lstrip()[:1] == "{":
+        source = Source(source.name, source.text, "json", source.largest)
+    is_json = kind == "model" and source.form == "json"
+    data = parse_json(source, not_finite=True) if is_json else source.data
+    told: list[str] | None = None
+    preset: Preset[Any] = Preset(kind, "", path, source)
+    if is_json and _is_huggingface(data):
+        from dsv3calc.importers.huggingface import import_config
+
+        for key in KEYS_NOT_IGNORED:
+            if key in ignore_keys:
+                raise UsageError(f"--ignore-key {key}: this key cannot be passed over")
+        imported = import_config(source, ignore_keys=ignore_keys)
+        data = preset.imported = imported.data
+        told = imported.assumptions
+        preset.warnings += [
+            f"--ignore-key {describe(key)} has no effect: {source.name} has no such key"
+            for key in ignore_keys
+            if f'"{key}"' not in source.text
+        ]
+        preset.ignored += imported.ignored
+    elif is_json:
+        data = parse_json(source)
+    if ignore_keys and preset.imported is None:
+        preset.warnings.append(f"--ignore-key has no effect: {source.name} is no config.json")
+    if not isinstance(data, dict):
+        raise InvalidInput(
+            [Problem(source.name, 1, 1, f"a {kind} preset is a mapping of fields, not a value")]
+        )
+    edited, places = apply_overrides(kind, data, overrides)
+    preset.edited = places
+    preset.value = convert(source, edited, _type_of(kind), overrides=places)
+    preset.name = getattr(preset.value, "name", path)
+    # an import's assumptions are told by the key that the config omits
+    stated = _assumed(preset.value) if told is None else [("", text) for text in told]
+    preset.assumptions = [(field, f"{preset.name}: {text}") for field, text in stated]
+    preset.assumptions += [("", f"{preset.name}: --set {override.text}") for override in overrides]
+    return preset
+
+
+def _assumed(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield the fields whose values are assumptions, with the assumption in words."""
+    if not hasattr(value, "provenance"):
+        return
+    from dsv3calc.schema.provenance import assumed_fields
+
+    for field, origin in assumed_fields(value):
+        where = "" if field == "default" else f"{field}: "
+        yield field, f"{where}{origin.citation}" + (f" ({origin.note})" if origin.note else "")
+
+
+def _is_huggingface(data: object) -> bool:
+    """Tell a ``config.json`` from our own schema written as JSON, which lists layer groups."""
+    return isinstance(data, dict) and "groups" not in data

@@ -1,0 +1,117 @@
+"""Writing files: atomically, and over an existing file only where the user said so."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from dsv3calc.errors import OutputError, UsageError
+from dsv3calc.reading.escaping import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_DEVICE_FAILED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Reasons that lie with the device, not with the name that was given."""
+
+
+def path_below(path: str, top: str) -> str:
+    """Return a path as seen from a directory above it; nothing where it is not below that."""
+    for whole in (os.path.abspath, os.path.realpath):
+        above = os.path.join(whole(top), "")
+        if whole(path).startswith(above):
+            return whole(path)[len(above) :]
+    return ""
+
+
+def shown_path(path: str) -> str:
+    """Return a path as people read it: from the working directory where it lies below that."""
+    try:
+        return path_below(path, os.getcwd()) or path
+    except OSError:  # the working directory is gone
+        return path
+
+
+def check_writable(path: str, *, force: bool) -> None:
+    """Refuse a file that must not be overwritten, before any work is done.
+
+    Raises
+    ------
+    UsageError
+        If it has no name, exists and ``force`` is not given, or is a directory.
+    """
+    if not path.strip():
+        raise UsageError("-o needs the name of a file")
+    if os.path.isdir(path) or path.endswith(("/", os.sep)):
+        raise UsageError(f"-o {escape(path)}: this is a directory", "name a file in it")
+    if os.path.lexists(path) and not force:
+        raise UsageError(f"-o {escape(path)}: the file exists", "give --force to replace it")
+
+
+def write_whole(path: str, texts: Iterable[str], *, force: bool) -> None:
+    """Write a file atomically: a reader sees the old content or all of the new one.
+
+    The texts are written one after the other. A byte of a file name that is not UTF-8 is written
+    as an escape.
+
+    Raises
+    ------
+    UsageError
+        If it exists and ``force`` is not given, or it names a place that cannot be written.
+    OutputError
+        If the device is full or fails.
+    BrokenPipeError
+        If it is a pipe whose reader has gone.
+    """
+    try:
+        if force and os.path.exists(path) and not os.path.isfile(path):
+            # a device or a pipe cannot be replaced, only written to
+            with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+                file.writelines(texts)
+            return
+        _replace(os.path.realpath(path), texts, force=force)
+    except FileExistsError:
+        raise UsageError(
+            f"-o {escape(path)}: the file exists", "give --force to replace it"
+        ) from None
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        kind = OutputError if getattr(error, "errno", None) in _DEVICE_FAILED else UsageError
+        raise kind(
+            f"-o {escape(path[:200])}: {reason}", "choose a place that can be written"
+        ) from None
+
+
+def _replace(target: str, texts: Iterable[str], *, force: bool) -> None:
+    """Write beside the target and move into place: a reader sees the old file or the new one."""
+    import tempfile
+
+    handle, temporary = tempfile.mkstemp(
+        dir=os.path.dirname(target), prefix=f".{os.path.basename(target)[:50]}."
+    )
+    try:
+        with os.fdopen(
+            handle, "w", encoding="utf-8", errors="backslashreplace", newline=""
+        ) as file:
+            file.writelines(texts)
+        os.chmod(temporary, _mode(target))
+        if force:
+            os.replace(temporary, target)
+        else:
+            os.link(temporary, target)  # fails, unlike replace, if another process was faster
+    finally:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+
+
+def _mode(target: str) -> int:
+    """Return the permissions that the file has, or that a new one would get."""
+    if os.path.exists(target):
+        return os.stat(target).st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -1,0 +1,132 @@
+"""What-if columns: the same design with another attention, feed-forward or precision.
+
+``deepseek-v3:attention=gqa:8,feed_forward=dense-active`` keeps heads, head size, depth and width,
+and changes what it names in every layer group that has it.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dsv3calc.errors import UsageError
+from dsv3calc.model.architecture import architecture_of
+from dsv3calc.reading.diagnostics import quote, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dsv3calc.model.layer import GroupView
+    from dsv3calc.schema.model import GQA, Dense, Model
+
+CHANGES = ("attention", "feed_forward", "precision")
+ATTENTIONS = "mha, mqa, gqa:KEY_VALUE_HEADS"
+FEED_FORWARDS = ("dense-active", "dense-total")
+
+
+def split_variation(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Read ``MODEL:CHANGE=VALUE[,CHANGE=VALUE]``.
+
+    Raises
+    ------
+    UsageError
+        If it is not of that form, or names an unknown change.
+    """
+    cuts = [text.find(f":{change}=") for change in CHANGES]
+    found = [cut for cut in cuts if cut > 0]
+    if not found:
+        raise UsageError(
+            f"--vary {quote(text)}: expected MODEL:CHANGE=VALUE with a change among "
+            f"{', '.join(CHANGES)}",
+            "for example --vary deepseek-v3:attention=gqa:8",
+        )
+    cut = min(found)
+    return text[:cut], read_changes(text[cut + 1 :].split(","), text)
+
+
+def read_changes(texts: Sequence[str], whole: str = "") -> tuple[tuple[str, str], ...]:
+    """Read ``CHANGE=VALUE`` texts.
+
+    Raises
+    ------
+    UsageError
+        If one is not of that form, unknown, or given twice.
+    """
+    changes: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not value or name not in CHANGES:
+            close = suggest(name, CHANGES)
+            raise UsageError(
+                f"--vary {quote(whole or text)}: {quote(text)} is no change; "
+                f"changes: {', '.join(CHANGES)}",
+                f"did you mean '{close}=...'?" if close else "",
+            )
+        if name in changes:
+            raise UsageError(f"--vary {quote(whole or text)}: {name} is changed twice")
+        changes[name] = value
+    return tuple(changes.items())
+
+
+def vary(model: Model, changes: Sequence[tuple[str, str]]) -> Model:
+    """Return the model with the changes of architecture made; ``precision`` is the caller's.
+
+    Raises
+    ------
+    UsageError
+        If a change is unknown, does not apply to the model, or does not come out integral.
+    """
+    for name, value in changes:
+        if name == "precision":
+            continue
+        groups = model.groups
+        change = _attention if name == "attention" else _feed_forward
+        changed = [change(model.name, value, view) for view in architecture_of(model).groups]
+        if all(part is None for part in changed):
+            raise UsageError(
+                f"--vary {model.name}:{name}={value}: no layer of {model.name} has routed experts"
+            )
+        groups = [
+            group if part is None else msgspec.structs.replace(group, **{name: part})
+            for group, part in zip(groups, changed, strict=True)
+        ]
+        model = msgspec.structs.replace(model, groups=groups)
+    return model
+
+
+def _attention(model: str, value: str, view: GroupView) -> GQA:
+    heads: int = view.attention.heads.value
+    kind, _, number = value.partition(":")
+    if kind == "gqa" and number.isascii() and number.isdecimal() and len(number) < 8:  # noqa: PLR2004 - digits
+        shared = int(number)
+    elif value in ("mha", "mqa"):
+        shared = heads if value == "mha" else 1
+    else:
+        raise UsageError(
+            f"--vary {model}:attention={value}: choose one of {ATTENTIONS}",
+            f"for example --vary {model}:attention=gqa:8",
+        )
+    if shared < 1 or heads % shared:
+        raise UsageError(
+            f"--vary {model}:attention={value}: {shared} key-value heads do not divide "
+            f"{heads} heads"
+        )
+    try:
+        changed: GQA = view.attention.regrouped(shared)
+    except UsageError as error:
+        message = f"--vary {model}:attention={value}: {error.message}"
+        raise UsageError(message, error.hint) from None
+    return changed
+
+
+def _feed_forward(model: str, value: str, view: GroupView) -> Dense | None:
+    if value not in FEED_FORWARDS:
+        close = suggest(value, FEED_FORWARDS)
+        raise UsageError(
+            f"--vary {model}:feed_forward={value}: choose one of {', '.join(FEED_FORWARDS)}",
+            f"did you mean '{close}'?" if close else "",
+        )
+    found: Dense | None = view.feed_forward.densified(value)
+    return found

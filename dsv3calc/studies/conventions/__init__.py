@@ -1,0 +1,2 @@
+"""Answers about conventions: their choices and who uses them."""
+# SPDX-License-Identifier: Apache-2.0

@@ -1,0 +1,2 @@
+"""Golden files: verdicts, tolerances, snapshots, reproduced papers."""
+# SPDX-License-Identifier: Apache-2.0

@@ -1,0 +1,345 @@
+"""Layouts of queries: a preset with options put in, or options alone, and whether a model fits one.
+
+What does not divide is refused with the rule, the reason and the nearest values that would do.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, get_args
+
+from dsv3calc.accounting.placement.schedule_problems import schedule_problems
+from dsv3calc.accounting.placement.schedules import virtual_stages
+from dsv3calc.catalogue.overrides import Override
+from dsv3calc.errors import UsageError
+from dsv3calc.model.architecture import architecture_of, experts_of
+from dsv3calc.reading.diagnostics import quote
+from dsv3calc.schema.fields import LARGEST_COUNT
+from dsv3calc.schema.layout import Layout, Schedule, SharedExperts
+from dsv3calc.schema.provenance import Source
+from dsv3calc.studies.layout.expert_degrees import dividing_ep
+from dsv3calc.studies.preset_loader import positive
+from dsv3calc.studies.traffic.exchanges import one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from dsv3calc.catalogue.presets import Preset
+    from dsv3calc.model.block import Attention
+    from dsv3calc.queries.base import Query
+    from dsv3calc.schema.model import Model
+    from dsv3calc.studies.answer import Answer
+    from dsv3calc.studies.preset_loader import Desk
+
+DEGREES = ("tp", "cp", "pp", "dp", "ep", "etp")
+LARGEST_DEGREE = 2**20
+LARGEST_PIPELINE = 4096
+LARGEST_INTERLEAVED = 2**15
+"""Of pp v v: each of a rank's v moments has v chunks."""
+_NUMBERS = {
+    **dict.fromkeys((*DEGREES, "virtual_pipeline"), (1, LARGEST_DEGREE)),
+    **dict.fromkeys(("micro_batch", "global_batch"), (1, LARGEST_COUNT)),
+    "redundant_experts": (0, LARGEST_DEGREE),
+    "zero": (0, 3),
+}
+"""Field of a layout -> the least and the largest that an option may give."""
+_CHOICES = {"schedule": get_args(Schedule), "shared_experts": get_args(SharedExperts)}
+_FLAGS = ("sequence_parallel", "mirror_optimizer")
+_SPLIT = re.compile(r"[0-9]{1,6}(\*[0-9]{1,4})?(,[0-9]{1,6}(\*[0-9]{1,4})?){0,9999}")
+
+Problem = tuple[str, str]
+"""What is wrong, and why with what would do."""
+
+
+def fields_given(query: Query) -> dict[str, Any]:
+    """Return the fields of a layout that a query's options give, checked."""
+    found: dict[str, Any] = {}
+
+    def take(name: str) -> Any:
+        return getattr(query, name, None)
+
+    for name, (least, most) in _NUMBERS.items():
+        if (value := take(name)) is not None:
+            option = f"--{name.replace('_', '-')}"
+            found[name] = positive(option, value, least, least=least, most=most)
+    for name, choices in _CHOICES.items():
+        if (value := take(name)) is not None:
+            found[name] = one_of(f"--{name.replace('_', '-')}", value, choices, "")
+    for name in _FLAGS:
+        if (flag := take(name)) is not None:
+            found[name] = flag
+    if (split := take("layer_split")) is not None:
+        found["layer_split"] = _layer_split(split)
+    return found
+
+
+def _layer_split(text: str) -> str | list[int]:
+    """Read ``even``, ``balanced`` or the layers of each stage, separated by commas."""
+    if text in ("even", "balanced"):
+        return text
+    if not _SPLIT.fullmatch(text):
+        raise UsageError(
+            f"--layer-split {quote(text)}: expected even, balanced or the layers of each stage",
+            "such as --layer-split 4,4,4,3, or 4*15,1 for fifteen stages of four layers and one",
+        )
+    found: list[int] = []
+    for part in text.split(","):
+        layers, _, stages = part.partition("*")
+        found += [int(layers)] * int(stages or 1)
+    return found
+
+
+def layout_preset(query: Query, desk: Desk) -> Preset[Layout] | None:
+    """Return the preset that a query names, with its options put in; None where it names none."""
+    reference = getattr(query, "layout", None)
+    if reference is None:
+        return None
+    edits = tuple(
+        Override("layout", name, _as_yaml(value), f"layout.{name}={_as_yaml(value)}")
+        for name, value in fields_given(query).items()
+    )
+    return desk.layout(reference, edits)
+
+
+def layout_of(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...] = ()) -> Layout:
+    """Return the layout of a query: a preset with its options put in, or the options alone.
+
+    ``used`` names the fields whose assumptions matter to the answer: all where none is named.
+
+    Raises
+    ------
+    UsageError
+        If there is no such preset, no degree is given, or they do not multiply out.
+    """
+    preset = layout_preset(query, desk)
+    if preset is not None:
+        answer.cite(preset, used=used)
+        return preset.value
+    given = fields_given(query)
+    if not given.keys() & set(DEGREES):
+        raise UsageError(
+            f"{query.command} needs to know how GPUs share the work",
+            "give --layout v3-pretrain (dsv3calc presets list layouts), or --tp, --pp, --dp, --ep",
+        )
+    if "dp" not in given:
+        width = given.get("tp", 1) * given.get("cp", 1)
+        given["dp"] = -(-given.get("ep", 1) * given.get("etp", 1) // width)
+        grouped = ": one expert-parallel group" if given.keys() & {"ep", "etp"} else ""
+        answer.assumptions.append(f"dp is {given['dp']:,}{grouped}, since --dp is not given")
+    layout = Layout(
+        name="options",
+        title="options of the query",
+        sources={"options": Source(kind="assumed", citation="the options of the query")},
+        provenance={"default": "options"},
+        **given,
+    )
+    refuse([(what, why) for _, what, why in layout.problems()])
+    return layout
+
+
+def _as_yaml(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(str, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def refuse(problems: list[Problem]) -> None:
+    """Raise all problems at once; nothing where there are none."""
+    if problems:
+        raise UsageError(
+            "; ".join(dict.fromkeys(what for what, _ in problems)),
+            "; ".join(dict.fromkeys(why for _, why in problems)),
+        )
+
+
+def nearest(wanted: int, of: int, *, also: int = 0) -> str:
+    """Return the divisors of a number (and of another) next to what was wanted, in words."""
+    bound = min(of, 2 * wanted + 4096)
+    return _either_side(
+        wanted,
+        (each for each in range(1, bound + 1) if of % each == 0 and (not also or also % each == 0)),
+    )
+
+
+def nearest_tp(model: Model, layout: Layout) -> str:
+    """Return the tensor-parallel degrees next to a layout's that every layer divides into."""
+    widths = [width for _, width in divided_widths(model, layout)]
+    attentions = [view.attention for view in architecture_of(model).groups]
+    heads = [each.heads.value for each in attentions]
+    shared = [each.key_value_heads.value for each in attentions if each.key_value_heads]
+    return _either_side(
+        layout.tp,
+        (
+            tp
+            for tp in range(1, min(heads) + 1)
+            if not any(each % tp for each in (*heads, *widths))
+            and not any(each % tp and tp % each for each in shared)
+        ),
+    )
+
+
+def _either_side(wanted: int, numbers: Iterable[int]) -> str:
+    """Return the last of ascending numbers below a wanted one, and the first above it."""
+    known = [*numbers]
+    below = [each for each in known if each < wanted][-1:]
+    above = [each for each in known if each > wanted][:1]
+    return " or ".join(f"{each:,}" for each in below + above)
+
+
+def divided_widths(model: Model, layout: Layout) -> Iterator[tuple[str, int]]:
+    """Yield the widths of feed-forwards that tp divides, and whose they are."""
+    found: dict[tuple[str, int], None] = {}
+    for view in architecture_of(model).groups:
+        for tensor in view.feed_forward.tensors:
+            shared = tensor.component == "shared_experts"
+            whole = layout.is_replicated(tensor.component)
+            if whole or (shared and layout.shared_experts == "routed"):
+                continue
+            if tensor.division == "split" and tensor.in_features is view.hidden:
+                whose = "the shared experts'" if shared else f"a {view.feed_forward.kind}"
+                found[whose, tensor.out_features.value] = None
+    yield from found
+
+
+def model_problems(model: Model, layout: Layout) -> Iterator[Problem]:
+    """Yield degrees that the model's layers, heads or single experts do not divide into."""
+    if layout.pp > model.num_hidden_layers:
+        yield (
+            f"{layout.pp:,} pipeline stages for {model.num_hidden_layers:,} layers",
+            f"every stage has a layer: take --pp {model.num_hidden_layers} or fewer",
+        )
+    for view in architecture_of(model).groups:
+        yield from _head_problems(model, view.attention, layout)
+    yield from etp_problems(model, layout)
+
+
+def _head_problems(model: Model, attention: Attention, layout: Layout) -> Iterator[Problem]:
+    heads = attention.heads.value
+    if heads % layout.tp:
+        yield (
+            f"{heads:,} attention heads do not divide among tp {layout.tp:,}",
+            f"tensor parallelism divides whole heads: take --tp {nearest_tp(model, layout)}",
+        )
+    elif attention.key_value_heads is not None:
+        shared = attention.key_value_heads.value
+        if shared % layout.tp and layout.tp % shared:
+            yield (
+                f"{shared:,} key-value heads and tp {layout.tp:,}: neither divides the other",
+                (
+                    "each GPU has whole key-value heads, or as many GPUs share each of them: take "
+                    f"--tp {nearest_tp(model, layout)}"
+                ),
+            )
+
+
+def etp_problems(model: Model, layout: Layout) -> Iterator[Problem]:
+    """Yield widths of experts that etp does not divide."""
+    for width in dict.fromkeys(moe.moe_intermediate_size for moe in experts_of(model)):
+        if width % layout.etp:
+            stage = layout.tp * layout.cp * layout.dp
+            both = nearest(layout.etp, width, also=max(1, stage // layout.ep))
+            choices = both if both not in ("", "1") else nearest(layout.etp, width)
+            shared = " or ".join(f"{ep:,}" for ep in dividing_ep(layout, model))
+            yield (
+                f"an expert {width:,} wide does not divide among etp {layout.etp:,}",
+                (
+                    f"the GPUs that share an expert hold equal parts of it: take --etp {choices}"
+                    + (f", or no --etp and --ep {shared}" if shared else "")
+                ),
+            )
+
+
+def sequence_problems(layout: Layout, sequence: int) -> Iterator[Problem]:
+    """Yield a sequence that does not divide among the GPUs that share it."""
+    parts, words = layout.cp, f"cp {layout.cp:,}"
+    if layout.sequence_parallel:
+        parts, words = parts * layout.tp, f"{words} x tp {layout.tp:,}"
+    if sequence % parts:
+        above = -(-sequence // parts) * parts
+        yield (
+            f"a sequence of {sequence:,} tokens does not divide among {words}",
+            f"choose another --seq or --cp: {above:,} tokens would divide",
+        )
+
+
+def stage_problems(model: Model, layout: Layout, stages: int) -> Iterator[Problem]:
+    """Yield a list of layers that is not the model's, and places that are no stage."""
+    split = layout.layer_split
+    if isinstance(split, list):
+        if len(split) != stages:
+            yield (
+                f"layer_split lists {len(split):,} stages, and there are {stages:,}",
+                f"schedule {layout.schedule} with pp {layout.pp} has {stages:,} virtual stages",
+            )
+        if sum(split) != model.num_hidden_layers:
+            yield (
+                (
+                    f"layer_split has {sum(split):,} layers, and {model.name} has "
+                    f"{model.num_hidden_layers:,}"
+                ),
+                "every layer must be on exactly one stage",
+            )
+    for name in ("embedding_stage", "head_stage", "mtp_stage"):
+        place = getattr(layout, name)
+        if not -stages <= place < stages:
+            yield (
+                f"{name} {place:,} of {stages:,} stages",
+                f"stages are numbered 0 to {stages - 1}, or -1 for the last",
+            )
+
+
+def check_grouping(
+    model: Model, layout: Layout, sequence: int | None, *, more: Iterable[Problem] = ()
+) -> None:
+    """Refuse degrees that the model's layers, heads, experts or tokens do not divide into.
+
+    Raises
+    ------
+    UsageError
+        With all that does not divide, and the problems of ``more``.
+    """
+    problems = list(model_problems(model, layout))
+    if sequence is not None:
+        problems += sequence_problems(layout, sequence)
+    refuse([*problems, *more])
+
+
+def training_problems(model: Model, layout: Layout, micro_batches: int) -> Iterator[Problem]:
+    """Yield what keeps a schedule from running, and options that the schedule has no use for."""
+    for _, what, why in schedule_problems(layout, micro_batches):
+        yield what, why
+    if layout.mirror_optimizer and layout.schedule != "dualpipe":
+        yield (
+            f"mirror_optimizer with schedule {layout.schedule}",
+            "only DualPipe keeps a stage on two pipeline ranks",
+        )
+    stages = virtual_stages(layout).value
+    yield from _size_problems(model, layout, stages)
+    yield from stage_problems(model, layout, stages)
+
+
+def _size_problems(model: Model, layout: Layout, stages: int) -> Iterator[Problem]:
+    """Yield virtual stages that nothing stands on, and pipelines too long to be listed."""
+    if layout.pp > LARGEST_PIPELINE:
+        yield (
+            f"{layout.pp:,} pipeline ranks: no more than {LARGEST_PIPELINE:,} are listed",
+            f"take --pp {LARGEST_PIPELINE} or fewer",
+        )
+    most = model.num_hidden_layers + len(("embedding", "head"))
+    if model.mtp is not None:
+        most += model.mtp.num_nextn_predict_layers
+    if stages > most and not isinstance(layout.layer_split, list):
+        fewer = "a smaller --virtual-pipeline" if layout.virtual_pipeline > 1 else "a smaller --pp"
+        yield (
+            f"{stages:,} virtual stages for {model.num_hidden_layers:,} layers",
+            f"some of them would be empty: take {fewer}",
+        )
+    elif layout.pp * layout.virtual_pipeline**2 > LARGEST_INTERLEAVED:
+        yield (
+            (
+                f"{layout.pp:,} pipeline ranks that interleave {layout.virtual_pipeline:,} chunks "
+                "each are more than can be listed"
+            ),
+            f"pp x virtual_pipeline^2 is up to {LARGEST_INTERLEAVED:,}: take fewer chunks",
+        )

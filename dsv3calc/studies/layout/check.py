@@ -1,0 +1,76 @@
+"""Whether the experts and the widths of a model's feed-forwards divide among a layout's GPUs."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.placement.expert_slots import expert_slots, shared_slots
+from dsv3calc.model.architecture import experts_of
+from dsv3calc.studies.layout.build import divided_widths, nearest, nearest_tp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.model import Model, MoE
+from dsv3calc.studies.layout.build import Problem
+
+
+def feed_forward_problems(model: Model, layout: Layout) -> Iterator[Problem]:
+    """Yield experts that ep does not divide, and widths that tp does not."""
+    yield from expert_problems(model, layout)
+    yield from width_problems(model, layout)
+
+
+def expert_problems(model: Model, layout: Layout) -> Iterator[Problem]:
+    """Yield places of experts that the expert-parallel GPUs do not share."""
+    for moe in experts_of(model):
+        yield from _place_problems(moe, layout)
+
+
+def width_problems(model: Model, layout: Layout) -> Iterator[Problem]:
+    """Yield widths of feed-forwards that tp does not divide."""
+    for whose, width in divided_widths(model, layout):
+        if width % layout.tp:
+            yield (
+                f"{whose} feed-forward, {width:,} wide, does not divide among tp {layout.tp:,}",
+                (
+                    "tensor parallelism divides its width into equal parts: take --tp "
+                    f"{nearest_tp(model, layout)}"
+                ),
+            )
+
+
+def _place_problems(moe: MoE, layout: Layout) -> Iterator[Problem]:
+    """Yield places of experts that the GPUs do not share; a routed shared expert takes some."""
+    shared, slots = shared_slots(moe, layout), expert_slots(moe, layout)
+    replicas = slots - moe.n_routed_experts
+    most = moe.n_routed_experts * (layout.ep - 1) + shared
+    if replicas > most:
+        yield (
+            f"{_counted(replicas, 'redundant expert')} on {_counted(layout.ep, 'GPU')}",
+            f"a GPU holds an expert once: at most {most:,} replicas beside the experts themselves",
+        )
+    if slots % layout.ep == 0:
+        return
+    words = f"{moe.n_routed_experts:,} experts"
+    if shared:
+        words += f" and {_counted(shared, 'routed shared one')}"
+    if replicas > shared:
+        words += f" and {_counted(replicas - shared, 'redundant one')}"
+    stage = layout.tp * layout.cp * layout.dp
+    choices = nearest(layout.ep, slots, also=stage) or 1
+    more = replicas + -slots % layout.ep
+    yield (
+        f"{words} do not divide among ep {layout.ep:,}",
+        (
+            f"every GPU of the group holds as many experts: take --ep {choices}, or "
+            f"--redundant-experts {more}"
+            + (f", the places of {_counted(shared, 'shared one')} among them" if shared else "")
+        ),
+    )
+
+
+def _counted(number: int, words: str) -> str:
+    return f"{number:,} {words}{'s' if number > 1 else ''}"

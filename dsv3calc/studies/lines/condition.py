@@ -1,0 +1,62 @@
+"""A bound on a line, as ``formula solve`` is asked for it: ``kv_cache.bytes <= 40GiB``."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from dsv3calc.errors import UsageError
+from dsv3calc.numbers import quantity as quantities
+from dsv3calc.reading.diagnostics import quote
+from dsv3calc.studies.goldens.tolerance import DIMENSIONS
+
+_CONDITION = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*(<=|>=|==|=|<|>)\s*(\S.*?)\s*")
+_BETWEEN = re.compile(r"\s*([A-Za-z_][\w.-]*)\s+between\s+(\S.*?)\s+and\s+(\S.*?)\s*")
+
+
+class Condition:
+    """A bound on a line: its name, and what it may be."""
+
+    def __init__(self, text: str) -> None:
+        between, one = _BETWEEN.fullmatch(text), _CONDITION.fullmatch(text)
+        if between:
+            self.name, self._low, self._high = between.groups()
+            self._operation = "between"
+        elif one:
+            self.name, self._operation, self._high = one.groups()
+            self._low = self._high
+        else:
+            raise UsageError(
+                f"{quote(text)} is not a bound on a line",
+                "such as 'memory.worst.total <= 80GiB', or 'kv_cache.bytes between 1GB and 2GB'",
+            )
+        self.text = " ".join(text.split())
+        self.low, self.high = 0.0, 0.0
+
+    def read(self, unit: str) -> None:
+        """Read the bound in the unit of its line."""
+        dimension = DIMENSIONS.get(unit, "ratio")
+        try:
+            self.low = quantities.parse(self._low, dimension, minimum=None)
+            self.high = quantities.parse(self._high, dimension, minimum=None)
+        except UsageError as error:
+            raise UsageError(f"{quote(self.text)}: {error.message}", error.hint) from None
+        if self.low > self.high:
+            raise UsageError(f"{quote(self.text)}: the lower bound is above the upper one")
+
+    def holds(self, value: Any) -> bool:
+        """Tell whether a value keeps the bound."""
+        return not self.below(value) and not self.above(value)
+
+    def below(self, value: Any) -> bool:
+        """Tell whether a value is too small."""
+        if self._operation in ("<", "<="):
+            return False
+        return bool(value <= self.low if self._operation == ">" else value < self.low)
+
+    def above(self, value: Any) -> bool:
+        """Tell whether a value is too large."""
+        if self._operation in (">", ">="):
+            return False
+        return bool(value >= self.high if self._operation == "<" else value > self.high)

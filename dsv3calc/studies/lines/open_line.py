@@ -1,0 +1,323 @@
+"""A line of a query with its numbers by name: what may be left open, changed, or solved for.
+
+A name is that of a number of the model, the layout, the workload or another preset: ``ep``,
+``hidden_size``, ``groups.1.attention.num_attention_heads``, ``hardware.memory.bandwidth``. The
+GPUs of a layout stay the same where its degrees change: dp follows from tp, cp and pp, unless dp
+is held.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dsv3calc.catalogue.overrides import OTHER_KINDS
+from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.formulas.registry.glossary import SYMBOLS, Symbol
+from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.dispatch import answer as ask
+from dsv3calc.studies.explain.tree import computed_lines, unknown_line
+from dsv3calc.studies.layout.choose import chosen_layout
+from dsv3calc.studies.layout.expert_degrees import etp_of
+from dsv3calc.studies.preset_loader import Desk
+from dsv3calc.symbolic.from_ledger import DEPTH, Composer, combined_terms, leaves
+from dsv3calc.symbolic.term import Term
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from dsv3calc.ledger.line import Line
+    from dsv3calc.queries.base import Query
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.model import Model
+
+KINDS = ("model", "layout", "workload", *OTHER_KINDS)
+"""What a place may begin with whose number has a name."""
+
+ALIASES = {"seq": "sequence", "fit": "available"}
+"""Option -> name of the number that it gives."""
+
+OPTIONS = {"available": "fit", "metadata_bytes": "metadata"}
+"""Number that stands in no preset -> field of the query, where they are called differently."""
+
+RANK = "rank"
+FOLLOWS_FROM_GPUS = ("tp", "cp", "pp")
+_RANK_LINE = re.compile(r"memory\.rank\.(\d+)\.(\w+)")
+
+
+class Quantity:
+    """A number of a query: its name, the places where it stands, its value now."""
+
+    __slots__ = ("name", "places", "value")
+
+    def __init__(self, name: str, places: tuple[str, ...], value: Any) -> None:
+        self.name = name
+        self.places = places
+        self.value = value
+
+    @property
+    def term(self) -> Term:
+        """The number as a name in expressions."""
+        return Term("name", name=self.name)
+
+    @property
+    def field(self) -> str:
+        """The last part of its name: that of the field it is."""
+        return self.name.rpartition(".")[2]
+
+    @property
+    def symbol(self) -> Symbol | None:
+        """How the field is written and what it is."""
+        return SYMBOLS.get(self.field)
+
+
+class Traced:
+    """One line of a query's answer, with the numbers that it stands on.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query is wrong, has several columns, or no such line.
+    """
+
+    def __init__(self, query: Query, name: str, *, hold: Iterable[str] = ()) -> None:
+        self.query = query
+        self.hold = tuple(hold)
+        self.answer = ask(query)
+        if len(self.answer.columns) != 1:
+            raise UsageError(
+                f"the query has {len(self.answer.columns)} columns, and a line is traced in one",
+                "ask for a single design",
+            )
+        named = computed_lines(self.answer.columns[0].ledger)
+        if name not in named:
+            raise unknown_line("", name, list(named))
+        self.name = name
+        self.line: Line = named[name]
+        self.layout = self._layout()
+        self.places = {
+            place: value
+            for place, value in leaves([self.line]).items()
+            if type(value) in (int, float)
+        }
+        self.depth = self.places.get(DEPTH)
+        for each in self.hold:
+            if self.layout is None or each != "dp":
+                raise UsageError(
+                    f"--hold {quote(each)}: only dp can be held, in a query with a layout",
+                    "--hold dp keeps dp fixed while tp, cp or pp vary; the GPU count changes",
+                )
+
+    def _layout(self) -> Layout | None:
+        if not hasattr(self.query, "layout") or getattr(self.query, "fewest_gpus", False):
+            return None  # there is none, or it is what the query finds
+        serving = bool(self.answer.query.get("serve"))
+        return chosen_layout(
+            self.query, Desk(self.query), Answer("", {}), self.model, serving=serving
+        )
+
+    @property
+    def model(self) -> Model:
+        """The model of the query."""
+        found: Model = next(each.value for each in self.answer.presets if each.kind == "model")
+        return found
+
+    @property
+    def unit(self) -> str:
+        """The unit of the line."""
+        return self.line.unit
+
+    def _is_number(self, kind: str, field: str, value: Any) -> bool:
+        """Tell whether a layout's field is that number, not a choice that a number stands for."""
+        return kind != "layout" or getattr(self.layout, field, None) == value
+
+    def quantities(self) -> list[Quantity]:
+        """Return every number that the line stands on and that a query can change, by name."""
+        found: dict[str, Quantity] = {}
+        for place, value in self.places.items():
+            kind, _, field = place.partition(".")
+            if not field and OPTIONS.get(place, place) in self.query.__struct_fields__:
+                found[place] = Quantity(place, (place,), value)
+            if not field or kind not in KINDS or not _changes(self.query, kind, field):
+                continue
+            if not self._is_number(kind, field, value):
+                continue
+            if kind == "model" and not field.startswith("groups."):
+                name = field
+            elif kind == "model":
+                name = self._group_name(field, value)
+            else:
+                name = field if kind in ("layout", "workload") else place
+            places = (*found[name].places, place) if name in found else (place,)
+            found[name] = Quantity(name, places, value)
+        return list(found.values())
+
+    def _group_name(self, field: str, value: Any) -> str:
+        """Return the bare name of a number that all groups share, else the dotted one."""
+        bare = field.rpartition(".")[2]
+        others = [
+            each
+            for place, each in self.places.items()
+            if place.startswith("model.groups.") and place.endswith(f".{bare}")
+        ]
+        return bare if all(each == value for each in others) else field
+
+    def quantity(self, name: str, option: str) -> Quantity:
+        """Return a number by its name.
+
+        Raises
+        ------
+        UsageError
+            If the line does not stand on it, or the name means several that differ.
+        """
+        wanted = ALIASES.get(name, name)
+        found = self._find(wanted)
+        if found is not None:
+            return found
+        known = [each.name for each in self.quantities()]
+        dotted = [
+            place.removeprefix("model.")
+            for place in self.places
+            if place.endswith(f".{wanted}") and place.partition(".")[0] in KINDS
+        ]
+        if dotted:
+            raise UsageError(
+                f"{option} {quote(name)}: it is not the same everywhere",
+                f"give one of {', '.join(sorted(dotted))}",
+            )
+        close = suggest(wanted, known)
+        raise UsageError(
+            f"{option} {quote(name)}: {self.name} does not depend on it",
+            f"did you mean '{close}'?" if close else f"it depends on {', '.join(known)}",
+        )
+
+    def _find(self, wanted: str) -> Quantity | None:
+        by_name = {each.name: each for each in self.quantities()}
+        if wanted in by_name:
+            return by_name[wanted]
+        if wanted == RANK:
+            ranks = [place for place in self.places if place.endswith(".rank")]
+            return Quantity(RANK, tuple(ranks), self.places[ranks[0]]) if len(ranks) == 1 else None
+        for each in by_name.values():
+            if wanted in each.places or f"model.{wanted}" in each.places:
+                return each
+        several = [place for place in self.places if place == f"model.{wanted}"]
+        return Quantity(wanted, tuple(several), self.places[several[0]]) if several else None
+
+    # --- composing
+
+    def named(self, free: Iterable[Quantity]) -> dict[str, Any]:
+        """Return what stands for each place when some numbers are left open."""
+        terms: dict[str, Any] = {
+            place: quantity.term for quantity in free for place in quantity.places
+        }
+        follows = self.follows(free)
+        if follows is not None:
+            terms["layout.dp"] = follows
+        etp = self._etp_follows(terms)
+        if etp is not None:
+            terms["layout.etp"] = etp
+        return terms
+
+    def _etp_follows(self, terms: Mapping[str, Any]) -> Any:
+        """Return etp as it follows from open degrees; None where it does not."""
+        if self.layout is None or "layout.etp" in terms:
+            return None
+        degrees = {
+            axis: terms.get(f"layout.{axis}", getattr(self.layout, axis))
+            for axis in ("tp", "dp", "ep")
+        }
+        rule = self.answer.etp_rule
+        if rule == "tp" and "layout.ep" in terms:
+            rule = "one"  # an ep that is open is one that is given
+        etp = self.layout.etp if rule == "stated" else etp_of(rule, **degrees)
+        return None if type(etp) is int and etp == self.layout.etp else etp
+
+    def follows(self, free: Iterable[Quantity]) -> Any:
+        """Return dp as it follows from the GPUs where a degree is open; None where it does not."""
+        names = {each.name for each in free}
+        open_degrees = names.intersection(FOLLOWS_FROM_GPUS)
+        if self.layout is None or not open_degrees or "dp" in names or "dp" in self.hold:
+            return None
+        shared = self.layout.gpus
+        for axis in FOLLOWS_FROM_GPUS:
+            if axis not in names:
+                shared //= getattr(self.layout, axis)
+        degrees = [Term("name", name=axis) for axis in FOLLOWS_FROM_GPUS if axis in names]
+        return Term("/", shared, combined_terms("product", degrees))
+
+    def composer(self, free: Iterable[Quantity], rank: Any = None) -> Composer:
+        """Return what composes lines of the query with numbers left open.
+
+        ``rank`` stands for the pipeline rank of every line that has one.
+        """
+        named = self.named(free)
+        if rank is not None:
+            named |= {place: rank for place in self.places if place.endswith(".rank")}
+        return Composer(named, depth=self.depth)
+
+    # --- changing
+
+    def edited(self, values: Mapping[str, Any]) -> Query | None:
+        """Return the query with other values of numbers, dp following; None where it cannot be."""
+        changes: dict[str, Any] = {}
+        sets: list[str] = []
+        for name, value in values.items():
+            quantity = self._find(name)
+            assert quantity is not None  # noqa: S101 - it was found before
+            kind, _, field = quantity.places[0].partition(".")
+            if not field:
+                changes[OPTIONS.get(kind, kind)] = value
+            elif kind in ("workload", "layout") and field in self.query.__struct_fields__:
+                changes[field] = value
+            elif kind == "model":
+                sets.append(f"{quantity.name}={value!r}")
+            else:
+                sets.append(f"{quantity.places[0]}={value!r}")
+        if self.layout is not None and "dp" not in values and "dp" not in self.hold:
+            moved = {
+                axis: values.get(axis, getattr(self.layout, axis)) for axis in ("tp", "cp", "pp")
+            }
+            if any(axis in values for axis in moved):
+                gpus, width = self.layout.gpus, moved["tp"] * moved["cp"] * moved["pp"]
+                if gpus % width:
+                    return None
+                changes["dp"] = gpus // width
+        return msgspec.structs.replace(self.query, set=(*self.query.set, *sets), **changes)
+
+    def held(self) -> Traced:
+        """Return the same line with dp held where other degrees change."""
+        found = Traced.__new__(Traced)
+        for attribute, value in vars(self).items():
+            setattr(found, attribute, value)
+        found.hold = ("dp",)
+        return found
+
+    def plain(self, values: Mapping[str, Any]) -> Any:
+        """Return the line's value under other values, asked plainly; None where it is refused."""
+        query = self.edited(values)
+        if query is None:
+            return None
+        try:
+            ledger = ask(query).columns[0].ledger
+        except (UsageError, InvalidInput):
+            return None
+        line = next((line for line in ledger.lines if line.name == self.name), None)
+        if line is None:
+            line = computed_lines(ledger).get(self.name)
+        return None if line is None else line.value
+
+
+def _changes(query: Query, kind: str, field: str) -> bool:
+    """Tell whether a query has a way to change a field."""
+    if kind == "workload":
+        return field in query.__struct_fields__
+    if kind == "model" and ".layers." in field:
+        return False
+    if kind == "layout":
+        return field in query.__struct_fields__ or getattr(query, "layout", None) is not None
+    return True

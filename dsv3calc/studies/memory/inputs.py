@@ -1,0 +1,224 @@
+"""What a query about memory trains or serves with: presets, options put into them, conventions."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dsv3calc.accounting.memory.conventions import LIBRARIES, Library
+from dsv3calc.accounting.memory.footprint import Training
+from dsv3calc.accounting.memory.sharding import Rules
+from dsv3calc.accounting.memory.states import COMPUTE_COPIES
+from dsv3calc.accounting.traffic.collective_calls import has_experts
+from dsv3calc.accounting.traffic.exchange import Exchange
+from dsv3calc.accounting.traffic.transfer_formats import FORMATS
+from dsv3calc.catalogue.overrides import Override
+from dsv3calc.errors import UsageError
+from dsv3calc.model.saved import BF16, MODULES
+from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.studies.layout.choose import named_by
+from dsv3calc.studies.memory.options import check_imbalance
+from dsv3calc.studies.traffic.exchanges import (
+    LARGEST_IMBALANCE,
+    cite_formats,
+    dispatch_format,
+    format_of,
+    imbalance_text,
+    number,
+    one_of,
+)
+
+if TYPE_CHECKING:
+    from dsv3calc.catalogue.presets import Preset
+    from dsv3calc.queries.memory import MemoryQuery
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.memory import Recipe, Recompute, Runtime
+    from dsv3calc.schema.model import Model
+    from dsv3calc.schema.precision import Precision
+    from dsv3calc.studies.answer import Answer
+    from dsv3calc.studies.preset_loader import Desk
+
+DEFAULT_RUNTIME = "pytorch"
+_KERNELS = ("flash", "unfused")
+_ORDERS = ("before", "after")
+
+
+def library_of(query: MemoryQuery) -> Library | None:
+    """Return the library or paper whose way of counting a query asks for.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name, or an option contradicts what it fixes.
+    """
+    if query.library is None:
+        return None
+    name = one_of("--as", query.library, LIBRARIES, "")
+    library = LIBRARIES[name]
+    clash = [
+        option
+        for option in library.fixes
+        if getattr(query, option) not in (None, False, library.fixes[option])
+    ]
+    if clash:
+        fixed = ", ".join(f"{option}={library.fixes[option]}" for option in clash)
+        options = ", ".join(f"--{option.replace('_', '-')}" for option in clash)
+        raise UsageError(
+            f"--as {name} fixes {fixed}; it cannot go with {options}",
+            f"leave out --as {name} to choose each convention yourself",
+        )
+    return library
+
+
+def runtime_used(layout: Layout) -> tuple[str, ...]:
+    """Return the fields of a runtime that every GPU needs: one alone has no collectives."""
+    alone = layout.tp * layout.cp * layout.pp * layout.dp == 1
+    return ("driver_context", "workspace", *(() if alone else ("communication",)))
+
+
+def _edits(kind: str, values: dict[str, Any]) -> tuple[Override, ...]:
+    """Return the options that were given as edits of a preset."""
+    return tuple(
+        Override(kind, name, str(value), f"{kind}.{name}={value}")
+        for name, value in values.items()
+        if value is not None
+    )
+
+
+def recompute_of(query: MemoryQuery, desk: Desk, layout: Layout) -> Preset[Recompute]:
+    """Return the policy of a query: a preset by name, or modules separated by commas.
+
+    Raises
+    ------
+    UsageError
+        If it names neither.
+    """
+    wanted = layout.recompute if query.recompute is None else query.recompute
+    edits = _edits(
+        "recompute",
+        {
+            "attention_kernel": query.attention_kernel
+            and one_of("--attention-kernel", query.attention_kernel, _KERNELS, ""),
+            "routing_weights": query.routing_weights
+            and one_of("--routing-weights", query.routing_weights, _ORDERS, ""),
+            "dropout": "true" if query.dropout else None,
+        },
+    )
+    modules = [part.strip() for part in wanted.split(",")]
+    if modules == [""]:
+        raise UsageError(
+            "--recompute '': expected a policy or modules",
+            "--recompute none recomputes nothing; dsv3calc presets list recompute",
+        )
+    if "full" in modules and len(modules) > 1:
+        raise UsageError(
+            f"--recompute {quote(wanted)}: full cannot be combined, it recomputes everything",
+            "leave out full, or the modules beside it",
+        )
+    if len(modules) > 1 or (modules[0] in MODULES and modules[0] != "full"):
+        for module in modules:
+            if module not in MODULES:
+                close = suggest(module, MODULES)
+                raise UsageError(
+                    f"--recompute {quote(wanted)}: there is no module {quote(module)}",
+                    f"did you mean '{close}'?"
+                    if close
+                    else f"modules: {', '.join(name for name in MODULES if name != 'full')}",
+                )
+        listed = Override("recompute", "modules", f"[{', '.join(modules)}]", f"modules={wanted}")
+        return desk.recompute("none", (*edits, listed))
+    try:
+        return desk.recompute(wanted, edits)
+    except UsageError as error:
+        close = suggest(wanted, MODULES)
+        if not close or "no recompute preset" not in error.message:
+            raise
+        raise UsageError(error.message, f"did you mean the module '{close}'?") from None
+
+
+class Inputs:
+    """The presets of one query, loaded and cited."""
+
+    __slots__ = ("library", "precision", "recipe", "recompute", "runtime", "training")
+
+    def __init__(
+        self,
+        query: MemoryQuery,
+        desk: Desk,
+        answer: Answer,
+        model: Preset[Model],
+        layout: Layout,
+    ) -> None:
+        self.library = library_of(query)
+        if self.library is not None:
+            query = msgspec.structs.replace(query, **self.library.fixes)
+        self.precision: Preset[Precision] = desk.precision(
+            named_by(query, layout, answer, "precision"), model
+        )
+        copy = query.compute_copy and one_of(
+            "--compute-copy", query.compute_copy, COMPUTE_COPIES, ""
+        )
+        self.recipe: Preset[Recipe] = desk.recipe(
+            named_by(query, layout, answer, "recipe") or self.precision.value.recipe,
+            _edits("recipe", {"compute_copy": copy}),
+        )
+        self.recompute = recompute_of(query, desk, layout)
+        self.runtime: Preset[Runtime] = desk.runtime(query.runtime or DEFAULT_RUNTIME)
+        answer.cite(self.precision, used=("weights", "activations", "formats"))
+        experts = has_experts(model.value)
+        answer.cite(self.recipe)
+        answer.cite(
+            self.recompute,
+            used=("modules", "keep", "formats", "attention_kernel", "activation_function")
+            + (("routing_weights",) if experts else ()),
+        )
+        answer.cite(
+            self.runtime,
+            used=(*runtime_used(layout), "bucket", "fragmentation"),
+        )
+        imbalance = number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE)
+        check_imbalance(model.value, layout, query.imbalance)
+        dispatch = dispatch_format(self.precision)
+        exchange = Exchange(
+            dispatch=format_of("--dispatch", query.dispatch, dispatch),
+            combine=format_of("--combine", query.combine, FORMATS["bf16"]),
+        )
+        if experts:
+            cite_formats(answer, exchange.dispatch, exchange.combine)
+        cite_formats(answer, *(FORMATS[name] for name in self.recompute.value.formats.values()))
+        rules = self.library.rules if self.library is not None else None
+        if query.padded:
+            rules = msgspec.structs.replace(rules or Rules(), padded=True)
+        self.training = Training(
+            self.precision.value,
+            self.recipe.value,
+            self.recompute.value,
+            self.runtime.value,
+            exchange=exchange,
+            rules=rules,
+            imbalance=imbalance,
+        )
+        answer.query |= {
+            "precision": self.precision.name,
+            "recipe": self.recipe.name,
+            "recompute": query.recompute or layout.recompute,
+            "runtime": self.runtime.name,
+            "imbalance": imbalance,
+        }
+        self._tell(answer, imbalance if experts else None)
+
+    def _tell(self, answer: Answer, imbalance: float | None) -> None:
+        answer.notes.append(
+            f"weights for the forward pass: {COMPUTE_COPIES[self.recipe.value.compute_copy]}"
+        )
+        stored = self.precision.value.formats[self.precision.value.activations]
+        if stored.bits < BF16.value and not self.recompute.value.formats:
+            answer.notes.append(
+                f"activations are kept in BF16, though {self.precision.name} computes in "
+                f"{stored.dtype}: --recompute fp8-caches keeps matrices' inputs in FP8"
+            )
+        if imbalance is not None:
+            words = "the most loaded GPU's experts receive {} times the mean number of rows"
+            answer.assumptions.append(imbalance_text(imbalance, words))

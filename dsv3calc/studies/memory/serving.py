@@ -1,0 +1,173 @@
+"""Answer ``memory --serve``: weights, buffers and cache of a GPU, and how many sequences fit."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.conventions import choose_conventions
+from dsv3calc.accounting.memory.serving import LOW_LATENCY, Server, Serving, serving_lines
+from dsv3calc.accounting.traffic.exchange import Exchange
+from dsv3calc.accounting.traffic.transfer_formats import FORMATS
+from dsv3calc.errors import UsageError
+from dsv3calc.exit_status import ExitStatus
+from dsv3calc.ledger.line import Ledger
+from dsv3calc.model.architecture import architecture_of
+from dsv3calc.numbers.decimals import decimal_ratio
+from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
+from dsv3calc.studies.layout.check import feed_forward_problems
+from dsv3calc.studies.layout.choose import chosen_layout, named_by
+from dsv3calc.studies.memory.inputs import DEFAULT_RUNTIME, runtime_used
+from dsv3calc.studies.memory.options import check_imbalance, warn_of_serving
+from dsv3calc.studies.preset_loader import (
+    Desk,
+    check_kv_format,
+    positive,
+    warn_context,
+    warn_inapplicable,
+)
+from dsv3calc.studies.traffic.exchanges import (
+    LARGEST_IMBALANCE,
+    asked,
+    cite_formats,
+    dispatch_format,
+    format_of,
+    number,
+)
+
+if TYPE_CHECKING:
+    from dsv3calc.queries.memory import MemoryQuery
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.model import Model
+
+DEFAULT_CONTEXT = 4096
+_MILLION = 10**6
+
+
+_USED = (
+    *DEGREES, "sequence_parallel", "redundant_experts", "shared_experts", "vocabulary_parallel",
+    "dense_feed_forward", "layer_split",
+)  # fmt: skip
+"""Fields of a layout that serving depends on."""
+
+
+def answer_serving(query: MemoryQuery) -> Answer:
+    """Count the memory of a GPU that serves a model.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query or a preset is wrong.
+    """
+    context = positive("--context", query.context, DEFAULT_CONTEXT)
+    batch = positive("--batch", query.batch, 1)
+    tokens = positive("--tokens", query.tokens, batch)
+    answer = Answer("memory", asked(query), "serving")
+    answer.notes += query.notes
+    desk = Desk(query)
+    model = desk.model(query.model)
+    hardware = desk.hardware(query.hardware)
+    layout = chosen_layout(query, desk, answer, model.value, used=_USED, serving=True)
+    check_grouping(
+        model.value,
+        layout,
+        None,
+        more=(
+            *feed_forward_problems(model.value, layout),
+            *stage_problems(model.value, layout, layout.pp),
+        ),
+    )
+    precision = desk.precision(named_by(query, layout, answer, "precision"), model)
+    kv_format = desk.kv_format(query.kv_dtype)
+    runtime = desk.runtime(query.runtime or DEFAULT_RUNTIME)
+    answer.cite(model)
+    answer.cite(hardware, used=("memory",))
+    answer.cite(precision, used=("weights", "activations", "formats"))
+    answer.cite(kv_format)
+    answer.cite(
+        runtime,
+        used=(*runtime_used(layout), "memory_fraction", "page_size"),
+    )
+    conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})
+    check_kv_format(model.name, model.value, kv_format, conventions)
+    fraction = number(
+        "--memory-fraction", query.memory_fraction, runtime.value.memory_fraction, most=1
+    )
+    page_size = positive("--page-size", query.page_size, runtime.value.page_size)
+    exchange = Exchange(
+        dispatch=format_of("--dispatch", query.dispatch, dispatch_format(precision)),
+        combine=format_of("--combine", query.combine, FORMATS["bf16"]),
+    )
+    if query.low_latency:
+        cite_formats(answer, LOW_LATENCY)
+    else:
+        cite_formats(answer, exchange.dispatch, exchange.combine)
+    imbalance = number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE)
+    check_imbalance(model.value, layout, query.imbalance)
+    desk.check_overrides()
+    if hardware.value.memory.usable is None:
+        raise UsageError(
+            f"{hardware.name} does not say how many bytes a process can use",
+            "--set hardware.memory.usable=79GiB",
+        )
+    warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
+    numerator, denominator = decimal_ratio(fraction)
+    server = Server(
+        model.value,
+        layout,
+        hardware.value,
+        Serving(
+            precision=precision.value,
+            kv_format=kv_format.value,
+            runtime=runtime.value,
+            conventions=conventions,
+            exchange=exchange,
+            context=context,
+            batch=batch,
+            tokens=tokens,
+            memory_share=numerator * _MILLION // denominator,
+            page_size=page_size,
+            absorbed=query.absorbed,
+            low_latency=query.low_latency,
+            mtp=query.with_mtp,
+            imbalance=imbalance,
+        ),
+    )
+    lines = serving_lines(server, layout.pp)
+    answer.query |= {
+        "context": context,
+        "batch": batch,
+        "tokens": tokens,
+        "precision": precision.name,
+        "kv_dtype": kv_format.name,
+        "memory_fraction": fraction,
+        "page_size": page_size,
+    }
+    _remarks(answer, model.value, layout, query)
+    ledger = Ledger(model.value.title, lines)
+    longest = next((line.value for line in lines if line.name == "serving.longest_context"), 0)
+    warn_context(answer, model.name, model.value, max(context, longest))
+    answer.columns.append(Column(model.name, model.value.title, ledger))
+    if query.require_fit and not ledger["serving.fits"]:
+        answer.status = ExitStatus.CHECK_FAILED
+    return answer
+
+
+def _remarks(answer: Answer, model: Model, layout: Layout, query: MemoryQuery) -> None:
+    """Tell what the numbers take for granted."""
+    latent = any(view.attention.forms for view in architecture_of(model).groups)
+    if latent and layout.tp > 1:
+        answer.notes.append(
+            f"the MLA latent is replicated on all {layout.tp} TP GPUs: TP adds no KV capacity"
+        )
+    warn_of_serving(answer, query, model, layout)
+    if model.mtp is not None and not query.with_mtp:
+        answer.notes.append("MTP modules are left out: --with-mtp counts them")
+    if layout.dp > 1:
+        answer.notes.append(
+            f"{layout.dp:,} attention (DP) replicas: batch and cache are per replica"
+        )
+    answer.assumptions.append(
+        "activations of a pass: those of one layer, none freed within it (an upper bound)"
+    )

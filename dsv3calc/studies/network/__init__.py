@@ -1,0 +1,2 @@
+"""The answer to ``network``."""
+# SPDX-License-Identifier: Apache-2.0

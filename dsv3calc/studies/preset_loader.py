@@ -1,0 +1,280 @@
+"""Loading what a query names, and filling in what it leaves open."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.accounting.parameters import INCLUSIONS, PARAMETER_VARIANTS
+from dsv3calc.catalogue import presets
+from dsv3calc.catalogue.overrides import Override, UnknownField, describe, parse_overrides
+from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.model.architecture import architecture_of
+from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.schema.workload import DEFAULT_BATCH, DEFAULT_PAST, DEFAULT_SEQUENCE, Workload
+
+if TYPE_CHECKING:
+    from dsv3calc.catalogue.presets import Preset
+    from dsv3calc.queries.base import Query
+    from dsv3calc.schema.hardware import Hardware
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.memory import Recipe, Recompute, Runtime
+    from dsv3calc.schema.model import Model
+    from dsv3calc.schema.network import Network
+    from dsv3calc.schema.precision import KVFormat, Precision
+    from dsv3calc.schema.workload import Conventions
+    from dsv3calc.studies.answer import Answer
+
+LARGEST_WORKLOAD = 10**15
+DEFAULT_KV_FORMAT = "bf16"
+_NAMED_BY = {"kv_format": "kv_dtype"}
+"""Kind of preset -> the field of a query that names it, where it is another word."""
+
+
+class Desk:
+    """Loads the presets of one query, each with the overrides meant for it."""
+
+    __slots__ = ("applied", "overrides", "query", "skipped", "used")
+
+    def __init__(self, query: Query) -> None:
+        self.query = query
+        self.applied: set[Override] = set()
+        self.skipped: list[UnknownField] = []
+        self.overrides = parse_overrides(query.set) if query.set else ()
+        self.used: set[str] = set()
+
+    def _load(self, kind: str, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Any]:
+        self.used.add(kind)
+        mine = tuple(each for each in self.overrides if each.kind == kind) + overrides
+        return presets.load(
+            kind,
+            reference,
+            preset_path=self.query.preset_path,
+            overrides=mine,
+            ignore_keys=self.query.ignore_keys,
+        )
+
+    def model(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Model]:
+        """Load a model."""
+        return self._load("model", reference, overrides)
+
+    def one_of_several(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Model]:
+        """Load a model of a comparison: ``--set`` changes those models that have the field.
+
+        What a model does not have is noted in ``skipped``; :meth:`check_overrides` refuses an
+        override that no model took.
+        """
+        everything = self.overrides
+        try:
+            while True:
+                try:
+                    preset = self._load("model", reference, overrides)
+                except UnknownField as error:
+                    if error.override in overrides:
+                        raise
+                    self.skipped.append(error)
+                    self.overrides = tuple(
+                        each for each in self.overrides if each != error.override
+                    )
+                else:
+                    self.applied.update(self.overrides)
+                    return preset
+        finally:
+            self.overrides = everything
+
+    def hardware(self, reference: str) -> Preset[Hardware]:
+        """Load a device."""
+        return self._load("hardware", reference)
+
+    def precision(self, reference: str | None, model: Preset[Model]) -> Preset[Precision]:
+        """Load the precision asked for, or else the model's own."""
+        try:
+            return self._load("precision", reference or model.value.precision)
+        except UsageError as error:
+            if reference is not None or any(each.path == "precision" for each in self.overrides):
+                raise
+            place = model.source.position(("precision",))  # the model's file names it
+            problem = model.source.problem(place, error.message, next=error.hint)
+            raise InvalidInput([problem]) from None
+
+    def kv_format(self, reference: str | None) -> Preset[KVFormat]:
+        """Load the cache format asked for, or BF16."""
+        return self._load("kv_format", reference or DEFAULT_KV_FORMAT)
+
+    def layout(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Layout]:
+        """Load a parallelism layout.
+
+        ``overrides`` are options: where they do not go with the file, they are what is wrong.
+        """
+        try:
+            return self._load("layout", reference, overrides)
+        except InvalidInput as error:
+            if not overrides:
+                raise
+            problems = error.problems
+        self._load("layout", reference)  # the file alone may be wrong: then it is to blame
+        blamed = self._blamed(reference, overrides, {problem.what for problem in problems})
+        options = " ".join(
+            f"--{each.path.replace('_', '-')} {describe(each.value)}" for each in blamed
+        )
+        raise UsageError(
+            f"{options} with the layout {describe(reference)}: "
+            + "; ".join(problem.what for problem in problems),
+            "; ".join(problem.why for problem in problems if problem.why),
+        )
+
+    def _blamed(
+        self, reference: str, overrides: tuple[Override, ...], problems: set[str]
+    ) -> tuple[Override, ...]:
+        """Return the one or two of several options that bring the same problems, else all."""
+        for number in (1, 2):
+            for tried in combinations(overrides, number):
+                try:
+                    self._load("layout", reference, tried)
+                except InvalidInput as error:
+                    if problems <= {problem.what for problem in error.problems}:
+                        return tried
+        return overrides
+
+    def recipe(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Recipe]:
+        """Load what training keeps beside the weights."""
+        return self._load("recipe", reference, overrides)
+
+    def recompute(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Recompute]:
+        """Load a policy of recomputation."""
+        return self._load("recompute", reference, overrides)
+
+    def runtime(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Runtime]:
+        """Load what a framework takes of a device."""
+        return self._load("runtime", reference, overrides)
+
+    def network(self, reference: str) -> Preset[Network]:
+        """Load a network technology."""
+        return self._load("network", reference)
+
+    def check_overrides(self) -> None:
+        """Refuse an override of a preset that the query does not use, or that none took."""
+        for error in self.skipped:
+            if error.override not in self.applied:
+                raise error
+        for override in self.overrides:
+            if override.kind not in self.used:
+                raise UsageError(
+                    f"--set {quote(override.text)}: this query uses no {override.kind}",
+                    self._way_to(override.kind),
+                )
+
+    def _way_to(self, kind: str) -> str:
+        """Return which option gives a preset of a kind to the query; nothing where none does."""
+        name = _NAMED_BY.get(kind, kind)
+        if name not in self.query.__struct_fields__:
+            return ""
+        training = kind == "kv_format" and getattr(self.query, "serve", True) is False
+        return f"give one with {'--serve ' if training else ''}--{name.replace('_', '-')}"
+
+
+def positive(
+    name: str, value: int | None, default: int, *, least: int = 1, most: int = LARGEST_WORKLOAD
+) -> int:
+    """Return a count that a query gives, checked, or its default."""
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        shown = "10^15" if most == LARGEST_WORKLOAD else f"{most:,}"
+        raise UsageError(
+            f"{name} {quote(str(value))}: expected an integer from {least} to {shown}",
+        )
+    return int(value)
+
+
+def workload_of(
+    phase: str, batch: int | None, sequence: int | None, past: int | None, *, last_logit: bool
+) -> Workload:
+    """Fill in the default workload of a phase."""
+    if phase not in DEFAULT_SEQUENCE:
+        close = suggest(phase, DEFAULT_SEQUENCE)
+        raise UsageError(
+            f"--phase {quote(phase)}: choose one of {', '.join(DEFAULT_SEQUENCE)}",
+            f"did you mean '{close}'?" if close else "",
+        )
+    if phase == "train" and past:
+        raise UsageError("--past: training has no cache", "use --phase prefill or decode")
+    if phase == "train" and last_logit:
+        raise UsageError("--last-logit: training needs the logits of every position")
+    return Workload(
+        phase=phase,  # type: ignore[arg-type] # checked above
+        batch=positive("--batch", batch, DEFAULT_BATCH),
+        sequence=positive("--seq", sequence, DEFAULT_SEQUENCE[phase]),
+        past=positive("--past", past, DEFAULT_PAST[phase], least=0),
+        logits="last" if last_logit else "all",
+    )
+
+
+def inclusions_of(
+    variant: str, include: tuple[str, ...], exclude: tuple[str, ...]
+) -> tuple[frozenset[str], str]:
+    """Return what a parameter count includes, and its name for the lines."""
+    if variant not in PARAMETER_VARIANTS:
+        close = suggest(variant, PARAMETER_VARIANTS)
+        raise UsageError(
+            f"--variant {quote(variant)}: choose one of {', '.join(PARAMETER_VARIANTS)}",
+            f"did you mean '{close}'?" if close else "",
+        )
+    for option, names in (("--include", include), ("--exclude", exclude)):
+        for name in names:
+            if name not in INCLUSIONS:
+                close = suggest(name, INCLUSIONS)
+                raise UsageError(
+                    f"{option} {quote(name)}: choose among {', '.join(INCLUSIONS)}",
+                    f"did you mean '{close}'?" if close else "",
+                )
+    both = set(include) & set(exclude)
+    if both:
+        raise UsageError(f"{', '.join(sorted(both))} is both included and excluded")
+    chosen = (PARAMETER_VARIANTS[variant][0] | set(include)) - set(exclude)
+    label = variant
+    label += "".join(f" + {name}" for name in include)
+    label += "".join(f" - {name}" for name in exclude)
+    return chosen, label
+
+
+def warn_inapplicable(answer: Answer, name: str, model: Model, **options: object) -> None:
+    """Warn of options that mean nothing for a model."""
+    views = architecture_of(model).groups
+    latent = any(view.attention.forms for view in views)
+    if options.get("mla") and not latent:
+        answer.warn(f"{name}: --mla {options['mla']} has no effect: no layer has MLA")
+    if options.get("with_mtp") and model.mtp is None:
+        answer.warn(f"{name}: --with-mtp has no effect: the model has no MTP module")
+    if options.get("router") == "out" and all(view.experts is None for view in views):
+        answer.warn(f"{name}: --router out has no effect: no layer has a router")
+
+
+def warn_context(answer: Answer, name: str, model: Model, tokens: int) -> None:
+    """Warn of a context that is longer than the model was made for."""
+    limit = model.max_position_embeddings
+    if limit is not None and tokens > limit:
+        answer.warn(
+            f"{name}: {tokens:,} tokens are more than its max_position_embeddings {limit:,}"
+        )
+
+
+def check_kv_format(
+    name: str, model: Model, kv_format: Preset[KVFormat], conventions: Conventions
+) -> None:
+    """Refuse a cache format made for another kind of attention, or for another form of MLA."""
+    if kv_format.value.only == "mla" and conventions.mla == "naive":
+        raise UsageError(
+            f"the KV format {kv_format.name} stores MLA's latent, and --mla naive caches keys and "
+            "values expanded from it",
+            "leave out --mla naive, or choose another --kv-dtype",
+        )
+    only = kv_format.value.only
+    kinds = {view.attention.kind for view in architecture_of(model).groups}
+    if only and kinds != {only}:
+        raise UsageError(
+            f"the KV format {kv_format.name} is for {only.upper()} alone; "
+            f"{name} has {', '.join(sorted(kinds)).upper()} layers",
+            "dsv3calc presets list kv_formats",
+        )

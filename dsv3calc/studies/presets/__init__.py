@@ -1,0 +1,2 @@
+"""Answers about presets: lists, differences, imports."""
+# SPDX-License-Identifier: Apache-2.0

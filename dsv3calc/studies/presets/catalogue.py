@@ -1,0 +1,300 @@
+"""Answers about presets themselves: list, show, where, diff, validate."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dsv3calc.catalogue import presets, search_path
+from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.queries.base import CompareQuery
+from dsv3calc.reading.diagnostics import Problem, quote, suggest
+from dsv3calc.reading.source import read_source
+from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.compare.answer import answer_compare
+from dsv3calc.studies.goldens.verdict import load_goldens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dsv3calc.catalogue.presets import Preset
+
+_TELLING_FIELDS = (
+    ("groups", "model"),
+    ("goldens", "golden"),
+    ("designs", "comparison"),
+    ("peaks", "hardware"),
+    ("modules", "recompute"),  # has formats too
+    ("formats", "precision"),
+    ("bits", "kv_format"),
+    ("latency_same_leaf", "network"),
+    ("gradient_bits", "recipe"),
+    ("driver_context", "runtime"),
+    ("model_type", "model"),
+    ("ep", "layout"),
+    ("dp", "layout"),
+    ("pp", "layout"),
+    ("tp", "layout"),
+)
+"""A field that only one kind of preset has -> that kind, in the order they are looked for."""
+
+_APART = ("sources", "provenance", "name", "title", "aliases")
+
+
+def kind_named(word: str | None) -> str | None:
+    """Return the kind that a user names, in singular or plural, or by its folder.
+
+    Raises
+    ------
+    UsageError
+        If there is no such kind.
+    """
+    if word is None:
+        return None
+    names = {name: kind for kind, folder in search_path.FOLDERS.items() for name in (kind, folder)}
+    names |= {name.replace("_", "-"): kind for name, kind in names.items()}
+    if word not in names:
+        close = suggest(word, names)
+        raise UsageError(
+            f"there is no kind of preset called {quote(word)}; "
+            f"kinds: {', '.join(search_path.FOLDERS.values())}",
+            f"did you mean '{close}'?" if close else "",
+        )
+    return names[word]
+
+
+def list_presets(kind: str | None, preset_path: str | None) -> Answer:
+    """List the presets that can be named, with the place that each comes from."""
+    answer = Answer("presets list", {"kind": kind, "heading": ""}, "rows")
+    for each in search_path.FOLDERS if kind is None else (kind,):
+        for name, (place, path) in search_path.listing(each, preset_path).items():
+            title, aliases = _heading(path)
+            answer.rows.append(
+                {"kind": each, "name": name, "title": title, "aliases": aliases, "from": place.why}
+            )
+    answer.query.pop("heading")
+    return answer
+
+
+def _heading(path: str) -> tuple[str, list[str]]:
+    """Read a preset's title and aliases without parsing the file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            head = file.read(4096)
+    except (OSError, UnicodeDecodeError):
+        return "(unreadable)", []
+    title = re.search(r"^title: *(.*)$", head, re.MULTILINE)
+    aliases = re.search(r"^aliases: *\[([^\]\n]*)\]", head, re.MULTILINE)
+    names = [part.strip() for part in aliases[1].split(",")] if aliases else []
+    return (title[1].strip("'\" ") if title else ""), names
+
+
+def find_preset(reference: str, kind: str | None, preset_path: str | None) -> Preset[Any]:
+    """Load a preset whose kind may be left open.
+
+    Raises
+    ------
+    UsageError
+        If no kind, or more than one, has a preset of that name.
+    """
+    if kind is None:
+        kind = (
+            kind_of_file(reference)
+            if presets.is_path(reference)
+            else kind_of_name(reference, preset_path)
+        )
+    if kind == "golden":
+        raise UsageError(f"{reference} is a golden file, not a preset", "dsv3calc check FILE")
+    return presets.load(kind, reference, preset_path=preset_path)
+
+
+def kind_of_name(reference: str, preset_path: str | None) -> str:
+    """Tell which kind of preset has a name.
+
+    Raises
+    ------
+    UsageError
+        If no kind has it, or more than one.
+    """
+    found = [each for each in search_path.FOLDERS if _has(each, reference, preset_path)]
+    if len(found) > 1:
+        raise UsageError(
+            f"{reference} is a preset of several kinds: {', '.join(found)}",
+            f"add --kind {found[0]}",
+        )
+    if not found:
+        names = [
+            name for each in search_path.FOLDERS for name in search_path.listing(each, preset_path)
+        ]
+        close = suggest(reference, names)
+        raise UsageError(
+            f"there is no preset {quote(reference)}",
+            f"did you mean '{close}'?" if close else "dsv3calc presets list",
+        )
+    return found[0]
+
+
+def _has(kind: str, name: str, preset_path: str | None) -> bool:
+    try:
+        presets.resolve(kind, name, preset_path)
+    except UsageError:
+        return False
+    return True
+
+
+def kind_of_file(path: str) -> str:
+    """Tell what kind of preset a file holds by a field that only this kind has.
+
+    Raises
+    ------
+    InvalidInput
+        If it has none of them.
+    """
+    import os
+
+    if path != "-" and os.path.isdir(path):
+        return "model"
+    data = read_source(path).data if path != "-" else {"groups": []}
+    if isinstance(data, dict):
+        for field, kind in _TELLING_FIELDS:
+            if field in data:
+                return kind
+    words = ", ".join(f"{field} ({kind})" for field, kind in _TELLING_FIELDS)
+    raise InvalidInput(
+        [Problem(path, 1, 1, "this is no preset of a known kind", valid=f"a file with {words}")]
+    )
+
+
+def show_preset(reference: str, kind: str | None, preset_path: str | None) -> Answer:
+    """Show a preset as its file has it, with the values filled in by default as rows."""
+    preset = find_preset(reference, kind, preset_path)
+    answer = Answer("presets show", {"name": preset.name, "kind": preset.kind}, "text")
+    answer.query["file"] = preset.path
+    answer.rows = [
+        {"field": field, "value": value} for field, value in flatten(preset.value, everything=True)
+    ]
+    answer.text = preset.source.text
+    answer.cite(preset)
+    answer.assumptions.clear()  # the text itself says what is assumed
+    return answer
+
+
+def where_preset(reference: str, kind: str | None, preset_path: str | None) -> Answer:
+    """Show the file a name resolves to, and the files of that name it shadows."""
+    found = kind or (
+        kind_of_file(reference)
+        if presets.is_path(reference)
+        else kind_of_name(reference, preset_path)
+    )
+    # the file is not read: one that is broken, and hides another, is what is looked for here
+    why, used = presets.resolve(found, reference, preset_path)
+    answer = Answer("presets where", {"name": reference, "kind": found}, "rows")
+    answer.rows.append({"file": used, "from": why, "used": True})
+    if not presets.is_path(reference):
+        for place, path in search_path.candidates(found, reference, preset_path):
+            if path != used:
+                answer.rows.append({"file": path, "from": place.why, "used": False})
+    return answer
+
+
+def flatten(value: Any, *, everything: bool = False) -> list[tuple[str, Any]]:
+    """Return a struct's leaves by dotted path; sources and names left out unless asked for."""
+    data = msgspec.to_builtins(value)
+    if not everything:
+        data = {name: part for name, part in data.items() if name not in _APART}
+    return list(_leaves(data, ""))
+
+
+def _leaves(data: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(data, dict) and data:
+        for name, part in data.items():
+            yield from _leaves(part, f"{path}.{name}" if path else str(name))
+    elif isinstance(data, list) and any(isinstance(part, dict | list) for part in data):
+        for number, part in enumerate(data):
+            yield from _leaves(part, f"{path}.{number}")
+    else:
+        yield path, data
+
+
+def diff_presets(first: str, second: str, kind: str | None, preset_path: str | None) -> Answer:
+    """Compare two presets field by field.
+
+    Raises
+    ------
+    UsageError
+        If they are of different kinds.
+    """
+    one, two = (find_preset(each, kind, preset_path) for each in (first, second))
+    if one.kind != two.kind:
+        raise UsageError(
+            f"{first} is a {one.kind} and {second} a {two.kind}",
+            "two presets of one kind can be compared",
+        )
+    answer = Answer("presets diff", {"a": one.name, "b": two.name, "kind": one.kind}, "rows")
+    answer.headings = ["field", "a", "b", "ratio"]
+    left, right = dict(flatten(one.value)), dict(flatten(two.value))
+    missing = object()
+    absent = (missing, None)
+    for field in dict.fromkeys([*left, *right]):
+        a, b = left.get(field, missing), right.get(field, missing)
+        if (a == b and type(a) is type(b)) or (a in absent and b in absent):
+            continue
+        row: dict[str, Any] = {
+            "field": field,
+            "a": None if a is missing else a,
+            "b": None if b is missing else b,
+            "ratio": None,
+        }
+        if _is_number(a) and _is_number(b) and a:
+            row["ratio"] = b / a
+        answer.rows.append(row)
+    if not answer.rows:
+        answer.notes.append(f"{one.name} and {two.name} have the same values")
+    return answer
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def validate_files(files: Sequence[str]) -> Answer:
+    """Check preset files (or config.json files) of any kind.
+
+    Raises
+    ------
+    InvalidInput
+        With every problem of every file.
+    """
+    answer = Answer("presets validate", {"files": list(files)}, "rows")
+    problems: list[Problem] = []
+    for file in files:
+        path = file if presets.is_path(file) else f"./{file}"
+        try:
+            kind = kind_of_file(path)
+            if kind == "golden":
+                _, _, broken = load_goldens(path)
+                problems += [problem for row in broken.values() for problem in row]
+                row = {"file": file, "kind": kind, "name": None, "valid": not broken}
+                answer.rows.append(row)
+                continue
+            preset = presets.load(kind, path)
+            if preset.kind == "comparison":
+                answer_compare(CompareQuery(models=(path,)))
+        except InvalidInput as error:
+            problems += error.problems
+            continue
+        except UsageError as error:
+            problems.append(Problem(path, None, None, error.message, next=error.hint))
+            continue
+        answer.rows.append({"file": file, "kind": preset.kind, "name": preset.name, "valid": True})
+        if not preset.path.endswith("config.json"):
+            stem = re.sub(r".*/|\.\w+$", "", file)
+            if stem != preset.name:
+                answer.warn(f"{file}: a preset is found by its file name, but it is named "
+                            f"{preset.name}")  # fmt: skip
+    if problems:
+        raise InvalidInput(problems)
+    return answer

@@ -1,0 +1,122 @@
+"""The part of ``traffic`` on the collectives of a training step beside the experts' exchange."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.placement.schedules import replica_micro_batches
+from dsv3calc.accounting.traffic.algorithms import ALGORITHMS
+from dsv3calc.accounting.traffic.collectives import (
+    GRADIENT_REDUCTION,
+    MLA_CONTEXT,
+    collective_assumptions,
+    collective_lines,
+)
+from dsv3calc.accounting.traffic.experts import expert_views
+from dsv3calc.model.architecture import architecture_of
+from dsv3calc.studies.answer import add_new
+from dsv3calc.studies.traffic.exchanges import one_of
+
+if TYPE_CHECKING:
+    from dsv3calc.accounting.traffic.exchange import Exchange
+    from dsv3calc.catalogue.presets import Preset
+    from dsv3calc.ledger.line import Line
+    from dsv3calc.queries.traffic import TrafficQuery
+    from dsv3calc.schema.hardware import Hardware
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.model import Model
+    from dsv3calc.studies.answer import Answer
+
+WIDTHS = {"fp32": 32, "bf16": 16, "fp16": 16, "fp8": 8}
+"""Bits of an element as a collective sends it: data type -> bits; scales are not counted."""
+
+SENT_AS = {"activation": "bf16", "gradient": "fp32", "parameter": "bf16"}
+"""What is sent in which data type by default: Megatron-Core's for training in BF16."""
+
+
+def step_collectives(
+    query: TrafficQuery,
+    answer: Answer,
+    model: Preset[Model],
+    layout: Layout,
+    hardware: Preset[Hardware],
+    exchange: Exchange,
+    sequence: int,
+) -> list[Line]:
+    """Count the collectives of a training step that are not the experts' exchange.
+
+    Raises
+    ------
+    UsageError
+        If an option names no choice, or the layout cannot be counted on the device.
+    """
+    algorithm = one_of("--algorithm", query.algorithm, ALGORITHMS, "ring")
+    mla_context = one_of("--mla-context", query.mla_context, MLA_CONTEXT, "latent")
+    reduction = one_of(
+        "--gradient-reduction",
+        query.gradient_reduction,
+        GRADIENT_REDUCTION,
+        "micro-batch" if layout.zero > 1 else "step",
+    )
+    dtypes = {
+        what: one_of(f"--{what}-dtype", getattr(query, f"{what}_dtype"), WIDTHS, default)
+        for what, default in SENT_AS.items()
+    }
+    if layout.global_batch is None:
+        if not expert_views(model.value):
+            answer.warn(
+                "nothing is counted: other collectives are those of a training step; give "
+                "--global-batch"
+            )
+        return []
+    if query.tokens is not None:
+        answer.notes.append("other collectives are counted from --seq, not from --tokens: left out")
+        return []
+    answer.query |= {
+        "algorithm": algorithm,
+        "mla_context": mla_context,
+        "gradient_reduction": reduction,
+        **{f"{what}_dtype": dtype for what, dtype in dtypes.items()},
+    }
+    latencies = {
+        "scale_up": exchange.scale_up_latency,
+        "scale_out": exchange.scale_out_latency,
+    }
+    lines = collective_lines(
+        "traffic",
+        model.value,
+        layout,
+        hardware=hardware.value,
+        sequence=sequence,
+        micro_batches=replica_micro_batches(layout),
+        activation_bits=WIDTHS[dtypes["activation"]],
+        gradient_bits=WIDTHS[dtypes["gradient"]],
+        parameter_bits=WIDTHS[dtypes["parameter"]],
+        algorithm=algorithm,
+        mla_context=mla_context,
+        gradient_reduction=reduction,
+        latencies={link: value for link, value in latencies.items() if value},
+        mtp=query.with_mtp,
+        rates=True,
+    )
+    sent = ", ".join(
+        f"{what}s in {dtype.upper()} (--{what}-dtype)" for what, dtype in dtypes.items()
+    )
+    taken = [
+        f"other collectives: per GPU and step, {algorithm} algorithm (--algorithm)",
+        f"they send {sent}; scales are not counted",
+    ]
+    if layout.cp > 1:
+        form = ""
+        if any(view.attention.forms for view in architecture_of(model.value).groups):
+            form = f", of MLA the {mla_context} keys and values (--mla-context)"
+        taken.append(f"context parallelism: {layout.context_parallel_method}{form}")
+    if layout.dp * layout.cp > 1:
+        when = "once in a step" if reduction == "step" else "in every micro-batch"
+        taken.append(f"gradients are reduced {when} (--gradient-reduction), --zero {layout.zero}")
+    add_new(
+        answer.assumptions,
+        (*taken, *collective_assumptions(model.value, layout, hardware.value)),
+    )
+    return lines

@@ -1,0 +1,118 @@
+"""The law of names holds for every formula and every schema."""
+
+import msgspec
+import pytest
+from load_script import load_script
+
+from dsv3calc.formulas.registry.glossary import BY_SUBJECT, INTERMEDIATE, SYMBOLS, latex, plain
+from dsv3calc.formulas.registry.registry import all_formulas
+from dsv3calc.formulas.registry.units import UNITS
+from dsv3calc.schema.comparison import Comparison, Design
+from dsv3calc.schema.hardware import Hardware, Link, Memory
+from dsv3calc.schema.layout import Layout
+from dsv3calc.schema.memory import Recipe, Recompute, Runtime
+from dsv3calc.schema.model import GQA, MLA, MTP, Dense, Indexer, LayerGroup, Model, MoE
+from dsv3calc.schema.network import Measurement, Network
+from dsv3calc.schema.precision import Format, KVFormat, Precision, Scale
+from dsv3calc.symbolic.term import record
+
+FORMULAS = all_formulas()
+STRUCTS = (
+    Model, LayerGroup, MLA, GQA, Indexer, Dense, MoE, MTP, Hardware, Memory, Link,
+    Precision, Format, Scale, KVFormat, Comparison, Design, Network,
+    Measurement, Layout, Recipe, Recompute, Runtime,
+)  # fmt: skip
+UNIT_OF = {
+    "bytes": "B",
+    "bytes/s": "B/s",
+    "flop/s": "FLOP/s",
+    "s": "s",
+    "tokens": "tokens",
+    "usd": "USD",
+    "usd/h": "USD/h",
+}
+schemas = load_script("generate_schemas")
+
+
+def number_fields(struct):
+    for field in msgspec.structs.fields(struct):
+        if schemas.is_number(field.type) and (struct, field.name) != (Design, "set"):
+            yield field
+
+
+@pytest.mark.parametrize("formula", FORMULAS.values(), ids=str)
+def test_every_argument_is_listed_with_its_unit(formula):
+    for name, unit in zip(formula.parameters, formula.argument_units, strict=True):
+        assert name in SYMBOLS, f"add {name} to dsv3calc/formulas/registry/glossary.py"
+        assert SYMBOLS[name].unit == unit
+
+
+@pytest.mark.parametrize("formula", FORMULAS.values(), ids=str)
+def test_what_counts_something_is_typed_as_an_integer(formula):
+    """Bytes, FLOPs and elements may still be expectations: those are real in the table."""
+    fractional = {"FlopsPerSecond", "BytesPerSecond", "Seconds", "Ratio", "Intensity", "Expected"}
+    for name in formula.parameters:
+        if formula.function.__annotations__[name] in fractional:
+            assert not SYMBOLS[name].whole
+
+
+@pytest.mark.parametrize("formula", FORMULAS.values(), ids=str)
+def test_names_that_meet_in_a_formula_look_different(formula):
+    _, steps = record(formula.function)
+    names = [*formula.parameters, *(name for name in steps if name in INTERMEDIATE)]
+    shown = [latex(name) for name in names]
+    assert len(set(shown)) == len(shown)
+    assert formula.symbol not in shown, "the result is written as one of the arguments"
+    plainly = [plain(symbol) for symbol in (*shown, formula.symbol)]
+    assert len(set(plainly)) == len(plainly)
+
+
+def test_no_two_names_share_a_symbol():
+    """A whole composition in symbols has every name in it at once."""
+    shown = [symbol.latex for symbol in SYMBOLS.values()]
+    assert len(set(shown)) == len(shown)
+    assert len(SYMBOLS) == sum(map(len, BY_SUBJECT.values())), "a name stands under two subjects"
+    assert not SYMBOLS.keys() & INTERMEDIATE.keys()
+    assert len({plain(symbol) for symbol in shown}) == len(shown)
+
+
+@pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.__name__)
+def test_every_number_of_a_schema_is_listed_with_its_unit(struct):
+    for field in number_fields(struct):
+        assert field.name in SYMBOLS, f"add {field.name} to dsv3calc/formulas/registry/glossary.py"
+        dimension, _ = schemas.dimension_of(field.type)
+        if dimension:
+            assert SYMBOLS[field.name].unit == UNIT_OF[dimension]
+        else:
+            assert SYMBOLS[field.name].unit in ("1", "elements", "tokens", "bit", "ratio")
+
+
+def test_every_struct_with_numbers_is_looked_at():
+    found = {}
+    for kind, struct in schemas.PRESETS.items():
+        if kind != "golden":  # a golden row holds other quantities' numbers
+            schemas.structs_of(struct, found)
+    assert set(STRUCTS) == {struct for struct in found.values() if struct.__name__ != "Source"}
+
+
+def test_nothing_is_listed_that_nothing_uses():
+    used = {name for formula in FORMULAS.values() for name in formula.parameters}
+    used |= {field.name for struct in STRUCTS for field in number_fields(struct)}
+    assert set(SYMBOLS) <= used
+    steps = {name for formula in FORMULAS.values() for name in record(formula.function)[1]}
+    assert set(INTERMEDIATE) <= steps
+
+
+@pytest.mark.parametrize("name", [*SYMBOLS, *INTERMEDIATE])
+def test_rows_are_in_form(name):
+    symbol = SYMBOLS.get(name) or INTERMEDIATE[name]
+    assert symbol.unit in {*UNITS.values(), "USD", "USD/h"}
+    assert symbol.least in (0, 1)
+    assert symbol.description
+    assert symbol.description[-1] != "."
+    assert "\\" not in plain(symbol.latex)
+
+
+def test_a_symbol_as_plain_text():
+    assert plain(r"F_{12Lh^2}") == "F_12Lh²"
+    assert plain(r"\pi_\mathrm{dtype}") == "π_dtype"
