@@ -38,6 +38,12 @@ commands, through the studies that answer and the accounting that adds up, to th
 finds imports in the other direction, and modules that import each other in a circle.
 """
 
+TOP = (
+    "At the top of the package, `cli.py` parses command lines, `__main__.py` runs them and turns "
+    "failures into exit codes, `api.py` is the Python API, `pytest_plugin.py` collects golden "
+    "files, and `errors.py` and `exit_status.py` define what may be raised and returned."
+)
+
 ROUND_TRIP = """\
 ## One number, from the command to its formula and back
 
@@ -88,7 +94,7 @@ def arrows() -> dict[str, list[str]]:
 
 
 def path_of_a_number() -> tuple[list[tuple[str, str]], int]:
-    """Return (module, function) of each frame that led to the last call of the formula; its value."""
+    """Return (module, function) of each frame at the last call of the formula, and its value."""
     path: list[tuple[str, str]] = []
     value = 0
 
@@ -130,16 +136,14 @@ def page() -> str:
         "|---|---|",
         *(f"| `{name}/` | {words} |" for name, words in described.items()),
         "",
-        "Beside them, at the top: `cli.py` parses, `__main__.py` runs and turns failures into exit "
-        "codes, `api.py` is the Python API, `pytest_plugin.py` collects goldens, `errors.py` and "
-        "`exit_status.py` are what everything may raise and return.",
+        TOP,
         "",
         "## Imports",
         "",
         "| folder | imports from |",
         "|---|---|",
         *(
-            f"| `{room}/` | {', '.join(f'`{each}/`' for each in others) or 'nothing here'} |"
+            f"| `{room}/` | {', '.join(f'`{each}/`' for each in others) or 'none'} |"
             for room, others in arrows().items()
         ),
         "",
