@@ -10,6 +10,8 @@ from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, grouped, paramete
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import attention, flops, roofline
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.ledger.named_lines import NamedLines
+from dsv3calc.ledger.tags import UNTAGGED, Tags
 from dsv3calc.model.block import refusal
 from dsv3calc.model.operator import CORE, GROUPED, NO_PRODUCT, PRODUCT
 
@@ -41,13 +43,28 @@ GRADIENTS = {PRODUCT: (1, 1), GROUPED: (1, 1), CORE: (2, 0)}
 A core has two inputs, both of them computed: queries and keys, or scores and values.
 """
 
+_MTP = Tags(component="mtp")
+
 LIBRARY_RUNS_EVERY_EXPERT = ("llama4", "llama4_text")
 """``model_type`` of the models whose every token passes through every expert in transformers."""
 
 
+class FlopsLines(NamedLines, frozen=True, eq=False):
+    """Lines ``PREFIX.total`` [FLOP] over ``.components.*``, ``.per_token`` and ``.tokens``.
+
+    ``by_attention`` are ``PREFIX.by_attention.{causal,full,half}``, by :data:`ATTENTION_COUNTS`:
+    none where the counting has no attention scores.
+    """
+
+    total: Line
+    per_token: Line
+    tokens: Line
+    by_attention: dict[str, Line]
+
+
 def flops_lines(
     model: Model, workload: Workload, conventions: Conventions, prefix: str = "flops"
-) -> list[Line]:
+) -> FlopsLines:
     """Count the FLOPs of a workload.
 
     Parameters
@@ -60,36 +77,28 @@ def flops_lines(
         How to count; see ``dsv3calc conventions list``.
     prefix
         What the lines' names start with.
-
-    Returns
-    -------
-    Lines ``flops.total`` [FLOP] over ``flops.components.*``, ``flops.per_token``, ``flops.tokens``
-    and, where the counting has attention scores, ``flops.by_attention.{causal,full,half}``.
     """
     run = Pass(model, workload, conventions, prefix)
     if conventions.counting != "matmul":
-        whole = _rule_of_thumb(run)
-        return [whole, *_per_token(run, whole)]
+        return _results(run, _rule_of_thumb(run), {})
     components = _components(run, conventions.attention)
     label = f"matmul; attention {conventions.attention}"
     if any(view.attention.forms for view in run.arch.groups):
         label += f"; MLA {run.mla}"
     whole = total(f"{prefix}.total", components, unit="FLOP", convention=label)
-    return [whole, *_per_token(run, whole), *_by_attention(run, whole)]
+    return _results(run, whole, _by_attention(run, whole))
 
 
-def _per_token(run: Pass, whole: Line) -> list[Line]:
-    return [
-        computed(
-            f"{run.prefix}.per_token",
-            roofline.per_token,
-            unit="FLOP/token",
-            convention=whole.convention,
-            amount=whole,
-            tokens=run.tokens,
-        ),
-        run.tokens,
-    ]
+def _results(run: Pass, whole: Line, by_attention: dict[str, Line]) -> FlopsLines:
+    each = computed(
+        f"{run.prefix}.per_token",
+        roofline.per_token,
+        unit="FLOP/token",
+        convention=whole.convention,
+        amount=whole,
+        tokens=run.tokens,
+    )
+    return FlopsLines(total=whole, per_token=each, tokens=run.tokens, by_attention=by_attention)
 
 
 def _rule_of_thumb(run: Pass) -> Line:
@@ -109,13 +118,13 @@ def _rule_of_thumb(run: Pass) -> Line:
             tokens=run.tokens,
         )
     variant = "with-mtp" if run.conventions.mtp == "in" else "default"
-    lines = parameter_lines(run.arch.model, PARAMETER_VARIANTS[variant][0], variant)
+    counted = parameter_lines(run.arch.model, PARAMETER_VARIANTS[variant][0], variant)
     return computed(
         f"{run.prefix}.total",
         flops.six_n_flops,
         convention="six-n; N is active parameters without the input embedding",
         flops_per_parameter=per_parameter,
-        active=lines[2],
+        active=counted.active_without_embedding,
         tokens=run.tokens,
     )
 
@@ -123,10 +132,13 @@ def _rule_of_thumb(run: Pass) -> Line:
 class Component:
     """The operators of one line of the FLOP table that multiply: matrices, then attention cores."""
 
-    __slots__ = ("cores", "name", "products", "trained")
+    __slots__ = ("cores", "name", "products", "tags", "trained")
 
     def __init__(
-        self, name: str, operators: Sequence[tuple[GroupView | None, Operator]] = ()
+        self,
+        name: str,
+        operators: Sequence[tuple[GroupView | None, Operator]] = (),
+        group: str = "",
     ) -> None:
         """Sort them by kind.
 
@@ -136,6 +148,7 @@ class Component:
             If the FLOPs of one's kind are not known.
         """
         self.name = name
+        self.tags = Tags(component=name, group=group)
         kinds: dict[str, dict[Tensor, Operator]] = {PRODUCT: {}, GROUPED: {}}
         self.cores: list[tuple[GroupView, Operator]] = []
         for view, operator in operators:
@@ -149,8 +162,13 @@ class Component:
         self.trained = all(operator.trained for _, operator in operators)
 
 
-def components_of(run: Pass, views: Sequence[GroupView]) -> list[Component]:
-    """Return the components of layer groups in order, listed the first time."""
+def components_of(
+    run: Pass, views: Sequence[GroupView], group: str = ""
+) -> list[Component]:
+    """Return the components of layer groups in order, listed the first time.
+
+    ``group`` names the layer group that they are counted for, where it is one by itself.
+    """
 
     def listed() -> list[Component]:
         found: dict[str, list[tuple[GroupView | None, Operator]]] = {
@@ -160,22 +178,21 @@ def components_of(run: Pass, views: Sequence[GroupView]) -> list[Component]:
             for operator in view.operators(run.mla):
                 if operator.kind not in NO_PRODUCT:
                     found.setdefault(operator.component, []).append((view, operator))
-        return [Component(name, operators) for name, operators in found.items()]
+        return [Component(name, operators, group) for name, operators in found.items()]
 
     return run.arch.cached(("components", run.mla, views[0].prefix), None, listed)
 
 
-def _by_attention(run: Pass, whole: Line) -> list[Line]:
+def _by_attention(run: Pass, whole: Line) -> dict[str, Line]:
     """Count the total again under each way of counting attention, from the same other parts."""
     parts = [part for part in components_of(run, run.arch.groups) if part.cores]
-    names = ("mtp", *(part.name for part in parts))
-    varied = {f"{run.prefix}.components.{name}" for name in names}
-    others = [line for line in whole.parts if line.name not in varied]
-    lines = []
+    varied = {"mtp", *(part.name for part in parts)}
+    others = [line for line in whole.parts if line.tags.component not in varied]
+    lines = {}
     for count in ATTENTION_COUNTS:
         name = f"{run.prefix}.by_attention.{count}"
         if count == run.conventions.attention:
-            lines.append(total(name, (whole,), convention=f"attention {count}"))
+            lines[count] = total(name, (whole,), convention=f"attention {count}")
             continue
         varying = []
         for part in parts:
@@ -183,7 +200,8 @@ def _by_attention(run: Pass, whole: Line) -> list[Line]:
             varying += _component(run, f"{name}.{part.name}", part, count, place)
         if run.conventions.mtp == "in" and run.arch.mtp is not None:
             varying.append(_mtp_component(run, f"{name}.mtp", count))
-        lines.append(total(name, [*others, *varying], unit="FLOP", convention=f"attention {count}"))
+        words = f"attention {count}"
+        lines[count] = total(name, [*others, *varying], unit="FLOP", convention=words)
     return lines
 
 
@@ -192,13 +210,13 @@ def _components(run: Pass, count: str) -> list[Line]:
     for part in components_of(run, run.arch.groups):
         name = f"{run.prefix}.components.{part.name}"
         if part.name == "head":
-            lines.append(_head(run, name))
+            lines.append(_head(run, name, part.tags))
         elif part.name == "router" and run.conventions.router == "out":
             continue
         else:
             found = _component(run, name, part, count)
             if not found and part.name != "indexer":
-                found = [_stepped(run, name, [])]
+                found = [_stepped(run, name, [], part.tags)]
             lines += found
     if run.conventions.mtp == "in" and run.arch.mtp is not None:
         lines.append(_mtp_component(run, f"{run.prefix}.components.mtp", count))
@@ -218,18 +236,23 @@ def _component(run: Pass, name: str, part: Component, count: str, place: str = "
     )
     for view, operator in part.cores:
         forward += core_lines(run, prefix, view, operator, count)
-    return [_stepped(run, name, forward, gradients=part.trained)] if forward else []
+    if not forward:
+        return []
+    return [_stepped(run, name, forward, part.tags, gradients=part.trained)]
 
 
-def _stepped(run: Pass, name: str, forward: list[Line], *, gradients: bool = True) -> Line:
+def _stepped(
+    run: Pass, name: str, forward: list[Line], tags: Tags, *, gradients: bool = True
+) -> Line:
     """Sum a component's forward FLOPs; in training count its backward pass too."""
     if run.workload.phase != "train":
-        return total(name, forward, unit="FLOP")
+        return total(name, forward, unit="FLOP", tags=tags)
     passes = 1 + sum(GRADIENTS[PRODUCT]) if gradients else 1
     words = "forward, input gradients, weight gradients" if gradients else "forward alone"
     return computed(
         name,
         flops.training_flops,
+        tags=tags,
         passes=given("passes", passes, "1", words),
         forward=total(f"{name}.forward", forward, unit="FLOP"),
     )
@@ -246,6 +269,7 @@ def product_line(run: Pass, name: str, operator: Operator, tensor: Tensor) -> Li
     return computed(
         name,
         flops.linear_flops,
+        tags=tensor.tags,
         tokens=rows_of(run, operator),
         layers=tensor.layers,
         copies=tensor.copies if every else tensor.used,
@@ -276,6 +300,7 @@ def core_lines(
             attention.attention_core_flops,
             run.workload_scope,
             convention=f"attention {count}",
+            tags=Tags(component=operator.component, operator=part, group=view.prefix),
             layers=view.layers,
             heads=core.heads,
             head_channels=channels,
@@ -285,9 +310,9 @@ def core_lines(
     ]
 
 
-def _head(run: Pass, name: str) -> Line:
+def _head(run: Pass, name: str, tags: Tags) -> Line:
     forward = [_head_line(run, f"{name}.lm_head")] if run.conventions.head == "in" else []
-    return _stepped(run, name, forward)
+    return _stepped(run, name, forward, tags)
 
 
 def _head_line(run: Pass, name: str) -> Line:
@@ -304,14 +329,14 @@ def _mtp_component(run: Pass, name: str, count: str) -> Line:
     assert view is not None  # noqa: S101 - the callers asked
     place = f"{name}.mtp_projection"
     projection = [(None, operator) for operator in run.arch.mtp_projection]
-    parts = _component(run, place, Component("mtp_projection", projection), count)
-    for part in components_of(run, (view,)):
+    parts = _component(run, place, Component("mtp_projection", projection, view.prefix), count)
+    for part in components_of(run, (view,), view.prefix):
         place = f"{name}.{part.name}"
         if part.name == "head":
             if run.conventions.head == "in":
                 line = _head_line(run, f"{place}.one")
                 again = combined(f"{place}.again", "product", (line, view.layers), unit="FLOP")
-                parts.append(_stepped(run, place, [again]))
+                parts.append(_stepped(run, place, [again], part.tags))
         elif not (part.name == "router" and run.conventions.router == "out"):
             parts += _component(run, place, part, count)
-    return total(name, parts)
+    return total(name, parts, tags=_MTP)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.formulas import kv_cache
 from dsv3calc.ledger.line import Line, computed, field, given, total
+from dsv3calc.ledger.named_lines import NamedLines
+from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import KVFormat
     from dsv3calc.schema.workload import Conventions
+
+
+PER_LAYER = "bytes_per_token_per_layer"
+"""The quantity of a line on one layer of a group."""
 
 
 def cached_views(model: Model, conventions: Conventions) -> list[GroupView]:
@@ -144,6 +150,18 @@ def bytes_line(
     return total(name, parts, unit="B", convention=f"{kv_format.name}")
 
 
+class KVCacheLines(NamedLines, frozen=True, eq=False):
+    """Lines ``kv_cache.*``: ``bytes_per_token`` [B/token], ``bytes`` of the batch [B] and so on.
+
+    ``per_layer`` is one line where all layers have as much, else one for each layer group.
+    """
+
+    bytes_per_token: Line
+    per_layer: tuple[Line, ...]
+    bytes_per_sequence: Line
+    bytes: Line
+
+
 def kv_lines(
     model: Model,
     kv_format: KVFormat,
@@ -152,7 +170,7 @@ def kv_lines(
     batch: Any,
     tokens: Any,
     page_size: Any = None,
-) -> list[Line]:
+) -> KVCacheLines:
     """Count the KV cache.
 
     Parameters
@@ -163,11 +181,6 @@ def kv_lines(
         Sequences, and tokens of each.
     page_size
         Tokens of a page; None where the cache has none.
-
-    Returns
-    -------
-    Lines ``kv_cache.bytes_per_token`` [B/token], ``kv_cache.bytes_per_token_per_layer`` (by layer
-    group where they differ), ``kv_cache.bytes_per_sequence`` and ``kv_cache.bytes`` [B].
     """
     views = cached_views(model, conventions)
     appended = []
@@ -175,7 +188,8 @@ def kv_lines(
     for view in views:
         name = f"kv_cache.bytes_per_token_per_layer.{view.prefix}"
         entries = [line for _, line in entry_lines(view, kv_format, conventions)]
-        entry = total(name, entries, unit="B/token")
+        tags = Tags(quantity=PER_LAYER, group=view.prefix)
+        entry = total(name, entries, unit="B/token", tags=tags)
         per_layer.append(entry)
         appended.append(
             computed(
@@ -186,22 +200,33 @@ def kv_lines(
                 token_bytes=entry,
             )
         )
-    lines = [total("kv_cache.bytes_per_token", appended, convention=kv_format.name)]
     if all(
         line.value is per_layer[0].value or line.value == per_layer[0].value for line in per_layer
     ):
-        lines.append(total("kv_cache.bytes_per_token_per_layer", per_layer[:1]))
-    else:
-        lines.extend(per_layer)
+        per_layer = [total("kv_cache.bytes_per_token_per_layer", per_layer[:1])]
     one = given("one", 1, "1")
     length = given("workload.tokens", tokens, "tokens")
     sequences = given("workload.batch", batch, "1")
-    held = ("kv_cache.bytes_per_sequence", one), ("kv_cache.bytes", sequences)
-    lines.extend(
-        bytes_line(name, views, count, length, kv_format, conventions, page_size)
-        for name, count in held
+
+    def held(name: str, count: Line) -> Line:
+        return bytes_line(name, views, count, length, kv_format, conventions, page_size)
+
+    return KVCacheLines(
+        bytes_per_token=total("kv_cache.bytes_per_token", appended, convention=kv_format.name),
+        per_layer=tuple(per_layer),
+        bytes_per_sequence=held("kv_cache.bytes_per_sequence", one),
+        bytes=held("kv_cache.bytes", sequences),
     )
-    return lines
+
+
+class FitLines(NamedLines, frozen=True, eq=False):
+    """Lines ``kv_cache.fit.*``: ``sequences`` of the tokens asked for, ``tokens`` of each sequence.
+
+    ``tokens`` is None where a longer sequence takes no more bytes in the end.
+    """
+
+    sequences: Line
+    tokens: Line | None
 
 
 MOST_TOKENS = 2**60
@@ -217,14 +242,8 @@ def fit_lines(
     batch: int,
     tokens: int,
     page_size: int | None = None,
-) -> list[Line]:
-    """Tell what fits in given bytes.
-
-    Returns
-    -------
-    Lines ``kv_cache.fit.sequences`` of ``tokens`` each, and ``kv_cache.fit.tokens`` of each of
-    ``batch`` sequences; the latter only where a longer sequence takes more bytes in the end.
-    """
+) -> FitLines:
+    """Tell how many sequences of ``tokens`` fit in given bytes, and how long ``batch`` may be."""
     views = cached_views(model, conventions)
     one = given("one", 1, "1")
     room = given("available", available, "B")
@@ -243,7 +262,7 @@ def fit_lines(
     )
     batch_line = given("workload.batch", batch, "1")
     if held("largest", MOST_TOKENS, batch_line).value <= available:
-        return [sequences]
+        return FitLines(sequences=sequences, tokens=None)
     low, high = 0, MOST_TOKENS
     while high - low > 1:
         middle = (low + high) // 2
@@ -260,4 +279,4 @@ def fit_lines(
         convention="the most tokens of each sequence whose cache is at most the bytes given",
         parts=(held("bytes", low, batch_line), held("bytes_one_more", high, batch_line), room),
     )
-    return [sequences, longest]
+    return FitLines(sequences=sequences, tokens=longest)

@@ -55,7 +55,7 @@ class OperatorCount:
             combined(f"{name}.{what}", "product", (self.forward, given("passes", factor, "1")))
             for what, factor in zip(("input_gradient", "weight_gradient"), factors, strict=True)
         )
-        self.weight_bytes = stored_lines(f"{name}.weights", operator.weights, precision)[0]
+        self.weight_bytes = stored_lines(f"{name}.weights", operator.weights, precision).bytes
 
 
 def _rows(run: Pass, name: str, operator: Operator, view: GroupView | None) -> Line:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import experts
 from dsv3calc.ledger.line import Line, combined, computed, total
+from dsv3calc.ledger.named_lines import NamedLines
+from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.architecture import Architecture, architecture_of
 from dsv3calc.model.operator import Tensor
 
@@ -80,6 +82,7 @@ def tensor_elements(name: str, tensor: Tensor) -> Line:
         return computed(
             name,
             shapes.vector_elements,
+            tags=tensor.tags,
             layers=tensor.layers,
             copies=tensor.copies,
             width=tensor.out_features,
@@ -87,6 +90,7 @@ def tensor_elements(name: str, tensor: Tensor) -> Line:
     return computed(
         name,
         shapes.matrix_elements,
+        tags=tensor.tags,
         layers=tensor.layers,
         copies=tensor.copies,
         out_features=tensor.out_features,
@@ -106,7 +110,8 @@ def grouped(prefix: str, tensors: Iterable[Tensor], line_of: Any) -> list[Line]:
             lines.append(line_of(full, same[0]))
         else:
             parts = [line_of(f"{full}.groups.{tensor.group}", tensor) for tensor in same]
-            lines.append(total(full, parts))
+            tags = Tags(component=same[0].component, tensor=name)
+            lines.append(total(full, parts, tags=tags))
     return lines
 
 
@@ -157,9 +162,18 @@ def counted_tensors(arch: Architecture, inclusions: frozenset[str]) -> list[Tens
     return counted + (_copies(arch) if "mtp-copies" in inclusions else [])
 
 
+class ParameterLines(NamedLines, frozen=True, eq=False):
+    """Lines ``parameters.*`` [elements]; ``mtp`` is None where the total is made of it already."""
+
+    total: Line
+    active: Line
+    active_without_embedding: Line
+    mtp: Line | None
+
+
 def parameter_lines(
     model: Model, inclusions: frozenset[str], convention: str, *, scales: Line | None = None
-) -> list[Line]:
+) -> ParameterLines:
     """Count a model's parameters.
 
     Parameters
@@ -172,11 +186,6 @@ def parameter_lines(
         The name of that list, for the lines.
     scales
         The line of :func:`scale_elements`, where the variant counts scales.
-
-    Returns
-    -------
-    Lines ``parameters.total``, ``.active``, ``.active_without_embedding`` and, where the model has
-    MTP modules, ``.mtp`` [elements].
     """
     arch = architecture_of(model)
     key = ("parameters", inclusions, convention)
@@ -185,7 +194,7 @@ def parameter_lines(
 
 def _parameter_lines(
     arch: Architecture, inclusions: frozenset[str], convention: str, scales: Line | None
-) -> list[Line]:
+) -> ParameterLines:
     components = _components(arch, inclusions)
     mtp = total("parameters.mtp", (), unit="elements")
     if arch.mtp is not None:
@@ -194,14 +203,30 @@ def _parameter_lines(
         counted = [tensor for tensor in mtp_tensors(arch) if included(tensor, shown)]
         mtp = total("parameters.mtp", _by_component("parameters.mtp", counted))
         if "mtp" in inclusions and not _left_out(arch, inclusions):
-            components.append(total("parameters.components.mtp", (mtp,), convention=convention))
+            components["mtp"] = total(
+                "parameters.components.mtp",
+                (mtp,),
+                convention=convention,
+                tags=Tags(component="mtp"),
+            )
     if scales is not None:
-        components.append(scales)
-    whole = total("parameters.total", components, unit="elements", convention=convention)
-    lines = [whole, *_active_lines(arch, whole, components, inclusions, convention)]
-    if not any(line.name == "parameters.components.mtp" for line in components):
-        lines.append(mtp)
-    return lines
+        components["scales"] = scales
+    whole = total(
+        "parameters.total", list(components.values()), unit="elements", convention=convention
+    )
+    active = _active(arch, whole, components, inclusions, convention)
+    apart = [] if arch.model.tie_word_embeddings else [components["embedding"]]
+    return ParameterLines(
+        total=whole,
+        active=active,
+        active_without_embedding=combined(
+            "parameters.active_without_embedding",
+            "difference",
+            (active, *apart),
+            convention=f"{convention}; input embedding out, head in",
+        ),
+        mtp=None if "mtp" in components else mtp,
+    )
 
 
 def _by_component(prefix: str, tensors: Sequence[Tensor]) -> list[Line]:
@@ -214,16 +239,17 @@ def _by_component(prefix: str, tensors: Sequence[Tensor]) -> list[Line]:
                 [tensor for tensor in tensors if tensor.component == component],
                 tensor_elements,
             ),
+            tags=Tags(component=component),
         )
         for component in dict.fromkeys(tensor.component for tensor in tensors)
     ]
 
 
-def _components(arch: Architecture, inclusions: frozenset[str]) -> list[Line]:
+def _components(arch: Architecture, inclusions: frozenset[str]) -> dict[str, Line]:
     tensors = model_tensors(arch)
     if "mtp-copies" in inclusions:
         tensors += _copies(arch)
-    lines = []
+    lines = {}
     for component in dict.fromkeys((*COMPONENTS, *(tensor.component for tensor in tensors))):
         chosen = [
             tensor
@@ -233,17 +259,18 @@ def _components(arch: Architecture, inclusions: frozenset[str]) -> list[Line]:
         if chosen or component in COMPONENTS:
             prefix = f"parameters.components.{component}"
             parts = grouped(prefix, chosen, tensor_elements)
-            lines.append(total(prefix, parts, unit="elements"))
+            tags = Tags(component=component)
+            lines[component] = total(prefix, parts, unit="elements", tags=tags)
     return lines
 
 
-def _active_lines(
+def _active(
     arch: Architecture,
     whole: Line,
-    components: Sequence[Line],
+    components: dict[str, Line],
     inclusions: frozenset[str],
     convention: str,
-) -> list[Line]:
+) -> Line:
     """Count what one token passes through: all but the routed experts not chosen for it."""
     views = [*arch.groups]
     if arch.mtp is not None and "mtp" in inclusions and not _left_out(arch, inclusions):
@@ -258,24 +285,13 @@ def _active_lines(
                     name, experts.inactive_expert_elements, view.experts.scope, elements=routed
                 )
             )
-    by_name = {line.name.rpartition(".")[2]: line for line in components}
-    stored_only = [by_name[name] for name in ("mtp_copies", "scales") if name in by_name]
-    active = combined(
+    stored_only = [components[name] for name in ("mtp_copies", "scales") if name in components]
+    return combined(
         "parameters.active",
         "difference",
         (whole, total("parameters.inactive", idle, unit="elements"), *stored_only),
         convention=convention,
     )
-    apart = [] if arch.model.tie_word_embeddings else [by_name["embedding"]]
-    return [
-        active,
-        combined(
-            "parameters.active_without_embedding",
-            "difference",
-            (active, *apart),
-            convention=f"{convention}; input embedding out, head in",
-        ),
-    ]
 
 
 def _routed(name: str, view: GroupView, inclusions: frozenset[str]) -> Line:

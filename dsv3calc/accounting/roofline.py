@@ -13,6 +13,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import experts, kv_cache, roofline
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:
@@ -43,6 +44,20 @@ def peak_of(precision: Precision, hardware: Hardware, component: str) -> tuple[s
     )
 
 
+class RooflineLines(NamedLines, frozen=True, eq=False):
+    """Lines ``PREFIX.{compute_time,memory_time,time}`` [s per token] and so on, by field.
+
+    ``intensity`` and ``ridge`` are in FLOP/B.
+    """
+
+    compute_time: Line
+    memory_time: Line
+    time: Line
+    intensity: Line
+    ridge: Line
+    tokens_per_gpu_second: Line
+
+
 def roofline_lines(
     prefix: str,
     model: Model,
@@ -52,19 +67,14 @@ def roofline_lines(
     precision: Precision,
     kv_format: KVFormat,
     hardware: Hardware,
-) -> list[Line]:
+) -> RooflineLines:
     """Bound the time of one token of a pass, in seconds of one device.
 
     The work is taken to be sharded perfectly and without communication, so a bound counts the
     seconds of all devices together. Weights are read once in a pass, routed experts as far as the
     expected distinct ones of the batch; activations stay on chip.
-
-    Returns
-    -------
-    Lines ``PREFIX.compute_time``, ``.memory_time``, ``.time`` [s per token], ``.intensity`` and
-    ``.ridge`` [FLOP/B], ``.tokens_per_gpu_second``.
     """
-    flops = flops_lines(model, workload, conventions, f"{prefix}.flops")[0]
+    flops = flops_lines(model, workload, conventions, f"{prefix}.flops").total
     tokens = computed(f"{prefix}.tokens", shapes.tokens_processed, ("workload", workload))
     seconds = _compute_seconds(prefix, flops, precision, hardware)
     moved = total(
@@ -94,20 +104,24 @@ def roofline_lines(
     compute, memory = each("compute_time", seconds), each("memory_time", moving)
     bound = combined(f"{prefix}.time", "maximum", (compute, memory))
     one = given("one", 1, "tokens")
-    return [
-        compute,
-        memory,
-        bound,
-        computed(f"{prefix}.intensity", roofline.arithmetic_intensity, flops=flops, moved=moved),
-        computed(
+    return RooflineLines(
+        compute_time=compute,
+        memory_time=memory,
+        time=bound,
+        intensity=computed(
+            f"{prefix}.intensity", roofline.arithmetic_intensity, flops=flops, moved=moved
+        ),
+        ridge=computed(
             f"{prefix}.ridge",
             roofline.ridge_intensity,
             flops=flops,
             compute_seconds=seconds,
             bandwidth=bandwidth,
         ),
-        combined(f"{prefix}.tokens_per_gpu_second", "ratio", (one, bound), unit="tokens/s"),
-    ]
+        tokens_per_gpu_second=combined(
+            f"{prefix}.tokens_per_gpu_second", "ratio", (one, bound), unit="tokens/s"
+        ),
+    )
 
 
 def _compute_seconds(prefix: str, flops: Line, precision: Precision, hardware: Hardware) -> Line:
@@ -115,11 +129,12 @@ def _compute_seconds(prefix: str, flops: Line, precision: Precision, hardware: H
     products = [
         part
         for line in flops.parts
-        for part in (line.parts if line.name.endswith(".components.mtp") else (line,))
+        for part in (line.parts if line.tags.component == "mtp" else (line,))
     ]
     for line in products:
-        place = line.name.partition(".components.")[2]
-        dtype, _ = peak_of(precision, hardware, place.rpartition(".")[2])
+        component, group = line.tags.component, line.tags.group
+        place = f"{group}.{component}" if group else component
+        dtype, _ = peak_of(precision, hardware, component)
         peak = given(f"hardware.peaks.{dtype}", hardware.peaks[dtype], "FLOP/s", "dense peak")
         parts.append(
             computed(
@@ -146,7 +161,7 @@ def _weights_read(
         for tensor in tensors
         if tensor.division != "experts" and (tied or tensor.name != "embedding")
     ]
-    lines = [stored_lines(f"{prefix}.resident_weights", resident, precision)[0]]
+    lines = [stored_lines(f"{prefix}.resident_weights", resident, precision).bytes]
     if not tied:
         lines.append(_embedding_rows(prefix, tensors[0], precision, tokens))
     views = [*arch.groups]
@@ -157,7 +172,7 @@ def _weights_read(
             continue
         routed = [tensor for tensor in view.tensors if tensor.division == "experts"]
         name = f"{prefix}.expert_weights.{view.prefix}"
-        stored = stored_lines(f"{name}.all", routed, precision)[0]
+        stored = stored_lines(f"{name}.all", routed, precision).bytes
         hit = computed(
             f"{name}.distinct_experts",
             experts.expected_distinct_experts,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from dsv3calc.accounting.parameters import counted_tensors, tensor_elements
 from dsv3calc.formulas import precision
 from dsv3calc.ledger.line import Line, computed, field, total
+from dsv3calc.ledger.named_lines import NamedLines
+from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.architecture import Architecture, architecture_of
 
 if TYPE_CHECKING:
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from dsv3calc.schema.precision import Format, Precision
 
 
+SCALES = "scales"
+"""The component of the scales of block formats, whichever tensor they belong to."""
+
+
 def format_of(precision_: Precision, tensor: Tensor) -> tuple[str, Format]:
     """Return the name and the format in which a precision stores a tensor."""
     table = precision_.weights
@@ -25,16 +31,17 @@ def format_of(precision_: Precision, tensor: Tensor) -> tuple[str, Format]:
     return name, precision_.formats[name]
 
 
+class WeightLines(NamedLines, frozen=True, eq=False):
+    """Lines ``PREFIX.bytes`` [B] over ``.bytes_by_dtype.*``, and ``.elements`` [elements] alike."""
+
+    bytes: Line
+    elements: Line
+
+
 def weight_lines(
     model: Model, precision_: Precision, inclusions: frozenset[str], convention: str
-) -> list[Line]:
-    """Count the bytes of a model's weights under a precision, scales always among them.
-
-    Returns
-    -------
-    Lines ``weights.bytes`` [B] over ``weights.bytes_by_dtype.*``, and ``weights.elements``
-    [elements] over ``weights.elements_by_dtype.*``.
-    """
+) -> WeightLines:
+    """Count the bytes of a model's weights under a precision, scales always among them."""
     arch = architecture_of(model)
     key = ("weights", precision_.name, inclusions, convention)
     return arch.cached(
@@ -44,14 +51,14 @@ def weight_lines(
 
 def _weight_lines(
     arch: Architecture, precision_: Precision, inclusions: frozenset[str], convention: str
-) -> list[Line]:
+) -> WeightLines:
     tensors = counted_tensors(arch, inclusions)
     return stored_lines("weights", tensors, precision_, convention)
 
 
 def stored_lines(
     prefix: str, tensors: Sequence[Tensor], precision_: Precision, convention: str = ""
-) -> list[Line]:
+) -> WeightLines:
     """Count elements and bytes of tensors by data type, with the scales of block formats."""
     by_dtype: dict[str, list[Line]] = {}
     bits: dict[str, Line] = {}
@@ -71,6 +78,7 @@ def stored_lines(
             f"{place}.{form.scale.dtype}.{suffix}.scales",
             precision.block_scales,
             scale_scope,
+            tags=Tags(component=SCALES, tensor=tensor.name, group=tensor.tags.group),
             layers=tensor.layers,
             copies=tensor.copies,
             out_features=tensor.out_features,
@@ -87,27 +95,26 @@ def stored_lines(
     elements = []
     amounts = []
     for dtype, parts in by_dtype.items():
-        line = total(f"{prefix}.elements_by_dtype.{dtype}", parts)
+        tags = Tags(dtype=dtype)
+        line = total(f"{prefix}.elements_by_dtype.{dtype}", parts, tags=tags)
         elements.append(line)
         amounts.append(
             computed(
                 f"{prefix}.bytes_by_dtype.{dtype}",
                 precision.stored_bytes,
+                tags=tags,
                 elements=line,
                 bits=bits[dtype],
             )
         )
-    return [
-        total(f"{prefix}.bytes", amounts, unit="B", convention=convention),
-        total(f"{prefix}.elements", elements, unit="elements", convention=convention),
-    ]
+    return WeightLines(
+        bytes=total(f"{prefix}.bytes", amounts, unit="B", convention=convention),
+        elements=total(f"{prefix}.elements", elements, unit="elements", convention=convention),
+    )
 
 
-def scale_elements(weights: Sequence[Line]) -> Line:
+def scale_elements(weights: WeightLines) -> Line:
     """Return the scales among stored elements, as the line that the checkpoint variant adds."""
-    scales = [
-        line
-        for line in weights[1].published()
-        if line.formula is not None and line.formula.name == "block_scales"
-    ]
-    return total("parameters.components.scales", scales, unit="elements")
+    scales = [line for line in weights.elements.published() if line.tags.component == SCALES]
+    tags = Tags(component=SCALES)
+    return total("parameters.components.scales", scales, unit="elements", tags=tags)

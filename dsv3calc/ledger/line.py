@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.formulas.registry.registry import FORMULAS
+from dsv3calc.ledger.tags import UNTAGGED, Tags
 from dsv3calc.numbers import ops
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Line(msgspec.Struct, eq=False):
     formula: Formula | None = None
     _given: dict[str, Any] | None = None
     _scopes: tuple[Scope, ...] = ()
+    tags: Tags = UNTAGGED
 
     @property
     def arguments(self) -> tuple[tuple[str, Any, str], ...]:
@@ -70,6 +72,7 @@ class Line(msgspec.Struct, eq=False):
             self.formula,
             self._given,
             self._scopes,
+            self.tags,
         )
 
     def __repr__(self) -> str:
@@ -172,13 +175,21 @@ RULES: dict[str, Callable[[Sequence[Any]], Any]] = {
 """How a value follows from its parts; ``formula`` follows from its arguments instead."""
 
 
-def given(name: str, value: Any, unit: str, convention: str = "") -> Line:
+def given(
+    name: str, value: Any, unit: str, convention: str = "", tags: Tags = UNTAGGED
+) -> Line:
     """Return a line that was read, not computed; its name is the place it was read from."""
-    return Line(name, value, unit, "given", (), convention)
+    return Line(name, value, unit, "given", (), convention, None, None, (), tags)
 
 
 def combined(
-    name: str, rule: str, parts: Sequence[Line], *, unit: str = "", convention: str = ""
+    name: str,
+    rule: str,
+    parts: Sequence[Line],
+    *,
+    unit: str = "",
+    convention: str = "",
+    tags: Tags = UNTAGGED,
 ) -> Line:
     """Return the sum, product or another of :data:`RULES` of lines.
 
@@ -192,12 +203,23 @@ def combined(
         rule,
         tuple(parts),
         convention,
+        None,
+        None,
+        (),
+        tags,
     )
 
 
-def total(name: str, parts: Sequence[Line], *, unit: str = "", convention: str = "") -> Line:
+def total(
+    name: str,
+    parts: Sequence[Line],
+    *,
+    unit: str = "",
+    convention: str = "",
+    tags: Tags = UNTAGGED,
+) -> Line:
     """Return the sum of lines; a single part is the same number under another name."""
-    return combined(name, "sum", parts, unit=unit, convention=convention)
+    return combined(name, "sum", parts, unit=unit, convention=convention, tags=tags)
 
 
 def computed(
@@ -206,6 +228,7 @@ def computed(
     *scopes: Scope,
     unit: str = "",
     convention: str = "",
+    tags: Tags = UNTAGGED,
     **arguments: Any,
 ) -> Line:
     """Return the line of a registered formula, its arguments bound by name.
@@ -238,6 +261,7 @@ def computed(
         formula,
         arguments,
         scopes,
+        tags,
     )
 
 

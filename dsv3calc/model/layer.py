@@ -17,29 +17,31 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import LayerGroup, Model
 
 
-_Item = TypeVar("_Item")
+_Made = TypeVar("_Made")
 
 
 class LineCache:
-    """Lists that depend on a model and on one other frozen thing, made the first time.
+    """Results that depend on a model and on one other frozen thing, made the first time.
 
     Models, precisions and formats are frozen and lines are never changed, so they may be shared.
+    Nobody may change a result either.
     """
 
     __slots__ = ("_known",)
 
     def __init__(self) -> None:
-        self._known: dict[Any, tuple[Any, list[Any]]] = {}
+        self._known: dict[Any, tuple[Any, Any]] = {}
 
-    def cached(self, key: Any, other: Any, make: Callable[[], list[_Item]]) -> list[_Item]:
-        """Return the list under a key, made anew where ``other`` is not the object of last time.
+    def cached(self, key: Any, other: Any, make: Callable[[], _Made]) -> _Made:
+        """Return the result under a key, made anew where ``other`` is not the object of last time.
 
         It is kept, so that no other object takes its place in memory.
         """
         found = self._known.get(key)
         if found is None or found[0] is not other:
             found = self._known[key] = (other, make())
-        return list(found[1])
+        made: _Made = found[1]
+        return made
 
 
 class GroupView(LineCache):

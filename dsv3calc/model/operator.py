@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.ledger.line import given
+from dsv3calc.ledger.tags import Tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,6 +62,7 @@ class Tensor:
         "name",
         "out_features",
         "place",
+        "tags",
         "tied",
         "used",
         "weight_class",
@@ -94,6 +96,9 @@ class Tensor:
         self.out_features = out_features
         self.in_features = in_features
         self.weight_class = weight_class or component
+        self.tags = Tags(
+            component=component, tensor=name, group="" if place == "model" else place
+        )
 
     def changed(
         self,

@@ -80,8 +80,6 @@ def answer_flops(query: FlopsQuery) -> Answer:
             f"{preset.name}: the indexer counts its forward pass alone: no gradient of the "
             "language-model loss reaches it, and its own loss is not counted"
         )
-    lines = flops_lines(preset.value, workload, conventions)
-    answer.columns.append(
-        Column(preset.name, preset.value.title, Ledger(preset.value.title, lines))
-    )
+    ledger = Ledger(preset.value.title, flops_lines(preset.value, workload, conventions).lines)
+    answer.columns.append(Column(preset.name, preset.value.title, ledger))
     return answer

@@ -63,11 +63,12 @@ def answer_kv(query: KVQuery) -> Answer:
     )
     lines = kv_lines(
         preset.value, kv_format.value, conventions, batch=batch, tokens=tokens, page_size=page_size
-    )
+    ).lines
+    longest = 0
     if query.fit is not None:
         available = positive("--fit", query.fit, 0, most=MOST_BYTES)
         answer.query["fit"] = available
-        lines += fit_lines(
+        fit = fit_lines(
             preset.value,
             kv_format.value,
             conventions,
@@ -76,9 +77,11 @@ def answer_kv(query: KVQuery) -> Answer:
             tokens=tokens,
             page_size=page_size,
         )
-        if not any(line.name == "kv_cache.fit.tokens" for line in lines):
+        lines += fit
+        if fit.tokens is None:
             answer.warn(f"{preset.name}: every layer's cache is bounded: any number of tokens fits")
-    longest = next((line.value for line in lines if line.name == "kv_cache.fit.tokens"), 0)
+        else:
+            longest = fit.tokens.value
     warn_context(answer, preset.name, preset.value, max(tokens, longest))
     answer.columns.append(
         Column(preset.name, preset.value.title, Ledger(preset.value.title, lines))

@@ -60,7 +60,8 @@ def answer_params(query: ParamsQuery) -> Answer:
 
     weights = weight_lines(preset.value, precision.value, inclusions, f"{precision.name}; {label}")
     scales = scale_elements(weights) if "scales" in inclusions else None
-    lines = parameter_lines(preset.value, inclusions, label, scales=scales)
+    parameters = parameter_lines(preset.value, inclusions, label, scales=scales)
+    layers: list[Line] = []
     answer = Answer("params", as_dict(query), f"params-{query.by}")
     answer.query["precision"] = query.precision or preset.value.precision
     if not (query.library or query.convention or query.with_mtp):
@@ -70,11 +71,10 @@ def answer_params(query: ParamsQuery) -> Answer:
     warn_inapplicable(answer, preset.name, preset.value, with_mtp=query.with_mtp or None)
     if query.by == "layer":
         per_layer = per_layer_lines(preset.value, inclusions)
-        answer.rows = list(_layer_rows(preset.value, per_layer, inclusions, lines[0]))
-        lines += [line for group in per_layer for line in group.values()]
-    answer.columns.append(
-        Column(preset.name, preset.value.title, Ledger(preset.value.title, [*lines, *weights]))
-    )
+        answer.rows = list(_layer_rows(preset.value, per_layer, inclusions, parameters.total))
+        layers = [line for group in per_layer for line in group.values()]
+    ledger = Ledger(preset.value.title, [*parameters, *layers, *weights])
+    answer.columns.append(Column(preset.name, preset.value.title, ledger))
     return answer
 
 
@@ -113,7 +113,7 @@ def _layer_rows(
         _outside_row(name, names[name], value, columns) for name, value in sorted(outside.items())
     ]
     for line in whole.parts:
-        component = line.name.rpartition(".")[2]
+        component = line.tags.component
         if component not in columns:
             rows = [row | {component: 0} for row in rows]
             rows.append(rows[0] | _outside_row(component, component, line.value, columns))

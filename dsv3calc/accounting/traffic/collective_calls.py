@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from dsv3calc.accounting.placement.rank_order import Span, degree, span_of
 from dsv3calc.accounting.traffic.algorithms import LINKS, Sent, sent
 from dsv3calc.accounting.traffic.links import rates_of
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:
@@ -29,15 +32,37 @@ def has_experts(model: Model) -> bool:
     return any(view.experts is not None for view in architecture_of(model).groups)
 
 
+def call_of(kind: str, primitive: str, *, what: str = "", view: GroupView | None = None) -> Tags:
+    """Say which collective lines are about: its kind, what it sends, and the layers."""
+    return Tags(
+        component=kind,
+        operator=f"{what}.{primitive}" if what else primitive,
+        group="" if view is None else view.prefix,
+    )
+
+
+def name_of_call(prefix: str, tags: Tags) -> str:
+    """Return what the names of a collective's own lines begin with."""
+    return ".".join(filter(None, (prefix, tags.component, tags.group, tags.operator)))
+
+
 class Made:
     """A collective that a GPU makes in a step: what it moves, over whom, how often."""
 
-    __slots__ = ("algorithm", "calls", "name", "payload", "primitive", "span")
+    __slots__ = ("algorithm", "calls", "name", "payload", "primitive", "span", "tags")
 
     def __init__(
-        self, name: str, primitive: str, payload: Line, span: Span, algorithm: str, calls: Line
+        self,
+        prefix: str,
+        tags: Tags,
+        primitive: str,
+        payload: Line,
+        span: Span,
+        algorithm: str,
+        calls: Line,
     ) -> None:
-        self.name = name if name.endswith(primitive) else f"{name}.{primitive}"
+        self.name = name_of_call(prefix, tags)
+        self.tags = tags
         self.primitive = primitive
         self.payload = payload
         self.span = span
@@ -122,21 +147,32 @@ class Desk:
         )
 
     def layer_part(
-        self, name: str, primitive: str, payload: Line, span: Span, calls: Line, algorithm: str = ""
+        self,
+        name: str,
+        primitive: str,
+        payload: Line,
+        span: Span,
+        calls: Line,
+        tags: Tags,
+        algorithm: str = "",
     ) -> dict[str, Line]:
         """Count a collective of layers: the calls of all stages, divided evenly among them."""
         full, stages = f"{self.prefix}.{name}", degree(self.layout, "pp")
         here = combined(f"{full}.calls_of_a_stage", "ratio", (calls, stages), unit="1")
-        made = Made(full, primitive, payload, span, algorithm or self.algorithm, here)
+        made = Made(
+            self.prefix, tags, primitive, payload, span, algorithm or self.algorithm, here
+        )
         self.made.append(made)
         return self.step(full, sent(full, primitive, payload, span, made.algorithm), calls, stages)
 
     def part(
-        self, name: str, primitive: str, payload: Line, span: Span, calls: Line
+        self, name: str, primitive: str, payload: Line, span: Span, calls: Line, tags: Tags
     ) -> dict[str, Line]:
         """Count one collective over a step: bytes by link, messages, time."""
         full = f"{self.prefix}.{name}"
-        self.made.append(Made(full, primitive, payload, span, self.algorithm, calls))
+        self.made.append(
+            Made(self.prefix, tags, primitive, payload, span, self.algorithm, calls)
+        )
         return self.step(full, sent(full, primitive, payload, span, self.algorithm), calls)
 
     def step(
@@ -158,9 +194,14 @@ class Desk:
         lines = {f"{link}_bytes": line for link, line in moved.items()}
         lines["messages"] = total(f"{name}.messages", list(messages.values()), unit="1")
         for what, links in self.links.items():
-            place = f"{name}.{what}".removesuffix(".time")
+            place = _of_links(name, what)
             lines[what] = links.time(place, moved, messages, overlapped=call.overlapped)
         return lines
+
+
+def _of_links(name: str, what: str) -> str:
+    """Return what the name of a time begins with: that of nominal links has no word for them."""
+    return name if what == "time" else f"{name}.achieved"
 
 
 def times(name: str, count: int, why: str) -> Line:
@@ -190,11 +231,12 @@ def rate_lines(made: Made, links: dict[str, Links]) -> list[Line]:
             f"{made.name}.payload_bytes",
             (made.payload,),
             convention="of one call, the whole tensor",
+            tags=msgspec.structs.replace(made.tags, quantity="payload_bytes"),
         ),
         total(f"{made.name}.calls_per_gpu", (made.calls,), convention="in a step"),
     ]
     for what, each in links.items():
-        prefix = f"{made.name}.call.{what}".removesuffix(".time")
+        prefix = _of_links(f"{made.name}.call", what)
         _, *rates = rates_of(prefix, made.primitive, made.payload, made.span, made.algorithm, each)
         lines += rates
     return lines

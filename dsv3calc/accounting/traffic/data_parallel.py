@@ -9,19 +9,20 @@ from dsv3calc.accounting.placement.gradients import (
     tied_payload,
 )
 from dsv3calc.accounting.placement.rank_order import crossed, degree, mirrored_span
-from dsv3calc.accounting.traffic.collective_calls import Desk, Parts, has_experts, times
+from dsv3calc.accounting.traffic.collective_calls import Desk, Parts, call_of, has_experts, times
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger.line import Line, combined, computed, given
 from dsv3calc.model.operator import ONE
 from dsv3calc.schema.layout import BOTH_ENDS
 
+_KIND = "data_parallel"
 _GATHERED = 3
 """The ZeRO stage whose parameters are gathered when they are used."""
 
 
 def data_parallel(desk: Desk, reduction: str) -> Parts:
     """Count the reduction of gradients, and the gathers of parameters under ZeRO."""
-    name, zero = "data_parallel", desk.layout.zero
+    name, zero = _KIND, desk.layout.zero
     spans = {"dense": desk.span("data")}
     if has_experts(desk.model):
         spans["experts"] = desk.span("edp")
@@ -55,7 +56,14 @@ def data_parallel(desk: Desk, reduction: str) -> Parts:
             )
         rows.append(("all-gather", payloads("parameters", desk.parameter_bits), gathers))
     return [
-        desk.part(f"{name}.{what}.{primitive}", primitive, payload[what], span, calls)
+        desk.part(
+            f"{name}.{what}.{primitive}",
+            primitive,
+            payload[what],
+            span,
+            calls,
+            call_of(name, primitive, what=what),
+        )
         for primitive, payload, calls in rows
         for what, span in spans.items()
     ] + [*_replicated(desk), *_tied_embedding(desk)]
@@ -69,7 +77,8 @@ def _replicated(desk: Desk) -> Parts:
     """
     if not desk.layout.sequence_parallel:
         return []
-    name = "data_parallel.replicated"
+    what = "replicated"
+    name = f"{_KIND}.{what}"
     payload = replicated_payload(
         f"{desk.prefix}.{name}",
         desk.model,
@@ -79,7 +88,8 @@ def _replicated(desk: Desk) -> Parts:
         copies=desk.copies,
     )
     once = times(name, 1, "once a step, all layers of a GPU together")
-    return [desk.part(f"{name}.all-reduce", "all-reduce", payload, desk.span("tp"), once)]
+    tags = call_of(_KIND, "all-reduce", what=what)
+    return [desk.part(f"{name}.all-reduce", "all-reduce", payload, desk.span("tp"), once, tags)]
 
 
 def _tied_embedding(desk: Desk) -> Parts:
@@ -91,7 +101,8 @@ def _tied_embedding(desk: Desk) -> Parts:
     twice = desk.model.tie_word_embeddings or desk.mtp
     if not twice or desk.layout.schedule in BOTH_ENDS:
         return []
-    name = "data_parallel.tied_embedding"
+    what = "tied_embedding"
+    name = f"{_KIND}.{what}"
     pp = degree(desk.layout, "pp")
     sole = computed(f"{desk.prefix}.{name}.sole_stage", collectives.sole_stage, pp=pp)
     calls = combined(
@@ -104,4 +115,5 @@ def _tied_embedding(desk: Desk) -> Parts:
     two = given("tied_embedding.stages", 2, "1", "the first and the last stage have the embedding")
     ends = mirrored_span(f"{desk.prefix}.{name}", desk.layout, desk.node, two)
     payload = tied_payload(f"{desk.prefix}.{name}", desk.model, desk.layout, desk.gradient_bits)
-    return [desk.part(f"{name}.all-reduce", "all-reduce", payload, ends, calls)]
+    tags = call_of(_KIND, "all-reduce", what=what)
+    return [desk.part(f"{name}.all-reduce", "all-reduce", payload, ends, calls, tags)]

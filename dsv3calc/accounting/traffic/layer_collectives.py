@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.placement.rank_order import Span, degree
-from dsv3calc.accounting.traffic.collective_calls import Desk, Parts, times
+from dsv3calc.accounting.traffic.collective_calls import Desk, Parts, call_of, times
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger.line import Line, combined, computed, total
 from dsv3calc.model.operator import ONE
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from dsv3calc.model.block import Held
     from dsv3calc.model.layer import GroupView
     from dsv3calc.model.operator import Operator
+
+_CONTEXT = "context_parallel"
 
 
 def _reduced(desk: Desk, operator: Operator) -> bool:
@@ -52,7 +54,8 @@ def tensor_parallel(desk: Desk) -> Parts:
     if not desk.layout.sequence_parallel:
         often = times(name, 2, "an all-reduce forward and one backward")
         calls = desk.layer_calls(name, _blocks(desk), often)
-        return [desk.layer_part(name, "all-reduce", payload, span, calls)]
+        tags = call_of(name, "all-reduce")
+        return [desk.layer_part(name, "all-reduce", payload, span, calls, tags)]
     found = []
     for primitive, count, why in (
         ("all-gather", 3, "inputs forward, their gradients' source and the inputs again backward"),
@@ -60,7 +63,8 @@ def tensor_parallel(desk: Desk) -> Parts:
     ):
         place = f"{name}.{primitive}"
         calls = desk.layer_calls(place, _blocks(desk), times(place, count, why))
-        found.append(desk.layer_part(place, primitive, payload, span, calls))
+        tags = call_of(name, primitive)
+        found.append(desk.layer_part(place, primitive, payload, span, calls, tags))
     return found
 
 
@@ -71,7 +75,8 @@ def expert_tensor_parallel(desk: Desk) -> Parts:
     for view in desk.views:
         if view.experts is None:
             continue
-        name = f"expert_tensor_parallel.{view.prefix}"
+        kind = "expert_tensor_parallel"
+        name = f"{kind}.{view.prefix}"
         tokens = desk.payload(f"{name}.tokens", desk.hidden, ("cp", "tp"))
         payload = combined(
             f"{desk.prefix}.{name}.payload", "product",
@@ -81,7 +86,8 @@ def expert_tensor_parallel(desk: Desk) -> Parts:
         for primitive in ("all-gather", "reduce-scatter"):
             place = f"{name}.{primitive}"
             calls = desk.layer_calls(place, [(view, 1)], times(place, 2, "forward and backward"))
-            found.append(desk.layer_part(place, primitive, payload, span, calls))
+            tags = call_of(kind, primitive, view=view)
+            found.append(desk.layer_part(place, primitive, payload, span, calls, tags))
     return found
 
 
@@ -102,7 +108,7 @@ def context_parallel(desk: Desk, form: str) -> Parts:
     exchanged = layout.context_parallel_method == "all-to-all"
     fewest = degree(layout, "cp") if exchanged else ONE
     for view in desk.views:
-        name = f"context_parallel.{view.prefix}"
+        name = f"{_CONTEXT}.{view.prefix}"
         for what, held in view.attention.context_widths(form).items():
             width = _width(f"{desk.prefix}.{name}.{what}", held, degree(layout, "tp"), fewest)
             if exchanged and what != "latent":
@@ -111,15 +117,17 @@ def context_parallel(desk: Desk, form: str) -> Parts:
                 calls = desk.layer_calls(
                     place, [(view, 1)], times(place, 2, "to heads and back: forward, backward")
                 )
-                found.append(desk.layer_part(place, "all-to-all", payload, span, calls))
+                tags = call_of(_CONTEXT, "all-to-all", what=what, view=view)
+                found.append(desk.layer_part(place, "all-to-all", payload, span, calls, tags))
             elif what != "queries":
-                found += _passed_on(desk, view, f"{name}.{what}", width, span)
+                found += _passed_on(desk, view, what, width, span)
     return found
 
 
-def _passed_on(desk: Desk, view: GroupView, name: str, width: Line, span: Span) -> Parts:
+def _passed_on(desk: Desk, view: GroupView, what: str, width: Line, span: Span) -> Parts:
     """Count keys and values seen by all: forward, again backward, and their gradients back."""
     found = []
+    name = f"{_CONTEXT}.{view.prefix}.{what}"
     payload = desk.payload(name, width, ())
     ring = desk.layout.context_parallel_method == "ring"
     algorithm = "ring" if ring else desk.algorithm
@@ -129,5 +137,6 @@ def _passed_on(desk: Desk, view: GroupView, name: str, width: Line, span: Span) 
     ):
         place = f"{name}.{primitive}"
         calls = desk.layer_calls(place, [(view, 1)], times(place, count, why))
-        found.append(desk.layer_part(place, primitive, payload, span, calls, algorithm))
+        tags = call_of(_CONTEXT, primitive, what=what, view=view)
+        found.append(desk.layer_part(place, primitive, payload, span, calls, tags, algorithm))
     return found

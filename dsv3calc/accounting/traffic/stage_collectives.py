@@ -6,7 +6,7 @@ from __future__ import annotations
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.placement.schedules import CHUNKS_OF_A_V
 from dsv3calc.accounting.traffic.algorithms import Sent
-from dsv3calc.accounting.traffic.collective_calls import Desk, Parts, times
+from dsv3calc.accounting.traffic.collective_calls import Desk, Parts, call_of, times
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger.line import Line, combined, computed, given
 from dsv3calc.model.operator import ONE
@@ -86,7 +86,8 @@ def vocabulary_layers(desk: Desk) -> Parts:
         place = f"{name}.{where}.{primitive}"
         often = (times(place, count, why), here, batches)
         calls = combined(f"{desk.prefix}.{place}.calls", "product", often, unit="1")
-        found.append(desk.part(place, primitive, payload, span, calls))
+        tags = call_of(name, primitive, what=where)
+        found.append(desk.part(place, primitive, payload, span, calls, tags))
     return found
 
 
@@ -103,4 +104,5 @@ def vocabulary_loss(desk: Desk) -> Parts:
         unit="1",
     )
     payload = desk.payload(name, given("loss.width", 1, "elements"), ("cp",), _SCALAR_BITS)
-    return [desk.part(name, "all-reduce", payload, desk.span("tp"), calls)]
+    tags = call_of(name, "all-reduce")
+    return [desk.part(name, "all-reduce", payload, desk.span("tp"), calls, tags)]

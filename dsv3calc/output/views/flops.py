@@ -43,7 +43,7 @@ def build(answer: Answer, *, exact: bool) -> View:
     )
     rows = []
     if total.rule == "sum":
-        components = [(line.name.rpartition(".")[2], line) for line in total.parts if line.value]
+        components = [(line.tags.component, line) for line in total.parts if line.value]
         rows = [
             [LABELS.get(name, name), *_cells(line, tokens, exact), _share(line, total)]
             for name, line in components

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsv3calc.accounting.kv_cache import PER_LAYER
 from dsv3calc.output.view import Table, View, show
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ def build(answer: Answer, *, exact: bool) -> View:
     if per_layer in named:
         rows.append(["per token and layer", show(named[per_layer], exact=exact)])
     else:
-        for name, line in named.items():
-            if name.startswith(f"{per_layer}.") and name.count(".") == per_layer.count(".") + 2:
-                label = name.removeprefix(f"{per_layer}.").replace(".", " ")
+        for line in column.ledger.lines:
+            if line.tags.quantity == PER_LAYER:
+                label = line.tags.group.replace(".", " ")
                 rows.append([f"per token and layer of {label}", show(line, exact=exact)])
     rows.append(
         [

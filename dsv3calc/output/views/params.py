@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsv3calc.accounting.weights import SCALES
 from dsv3calc.output.view import Table, View, show
 
 if TYPE_CHECKING:
@@ -58,11 +59,11 @@ def _components(answer: Answer, named: dict[str, Line], exact: bool) -> Table:  
     for line in total.parts:
         if not line.value:
             continue
-        name = line.name.rpartition(".")[2]
+        name = line.tags.component
         rows.append([LABELS.get(name, name), *_cells(line, total, exact)])
         if answer.view == "params-tensor" and name != "scales":
             for part in line.parts[0].parts if name == "mtp" else line.parts:
-                label = part.name.rpartition(".")[2]
+                label = part.tags.tensor or part.tags.component
                 rows.append([f"  {LABELS.get(label, label)}", *_cells(part, total, exact)])
     return Table("", ["component", "parameters", "share"], rows)
 
@@ -97,13 +98,13 @@ def _layers(answer: Answer) -> Table:
 
 
 def _weights(ledger: Ledger, named: dict[str, Line], precision: str, *, exact: bool) -> Table:
-    elements = {line.name.rpartition(".")[2]: line for line in named["weights.elements"].parts}
+    elements = {line.tags.dtype: line for line in named["weights.elements"].parts}
     rows = []
     for line in named["weights.bytes"].parts:
-        dtype = line.name.rpartition(".")[2]
+        dtype = line.tags.dtype
         rows.append([dtype, show(elements[dtype], exact=exact), show(line, exact=exact)])
     total = ledger.find("weights.elements"), named["weights.bytes"]
-    scaled = any("scales" in line.name for line in ledger.walk())
+    scaled = any(line.tags.component == SCALES for line in ledger.walk())
     rows.append(
         [
             "total, scales included" if scaled else "total",

@@ -6,16 +6,16 @@ Both fit a page of 80 columns.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from dsv3calc.accounting.traffic.collective_calls import name_of_call
 from dsv3calc.accounting.traffic.collectives import KINDS
 from dsv3calc.output.view import Table, show
 
 if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
 
-PREFIX = "traffic.collectives."
+PREFIX = "traffic.collectives"
 COLUMNS = {
     "scale_up_bytes": "scale-up",
     "scale_out_bytes": "scale-out",
@@ -33,11 +33,11 @@ RATES = {
 def tables(named: dict[str, Line], *, exact: bool) -> list[Table]:
     """Build the table of the kinds, and that of the collectives that are made."""
     columns = {
-        what: words for what, words in COLUMNS.items() if f"{PREFIX}pipeline.{what}" in named
+        what: words for what, words in COLUMNS.items() if f"{PREFIX}.pipeline.{what}" in named
     }
     rows = []
     for kind in KINDS:
-        lines = [named[f"{PREFIX}{kind}.{what}"] for what in columns]
+        lines = [named[f"{PREFIX}.{kind}.{what}"] for what in columns]
         if any(line.value for line in lines):
             rows.append([kind.replace("_", " "), *(show(line, exact=exact) for line in lines)])
     if not rows:
@@ -52,12 +52,11 @@ def tables(named: dict[str, Line], *, exact: bool) -> list[Table]:
 def _rates(named: dict[str, Line], *, exact: bool) -> list[list[str]]:
     """List the collectives that are made; layers of two kinds often make the same one."""
     found: list[list[str]] = []
-    last = ".call.bus_bandwidth"
-    for name in named:
-        if name.startswith(PREFIX) and name.endswith(last) and ".achieved." not in name:
-            whole = name.removesuffix(last)
-            words = re.sub(r"\.(model\.)?(groups\.\d+|mtp)\b", "", whole.removeprefix(PREFIX))
-            label = words.replace("_", " ").replace(".", ", ", 1).replace(".", " ")
+    for line in named.values():
+        tags = line.tags
+        if tags.quantity == "payload_bytes":
+            whole = name_of_call(PREFIX, tags)
+            label = f"{tags.component}, {tags.operator.replace('.', ' ')}".replace("_", " ")
             row = [label, *(show(named[f"{whole}.{what}"], exact=exact) for what in RATES)]
             if row not in found:
                 found.append(row)

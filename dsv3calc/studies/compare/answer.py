@@ -337,55 +337,51 @@ def _sections(rows: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _parameter_rows(model: Model, variant: str) -> list[Line]:
-    lines = parameter_lines(model, PARAMETER_VARIANTS[variant][0], variant)
+    counted = parameter_lines(model, PARAMETER_VARIANTS[variant][0], variant)
     share = combined(
         "parameters.active_share",
         "ratio",
-        (lines[1], lines[0]),
+        (counted.active, counted.total),
         unit="ratio",
         convention="active over total: 1 is dense",
     )
-    return [*lines, share]
+    return [*counted, share]
 
 
 def _weight_rows(desk: Desk, model: Model, precision: Preset[Any], variant: str) -> list[Line]:
     inclusions = PARAMETER_VARIANTS[variant][0]
-    lines = weight_lines(model, precision.value, inclusions, precision.name)
+    lines = [*weight_lines(model, precision.value, inclusions, precision.name)]
     for name in WEIGHT_PRECISIONS:
         other = desk.precision(name, precision)
-        stored = weight_lines(model, other.value, inclusions, name)[0]
+        stored = weight_lines(model, other.value, inclusions, name).bytes
         lines.append(_under(stored, f"weights.in.{name}"))
     return lines
 
 
 def _under(line: Line, prefix: str) -> Line:
     """Return a weights line and its parts under another prefix: names in a ledger are unique."""
-    parts = [part.renamed(part.name.replace("weights", prefix, 1)) for part in line.parts]
+    parts = [part.renamed(f"{prefix}.bytes_by_dtype.{part.tags.dtype}") for part in line.parts]
     return total(f"{prefix}.bytes", parts, unit="B", convention=line.convention)
 
 
 def _flops_rows(
     model: Model, workloads: dict[str, Workload], conventions: Conventions
 ) -> list[Line]:
-    lines = []
-    for phase in ("train", "decode"):
-        found = flops_lines(model, workloads[phase], conventions, f"flops.{phase}")
-        lines += found
-        tokens = next(line for line in found if line.name == f"flops.{phase}.tokens")
-        for count in ("causal", "full", "half") if phase == "train" else ():
-            whole = next(
-                line for line in found if line.name == f"flops.{phase}.by_attention.{count}"
-            )
-            lines.append(
-                combined(
-                    f"flops.{phase}.per_token_by_attention.{count}",
-                    "ratio",
-                    (whole, tokens),
-                    unit="FLOP/token",
-                    convention=whole.convention,
-                )
-            )
-    return lines
+    train, decode = (
+        flops_lines(model, workloads[phase], conventions, f"flops.{phase}")
+        for phase in ("train", "decode")
+    )
+    each = [
+        combined(
+            f"flops.train.per_token_by_attention.{count}",
+            "ratio",
+            (whole, train.tokens),
+            unit="FLOP/token",
+            convention=whole.convention,
+        )
+        for count, whole in train.by_attention.items()
+    ]
+    return [*train, *each, *decode]
 
 
 def _warn_fallback(answer: Answer, precision: Preset[Any], hardware: Preset[Hardware]) -> None:

@@ -1,0 +1,40 @@
+"""What a line is about, as fields: nothing needs to take its name apart."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import msgspec
+
+
+class Tags(msgspec.Struct, frozen=True, kw_only=True):
+    """What a line is about; a field that does not apply is empty.
+
+    Parameters
+    ----------
+    quantity
+        What is counted: ``weights``, ``layers``, ``bytes_per_token``.
+    component
+        The part of the model or of the system: ``routed_experts``, ``head``, ``tensor_parallel``.
+    operator
+        The operator of it: ``scores``, ``attention.all-gather``.
+    tensor
+        The tensor, with what is stored beside it: ``q_a_proj``, ``q_a_proj.scales``.
+    group
+        The layer group: ``groups.1``, ``mtp``.
+    rank
+        The pipeline rank, from 0.
+    dtype
+        The data type in which it is stored.
+    """
+
+    quantity: str = ""
+    component: str = ""
+    operator: str = ""
+    tensor: str = ""
+    group: str = ""
+    rank: int | None = None
+    dtype: str = ""
+
+
+UNTAGGED = Tags()
+"""The tags of a line that has none."""
