@@ -49,7 +49,7 @@ LIBRARY_RUNS_EVERY_EXPERT = ("llama4", "llama4_text")
 """``model_type`` of the models whose every token passes through every expert in transformers."""
 
 
-class FlopsLines(NamedLines, frozen=True, eq=False):
+class FlopsLines(NamedLines, frozen=True, eq=False, kw_only=True):
     """Lines ``PREFIX.total`` [FLOP] over ``.components.*``, ``.per_token`` and ``.tokens``.
 
     ``by_attention`` are ``PREFIX.by_attention.{causal,full,half}``, by :data:`ATTENTION_COUNTS`:

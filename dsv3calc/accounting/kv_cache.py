@@ -150,7 +150,7 @@ def bytes_line(
     return total(name, parts, unit="B", convention=f"{kv_format.name}")
 
 
-class KVCacheLines(NamedLines, frozen=True, eq=False):
+class KVCacheLines(NamedLines, frozen=True, eq=False, kw_only=True):
     """Lines ``kv_cache.*``: ``bytes_per_token`` [B/token], ``bytes`` of the batch [B] and so on.
 
     ``per_layer`` is one line where all layers have as much, else one for each layer group.
@@ -219,7 +219,7 @@ def kv_lines(
     )
 
 
-class FitLines(NamedLines, frozen=True, eq=False):
+class FitLines(NamedLines, frozen=True, eq=False, kw_only=True):
     """Lines ``kv_cache.fit.*``: ``sequences`` of the tokens asked for, ``tokens`` of each sequence.
 
     ``tokens`` is None where a longer sequence takes no more bytes in the end.

@@ -8,13 +8,13 @@ at the end take ints alone.
 from __future__ import annotations
 
 from math import isqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import msgspec
 
 from dsv3calc.formulas import dragonfly, fat_tree, network, slim_fly
 from dsv3calc.ledger.line import Line, combined, computed, given, total
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from dsv3calc.ledger.named_lines import NamedLines
 
 LEAST_Q = 3
 """The smallest Slim Fly: 18 switches."""
@@ -23,41 +23,52 @@ LINKS = "between switches; the cables of endpoints are not counted"
 HOPS = "links between switches on the shortest path of the two endpoints farthest apart"
 
 
-def fat_tree_lines(radix: Any, tiers: int, planes: Any = 1) -> list[Line]:
-    """Count a non-blocking fat tree of ``tiers`` layers of switches, or ``planes`` of them.
+class NetworkLines(NamedLines, frozen=True, eq=False, kw_only=True):
+    """Lines ``network.*`` of a topology [1], ``cost`` and ``cost_per_endpoint`` [USD]."""
 
-    Returns
-    -------
-    Lines ``network.endpoints``, ``.switches``, ``.links``, ``.diameter``, ``.bisection_links``.
-    """
+    radix: Line | None = None
+    planes: Line | None = None
+    q: Line | None = None
+    groups: Line | None = None
+    switches_per_group: Line | None = None
+    global_ports: Line | None = None
+    network_radix: Line | None = None
+    endpoints_per_switch: Line | None = None
+    endpoints: Line
+    switches: Line
+    links: Line
+    diameter: Line
+    bisection_links: Line | None = None
+    bisection_share: Line | None = None
+    cost: Line | None = None
+    cost_per_endpoint: Line | None = None
+
+
+def fat_tree_lines(radix: Any, tiers: int, planes: Any = 1) -> NetworkLines:
+    """Count a non-blocking fat tree of ``tiers`` layers of switches, or ``planes`` of them."""
     ports = given("radix", radix, "1")
     layers = given("tiers", tiers, "1")
     side_by_side = given("planes", planes, "1")
     arguments: dict[str, Any] = {"radix": ports, "tiers": layers, "planes": side_by_side}
     hops = [given(f"hops.{way}", tiers - 1, "1") for way in ("up", "down")]
-    return [
-        computed("network.endpoints", fat_tree.fat_tree_endpoints, **arguments),
-        computed("network.switches", fat_tree.fat_tree_switches, **arguments),
-        computed("network.links", fat_tree.fat_tree_links, convention=LINKS, **arguments),
-        total("network.diameter", hops, convention=f"{HOPS}, inside a plane"),
-        computed(
+    return NetworkLines(
+        endpoints=computed("network.endpoints", fat_tree.fat_tree_endpoints, **arguments),
+        switches=computed("network.switches", fat_tree.fat_tree_switches, **arguments),
+        links=computed("network.links", fat_tree.fat_tree_links, convention=LINKS, **arguments),
+        diameter=total("network.diameter", hops, convention=f"{HOPS}, inside a plane"),
+        bisection_links=computed(
             "network.bisection_links",
             fat_tree.fat_tree_bisection,
             convention="exact: any cut into halves of the endpoints of each plane",
             **arguments,
         ),
-    ]
+    )
 
 
-def slim_fly_lines(radix: Any, q: Any, *, exists: bool = True) -> list[Line]:
+def slim_fly_lines(radix: Any, q: Any, *, exists: bool = True) -> NetworkLines:
     """Count a Slim Fly of order ``q`` of switches with ``radix`` ports.
 
     ``exists`` is False for the arithmetic of a q that no graph has: it has no bisection.
-
-    Returns
-    -------
-    Lines ``network.q``, ``.network_radix``, ``.endpoints_per_switch``, ``.endpoints``,
-    ``.switches``, ``.links``, ``.diameter`` and ``.bisection_links``.
     """
     ports, order = given("radix", radix, "1"), given("q", q, "1")
     degree = computed("network.network_radix", slim_fly.slim_fly_network_radix, q=order)
@@ -69,44 +80,37 @@ def slim_fly_lines(radix: Any, q: Any, *, exists: bool = True) -> list[Line]:
     )
     switches = computed("network.switches", slim_fly.slim_fly_switches, q=order)
     reach = given("hops.of_the_graph", 2, "1", "the graphs of McKay, Miller and Širáň have 2")
-    lines = [
-        total("network.q", (order,)),
-        degree,
-        each,
-        combined("network.endpoints", "product", (switches, each)),
-        switches,
-        computed(
+    bisection = None
+    if exists:
+        bisection = computed(
+            "network.bisection_links",
+            slim_fly.slim_fly_bisection_bound,
+            convention="an upper bound, no closed form is known: a cut that can be drawn; at "
+            "least q³/2 by the graph's eigenvalues",
+            q=order,
+        )
+    return NetworkLines(
+        q=total("network.q", (order,)),
+        network_radix=degree,
+        endpoints_per_switch=each,
+        endpoints=combined("network.endpoints", "product", (switches, each)),
+        switches=switches,
+        links=computed(
             "network.links",
             slim_fly.slim_fly_links,
             convention=LINKS,
             q=order,
             network_radix=degree,
         ),
-        total("network.diameter", (reach,), convention=HOPS),
-    ]
-    if exists:
-        lines.append(
-            computed(
-                "network.bisection_links",
-                slim_fly.slim_fly_bisection_bound,
-                convention="an upper bound, no closed form is known: a cut that can be drawn; at "
-                "least q³/2 by the graph's eigenvalues",
-                q=order,
-            )
-        )
-    return lines
+        diameter=total("network.diameter", (reach,), convention=HOPS),
+        bisection_links=bisection,
+    )
 
 
-def dragonfly_lines(radix: Any, groups: Any = None) -> list[Line]:
+def dragonfly_lines(radix: Any, groups: Any = None) -> NetworkLines:
     """Count a balanced Dragonfly, a = 2p = 2h, of switches with ``radix`` ports.
 
     ``groups`` is the number of groups, by default the largest: a h + 1.
-
-    Returns
-    -------
-    Lines ``network.groups``, ``.switches_per_group``, ``.global_ports``,
-    ``.endpoints_per_switch``, ``.endpoints``, ``.switches``, ``.links``, ``.diameter`` and
-    ``.bisection_links``.
     """
     ports = given("radix", radix, "1")
     across = computed("network.global_ports", dragonfly.dragonfly_global_ports, radix=ports)
@@ -128,65 +132,58 @@ def dragonfly_lines(radix: Any, groups: Any = None) -> list[Line]:
     )
     far = computed("network.global_links", dragonfly.dragonfly_global_links, **size)
     hops = [given(f"hops.{place}", 1, "1") for place in ("local", "global", "remote_local")]
-    return [
-        count,
-        per_group,
-        across,
-        each,
-        combined("network.endpoints", "product", (switches, each)),
-        switches,
-        total("network.links", (local, far), convention=LINKS),
-        total(
+    return NetworkLines(
+        groups=count,
+        switches_per_group=per_group,
+        global_ports=across,
+        endpoints_per_switch=each,
+        endpoints=combined("network.endpoints", "product", (switches, each)),
+        switches=switches,
+        links=total("network.links", (local, far), convention=LINKS),
+        diameter=total(
             "network.diameter",
             hops,
             convention=HOPS if groups is None else f"{HOPS}: at most, with these groups",
         ),
-        computed(
+        bisection_links=computed(
             "network.bisection_links",
             dragonfly.dragonfly_bisection,
             convention="global links between two halves of the groups, which stay whole: an upper "
             "bound of the bisection",
             **size,
         ),
-    ]
+    )
 
 
-def share_line(lines: Sequence[Line]) -> Line | None:
+def share_line(counted: NetworkLines) -> Line | None:
     """Compare the bisection with the endpoints of a half; None where there is no bisection."""
-    named = {line.name: line for line in lines}
-    crossing = named.get("network.bisection_links")
-    if crossing is None:
+    if counted.bisection_links is None:
         return None
     return computed(
         "network.bisection_share",
         network.bisection_share,
         convention="of the rate at which all endpoints of one half can send",
-        bisection_links=crossing,
-        endpoints=named["network.endpoints"],
+        bisection_links=counted.bisection_links,
+        endpoints=counted.endpoints,
     )
 
 
-def cost_lines(lines: Sequence[Line], switch_price: Line, link_price: Line) -> list[Line]:
-    """Price a network: its switches, and the links between them.
-
-    Returns
-    -------
-    Lines ``network.cost`` and ``network.cost_per_endpoint`` [USD].
-    """
-    named = {line.name: line for line in lines}
+def priced(counted: NetworkLines, switch_price: Line, link_price: Line) -> NetworkLines:
+    """Price a network: its switches, and the links between them."""
     parts = [
-        combined(
-            f"network.cost_of.{what}", "product", (named[f"network.{what}"], price), unit="USD"
+        combined(f"network.cost_of.{what}", "product", (count, price), unit="USD")
+        for what, count, price in (
+            ("switches", counted.switches, switch_price),
+            ("links", counted.links, link_price),
         )
-        for what, price in (("switches", switch_price), ("links", link_price))
     ]
     cost = total(
         "network.cost", parts, convention="switches and the links between them, at unit prices"
     )
     per_endpoint = combined(
-        "network.cost_per_endpoint", "ratio", (cost, named["network.endpoints"]), unit="USD"
+        "network.cost_per_endpoint", "ratio", (cost, counted.endpoints), unit="USD"
     )
-    return [cost, per_endpoint]
+    return msgspec.structs.replace(counted, cost=cost, cost_per_endpoint=per_endpoint)
 
 
 def is_slim_fly_order(q: int) -> bool:

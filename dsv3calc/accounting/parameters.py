@@ -162,7 +162,7 @@ def counted_tensors(arch: Architecture, inclusions: frozenset[str]) -> list[Tens
     return counted + (_copies(arch) if "mtp-copies" in inclusions else [])
 
 
-class ParameterLines(NamedLines, frozen=True, eq=False):
+class ParameterLines(NamedLines, frozen=True, eq=False, kw_only=True):
     """Lines ``parameters.*`` [elements]; ``mtp`` is None where the total is made of it already."""
 
     total: Line

@@ -44,7 +44,7 @@ def peak_of(precision: Precision, hardware: Hardware, component: str) -> tuple[s
     )
 
 
-class RooflineLines(NamedLines, frozen=True, eq=False):
+class RooflineLines(NamedLines, frozen=True, eq=False, kw_only=True):
     """Lines ``PREFIX.{compute_time,memory_time,time}`` [s per token] and so on, by field.
 
     ``intensity`` and ``ridge`` are in FLOP/B.

@@ -31,7 +31,7 @@ def format_of(precision_: Precision, tensor: Tensor) -> tuple[str, Format]:
     return name, precision_.formats[name]
 
 
-class WeightLines(NamedLines, frozen=True, eq=False):
+class WeightLines(NamedLines, frozen=True, eq=False, kw_only=True):
     """Lines ``PREFIX.bytes`` [B] over ``.bytes_by_dtype.*``, and ``.elements`` [elements] alike."""
 
     bytes: Line

@@ -38,3 +38,9 @@ class Tags(msgspec.Struct, frozen=True, kw_only=True):
 
 UNTAGGED = Tags()
 """The tags of a line that has none."""
+
+RANK = "rank"
+"""The quantity of a line that is the number of a pipeline rank."""
+
+RATIO = "ratio_to_baseline"
+"""The quantity of a line that compares a design with the one that all are compared with."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from dsv3calc.ledger.line import given
 from dsv3calc.ledger.tags import Tags
 
@@ -109,7 +111,7 @@ class Tensor:
         division: str = "",
     ) -> Tensor:
         """Return the tensor of one layer with another name, number, height or division."""
-        return Tensor(
+        changed = Tensor(
             name or self.name,
             self.component,
             self.out_features if out_features is None else out_features,
@@ -118,6 +120,8 @@ class Tensor:
             copies=self.copies if copies is None else copies,
             weight_class=self.weight_class,
         )
+        changed.tags = msgspec.structs.replace(self.tags, tensor=changed.name)
+        return changed
 
 
 class Core:

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS
 from dsv3calc.formulas import architecture, memory
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.model.block import refusal
 from dsv3calc.model.operator import CAST, CORE, EXCHANGE, GROUPED, LOOKUP, ONE, PASS, PRODUCT
@@ -180,7 +183,8 @@ class Activations:
         view: GroupView | None,
         bits: Line,
         *scales: Line,
-        convention: str = "",
+        convention: str,
+        tags: Tags,
     ) -> Line:
         rows = place in ("rows", "row_split")
         group_size, scale_bits = scales or _NO_SCALES
@@ -188,6 +192,7 @@ class Activations:
             name,
             memory.activation_bytes,
             convention=convention,
+            tags=tags,
             tokens=self.rows(view) if rows and view is not None else self.tokens,
             width=width,
             bits=bits,
@@ -216,17 +221,17 @@ class Activations:
         words: str = "",
     ) -> Line:
         """Give the bytes of a tensor in a format by name, or as it is computed."""
-        width, place = tensor.width, tensor.place
+        width, place, tags = tensor.width, tensor.place, Tags(tensor=tensor.name)
         if chosen is None:
             bits = self.working if bits is BF16 else bits
             words = f"{DTYPES[bits.name]}{words}"
-            return self._bytes(name, width, place, view, bits, convention=words)
+            return self._bytes(name, width, place, view, bits, convention=words, tags=tags)
         form = FORMATS[chosen]
         scope = (f"transfer_formats.{chosen}", form)
         scales = (field(scope, "group_size"), field(scope, "scale_bits", "bit"))
         words = f"{form.title}{words}"
         bits = field(scope, "bits", "bit")
-        return self._bytes(name, width, place, view, bits, *scales, convention=words)
+        return self._bytes(name, width, place, view, bits, *scales, convention=words, tags=tags)
 
     def of_layer(self, prefix: str, view: GroupView) -> Kept:
         """Give the bytes of one layer of a group.
@@ -236,11 +241,13 @@ class Activations:
         Lines ``PREFIX.{activations,recomputed,output_gradients}`` and, where weight gradients wait,
         ``PREFIX.pending`` [B], over a line for each tensor.
         """
-        return self._sorted(prefix, view.operators(), view, waiting=self.waiting)
+        tags = Tags(group=view.prefix)
+        return self._sorted(prefix, view.operators(), view, tags, waiting=self.waiting)
 
     def of_embedding(self, prefix: str) -> Kept:
         """Give the bytes of what stands between the embedding and the first layer."""
-        return self._sorted(prefix, [architecture_of(self.model).embedding], None, waiting=False)
+        operators, tags = [architecture_of(self.model).embedding], Tags(component="embedding")
+        return self._sorted(prefix, operators, None, tags, waiting=False)
 
     def of_head(self, prefix: str) -> Kept:
         """Give the bytes of a final norm's and a head's inputs.
@@ -248,12 +255,13 @@ class Activations:
         The head's weight gradient does not wait: it follows the loss at once. The gradient of its
         output takes the place of the logits.
         """
-        return self._sorted(prefix, architecture_of(self.model).head, None, waiting=False)
+        operators, tags = architecture_of(self.model).head, Tags(component="head")
+        return self._sorted(prefix, operators, None, tags, waiting=False)
 
     def of_mtp(self, prefix: str) -> Kept:
         """Give the bytes of what an MTP module has before its layer."""
-        operators = architecture_of(self.model).mtp_projection
-        return self._sorted(prefix, operators, None, waiting=self.waiting)
+        operators, tags = architecture_of(self.model).mtp_projection, Tags(component="mtp")
+        return self._sorted(prefix, operators, None, tags, waiting=self.waiting)
 
     def _saved(self, operators: Iterable[Operator]) -> tuple[list[Activation], list[Product]]:
         """List what operators save, kept or not, and the outputs of matrix products."""
@@ -274,6 +282,7 @@ class Activations:
         prefix: str,
         operators: Iterable[Operator],
         view: GroupView | None,
+        tags: Tags,
         *,
         waiting: bool,
     ) -> Kept:
@@ -297,14 +306,19 @@ class Activations:
             self._written(f"{prefix}.output_gradients.{each.name}", each, view) for each in products
         ]
         policy = f"recompute {self.recompute.name}"
+
+        def summed(quantity: str, lines: list[Line], convention: str) -> Line:
+            about = msgspec.structs.replace(tags, quantity=quantity)
+            name = f"{prefix}.{quantity}"
+            return total(name, lines, unit="B", convention=convention, tags=about)
+
         return Kept(
-            total(f"{prefix}.activations", kept, unit="B", convention=policy),
-            total(f"{prefix}.recomputed", dropped, unit="B", convention=policy),
-            total(
-                f"{prefix}.output_gradients",
+            summed("activations", kept, policy),
+            summed("recomputed", dropped, policy),
+            summed(
+                "output_gradients",
                 gradients,
-                unit="B",
-                convention="of every matrix of the layer, none freed within it: an upper bound",
+                "of every matrix of the layer, none freed within it: an upper bound",
             ),
             self._pending(prefix, inputs, gradients, products, view) if waiting else None,
             total(f"{prefix}.keys_and_values", carried, unit="B") if carried else None,

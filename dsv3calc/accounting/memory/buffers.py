@@ -13,6 +13,7 @@ from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.traffic.exchange import copy_bytes
 from dsv3calc.formulas import collectives, memory, stages
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.operator import ONE
 from dsv3calc.model.saved import FP32
 from dsv3calc.schema.layout import PAIRED
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 SHARED = "memory.buffers.shared"
 """The line of what every pipeline rank has: counted once, and part of each rank's buffers."""
 
+AT_WORK = "layer_at_work"
+"""The quantity of the line of a rank's largest layer at work."""
+
 REDUCED_AT_ONCE, _GATHERED = 2, 3
 """ZeRO stages from which gradients are reduced, and weights gathered, while a layer runs."""
 
@@ -48,7 +52,7 @@ def runtime_buffers(name: str, runtime: Runtime, layout: Layout) -> list[Line]:
     communicates = several(f"{name}.communicates", every)
     return [
         *(
-            combined(f"{name}.{each}", "sum", [field(scope, each, "B")])
+            combined(f"{name}.{each}", "sum", [field(scope, each, "B")], tags=Tags(quantity=each))
             for each in ("driver_context", "workspace")
         ),
         combined(
@@ -57,6 +61,7 @@ def runtime_buffers(name: str, runtime: Runtime, layout: Layout) -> list[Line]:
             (field(scope, "communication", "B"), communicates),
             unit="B",
             convention="of collectives: none where there is one GPU",
+            tags=Tags(quantity="communication"),
         ),
     ]
 
@@ -151,6 +156,7 @@ class Unsharded:
                 "maximum",
                 [self.largest, *self._ends(f"{name}.unreduced_gradients", counts, "gradients")],
                 convention="of the largest of bucket, layer or tensor, embedding and head",
+                tags=Tags(quantity="unreduced_gradients"),
             )
         ]
         if self.zero == _GATHERED:
@@ -161,6 +167,7 @@ class Unsharded:
                     f"{name}.gathered_weights",
                     [at_work, self.layer],
                     convention="the largest of layer, embedding and head, and the next layer",
+                    tags=Tags(quantity="gathered_weights"),
                 )
             )
         return found
@@ -244,6 +251,7 @@ class Buffers:
                 (rows, copy_bytes(f"{name}.{phase}.copy", model, form), exchanged, self._at_once),
                 unit="B",
                 convention=f"rows of one micro-batch, {form.title}",
+                tags=Tags(quantity=phase, group=view.prefix),
             )
             for phase, form in (("dispatch", exchange.dispatch), ("combine", exchange.combine))
         ]
@@ -262,7 +270,8 @@ class Buffers:
         four = given(
             "memory.buffers.pipeline.tensors", 4, "1", "sent and received, forward and backward"
         )
-        return combined("memory.buffers.pipeline", "product", (payload, sent, four), unit="B")
+        factors, tags = (payload, sent, four), Tags(quantity="pipeline")
+        return combined("memory.buffers.pipeline", "product", factors, unit="B", tags=tags)
 
     def _context(self, view: GroupView, kept: Kept) -> list[Line]:
         """Give the keys and values of other GPUs of a sequence, while attention reads them."""
@@ -281,12 +290,14 @@ class Buffers:
                 (kept.carried, divided, blocks),
                 unit="B",
                 convention=f"keys and values of other GPUs of a sequence, {method}",
+                tags=Tags(quantity="context", group=view.prefix),
             )
         ]
 
     def of_rank(
         self,
         name: str,
+        rank: Line,
         layers: Sequence[Line],
         heads: Line,
         activations: Line,
@@ -317,12 +328,28 @@ class Buffers:
                 "maximum",
                 at_work,
                 convention="the largest layer that the rank holds",
+                tags=Tags(quantity=AT_WORK),
             ),
-            combined(f"{name}.logits", "product", (heads, self.logits), unit="B"),
+            combined(
+                f"{name}.logits",
+                "product",
+                (heads, self.logits),
+                unit="B",
+                tags=Tags(quantity="logits"),
+            ),
         ]
         if self.unsharded is not None:
             own += self.unsharded.of_rank(name, ends)
         if self.runtime.fragmentation:
             share = field(("runtime", self.runtime), "fragmentation", "ratio")
-            own.append(combined(f"{name}.fragmentation", "product", (activations, share), unit="B"))
-        return total(f"{name}.buffers", [*own, self.in_common])
+            own.append(
+                combined(
+                    f"{name}.fragmentation",
+                    "product",
+                    (activations, share),
+                    unit="B",
+                    tags=Tags(quantity="fragmentation"),
+                )
+            )
+        tags = Tags(quantity="buffers", rank=rank.value)
+        return total(f"{name}.buffers", [*own, self.in_common], tags=tags)

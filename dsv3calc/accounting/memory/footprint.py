@@ -20,7 +20,7 @@ from dsv3calc.accounting.memory.buffers import (
     Replicated,
     Unsharded,
 )
-from dsv3calc.accounting.memory.ranks import Rank, rank_line, worst_lines
+from dsv3calc.accounting.memory.ranks import Rank, WorstLines, rank_line, worst_lines
 from dsv3calc.accounting.memory.sharding import CLASSES, Rules, Sharding, padded
 from dsv3calc.accounting.memory.states import States, layer_tensors
 from dsv3calc.accounting.placement.schedules import chunks_of, moments_of
@@ -28,6 +28,8 @@ from dsv3calc.accounting.placement.stages import Stages
 from dsv3calc.accounting.traffic.exchange import Exchange
 from dsv3calc.formulas import stages
 from dsv3calc.ledger.line import Line, combined, computed, given, total
+from dsv3calc.ledger.named_lines import NamedLines
+from dsv3calc.ledger.tags import UNTAGGED, Tags
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.schema.layout import SPLIT_BACKWARD
 
@@ -133,9 +135,10 @@ class Footprint:
         self.embedding_kept = self.activations.of_embedding("memory.embedding")
         self.head_kept = self.activations.of_head("memory.head")
         embedding, head, after = self._outer(training.rules)
-        self.embedding = states.of("memory.embedding", embedding, None)
-        self.head = states.of("memory.head", head, None)
-        self.after = states.of("memory.after", after, None)
+        self.embedding, self.head, self.after = (
+            states.of(f"memory.{name}", tensors, None, component=name)
+            for name, tensors in (("embedding", embedding), ("head", head), ("after", after))
+        )
         self.buffers = Buffers(
             model,
             layout,
@@ -231,17 +234,21 @@ class Footprint:
                 ]
                 + [part for count, each in copies for part in (count, each[what])],
                 unit="B",
+                tags=Tags(quantity=what, rank=rank.value),
             )
             for what in CLASSES
         }
         moments = moments_of(
             name, self.layout, rank, [chunk.stage for chunk in chunks], self.micro_batches
         )
-        found["activations"] = self._activations(name, chunks, moments)
+        found["activations"] = self._activations(name, rank, chunks, moments)
         heads = self._living_heads(name, chunks, moments)
         ends = [count for count, _ in copies[:-1]]  # the last is the final norm
-        found["buffers"] = self.buffers.of_rank(name, held, heads, found["activations"], ends)
-        found["total"] = total(f"{name}.total", list(found.values()))
+        found["buffers"] = self.buffers.of_rank(
+            name, rank, held, heads, found["activations"], ends
+        )
+        tags = Tags(quantity="total", rank=rank.value)
+        found["total"] = total(f"{name}.total", list(found.values()), tags=tags)
         return Rank(rank, [chunk.stage for chunk in chunks], found)
 
     def _chunk(self, name: str, stage: Line) -> _Chunk:
@@ -274,7 +281,9 @@ class Footprint:
         all_needs = total(f"{name}.needed", needs, unit="1")
         return computed(name, stages.any_of, amount_here=all_needs)
 
-    def _activations(self, name: str, chunks: Sequence[_Chunk], moments: Sequence[Moment]) -> Line:
+    def _activations(
+        self, name: str, rank: Line, chunks: Sequence[_Chunk], moments: Sequence[Moment]
+    ) -> Line:
         """Add up what micro-batches in flight keep, at the moment when it is most."""
         kept = [self._of_chunk(chunk, "activations") for chunk in chunks]
         pending = (
@@ -283,19 +292,21 @@ class Footprint:
             else []
         )
         found = []
+        one, tags = len(moments) == 1, Tags(quantity="activations", rank=rank.value)
         for number, moment in enumerate(moments):
             pairs = [*zip(moment.in_flight, kept, strict=True)]
             if moment.pending:
                 pairs += zip(moment.pending, pending, strict=True)
             found.append(
                 combined(
-                    f"{name}.activations" if len(moments) == 1 else f"{name}.moment.{number}",
+                    f"{name}.activations" if one else f"{name}.moment.{number}",
                     "sum_of_products",
                     [part for pair in pairs for part in pair],
                     unit="B",
+                    tags=tags if one else UNTAGGED,
                 )
             )
-        return found[0] if len(found) == 1 else combined(f"{name}.activations", "maximum", found)
+        return found[0] if one else combined(f"{name}.activations", "maximum", found, tags=tags)
 
     def _of_chunk(self, chunk: _Chunk, what: str) -> Line:
         """Add up one micro-batch of a chunk: its layers, and what embedding and head keep."""
@@ -316,6 +327,7 @@ class Footprint:
                 for part in (count, line)
             ],
             unit="B",
+            tags=Tags(quantity=what),
         )
 
     def _living_heads(self, name: str, chunks: Sequence[_Chunk], moments: Sequence[Moment]) -> Line:
@@ -345,29 +357,40 @@ def _sum(name: str, lines: Sequence[Line]) -> Line:
 def _added(prefix: str, parts: Sequence[Kept]) -> Kept:
     """Join what an MTP module's layer keeps with what stands before and after it."""
     pending = [part.pending for part in parts if part.pending is not None]
+
+    def summed(quantity: str, lines: list[Line]) -> Line:
+        tags = msgspec.structs.replace(parts[0].kept.tags, quantity=quantity)
+        return total(f"{prefix}.all_{quantity}", lines, tags=tags)
+
     return Kept(
-        total(f"{prefix}.all_activations", [part.kept for part in parts]),
-        total(f"{prefix}.all_recomputed", [part.recomputed for part in parts]),
-        total(f"{prefix}.all_output_gradients", [part.gradients for part in parts]),
-        total(f"{prefix}.all_pending", pending) if pending else None,
+        summed("activations", [part.kept for part in parts]),
+        summed("recomputed", [part.recomputed for part in parts]),
+        summed("output_gradients", [part.gradients for part in parts]),
+        summed("pending", pending) if pending else None,
         parts[0].carried,
     )
 
 
-def memory_lines(footprint: Footprint, hardware: Hardware | None) -> list[Line]:
-    """Give the memory of every pipeline rank of one layout, and of the fullest.
+class MemoryLines(NamedLines, frozen=True, eq=False, kw_only=True):
+    """Lines of every pipeline rank, and of the fullest.
 
-    Returns
-    -------
-    Lines ``memory.rank.N.CLASS`` [B] for each rank and each of :data:`PARTS`, its stages, and
-    those of :func:`worst_lines`.
+    ``totals`` are ``memory.rank.N.total`` [B], each over its other classes; ``stages`` are
+    ``memory.rank.N.chunk.N.stage`` [1].
     """
+
+    totals: tuple[Line, ...]
+    stages: tuple[Line, ...]
+    worst: WorstLines
+
+
+def memory_lines(footprint: Footprint, hardware: Hardware | None) -> MemoryLines:
+    """Give the memory of every pipeline rank of one layout, and of the fullest."""
     ranks = []
     for number in range(footprint.layout.pp):
         name = f"memory.rank.{number}"
         ranks.append(footprint.rank(name, rank_line(name, number)))
-    return [
-        *(rank.lines["total"] for rank in ranks),
-        *(stage for rank in ranks for stage in rank.stages),
-        *worst_lines(ranks, hardware),
-    ]
+    return MemoryLines(
+        totals=tuple(rank.lines["total"] for rank in ranks),
+        stages=tuple(stage for rank in ranks for stage in rank.stages),
+        worst=worst_lines(ranks, hardware),
+    )

@@ -17,13 +17,15 @@ from dsv3calc.accounting.parameters import tensor_elements
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.formulas import megatron, memory
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from dsv3calc.accounting.memory.footprint import Footprint, Training
+    from dsv3calc.accounting.memory.ranks import WorstLines
     from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recompute
@@ -94,9 +96,9 @@ def _parameters(model: Model, layout: Layout, *, mtp: bool) -> dict[str, Line]:
     return found
 
 
-def _states(parameters: dict[str, Line], layout: Layout) -> list[Line]:
+def _states(parameters: dict[str, Line], layout: Layout) -> dict[str, Line]:
     """Give the bytes of weights, gradients and optimizer states."""
-    found = []
+    found = {}
     for what, bits in _BITS.items():
         width = given(f"megatron.{what}.bits", bits, "bit", "of each parameter")
         parts = []
@@ -113,7 +115,7 @@ def _states(parameters: dict[str, Line], layout: Layout) -> list[Line]:
                     divisor=replicas,
                 )
             )
-        found.append(total(f"megatron.{what}", parts))
+        found[what] = total(f"megatron.{what}", parts)
     return found
 
 
@@ -130,6 +132,10 @@ def has_sequence_parallelism(layout: Layout, policy: Recompute) -> bool:
     return layout.tp > 1 and layout.sequence_parallel and selective
 
 
+_FORMS = {True: "megatron.with_sp", False: "megatron.without_sp"}
+"""Whether there is sequence parallelism -> what the lines of its formula begin with."""
+
+
 def _activations(footprint: Footprint, *, sp: bool) -> Line:
     """Give the activations with sequence parallelism and selective recomputation, or without."""
     model, layout = footprint.model, footprint.layout
@@ -138,8 +144,9 @@ def _activations(footprint: Footprint, *, sp: bool) -> Line:
         "batch": field(("layout", layout), "micro_batch", "1"),
         "sequence": footprint.activations.sequence,
     }
+    name = f"{_FORMS[sp]}.activations"
     if sp:
-        name, words = "megatron.with_sp.activations", "with SP and selective recomputation"
+        words = "with SP and selective recomputation"
         ends: dict[str, Any] = sizes
         layers = computed(
             f"{name}.layers",
@@ -150,7 +157,7 @@ def _activations(footprint: Footprint, *, sp: bool) -> Line:
         )
         head = megatron.megatron_output_activations
     else:
-        name, words = "megatron.without_sp.activations", "without SP"
+        words = "without SP"
         ends = sizes | {"tp": ONE}  # the input of the embedding is not divided
         layers = computed(
             f"{name}.layers", megatron.megatron_activations_without_sp, *scopes, **sizes
@@ -182,7 +189,22 @@ def _width(footprint: Footprint) -> Line:
     return (dense or views)[0].feed_forward.inner_width
 
 
-def megatron_lines(footprint: Footprint, training: Training, ours: Sequence[Line]) -> list[Line]:
+class MegatronLines(NamedLines, frozen=True, eq=False, kw_only=True):
+    """Megatron-LM's figures [B], and how far ours are from them.
+
+    ``printed`` are ``megatron.{weights,gradients,optimizer,activations,total}`` as its report
+    prints them, ``differences`` are ``megatron.difference.{the same, buffers}``, ours less theirs,
+    and the others are ``megatron.{with_sp,without_sp}.{activations,total}`` by each formula of the
+    activations.
+    """
+
+    printed: dict[str, Line]
+    differences: dict[str, Line]
+    activations: tuple[Line, ...]
+    totals: tuple[Line, ...]
+
+
+def megatron_lines(footprint: Footprint, training: Training, ours: WorstLines) -> MegatronLines:
     """Give Megatron-LM's figures for a layout, and how far ours are from them.
 
     Parameters
@@ -192,39 +214,31 @@ def megatron_lines(footprint: Footprint, training: Training, ours: Sequence[Line
     training
         Its policy of recomputation.
     ours
-        Its lines, ``memory.worst.CLASS`` among them.
-
-    Returns
-    -------
-    Lines ``megatron.{weights,gradients,optimizer,activations,total}`` as its report prints them,
-    ``megatron.difference.{the same, buffers}`` [B], ours less theirs, and
-    ``megatron.{with_sp,without_sp}.{activations,total}`` by each formula of the activations.
+        Its fullest rank.
     """
     parameters = _parameters(footprint.model, footprint.layout, mtp=footprint.mtp)
     states = _states(parameters, footprint.layout)
     forms = {sp: _activations(footprint, sp=sp) for sp in (True, False)}
     printed = forms[has_sequence_parallelism(footprint.layout, training.recompute)]
-    theirs = [*states, total("megatron.activations", [printed])]
-    theirs.append(total("megatron.total", theirs))
-    by_name = {line.name: line for line in ours}
+    theirs = states | {"activations": total("megatron.activations", [printed])}
+    theirs["total"] = total("megatron.total", list(theirs.values()))
     nothing = given("megatron.no_buffers", 0, "B")
-    pairs = [(line.name.rpartition(".")[2], line) for line in theirs]
-    pairs.insert(-1, ("buffers", nothing))
-    differences = [
-        combined(
-            f"megatron.difference.{what}", "difference", (by_name[f"memory.worst.{what}"], line)
+    differences = {
+        what: combined(
+            f"megatron.difference.{what}",
+            "difference",
+            (ours.parts[what], theirs.get(what, nothing)),
         )
-        for what, line in pairs
-    ]
-    return [
-        *theirs,
-        *differences,
-        *forms.values(),
-        *(
-            total(f"{line.name.rpartition('.')[0]}.total", [*states, line])
-            for line in forms.values()
+        for what in PARTS
+    }
+    return MegatronLines(
+        printed=theirs,
+        differences=differences,
+        activations=tuple(forms.values()),
+        totals=tuple(
+            total(f"{_FORMS[sp]}.total", [*states.values(), line]) for sp, line in forms.items()
         ),
-    ]
+    )
 
 
 _LEFT_OUT = {
@@ -235,10 +249,9 @@ _LEFT_OUT = {
 _DIVIDED = "there norms and router alone are not divided over tp or the experts' GPUs"
 
 
-def reasons(footprint: Footprint, training: Training, lines: Sequence[Line]) -> list[str]:
+def reasons(footprint: Footprint, training: Training, found: MegatronLines) -> list[str]:
     """Say why the figures differ: what there is of it in this layout, for the classes that do."""
-    values = {line.name: line.value for line in lines}
-    differ = {what for what in PARTS[:-1] if values[f"megatron.difference.{what}"]}
+    differ = {what for what in PARTS[:-1] if found.differences[what].value}
     stage = _stage_reason(footprint.layout)
     applies: dict[str, list[str]] = {}
     for what in CLASSES:
@@ -246,18 +259,18 @@ def reasons(footprint: Footprint, training: Training, lines: Sequence[Line]) -> 
             own = [*([stage] if stage else []), *_state_reasons(footprint, training, what)]
             for words in own or [_DIVIDED]:
                 applies.setdefault(words, []).append(what)
-    found = [f"{', '.join(classes)}: {words}" for words, classes in applies.items()]
+    said = [f"{', '.join(classes)}: {words}" for words, classes in applies.items()]
     if "activations" in differ:
         sp = has_sequence_parallelism(footprint.layout, training.recompute)
-        found.append(f"activations: {_activation_reason(footprint, sp=sp)}")
+        said.append(f"activations: {_activation_reason(footprint, sp=sp)}")
     if "buffers" in differ:
-        found.append("buffers: none there")
-    found.append(
+        said.append("buffers: none there")
+    said.append(
         "Megatron-LM takes one formula for activations with sequence parallelism and selective "
         "recomputation, and another one, plus 5 %, without; at tp 1 it turns sequence parallelism "
         "off"
     )
-    return found
+    return said
 
 
 def _stage_reason(layout: Layout) -> str:

@@ -23,6 +23,8 @@ from dsv3calc.accounting.traffic.exchange import Exchange, copy_bytes
 from dsv3calc.accounting.traffic.transfer_formats import TransferFormat
 from dsv3calc.formulas import kv_cache, memory, server, stages
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.ledger.named_lines import NamedLines
+from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.model.operator import ONE, Tensor
 from dsv3calc.model.saved import BF16, FP32
@@ -155,6 +157,7 @@ class Server:
                 "maximum",
                 layers,
                 convention="of one pass in one layer, the largest; none freed within it",
+                tags=Tags(quantity="activations"),
             ),
             *self._exchange(),
             *runtime_buffers("serving", self.serving.runtime, self.layout),
@@ -194,7 +197,7 @@ class Server:
             row = total(f"{name}.row_bytes", copies, unit="B")
             rows = self.activations.rows(view)
             found.append(combined(name, "product", (rows, row, exchanged), unit="B"))
-        return [combined("serving.exchange", "maximum", found)]
+        return [combined("serving.exchange", "maximum", found, tags=Tags(quantity="exchange"))]
 
     def _slots(self, view: GroupView) -> Line:
         """Return the places for experts of a layer, which its weights are counted from."""
@@ -277,7 +280,8 @@ class Server:
             scale_bits=given("logits.scale_bits", 0, "bit"),
             divisor=degree(self.layout, "tp") if self.layout.vocabulary_parallel else ONE,
         )
-        own = combined(f"{name}.logits", "product", (head, logits), unit="B")
+        tags = Tags(quantity="logits")
+        own = combined(f"{name}.logits", "product", (head, logits), unit="B", tags=tags)
         buffers = total(f"{name}.buffers", [*self.shared_buffers, own], unit="B")
         budget = self.budget()
         pool = computed(
@@ -351,17 +355,23 @@ _LONGEST = 2**50
 """Tokens at which the search for the longest context ends: the cache does not grow."""
 
 
-def serving_lines(server: Server, pp: int) -> list[Line]:
-    """Give the memory of a serving layout, of the pipeline rank whose pool is spent first.
+class ServingLines(NamedLines, frozen=True, eq=False, kw_only=True):
+    """Lines ``serving.*`` of the pipeline rank whose pool is spent first, and of every rank.
 
-    Returns
-    -------
-    Lines ``serving.{weights,buffers,kv_pool,kv_bytes_per_token,kv_bytes_per_sequence,kv_bytes,
-    total,budget,free}`` [B], ``serving.kv_tokens`` (in whole pages, none let go of),
-    ``serving.sequence_tokens`` (those of the sequences that fit), ``serving.longest_context``
-    (where a longer one takes more) [tokens], ``serving.max_sequences``, ``serving.rank`` and
-    ``serving.fits`` [1]; and ``serving.rank.N.*``, those of every rank.
+    ``tightest`` are those of :meth:`Server.rank` under their own names, ``ranks`` the
+    ``serving.rank.N.*``. ``longest_context`` [tokens] is None where a longer one takes no more.
     """
+
+    rank: Line
+    tightest: dict[str, Line]
+    budget: Line
+    ranks: tuple[Line, ...]
+    free: Line
+    longest_context: Line | None
+
+
+def serving_lines(server: Server, pp: int) -> ServingLines:
+    """Give the memory of a serving layout, of the pipeline rank whose pool is spent first."""
     names = [f"serving.rank.{number}" for number in range(pp)]
     numbers = [given(f"{name}.number", rank, "1") for rank, name in enumerate(names)]
     ranks = [server.rank(name, number) for name, number in zip(names, numbers, strict=True)]
@@ -369,21 +379,20 @@ def serving_lines(server: Server, pp: int) -> list[Line]:
         (rank for rank in range(pp) if "max_sequences" in ranks[rank]),
         key=lambda rank: (ranks[rank]["max_sequences"].value, ranks[rank]["kv_tokens"].value),
     )
-    lines = [
-        total("serving.rank", [numbers[tightest]], convention="its pool is spent first"),
-        *(total(f"serving.{what}", [line]) for what, line in ranks[tightest].items()),
-        server.budget(),
-        *(
+    held, budget = ranks[tightest], server.budget()
+    return ServingLines(
+        rank=total("serving.rank", [numbers[tightest]], convention="its pool is spent first"),
+        tightest={what: total(f"serving.{what}", [line]) for what, line in held.items()},
+        budget=budget,
+        ranks=tuple(
             rank[what]
             for rank in ranks
             for what in ("weights", "buffers", "kv_pool", "kv_tokens", "max_sequences", "total")
             if what in rank
         ),
-    ]
-    used = ranks[tightest]["total"]
-    lines.append(combined("serving.free", "difference", [server.budget(), used], unit="B"))
-    longest = _longest_context(server, names[tightest], numbers[tightest], ranks[tightest])
-    return lines + ([longest] if longest is not None else [])
+        free=combined("serving.free", "difference", [budget, held["total"]], unit="B"),
+        longest_context=_longest_context(server, names[tightest], numbers[tightest], held),
+    )
 
 
 def _longest_context(server: Server, name: str, number: Line, rank: dict[str, Line]) -> Line | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from dsv3calc.accounting.memory.sharding import CLASSES, Rules, Sharding
 from dsv3calc.accounting.placement.expert_slots import shared_slots
 from dsv3calc.accounting.weights import format_of
 from dsv3calc.formulas import architecture, memory, precision
 from dsv3calc.ledger.line import Line, computed, field, given, total
+from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.operator import ONE, Tensor
 
 if TYPE_CHECKING:
@@ -87,8 +90,11 @@ class States:
         tensors: Iterable[Tensor],
         view: GroupView | None,
         classes: Sequence[str] = CLASSES,
+        component: str = "",
     ) -> dict[str, Line]:
         """Give the bytes of tensors by class; those of weights alone where nothing is trained.
+
+        ``component`` says what the tensors are where they are none of a layer.
 
         Returns
         -------
@@ -112,7 +118,16 @@ class States:
                     parts[what].append(
                         self._held(f"{prefix}.{what}.{name}", elements, bits, tensor, view, what)
                     )
-        return {what: total(f"{prefix}.{what}", lines, unit="B") for what, lines in parts.items()}
+        group = "" if view is None else view.prefix
+        return {
+            what: total(
+                f"{prefix}.{what}",
+                lines,
+                unit="B",
+                tags=Tags(quantity=what, component=component, group=group),
+            )
+            for what, lines in parts.items()
+        }
 
     @staticmethod
     def elements(name: str, tensor: Tensor) -> Line:
@@ -121,6 +136,7 @@ class States:
             return computed(
                 name,
                 architecture.vector_elements,
+                tags=tensor.tags,
                 layers=ONE,
                 copies=tensor.copies,
                 width=tensor.out_features,
@@ -128,6 +144,7 @@ class States:
         return computed(
             name,
             architecture.matrix_elements,
+            tags=tensor.tags,
             layers=ONE,
             copies=tensor.copies,
             out_features=tensor.out_features,
@@ -142,10 +159,16 @@ class States:
         tensor: Tensor,
         view: GroupView | None,
         what: str,
+        beside: str = "",
     ) -> Line:
+        """Give the bytes of a tensor, or of what is stored ``beside`` it: another copy, scales."""
+        tags = tensor.tags
+        if beside:
+            tags = msgspec.structs.replace(tags, tensor=f"{tensor.name}{beside}")
         return computed(
             name,
             self.bytes_of,
+            tags=tags,
             elements=elements,
             bits=bits,
             divisor=self.sharding.divisor(tensor, view, what),
@@ -161,9 +184,10 @@ class States:
         lines = self._stored(name, key, form, tensor, view, elements)
         scaled = form.scale is not None and tensor.in_features is not None
         if self.copy == "stored-twice" and scaled:
-            lines += self._stored(f"{name}.column_wise", key, form, tensor, view, elements)
+            lines += self._stored(name, key, form, tensor, view, elements, ".column_wise")
         if self.copy == "bf16-and-stored" and form.bits < _BF16.value:
-            lines.append(self._held(f"{name}.bf16", elements, _BF16, tensor, view, "weights"))
+            copy = self._held(f"{name}.bf16", elements, _BF16, tensor, view, "weights", ".bf16")
+            lines.append(copy)
         return lines
 
     def _stored(
@@ -174,10 +198,13 @@ class States:
         tensor: Tensor,
         view: GroupView | None,
         elements: Line,
+        copy: str = "",
     ) -> list[Line]:
+        """Give the bytes of a copy as the precision stores it, its scales after it."""
+        name = f"{name}{copy}"
         scope = (f"precision.formats.{key}", form)
         bits = field(scope, "bits", "bit")
-        lines = [self._held(name, elements, bits, tensor, view, "weights")]
+        lines = [self._held(name, elements, bits, tensor, view, "weights", copy)]
         if form.scale is None or tensor.in_features is None:
             return lines
         scale_scope = (f"{scope[0]}.scale", form.scale)
@@ -194,5 +221,6 @@ class States:
         if form.scale.zero_point_bits:
             stored.append(field(scale_scope, "zero_point_bits", "bit"))
         each = stored[0] if len(stored) == 1 else total(f"{name}.scale_bits", stored)
-        lines.append(self._held(f"{name}.scales", scales, each, tensor, view, "weights"))
+        place = f"{name}.scales"
+        lines.append(self._held(place, scales, each, tensor, view, "weights", f"{copy}.scales"))
         return lines

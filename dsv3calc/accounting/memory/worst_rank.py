@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.accounting.memory.footprint import Footprint
-from dsv3calc.accounting.memory.ranks import rank_line, worst_lines
+from dsv3calc.accounting.memory.ranks import WorstLines, rank_line, worst_lines
 from dsv3calc.accounting.placement.schedules import replica_micro_batches
 from dsv3calc.accounting.placement.stages import Stages
 from dsv3calc.errors import UsageError
@@ -30,7 +30,7 @@ from dsv3calc.schema.layers import listed, parse_slice
 from dsv3calc.schema.layout import BOTH_ENDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from dsv3calc.accounting.memory.footprint import Training
     from dsv3calc.ledger.line import Line
@@ -73,12 +73,15 @@ def candidate_ranks(model: Model, layout: Layout, *, mtp: bool = False) -> list[
         ranks = sorted(set(ranks))
     else:
         ranks = [*{rank if type(rank) is int else id(rank): rank for rank in ranks}.values()]
-    return [_candidate(number, rank) for number, rank in enumerate(ranks)]
+    return _candidates(ranks)
 
 
-def _candidate(number: int, rank: Any) -> Line:
-    name = f"memory.rank.{rank}" if type(rank) is int else f"memory.candidate.{number}"
-    return rank_line(name, rank)
+def _candidates(ranks: Sequence[Any]) -> list[Line]:
+    return [rank_line(_name(number, rank), rank) for number, rank in enumerate(ranks)]
+
+
+def _name(number: int, rank: Any) -> str:
+    return f"memory.rank.{rank}" if type(rank) is int else f"memory.candidate.{number}"
 
 
 def _needs_all(model: Model, layout: Layout) -> bool:
@@ -97,13 +100,13 @@ def _strided(model: Model) -> bool:
 
 def _all_ranks(pp: Any) -> list[Line]:
     if type(pp) is int:
-        return [_candidate(rank, rank) for rank in range(pp)]
+        return _candidates(range(pp))
     if hasattr(pp, "free_symbols"):
         raise UsageError(
             "the fullest of all pipeline ranks is asked for, and their number is a symbol",
             "give pp as a number: layers alternate, or layer_split lists each stage",
         )
-    return [_candidate(rank, minimum(rank, pp - 1)) for rank in range(int(pp.max()))]
+    return _candidates([minimum(rank, pp - 1) for rank in range(int(pp.max()))])
 
 
 def _ends(layout: Layout, last: Any) -> list[Any]:
@@ -184,16 +187,13 @@ def _rank_of(stages: Stages, stage: Any) -> Any:
     return stage
 
 
-def worst(footprint: Footprint) -> dict[str, Line]:
-    """Give the memory of the fullest pipeline rank of a layout, or of each of an array of them.
-
-    Returns
-    -------
-    Lines ``memory.worst.{rank,weights,gradients,optimizer,activations,buffers,total}`` by name.
-    """
+def worst(footprint: Footprint) -> WorstLines:
+    """Give the memory of the fullest pipeline rank of a layout, or of each of an array of them."""
     candidates = candidate_ranks(footprint.model, footprint.layout, mtp=footprint.mtp)
-    ranks = [footprint.rank(each.name.removesuffix(".rank"), each) for each in candidates]
-    return {line.name: line for line in worst_lines(ranks, None)}
+    ranks = [
+        footprint.rank(_name(number, each.value), each) for number, each in enumerate(candidates)
+    ]
+    return worst_lines(ranks, None)
 
 
 def ranks_tried(model: Model, layout: Layout, *, mtp: bool) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.accounting.placement.schedules import virtual_stages
 from dsv3calc.formulas import stages
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.model.operator import ONE
 from dsv3calc.numbers import ops
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import Model
 
 NONE = given("nothing", 0, "1")
+
+LAYERS = "layers"
+"""The quantity of a line that counts layers of a group on a stage."""
 
 
 class Stages:
@@ -68,6 +72,7 @@ class Stages:
             stage_layers=self.least,
             **division,
         )
+        self._tags = [Tags(quantity=LAYERS, group=view.prefix) for view in self.groups]
         self._slices = [
             [
                 self._slice(f"model.groups.{view.index}.layers.{number}", text)
@@ -130,23 +135,27 @@ class Stages:
                 computed(
                     f"{group}.{number}" if number else group,
                     function,
+                    tags=self._tags[view.index],
                     first_layer=first,
                     last_layer=last,
                     **bounds,
                 )
                 for number, (function, bounds) in enumerate(self._slices[view.index])
             ]
-            found.append(parts[0] if len(parts) == 1 else total(group, parts))
+            one = len(parts) == 1
+            found.append(parts[0] if one else total(group, parts, tags=self._tags[view.index]))
         taken = [line for line in found if line is not None]
         lines = [
-            combined(f"{name}.layers.rest", "difference", (last, first, *taken))
+            combined(f"{name}.layers.rest", "difference", (last, first, *taken), tags=tags)
             if line is None
             else line
-            for line in found
+            for line, tags in zip(found, self._tags, strict=True)
         ]
         if self.mtp is not None:
             here = self.has(f"{name}.has_mtp", stage, self.mtp_stage)
-            lines.append(combined(f"{name}.layers.mtp", "product", (here, self.mtp.layers)))
+            tags = Tags(quantity=LAYERS, group=self.mtp.prefix)
+            mtp = combined(f"{name}.layers.mtp", "product", (here, self.mtp.layers), tags=tags)
+            lines.append(mtp)
         return lines
 
     def _slice(self, name: str, text: str) -> tuple[Callable[..., Any], dict[str, Any]]:

@@ -237,6 +237,6 @@ def rate_lines(made: Made, links: dict[str, Links]) -> list[Line]:
     ]
     for what, each in links.items():
         prefix = _of_links(f"{made.name}.call", what)
-        _, *rates = rates_of(prefix, made.primitive, made.payload, made.span, made.algorithm, each)
-        lines += rates
+        rates = rates_of(prefix, made.primitive, made.payload, made.span, made.algorithm, each)
+        lines += (rates.algorithm_bandwidth, rates.bus_bandwidth)
     return lines

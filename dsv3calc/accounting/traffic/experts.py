@@ -74,14 +74,14 @@ def expert_layers(views: list[GroupView]) -> Line:
     return total("traffic.moe_layers", [view.layers for view in views], unit="1")
 
 
-def time_lines(
+def layer_time(
     prefix: str,
     sent: Sent,
     group: Group,
     exchange: Exchange,
     links: dict[str, tuple[Link, str]],
     tokens: Line,
-) -> list[Line]:
+) -> Line:
     """Give the time of one layer's forward exchange of a micro-batch, the links at work together.
 
     ``links`` holds those that the device has, each with the field of its bandwidth to use.
@@ -127,7 +127,7 @@ def time_lines(
                 convention="the links work at the same time; the slower one binds",
             )
         )
-    return [total(f"{prefix}.time_per_layer", phases, convention="forward: dispatch and combine")]
+    return total(f"{prefix}.time_per_layer", phases, convention="forward: dispatch and combine")
 
 
 def overlap_lines(times: dict[str, Line], compute_seconds: Any) -> list[Line]:
@@ -200,7 +200,7 @@ def step_lines(
     scope = ("layout", layout)
     held = computed("traffic.layers_per_gpu", traffic.layers_per_gpu, scope, layers=layers)
     lines = []
-    one_layer = {}
+    one_layer, of_batch = {}, {}
     ways = (sent.forward, sent.backward) if training else (sent.forward,)
     words = "forward and backward" if training else "forward"
     for link in LINKS:
@@ -221,29 +221,28 @@ def step_lines(
             [way[phase][link] for way in ways for phase in PHASES],
             convention=words,
         )
-        lines.append(
-            combined(
-                f"traffic.micro_batch.{link}_bytes",
-                "product",
-                (each, tokens, held),
-                unit="B",
-                convention=f"one GPU, its layers with experts, {words}; mean over stages",
-            )
+        of_batch[link] = combined(
+            f"traffic.micro_batch.{link}_bytes",
+            "product",
+            (each, tokens, held),
+            unit="B",
+            convention=f"one GPU, its layers with experts, {words}; mean over stages",
         )
+        lines.append(of_batch[link])
         one_layer[link] = each
     steps = None
     if training:
         steps = computed("traffic.step.micro_batches", traffic.replica_micro_batches, scope)
-        for number, link in enumerate(LINKS):
-            lines.append(
-                combined(
-                    f"traffic.step.{link}_bytes",
-                    "product",
-                    (lines[2 * number + 1], steps),
-                    unit="B",
-                    convention=f"one GPU, one training step, {words}; mean over stages",
-                )
+        lines += [
+            combined(
+                f"traffic.step.{link}_bytes",
+                "product",
+                (batch, steps),
+                unit="B",
+                convention=f"one GPU, one training step, {words}; mean over stages",
             )
+            for link, batch in of_batch.items()
+        ]
     return lines + stage_lines(layout, by_stage, one_layer, tokens, steps, words)
 
 
@@ -325,14 +324,15 @@ def expert_lines(
         redundant_experts=layout.redundant_experts,
         factor=exchange.imbalance,
     )
-    lines += time_lines(
-        "traffic", sent, group, exchange, usable_links(hardware, group, "nominal"), held
-    )
-    times = {"traffic": lines[-1]}
-    achieved = usable_links(hardware, group, "achieved")
-    if achieved:
-        lines += time_lines("traffic.achieved", sent, group, exchange, achieved, held)
-        times["traffic.achieved"] = lines[-1]
+    times = {
+        prefix: layer_time(prefix, sent, group, exchange, links, held)
+        for prefix, links in (
+            ("traffic", usable_links(hardware, group, "nominal")),
+            ("traffic.achieved", usable_links(hardware, group, "achieved")),
+        )
+        if links
+    }
+    lines += times.values()
     exchanged = type(layout.ep) is not int or layout.ep > 1
     if compute_seconds is not None and exchanged:
         lines += overlap_lines(times, compute_seconds)

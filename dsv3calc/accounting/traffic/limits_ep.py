@@ -13,6 +13,7 @@ from dsv3calc.accounting.traffic.transfer_formats import FORMATS, TransferFormat
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import decoding, transfers
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.ledger.named_lines import NamedLines
 
 if TYPE_CHECKING:
     from dsv3calc.schema.hardware import Hardware
@@ -41,16 +42,21 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     metadata_bytes: Any = 0
 
 
+class LimitLines(NamedLines, frozen=True, eq=False, kw_only=True):
+    """Lines ``PREFIX.{all_to_all_time,time_per_layer,tpot}`` [s], ``.tokens_per_second``."""
+
+    all_to_all_time: Line
+    time_per_layer: Line
+    tpot: Line
+    tokens_per_second: Line
+
+
 def limit_lines(
     prefix: str, model: Model, hardware: Hardware, limit: Limit, convention: str
-) -> list[Line]:
+) -> LimitLines:
     """Bound decoding where each device holds one expert and two micro-batches alternate.
 
     Every copy of a token, to its routed and its shared experts, crosses the link.
-
-    Returns
-    -------
-    Lines ``PREFIX.all_to_all_time``, ``.time_per_layer``, ``.tpot`` [s], ``.tokens_per_second``.
 
     Raises
     ------
@@ -100,7 +106,9 @@ def limit_lines(
         unit="tokens/s",
         convention="of one request, without multi-token prediction",
     )
-    return [exchange, layer, tpot, rate]
+    return LimitLines(
+        all_to_all_time=exchange, time_per_layer=layer, tpot=tpot, tokens_per_second=rate
+    )
 
 
 def _moved(prefix: str, model: Model, limit: Limit, *, paper: bool) -> Line:
@@ -153,7 +161,14 @@ def _bandwidth(hardware: Hardware, limit: Limit) -> Line:
     return field((f"hardware.{limit.link}", device), limit.bandwidth, "B/s")
 
 
-def mtp_lines(prefix: str, rate: Line, acceptance: Any, cost: Any) -> list[Line]:
+class MTPLines(NamedLines, frozen=True, eq=False, kw_only=True):
+    """What multi-token prediction gains: a factor, and the rate with it."""
+
+    gain: Line
+    tokens_per_second: Line
+
+
+def mtp_lines(prefix: str, rate: Line, acceptance: Any, cost: Any) -> MTPLines:
     """Give what multi-token prediction adds to a rate."""
     gain = computed(
         f"{prefix}.mtp_gain",
@@ -161,7 +176,7 @@ def mtp_lines(prefix: str, rate: Line, acceptance: Any, cost: Any) -> list[Line]
         acceptance=given("mtp_acceptance", acceptance, "ratio"),
         mtp_cost=given("mtp_cost", cost, "ratio"),
     )
-    return [
-        gain,
-        combined(f"{prefix}.tokens_per_second_with_mtp", "product", (rate, gain), unit="tokens/s"),
-    ]
+    name, factors = f"{prefix}.tokens_per_second_with_mtp", (rate, gain)
+    return MTPLines(
+        gain=gain, tokens_per_second=combined(name, "product", factors, unit="tokens/s")
+    )

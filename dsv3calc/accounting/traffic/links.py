@@ -11,6 +11,7 @@ from dsv3calc.accounting.traffic.algorithms import LINKS, PRIMITIVES, phases_of,
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import algorithms, transfers
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.ledger.named_lines import NamedLines
 
 if TYPE_CHECKING:
     from dsv3calc.accounting.placement.rank_order import Span
@@ -104,6 +105,14 @@ def measured(hardware: Hardware, *, inside: bool) -> Hardware | None:
     return msgspec.structs.replace(hardware, scale_out=None) if inside else None
 
 
+class RateLines(NamedLines, frozen=True, eq=False, kw_only=True):
+    """Lines ``PREFIX.time`` [s], ``.algorithm_bandwidth`` and ``.bus_bandwidth`` [B/s]."""
+
+    time: Line
+    algorithm_bandwidth: Line
+    bus_bandwidth: Line
+
+
 def bandwidth_lines(
     prefix: str,
     primitive: str,
@@ -114,12 +123,8 @@ def bandwidth_lines(
     algorithm: str = "ring",
     bandwidth: str = "nominal",
     latencies: dict[str, float] | None = None,
-) -> list[Line]:
+) -> RateLines:
     """Give the time of one collective alone, and the bandwidths that a benchmark would report.
-
-    Returns
-    -------
-    Lines ``PREFIX.time`` [s], ``.algorithm_bandwidth`` and ``.bus_bandwidth`` [B/s].
 
     Raises
     ------
@@ -136,20 +141,20 @@ def bandwidth_lines(
 
 def rates_of(
     prefix: str, primitive: str, payload: Line, span: Span, algorithm: str, links: Links
-) -> list[Line]:
+) -> RateLines:
     """Give the time of one call and its bandwidths as a benchmark reports them."""
     call = sent(prefix, primitive, payload, span, algorithm)
     seconds = links.time(prefix, call.bytes, call.messages, overlapped=call.overlapped)
-    return [
-        seconds,
-        computed(
+    return RateLines(
+        time=seconds,
+        algorithm_bandwidth=computed(
             f"{prefix}.algorithm_bandwidth",
             algorithms.algorithm_bandwidth,
             convention=f"one call, {algorithm}; {links.convention}",
             payload=payload,
             seconds=seconds,
         ),
-        computed(
+        bus_bandwidth=computed(
             f"{prefix}.bus_bandwidth",
             algorithms.bus_bandwidth,
             convention=f"one call, {algorithm}; {links.convention}",
@@ -158,4 +163,4 @@ def rates_of(
             payload=payload,
             seconds=seconds,
         ),
-    ]
+    )

@@ -9,6 +9,7 @@ from dsv3calc.accounting.placement.schedules import chunks_of
 from dsv3calc.accounting.placement.stages import Stages
 from dsv3calc.accounting.traffic.exchange import LINKS
 from dsv3calc.ledger.line import Line, combined, given, total
+from dsv3calc.ledger.tags import RANK, Tags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,7 +130,8 @@ def _busiest(
 
 def _layers_of_rank(layout: Layout, layers: Sequence[Line], rank: int) -> Line:
     """Count the layers of a rank that a micro-batch passes: under DualPipe one stage of two."""
-    stages = chunks_of(f"traffic.rank.{rank}", layout, given("pipeline.rank", rank, "1"))
+    number = given("pipeline.rank", rank, "1", tags=Tags(quantity=RANK, rank=rank))
+    stages = chunks_of(f"traffic.rank.{rank}", layout, number)
     held = [layers[stage.value] for stage in stages]
     name, words = "traffic.busiest.moe_layers", f"one GPU of pipeline rank {rank}, the busiest"
     if layout.schedule != "dualpipe":

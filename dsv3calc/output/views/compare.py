@@ -18,6 +18,9 @@ _BOUNDS = (
     ("ridge", "  at the ridge"),
     ("tokens_per_gpu_second", "tokens per GPU-s"),
 )
+BOUND_PHASES = {"prefill bounds/token": "prefill", "decode bounds/token": "decode"}
+"""Section of bounds -> its phase."""
+
 ROWS = (
     (
         "parameters",
@@ -53,10 +56,18 @@ ROWS = (
             ("kv_cache.bytes", "batch of {batch:,}"),
         ),
     ),
-    ("prefill bounds/token", tuple((f"roofline.prefill.{n}", words) for n, words in _BOUNDS)),
-    ("decode bounds/token", tuple((f"roofline.decode.{n}", words) for n, words in _BOUNDS)),
+    *(
+        (section, tuple((f"roofline.{phase}.{name}", words) for name, words in _BOUNDS))
+        for section, phase in BOUND_PHASES.items()
+    ),
 )
 """Section -> the lines shown in it and their labels."""
+
+WITHOUT_RATIO = (
+    "parameters.active_share",
+    *(f"roofline.{phase}.ridge" for phase in BOUND_PHASES.values()),
+)
+"""Lines that are a share, or the same for all designs on a device of one precision."""
 
 
 def build(answer: Answer, *, exact: bool) -> View:
@@ -77,8 +88,8 @@ def build(answer: Answer, *, exact: bool) -> View:
             )
         if found:
             words = section.format_map(query)
-            if name.startswith("roofline."):
-                phase = name.split(".")[1]
+            if section in BOUND_PHASES:
+                phase = BOUND_PHASES[section]
                 found.append(["  bound by", *(_binding(lines, phase) for lines in named)])
             rows += [[words], *found]
     heading = (
@@ -94,7 +105,7 @@ def build(answer: Answer, *, exact: bool) -> View:
 def _cell(lines: dict[str, Line], name: str, exact: bool) -> str:  # noqa: FBT001
     text = show(lines.get(name), exact=exact)
     ratio = lines.get(f"ratio_to_baseline.{name}")
-    if ratio is None or name == "parameters.active_share" or name.endswith(".ridge"):
+    if ratio is None or name in WITHOUT_RATIO:
         return text
     return f"{text} ({_times(ratio.value)})"
 

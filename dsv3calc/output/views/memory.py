@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.memory.buffers import SHARED
+from dsv3calc.accounting.memory.buffers import AT_WORK, SHARED
 from dsv3calc.accounting.memory.ranks import PARTS
+from dsv3calc.accounting.placement.stages import LAYERS
 from dsv3calc.numbers.decimals import BINARY
 from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.view import Table, View, show
@@ -27,8 +28,8 @@ def build(answer: Answer, *, exact: bool) -> View:
     named = answer.columns[0].ledger.named()
     tables = [ranks_table(named, exact=exact), _fullest(answer, named, exact=exact)]
     if "rank" in answer.query:
-        name = f"memory.rank.{answer.query['rank']}"
-        tables += [held_table(named, name, exact=exact), _buffers(named, name, exact=exact)]
+        rank = answer.query["rank"]
+        tables += [held_table(named, rank, exact=exact), _buffers(named, rank, exact=exact)]
     fewest = _fewest(answer, named, exact=exact)
     return View(heading(answer), tables + ([fewest] if fewest else []))
 
@@ -127,17 +128,17 @@ def show_size(line: Line, *, exact: bool) -> str:
     return show(line, exact=exact).removeprefix("-")
 
 
-def held_table(named: dict[str, Line], name: str, *, exact: bool) -> Table:
+def held_table(named: dict[str, Line], rank: int, *, exact: bool) -> Table:
     """List what the chunks of a rank are: their stages, layers, and micro-batches at the peak."""
+    name = f"memory.rank.{rank}"
     rows = []
     chunk = 0
     counts, waiting = _at_peak(named, name)
     while (stage := named.get(f"{name}.chunk.{chunk}.stage")) is not None:
-        prefix = f"{name}.chunk.{chunk}.layers."
         layers = [
-            f"{line.value:,} {line.name.removeprefix(prefix)}"
-            for line in named.values()
-            if line.name.startswith(prefix) and line.value and line.name.count(".") <= _DEPTH
+            f"{line.value:,} {line.tags.group}"
+            for line in named[f"{name}.chunk.{chunk}.activations"].parts
+            if line.tags.quantity == LAYERS and line.value
         ]
         row = [f"stage {stage.value}", ", ".join(layers) or "-"]
         for what, held in (("activations", counts), ("activations.pending", waiting)):
@@ -145,7 +146,7 @@ def held_table(named: dict[str, Line], name: str, *, exact: bool) -> Table:
             row += [f"{held[each]:,}", show(named[each], exact=exact)] if each in held else []
         rows.append(row)
         chunk += 1
-    headings = [f"rank {name.rpartition('.')[2]}", "layers", "in flight", "each"]
+    headings = [f"rank {rank}", "layers", "in flight", "each"]
     headings += ["waiting", "each"] if waiting else []
     blanks = [""] * (len(headings) - 2)
     rows.append(["total", *blanks, show(named[f"{name}.activations"], exact=exact)])
@@ -159,19 +160,16 @@ def _at_peak(named: dict[str, Line], name: str) -> tuple[dict[str, int], dict[st
         line = max(line.parts, key=lambda moment: moment.value)
     found: tuple[dict[str, int], dict[str, int]] = ({}, {})
     for count, each in zip(line.parts[::2], line.parts[1::2], strict=True):
-        found[each.name.endswith(".pending")][each.name] = count.value
+        found[each.tags.quantity == "pending"][each.name] = count.value
     return found
 
 
-_DEPTH = 7  # dots of memory.rank.N.chunk.N.layers.groups.N
-
-
-def _buffers(named: dict[str, Line], name: str, *, exact: bool) -> Table:
-    rows = []
+def _buffers(named: dict[str, Line], rank: int, *, exact: bool) -> Table:
+    rows, name = [], f"memory.rank.{rank}"
     for line in named[f"{name}.buffers"].parts:
         parts = line.parts if line.name == SHARED else (line,)
         rows += [[_label(part), show(part, exact=exact)] for part in parts if part.value]
-        if line.name.endswith(".layer_at_work"):
+        if line.tags.quantity == AT_WORK:
             _, largest = max(line.parts, key=lambda product: product.value).parts
             rows += [
                 [f"  {_label(part)}", show(part, exact=exact)]
@@ -183,7 +181,7 @@ def _buffers(named: dict[str, Line], name: str, *, exact: bool) -> Table:
 
 
 def _label(line: Line) -> str:
-    return line.name.rpartition(".")[2].replace("all_", "").replace("_", " ")
+    return line.tags.quantity.replace("_", " ")
 
 
 def _fewest(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.saved import SHARED
 from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.view import Table, View, show
@@ -19,7 +20,7 @@ _ACTIVATIONS = {
     "recomputed": "recomputed",
     "output_gradients": "gradient",
 }
-_OUTER = ("memory.embedding", "memory.head", "memory.after")
+_OUTER = ("embedding", "head", "after")
 _WORDS = {
     "embedding": "embedding",
     "head": "head",
@@ -31,14 +32,14 @@ _MTP = {
     "memory.mtp.head": "of MTP's head",
 }
 _ENDS = {
-    "memory.embedding": "after the embedding",
-    "memory.head": "of final norm and head",
+    "embedding": "after the embedding",
+    "head": "of final norm and head",
 }
 _SHORT = {"routed_experts": "routed ", "shared_experts": "shared "}
 _STATES = ("weights", "gradients", "optimizer")
 
-Held = list[tuple[str, int]]
-"""Prefixes of the lines of what a rank holds, each with how many of it."""
+Held = list[tuple[Tags, int]]
+"""What a rank holds, by the tags of its lines, each with how many of it."""
 
 
 def build(answer: Answer, *, exact: bool) -> View:
@@ -46,68 +47,75 @@ def build(answer: Answer, *, exact: bool) -> View:
     named = answer.columns[0].ledger.named()
     rank = answer.query.get("rank", named["memory.worst.rank"].value)
     name = f"memory.rank.{rank}"
-    held = _held(named[f"{name}.weights"], ".weights")
+    held = _held(named[f"{name}.weights"])
     chunks = _chunks(named, name)
     tables = [
         ranks_table(named, exact=exact),
-        _sums(named, name, held, exact=exact),
-        held_table(named, name, exact=exact),
+        _sums(named, rank, held, exact=exact),
+        held_table(named, rank, exact=exact),
         _micro_batch(named, chunks, exact=exact),
     ]
-    for prefix, count in held:
-        if prefix in _OUTER:
+    for each, count in held:
+        if not each.group:
             continue
-        title = _words(prefix) if count == 1 else f"one of {count:,} {_words(prefix)}"
+        title = _words(each) if count == 1 else f"one of {count:,} {_words(each)}"
+        prefix = _prefix(each)
         tables.append(_states(named, [prefix], title, exact=exact))
         tables.append(_activations(named, prefix, "of one micro-batch", exact=exact))
-        if prefix == "memory.layer.mtp":
+        if each.group == "mtp":
             tables += [
                 _activations(named, place, words, exact=exact) for place, words in _MTP.items()
             ]
-    outer = [prefix for prefix, _ in held if prefix in _OUTER]
+    outer = [_prefix(each) for each, _ in held if each.component in _OUTER]
     if outer:
         tables.append(_states(named, outer, "outside the layers", exact=exact))
+    ends = {each.component for _, kept in chunks for each, _ in kept}
     tables += [
-        _activations(named, place, words, exact=exact)
-        for place, words in _ENDS.items()
-        if any(place in dict(kept) for _, kept in chunks)
+        _activations(named, f"memory.{end}", words, exact=exact)
+        for end, words in _ENDS.items()
+        if end in ends
     ]
     words = f"tensors of a GPU of pipeline rank {rank}"
     return View([*heading(answer), words], tables)
 
 
-def _held(line: Line, ending: str) -> Held:
+def _held(line: Line) -> Held:
     """Return what a sum of products counts, as it stands there; nothing that there is none of."""
     pairs = zip(line.parts[::2], line.parts[1::2], strict=True)
-    return [(each.name.removesuffix(ending), count.value) for count, each in pairs if count.value]
+    return [(each.tags, count.value) for count, each in pairs if count.value]
 
 
 def _chunks(named: dict[str, Line], name: str) -> list[tuple[str, Held]]:
     """Return the chunks of a rank, and what keeps activations of a micro-batch there."""
     found: list[tuple[str, Held]] = []
     while f"{(chunk := f'{name}.chunk.{len(found)}')}.stage" in named:
-        kept = _held(named[f"{chunk}.activations"], ".activations")
-        found.append((chunk, [(each.removesuffix(".all_activations"), n) for each, n in kept]))
+        found.append((chunk, _held(named[f"{chunk}.activations"])))
     return found
 
 
-def _words(prefix: str) -> str:
-    name = prefix.removeprefix("memory.layer.").removeprefix("memory.")
+def _words(tags: Tags) -> str:
+    name = tags.group or tags.component
     return _WORDS.get(name, name)
 
 
-def _sums(named: dict[str, Line], name: str, held: Held, *, exact: bool) -> Table:
+def _prefix(tags: Tags) -> str:
+    """Return what the names of the lines of a layer, or of what stands outside, begin with."""
+    return f"memory.layer.{tags.group}" if tags.group else f"memory.{tags.component}"
+
+
+def _sums(named: dict[str, Line], rank: int, held: Held, *, exact: bool) -> Table:
     """List layers and matrices that a rank holds, and its classes, which they add up to."""
+    name = f"memory.rank.{rank}"
     rows = [
         [
-            _words(prefix),
+            _words(each),
             f"{count:,}",
-            *(show(named[f"{prefix}.{what}"], exact=exact) for what in _STATES),
+            *(show(named[f"{_prefix(each)}.{what}"], exact=exact) for what in _STATES),
         ]
-        for prefix, count in held
+        for each, count in held
     ]
     rows.append(["total", "", *(show(named[f"{name}.{what}"], exact=exact) for what in _STATES)])
-    return Table("", [f"rank {name.rpartition('.')[2]}", "times", *_STATES], rows)
+    return Table("", [f"rank {rank}", "times", *_STATES], rows)
 
 
 def _micro_batch(named: dict[str, Line], chunks: list[tuple[str, Held]], *, exact: bool) -> Table:
@@ -116,8 +124,9 @@ def _micro_batch(named: dict[str, Line], chunks: list[tuple[str, Held]], *, exac
     waiting = any(f"{chunk}.activations.pending" in named for chunk, _ in chunks)
     for chunk, kept in chunks:
         rows.append([f"stage {named[f'{chunk}.stage'].value}"])
-        for prefix, count in kept:
-            row = [f"  {_words(prefix)}", f"{count:,}"]
+        for each, count in kept:
+            prefix = _prefix(each)
+            row = [f"  {_words(each)}", f"{count:,}"]
             row.append(show(_one(named, prefix, "activations"), exact=exact))
             rows.append([*row, *([show(_one(named, prefix, "pending"), exact=exact)] * waiting)])
         row = ["  total", "", show(named[f"{chunk}.activations"], exact=exact)]
@@ -135,13 +144,12 @@ def _arguments(line: Line) -> dict[str, Any]:
     return {name: getattr(value, "value", value) for name, value, _ in line.arguments}
 
 
-def _label(name: str) -> str:
-    component, _, tensor = name.partition(".")
-    return f"{_SHORT.get(component, '')}{tensor}"
+def _label(tags: Tags) -> str:
+    return f"{_SHORT.get(tags.component, '')}{tags.tensor}"
 
 
-def _activation_label(name: str) -> str:
-    return name.replace("feed_forward", "ffn").replace("_", " ")
+def _activation_label(tags: Tags) -> str:
+    return tags.tensor.replace("feed_forward", "ffn").replace("_", " ")
 
 
 def _states(named: dict[str, Line], prefixes: list[str], title: str, *, exact: bool) -> Table:
@@ -149,12 +157,12 @@ def _states(named: dict[str, Line], prefixes: list[str], title: str, *, exact: b
     rows = []
     for prefix in prefixes:
         for line in named[f"{prefix}.weights"].parts:
-            name = line.name.removeprefix(f"{prefix}.weights.")
+            name = f"{line.tags.component}.{line.tags.tensor}"
             given = _arguments(line)
             others = [named.get(f"{prefix}.{what}.{name}") for what in _STATES[1:]]
             rows.append(
                 [
-                    _label(name),
+                    _label(line.tags),
                     format_quantity(given["elements"], "1", exact=exact),
                     f"{given['divisor']:,}",
                     f"{given['bits'] / 8:g}",
@@ -180,7 +188,7 @@ def _activations(named: dict[str, Line], prefix: str, title: str, *, exact: bool
                 each += given["scale_bits"] / given["group_size"]
             rows.append(
                 [
-                    _activation_label(line.name.rpartition(f".{what}.")[2]),
+                    _activation_label(line.tags),
                     format_quantity(given["tokens"] * given["width"], "1", exact=exact),
                     f"{given['divisor']:,}",
                     f"{each / 8:g}",

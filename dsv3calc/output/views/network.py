@@ -32,6 +32,7 @@ ROWS = (
 )
 """Last part of a line's name -> its label; rows that no topology has are left out."""
 
+BISECTION = ("bisection_links", "bisection_share")
 BOUNDS = ("slim-fly", "dragonfly")
 """Topologies whose bisection is bounded from above."""
 
@@ -44,9 +45,7 @@ def build(answer: Answer, *, exact: bool) -> View:
         cells = []
         for topology, lines in named:
             line = lines.get(f"network.{name}")
-            bound = (
-                line is not None and name.startswith("bisection") and topology.startswith(BOUNDS)
-            )
+            bound = line is not None and name in BISECTION and topology.startswith(BOUNDS)
             text = show(line, exact=exact).removesuffix(" USD")
             cells.append(f"{'≤ ' if bound else ''}{text}")
         if any(cell != "-" for cell in cells):

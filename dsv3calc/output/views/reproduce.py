@@ -43,25 +43,28 @@ def _unrounded(row: dict[str, Any]) -> dict[str, Any]:
 def summary(answer: Answer) -> list[str]:
     """Say how many derived figures have which verdict, and how many rows are of which kind."""
     values = answer.columns[0].ledger.values
-    counts = {name.removeprefix("reproduce."): value for name, value in values.items()}
+
+    def count(name: str) -> str:
+        return f"{values[f'reproduce.{name}']:,}"
+
     return [
         (
-            f"{counts['derived_figures']:,} figures derived from a model, a layout or a device: "
-            f"{counts['derived.exact']:,} exact"
+            f"{count('derived_figures')} figures derived from a model, a layout or a device: "
+            f"{count('derived.exact')} exact"
         ),
         (
-            f"or to the printed digit, {counts['derived.within']:,} within a stated share, "
-            f"{counts['derived.explained']:,} do not follow, {counts['derived.failing']:,} fail."
+            f"or to the printed digit, {count('derived.within')} within a stated share, "
+            f"{count('derived.explained')} do not follow, {count('derived.failing')} fail."
         ),
         (
-            f"{counts['closed_form_rows']:,} rows: {counts['derived_rows']:,} derived, "
-            f"{counts['identity_rows']:,} identities between printed numbers, "
-            f"{counts['form_rows']:,} forms put"
+            f"{count('closed_form_rows')} rows: {count('derived_rows')} derived, "
+            f"{count('identity_rows')} identities between printed numbers, "
+            f"{count('form_rows')} forms put"
         ),
-        f"into numbers, {counts['fitted_rows']:,} fitted; {counts['failing']:,} fail.",
+        f"into numbers, {count('fitted_rows')} fitted; {count('failing')} fail.",
         (
-            f"Besides {counts['measured']:,} measured, {counts['settings']:,} settings, "
-            f"{counts['not_covered']:,} not covered."
+            f"Besides {count('measured')} measured, {count('settings')} settings, "
+            f"{count('not_covered')} not covered."
         ),
     ]
 

@@ -36,8 +36,7 @@ def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
     rank = named["serving.rank"].value
     for line in named[f"serving.rank.{rank}.buffers"].parts:
         if line.value:
-            label = line.name.removeprefix(f"serving.rank.{rank}.").removeprefix("serving.")
-            rows.append([f"  {label.replace('_', ' ')}", show(line, exact=exact)])
+            rows.append([f"  {line.tags.quantity.replace('_', ' ')}", show(line, exact=exact)])
     rows.insert(1, ["buffers", show(named["serving.buffers"], exact=exact)])
     fits = bool(named["serving.fits"].value)
     share = 100 * answer.query["memory_fraction"]

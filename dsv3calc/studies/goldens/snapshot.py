@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
+from dsv3calc.ledger.tags import RATIO
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.files import write_whole
 from dsv3calc.reading.source import Source, read_source
@@ -95,7 +96,7 @@ def _is_utf8(text: str) -> bool:
 def _chosen(column: Column, quantities: Sequence[str], matched: set[str]) -> Iterator[Line]:
     for name, line in column.ledger.named().items():
         if not quantities:
-            if line in column.ledger.lines and not name.startswith("ratio_to_baseline."):
+            if line in column.ledger.lines and line.tags.quantity != RATIO:
                 yield line
             continue
         hits = [pattern for pattern in quantities if fnmatchcase(name, pattern)]

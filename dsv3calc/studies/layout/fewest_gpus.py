@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from dsv3calc.accounting.memory.footprint import Training
+    from dsv3calc.accounting.memory.ranks import WorstLines
     from dsv3calc.queries.memory import MemoryQuery
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
@@ -165,7 +166,7 @@ class Wanted:
         rule: Rule = "one" if self.rule == "tp" and found.ep > 1 else self.rule
         answer.assumptions += told(found, self.model, rule)
 
-    def lines(self, footprint: Footprint, training: Training, lines: list[Line]) -> list[Line]:
+    def lines(self, footprint: Footprint, training: Training, found: WorstLines) -> list[Line]:
         """Name the layout found, and what the layout that the query names needs.
 
         Returns
@@ -175,19 +176,18 @@ class Wanted:
         ``.fits``: those of the preset.
         """
         layout = footprint.layout
-        named = {line.name: line for line in lines}
-        worst, room = named["memory.worst.total"], named["memory.usable"]
-        found = [
+        assert found.usable is not None  # noqa: S101 - nothing is searched for without
+        lines = [
             Line(
                 "memory.fewest_gpus",
                 layout.gpus,
                 "1",
                 "search",
                 convention="the fewest GPUs whose fullest pipeline rank fits",
-                parts=(worst.renamed("memory.fewest_gpus.total"), room),
+                parts=(found.total.renamed("memory.fewest_gpus.total"), found.usable),
             )
         ]
-        found += [
+        lines += [
             Line(
                 f"memory.fewest_gpus.{axis}",
                 getattr(layout, axis),
@@ -199,7 +199,7 @@ class Wanted:
         ]
         preset = self.preset
         if preset is None or _is_wrong(self.model, preset):
-            return found
+            return lines
         own = Footprint(
             self.model,
             preset,
@@ -208,15 +208,15 @@ class Wanted:
             micro_batches=replica_micro_batches(preset),
             mtp=footprint.mtp,
         )
-        needed = worst_rank.worst(own)["memory.worst.total"].value
+        needed = worst_rank.worst(own).total.value
         convention = f"{preset.name} as it is given, to compare with"
         compared = (
             ("gpus", preset.gpus, "1"),
             ("total", needed, "B"),
-            ("fits", int(needed <= room.value), "1"),
+            ("fits", int(needed <= found.usable.value), "1"),
         )
         return [
-            *found,
+            *lines,
             *(
                 combined(
                     f"memory.given.{name}",

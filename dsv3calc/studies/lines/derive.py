@@ -13,11 +13,12 @@ from dsv3calc.accounting.memory.worst_rank import candidate_ranks
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas.registry.glossary import SYMBOLS, plain
 from dsv3calc.ledger.rule_words import number_text
+from dsv3calc.ledger.tags import RANK
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.explain.tree import computed_lines
 from dsv3calc.studies.goldens.tolerance import FLOAT_TOLERANCE
-from dsv3calc.studies.lines.open_line import RANK, Quantity, Traced
+from dsv3calc.studies.lines.open_line import Quantity, Traced
 from dsv3calc.symbolic.equations_of_line import Algebra, ClosedForm, Equation
 from dsv3calc.symbolic.from_ledger import Composer, combined_terms, compiled
 from dsv3calc.symbolic.printer import LATEX, PYTHON, UNICODE, render
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
     from dsv3calc.queries.base import Query
 
-_RANK_LINE = re.compile(r"memory\.rank\.\d+\.(\w+)")
 LONGEST_CANDIDATE = 12
 """Characters of a candidate for the fullest rank that has no equation of its own."""
 
@@ -153,7 +153,7 @@ class Derivation:
         names: dict[str, str] = {}
         for line in over:
             for template in self.templates(line):
-                name = re.sub(r"\.rank\.\d+\.", ".of_rank.", template.name)
+                name = _renaming(template.name)
                 if name not in names.values():
                     form.close(template, name)
                 names[template.name] = name
@@ -207,8 +207,9 @@ def ranks_of(line: Line) -> list[str] | None:
     """Return what a line is of each pipeline rank, where it is a maximum over them."""
     if line.rule not in ("maximum", "at_largest") or not line.parts:
         return None
-    found = [_RANK_LINE.fullmatch(part.name) for part in line.parts]
-    return [match[1] for match in found if match] if all(found) else None
+    if any(part.tags.rank is None for part in line.parts):
+        return None
+    return [part.tags.quantity for part in line.parts]
 
 
 def _below(line: Line) -> Iterator[Line]:

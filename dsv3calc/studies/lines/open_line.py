@@ -9,7 +9,7 @@ is held.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +17,7 @@ import msgspec
 from dsv3calc.catalogue.overrides import OTHER_KINDS
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.formulas.registry.glossary import SYMBOLS, Symbol
+from dsv3calc.ledger.tags import RANK
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.dispatch import answer as ask
@@ -44,9 +45,7 @@ ALIASES = {"seq": "sequence", "fit": "available"}
 OPTIONS = {"available": "fit", "metadata_bytes": "metadata"}
 """Number that stands in no preset -> field of the query, where they are called differently."""
 
-RANK = "rank"
 FOLLOWS_FROM_GPUS = ("tp", "cp", "pp")
-_RANK_LINE = re.compile(r"memory\.rank\.(\d+)\.(\w+)")
 
 
 class Quantity:
@@ -131,6 +130,12 @@ class Traced:
         """The unit of the line."""
         return self.line.unit
 
+    @cached_property
+    def rank_places(self) -> list[str]:
+        """The places of pipeline ranks that the line stands on."""
+        found = (each.name for each in self.line.walk() if each.tags.quantity == RANK)
+        return [place for place in dict.fromkeys(found) if place in self.places]
+
     def _is_number(self, kind: str, field: str, value: Any) -> bool:
         """Tell whether a layout's field is that number, not a choice that a number stands for."""
         return kind != "layout" or getattr(self.layout, field, None) == value
@@ -200,7 +205,7 @@ class Traced:
         if wanted in by_name:
             return by_name[wanted]
         if wanted == RANK:
-            ranks = [place for place in self.places if place.endswith(".rank")]
+            ranks = self.rank_places
             return Quantity(RANK, tuple(ranks), self.places[ranks[0]]) if len(ranks) == 1 else None
         for each in by_name.values():
             if wanted in each.places or f"model.{wanted}" in each.places:
@@ -257,7 +262,7 @@ class Traced:
         """
         named = self.named(free)
         if rank is not None:
-            named |= {place: rank for place in self.places if place.endswith(".rank")}
+            named |= dict.fromkeys(self.rank_places, rank)
         return Composer(named, depth=self.depth)
 
     # --- changing

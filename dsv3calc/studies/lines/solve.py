@@ -13,6 +13,7 @@ from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import Infeasible, UsageError
+from dsv3calc.ledger.tags import RANK
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.reading.diagnostics import quote
@@ -21,7 +22,7 @@ from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.goldens.tolerance import FLOAT_TOLERANCE
 from dsv3calc.studies.layout.build import LARGEST_DEGREE
 from dsv3calc.studies.lines.derive import Derivation, check
-from dsv3calc.studies.lines.open_line import RANK, Quantity, Traced
+from dsv3calc.studies.lines.open_line import Quantity, Traced
 from dsv3calc.studies.preset_loader import LARGEST_WORKLOAD
 from dsv3calc.symbolic.slope import DOWN, FLAT, direction
 

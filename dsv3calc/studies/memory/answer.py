@@ -136,20 +136,21 @@ def _answer_training(query: MemoryQuery) -> Answer:
         "micro_batch": layout.micro_batch,
         "micro_batches": footprint.micro_batches.value,
     }
-    lines = memory_lines(footprint, hardware.value)
+    found = memory_lines(footprint, hardware.value)
+    lines, worst = found.lines, found.worst
     if library is not None and library.beside:
         from dsv3calc.accounting.memory.megatron import megatron_lines, reasons
 
-        lines += megatron_lines(footprint, inputs.training, lines)
+        beside = megatron_lines(footprint, inputs.training, worst)
+        lines += beside
         answer.view = "memory-megatron"
-        answer.notes += reasons(footprint, inputs.training, lines)
+        answer.notes += reasons(footprint, inputs.training, beside)
     if wanted is not None:
-        lines = [*lines, *wanted.lines(footprint, inputs.training, lines)]
+        lines += wanted.lines(footprint, inputs.training, worst)
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
-    fits = next((line.value for line in lines if line.name == "memory.fits"), None)
-    if fits is None:
+    if worst.fits is None:
         answer.warn(f"{hardware.name}: usable bytes are unknown, so nothing is said of fitting")
-    if query.require_fit and not fits:
+    elif query.require_fit and not worst.fits.value:
         answer.status = ExitStatus.CHECK_FAILED
     return answer
 

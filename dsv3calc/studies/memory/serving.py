@@ -134,7 +134,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
             imbalance=imbalance,
         ),
     )
-    lines = serving_lines(server, layout.pp)
+    found = serving_lines(server, layout.pp)
     answer.query |= {
         "context": context,
         "batch": batch,
@@ -145,11 +145,11 @@ def answer_serving(query: MemoryQuery) -> Answer:
         "page_size": page_size,
     }
     _remarks(answer, model.value, layout, query)
-    ledger = Ledger(model.value.title, lines)
-    longest = next((line.value for line in lines if line.name == "serving.longest_context"), 0)
+    ledger = Ledger(model.value.title, found.lines)
+    longest = 0 if found.longest_context is None else found.longest_context.value
     warn_context(answer, model.name, model.value, max(context, longest))
     answer.columns.append(Column(model.name, model.value.title, ledger))
-    if query.require_fit and not ledger["serving.fits"]:
+    if query.require_fit and not found.tightest["fits"].value:
         answer.status = ExitStatus.CHECK_FAILED
     return answer
 

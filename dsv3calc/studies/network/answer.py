@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from dsv3calc.accounting import network as counts
 from dsv3calc.catalogue import presets
 from dsv3calc.errors import UsageError
@@ -30,6 +32,7 @@ from dsv3calc.studies.network.choices import (
 )
 
 if TYPE_CHECKING:
+    from dsv3calc.accounting.network import NetworkLines
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.queries.network import NetworkQuery
     from dsv3calc.schema.network import Network
@@ -75,23 +78,24 @@ def answer_network(query: NetworkQuery) -> Answer:
     for topology in topologies:
         for published in _published(topology, variant):
             if radix is None:
-                lines = _smallest(topology, wanted, planes)
+                counted = _smallest(topology, wanted, planes)
             else:
-                ports = given("radix", radix, "1")
-                lines = [
-                    total("network.radix", (ports,)),
-                    *_lines(topology, radix, planes, query.q, query.groups, published=published),
-                ]
-            share = counts.share_line(lines)
-            lines += [share] if share is not None else []
-            lines += counts.cost_lines(lines, *prices) if prices else []
+                counted = msgspec.structs.replace(
+                    _counted(topology, radix, planes, query.q, query.groups, published=published),
+                    radix=total("network.radix", (given("radix", radix, "1"),)),
+                )
+            share = counts.share_line(counted)
+            counted = msgspec.structs.replace(counted, bisection_share=share)
+            if prices:
+                counted = counts.priced(counted, *prices)
             marked = published and variant == "both"
             title = f"{TOPOLOGIES[topology]}{', as published' if published else ''}"
             name = f"{topology}-published" if marked else topology
-            answer.columns.append(Column(name, title, Ledger(title, lines)))
+            answer.columns.append(Column(name, title, Ledger(title, counted.lines)))
             _tell(answer, topology, radix, published=published, own_prices=_own_prices(query))
-            radices[name] = lines[0].value
-            _tell_room(answer, topology, lines)
+            assert counted.radix is not None  # noqa: S101 - both ways above give it
+            radices[name] = counted.radix.value
+            _tell_room(answer, counted)
     if prices and query.switch_price is None:
         _tell_radix(answer, preset.value, radices)
     _tell_planes(answer, topologies, planes)
@@ -114,7 +118,7 @@ def _published(topology: str, variant: str) -> tuple[bool, ...]:
     return (True,) if variant == "published" else (False, True)
 
 
-def _lines(
+def _counted(
     topology: str,
     radix: int,
     planes: int,
@@ -122,7 +126,7 @@ def _lines(
     groups: int | None = None,
     *,
     published: bool = False,
-) -> list[Line]:
+) -> NetworkLines:
     if topology == "slim-fly":
         order = PUBLISHED_Q if published else slim_fly_order(radix, q)
         return counts.slim_fly_lines(radix, order, exists=not published)
@@ -131,17 +135,17 @@ def _lines(
         return counts.dragonfly_lines(radix, count)
     if topology == "mpft":
         side_by_side = total("network.planes", (given("planes", planes, "1"),))
-        return [side_by_side, *counts.fat_tree_lines(radix, 2, planes)]
+        tree = counts.fat_tree_lines(radix, 2, planes)
+        return msgspec.structs.replace(tree, planes=side_by_side)
     return counts.fat_tree_lines(radix, 3 if topology == "ft3" else 2)
 
 
-def _smallest(topology: str, wanted: int, planes: int) -> list[Line]:
+def _smallest(topology: str, wanted: int, planes: int) -> NetworkLines:
     """Find the smallest radix with which a topology has so many endpoints: it grows with it."""
     step = 2 if topology in ("ft2", "mpft", "ft3") else 1
 
     def size(radix: int) -> int:
-        lines = _lines(topology, radix, planes)
-        return next(int(line.value) for line in lines if line.name == "network.endpoints")
+        return int(_counted(topology, radix, planes).endpoints.value)
 
     low, high = LEAST_RADIX[topology] // step - 1, LARGEST_RADIX // step
     while high - low > 1:
@@ -157,7 +161,7 @@ def _smallest(topology: str, wanted: int, planes: int) -> list[Line]:
         "given",
         parts=(given("endpoints", wanted, "1"),),
     )
-    return [found, *_lines(topology, radix, planes)]
+    return msgspec.structs.replace(_counted(topology, radix, planes), radix=found)
 
 
 def _own_prices(query: NetworkQuery) -> bool:
@@ -220,17 +224,15 @@ def _tell_radix(answer: Answer, network: Network, radices: dict[str, int]) -> No
         )
 
 
-def _tell_room(answer: Answer, topology: str, lines: list[Line]) -> None:
+def _tell_room(answer: Answer, counted: NetworkLines) -> None:
     """Warn of a Slim Fly whose switches have ports for few endpoints."""
-    named = {line.name: line.value for line in lines}
-    if topology == "slim-fly":
-        each, degree = named["network.endpoints_per_switch"], named["network.network_radix"]
-        if each < degree // 2:
-            answer.warn(
-                f"slim-fly: q = {named['network.q']} leaves ports for {each} endpoints of a switch "
-                f"of {named['network.radix']}; its {degree} network ports could serve "
-                f"{degree // 2}"
-            )
+    told = (counted.radix, counted.q, counted.endpoints_per_switch, counted.network_radix)
+    radix, q, each, degree = (None if line is None else line.value for line in told)
+    if q is not None and each < degree // 2:
+        answer.warn(
+            f"slim-fly: q = {q} leaves ports for {each} endpoints of a switch of {radix}; its "
+            f"{degree} network ports could serve {degree // 2}"
+        )
 
 
 def _tell_planes(answer: Answer, topologies: tuple[str, ...], planes: int) -> None:

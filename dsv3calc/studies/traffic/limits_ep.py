@@ -73,12 +73,12 @@ def answer_limits_ep(query: LimitsEPQuery) -> Answer:
         "bandwidth": limit.bandwidth,
     }
     cite_formats(answer, limit.dispatch, limit.combine)
-    lines = limit_lines("limits.ep", model.value, hardware.value, limit, convention)
-    rate = lines[-1]
+    found = limit_lines("limits.ep", model.value, hardware.value, limit, convention)
+    lines = found.lines
     if query.mtp_acceptance is not None:
         acceptance = number("--mtp-acceptance", query.mtp_acceptance, 0, most=1)
         cost = number("--mtp-cost", query.mtp_cost, 0, most=LARGEST_COST)
-        lines += mtp_lines("limits.ep", rate, acceptance, cost)
+        lines += mtp_lines("limits.ep", found.tokens_per_second, acceptance, cost)
     elif query.mtp_cost is not None:
         raise UsageError("--mtp-cost without --mtp-acceptance", "give both")
     for other in CONVENTIONS:
