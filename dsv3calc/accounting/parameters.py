@@ -319,7 +319,10 @@ def per_layer_lines(model: Model, inclusions: frozenset[str]) -> list[dict[str, 
                 if tensor.component == component and included(tensor, inclusions)
             ]
             group = total(f"{prefix}.all.{component}", parts, unit="elements")
-            lines[component] = combined(f"{prefix}.{component}", "ratio", (group, view.layers))
-        lines["total"] = total(f"{prefix}.total", list(lines.values()))
+            tags = Tags(component=component, group=view.prefix)
+            name, quotient = f"{prefix}.{component}", (group, view.layers)
+            lines[component] = combined(name, "ratio", quotient, tags=tags)
+        tags = Tags(quantity="total", group=view.prefix)
+        lines["total"] = total(f"{prefix}.total", list(lines.values()), tags=tags)
         found.append(lines)
     return found

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 
@@ -21,8 +23,8 @@ class Tags(msgspec.Struct, frozen=True, kw_only=True):
         The tensor, with what is stored beside it: ``q_a_proj``, ``q_a_proj.scales``.
     group
         The layer group: ``groups.1``, ``mtp``.
-    rank
-        The pipeline rank, from 0.
+    rank, stage
+        The pipeline rank and the pipeline stage, from 0.
     dtype
         The data type in which it is stored.
     """
@@ -32,8 +34,14 @@ class Tags(msgspec.Struct, frozen=True, kw_only=True):
     operator: str = ""
     tensor: str = ""
     group: str = ""
-    rank: int | None = None
+    rank: Any = None
+    stage: int | None = None
     dtype: str = ""
+
+    @property
+    def place(self) -> bool:
+        """Whether the line is about one of many layer groups, ranks or stages."""
+        return bool(self.group) or self.rank is not None or self.stage is not None
 
 
 UNTAGGED = Tags()

@@ -267,6 +267,7 @@ class Server:
             [part for pair in pairs for part in pair],
             unit="B",
             convention=f"as {serving.precision.name} stores them",
+            tags=Tags(quantity="weights", rank=rank.value),
         )
         batch = given("workload.batch", serving.batch, "1", "sequences of one attention replica")
         logits = computed(
@@ -282,11 +283,13 @@ class Server:
         )
         tags = Tags(quantity="logits")
         own = combined(f"{name}.logits", "product", (head, logits), unit="B", tags=tags)
-        buffers = total(f"{name}.buffers", [*self.shared_buffers, own], unit="B")
+        tags = Tags(quantity="buffers", rank=rank.value)
+        buffers = total(f"{name}.buffers", [*self.shared_buffers, own], unit="B", tags=tags)
         budget = self.budget()
         pool = computed(
             f"{name}.kv_pool",
             server.cache_pool,
+            tags=Tags(quantity="kv_pool", rank=rank.value),
             budget=budget,
             weight_bytes=weights,
             buffer_bytes=buffers,
@@ -295,7 +298,8 @@ class Server:
         context = given("workload.context", serving.context, "tokens")
         sequence = self._cache(f"{name}.kv_bytes_per_sequence", layers, ONE, context)
         cache = combined(f"{name}.kv_bytes", "product", (sequence, batch), unit="B")
-        used = total(f"{name}.total", [weights, buffers, cache])
+        tags = Tags(quantity="total", rank=rank.value)
+        used = total(f"{name}.total", [weights, buffers, cache], tags=tags)
         found = {
             "weights": weights,
             "buffers": buffers,
@@ -311,6 +315,7 @@ class Server:
                 f"{name}.kv_tokens",
                 server.pool_tokens,
                 convention=self._kept_words,
+                tags=Tags(quantity="kv_tokens", rank=rank.value),
                 pool=pool,
                 token_bytes=token,
                 page_size=given("serving.page_size", serving.page_size, "tokens"),
@@ -318,6 +323,7 @@ class Server:
             fitting = computed(
                 f"{name}.max_sequences",
                 kv_cache.sequences_that_fit,
+                tags=Tags(quantity="max_sequences", rank=rank.value),
                 available=pool,
                 sequence_bytes=sequence,
             )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.formulas import dualpipe, interleaving, pipeline, traffic
 from dsv3calc.ledger.line import Line, combined, computed, given, total
+from dsv3calc.ledger.tags import Tags
 from dsv3calc.schema.layout import FOLDED
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ def virtual_stages(layout: Layout) -> Line:
 
 def chunks_of(prefix: str, layout: Layout, rank: Line) -> list[Line]:
     """Return the virtual stage of each chunk that a pipeline rank holds."""
-    scope = ("layout", layout)
-    found = [total(f"{prefix}.chunk.0.stage", (rank,), unit="1")]
+    scope, tags = ("layout", layout), Tags(quantity="stage", rank=rank.value)
+    found = [total(f"{prefix}.chunk.0.stage", (rank,), unit="1", tags=tags)]
     second = f"{prefix}.chunk.1.stage"
     if layout.schedule == "interleaved":
         found += [
@@ -81,15 +82,16 @@ def chunks_of(prefix: str, layout: Layout, rank: Line) -> list[Line]:
                 f"{prefix}.chunk.{chunk}.stage",
                 pipeline.looped_stage,
                 scope,
+                tags=tags,
                 rank=rank,
                 model_chunk=_number("chunk", chunk),
             )
             for chunk in range(1, layout.virtual_pipeline)
         ]
     elif layout.schedule in FOLDED:
-        found.append(computed(second, pipeline.folded_stage, scope, rank=rank))
+        found.append(computed(second, pipeline.folded_stage, scope, tags=tags, rank=rank))
     elif layout.schedule == "dualpipe":
-        found.append(computed(second, pipeline.mirrored_stage, scope, rank=rank))
+        found.append(computed(second, pipeline.mirrored_stage, scope, tags=tags, rank=rank))
     return found
 
 

@@ -233,10 +233,14 @@ def rate_lines(made: Made, links: dict[str, Links]) -> list[Line]:
             convention="of one call, the whole tensor",
             tags=msgspec.structs.replace(made.tags, quantity="payload_bytes"),
         ),
-        total(f"{made.name}.calls_per_gpu", (made.calls,), convention="in a step"),
+        total(
+            f"{made.name}.calls_per_gpu", (made.calls,), convention="in a step", tags=made.tags
+        ),
     ]
     for what, each in links.items():
         prefix = _of_links(f"{made.name}.call", what)
-        rates = rates_of(prefix, made.primitive, made.payload, made.span, made.algorithm, each)
+        rates = rates_of(
+            prefix, made.primitive, made.payload, made.span, made.algorithm, each, made.tags
+        )
         lines += (rates.algorithm_bandwidth, rates.bus_bandwidth)
     return lines

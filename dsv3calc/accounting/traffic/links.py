@@ -12,6 +12,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.formulas import algorithms, transfers
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
+from dsv3calc.ledger.tags import UNTAGGED, Tags
 
 if TYPE_CHECKING:
     from dsv3calc.accounting.placement.rank_order import Span
@@ -140,7 +141,13 @@ def bandwidth_lines(
 
 
 def rates_of(
-    prefix: str, primitive: str, payload: Line, span: Span, algorithm: str, links: Links
+    prefix: str,
+    primitive: str,
+    payload: Line,
+    span: Span,
+    algorithm: str,
+    links: Links,
+    tags: Tags = UNTAGGED,
 ) -> RateLines:
     """Give the time of one call and its bandwidths as a benchmark reports them."""
     call = sent(prefix, primitive, payload, span, algorithm)
@@ -150,6 +157,7 @@ def rates_of(
         algorithm_bandwidth=computed(
             f"{prefix}.algorithm_bandwidth",
             algorithms.algorithm_bandwidth,
+            tags=tags,
             convention=f"one call, {algorithm}; {links.convention}",
             payload=payload,
             seconds=seconds,
@@ -157,6 +165,7 @@ def rates_of(
         bus_bandwidth=computed(
             f"{prefix}.bus_bandwidth",
             algorithms.bus_bandwidth,
+            tags=tags,
             convention=f"one call, {algorithm}; {links.convention}",
             phases=phases_of(primitive),
             ranks=span.ranks,

@@ -38,7 +38,8 @@ def layers_by_stage(
     for number in range(split.number.value):
         name = f"traffic.stage.{number}"
         layers = split.layers(name, given(f"{name}.number", number, "1"))
-        found.append(total(f"{name}.moe_layers", [layers[index] for index in chosen], unit="1"))
+        here, tags = [layers[index] for index in chosen], Tags(quantity="moe_layers", stage=number)
+        found.append(total(f"{name}.moe_layers", here, unit="1", tags=tags))
     return found
 
 
@@ -82,6 +83,7 @@ def stage_lines(
                 (one_layer[link], tokens, here),
                 unit="B",
                 convention=f"one GPU, a micro-batch that passes the stage, {words}",
+                tags=Tags(quantity=f"micro_batch.{link}_bytes", stage=stage),
             )
             for link in LINKS
         ]

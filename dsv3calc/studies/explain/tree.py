@@ -144,13 +144,13 @@ def answer_explain(query: Query, names: Sequence[str] = ()) -> Answer:
     if names:
         _check_names(names, [computed_lines(column.ledger) for column in answer.columns])
     else:
-        tops = [line.name for line in answer.columns[0].ledger.lines if line.rule != "given"]
-        shown = {each.line.name for each in found.explanations}
-        others = [
-            name
-            for name in dict.fromkeys(tops)
-            if name not in shown and not any(step.isdecimal() for step in name.split("."))
+        tops = [
+            line.name
+            for line in answer.columns[0].ledger.lines
+            if line.rule != "given" and not line.tags.place
         ]
+        shown = {each.line.name for each in found.explanations}
+        others = [name for name in dict.fromkeys(tops) if name not in shown]
         if others:
             more = f" and {len(others) - MOST_LISTED} more" if len(others) > MOST_LISTED else ""
             found.notes.append(f"other lines, for --line: {', '.join(others[:MOST_LISTED])}{more}")
