@@ -104,14 +104,14 @@ def footprint(schedule: str, zero: int, recompute: str, numbers: Arrays) -> Foot
 
 
 def answer(schedule: str, zero: int, recompute: str, numbers: Arrays, block: int) -> Arrays:
-    """Give ``memory.worst.*`` of arrays of layouts, in equal blocks of no more than ``block``."""
+    """Give the fullest ranks of arrays of layouts, in equal blocks of no more than ``block``."""
     found = []
     blocks = -(-len(numbers["pp"]) // block)
     parts = {name: np.array_split(value, blocks) for name, value in numbers.items()}
     for number in range(blocks):
         part = {name: split[number] for name, split in parts.items()}
         lines = worst(footprint(schedule, zero, recompute, part))
-        found.append({name: line.value for name, line in lines.items()})
+        found.append({"rank": lines.rank.value, **{n: each.value for n, each in lines.parts.items()}})
     return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
 
 
@@ -148,9 +148,9 @@ def check(case: tuple[str, int, str], numbers: Arrays, found: Arrays, sample: in
     for row in rows:
         one = {name: int(value[row]) for name, value in numbers.items()}
         ranks = scalar(*case, one)
-        fullest = ranks[int(found["memory.worst.rank"][row])]
+        fullest = ranks[int(found["rank"][row])]
         for name, line in fullest.lines.items():
-            value = found[f"memory.worst.{name}"][row]
+            value = found[name][row]
             if value != line.value:
                 raise SystemExit(f"{case} {one}: {name} {value} is not {line.value}")
         most = max(rank.lines["total"].value for rank in ranks)

@@ -104,7 +104,7 @@ def test_absorbed_costs_more_flops_than_naive_for_each_key():
     for mla in ("naive", "absorbed"):
         workload = Workload(phase="decode", batch=1, sequence=1, past=4095)
         model = dsv3calc.load_model("deepseek-v3")
-        whole = flops_lines(model, workload, Conventions(mla=mla))[0]
+        whole = flops_lines(model, workload, Conventions(mla=mla)).total
         lines[mla] = {line.name.rpartition(".")[2]: line.value for line in whole.parts}
     per_key = {
         mla: parts["attention_core"] // (2 * 4096 * 61 * 128) for mla, parts in lines.items()

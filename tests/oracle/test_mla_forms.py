@@ -33,7 +33,7 @@ def lines_of(case, form, **choices):
     )
     conventions = Conventions(attention="full", mla=mla, sparse_attention=sparse, **choices)
     model = dsv3calc.load_model(case["model"])
-    whole = flops_lines(model, workload, conventions)[0]
+    whole = flops_lines(model, workload, conventions).total
     return {line.name.rpartition(".")[2]: line for line in whole.parts}
 
 

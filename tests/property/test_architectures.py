@@ -145,7 +145,7 @@ def test_total_and_active_equal_a_count_by_hand(model):
 def test_components_sum_to_the_total_and_active_is_at_most_that(model, variant):
     lines = parameter_lines(model, PARAMETER_VARIANTS[variant][0], variant)
     found = values(lines)
-    assert found["parameters.total"] == sum(line.value for line in lines[0].parts)
+    assert found["parameters.total"] == sum(line.value for line in lines.total.parts)
     active = found["parameters.active"]
     assert 0 <= found["parameters.active_without_embedding"] <= active
     assert active <= found["parameters.total"]
@@ -217,7 +217,7 @@ def test_gqa_with_as_many_shared_heads_as_heads_is_mha(model):
         assert per_layer[index]["attention"].value == plain
         name = f"kv_cache.bytes_per_token.groups.{index}"
         layers = layer_groups(DEPTH, [each.layers for each in mha.groups]).count(index)
-        line = kv_lines(mha, BF16, Conventions(), batch=1, tokens=1)[0]
+        line = kv_lines(mha, BF16, Conventions(), batch=1, tokens=1).bytes_per_token
         assert values(line.parts)[name] == layers * 2 * 2 * keys[index]
 
 

@@ -125,7 +125,7 @@ def test_flops(data, model, phase, attention):
     def total(model, numbers):
         batch, sequence, past = numbers
         workload = Workload(phase=phase, batch=batch, sequence=sequence, past=past)
-        return flops_lines(model, workload, conventions)[0]
+        return flops_lines(model, workload, conventions).total
 
     line = total(model, data.draw(work))
     values = data.draw(changes(numbers_of(model, line)))
@@ -142,8 +142,8 @@ def test_flops(data, model, phase, attention):
 @given(data=st.data(), model=models(), page=st.integers(1, 9) | st.none())
 def test_the_cache(data, model, page):
     def total(model, batch, tokens, page):
-        lines = kv_lines(model, BF16, Conventions(), batch=batch, tokens=tokens, page_size=page)
-        return next(line for line in lines if line.name == "kv_cache.bytes")
+        found = kv_lines(model, BF16, Conventions(), batch=batch, tokens=tokens, page_size=page)
+        return found.bytes
 
     line = total(model, 2, 7, page)
     values = data.draw(changes(numbers_of(model, line)))

@@ -333,7 +333,7 @@ def test_one_gpu_without_zero_holds_the_model(model, mtp):
     with_mtp, _ = PARAMETER_VARIANTS["with-mtp" if mtp else "default"]
 
     def parameters(inclusions):
-        return parameter_lines(model, inclusions, "drawn")[0].value
+        return parameter_lines(model, inclusions, "drawn").total.value
 
     trained = parameters(with_mtp - {"routing-bias"})
     assert rank.lines["weights"].value == 2 * parameters(with_mtp)
@@ -557,15 +557,16 @@ def test_the_fullest_rank_is_that_of_an_array_of_ranks(model, drawn, mtp):
     layout, micro_batches = drawn
     footprint = footprint_of(model, layout, micro_batches=micro_batches, mtp=mtp)
     ranks = ranks_of(footprint)
-    worst = {line.name.rpartition(".")[2]: line.value for line in worst_lines(ranks, None)}
+    worst = worst_lines(ranks, None)
+    number = worst.rank.value
     at_once = rank_of(footprint, np.arange(layout.pp, dtype=float)).lines
     totals = np.broadcast_to(at_once["total"].value, layout.pp)
-    assert worst["total"] == pytest.approx(totals.max(), rel=1e-13)
-    first = ranks[worst["rank"]]
+    assert worst.total.value == pytest.approx(totals.max(), rel=1e-13)
+    first = ranks[number]
     assert first.lines["total"].value == max(rank.lines["total"].value for rank in ranks)
     for what in PARTS:
-        assert worst[what] == first.lines[what].value
-    assert all(rank.lines["total"].value < worst["total"] for rank in ranks[: worst["rank"]])
+        assert worst.parts[what].value == first.lines[what].value
+    assert all(rank.lines["total"].value < worst.total.value for rank in ranks[:number])
 
 
 @given(model=models(), drawn=layouts(), mtp=st.booleans(), recompute=policies)

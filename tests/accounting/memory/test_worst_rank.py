@@ -19,7 +19,7 @@ from dsv3calc.accounting.memory.worst_rank import candidate_ranks, worst
 from dsv3calc.accounting.placement.schedule_problems import schedule_problems
 from dsv3calc.catalogue import presets
 from dsv3calc.errors import UsageError
-from dsv3calc.ledger.line import line as ledger
+from dsv3calc.ledger import line as ledger
 
 SCHEDULES = ("gpipe", "1f1b", "interleaved", "zb1p", "zbv", "dualpipe", "dualpipev")
 POLICIES = ("none", "selective", "full", "v3-recompute")
@@ -95,10 +95,10 @@ def assert_worst(found):
     everything = ranks(found)
     most = max(lines["total"].value for lines in everything)
     lines = worst(found)
-    named = everything[lines["memory.worst.rank"].value]
+    named = everything[lines.rank.value]
     for part in PARTS:
-        assert lines[f"memory.worst.{part}"].value == named[part].value
-        assert lines[f"memory.worst.{part}"].evaluate() == named[part].value
+        assert lines.parts[part].value == named[part].value
+        assert lines.parts[part].evaluate() == named[part].value
     total = named["total"].value
     assert total == most if type(most) is int else total == pytest.approx(most, rel=1e-14)
 
@@ -206,15 +206,16 @@ def test_the_fullest_ranks_of_arrays(data, model, policy, mtp):
     steps = np.array([micro_batches for _, micro_batches in rows], dtype=np.float64)
     arrays = msgspec.structs.replace(first, **columns)
     lines = worst(footprint(model, arrays, steps, policy=policy, mtp=mtp))
-    found = {name: np.broadcast_to(line.value, len(rows)) for name, line in lines.items()}
+    found = {name: np.broadcast_to(line.value, len(rows)) for name, line in lines.parts.items()}
+    fullest = np.broadcast_to(lines.rank.value, len(rows))
     for row, (layout, micro_batches) in enumerate(rows):
         everything = ranks(footprint(model, layout, micro_batches, policy=policy, mtp=mtp))
-        named = everything[int(found["memory.worst.rank"][row])]
+        named = everything[int(fullest[row])]
         for part in PARTS:
-            assert found[f"memory.worst.{part}"][row] == named[part].value, part
+            assert found[part][row] == named[part].value, part
         most = max(each["total"].value for each in everything)
         # thirds of a byte may add up to whole ones in exact numbers alone
-        assert found["memory.worst.total"][row] == pytest.approx(most, rel=1e-14)
+        assert found["total"][row] == pytest.approx(most, rel=1e-14)
 
 
 BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "layouts.py"

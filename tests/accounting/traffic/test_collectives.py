@@ -153,7 +153,7 @@ def test_zero_stages_move_what_the_paper_says(algorithm):
     volumes = [sent(values, "data_parallel") for values in stages]
     assert volumes[1] == volumes[2] == pytest.approx(volumes[0])
     assert 2 * volumes[3] == pytest.approx(3 * volumes[0])
-    psi = parameter_lines(LLAMA, PARAMETER_VARIANTS["trainable"][0], "trainable")[0].value * 2
+    psi = parameter_lines(LLAMA, PARAMETER_VARIANTS["trainable"][0], "trainable").total.value * 2
     if algorithm == "ring":
         assert volumes[0] == pytest.approx(2 * psi * 63 / 64)
 
@@ -174,7 +174,7 @@ def test_gradients_of_zero_2_and_3_are_reduced_for_every_micro_batch():
 def test_trained_elements_are_those_of_the_parameter_count():
     for model in MODELS:
         layers = layer_elements("test", model, mtp=False)
-        total = parameter_lines(model, PARAMETER_VARIANTS["trainable"][0], "trainable")[0].value
+        total = parameter_lines(model, PARAMETER_VARIANTS["trainable"][0], "trainable").total.value
         outer = model.vocab_size * model.hidden_size * (1 if model.tie_word_embeddings else 2)
         norm = model.hidden_size * (2 if model.norm_bias else 1)
         assert sum(layers[place].value for place in PLACES) + outer + norm == total
