@@ -1,8 +1,8 @@
-"""Write the reference pages: symbols, formulas, conventions, and the papers' figures.
+"""Write the reference pages: symbols, formulas, conventions, lines, and the papers' figures.
 
 Usage: ``python scripts/generate_docs.py [--check]``. Nothing on these pages is typed there: they
 come from the glossary and the registry in ``dsv3calc/formulas/registry``, the docstrings of the
-formulas, the named conventions, and the goldens of papers.
+formulas, the named conventions, the public lines, and the goldens of papers.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import architecture_page
+import lines_page
 from fresh import write
 
 from dsv3calc.accounting.conventions import BUNDLES, CHOICES
@@ -410,6 +411,7 @@ def files() -> dict[str, str]:
         "docs/symbols.md": symbols_page(),
         "docs/reference/formulas.md": formulas_page(),
         "docs/reference/conventions.md": conventions_page(),
+        "docs/reference/lines.md": lines_page.page(),
         "docs/papers.md": papers_page(),
         "docs/explanation/architecture.md": architecture_page.page(),
     }

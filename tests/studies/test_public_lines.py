@@ -1,0 +1,126 @@
+"""The public lines: all of them are given, and all that goldens, pages and tests name are public."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+import dsv3calc
+from dsv3calc.studies.goldens.reproduce import answer_reproduce
+from dsv3calc.studies.public_lines import (
+    PLACEHOLDER_WORDS,
+    PLACEHOLDERS,
+    PUBLIC_LINES,
+    public_line,
+)
+
+ROOT = Path(__file__).parents[2]
+
+V3 = "deepseek-v3 --layout v3-pretrain --hardware h800"
+QUERIES = (
+    "params deepseek-v3 --with-mtp --by layer",
+    "params deepseek-v3 --variant checkpoint",
+    "flops deepseek-v3.2",
+    "flops llama-3.1-8b --phase decode",
+    "kv gpt-oss-120b --fit 40GiB --tokens 8192",
+    "kv deepseek-v3.2",
+    "compare deepseek-v3 llama-3.1-405b --hardware h800",
+    f"memory {V3}",
+    f"memory {V3} --as megatron",
+    f"memory {V3} --fewest-gpus",
+    "memory deepseek-v3 --serve --layout day6-decode-ep144 --hardware h800",
+    f"traffic {V3} --compute-time 300us",
+    "traffic llama-3.1-405b --layout llama-3.1-405b-pretrain --hardware h100",
+    "limits ep deepseek-v3 --hardware h800 --mtp-acceptance 0.8 --mtp-cost 0.1",
+    "limits ep deepseek-v3 --hardware h800 --convention isca25",
+    "network mpft slim-fly dragonfly --radix 64",
+)
+"""Queries that give every public line between them."""
+
+SECTIONS = {line.pattern.partition(".")[0] for line in PUBLIC_LINES}
+NAME = re.compile(rf"\b(?:{'|'.join(sorted(SECTIONS))})(?:\.[A-Za-z0-9_-]+)+")
+
+
+def first_word(text):
+    return text.partition(" ")[0]
+
+
+@cache
+def ledgers():
+    """Return (command, ledger) of each column that the queries give."""
+    answers = [(first_word(query), dsv3calc.answer(query)) for query in QUERIES]
+    answers.append(("reproduce", answer_reproduce((), only_failing=False, ask=dsv3calc.answer)))
+    return [(command, column.ledger) for command, each in answers for column in each.columns]
+
+
+@cache
+def given():
+    """Return the units and the commands of each line, by name."""
+    found = {}
+    for command, ledger in ledgers():
+        for name, line in ledger.named().items():
+            found.setdefault(name, set()).add((line.unit, command))
+    return found
+
+
+@cache
+def given_by_declaration():
+    """Return the units and the commands of the lines that each public one declares."""
+    found = {}
+    for name, ways in given().items():
+        found.setdefault(public_line(name), set()).update(ways)
+    return found
+
+
+@pytest.mark.parametrize("line", PUBLIC_LINES, ids=lambda line: line.pattern)
+def test_a_public_line_is_given_with_its_unit_by_its_commands(line):
+    wanted = {(line.unit, first_word(command)) for command in line.commands}
+    assert given_by_declaration().get(line) == wanted
+
+
+def test_every_line_at_the_top_of_an_answer_is_public():
+    tops = {line.name for _, ledger in ledgers() for line in ledger.lines}
+    assert not {name for name in tops if public_line(name) is None}
+
+
+def test_the_quantities_of_golden_files_are_public():
+    rows = [
+        row
+        for path in sorted((ROOT / "presets" / "goldens").rglob("*.yaml"))
+        for row in yaml.safe_load(path.read_text("utf-8"))["goldens"]
+        if not row["query"].startswith("formula eval")  # the line has the name of its formula
+    ]
+    assert len(rows) > len(PUBLIC_LINES)
+    assert not {row["quantity"] for row in rows if public_line(row["quantity"]) is None}
+
+
+def test_the_lines_that_pages_and_tests_name_are_public():
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").rglob("*.py")]
+    own = Path(__file__)
+    named = {name for page in pages if page != own for name in NAME.findall(page.read_text("utf-8"))}
+    known = named & given().keys()
+    assert {"kv_cache.bytes", "memory.worst.total", "traffic.step.scale_out_bytes"} <= known
+    assert not {name for name in known if public_line(name) is None}
+
+
+def test_patterns_are_distinct_and_their_placeholders_explained():
+    patterns = [line.pattern for line in PUBLIC_LINES]
+    assert len(set(patterns)) == len(patterns)
+    assert PLACEHOLDERS.keys() == PLACEHOLDER_WORDS.keys()
+    used = {
+        name
+        for pattern in patterns
+        for name in PLACEHOLDERS
+        if re.search(rf"(?<![A-Z]){name}(?![A-Z])", pattern)
+    }
+    assert used == PLACEHOLDERS.keys()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["memory.rank.x.total", "memory.rank.3.has_layers.0", "flops.by_attention.most", "kv_cache", ""],
+)
+def test_other_names_are_not_public(name):
+    assert public_line(name) is None
