@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -46,6 +47,13 @@ class Tags(msgspec.Struct, frozen=True, kw_only=True):
 
 UNTAGGED = Tags()
 """The tags of a line that has none."""
+
+
+@cache
+def about(quantity: str) -> Tags:
+    """Return the tags that name a quantity alone: the same object each time."""
+    return Tags(quantity=quantity)
+
 
 RANK = "rank"
 """The quantity of a line that is the number of a pipeline rank."""

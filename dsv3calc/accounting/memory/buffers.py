@@ -13,7 +13,7 @@ from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.traffic.exchange import copy_bytes
 from dsv3calc.formulas import collectives, memory, stages
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
-from dsv3calc.ledger.tags import Tags
+from dsv3calc.ledger.tags import Tags, about
 from dsv3calc.model.operator import ONE
 from dsv3calc.model.saved import FP32
 from dsv3calc.schema.layout import PAIRED
@@ -52,7 +52,7 @@ def runtime_buffers(name: str, runtime: Runtime, layout: Layout) -> list[Line]:
     communicates = several(f"{name}.communicates", every)
     return [
         *(
-            combined(f"{name}.{each}", "sum", [field(scope, each, "B")], tags=Tags(quantity=each))
+            combined(f"{name}.{each}", "sum", [field(scope, each, "B")], tags=about(each))
             for each in ("driver_context", "workspace")
         ),
         combined(
@@ -61,7 +61,7 @@ def runtime_buffers(name: str, runtime: Runtime, layout: Layout) -> list[Line]:
             (field(scope, "communication", "B"), communicates),
             unit="B",
             convention="of collectives: none where there is one GPU",
-            tags=Tags(quantity="communication"),
+            tags=about("communication"),
         ),
     ]
 
@@ -156,7 +156,7 @@ class Unsharded:
                 "maximum",
                 [self.largest, *self._ends(f"{name}.unreduced_gradients", counts, "gradients")],
                 convention="of the largest of bucket, layer or tensor, embedding and head",
-                tags=Tags(quantity="unreduced_gradients"),
+                tags=about("unreduced_gradients"),
             )
         ]
         if self.zero == _GATHERED:
@@ -167,7 +167,7 @@ class Unsharded:
                     f"{name}.gathered_weights",
                     [at_work, self.layer],
                     convention="the largest of layer, embedding and head, and the next layer",
-                    tags=Tags(quantity="gathered_weights"),
+                    tags=about("gathered_weights"),
                 )
             )
         return found
@@ -270,7 +270,7 @@ class Buffers:
         four = given(
             "memory.buffers.pipeline.tensors", 4, "1", "sent and received, forward and backward"
         )
-        factors, tags = (payload, sent, four), Tags(quantity="pipeline")
+        factors, tags = (payload, sent, four), about("pipeline")
         return combined("memory.buffers.pipeline", "product", factors, unit="B", tags=tags)
 
     def _context(self, view: GroupView, kept: Kept) -> list[Line]:
@@ -328,14 +328,14 @@ class Buffers:
                 "maximum",
                 at_work,
                 convention="the largest layer that the rank holds",
-                tags=Tags(quantity=AT_WORK),
+                tags=about(AT_WORK),
             ),
             combined(
                 f"{name}.logits",
                 "product",
                 (heads, self.logits),
                 unit="B",
-                tags=Tags(quantity="logits"),
+                tags=about("logits"),
             ),
         ]
         if self.unsharded is not None:
@@ -348,7 +348,7 @@ class Buffers:
                     "product",
                     (activations, share),
                     unit="B",
-                    tags=Tags(quantity="fragmentation"),
+                    tags=about("fragmentation"),
                 )
             )
         tags = Tags(quantity="buffers", rank=rank.value)

@@ -29,7 +29,7 @@ from dsv3calc.accounting.traffic.exchange import Exchange
 from dsv3calc.formulas import stages
 from dsv3calc.ledger.line import Line, combined, computed, given, total
 from dsv3calc.ledger.named_lines import NamedLines
-from dsv3calc.ledger.tags import UNTAGGED, Tags
+from dsv3calc.ledger.tags import UNTAGGED, Tags, about
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.schema.layout import SPLIT_BACKWARD
 
@@ -327,7 +327,7 @@ class Footprint:
                 for part in (count, line)
             ],
             unit="B",
-            tags=Tags(quantity=what),
+            tags=about(what),
         )
 
     def _living_heads(self, name: str, chunks: Sequence[_Chunk], moments: Sequence[Moment]) -> Line:

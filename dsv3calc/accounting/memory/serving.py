@@ -24,7 +24,7 @@ from dsv3calc.accounting.traffic.transfer_formats import TransferFormat
 from dsv3calc.formulas import kv_cache, memory, server, stages
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
-from dsv3calc.ledger.tags import Tags
+from dsv3calc.ledger.tags import Tags, about
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.model.operator import ONE, Tensor
 from dsv3calc.model.saved import BF16, FP32
@@ -157,7 +157,7 @@ class Server:
                 "maximum",
                 layers,
                 convention="of one pass in one layer, the largest; none freed within it",
-                tags=Tags(quantity="activations"),
+                tags=about("activations"),
             ),
             *self._exchange(),
             *runtime_buffers("serving", self.serving.runtime, self.layout),
@@ -197,7 +197,7 @@ class Server:
             row = total(f"{name}.row_bytes", copies, unit="B")
             rows = self.activations.rows(view)
             found.append(combined(name, "product", (rows, row, exchanged), unit="B"))
-        return [combined("serving.exchange", "maximum", found, tags=Tags(quantity="exchange"))]
+        return [combined("serving.exchange", "maximum", found, tags=about("exchange"))]
 
     def _slots(self, view: GroupView) -> Line:
         """Return the places for experts of a layer, which its weights are counted from."""
@@ -281,7 +281,7 @@ class Server:
             scale_bits=given("logits.scale_bits", 0, "bit"),
             divisor=degree(self.layout, "tp") if self.layout.vocabulary_parallel else ONE,
         )
-        tags = Tags(quantity="logits")
+        tags = about("logits")
         own = combined(f"{name}.logits", "product", (head, logits), unit="B", tags=tags)
         tags = Tags(quantity="buffers", rank=rank.value)
         buffers = total(f"{name}.buffers", [*self.shared_buffers, own], unit="B", tags=tags)

@@ -16,7 +16,7 @@ from dsv3calc.accounting.weights import weight_lines
 from dsv3calc.catalogue.overrides import Override
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.ledger.line import Ledger, Line, combined, given, total
-from dsv3calc.ledger.tags import RATIO, Tags
+from dsv3calc.ledger.tags import RATIO, about
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.queries.base import CompareQuery, as_dict
 from dsv3calc.reading.diagnostics import Problem, quote, suggest
@@ -427,7 +427,7 @@ def _add_ratios(answer: Answer, baseline: str | None) -> None:
                         (line, against),
                         unit="ratio",
                         convention=f"to {base.id}",
-                        tags=Tags(quantity=RATIO),
+                        tags=about(RATIO),
                     )
                 )
         if column is not base:
