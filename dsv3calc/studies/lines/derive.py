@@ -12,16 +12,17 @@ import msgspec
 from dsv3calc.accounting.memory.worst_rank import candidate_ranks
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas.registry.glossary import SYMBOLS, plain
-from dsv3calc.ledger.rule_words import number_text
+from dsv3calc.ledger.rules import RULES, number_text
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.explain.tree import computed_lines
 from dsv3calc.studies.goldens.tolerance import FLOAT_TOLERANCE
 from dsv3calc.studies.lines.open_line import RANK, Quantity, Traced
-from dsv3calc.symbolic.equations_of_line import Algebra, ClosedForm, Equation
-from dsv3calc.symbolic.from_ledger import Composer, combined_terms, compiled
+from dsv3calc.symbolic.algebra import Algebra
+from dsv3calc.symbolic.equations_of_line import ClosedForm, Equation
+from dsv3calc.symbolic.from_ledger import Composer, compiled
 from dsv3calc.symbolic.printer import LATEX, PYTHON, UNICODE, render
-from dsv3calc.symbolic.term import Term
+from dsv3calc.symbolic.term import Term, fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -106,7 +107,7 @@ class Derivation:
             for template in templates
             for number, candidate in enumerate(self.candidates)
         ]
-        return combined_terms(line.rule, inputs)
+        return RULES[line.rule].value(inputs)
 
     def _of_rank(self, number: int, candidate: Any) -> Composer:
         if number not in self._by_rank:
@@ -196,11 +197,11 @@ def _renaming(name: str) -> str:
 
 
 def _renamed(term: Any) -> Any:
-    if not isinstance(term, Term):
-        return term
-    if term.operation == "name":
-        return Term("name", name=_renaming(term.name))
-    return Term(term.operation, *(_renamed(part) for part in term.parts))
+    return fold(
+        term,
+        lambda name: Term("name", name=_renaming(name)),
+        lambda operation, parts: Term(operation, *parts),
+    )
 
 
 def ranks_of(line: Line) -> list[str] | None:

@@ -19,7 +19,8 @@ from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.explain.provenance import Origins
 from dsv3calc.studies.lines.derive import Derivation, other_values
 from dsv3calc.studies.lines.open_line import Quantity, Traced
-from dsv3calc.symbolic.term_point import Point, exactly
+from dsv3calc.symbolic.derivative import exactly
+from dsv3calc.symbolic.term_point import Point
 
 if TYPE_CHECKING:
     from dsv3calc.queries.base import Query
