@@ -8,6 +8,8 @@ the order in which the value is computed; a test evaluates the printed text of e
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import operator
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,37 +29,20 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 def _sum(values: Sequence[Any]) -> Any:
-    if not values:
-        return 0
-    total = values[0]  # not from 0 on: that would be one more operation on an array
-    for value in values[1:]:
-        total = total + value
-    return total
+    return reduce(operator.add, values) if values else 0
 
 
 def _product(values: Sequence[Any]) -> Any:
-    if not values:
-        return 1
-    product = values[0]
-    for value in values[1:]:
-        product = product * value
-    return product
+    return reduce(operator.mul, values) if values else 1
 
 
 def _maximum(values: Sequence[Any]) -> Any:
-    largest, *others = {id(value): value for value in values}.values()
-    for value in others:
-        largest = ops.maximum(largest, value)
-    return largest
+    distinct = {id(value): value for value in values}
+    return reduce(ops.maximum, distinct.values())
 
 
 def _sum_of_products(values: Sequence[Any]) -> Any:
-    if not values:
-        return 0
-    total = values[0] * values[1]
-    for index in range(2, len(values), 2):
-        total = total + values[index] * values[index + 1]
-    return total
+    return _sum([*map(operator.mul, values[::2], values[1::2])])
 
 
 def _at_largest(values: Sequence[Any]) -> Any:

@@ -145,4 +145,4 @@ def compiled(term: Any) -> Callable[[Mapping[str, Any]], Any]:
 
 def _code(operation: str) -> str:
     row = OPERATIONS[operation]
-    return row.code or row.python.text
+    return row.code or row.python

@@ -19,7 +19,8 @@ class Notation:
     """How terms are written: the forms of operations, and powers."""
 
     def __init__(self, name: str, power: Callable[[str], str]) -> None:
-        self.forms = {operation: getattr(row, name) for operation, row in OPERATIONS.items()}
+        self.forms: dict[str, str] = {each: getattr(row, name) for each, row in OPERATIONS.items()}
+        self.enclosed = {each for each, row in OPERATIONS.items() if name in row.enclosed}
         self.power = power
 
 
@@ -98,7 +99,7 @@ class _Writer:
             return self._product(term), PRODUCT
         if term.operation == "**":
             return self._power(*term.parts), POWER
-        if self.notation.forms[term.operation].enclosed:
+        if term.operation in self.notation.enclosed:
             # a fraction raised to a power needs its parentheses all the same
             return self._enclosed(term), PRODUCT if term.operation == "/" else ATOM
         return self._operation(term)
@@ -114,10 +115,9 @@ class _Writer:
             loose = loose or (last and inner == row.binding and row.strict)
             loose = loose or (quotient and self._is_quotient(part))
             texts.append(self._in_parentheses(text) if loose else text)
-        return self._formed(term, texts), ATOM if row.brackets else row.binding
-
-    def _formed(self, term: Term, texts: list[str]) -> str:
-        return str(self.notation.forms[term.operation].text.format(*texts))
+        return self.notation.forms[term.operation].format(
+            *texts
+        ), ATOM if row.brackets else row.binding
 
     def _power(self, base: Any, exponent: Any) -> str:
         text, binding = self.write(base)
@@ -132,7 +132,7 @@ class _Writer:
         """Write a call or a fraction; a fraction inside a fraction goes on one line."""
         if term.operation in _CHAINED and self.notation is not PYTHON:
             *others, last = [self.write(part)[0] for part in self._chain(term)]
-            return self._formed(term, [", ".join(others), last])
+            return self.notation.forms[term.operation].format(", ".join(others), last)
         texts = []
         for part in term.parts:
             text = self.write(part)[0]
@@ -143,7 +143,7 @@ class _Writer:
                     for each, binding in inner
                 )
             texts.append(text)
-        return self._formed(term, texts)
+        return self.notation.forms[term.operation].format(*texts)
 
     def _chain(self, term: Term) -> list[Any]:
         """Return what a maximum is taken over, those of maxima inside it too."""
@@ -157,7 +157,7 @@ class _Writer:
         """Write the factors in their order, one that is repeated as a power."""
         found: list[tuple[str, int]] = []
         before: Any = None
-        fraction = self.notation.forms["/"].enclosed
+        fraction = "/" in self.notation.enclosed
         for factor in self._factors(term):
             if factor is before and self.notation is not PYTHON:
                 found[-1] = (found[-1][0], found[-1][1] + 1)
@@ -176,9 +176,7 @@ class _Writer:
         product = texts[0]
         for text in texts[1:]:
             digits = self.notation is LATEX and text[0].isdigit()
-            product = (r"{} \cdot {}" if digits else self.notation.forms["*"].text).format(
-                product, text
-            )
+            product = (r"{} \cdot {}" if digits else self.notation.forms["*"]).format(product, text)
         return product
 
     def _factors(self, term: Term) -> list[Any]:

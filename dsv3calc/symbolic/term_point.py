@@ -165,7 +165,8 @@ class Point:
                 slopes.append({self._name_at[slot]: 1} if operation == "name" else none)
                 continue
             numbers = [values[part] for part in parts]
-            values.append(OPERATIONS[operation].exact(*numbers))
+            row = OPERATIONS[operation]
+            values.append((row.exact or row.value)(*numbers))
             beneath = [slopes[part] for part in parts]
             slopes.append(_slopes(operation, numbers, beneath, rough) or none)
         found = dict.fromkeys(self._given, 0) | slopes[self._top]

@@ -49,9 +49,9 @@ def test_what_is_multiplied_by_0_has_no_steps(program):
     """Activations of a rank are linear in the experts of a token: one more gives the slope."""
     worst = "memory.worst.activations"
     found = rows(program, worst, *LAYOUT)["num_experts_per_tok"]
+    query = ("memory", *LAYOUT, "--hardware", "h800", "--set")
     eight, nine = (
-        program.json("memory", *LAYOUT, "--hardware", "h800", "--set", f"num_experts_per_tok={experts}").data
-        for experts in (8, 9)
+        program.json(*query, f"num_experts_per_tok={experts}").data for experts in (8, 9)
     )
     rank = eight["columns"][0]["values"]["memory.worst.rank"]
     here, there = (
