@@ -8,8 +8,8 @@ the order in which the value is computed; a test evaluates the printed text of e
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import operator
 from functools import reduce
+from operator import add, mul
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -29,11 +29,11 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 def _sum(values: Sequence[Any]) -> Any:
-    return reduce(operator.add, values) if values else 0
+    return reduce(add, values) if values else 0
 
 
 def _product(values: Sequence[Any]) -> Any:
-    return reduce(operator.mul, values) if values else 1
+    return reduce(mul, values) if values else 1
 
 
 def _maximum(values: Sequence[Any]) -> Any:
@@ -42,7 +42,12 @@ def _maximum(values: Sequence[Any]) -> Any:
 
 
 def _sum_of_products(values: Sequence[Any]) -> Any:
-    return _sum([*map(operator.mul, values[::2], values[1::2])])
+    if not values:
+        return 0
+    total = values[0] * values[1]
+    for index in range(2, len(values), 2):
+        total = total + values[index] * values[index + 1]
+    return total
 
 
 def _at_largest(values: Sequence[Any]) -> Any:
