@@ -128,6 +128,7 @@ def modules_after(file, *command):
     "command",
     [
         "kv deepseek-v3 --json",
+        "kv deepseek-v3 --set kv_lora_rank=256 --json",
         "memory deepseek-v3 --layout v3-pretrain --hardware h800 --json",
         "compare mla-vs-gqa --json",
         "reproduce day6 --json",
