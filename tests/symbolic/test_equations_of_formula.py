@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 import sympy
-from drawn_arguments import arguments_of, called
+from formula_draws import arguments_of, called
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

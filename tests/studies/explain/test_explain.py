@@ -1,7 +1,7 @@
 """Explanations: the numbers shown, put into the formula shown, give the result shown."""
 
 import pytest
-from drawn_arguments import arguments_of, called
+from formula_draws import arguments_of, called
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from printed import value_of

@@ -1,4 +1,4 @@
-"""Arguments drawn for a formula."""
+"""Arguments that a formula can be called with, drawn for property tests."""
 
 from hypothesis import strategies as st
 
