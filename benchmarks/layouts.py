@@ -111,7 +111,9 @@ def answer(schedule: str, zero: int, recompute: str, numbers: Arrays, block: int
     for number in range(blocks):
         part = {name: split[number] for name, split in parts.items()}
         lines = worst(footprint(schedule, zero, recompute, part))
-        found.append({"rank": lines.rank.value, **{n: each.value for n, each in lines.parts.items()}})
+        found.append(
+            {"rank": lines.rank.value, **{n: each.value for n, each in lines.parts.items()}}
+        )
     return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
 
 

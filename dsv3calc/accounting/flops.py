@@ -11,7 +11,7 @@ from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import attention, flops, roofline
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
-from dsv3calc.ledger.tags import UNTAGGED, Tags
+from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.block import refusal
 from dsv3calc.model.operator import CORE, GROUPED, NO_PRODUCT, PRODUCT
 
@@ -162,9 +162,7 @@ class Component:
         self.trained = all(operator.trained for _, operator in operators)
 
 
-def components_of(
-    run: Pass, views: Sequence[GroupView], group: str = ""
-) -> list[Component]:
+def components_of(run: Pass, views: Sequence[GroupView], group: str = "") -> list[Component]:
     """Return the components of layer groups in order, listed the first time.
 
     ``group`` names the layer group that they are counted for, where it is one by itself.
@@ -188,7 +186,7 @@ def _by_attention(run: Pass, whole: Line) -> dict[str, Line]:
     parts = [part for part in components_of(run, run.arch.groups) if part.cores]
     varied = {"mtp", *(part.name for part in parts)}
     others = [line for line in whole.parts if line.tags.component not in varied]
-    lines = {}
+    lines: dict[str, Line] = {}
     for count in ATTENTION_COUNTS:
         name = f"{run.prefix}.by_attention.{count}"
         if count == run.conventions.attention:

@@ -98,9 +98,7 @@ class Tensor:
         self.out_features = out_features
         self.in_features = in_features
         self.weight_class = weight_class or component
-        self.tags = Tags(
-            component=component, tensor=name, group="" if place == "model" else place
-        )
+        self.tags = Tags(component=component, tensor=name, group="" if place == "model" else place)
 
     def changed(
         self,

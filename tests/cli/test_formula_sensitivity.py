@@ -45,6 +45,22 @@ def test_memory(program, schema):
     assert any("inputs of smaller elasticity are hidden" in note for note in data["notes"])
 
 
+def test_what_is_multiplied_by_0_has_no_steps(program):
+    """Activations of a rank are linear in the experts of a token: one more gives the slope."""
+    worst = "memory.worst.activations"
+    found = rows(program, worst, *LAYOUT)["num_experts_per_tok"]
+    query = ("memory", *LAYOUT, "--hardware", "h800", "--set")
+    eight, nine = (
+        program.json(*query, f"num_experts_per_tok={experts}").data for experts in (8, 9)
+    )
+    rank = eight["columns"][0]["values"]["memory.worst.rank"]
+    here, there = (
+        each["columns"][0]["values"][f"memory.rank.{rank}.activations"] for each in (eight, nine)
+    )
+    assert found["method"] == "derivative"
+    assert found["elasticity"] == pytest.approx(8 * (there - here) / here)
+
+
 def test_devices_and_what_only_queries_know(program):
     found = rows(program, "traffic.time_per_layer", *LAYOUT, "--hardware", "h800", "--top", "20")
     assert found["hardware.scale_out.nominal"]["elasticity"] == -1

@@ -94,7 +94,7 @@ def test_nothing_takes_the_name_of_a_line_apart():
         'line.name.rpartition(".")[2]',
         'line.name.startswith("memory.")',
         're.sub("x", "", line.name)',
-        '_RANK.fullmatch(part.name)',
+        "_RANK.fullmatch(part.name)",
         '"scales" in line.name',
         'name.removeprefix(f"{rank}.").removeprefix("serving.")',
     ],

@@ -1,4 +1,4 @@
-"""The public lines: all of them are given, and all that goldens, pages and tests name are public."""
+"""The public lines: queries give all of them, and all names in goldens and pages are public."""
 
 import re
 from functools import cache
@@ -99,7 +99,9 @@ def test_the_quantities_of_golden_files_are_public():
 def test_the_lines_that_pages_and_tests_name_are_public():
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").rglob("*.py")]
     own = Path(__file__)
-    named = {name for page in pages if page != own for name in NAME.findall(page.read_text("utf-8"))}
+    named = {
+        name for page in pages if page != own for name in NAME.findall(page.read_text("utf-8"))
+    }
     known = named & given().keys()
     assert {"kv_cache.bytes", "memory.worst.total", "traffic.step.scale_out_bytes"} <= known
     assert not {name for name in known if public_line(name) is None}
@@ -120,7 +122,13 @@ def test_patterns_are_distinct_and_their_placeholders_explained():
 
 @pytest.mark.parametrize(
     "name",
-    ["memory.rank.x.total", "memory.rank.3.has_layers.0", "flops.by_attention.most", "kv_cache", ""],
+    [
+        "memory.rank.x.total",
+        "memory.rank.3.has_layers.0",
+        "flops.by_attention.most",
+        "kv_cache",
+        "",
+    ],
 )
 def test_other_names_are_not_public(name):
     assert public_line(name) is None

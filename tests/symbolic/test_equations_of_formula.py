@@ -8,12 +8,12 @@ from fractions import Fraction
 
 import pytest
 import sympy
+from formula_draws import arguments_of, called
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsv3calc.formulas.kv_cache import paged_tokens
 from dsv3calc.formulas.precision import stored_bytes
-from dsv3calc.formulas.registry.glossary import SYMBOLS
 from dsv3calc.formulas.registry.registry import all_formulas
 from dsv3calc.numbers import ops
 from dsv3calc.numbers.ops import maximum, where
@@ -25,8 +25,9 @@ from dsv3calc.symbolic.equations_of_formula import (
     trace,
     unicode_equation,
 )
+from dsv3calc.symbolic.operations import evaluate
 from dsv3calc.symbolic.printer import LATEX, PYTHON, UNICODE, render
-from dsv3calc.symbolic.term import Term, evaluate, record
+from dsv3calc.symbolic.term import Term, record
 
 FORMULAS = all_formulas()
 EACH = pytest.mark.parametrize("formula", FORMULAS.values(), ids=str)
@@ -39,36 +40,6 @@ ROUNDED = {"hottest_rank"}
 """Formulas with powers that are no integers, by name."""
 
 FEW = settings(max_examples=8)  # for each of some forty formulas
-
-
-def arguments_of(formula):
-    """Draw small and large values, in which small ones divide each other often."""
-    small, large = st.integers(1, 12), st.integers(1, 10**6)
-    drawn = {}
-    for name in formula.parameters:
-        least = SYMBOLS[name].least
-        drawn[name] = (st.integers(least, 12) if least == 0 else small) | large
-    if "tokens" in drawn:  # an exponent in one formula
-        drawn["tokens"] = st.integers(1, 64)
-    if "tiers" in drawn:  # an exponent too
-        drawn["tiers"] = st.integers(1, 4)
-    return st.fixed_dictionaries(drawn).map(sensible)
-
-
-def sensible(values):
-    """Keep the experts of a token among those of the layer: a share above 1 has no meaning."""
-    if "num_experts_per_tok" in values:
-        # a binomial coefficient of millions over thousands has no use, and takes long
-        most = values["n_routed_experts"] if "slots" not in values else min(values["slots"], 64)
-        values = {**values, "num_experts_per_tok": min(values["num_experts_per_tok"], most)}
-    return values
-
-
-def called(formula, values):
-    try:
-        return formula.function(**values)
-    except ArithmeticError:  # exact_div, where the caller promises that integers divide
-        return None
 
 
 def agrees(exact, result):
@@ -283,16 +254,43 @@ def test_what_a_record_takes():
         record(branching)
 
 
-def test_the_profiler_is_given_back():
-    def profiler(frame, event, argument):
-        pass
+def stepwise(tokens, page_size, bits):
+    """Compute bytes of pages."""
+    pages, rest = maximum(tokens, 1) * 2, tokens - 1
+    padded = paged_tokens(pages, page_size)
+    return padded * bits + rest + padded
 
-    sys.setprofile(profiler)
-    try:
-        record(FORMULAS["slice_length"].function)
-        assert sys.getprofile() is profiler
-    finally:
-        sys.setprofile(None)
+
+def test_named_steps_are_the_local_variables_in_their_order():
+    term, steps = record(stepwise)
+    assert [*steps] == ["pages", "rest", "padded"]
+    assert render(steps["padded"], UNICODE) == "⌈max(tokens, 1)·2 / page_size⌉·page_size"
+    names = {id(step): name for name, step in steps.items()}
+    assert render(term, UNICODE, steps=names) == "padded·bits + rest + padded"
+
+
+@pytest.mark.parametrize(
+    ("term", "text"),
+    [
+        (x + 0, "x"),
+        (0 + x, "x"),
+        (x - 0, "x"),
+        (1 * x, "x"),
+        (x * 1, "x"),
+        (x * 0, "0"),
+        (0 * x, "0"),
+        (x * 1.0, "x·1.0"),
+        (x + 0.0, "x + 0.0"),
+        (0 - x, "0 − x"),
+        (ops.ratio(x, 1), "x / 1"),
+        (ops.clip(x, 0, y), "min(max(x, 0), y)"),
+        (ops.exact_div(y, x), "y / x"),
+        (ops.ceil_div(7, x), "⌈7 / x⌉"),
+        (ops.binomial_ratio(x, 5, y), "C(x, y) / C(5, y)"),
+    ],
+)
+def test_operations_on_terms(term, text):
+    assert render(term, UNICODE) == text
 
 
 def test_one_symbol_for_a_name_wherever_it_stands():

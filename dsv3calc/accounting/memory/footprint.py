@@ -244,9 +244,7 @@ class Footprint:
         found["activations"] = self._activations(name, rank, chunks, moments)
         heads = self._living_heads(name, chunks, moments)
         ends = [count for count, _ in copies[:-1]]  # the last is the final norm
-        found["buffers"] = self.buffers.of_rank(
-            name, rank, held, heads, found["activations"], ends
-        )
+        found["buffers"] = self.buffers.of_rank(name, rank, held, heads, found["activations"], ends)
         tags = Tags(quantity="total", rank=rank.value)
         found["total"] = total(f"{name}.total", list(found.values()), tags=tags)
         return Rank(rank, [chunk.stage for chunk in chunks], found)

@@ -159,9 +159,7 @@ class Desk:
         """Count a collective of layers: the calls of all stages, divided evenly among them."""
         full, stages = f"{self.prefix}.{name}", degree(self.layout, "pp")
         here = combined(f"{full}.calls_of_a_stage", "ratio", (calls, stages), unit="1")
-        made = Made(
-            self.prefix, tags, primitive, payload, span, algorithm or self.algorithm, here
-        )
+        made = Made(self.prefix, tags, primitive, payload, span, algorithm or self.algorithm, here)
         self.made.append(made)
         return self.step(full, sent(full, primitive, payload, span, made.algorithm), calls, stages)
 
@@ -170,9 +168,7 @@ class Desk:
     ) -> dict[str, Line]:
         """Count one collective over a step: bytes by link, messages, time."""
         full = f"{self.prefix}.{name}"
-        self.made.append(
-            Made(self.prefix, tags, primitive, payload, span, self.algorithm, calls)
-        )
+        self.made.append(Made(self.prefix, tags, primitive, payload, span, self.algorithm, calls))
         return self.step(full, sent(full, primitive, payload, span, self.algorithm), calls)
 
     def step(
@@ -233,9 +229,7 @@ def rate_lines(made: Made, links: dict[str, Links]) -> list[Line]:
             convention="of one call, the whole tensor",
             tags=msgspec.structs.replace(made.tags, quantity="payload_bytes"),
         ),
-        total(
-            f"{made.name}.calls_per_gpu", (made.calls,), convention="in a step", tags=made.tags
-        ),
+        total(f"{made.name}.calls_per_gpu", (made.calls,), convention="in a step", tags=made.tags),
     ]
     for what, each in links.items():
         prefix = _of_links(f"{made.name}.call", what)

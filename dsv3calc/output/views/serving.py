@@ -34,9 +34,11 @@ def build(answer: Answer, *, exact: bool) -> View:
 def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
     rows = [["weights", show(named["serving.weights"], exact=exact)]]
     rank = named["serving.rank"].value
-    for line in named[f"serving.rank.{rank}.buffers"].parts:
-        if line.value:
-            rows.append([f"  {line.tags.quantity.replace('_', ' ')}", show(line, exact=exact)])
+    rows += [
+        [f"  {line.tags.quantity.replace('_', ' ')}", show(line, exact=exact)]
+        for line in named[f"serving.rank.{rank}.buffers"].parts
+        if line.value
+    ]
     rows.insert(1, ["buffers", show(named["serving.buffers"], exact=exact)])
     fits = bool(named["serving.fits"].value)
     share = 100 * answer.query["memory_fraction"]

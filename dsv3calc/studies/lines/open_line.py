@@ -17,6 +17,7 @@ import msgspec
 from dsv3calc.catalogue.overrides import OTHER_KINDS
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.formulas.registry.glossary import SYMBOLS, Symbol
+from dsv3calc.ledger.rules import RULES
 from dsv3calc.ledger.tags import RANK
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.studies.answer import Answer
@@ -25,7 +26,7 @@ from dsv3calc.studies.explain.tree import computed_lines, unknown_line
 from dsv3calc.studies.layout.choose import chosen_layout
 from dsv3calc.studies.layout.expert_degrees import etp_of
 from dsv3calc.studies.preset_loader import Desk
-from dsv3calc.symbolic.from_ledger import DEPTH, Composer, combined_terms, leaves
+from dsv3calc.symbolic.from_ledger import DEPTH, Composer, leaves
 from dsv3calc.symbolic.term import Term
 
 if TYPE_CHECKING:
@@ -130,18 +131,16 @@ class Traced:
         """The unit of the line."""
         return self.line.unit
 
-    @cached_property
-    def rank_places(self) -> list[str]:
-        """The places of pipeline ranks that the line stands on."""
-        found = (each.name for each in self.line.walk() if each.tags.quantity == RANK)
-        return [place for place in dict.fromkeys(found) if place in self.places]
-
     def _is_number(self, kind: str, field: str, value: Any) -> bool:
         """Tell whether a layout's field is that number, not a choice that a number stands for."""
         return kind != "layout" or getattr(self.layout, field, None) == value
 
     def quantities(self) -> list[Quantity]:
-        """Return every number that the line stands on and that a query can change, by name."""
+        """Return every number that the line stands on and that a query can change."""
+        return list(self._by_name.values())
+
+    @cached_property
+    def _by_name(self) -> dict[str, Quantity]:
         found: dict[str, Quantity] = {}
         for place, value in self.places.items():
             kind, _, field = place.partition(".")
@@ -159,7 +158,7 @@ class Traced:
                 name = field if kind in ("layout", "workload") else place
             places = (*found[name].places, place) if name in found else (place,)
             found[name] = Quantity(name, places, value)
-        return list(found.values())
+        return found
 
     def _group_name(self, field: str, value: Any) -> str:
         """Return the bare name of a number that all groups share, else the dotted one."""
@@ -183,7 +182,7 @@ class Traced:
         found = self._find(wanted)
         if found is not None:
             return found
-        known = [each.name for each in self.quantities()]
+        known = list(self._by_name)
         dotted = [
             place.removeprefix("model.")
             for place in self.places
@@ -201,11 +200,11 @@ class Traced:
         )
 
     def _find(self, wanted: str) -> Quantity | None:
-        by_name = {each.name: each for each in self.quantities()}
+        by_name = self._by_name
         if wanted in by_name:
             return by_name[wanted]
         if wanted == RANK:
-            ranks = self.rank_places
+            ranks = self._rank_places
             return Quantity(RANK, tuple(ranks), self.places[ranks[0]]) if len(ranks) == 1 else None
         for each in by_name.values():
             if wanted in each.places or f"model.{wanted}" in each.places:
@@ -253,17 +252,26 @@ class Traced:
             if axis not in names:
                 shared //= getattr(self.layout, axis)
         degrees = [Term("name", name=axis) for axis in FOLLOWS_FROM_GPUS if axis in names]
-        return Term("/", shared, combined_terms("product", degrees))
+        return shared / RULES["product"].value(degrees)
 
     def composer(self, free: Iterable[Quantity], rank: Any = None) -> Composer:
         """Return what composes lines of the query with numbers left open.
 
         ``rank`` stands for the pipeline rank of every line that has one.
         """
-        named = self.named(free)
+        return self.composer_of(self.named(free), rank)
+
+    def composer_of(self, named: Mapping[str, Any], rank: Any = None) -> Composer:
+        """Return what composes lines of the query with terms or numbers for some places."""
         if rank is not None:
-            named |= dict.fromkeys(self.rank_places, rank)
+            named = {**named, **dict.fromkeys(self._rank_places, rank)}
         return Composer(named, depth=self.depth)
+
+    @cached_property
+    def _rank_places(self) -> list[str]:
+        """The places of pipeline ranks that the line stands on."""
+        found = (each.name for each in self.line.walk() if each.tags.quantity == RANK)
+        return [place for place in dict.fromkeys(found) if place in self.places]
 
     # --- changing
 

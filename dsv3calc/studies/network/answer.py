@@ -226,12 +226,14 @@ def _tell_radix(answer: Answer, network: Network, radices: dict[str, int]) -> No
 
 def _tell_room(answer: Answer, counted: NetworkLines) -> None:
     """Warn of a Slim Fly whose switches have ports for few endpoints."""
-    told = (counted.radix, counted.q, counted.endpoints_per_switch, counted.network_radix)
-    radix, q, each, degree = (None if line is None else line.value for line in told)
-    if q is not None and each < degree // 2:
+    order, ports, switch = counted.q, counted.network_radix, counted.radix
+    if order is None or ports is None or switch is None or counted.endpoints_per_switch is None:
+        return  # another topology
+    each, degree = counted.endpoints_per_switch.value, ports.value
+    if each < degree // 2:
         answer.warn(
-            f"slim-fly: q = {q} leaves ports for {each} endpoints of a switch of {radix}; its "
-            f"{degree} network ports could serve {degree // 2}"
+            f"slim-fly: q = {order.value} leaves ports for {each} endpoints of a switch of "
+            f"{switch.value}; its {degree} network ports could serve {degree // 2}"
         )
 
 
