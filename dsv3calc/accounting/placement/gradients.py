@@ -92,15 +92,14 @@ class Held:
 def held_on_average(prefix: str, model: Model, layout: Layout, views: Sequence[GroupView]) -> Held:
     """Give the mean layers of a pipeline's ranks, with the final norm and the head.
 
-    The embedding is added where one rank is both ends of the pipeline (pp = 1, DualPipe's outer
-    ranks, the first of a V).
+    The embedding is added where an MTP module needs it, and where one rank is both ends of the
+    pipeline (pp = 1, DualPipe's outer ranks, the first of a V).
     """
-    pp = degree(layout, "pp")
-    if model.tie_word_embeddings or layout.schedule in BOTH_ENDS:
-        embedding = ONE
-    else:
+    pp, tied = degree(layout, "pp"), model.tie_word_embeddings
+    embedding = ONE
+    if not (tied or layout.schedule in BOTH_ENDS or architecture_of(model).mtp in views):
         embedding = computed(f"{prefix}.sole_stage", collectives.sole_stage, pp=pp)
-    outer = [embedding, ONE] if model.tie_word_embeddings else [embedding, ONE, ONE]
+    outer = [embedding, ONE] if tied else [embedding, ONE, ONE]
     return Held([view.layers for view in views], pp, outer, "mean of the layers over the stages")
 
 

@@ -131,6 +131,27 @@ def test_gradients_of_ranks_with_experts_by_hand():
     assert sent(values, "busiest.collectives.data_parallel") == pytest.approx(expected[1])
 
 
+def test_gradients_of_a_rank_with_an_mtp_module_by_hand():
+    """It has a layer of experts, a projection of two states, three norms and the embedding."""
+    values = named(V3, layout_of(pp=2, dp=16, ep=8, layer_split=[4, 57]), mtp=True)
+    module = V3_BESIDE_EXPERTS + 2 * 7168 * 7168 + 3 * 7168
+    dense = 57 * V3_BESIDE_EXPERTS + module + 2 * V3_VOCABULARY + 7168
+    experts = 58 * V3_EXPERTS // 8
+    # the two copies of the embedding are summed over the two ends: a ring of two sends it once
+    expected = 2 * 4 * (dense * 15 / 16 + experts / 2) + 4 * V3_VOCABULARY
+    assert of_ranks(values, "data_parallel", 2)[1] == pytest.approx(expected, rel=1e-13)
+
+
+def test_the_mean_of_gradients_has_the_embedding_that_an_mtp_module_needs():
+    values = named(V3, layout_of(pp=2, dp=2), mtp=True)
+    module = V3_BESIDE_EXPERTS + V3_EXPERTS + 2 * 7168 * 7168 + 3 * 7168
+    layers = 61 * V3_ATTENTION + 3 * 3 * 7168 * 18432
+    layers += 58 * (V3_BESIDE_EXPERTS - V3_ATTENTION + V3_EXPERTS)
+    held = (layers + module) / 2 + 2 * V3_VOCABULARY + 7168
+    expected = 4 * held + 4 * V3_VOCABULARY
+    assert sent(values, "collectives.data_parallel") == pytest.approx(expected, rel=1e-13)
+
+
 def test_gradients_of_all_ranks_are_those_of_the_model():
     parameters = 61 * V3_ATTENTION + 3 * 3 * 7168 * 18432
     parameters += 58 * (V3_BESIDE_EXPERTS - V3_ATTENTION + V3_EXPERTS)
