@@ -255,7 +255,7 @@ def busiest_lines(prefix: str, desk: Desk, kinds: Sequence[str]) -> list[Line]:
     numbers = [given(f"{prefix}.rank.{number}", number, "1") for number in range(pp)]
     lines = []
     for kind in kinds:
-        found = [kind_lines(rank, kind) for rank in ranks]
+        found = _by_content(ranks, kind)
         keys = [each["time"] for each in found]
         columns = {"rank": numbers}
         columns |= {what: [each[what] for each in found] for what in found[0]}
@@ -270,3 +270,23 @@ def busiest_lines(prefix: str, desk: Desk, kinds: Sequence[str]) -> list[Line]:
             for what, column in columns.items()
         ]
     return lines
+
+
+def _by_content(ranks: Sequence[Desk], kind: str) -> list[dict[str, Line]]:
+    """Count the collectives of each rank; of ranks that hold the same only the first is counted."""
+    known: dict[tuple[Any, ...], dict[str, Line]] = {}
+    found = []
+    for rank in ranks:
+        held = rank.held
+        content = tuple(line.value for line in (*held.layers, held.stages, *held.outer))
+        if content not in known:
+            known[content] = kind_lines(rank, kind)
+            found.append(known[content])
+        else:
+            found.append(
+                {
+                    what: line.renamed(f"{rank.prefix}.{kind}.{what}")
+                    for what, line in known[content].items()
+                }
+            )
+    return found
