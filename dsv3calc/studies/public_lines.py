@@ -252,6 +252,23 @@ PUBLIC_LINES = (
         ("traffic.collectives.KIND.messages", "1", "Their messages, per training step."),
         ("traffic.collectives.KIND.time", "s", "Their time at the nominal bandwidth."),
         ("traffic.collectives.KIND.achieved.time", "s", "Their time at the measured bandwidth."),
+        (
+            "traffic.busiest.collectives.KIND.rank",
+            "1",
+            "The pipeline rank that sends most in the collectives of a kind.",
+        ),
+        (
+            "traffic.busiest.collectives.KIND.LINK_bytes",
+            "B",
+            "Bytes that a GPU of that rank sends in them, per training step.",
+        ),
+        ("traffic.busiest.collectives.KIND.messages", "1", "The messages of that rank."),
+        ("traffic.busiest.collectives.KIND.time", "s", "The time of that rank."),
+        (
+            "traffic.busiest.collectives.KIND.achieved.time",
+            "s",
+            "The time of that rank at the measured bandwidth.",
+        ),
         ("traffic.collectives.CALL.payload_bytes", "B", "The whole tensor of one call."),
         ("traffic.collectives.CALL.calls_per_gpu", "1", "Calls of a GPU in a training step."),
         (
