@@ -400,3 +400,10 @@ def test_one_stage_has_no_pipeline_to_fill(program):
     assert not any("pipeline" in text for text in told)
     told = program.json(*DENSE, "--pp", "2").data["assumptions"]
     assert any("at least 4 micro-batches, enough to fill the pipeline" in text for text in told)
+
+
+def test_layers_of_a_rank_are_named_by_their_groups(program):
+    layout = ("--tp", "8", "--pp", "2", "--hardware", "h100")
+    printed = program.ok("memory", "gemma-3-27b", *layout, "--rank", "0").out
+    # of the first 31 layers every sixth has full attention
+    assert "26 groups.0, 5 groups.1" in printed

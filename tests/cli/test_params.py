@@ -111,3 +111,15 @@ def test_wrong_options(program, options, words):
 
 def test_no_model(program):
     assert "MODEL" in program.refused(ExitStatus.USAGE, "params").err
+
+
+def test_biases_are_named_after_their_matrices(program):
+    printed = program.ok("params", "qwen2.5-7b", "--by", "tensor").out
+    rows = [line.split() for line in printed.splitlines()]
+    named = {row[0]: row[1] for row in rows if row and row[0].endswith(".bias")}
+    # 28 layers; 28 heads of queries and 4 of keys and values, 128 wide
+    assert named == {
+        "q_proj.bias": f"{28 * 28 * 128:,}",
+        "k_proj.bias": f"{28 * 4 * 128:,}",
+        "v_proj.bias": f"{28 * 4 * 128:,}",
+    }

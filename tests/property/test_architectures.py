@@ -47,7 +47,7 @@ def flops(model, phase="prefill", *, batch=1, sequence=8, past=0, logits="all", 
 
 
 def components(lines):
-    return {line.name.rpartition(".")[2]: line.value for line in lines[0].parts}
+    return {line.tags.component: line.value for line in lines.total.parts}
 
 
 def cache(model, *, batch=1, tokens=8, page_size=1, kv_format=BF16, **conventions):
@@ -194,10 +194,10 @@ def test_a_forward_pass_without_scores_is_two_per_active_matrix_element(model, b
     untied = msgspec.structs.replace(model, tie_word_embeddings=False)
     active = parameters(untied, "matmul")["parameters.active"]
     lines = flops(untied, batch=batch, sequence=sequence, mla="naive")
-    indexer = [line for line in lines[0].parts if line.name.endswith(".indexer")]
+    indexer = [line for line in lines.total.parts if line.tags.component == "indexer"]
     scores = components(lines)["attention_core"]
-    scores += sum(part.value for line in indexer for part in line.parts if ".core." in part.name)
-    assert lines[0].value - scores == 2 * active * batch * sequence
+    scores += sum(part.value for line in indexer for part in line.parts if part.tags.operator)
+    assert lines.total.value - scores == 2 * active * batch * sequence
 
 
 @given(model=models(gqas("full")))
@@ -303,7 +303,7 @@ def test_flops_of_components_sum_to_the_total(
     assert found["flops.total"] == sum(components(lines).values())
     assert found[f"flops.by_attention.{attention}"] == found["flops.total"]
     for count in ("causal", "full", "half"):
-        alone = flops(model, phase, attention=count, **work, **choices)[0].value
+        alone = flops(model, phase, attention=count, **work, **choices).total.value
         assert found[f"flops.by_attention.{count}"] == alone
 
 
@@ -315,7 +315,7 @@ def test_half_causal_and_full_are_in_order(model, batch, sequence, past, mla):
         for count in ("half", "causal", "full")
     )
     diagonal = flops(model, batch=batch, sequence=1, past=0, attention="full", mla=mla)
-    assert half[0].value <= causal[0].value <= full[0].value
+    assert half.total.value <= causal.total.value <= full.total.value
     # one token without a past costs 2 FLOP a channel in full, and the diagonal half of that
     cores = [components(each)["attention_core"] for each in (half, causal, diagonal)]
     assert 2 * (cores[1] - cores[0]) <= sequence * cores[2]
@@ -379,8 +379,8 @@ def test_a_span_that_reaches_everything_is_no_span(model, sequence, past, extra)
             model, lambda each, limit=limit: msgspec.structs.replace(each, **limit)
         )
         for attention in ("causal", "full", "half"):
-            one = flops(model, sequence=sequence, past=past, attention=attention)[0].value
-            other = flops(limited, sequence=sequence, past=past, attention=attention)[0].value
+            one = flops(model, sequence=sequence, past=past, attention=attention).total.value
+            other = flops(limited, sequence=sequence, past=past, attention=attention).total.value
             assert one == other
         assert cache(model, tokens=reach) == cache(limited, tokens=reach)
 
@@ -392,8 +392,8 @@ def test_decoding_one_token_sees_every_key_in_full_span_layers(model, batch, pas
         or (isinstance(group.attention, MLA) and group.attention.indexer is None)
         for group in model.groups
     )
-    causal = flops(model, "decode", batch=batch, sequence=1, past=past)[0].value
-    full = flops(model, "decode", batch=batch, sequence=1, past=past, attention="full")[0].value
+    causal = flops(model, "decode", batch=batch, sequence=1, past=past).total.value
+    full = flops(model, "decode", batch=batch, sequence=1, past=past, attention="full").total.value
     assert causal <= full
     if full_span:
         assert causal == full
