@@ -127,7 +127,9 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     else:
         answer.warn(f"{model.name} has no routed experts: no expert traffic")
         lines = [total("traffic.step.scale_out_bytes", (), unit="B")]
-    lines += step_collectives(query, answer, model, layout, hardware, exchange, sequence)
+    lines += step_collectives(
+        query, answer, model, layout, hardware, exchange, sequence, serving=serving
+    )
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
     return answer
 
