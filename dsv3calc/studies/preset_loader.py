@@ -15,6 +15,8 @@ from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.schema.workload import DEFAULT_BATCH, DEFAULT_PAST, DEFAULT_SEQUENCE, Workload
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.queries.base import Query
     from dsv3calc.schema.hardware import Hardware
@@ -33,9 +35,13 @@ _NAMED_BY = {"kv_format": "kv_dtype"}
 
 
 class Desk:
-    """Loads the presets of one query, each with the overrides meant for it."""
+    """Loads the presets of one query, each with the overrides meant for it.
 
-    __slots__ = ("applied", "overrides", "query", "skipped", "used")
+    ``degree_hint`` names degrees that would do, by the tokens of a sequence: once the query's
+    layout is chosen.
+    """
+
+    __slots__ = ("applied", "degree_hint", "overrides", "query", "skipped", "used")
 
     def __init__(self, query: Query) -> None:
         self.query = query
@@ -43,6 +49,7 @@ class Desk:
         self.skipped: list[UnknownField] = []
         self.overrides = parse_overrides(query.set) if query.set else ()
         self.used: set[str] = set()
+        self.degree_hint: Callable[[int | None], str] = lambda _sequence: ""
 
     def _load(self, kind: str, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Any]:
         self.used.add(kind)

@@ -173,10 +173,10 @@ def test_a_paper_fixes_its_own_conventions(program):
     ("arguments", "words"),
     [
         ([], "--layout"),
-        (["--ep", "48"], "--ep 16, or --redundant-experts 32"),
-        (["--ep", "64", "--pp", "70"], "take --pp 61 or fewer"),
+        (["--ep", "48"], "--ep 32 or 64, or --redundant-experts 32"),
+        (["--ep", "64", "--pp", "70"], "take --pp 61"),
         (["--tp", "3"], "--tp 2 or 4"),
-        (["--ep", "8", "--etp", "3", "--tp", "3"], "--etp 2 or 4"),
+        (["--ep", "8", "--etp", "3", "--tp", "3"], "change --tp and --etp"),
         (["--layout", "v3-pretrain", "--pp", "15"], "DualPipe pairs stages"),
         (["--layout", "v3-pretrain", "--global-batch", "1920"], "take 32 or more"),
         (["--layout", "v3-pretrain", "--global-batch", "4224"], "take 32 or 34"),

@@ -167,13 +167,19 @@ def _asked_layout(
         return wanted.layout, sequence, wanted
     layout = chosen_layout(query, desk, answer, model)
     sequence = sequence_of(query, layout, answer, DEFAULT_SEQUENCE["train"])
-    _check(model, layout, sequence, answer)
+    _check(model, layout, sequence, answer, desk)
     return layout, sequence, None
 
 
-def _check(model: Model, layout: Layout, sequence: int, answer: Answer) -> None:
+def _check(model: Model, layout: Layout, sequence: int, answer: Answer, desk: Desk) -> None:
     """Refuse a layout into which the model does not divide, or whose schedule does not run."""
-    check_grouping(model, layout, sequence, more=feed_forward_problems(model, layout))
+    check_grouping(
+        model,
+        layout,
+        sequence,
+        hint=desk.degree_hint,
+        more=feed_forward_problems(model, layout),
+    )
     micro_batches = micro_batches_of(layout, answer)
     refuse([*training_problems(model, layout, micro_batches)])
 

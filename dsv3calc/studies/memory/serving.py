@@ -73,6 +73,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
         model.value,
         layout,
         None,
+        hint=desk.degree_hint,
         more=(
             *feed_forward_problems(model.value, layout),
             *stage_problems(model.value, layout, layout.pp),

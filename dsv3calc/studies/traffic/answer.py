@@ -92,6 +92,7 @@ def answer_traffic(query: TrafficQuery) -> Answer:
         model.value,
         layout,
         sequence if tokens is None else None,
+        hint=desk.degree_hint,
         more=(
             *feed_forward_problems(model.value, layout),
             *stage_problems(model.value, layout, virtual_stages(layout).value),
