@@ -16,7 +16,7 @@ from dsv3calc.reading.source import Source, parse_json, read_source
 from dsv3calc.schema.convert import convert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dsv3calc.reading.text import PathInData
 
@@ -34,7 +34,7 @@ class Preset(Generic[T]):
     """A loaded preset: its value, the file it came from, and what a reader must know of it.
 
     ``assumptions`` lists (field, text) of values that nothing
-    published states; ``imported`` is our plain data where the file is Hugging Face's.
+    published states and no override replaces; ``imported`` is our plain data where the file is Hugging Face's.
     ``edited`` gives the ``NAME=VALUE`` of each path that an override changed.
     """
 
@@ -261,7 +261,11 @@ def _read(
     preset.name = getattr(preset.value, "name", path)
     # an import's assumptions are told by the key that the config omits
     stated = _assumed(preset.value) if told is None else [("", text) for text in told]
-    preset.assumptions = [(field, f"{preset.name}: {text}") for field, text in stated]
+    preset.assumptions = [
+        (field, f"{preset.name}: {text}")
+        for field, text in stated
+        if not _is_replaced(field, places)
+    ]
     preset.assumptions += [("", f"{preset.name}: --set {override.text}") for override in overrides]
     return preset
 
@@ -275,6 +279,12 @@ def _assumed(value: Any) -> Iterator[tuple[str, str]]:
     for field, origin in assumed_fields(value):
         where = "" if field == "default" else f"{field}: "
         yield field, f"{where}{origin.citation}" + (f" ({origin.note})" if origin.note else "")
+
+
+def _is_replaced(field: str, places: Iterable[PathInData]) -> bool:
+    """Tell whether an override gave a field, or all of a part that it is in."""
+    parts = tuple(field.split("."))
+    return any(parts[: len(path)] == tuple(map(str, path)) for path in places)
 
 
 def _is_huggingface(data: object) -> bool:

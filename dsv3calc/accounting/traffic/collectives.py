@@ -60,7 +60,10 @@ GRADIENT_REDUCTION = {
 def collective_assumptions(model: Model, layout: Layout, hardware: Hardware) -> list[str]:
     """List the assumptions of the lines in words."""
     found = [
-        "layers are split evenly over the stages; embedding first, final norm and head last",
+        (
+            "other collectives: a GPU has the mean of the layers of all stages, whatever the layer "
+            "split; embedding on the first stage, final norm and head on the last"
+        ),
         (
             f"rank order {'-'.join(layout.rank_order)} (rank_order), nodes filled one after "
             "another; etp takes tp's place; ep and edp partition tp x cp x dp"

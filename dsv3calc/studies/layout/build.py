@@ -137,7 +137,7 @@ def layout_of(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...] = 
     """
     preset = layout_preset(query, desk)
     if preset is not None:
-        answer.cite(preset, used=used)
+        answer.cite(preset, used=used or _with_effect(preset.value))
         return preset.value
     given = fields_given(query)
     if not given.keys() & set(DEGREES):
@@ -161,6 +161,12 @@ def layout_of(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...] = 
     except UsageError as error:
         raise WrongDegrees(error.message, error.hint, layout) from None
     return layout
+
+
+def _with_effect(layout: Layout) -> tuple[str, ...]:
+    """Return the fields of a layout that its schedule does not leave without effect."""
+    idle = () if layout.schedule == "dualpipe" else ("mirror_optimizer",)
+    return tuple(name for name in (*layout.__struct_fields__, "default") if name not in idle)
 
 
 def _as_yaml(value: Any) -> str:
