@@ -46,6 +46,12 @@ class InvalidInput(Dsv3calcError):
         self.problems = tuple(problems)
 
 
+class InvalidOverride(InvalidInput):
+    """The values of ``--set`` are wrong, not the files that they change."""
+
+    exit_status = ExitStatus.USAGE
+
+
 class Infeasible(Dsv3calcError):
     """No value satisfies what was asked."""
 

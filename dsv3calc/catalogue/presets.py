@@ -8,9 +8,11 @@ import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import msgspec
+
 from dsv3calc.catalogue import search_path
 from dsv3calc.catalogue.overrides import Override, apply_overrides, describe
-from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.errors import InvalidInput, InvalidOverride, UsageError
 from dsv3calc.reading.diagnostics import Problem, suggest
 from dsv3calc.reading.source import Source, parse_json, read_source
 from dsv3calc.schema.convert import convert
@@ -255,9 +257,8 @@ def _read(
         raise InvalidInput(
             [Problem(source.name, 1, 1, f"a {kind} preset is a mapping of fields, not a value")]
         )
-    edited, places = apply_overrides(kind, data, overrides)
+    preset.value, places = _overridden(kind, source, data, overrides)
     preset.edited = places
-    preset.value = convert(source, edited, _type_of(kind), overrides=places)
     preset.name = getattr(preset.value, "name", path)
     # an import's assumptions are told by the key that the config omits
     stated = _assumed(preset.value) if told is None else [("", text) for text in told]
@@ -268,6 +269,44 @@ def _read(
     ]
     preset.assumptions += [("", f"{preset.name}: --set {override.text}") for override in overrides]
     return preset
+
+
+def _overridden(
+    kind: str, source: Source, data: dict[str, Any], overrides: Sequence[Override]
+) -> tuple[Any, dict[PathInData, str]]:
+    """Return the struct of a file's data with overrides put in, and where they are.
+
+    Raises
+    ------
+    InvalidInput
+        If the file is wrong.
+    InvalidOverride
+        If the file alone is right: a problem that an override brings elsewhere, such as between
+        two peaks, is then that of the overrides of the same part.
+    """
+    edited, places = apply_overrides(kind, data, overrides)
+    type_ = _type_of(kind)
+    try:
+        return convert(source, edited, type_, overrides=places), places
+    except InvalidInput as error:
+        problems = error.problems
+        if not places:
+            raise
+    try:
+        convert(source, data, type_)
+    except InvalidInput:
+        raise InvalidInput(problems) from None
+    raise InvalidOverride([_blamed(problem, places) for problem in problems]) from None
+
+
+def _blamed(problem: Problem, places: dict[PathInData, str]) -> Problem:
+    """Return a problem as that of the overrides of its part of the data, or of all."""
+    if problem.line is None:
+        return problem
+    part = re.split(r"[.\[]", problem.path)[0]
+    mine = [text for path, text in places.items() if path[0] == part] or [*places.values()]
+    texts = " ".join(f"--set {text}" for text in dict.fromkeys(mine))
+    return msgspec.structs.replace(problem, file=texts, line=None, column=None, source_line="")
 
 
 def _assumed(value: Any) -> Iterator[tuple[str, str]]:

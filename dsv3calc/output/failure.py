@@ -39,7 +39,8 @@ def _explain(
         texts = [str(problem) for problem in error.problems]
         count = len(texts)
         texts.append(f"{count} problem{'s' if count > 1 else ''} found")
-        entries = [{"kind": "invalid-input", **problem.as_dict()} for problem in error.problems]
+        kind = _KINDS.get(error.exit_status, "invalid-input")
+        entries = [{"kind": kind, **problem.as_dict()} for problem in error.problems]
         return error.exit_status, texts, entries
     if isinstance(error, Dsv3calcError):
         return _told(error.exit_status, _KINDS[error.exit_status], error.message, error.hint)

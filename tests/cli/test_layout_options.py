@@ -98,9 +98,9 @@ def test_a_set_changes_a_layout_made_of_options(program):
 @pytest.mark.parametrize(
     ("option", "status", "words"),
     [
-        ("layout.zero=9", ExitStatus.INVALID_INPUT, "--set layout.zero=9"),
-        ("layout.zeor=1", ExitStatus.INVALID_INPUT, "did you mean: zero"),
-        ("layout.dp=x", ExitStatus.INVALID_INPUT, "--set layout.dp=x"),
+        ("layout.zero=9", ExitStatus.USAGE, "--set layout.zero=9"),
+        ("layout.zeor=1", ExitStatus.USAGE, "did you mean: zero"),
+        ("layout.dp=x", ExitStatus.USAGE, "--set layout.dp=x"),
         ("layout.micro_batch=7", ExitStatus.USAGE, "128 sequences do not divide"),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_wrong_set_of_a_layout_made_of_options(program, option, status, words)
 
 def test_an_unknown_field_of_a_set_lists_all_fields(program):
     wrong = ("--set", "precision.foo=1")
-    err = program.refused(ExitStatus.INVALID_INPUT, *PRETRAIN, *wrong).err
+    err = program.refused(ExitStatus.USAGE, *PRETRAIN, *wrong).err
     told = program(*PRETRAIN, *wrong, "--json").errors[0]["valid"]
     assert "unknown field 'foo'" in err
     for name in ("formats", "weights", "compute", "activations", "recipe"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.catalogue.overrides import Override, apply_overrides
-from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.errors import InvalidInput, InvalidOverride, UsageError
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.source import Source
 from dsv3calc.schema.convert import convert
@@ -57,7 +57,7 @@ def chosen_layout(
     UsageError
         If there is no such preset, no degree is given, they do not multiply out, or an option and
         a ``--set`` give the same field.
-    InvalidInput
+    InvalidOverride
         If the value of a ``--set`` is none that the field takes.
     """
     edits = [each for each in desk.overrides if each.kind == "layout"]
@@ -174,7 +174,7 @@ def _with(layout: Layout, edits: list[Override]) -> Layout:
         return convert(source, edited, Layout, overrides=places)
     except InvalidInput as error:
         if any(problem.file.startswith("--set") for problem in error.problems):
-            raise
+            raise InvalidOverride(error.problems) from None
         options = ", ".join(f"--set {quote(each.text)}" for each in edits)
         raise UsageError(
             f"{options}: " + "; ".join(problem.what for problem in error.problems),
