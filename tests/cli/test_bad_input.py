@@ -472,3 +472,10 @@ def test_every_format_is_utf8(process_environment, tmp_path, line):
 def test_a_snapshot_cannot_hold_such_a_name(program):
     found = program.refused(ExitStatus.USAGE, "snapshot", "kv ./m\udcff.yaml")
     assert "not UTF-8" in found.err
+
+
+@pytest.mark.parametrize("command", ["kv", "import"])
+def test_a_name_with_a_nul_is_none_of_a_file(program, command):
+    found = program.refused(ExitStatus.INVALID_INPUT, command, "./a\0b.json")
+    assert "cannot hold a NUL character" in found.err
+    assert "embedded null byte" not in found.err
