@@ -27,6 +27,8 @@ T = TypeVar("T")
 ENDINGS = (".yaml", ".yml", ".json")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 LONGEST_NAME = 100
+HUB_ID = re.compile(rf"{NAME.pattern}/{NAME.pattern}")
+"""Organisation and name of a model on Hugging Face."""
 KEYS_NOT_IGNORED = ("model_type", "text_config")
 """Keys of a config.json without which it cannot be read."""
 _MOST_CACHED = 256
@@ -35,9 +37,9 @@ _MOST_CACHED = 256
 class Preset(Generic[T]):
     """A loaded preset: its value, the file it came from, and what a reader must know of it.
 
-    ``assumptions`` lists (field, text) of values that nothing
-    published states and no override replaces; ``imported`` is our plain data where the file is Hugging Face's.
-    ``edited`` gives the ``NAME=VALUE`` of each path that an override changed.
+    ``assumptions`` lists (field, text) of values that nothing published states and no override
+    replaces; ``imported`` is our plain data where the file is Hugging Face's. ``edited`` gives
+    the ``NAME=VALUE`` of each path that an override changed.
     """
 
     __slots__ = (
@@ -124,6 +126,7 @@ def load(
     """
     path, state = _found(kind, reference, preset_path)
     if state is None:
+        _check_local(kind, reference, preset_path)
         return _read(kind, path, read_source(path), overrides, ignore_keys)
     key = (kind, path, state.st_mtime_ns, state.st_size, tuple(overrides), tuple(ignore_keys))
     cached = _CACHE.get(key)
@@ -155,6 +158,24 @@ def _found(kind: str, reference: str, preset_path: str | None) -> tuple[str, os.
         known = _PATHS[key] = resolve(kind, reference, preset_path)[1]
         state = _state(known)
     return known, state
+
+
+def _check_local(kind: str, reference: str, preset_path: str | None) -> None:
+    """Refuse an address, and the id of a model on Hugging Face, with what to do instead."""
+    address = re.match(r"https?://", reference)
+    if not address and (
+        kind != "model"
+        or not HUB_ID.fullmatch(reference)
+        or reference.lower().endswith(ENDINGS)
+        or os.path.lexists(reference.partition("/")[0])
+    ):
+        return
+    name = reference.rstrip("/").rpartition("/")[2].casefold()
+    hint = "download its config.json and name that file"
+    if kind == "model" and name in search_path.listing(kind, preset_path):
+        hint = f"the preset {name}, or {hint}"
+    what = "no address is contacted" if address else "no such file"
+    raise InvalidInput([Problem(reference, None, None, what, next=hint)])
 
 
 def _state(path: str) -> os.stat_result | None:
@@ -254,9 +275,10 @@ def _read(
     if ignore_keys and preset.imported is None:
         preset.warnings.append(f"--ignore-key has no effect: {source.name} is no config.json")
     if not isinstance(data, dict):
-        raise InvalidInput(
-            [Problem(source.name, 1, 1, f"a {kind} preset is a mapping of fields, not a value")]
-        )
+        words = f"a {kind} preset is a mapping of fields, not a value"
+        if is_json:
+            words = "config.json must be a JSON object"
+        raise InvalidInput([Problem(source.name, 1, 1, words)])
     preset.value, places = _overridden(kind, source, data, overrides)
     preset.edited = places
     preset.name = getattr(preset.value, "name", path)

@@ -258,13 +258,15 @@ def warn_inapplicable(answer: Answer, name: str, model: Model, **options: object
         answer.warn(f"{name}: --router out has no effect: no layer has a router")
 
 
-def warn_context(answer: Answer, name: str, model: Model, tokens: int) -> None:
-    """Warn of a context that is longer than the model was made for."""
+def warn_context(answer: Answer, name: str, model: Model, tokens: int, *, cached: int = 0) -> None:
+    """Warn of a context, of which ``cached`` are in a cache, that the model was not made for."""
     limit = model.max_position_embeddings
     if limit is not None and tokens > limit:
-        answer.warn(
-            f"{name}: {tokens:,} tokens are more than its max_position_embeddings {limit:,}"
-        )
+        new = tokens - cached
+        words = f"{tokens:,} tokens are"
+        if cached:
+            words = f"{cached:,} cached and {new:,} new token{'s' if new > 1 else ''} are"
+        answer.warn(f"{name}: {words} more than its max_position_embeddings {limit:,}")
 
 
 def check_kv_format(

@@ -230,8 +230,7 @@ def test_an_expert_computes_the_tokens_that_its_gpus_gather(program, arguments, 
     [
         (
             "deepseek-v3 --tp 8 --serve",
-            "tp 8 (all-reduces), etp 8 (gathers and scatters around experts) are not counted: "
-            "traffic counts them for a training step only",
+            "tp 8 (all-reduces), etp 8 (gathers and scatters around experts) are not counted",
         ),
         ("llama-3.1-70b --tp 8 --serve", "tp 8 (all-reduces) are not counted: traffic counts"),
         ("deepseek-v3 --tp 8 --ep 8", "tp 8 (all-reduces) are not counted: give --global-batch"),

@@ -187,7 +187,9 @@ def answer_compare(query: CompareQuery) -> Answer:
         kv_format = setting.format_for(desk, answer, entry)
         precision = desk.precision(entry.precision, entry.preset)
         lines = setting.lines(desk, entry.model, precision, kv_format)
-        warn_context(answer, entry.title, entry.model, setting.longest)
+        decoding = setting.longest == setting.context + 1
+        cached = setting.context if decoding else 0
+        warn_context(answer, entry.title, entry.model, setting.longest, cached=cached)
         _warn_dropped(answer, entry)
         answer.cite(entry.preset)
         precisions.append(precision)

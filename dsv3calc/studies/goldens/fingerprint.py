@@ -89,8 +89,10 @@ def explain_change(
         else:
             reasons.append(f"{place}: {old} -> {new}{_at(place_of(place))}")
     return reasons or [
-        "inputs and formulas are as recorded: the expected number was edited, or the sum is made "
-        "differently"
+        (
+            "inputs and formulas are as recorded: the expected number was edited, or the sum is "
+            "made differently"
+        )
     ]
 
 

@@ -143,7 +143,11 @@ def layout_of(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...] = 
     if not given.keys() & set(DEGREES):
         raise UsageError(
             f"{query.command} needs to know how GPUs share the work",
-            "give --layout v3-pretrain (dsv3calc presets list layouts), or --tp, --pp, --dp, --ep",
+            "give --tp 8, or a layout for serving: --layout v3-decode-ep320 for DeepSeek-V3 "
+            "(dsv3calc presets list layouts)"
+            if getattr(query, "serve", False)
+            else "give --layout v3-pretrain (dsv3calc presets list layouts), or --tp, --pp, --dp, "
+            "--ep",
         )
     layout = Layout(
         name="options",
@@ -249,9 +253,15 @@ def stage_problems(model: Model, layout: Layout, stages: int) -> Iterator[Proble
     split = layout.layer_split
     if isinstance(split, list):
         if len(split) != stages:
+            ranks, rest = divmod(len(split) * layout.pp, stages)
+            there = f"pp is {layout.pp:,}"
+            if stages != layout.pp:
+                there = (
+                    f"schedule {layout.schedule} with pp {layout.pp:,} has {stages:,} virtual ones"
+                )
             yield (
-                f"layer_split lists {len(split):,} stages, and there are {stages:,}",
-                f"schedule {layout.schedule} with pp {layout.pp} has {stages:,} virtual stages",
+                f"layer_split lists {len(split):,} stages, but {there}",
+                f"list {stages:,}" if rest or ranks < 1 else f"--pp {ranks}",
             )
         if sum(split) != model.num_hidden_layers:
             yield (

@@ -83,7 +83,8 @@ def chosen_layout(
     try:
         layout = _stated_layout(query, desk, answer, edits, used)
     except WrongDegrees as error:
-        file = _file_of(None if query.layout is None else desk.layout(query.layout))
+        reference = getattr(query, "layout", None)
+        file = _file_of(None if reference is None else desk.layout(reference))
         raise _hinted(error, degrees(error.layout, file)) from None
     preset = layout_preset(query, desk)
     chosen = degrees(layout, _file_of(preset))

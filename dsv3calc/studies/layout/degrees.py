@@ -72,6 +72,8 @@ class Degrees:
         self.stated = set(stated)
         self.serving = serving
         self.dp_follows = dp_follows
+        self._now = layout
+        self._checks_steps = not serving
 
     def hint(self, sequence: int | None = None) -> str:
         """Name the values next to those given with which every rule holds; nothing if all hold."""
@@ -110,7 +112,10 @@ class Degrees:
         """Return a bound above which no value of a degree passes, or is looked at."""
         model, layout = self.model, self.layout
         if axis == "tp":
-            return min(view.attention.heads.value for view in architecture_of(model).groups)
+            heads: list[int] = [
+                view.attention.heads.value for view in architecture_of(model).groups
+            ]
+            return min(heads)
         if axis == "pp":
             return model.num_hidden_layers
         if axis == "ep":
