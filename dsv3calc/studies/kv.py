@@ -78,8 +78,14 @@ def answer_kv(query: KVQuery) -> Answer:
             tokens=tokens,
             page_size=page_size,
         )
-        if not any(line.name == "kv_cache.fit.tokens" for line in lines):
+        fitting = [line.value for line in lines if line.name == "kv_cache.fit.tokens"]
+        if not fitting:
             answer.warn(f"{preset.name}: every layer's cache is bounded: any number of tokens fits")
+        elif fitting == [0]:
+            answer.warn(
+                f"{preset.name}: not one token fits in --fit {available:,} B; a number without a "
+                "unit is in bytes, write 40GiB"
+            )
     longest = next((line.value for line in lines if line.name == "kv_cache.fit.tokens"), 0)
     warn_context(answer, preset.name, preset.value, max(tokens, longest))
     answer.columns.append(

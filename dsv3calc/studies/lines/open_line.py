@@ -300,7 +300,13 @@ class Traced:
                 if gpus % width:
                     return None
                 changes["dp"] = gpus // width
-        return msgspec.structs.replace(self.query, set=(*self.query.set, *sets), **changes)
+        moved_to = {each.partition("=")[0] for each in sets}
+        kept = [
+            each
+            for each in self.query.set
+            if each.partition("=")[0].strip().removeprefix("model.") not in moved_to
+        ]
+        return msgspec.structs.replace(self.query, set=(*kept, *sets), **changes)
 
     def held(self) -> Traced:
         """Return the same line with dp held where other degrees change."""

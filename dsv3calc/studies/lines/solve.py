@@ -189,10 +189,10 @@ class Search:
             return None
         follows = name in ("tp", "cp", "pp") and "dp" not in self.traced.hold
         if follows:
-            return layout.gpus, f"the {layout.gpus:,} GPUs"
+            return layout.gpus, f"the {layout.gpus:,} GPU{'s' if layout.gpus > 1 else ''}"
         if name in ("ep", "etp"):
             gpus = layout.tp * layout.cp * layout.dp
-            return gpus, f"the {gpus:,} GPUs of a pipeline stage"
+            return gpus, f"the {gpus:,} GPU{'s' if gpus > 1 else ''} of a pipeline stage"
         if name in ("dp", "micro_batch") and layout.global_batch is not None:
             other = "micro_batch" if name == "dp" else "dp"
             share = layout.global_batch // getattr(layout, other)
