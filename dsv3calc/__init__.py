@@ -31,9 +31,9 @@ _HOMES = {
     "Infeasible": "errors",
     "InvalidInput": "errors",
     "UsageError": "errors",
-    "Ledger": "ledger",
-    "Line": "ledger",
-    "all_formulas": "registry",
+    "Ledger": "ledger.line",
+    "Line": "ledger.line",
+    "all_formulas": "formulas.registry.registry",
 }
 
 __all__ = [

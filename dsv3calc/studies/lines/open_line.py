@@ -10,6 +10,7 @@ is held.
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -161,10 +162,14 @@ class Traced:
         return ETP_FOLLOWS[self.answer.etp_rule]
 
     def quantities(self) -> list[Quantity]:
-        """Return every number that the line stands on and that a query can change, by name.
+        """Return every number that the line stands on and that a query can change.
 
         The degrees that its etp follows from are among them.
         """
+        return list(self._by_name.values())
+
+    @cached_property
+    def _by_name(self) -> dict[str, Quantity]:
         found: dict[str, Quantity] = {}
         for place, value in self.places.items():
             kind, _, field = place.partition(".")
@@ -184,7 +189,7 @@ class Traced:
             found[name] = Quantity(name, places, value)
         for name in self.etp_follows:
             found.setdefault(name, self._degree(name))
-        return list(found.values())
+        return found
 
     def _degree(self, name: str) -> Quantity:
         return Quantity(name, (f"layout.{name}",), getattr(self.layout, name))
@@ -211,7 +216,7 @@ class Traced:
         found = self._find(wanted)
         if found is not None:
             return found
-        known = [each.name for each in self.quantities()]
+        known = list(self._by_name)
         dotted = [
             place.removeprefix("model.")
             for place in self.places
@@ -229,13 +234,13 @@ class Traced:
         )
 
     def _find(self, wanted: str) -> Quantity | None:
-        by_name = {each.name: each for each in self.quantities()}
+        by_name = self._by_name
         if wanted in by_name:
             return by_name[wanted]
         if wanted in FOLLOWS_FROM_GPUS and "dp" in by_name and "dp" not in self.hold:
             return self._degree(wanted)
         if wanted == RANK:
-            ranks = [place for place in self.places if place.endswith(".rank")]
+            ranks = self._rank_places
             return Quantity(RANK, tuple(ranks), self.places[ranks[0]]) if len(ranks) == 1 else None
         for each in by_name.values():
             if wanted in each.places or f"model.{wanted}" in each.places:
@@ -290,10 +295,17 @@ class Traced:
 
         ``rank`` stands for the pipeline rank of every line that has one.
         """
-        named = self.named(free)
+        return self.composer_of(self.named(free), rank)
+
+    def composer_of(self, named: Mapping[str, Any], rank: Any = None) -> Composer:
+        """Return what composes lines of the query with terms or numbers for some places."""
         if rank is not None:
-            named |= {place: rank for place in self.places if place.endswith(".rank")}
+            named = {**named, **dict.fromkeys(self._rank_places, rank)}
         return Composer(named, depth=self.depth)
+
+    @cached_property
+    def _rank_places(self) -> list[str]:
+        return [place for place in self.places if place.endswith(".rank")]
 
     # --- changing
 
