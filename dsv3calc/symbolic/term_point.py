@@ -1,4 +1,4 @@
-"""A term at one point: its value, its derivatives, and its values where one name changes.
+"""A term at one point: its value, and its values where names change.
 
 Terms that are equal share a slot, so that each is computed once for all names.
 """
@@ -6,21 +6,13 @@ Terms that are equal share a slot, so that each is computed once for all names.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from fractions import Fraction
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.symbolic.slope import bottom_up
 from dsv3calc.symbolic.term import OPERATIONS, Term
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-ROUNDED = ("floor_div", "ceil_div")
-
-
-class NotSmooth(ArithmeticError):
-    """A term has a step or a corner where a derivative is asked for."""
+    from collections.abc import Iterable, Mapping
 
 
 class Point:
@@ -121,164 +113,3 @@ class Point:
                 else there[self._name_at[slot]]
             )
         return values
-
-    @cached_property
-    def _rounded(self) -> set[int]:
-        """The slots that rounded quotients stand on, and they themselves."""
-        found: set[int] = set()
-        for slot in reversed(range(len(self._parts))):
-            if slot in found or self._operations[slot] in ROUNDED:
-                found |= {slot, *self._parts[slot]}
-        return found
-
-    def quotients(self, name: str, value: Any) -> list[tuple[Any, Any, Any, Any]]:
-        """Return the rounded quotients in which a name stands, each after those inside of it.
-
-        Each as numerator and denominator here, then where the name has another value.
-        """
-        slots = [slot for slot in self._slots_of((name,)) if slot in self._rounded]
-        there = self._moved({name: value}, slots)
-        return [
-            (*(values[part] for values in (self._values, there) for part in self._parts[slot]),)
-            for slot in slots
-            if self._operations[slot] in ROUNDED
-        ]
-
-    # --- derivatives
-
-    @property
-    def exact_value(self) -> Any:
-        """The value of the term, nothing rounded."""
-        return self._exact[0]
-
-    @property
-    def slopes(self) -> dict[str, Any]:
-        """The derivative by each name that has one, exactly: no corner is here, and no step."""
-        return self._exact[1]
-
-    @cached_property
-    def _exact(self) -> tuple[Any, dict[str, Any]]:
-        """The exact value of the term and its derivatives, found in one pass for all names."""
-        values: list[Any] = []
-        slopes: list[dict[str, Any]] = []
-        rough: set[str] = set()
-        none: dict[str, Any] = {}
-        for slot, operation in enumerate(self._operations):
-            parts = self._parts[slot]
-            if not parts:
-                values.append(exactly(self._values[slot]))
-                slopes.append({self._name_at[slot]: 1} if operation == "name" else none)
-                continue
-            numbers = [values[part] for part in parts]
-            values.append(_value(operation, numbers))
-            beneath = [slopes[part] for part in parts]
-            slopes.append(_slopes(operation, numbers, beneath, rough) or none)
-        found = dict.fromkeys(self._given, 0) | slopes[self._top]
-        return values[self._top], {name: found[name] for name in found if name not in rough}
-
-
-def _slopes(
-    operation: str, values: list[Any], parts: list[dict[str, Any]], rough: set[str]
-) -> dict[str, Any]:
-    """Return the derivatives of an operation that are not 0; note in ``rough`` which are none."""
-    found: dict[str, Any] = {}
-    for name in {name for slopes in parts for name in slopes} - rough:
-        try:
-            slope = _slope(operation, values, [slopes.get(name, 0) for slopes in parts])
-        except NotSmooth:
-            rough.add(name)
-        else:
-            if slope:
-                found[name] = slope
-    return found
-
-
-def derivative(term: Any, name: str, values: Mapping[str, Any]) -> Fraction:
-    """Return the derivative of a term by a name, exactly, at the names' values.
-
-    >>> T = Term("name", name="tokens")
-    >>> derivative(Term("*", T, T), "tokens", {"tokens": 3})
-    Fraction(6, 1)
-
-    Raises
-    ------
-    NotSmooth
-        Where the term has a corner there, or goes in steps.
-    """
-    point = Point(term, values)
-    if name in point.slopes:
-        return Fraction(point.slopes[name])
-    raise NotSmooth
-
-
-def exactly(value: Any) -> Any:
-    """Return a number exactly: an integer or a truth as it is, another as a fraction."""
-    return value if isinstance(value, int) else _reduced(Fraction(value))
-
-
-def _reduced(value: Fraction) -> int | Fraction:
-    """Return a whole fraction as an integer: its arithmetic is ten times as fast."""
-    return value.numerator if value.denominator == 1 else value
-
-
-def _value(operation: str, values: list[Any]) -> Any:
-    """Return what an operation makes of exact numbers."""
-    exact = _EXACT.get(operation)
-    if exact is not None:
-        return exact(*values)
-    return exactly(OPERATIONS[operation](*(_plain(value) for value in values)))
-
-
-def _slope(operation: str, values: list[Any], slopes: list[Any]) -> Any:
-    """Return the derivative of an operation from the values and derivatives of its parts."""
-    smooth = _SMOOTH.get(operation)
-    if smooth is not None:
-        return smooth(values, slopes)
-    if operation == "where":
-        return slopes[1 if values[0] else 2]
-    if operation in _COMPARING:
-        if values[0] == values[1] and slopes[0] != slopes[1]:
-            raise NotSmooth
-        if operation not in ("maximum", "minimum"):
-            return 0
-        return slopes[0 if (values[0] >= values[1]) is (operation == "maximum") else 1]
-    if any(slopes):
-        raise NotSmooth
-    return 0
-
-
-_COMPARING = ("maximum", "minimum", "<", "<=", ">", ">=")
-
-
-def _plain(value: int | Fraction) -> Any:
-    return value if isinstance(value, int) else float(value)
-
-
-def _power(base: Any, exponent: Any) -> Any:
-    return exactly(base**exponent if exponent >= 0 else Fraction(base) ** exponent)
-
-
-def _power_slope(values: list[Any], slopes: list[Any]) -> Any:
-    base, exponent = values
-    if slopes[1] or (type(exponent) is Fraction and slopes[0]):
-        raise NotSmooth
-    return slopes[0] and exponent * Fraction(base) ** (exponent - 1) * slopes[0]
-
-
-_EXACT: dict[str, Callable[..., Any]] = {
-    **{name: OPERATIONS[name] for name in ("+", "-", "neg", "*", "where", *_COMPARING)},
-    "/": lambda a, b: _reduced(Fraction(a) / b),
-    "floor_div": lambda a, b: a // b,
-    "ceil_div": lambda a, b: -(-a // b),
-    "**": _power,
-}
-"""Operations that exact numbers keep exact."""
-
-_SMOOTH: dict[str, Callable[[list[Any], list[Any]], Any]] = {
-    "+": lambda _, s: s[0] + s[1],
-    "-": lambda _, s: s[0] - s[1],
-    "neg": lambda _, s: -s[0],
-    "*": lambda v, s: s[0] * v[1] + v[0] * s[1],
-    "/": lambda v, s: _reduced(Fraction(s[0] * v[1] - v[0] * s[1]) / (v[1] * v[1])),
-    "**": _power_slope,
-}
