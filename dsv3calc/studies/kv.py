@@ -10,6 +10,7 @@ from dsv3calc.accounting.kv_cache import fit_lines, kv_lines
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.queries.base import KVQuery, as_dict
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.preset_loader import (
     Desk,
     check_kv_format,
@@ -56,8 +57,9 @@ def answer_kv(query: KVQuery) -> Answer:
     }
     if page_size is not None:
         answer.query["page_size"] = page_size
-    answer.cite(preset, kv_format)
+    answer.cite(preset)
     answer.notes += query.notes
+    cite_kv_format(answer, kv_format, [preset.value], conventions)
     warn_inapplicable(
         answer, preset.name, preset.value, mla=query.mla, with_mtp=query.with_mtp or None
     )

@@ -46,6 +46,18 @@ def test_memory(program, schema):
     assert any("inputs of smaller elasticity are hidden" in note for note in data["notes"])
 
 
+def test_what_is_multiplied_by_0_does_not_matter(program):
+    """Activations of the fullest rank are computed anew at twice the experts of a token."""
+    worst = "memory.worst.activations"
+    found = rows(program, worst, *LAYOUT)["num_experts_per_tok"]
+    query = ("memory", *LAYOUT, "--hardware", "h800", "--set")
+    eight, sixteen = (
+        program.json(*query, f"num_experts_per_tok={experts}").values[worst] for experts in (8, 16)
+    )
+    assert found["method"] == "doubled"
+    assert found["elasticity"] == pytest.approx(log2(sixteen / eight))
+
+
 def test_devices_and_what_only_queries_know(program):
     found = rows(program, "traffic.time_per_layer", *LAYOUT, "--hardware", "h800", "--top", "20")
     assert found["hardware.scale_out.nominal"]["elasticity"] == -1

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from dsv3calc.accounting.traffic.collectives import KINDS
@@ -75,8 +77,21 @@ def test_a_dense_model_has_no_expert_traffic(program):
     )
     assert found.values["traffic.step.scale_out_bytes"] == 0
     assert any("no routed experts" in text for text in found.data["warnings"])
-    kinds = {name.split(".")[2] for name in found.values if ".collectives." in name}
+    kinds = {name.split(".")[2] for name in found.values if name.startswith("traffic.collectives.")}
     assert kinds == set(KINDS)
+    # 126 layers over 16 stages: 14 ranks have 8, their mean is 7.875
+    name = "collectives.tensor_parallel.scale_up_bytes"
+    share = found.values[f"traffic.{name}"] / found.values[f"traffic.busiest.{name}"]
+    assert share == pytest.approx(7.875 / 8)
+
+
+def test_a_busiest_rank_is_shown_where_it_differs_from_the_mean(program):
+    ask = ("traffic", "llama-3.1-70b", "--hardware", "h800", "--pp", "2", "--dp", "8",
+           "--global-batch", "8")  # fmt: skip
+    uneven = program.ok(*ask, "--layer-split", "10,70").out
+    assert re.search(r"^   busiest rank +397\.3 GiB", uneven, re.MULTILINE)
+    assert "split evenly" not in uneven
+    assert "busiest rank" not in program.ok(*ask, "--layer-split", "40,40").out
 
 
 def test_the_other_collectives_of_a_step(program):

@@ -1,5 +1,6 @@
 """Tables on terminals of any width: nothing is cut, and every number stays beside its label."""
 
+import random
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -59,7 +60,7 @@ COMMANDS = {
 }  # fmt: skip
 """A command line for each command; a word after the command tells another view of it."""
 
-WIDTHS = (40, 57, 80, 100, 120, 250)
+NARROWEST, WIDEST = 40, 250
 RULE = re.compile("[─│├└…]+")
 
 
@@ -71,6 +72,12 @@ def test_every_command_is_tried():
         if group or name not in cli.GROUPS
     }
     assert commands <= COMMANDS.keys()
+
+
+def widths_of(name):
+    """Draw widths for a command, the same in every run, both ends among them."""
+    between = random.Random(name).sample(range(NARROWEST + 1, WIDEST), 13)  # noqa: S311
+    return sorted([NARROWEST, *between, WIDEST])
 
 
 def words_of(text):
@@ -87,7 +94,7 @@ def test_a_terminal_shows_all_that_a_file_has(name, golden_file, tmp_path, monke
     found = request.answer()
     for answer in found if isinstance(found, Iterator) else [found]:
         plain = rendered(answer, request.output, None, monkeypatch)
-        for width in WIDTHS:
+        for width in widths_of(name):
             text = rendered(answer, request.output, width, monkeypatch)
             assert not words_of(plain) - words_of(text)
             if answer.view in ("explain", "derive") or answer.text:

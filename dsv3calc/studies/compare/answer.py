@@ -22,6 +22,7 @@ from dsv3calc.reading.diagnostics import Problem, quote, suggest
 from dsv3calc.schema.workload import Workload
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.compare.vary import read_changes, split_variation, vary
+from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.preset_loader import (
     DEFAULT_KV_FORMAT,
     Desk,
@@ -201,7 +202,8 @@ def answer_compare(query: CompareQuery) -> Answer:
         )
     _cite_precisions(answer, precisions)
     answer.cite(setting.hardware, used=("peaks", "memory.bandwidth"))
-    answer.cite(setting.kv_format)
+    models = [entry.model for entry in entries]
+    cite_kv_format(answer, setting.kv_format, models, setting.conventions)
     desk.check_overrides()
     for error in desk.skipped:
         answer.warn(f"{error.message}: the other models have it")

@@ -19,6 +19,7 @@ import msgspec
 from dsv3calc.catalogue.overrides import OTHER_KINDS
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.formulas.registry.glossary import SYMBOLS, Symbol
+from dsv3calc.ledger.rules import RULES
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.dispatch import answer as ask
@@ -26,7 +27,7 @@ from dsv3calc.studies.explain.tree import computed_lines, unknown_line
 from dsv3calc.studies.layout.choose import chosen_layout
 from dsv3calc.studies.layout.expert_degrees import etp_of
 from dsv3calc.studies.preset_loader import Desk
-from dsv3calc.symbolic.from_ledger import DEPTH, Composer, combined_terms, leaves
+from dsv3calc.symbolic.from_ledger import DEPTH, Composer, leaves
 from dsv3calc.symbolic.term import Term
 
 if TYPE_CHECKING:
@@ -288,7 +289,7 @@ class Traced:
             if axis not in names:
                 shared //= getattr(self.layout, axis)
         degrees = [Term("name", name=axis) for axis in FOLLOWS_FROM_GPUS if axis in names]
-        return Term("/", shared, combined_terms("product", degrees))
+        return shared / RULES["product"].value(degrees)
 
     def composer(self, free: Iterable[Quantity], rank: Any = None) -> Composer:
         """Return what composes lines of the query with numbers left open.

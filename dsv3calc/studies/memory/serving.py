@@ -15,6 +15,7 @@ from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.numbers.decimals import decimal_ratio
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import chosen_layout, named_by
@@ -84,12 +85,12 @@ def answer_serving(query: MemoryQuery) -> Answer:
     answer.cite(model)
     answer.cite(hardware, used=("memory",))
     answer.cite(precision, used=("weights", "activations", "formats"))
-    answer.cite(kv_format)
+    conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})
+    cite_kv_format(answer, kv_format, [model.value], conventions)
     answer.cite(
         runtime,
         used=(*runtime_used(layout), "memory_fraction", "page_size"),
     )
-    conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})
     check_kv_format(model.name, model.value, kv_format, conventions)
     fraction = number(
         "--memory-fraction", query.memory_fraction, runtime.value.memory_fraction, most=1
