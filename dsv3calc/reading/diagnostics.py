@@ -33,7 +33,7 @@ def quote(value: object, longest: int = 60) -> str:
     if isinstance(value, int):
         return f"{value}" if abs(value) < 10**longest else "a huge integer"
     if isinstance(value, float):
-        return repr(value)
+        return repr(value).replace("inf", "Infinity").replace("nan", "NaN")
     kind = type(value).__name__
     return {"dict": "a mapping", "list": "a list"}.get(kind, f"a {kind}")
 
