@@ -25,7 +25,7 @@ def divided_by(traced: Traced, unknown: Quantity) -> tuple[int, str] | None:
     if layout is None or not unknown.places[0].startswith("layout."):
         return None
     if name in FOLLOWS_FROM_GPUS and "dp" not in traced.hold:
-        return layout.gpus, f"the {layout.gpus:,} GPUs"
+        return layout.gpus, f"the {layout.gpus:,} GPU{'s' if layout.gpus > 1 else ''}"
     if name in ("ep", "etp"):
         return _shared_by_experts(traced, layout, name)
     if name in ("dp", "micro_batch") and layout.global_batch is not None:
@@ -39,7 +39,7 @@ def _shared_by_experts(traced: Traced, layout: Layout, name: str) -> tuple[int, 
     """Return what ep or etp divides: GPUs of which there are so many, else what it shares out."""
     if not traced.dp_follows_experts:
         gpus = layout.tp * layout.cp * layout.dp
-        return gpus, f"the {gpus:,} GPUs of a pipeline stage"
+        return gpus, f"the {gpus:,} GPU{'s' if gpus > 1 else ''} of a pipeline stage"
     if name == "ep":
         slots = gcd(*slots_of_layers(traced.model, layout))
         return slots, f"the {slots:,} experts of a layer"
