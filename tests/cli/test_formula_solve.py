@@ -232,7 +232,7 @@ def test_experts_are_spread_over_more_gpus(program):
     found = program.refused(
         ExitStatus.INFEASIBLE, *SOLVE, bound, "deepseek-v3", *SERVE, "--for", "ep", "--hold", "dp"
     )
-    assert "tried ep 1: divisors of the 1 GPUs" in found.err
+    assert "tried ep 1: divisors of the 1 GPU of a pipeline stage" in found.err
 
 
 def test_the_gpus_can_change(program):
