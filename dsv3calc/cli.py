@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from dsv3calc import __version__
-from dsv3calc.errors import UsageError
+from dsv3calc.errors import UsageError, complaint
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.reading.diagnostics import quote, suggest
 
@@ -234,6 +234,6 @@ def parse_request(arguments: list[str]) -> Request | None:
         found = parse(arguments)
     except Exception as error:
         if hasattr(error, "format_message"):
-            raise UsageError(error.format_message()) from None
+            raise UsageError(complaint(error)) from None
         raise
     return None if found is None or isinstance(found, int) else found

@@ -84,6 +84,11 @@ def answer_kv(query: KVQuery) -> Answer:
             answer.warn(f"{preset.name}: every layer's cache is bounded: any number of tokens fits")
         else:
             longest = fit.tokens.value
+            if longest == 0:
+                answer.warn(
+                    f"{preset.name}: not one token fits in --fit {available:,} B; a number without "
+                    "a unit is in bytes, write 40GiB"
+                )
     warn_context(answer, preset.name, preset.value, max(tokens, longest))
     answer.columns.append(
         Column(preset.name, preset.value.title, Ledger(preset.value.title, lines))

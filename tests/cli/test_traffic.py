@@ -223,3 +223,40 @@ def test_the_zero_stage_of_a_step_is_an_option(program):
     assert any("--zero 0" in text for text in plain.data["assumptions"])
     assert any("--zero 2" in text for text in sharded.data["assumptions"])
     assert plain.values != sharded.values
+
+
+@pytest.mark.parametrize(
+    ("arguments", "group", "expert"),
+    [
+        # 4,096 tokens x 8 of 256 experts: each of 8 GPUs dispatches 512, and all share an expert
+        ("deepseek-v3 --tp 8 --serve --hardware h200", 4096, 128),
+        # 2 sequences of 4,096, 2 of 8 experts
+        ("mixtral-8x7b --tp 4 --dp 2 --ep 2 --etp 4 --global-batch 8 --hardware h200", 8192, 2048),
+    ],
+)
+def test_an_expert_computes_the_tokens_that_its_gpus_gather(program, arguments, group, expert):
+    values = program.json("traffic", *arguments.split()).values
+    assert values["traffic.group_tokens"] == group
+    assert values["traffic.tokens_per_expert"] == expert
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            "deepseek-v3 --tp 8 --serve",
+            "tp 8 (all-reduces), etp 8 (gathers and scatters around experts) are not counted",
+        ),
+        ("llama-3.1-70b --tp 8 --serve", "tp 8 (all-reduces) are not counted: traffic counts"),
+        ("deepseek-v3 --tp 8 --ep 8", "tp 8 (all-reduces) are not counted: give --global-batch"),
+    ],
+)
+def test_collectives_that_are_not_counted_are_named(program, arguments, words):
+    found = program.json("traffic", *arguments.split(), "--hardware", "h200")
+    assert [words in text for text in found.data["warnings"]].count(True) == 1
+    assert not ("--serve" in arguments and "--global-batch" in str(found.data["warnings"]))
+
+
+def test_no_collective_is_named_where_there_is_none(program):
+    found = program.json("traffic", "deepseek-v3", "--ep", "8", "--serve", "--hardware", "h200")
+    assert found.data["warnings"] == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dsv3calc import cli
 from dsv3calc.output import explanation, layout, table
-from dsv3calc.output.layout import GAP, lines_of, wrap
+from dsv3calc.output.layout import GAP, in_ascii, lines_of, wrap
 from dsv3calc.output.options import OutputOptions
 from dsv3calc.output.terminal import paint
 from dsv3calc.output.view import Table, View, build
@@ -281,6 +281,11 @@ def test_colours_change_no_letter():
     painted = paint(found)
     assert "\x1b[33mwarning:\x1b[0m [bold]w\n" in painted
     assert re.sub(r"\x1b\[[0-9;]*m", "", painted) == "".join(f"{line.text}\n" for line in found)
+
+
+def test_symbols_in_ascii():
+    assert in_ascii("ℓ_stage · β² − η_hit ≥ d_c′") == "ell_stage * beta^2 - eta_hit >= d_c'"
+    assert in_ascii("⌈x¹² / σ⌉") == "ceil(x^12 / sigma)"
 
 
 def test_letters_that_are_not_ascii_are_replaced_before_columns_are_set():

@@ -14,7 +14,7 @@ from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines
 from dsv3calc.accounting.roofline import peak_of, roofline_lines
 from dsv3calc.accounting.weights import weight_lines
 from dsv3calc.catalogue.overrides import Override
-from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.errors import InvalidInput, InvalidOverride, UsageError
 from dsv3calc.ledger.line import Ledger, Line, combined, given, total
 from dsv3calc.ledger.tags import RATIO, about
 from dsv3calc.model.architecture import architecture_of
@@ -189,7 +189,9 @@ def answer_compare(query: CompareQuery) -> Answer:
         kv_format = setting.format_for(desk, answer, entry)
         precision = desk.precision(entry.precision, entry.preset)
         lines = setting.lines(desk, entry.model, precision, kv_format)
-        warn_context(answer, entry.title, entry.model, setting.longest)
+        decoding = setting.longest == setting.context + 1
+        cached = setting.context if decoding else 0
+        warn_context(answer, entry.title, entry.model, setting.longest, cached=cached)
         _warn_dropped(answer, entry)
         answer.cite(entry.preset)
         precisions.append(precision)
@@ -313,7 +315,10 @@ def _designed(desk: Desk, design: str | Design, precision: str | None) -> Entry:
         Override("model", name, _yaml(value), f"{name}={_yaml(value)}")
         for name, value in design.set.items()
     )
-    preset = desk.one_of_several(design.model, overrides)
+    try:
+        preset = desk.one_of_several(design.model, overrides)
+    except InvalidOverride as error:
+        raise InvalidInput(error.problems) from None  # the comparison's file gives them
     changes = read_changes(design.vary)
     title = design.title or ":".join(
         [preset.name, *(f"{name}={value}" for name, value in changes), *design.set]

@@ -20,7 +20,7 @@ from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problem
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import chosen_layout, named_by
 from dsv3calc.studies.memory.inputs import DEFAULT_RUNTIME, runtime_used
-from dsv3calc.studies.memory.options import check_imbalance, warn_of_serving
+from dsv3calc.studies.memory.options import check_imbalance, replicated_heads, warn_of_serving
 from dsv3calc.studies.preset_loader import (
     Desk,
     check_kv_format,
@@ -74,6 +74,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
         model.value,
         layout,
         None,
+        hint=desk.degree_hint,
         more=(
             *feed_forward_problems(model.value, layout),
             *stage_problems(model.value, layout, layout.pp),
@@ -162,6 +163,9 @@ def _remarks(answer: Answer, model: Model, layout: Layout, query: MemoryQuery) -
         answer.notes.append(
             f"the MLA latent is replicated on all {layout.tp} TP GPUs: TP adds no KV capacity"
         )
+    answer.notes += [
+        f"{words} GPUs, so this TP adds no KV capacity" for words in replicated_heads(model, layout)
+    ]
     warn_of_serving(answer, query, model, layout)
     if model.mtp is not None and not query.with_mtp:
         answer.notes.append("MTP modules are left out: --with-mtp counts them")
