@@ -105,8 +105,7 @@ def _compare_links(
     if domain is None or domain < copies or getattr(hardware.scale_up, limit.bandwidth) is None:
         return
     inside = msgspec.structs.replace(limit, link="scale_up", latency=0)
-    lines = limit_lines("limits.ep.scale_up", model, hardware, inside, convention)
-    tpot = next(line.value for line in lines if line.name.endswith(".tpot"))
+    tpot = limit_lines("limits.ep.scale_up", model, hardware, inside, convention).tpot.value
     answer.notes.append(
         f"{hardware.name} joins {domain:,} devices by {hardware.scale_up.name}: where they hold "
         f"all experts, --link scale-up gives {format_quantity(tpot, 's')} per token"
