@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,64 +14,33 @@ from typer.core import TyperCommand, TyperGroup
 from dsv3calc import __version__
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.queries.table import COMMANDS as TABLE
+from dsv3calc.queries.table import GROUPS, struct_of
 from dsv3calc.reading.diagnostics import quote, suggest
 
 if TYPE_CHECKING:
     from dsv3calc.commands.request import Request
 
-COMMANDS: dict[str, dict[str, str]] = {
-    "": {
-        "compare": "Compare designs side by side, with ratios to the first.",
-        "params": "Parameters of a model, total and active, and the bytes of its weights.",
-        "flops": "FLOPs of a training step, a prefill or a decode step, by component.",
-        "kv": "KV cache of a model: per token, sequence and batch, and what fits.",
-        "memory": "Memory of a layout's GPUs by class, and whether it fits: training or serving.",
-        "traffic": "What the GPUs of a layout send over which link, and how long it takes.",
-        "limits": "Bounds that a design sets by itself, such as the speed of expert parallelism.",
-        "network": "Network topologies: endpoints, switches, links, diameter, cost.",
-        "check": "Check golden files and fail when a number changed.",
-        "reproduce": "Compute the figures that papers print, and say which of them follow.",
-        "snapshot": "Write the numbers of queries as a golden file.",
-        "diff": "Compare two results, two presets, or two revisions of one, ranked by effect.",
-        "explain": "Show how a result is derived, down to file and line of each input.",
-        "formula": "The formulas by name; any line as a closed form, solved, or its sensitivities.",
-        "presets": "List, show, find, compare and validate presets.",
-        "import": "Turn a Hugging Face config.json into a preset.",
-        "conventions": "What can be counted in several ways, and the named bundles.",
-        "eval": "Answer many queries in one process, one line each.",
-    },
-    "presets": {
-        "list": "List the presets that can be named.",
-        "show": "Print a preset as the file has it.",
-        "where": "Show the file a name resolves to, and the ones it shadows.",
-        "diff": "Compare two presets field by field.",
-        "validate": "Check preset files and report every problem.",
-    },
-    "limits": {
-        "ep": "The speed limit of inference with expert parallelism, and what sets it.",
-    },
-    "formula": {
-        "list": "List the formulas that numbers are made with.",
-        "show": "Show a formula: equation, symbols, units, when it holds, an example, its source.",
-        "derive": "Write a line of a query as an equation in variables that you choose.",
-        "solve": "Find the values of an integer of a query at which a line satisfies a bound.",
-        "sensitivity": "Rank the inputs of a line by their elasticity.",
-        "eval": "Evaluate a formula.",
-    },
-    "conventions": {
-        "list": "List conventions, their choices, and the bundles of them.",
-    },
-}
-"""Group -> command -> one-line help; a test holds the lines equal to the docstrings."""
 
-GROUPS = ("presets", "limits", "formula", "conventions")
+def _table() -> dict[str, dict[str, str]]:
+    """Return group -> command -> one-line help, from the table of commands."""
+    found: dict[str, dict[str, str]] = {"": {}, **{group: {} for group in GROUPS}}
+    for command in TABLE.values():
+        if command.group:
+            found[""].setdefault(command.group, GROUPS[command.group])
+        found[command.group][command.name] = command.help
+    return found
+
+
+COMMANDS = _table()
+"""Group -> command -> one-line help, in the order of the help."""
 
 WELCOME = """\
 dsv3calc: what a transformer design costs, from closed forms you can read.
 
   dsv3calc compare deepseek-v3 qwen2.5-72b llama-3.1-405b --hardware h800
-  dsv3calc flops deepseek-v3 --phase decode --past 8192
-  dsv3calc kv deepseek-v3 --tokens 128k --batch 32 --kv-dtype fp8-mla
+  dsv3calc flops deepseek-v3 --phase decode --context 8192
+  dsv3calc kv deepseek-v3 --context 128k --batch 32 --kv-dtype fp8-mla
 
 dsv3calc --help lists the commands, dsv3calc presets list the models."""
 
@@ -80,7 +50,12 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuse an option of one value that is given several, then parse as usual."""
-        _, _, order = self.make_parser(ctx).parse_args([*args])
+        try:
+            _, _, order = self.make_parser(ctx).parse_args([*args])
+        except Exception as error:
+            if hasattr(error, "option_name") and hasattr(error, "possibilities"):
+                raise self._unknown(ctx, error.option_name) from None
+            raise
         given = [param for param in order if getattr(param, "multiple", None) is False]
         again = [param for param in dict.fromkeys(given) if given.count(param) > 1]
         for param in again:
@@ -95,6 +70,39 @@ class Command(TyperCommand):
         parsed: list[str] = super().parse_args(ctx, args)
         return parsed
 
+    def _unknown(self, ctx: Any, option: str) -> UsageError:
+        """Say of an option that is none of this command what it is called here, or whose it is."""
+        own, program = options_of(self), ctx.command_path
+        words = program.removeprefix("dsv3calc ")
+        others = {
+            name: options
+            for name, row in TABLE.items()
+            if option in (options := options_of(load_command(row.group, row.name)))
+        }
+        here = next((found[option] for found in others.values() if found[option] in own), None)
+        close = suggest(option, own)
+        what, hint = f"No such option: {option}", ""
+        if here is not None:
+            what, hint = f"{what}; {words} calls it {here}", f"use {here}; "
+        elif others:
+            have = "have" if len(others) > 1 else "has"
+            what = f"{what}; {words} has none, {' and '.join(others)} {have} it"
+        elif close:
+            now = f", now called {own[close]}" if own[close] != close else ""
+            hint = f"did you mean {close}{now}? "
+        return UsageError(what, f"{hint}{program} --help")
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, then the options in the sections that their fields name."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                sections.setdefault(_section(param), []).append(record)
+        for title, rows in sorted(sections.items(), key=lambda each: _LAST.get(each[0], 0)):
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
     def _every_value(self, ctx: Any, args: list[str], param: Any) -> list[str]:
         """Return the different values that an option is given, in their order."""
         if param.is_flag:
@@ -107,19 +115,58 @@ class Command(TyperCommand):
         return [*dict.fromkeys(found[param.name])]
 
 
+_LAST = {"Arguments": -1, "Presets": 1, "Explanation": 2, "Output": 3}
+"""Sections of a help that do not stand where they first come up -> their place."""
+
+
+def _section(param: Any) -> str:
+    """Return the title of the section of a help in which a parameter stands."""
+    if param.param_type_name == "argument":
+        return "Arguments"
+    title: str = getattr(param, "rich_help_panel", None) or "Options"
+    return "Output" if "--help" in param.opts else title
+
+
+def options_of(command: Any) -> dict[str, str]:
+    """Return the options that a command reads, each with the name that it has today."""
+    return {
+        option: getattr(param, "today", option)
+        for param in command.params
+        for option in param.opts
+        if option.startswith("--")
+    }
+
+
 @cache
 def load_command(group: str, name: str) -> Any:
-    """Import a command's module and build the command, once."""
-    stem = f"{group}_{name}" if group else name
-    module = import_module(f"dsv3calc.commands.{'import_' if stem == 'import' else stem}")
+    """Import what a command is made from and build it, once."""
+    row = TABLE[f"{group} {name}".strip()]
+    if row.query:
+        from dsv3calc.commands.query_command import QueryCommand
+
+        struct = struct_of(row)
+        asked = QueryCommand(struct)
+        return Command(
+            name,
+            params=[*asked.parameters],
+            callback=asked,
+            help=cleandoc(struct.__doc__ or ""),
+            context_settings=dict(_CONTEXT),
+            rich_markup_mode=None,
+        )
+    module = import_module(f"dsv3calc.commands.{'import_' if name == 'import' else row.identifier}")
+    function = getattr(module, module.__name__.rpartition(".")[2])
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    settings = {"help_option_names": ["-h", "--help"], **getattr(module, "CONTEXT", {})}
-    app.command(name, cls=Command, context_settings=settings)(
-        getattr(module, module.__name__.rpartition(".")[2])
+    app.command(name, cls=Command, context_settings=_CONTEXT | getattr(module, "CONTEXT", {}))(
+        function
     )
     command = typer.main.get_command(app)
     command.name = name
+    command.params += getattr(function, "parameters", [])
     return command
+
+
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 
 class LazyGroup(TyperGroup):

@@ -71,7 +71,9 @@ def step_collectives(
             )
         return []
     if query.tokens is not None:
-        answer.notes.append("other collectives are counted from --seq, not from --tokens: left out")
+        answer.notes.append(
+            "other collectives are counted from --seq, not from --pass-tokens: left out"
+        )
         return []
     answer.query |= {
         "algorithm": algorithm,
