@@ -262,8 +262,8 @@ def test_a_killed_update_leaves_the_old_file_or_the_new(folder, call, moment, te
 
 WAITING = """
 import sys
-from dsv3calc import files
-from dsv3calc.studies import snapshot
+from dsv3calc.reading import files
+from dsv3calc.studies.goldens import snapshot
 from dsv3calc.__main__ import run
 write = files.write_whole
 def wait(*arguments, **more):

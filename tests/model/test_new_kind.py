@@ -192,7 +192,7 @@ def outcomes(tmp_path_factory):
     """What every command leaves for every new kind: status, output, errors."""
     root = tmp_path_factory.mktemp("house")
     package = root / "dsv3calc"
-    ignored = shutil.ignore_patterns("__pycache__", "presets", "data")
+    ignored = shutil.ignore_patterns("__pycache__", "data")
     shutil.copytree(PACKAGE, package, ignore=ignored)
     (root / "presets").symlink_to(packaged_presets())
     edit(
@@ -203,7 +203,7 @@ def outcomes(tmp_path_factory):
     (package / "model" / "attention" / "gla.py").write_text(GLA, "utf-8")
     (package / "model" / "feed_forward" / "relu2.py").write_text(RELU2, "utf-8")
     edit(
-        package / "symbols.py",
+        package / "formulas" / "registry" / "glossary.py",
         '        "qk_nope_head_dim": Symbol(\n',
         ROW + '        "qk_nope_head_dim": Symbol(\n',
     )
