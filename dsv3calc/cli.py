@@ -142,10 +142,8 @@ def load_command(group: str, name: str) -> Any:
     """Import what a command is made from and build it, once."""
     row = TABLE[f"{group} {name}".strip()]
     if row.query:
-        from dsv3calc.commands.query_command import QueryCommand
-
         struct = struct_of(row)
-        asked = QueryCommand(struct)
+        asked = import_module("dsv3calc.commands.query_command").QueryCommand(struct)
         return Command(
             name,
             params=[*asked.parameters],
