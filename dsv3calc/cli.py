@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from dsv3calc import __version__
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.queries.fields import SECTIONS
 from dsv3calc.queries.table import COMMANDS as TABLE
 from dsv3calc.queries.table import GROUPS, struct_of
 from dsv3calc.reading.diagnostics import quote, suggest
@@ -99,7 +100,7 @@ class Command(TyperCommand):
             record = param.get_help_record(ctx)
             if record is not None:
                 sections.setdefault(_section(param), []).append(record)
-        for title, rows in sorted(sections.items(), key=lambda each: _LAST.get(each[0], 0)):
+        for title, rows in sorted(sections.items(), key=lambda each: SECTIONS.get(each[0], 0)):
             with formatter.section(title):
                 formatter.write_dl(rows)
 
@@ -113,10 +114,6 @@ class Command(TyperCommand):
         finally:
             param.multiple = False
         return [*dict.fromkeys(found[param.name])]
-
-
-_LAST = {"Arguments": -1, "Presets": 1, "Explanation": 2, "Output": 3}
-"""Sections of a help that do not stand where they first come up -> their place."""
 
 
 def _section(param: Any) -> str:

@@ -1,4 +1,4 @@
-"""Write the reference pages: symbols, formulas, conventions, and the papers' figures.
+"""Write the reference pages: symbols, formulas, conventions, options, and the papers' figures.
 
 Usage: ``python scripts/generate_docs.py [--check]``. Nothing on these pages is typed there: they
 come from the glossary and the registry in ``dsv3calc/formulas/registry``, the docstrings of the
@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import architecture_page
+import options_page
 from fresh import write
 
 from dsv3calc.accounting.conventions import BUNDLES, CHOICES
@@ -410,6 +411,9 @@ def files() -> dict[str, str]:
         "docs/symbols.md": symbols_page(),
         "docs/reference/formulas.md": formulas_page(),
         "docs/reference/conventions.md": conventions_page(),
+        "docs/reference/options.md": _page(
+            [NOTE.format("dsv3calc/queries"), "", *options_page.page()]
+        ),
         "docs/papers.md": papers_page(),
         "docs/explanation/architecture.md": architecture_page.page(),
     }

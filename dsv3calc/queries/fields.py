@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 OLD_NAMES_UNTIL = "0.3"
 """Version in which the old names of options go away."""
 
+SECTIONS = {"Arguments": -1, "Presets": 1, "Explanation": 2, "Output": 3}
+"""Sections of a help that do not stand where they first come up -> their place."""
+
 _METAVARS = {
     "tokens": "TOKENS", "count": "N", "bytes": "BYTES", "s": "TIME", "ratio": "RATIO", "usd": "USD",
 }  # fmt: skip
