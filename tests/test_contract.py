@@ -239,6 +239,7 @@ def test_a_json_query_loads_no_heavy_module(command):
         ("explain params deepseek-v3", "parameters.total = 671,026,419,200"),
         ("formula show cache_bytes", "B_kv = B·ℓ·T·B_entry"),
         ("formula sensitivity kv_cache.bytes deepseek-v3", "kv_lora_rank"),
+        ("formula sensitivity memory.worst.total deepseek-v3 --layout v3-pretrain", "pp"),
     ],
 )
 def test_equations_in_text_need_no_heavy_module(command, words):

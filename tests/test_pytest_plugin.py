@@ -191,7 +191,8 @@ def test_loading_the_plugin_imports_nothing_of_the_model():
     """Every pytest of an environment loads it; escaping is one file that needs no other."""
     script = (
         "import sys, pytest, dsv3calc.pytest_plugin as plugin\n"
-        "known = {'dsv3calc', 'dsv3calc.pytest_plugin', 'dsv3calc.reading.escaping'}\n"
+        "known = {'dsv3calc', 'dsv3calc.pytest_plugin', 'dsv3calc.reading',\n"
+        "    'dsv3calc.reading.escaping'}\n"
         "print(sorted(name for name in sys.modules if name.startswith('dsv3calc')\n"
         "    and name not in known), 'msgspec' in sys.modules, 'yaml' in sys.modules)"
     )

@@ -27,6 +27,8 @@ OTHER_KINDS = (
     "hardware", "precision", "kv_format", "layout", "network", "recipe", "recompute", "runtime",
 )  # fmt: skip
 LONGEST = 200
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,17}")
+"""The same in YAML and JSON; the reader of JSON is imported ten times as fast."""
 
 
 class UnknownField(UsageError):
@@ -94,8 +96,9 @@ def apply_overrides(
     if not overrides:
         return data, places
     for override in overrides:
+        form = "json" if _INTEGER.fullmatch(override.value) else "yaml"
         value = (
-            Source(f"--set {override.text}", override.value, "yaml").data if override.value else ""
+            Source(f"--set {override.text}", override.value, form).data if override.value else ""
         )
         paths = list(_targets(kind, data, override))
         for path in paths:

@@ -81,20 +81,23 @@ class Composer:
             place = DEPTH
         return self._named.get(place, value)
 
-    def inputs(self, line: Line) -> list[Any]:
-        """Return the terms and numbers that a line is computed from, in order."""
-        if line.rule == "formula":
-            return [
-                self.of(value) if type(value) is Line else self.at(place, value)
-                for _, value, place in line.arguments
-            ]
-        return [self.of(part) for part in line.parts]
+    def _inputs(self, line: Line) -> tuple[list[Any], list[Any]]:
+        """Return what a line is computed from now: terms and numbers; and the numbers it was."""
+        if line.rule != "formula":
+            return [self.of(part) for part in line.parts], [part.value for part in line.parts]
+        inputs, before = [], []
+        for _, value, place in line.arguments:
+            is_line = type(value) is Line
+            inputs.append(self.of(value) if is_line else self.at(place, value))
+            before.append(value.value if is_line else value)
+        return inputs, before
 
     def _composed(self, line: Line) -> Any:
         if line.rule == "given":
             return self.at(line.name, line.value)
-        inputs = self.inputs(line)
-        if not any(isinstance(each, Term) for each in inputs) and inputs == _values(line):
+        inputs, before = self._inputs(line)
+        numbers = not any(isinstance(each, Term) for each in inputs)
+        if numbers and inputs == before:
             return line.value
         if line.rule == "formula":
             assert line.formula is not None  # noqa: S101 - the rule says so
@@ -104,14 +107,7 @@ class Composer:
                 f"{line.name} is found by a {line.rule}, not by a closed form",
                 "ask for what it searches in: dsv3calc formula solve finds the largest value",
             )
-        return combined_terms(line.rule, inputs)
-
-
-def _values(line: Line) -> list[Any]:
-    """Return the numbers that a line was computed from."""
-    if line.rule == "formula":
-        return [value.value if type(value) is Line else value for _, value, _ in line.arguments]
-    return [part.value for part in line.parts]
+        return RULES[line.rule](inputs) if numbers else combined_terms(line.rule, inputs)
 
 
 def combined_terms(rule: str, inputs: Sequence[Any]) -> Any:

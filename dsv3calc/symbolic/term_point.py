@@ -41,7 +41,7 @@ class Point:
         self._slots: dict[Any, int] = {}
         self._bits: dict[str, int] = {}
         self._name_at: dict[int, str] = {}
-        self._moving: tuple[str, list[int]] = ("", [])
+        self._moving: tuple[int, list[int]] = (0, [])
         self._given = values
         self._top = self._put(term)
         self._movers = self._names_below()
@@ -95,28 +95,30 @@ class Point:
         """The value of the term."""
         return self._values[self._top]
 
-    # --- where a name changes
+    # --- where names change
 
-    def at(self, name: str, value: Any) -> Any:
-        """Return the value of the term where one name has another value."""
-        return self._moved(value, self._slots_of(name))[self._top]
+    def at(self, values: Mapping[str, Any]) -> Any:
+        """Return the value of the term where some names have other values."""
+        return self._moved(values, self._slots_of(values))[self._top]
 
-    def _slots_of(self, name: str) -> list[int]:
-        """Return the slots in which a name stands, parts first."""
-        if self._moving[0] != name:
-            bit = self._bits.get(name, 0)
-            self._moving = name, [slot for slot, names in enumerate(self._movers) if names & bit]
+    def _slots_of(self, names: Iterable[str]) -> list[int]:
+        """Return the slots in which one of some names stands, parts first."""
+        bits = 0
+        for name in names:
+            bits |= self._bits.get(name, 0)
+        if self._moving[0] != bits:
+            self._moving = bits, [slot for slot, below in enumerate(self._movers) if below & bits]
         return self._moving[1]
 
-    def _moved(self, value: Any, slots: Iterable[int]) -> list[Any]:
-        """Return the values of all slots, some computed anew where a name has another value."""
+    def _moved(self, there: Mapping[str, Any], slots: Iterable[int]) -> list[Any]:
+        """Return the values of all slots, some computed anew where names have other values."""
         values = self._values.copy()
         for slot in slots:
             parts = self._parts[slot]
             values[slot] = (
                 OPERATIONS[self._operations[slot]](*[values[part] for part in parts])
                 if parts
-                else value
+                else there[self._name_at[slot]]
             )
         return values
 
@@ -134,8 +136,8 @@ class Point:
 
         Each as numerator and denominator here, then where the name has another value.
         """
-        slots = [slot for slot in self._slots_of(name) if slot in self._rounded]
-        there = self._moved(value, slots)
+        slots = [slot for slot in self._slots_of((name,)) if slot in self._rounded]
+        there = self._moved({name: value}, slots)
         return [
             (*(values[part] for values in (self._values, there) for part in self._parts[slot]),)
             for slot in slots

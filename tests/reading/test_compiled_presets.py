@@ -20,9 +20,13 @@ FILES = sorted(Path(packaged_presets()).rglob("*.yaml"))
 MODEL = Path(packaged_presets(), "models", "deepseek-v3.yaml")
 
 
+def parse(text):
+    return parsed(Source("", text))
+
+
 @pytest.fixture(scope="module")
 def content():
-    return compiled(texts_of(packaged_presets()))
+    return compiled(texts_of(packaged_presets()), parse)
 
 
 @pytest.fixture
@@ -68,18 +72,18 @@ def test_a_changed_file_is_parsed(tmp_path):
 
 def test_what_was_compiled_before_a_change_is_not_used(tmp_path, monkeypatch):
     path = tmp_path / "stale.msgpack"
-    path.write_bytes(compiled(["size: 1\n"]))
+    path.write_bytes(compiled(["size: 1\n"], parse))
     monkeypatch.setattr(compiled_presets, "FILE", str(path))
     assert find("size: 1\n") == {"size": 1}
     assert Source("", "size: 2\n").data == {"size": 2}
 
 
 def test_compiling_parses_and_does_not_copy(file):
-    content = compiled(["size: 1\n"])
+    content = compiled(["size: 1\n"], parse)
     assert content[-1:] == b"\x01"
     file.write_bytes(content[:-1] + b"\x09")
     assert find("size: 1\n") == {"size": 9}
-    assert compiled(["size: 1\n"]) == content
+    assert compiled(["size: 1\n"], parse) == content
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\x00\x00", b"\xff" * 40, b"\x00\x00\x00\x01\xc1"])
@@ -108,7 +112,7 @@ def test_positions_are_those_of_the_yaml():
 
 DUMP = """
 import json, sys
-from dsv3calc import compiled_presets
+from dsv3calc.reading import compiled_presets
 compiled_presets.FILE = sys.argv[1]
 from dsv3calc.__main__ import run
 run(sys.argv[2:])
@@ -129,6 +133,7 @@ def modules_after(file, *command):
     "command",
     [
         "kv deepseek-v3 --json",
+        "kv deepseek-v3 --set kv_lora_rank=256 --json",
         "memory deepseek-v3 --layout v3-pretrain --hardware h800 --json",
         "compare mla-vs-gqa --json",
         "reproduce day6 --json",

@@ -8,12 +8,12 @@ from fractions import Fraction
 
 import pytest
 import sympy
+from formula_draws import arguments_of, called
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsv3calc.formulas.kv_cache import paged_tokens
 from dsv3calc.formulas.precision import stored_bytes
-from dsv3calc.formulas.registry.glossary import SYMBOLS
 from dsv3calc.formulas.registry.registry import all_formulas
 from dsv3calc.numbers import ops
 from dsv3calc.numbers.ops import maximum, where
@@ -39,36 +39,6 @@ ROUNDED = {"hottest_rank"}
 """Formulas with powers that are no integers, by name."""
 
 FEW = settings(max_examples=8)  # for each of some forty formulas
-
-
-def arguments_of(formula):
-    """Draw small and large values, in which small ones divide each other often."""
-    small, large = st.integers(1, 12), st.integers(1, 10**6)
-    drawn = {}
-    for name in formula.parameters:
-        least = SYMBOLS[name].least
-        drawn[name] = (st.integers(least, 12) if least == 0 else small) | large
-    if "tokens" in drawn:  # an exponent in one formula
-        drawn["tokens"] = st.integers(1, 64)
-    if "tiers" in drawn:  # an exponent too
-        drawn["tiers"] = st.integers(1, 4)
-    return st.fixed_dictionaries(drawn).map(sensible)
-
-
-def sensible(values):
-    """Keep the experts of a token among those of the layer: a share above 1 has no meaning."""
-    if "num_experts_per_tok" in values:
-        # a binomial coefficient of millions over thousands has no use, and takes long
-        most = values["n_routed_experts"] if "slots" not in values else min(values["slots"], 64)
-        values = {**values, "num_experts_per_tok": min(values["num_experts_per_tok"], most)}
-    return values
-
-
-def called(formula, values):
-    try:
-        return formula.function(**values)
-    except ArithmeticError:  # exact_div, where the caller promises that integers divide
-        return None
 
 
 def agrees(exact, result):

@@ -134,9 +134,9 @@ def test_equal_terms_are_computed_once_and_only_where_a_name_moves_them(monkeypa
     point = Point(term, {"x": 5, "y": 7})
     assert point.value == 7 + 100 * 15
     assert products == [(5, 3)]
-    assert point.at("y", 8) == 8 + 100 * 15
+    assert point.at({"y": 8}) == 8 + 100 * 15
     assert products == [(5, 3)]
-    assert point.at("x", 6) == 7 + 100 * 18
+    assert point.at({"x": 6}) == 7 + 100 * 18
     assert products == [(5, 3), (6, 3)]
     assert point.slopes == {"x": 300, "y": 1}
 
@@ -151,14 +151,14 @@ def test_a_point_gives_what_the_term_does_where_a_name_changes(term, x, y, other
         return
     point = Point(term, {"x": x, "y": y})
     assert point.value == here
-    assert point.at("x", other) == there
-    assert point.at("y", y) == here
+    assert point.at({"x": other}) == there
+    assert point.at({"y": y}) == here
 
 
 def test_a_name_that_is_nowhere_moves_nothing():
     point = Point(X * 2, {"x": 3, "y": 4})
     assert point.slopes == {"x": 2, "y": 0}
-    assert point.at("y", 9) == 6
+    assert point.at({"y": 9}) == 6
 
 
 def test_quotients_are_told_here_and_there():

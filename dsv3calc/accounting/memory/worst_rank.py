@@ -63,7 +63,7 @@ def candidate_ranks(model: Model, layout: Layout, *, mtp: bool = False) -> list[
     UsageError
         If all ranks are needed, and their number is a symbol.
     """
-    if _needs_all(model, layout):
+    if needs_all_ranks(model, layout):
         return _all_ranks(layout.pp)
     stages = Stages("memory.split", model, layout, mtp=mtp)
     last = layout.pp - 1
@@ -81,9 +81,15 @@ def _candidate(number: int, rank: Any) -> Line:
     return rank_line(name, rank)
 
 
-def _needs_all(model: Model, layout: Layout) -> bool:
+def needs_all_ranks(model: Model, layout: Layout) -> bool:
     """Tell whether any rank may be the fullest."""
     return isinstance(layout.layer_split, list) or _strided(model)
+
+
+def divides_by_layers(model: Model, layout: Layout) -> bool:
+    """Tell whether the candidates are found by dividing by the layers of a stage."""
+    edges = _boundaries(Stages("memory.split", model, layout, mtp=False))
+    return bool(edges) or (layout.layer_split == "balanced" and layout.schedule not in _FALLING)
 
 
 def _strided(model: Model) -> bool:
@@ -198,7 +204,7 @@ def worst(footprint: Footprint) -> dict[str, Line]:
 
 def ranks_tried(model: Model, layout: Layout, *, mtp: bool) -> int:
     """Return how many ranks of each of several layouts :func:`fullest` looks at; 0 for all."""
-    if _needs_all(model, layout):
+    if needs_all_ranks(model, layout):
         return 0
     import numpy as np
 
@@ -221,7 +227,7 @@ def fullest(
     import numpy as np
 
     count = len(layout.pp)  # type: ignore[arg-type]
-    if _needs_all(model, layout):
+    if needs_all_ranks(model, layout):
         sizes = np.asarray(layout.pp, dtype=np.int64)
         which = np.repeat(np.arange(count), sizes)
         ranks = np.arange(len(which)) - np.repeat(np.cumsum(sizes) - sizes, sizes)

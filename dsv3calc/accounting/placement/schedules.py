@@ -283,6 +283,7 @@ def _interleaved(
         )
         for turn in range(chunks // 2)
     ]
+    numbers = [_number("chunk", chunk) for chunk in range(len(stages))]
     found = []
     for moment, backwards in enumerate(turns):
         name = f"{prefix}.moment.{moment}"
@@ -294,11 +295,11 @@ def _interleaved(
                         f"{name}.chunk.{chunk}.in_flight",
                         interleaving.interleaved_in_flight,
                         scope,
-                        model_chunk=_number("chunk", chunk),
+                        model_chunk=number,
                         forwards=forwards,
                         backwards=backwards,
                     )
-                    for chunk in range(len(stages))
+                    for chunk, number in enumerate(numbers)
                 ]
             )
         )

@@ -7,9 +7,6 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from dsv3calc.accounting.memory.worst_rank import candidate_ranks
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas.registry.glossary import SYMBOLS, plain
 from dsv3calc.ledger.rule_words import number_text
@@ -18,18 +15,24 @@ from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.explain.tree import computed_lines
 from dsv3calc.studies.goldens.tolerance import FLOAT_TOLERANCE
 from dsv3calc.studies.lines.open_line import RANK, Quantity, Traced
+from dsv3calc.studies.lines.over_ranks import (
+    candidates_at,
+    lines_over_ranks,
+    over_candidates,
+    templates,
+)
 from dsv3calc.symbolic.equations_of_line import Algebra, ClosedForm, Equation
-from dsv3calc.symbolic.from_ledger import Composer, combined_terms, compiled
+from dsv3calc.symbolic.from_ledger import compiled
 from dsv3calc.symbolic.printer import LATEX, PYTHON, UNICODE, render
 from dsv3calc.symbolic.term import Term
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dsv3calc.ledger.line import Line
     from dsv3calc.queries.base import Query
+    from dsv3calc.symbolic.from_ledger import Composer
 
-_RANK_LINE = re.compile(r"memory\.rank\.\d+\.(\w+)")
 LONGEST_CANDIDATE = 12
 """Characters of a candidate for the fullest rank that has no equation of its own."""
 
@@ -48,15 +51,9 @@ def candidates_of(traced: Traced, names: set[str]) -> list[Any]:
     from sympy import sympify
 
     algebra = Algebra(dict.fromkeys(names, True))
-    assert traced.layout is not None  # noqa: S101 - pp is a number of it
-    layout = msgspec.structs.replace(traced.layout, pp=algebra.symbol("pp"))
-    model = traced.model
-    if "num_hidden_layers" in names:
-        depth = algebra.symbol("num_hidden_layers")
-        model = msgspec.structs.replace(model, num_hidden_layers=depth)
-    mtp = getattr(traced.query, "with_mtp", False) and model.mtp is not None
-    ranks = candidate_ranks(model, layout, mtp=mtp)
-    terms = [algebra.term(sympify(rank.value)) for rank in ranks]
+    depth = algebra.symbol("num_hidden_layers") if "num_hidden_layers" in names else None
+    ranks = candidates_at(traced, algebra.symbol("pp"), depth)
+    terms = [algebra.term(sympify(rank)) for rank in ranks]
     return list({written(term): term for term in terms}.values())
 
 
@@ -69,18 +66,24 @@ class Derivation:
         self.names = {each.name for each in free}
         self.over: list[Line] = []  # lines that are a maximum over the ranks of one pp
         self.candidates: list[Any] = []
-        self._by_rank: dict[int, Composer] = {}
         if "pp" in self.names:
             self._check_split()
-            self.over = [line for line in _below(traced.line) if ranks_of(line) is not None]
+            self.over = lines_over_ranks(traced.line)
             if self.over:
                 self.candidates = candidates_of(traced, self.names)
-        self.composer = self._composer(None)
+        self.composer = (
+            over_candidates(self._composer, self.candidates)
+            if self.candidates
+            else self._composer(None)
+        )
         self.term = self.composer.of(traced.line)
 
     @cached_property
     def _compute(self) -> Callable[[Mapping[str, Any]], Any]:
         return compiled(self.term)
+
+    def _composer(self, rank: Any) -> Composer:
+        return self.traced.composer(self.free, rank)
 
     def _check_split(self) -> None:
         layout = self.traced.layout
@@ -89,36 +92,6 @@ class Derivation:
                 "pp cannot be left open: the layout lists the layers of each stage",
                 "--layer-split even or balanced divides them for any pp",
             )
-
-    def _composer(self, rank: Any) -> Composer:
-        composer = self.traced.composer(self.free, rank)
-        if self.candidates and rank is None:
-            composer.instead = self._over_ranks
-        return composer
-
-    def _over_ranks(self, line: Line) -> Any:
-        """Compose a maximum over the ranks of one pp as one over the candidates of any."""
-        if ranks_of(line) is None:
-            return None
-        templates = self.templates(line)
-        inputs = [
-            self._of_rank(number, candidate).of(template)
-            for template in templates
-            for number, candidate in enumerate(self.candidates)
-        ]
-        return combined_terms(line.rule, inputs)
-
-    def _of_rank(self, number: int, candidate: Any) -> Composer:
-        if number not in self._by_rank:
-            self._by_rank[number] = self._composer(candidate)
-        return self._by_rank[number]
-
-    @staticmethod
-    def templates(line: Line) -> list[Line]:
-        """Return the lines of one rank that stand for all: its total, and what is asked of it."""
-        if line.rule == "maximum":
-            return [line.parts[0]]
-        return [line.parts[0], line.parts[len(line.parts) // 2]]
 
     def at(self, values: dict[str, Any]) -> Any:
         """Compute the line from the values of the open numbers."""
@@ -152,7 +125,7 @@ class Derivation:
         top, over = self.traced.line, self.over
         names: dict[str, str] = {}
         for line in over:
-            for template in self.templates(line):
+            for template in templates(line):
                 name = re.sub(r"\.rank\.\d+\.", ".of_rank.", template.name)
                 if name not in names.values():
                     form.close(template, name)
@@ -170,7 +143,7 @@ class Derivation:
             else:
                 candidates.append(term)
         for line in over:
-            called = [names[template.name] for template in self.templates(line)]
+            called = [names[template.name] for template in templates(line)]
             found.append(Equation(line.name, RankMaximum(line.rule, called, candidates), line.unit))
         if top not in over:
             named = {id(line): Term("name", name=line.name) for line in over}
@@ -201,33 +174,6 @@ def _renamed(term: Any) -> Any:
     if term.operation == "name":
         return Term("name", name=_renaming(term.name))
     return Term(term.operation, *(_renamed(part) for part in term.parts))
-
-
-def ranks_of(line: Line) -> list[str] | None:
-    """Return what a line is of each pipeline rank, where it is a maximum over them."""
-    if line.rule not in ("maximum", "at_largest") or not line.parts:
-        return None
-    found = [_RANK_LINE.fullmatch(part.name) for part in line.parts]
-    return [match[1] for match in found if match] if all(found) else None
-
-
-def _below(line: Line) -> Iterator[Line]:
-    """Yield the distinct lines under a line, those that stand on others last."""
-    seen: set[int] = set()
-
-    def visit(each: Line) -> Iterator[Line]:
-        if id(each) in seen:
-            return
-        seen.add(id(each))
-        if ranks_of(each) is None:
-            for part in each.parts:
-                yield from visit(part)
-            for _, value, _ in each.arguments:
-                if hasattr(value, "rule"):
-                    yield from visit(value)
-        yield each
-
-    return visit(line)
 
 
 def derive(traced: Traced, names: Iterable[str]) -> Derivation:

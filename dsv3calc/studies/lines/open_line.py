@@ -10,6 +10,7 @@ is held.
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -131,7 +132,11 @@ class Traced:
         return kind != "layout" or getattr(self.layout, field, None) == value
 
     def quantities(self) -> list[Quantity]:
-        """Return every number that the line stands on and that a query can change, by name."""
+        """Return every number that the line stands on and that a query can change."""
+        return list(self._by_name.values())
+
+    @cached_property
+    def _by_name(self) -> dict[str, Quantity]:
         found: dict[str, Quantity] = {}
         for place, value in self.places.items():
             kind, _, field = place.partition(".")
@@ -149,7 +154,7 @@ class Traced:
                 name = field if kind in ("layout", "workload") else place
             places = (*found[name].places, place) if name in found else (place,)
             found[name] = Quantity(name, places, value)
-        return list(found.values())
+        return found
 
     def _group_name(self, field: str, value: Any) -> str:
         """Return the bare name of a number that all groups share, else the dotted one."""
@@ -173,7 +178,7 @@ class Traced:
         found = self._find(wanted)
         if found is not None:
             return found
-        known = [each.name for each in self.quantities()]
+        known = list(self._by_name)
         dotted = [
             place.removeprefix("model.")
             for place in self.places
@@ -191,11 +196,11 @@ class Traced:
         )
 
     def _find(self, wanted: str) -> Quantity | None:
-        by_name = {each.name: each for each in self.quantities()}
+        by_name = self._by_name
         if wanted in by_name:
             return by_name[wanted]
         if wanted == RANK:
-            ranks = [place for place in self.places if place.endswith(".rank")]
+            ranks = self._rank_places
             return Quantity(RANK, tuple(ranks), self.places[ranks[0]]) if len(ranks) == 1 else None
         for each in by_name.values():
             if wanted in each.places or f"model.{wanted}" in each.places:
@@ -250,10 +255,17 @@ class Traced:
 
         ``rank`` stands for the pipeline rank of every line that has one.
         """
-        named = self.named(free)
+        return self.composer_of(self.named(free), rank)
+
+    def composer_of(self, named: Mapping[str, Any], rank: Any = None) -> Composer:
+        """Return what composes lines of the query with terms or numbers for some places."""
         if rank is not None:
-            named |= {place: rank for place in self.places if place.endswith(".rank")}
+            named = {**named, **dict.fromkeys(self._rank_places, rank)}
         return Composer(named, depth=self.depth)
+
+    @cached_property
+    def _rank_places(self) -> list[str]:
+        return [place for place in self.places if place.endswith(".rank")]
 
     # --- changing
 

@@ -11,22 +11,30 @@ that the ledger does not show, what plain queries nearby give.
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cached_property
 from math import log
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.accounting.memory.worst_rank import divides_by_layers, needs_all_ranks
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.explain.provenance import Origins
 from dsv3calc.studies.lines.derive import Derivation, other_values
 from dsv3calc.studies.lines.open_line import Quantity, Traced
+from dsv3calc.studies.lines.over_ranks import at_value, lines_over_ranks
 from dsv3calc.symbolic.term_point import Point, exactly
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dsv3calc.queries.base import Query
 
 DEFAULT_TOP = 10
 SHARE = Fraction(1, 100)
 """Step of a real number where its closed form goes in steps."""
+
+SPLIT = ("pp", "virtual_pipeline")
+"""Numbers of the stages that layers are split over."""
 
 _TOLERANCE = 1e-9
 
@@ -54,39 +62,90 @@ def elasticities(traced: Traced) -> list[Elasticity]:
     """
     if not traced.line.value:
         raise Infeasible(f"{traced.name} is 0: it has no elasticities")
-    quantities = [each for each in traced.quantities() if each.value]
-    form = _form(traced, quantities)
-    all_of_them = [form.elasticity(each) for each in form.free]
-    moving = [each for each in all_of_them if each.value]
+    form = _form(traced, [each for each in traced.quantities() if each.value])
+    moving = [each for each in form.elasticities() if each.value]
     return sorted(moving, key=lambda each: (-abs(each.value), each.quantity.name))
 
 
 def _form(traced: Traced, quantities: list[Quantity]) -> Form:
-    """Trace the line in all numbers; in pp too where candidates for the fullest rank will do."""
+    """Trace the line in all numbers; in pp too where the line can be computed for another pp."""
     without = [each for each in quantities if each.name != "pp"]
     try:
         found = Form(traced, quantities)
     except UsageError:
         return Form(traced, without)
-    return found if found.point.value == traced.line.value else Form(traced, without)
+    return found if found.holds else Form(traced, without)
+
+
+def _any_rank(traced: Traced) -> bool:
+    """Tell whether any rank may be the fullest, not one of few."""
+    return traced.layout is None or needs_all_ranks(traced.model, traced.layout)
 
 
 class Form:
-    """The closed form of a line in all of its numbers, at the point of the query."""
+    """The closed form of a line in its numbers, at the point of the query.
+
+    The numbers of :data:`SPLIT` are not in the form of a maximum over ranks: the ledger lists the
+    ranks and chunks that they give, and the line is computed anew where one of them is another.
+    """
 
     def __init__(self, traced: Traced, free: list[Quantity]) -> None:
-        found = Derivation(traced, free)
         self.traced = traced
         self.free = free
+        self._anew: dict[str, Quantity] = {}
+        if lines_over_ranks(traced.line):
+            self._anew = {each.name: each for each in free if each.name in SPLIT}
+        if "pp" in self._anew and _any_rank(traced):
+            raise UsageError("pp cannot be left open: any rank may be the fullest")
+        found = Derivation(traced, [each for each in free if each.name not in self._anew])
+        self.now = found.now
         self.point = Point(found.term, found.now)
 
-    def elasticity(self, quantity: Quantity) -> Elasticity:
-        """Return the elasticity by one number, from queries nearby where the form is wrong."""
-        plain = self._nearby(quantity)
+    @property
+    def holds(self) -> bool:
+        """Whether the form gives the line, and does when computed over candidates for pp."""
+        pp = self._anew.get("pp")
+        value = self.traced.line.value
+        return bool(self.point.value == value) and (
+            pp is None or self.at({"pp": pp.value}) == value
+        )
+
+    def at(self, values: Mapping[str, Any]) -> Any:
+        """Compute the line where numbers have other values; one of :data:`SPLIT`, alone."""
+        for name, quantity in self._anew.items():
+            if name in values:
+                return at_value(self.traced, quantity, values[name])
+        return self.point.at(values)
+
+    def elasticities(self) -> list[Elasticity]:
+        """Return the elasticity by each number, from queries nearby where the form is wrong."""
+        agreed = self._agreed()
+        return [
+            self._elasticity(each, None if each.name in agreed else self._nearby(each))
+            for each in self.free
+        ]
+
+    def _elasticity(self, quantity: Quantity, plain: tuple[float, str] | None) -> Elasticity:
         if plain is not None:
             return Elasticity(quantity, *plain)
         value, method = self._of_form(quantity)
         return Elasticity(quantity, float(value), method)
+
+    def _step(self, quantity: Quantity) -> int:
+        """Return the step of an integer.
+
+        It is 1 for the depth where the ranks that may be the fullest are found by dividing by the
+        layers of a stage, as it is for every number in a divisor.
+        """
+        layout = self.traced.layout
+        if (
+            quantity.name == "num_hidden_layers"
+            and "pp" in self._anew
+            and layout is not None
+            and divides_by_layers(self.traced.model, layout)
+        ):
+            return 1
+        return whole_step(self.point, quantity.name, quantity.value)
 
     def _of_form(self, quantity: Quantity) -> tuple[Fraction, str]:
         name, x = quantity.name, quantity.value
@@ -95,23 +154,61 @@ class Form:
             return Fraction(point.slopes[name]) * exactly(x) / point.exact_value, "derivative"
         symbol = quantity.symbol
         whole = type(x) is int and (symbol is None or symbol.whole)
-        step = whole_step(point, name, x) if whole else float(SHARE * exactly(x))
+        step = self._step(quantity) if whole else float(SHARE * exactly(x))
         least = symbol.least if symbol is not None else 0
         below = x - step if x - step >= least and x - step > 0 else x
         above = x + step
         method = f"step of {step:,}" if whole else "step of 1 %"
-        difference = Fraction(point.at(name, above)) - Fraction(point.at(name, below))
+        difference = Fraction(self.at({name: above})) - Fraction(self.at({name: below}))
         slope = difference / (exactly(above) - exactly(below))
         return slope * exactly(x) / exactly(point.value), method
 
+    # --- against plain queries
+
+    def _agreed(self) -> set[str]:
+        """Return the numbers in which the form gives what queries with several changed do.
+
+        The numbers of one preset are changed together. Those of a layout are not: each of them
+        may change what the ledger consists of.
+        """
+        kinds: dict[str, list[Quantity]] = {}
+        for each in self.free:
+            kinds.setdefault(each.places[0].partition(".")[0], []).append(each)
+        kinds.pop("layout", None)
+        return {name for group in kinds.values() for name in self._together(group)}
+
+    def _together(self, group: list[Quantity]) -> set[str]:
+        """Return the names of numbers that agree when changed together, of halves where not all.
+
+        They agree to the last bit: a small number shows beside what the others became. No two are
+        multiplied by the same factor, where a query accepts that: a ratio may be what is wrong.
+        """
+        if len(group) < 2:  # noqa: PLR2004 - one is left to be changed by itself
+            return set()
+        for factors in (range(2, len(group) + 2), [2] * len(group)):
+            values = {
+                each.name: each.value * factor for each, factor in zip(group, factors, strict=True)
+            }
+            plain = self._held.plain(values)
+            if plain is not None:
+                if self.at(values) == plain:
+                    return set(values)
+                break
+        middle = len(group) // 2
+        return self._together(group[:middle]) | self._together(group[middle:])
+
+    @cached_property
+    def _held(self) -> Traced:
+        return self.traced.held()
+
     def _nearby(self, quantity: Quantity) -> tuple[float, str] | None:
         """Return what plain queries say, where the closed form is not what the query does."""
-        line, traced = self.traced.line, self.traced.held()
+        line = self.traced.line
         for value in other_values(quantity.value):
-            plain = traced.plain({quantity.name: value})
+            plain = self._held.plain({quantity.name: value})
             if plain is None:
                 continue
-            ours = self.point.at(quantity.name, value)
+            ours = self.at({quantity.name: value})
             if abs(ours - plain) <= _TOLERANCE * abs(plain):
                 return None
             if plain <= 0 or line.value <= 0:

@@ -19,7 +19,7 @@ from dsv3calc.accounting.memory.worst_rank import candidate_ranks, worst
 from dsv3calc.accounting.placement.schedule_problems import schedule_problems
 from dsv3calc.catalogue import presets
 from dsv3calc.errors import UsageError
-from dsv3calc.ledger.line import line as ledger
+from dsv3calc.ledger import line as ledger
 
 SCHEDULES = ("gpipe", "1f1b", "interleaved", "zb1p", "zbv", "dualpipe", "dualpipev")
 POLICIES = ("none", "selective", "full", "v3-recompute")

@@ -4,18 +4,18 @@ import pytest
 
 import dsv3calc
 from dsv3calc.accounting.conventions import BUNDLES, CHOICES, choose_conventions
-from dsv3calc.accounting.routing.destinations import destinations as routing
-from dsv3calc.accounting.traffic.conventions import TRAFFIC_CHOICES
-from dsv3calc.accounting.traffic.experts import (
+from dsv3calc.accounting.routing import destinations as routing
+from dsv3calc.accounting.traffic import (
     algorithms,
     collectives,
     exchange,
     limits_ep,
     transfer_formats,
 )
+from dsv3calc.accounting.traffic.conventions import TRAFFIC_CHOICES
 from dsv3calc.errors import UsageError
 from dsv3calc.schema.workload import Conventions
-from dsv3calc.studies.network.answer import choices as network_choices
+from dsv3calc.studies.network import choices as network_choices
 
 OPTIONS = {
     "counting": "--counting six-n",

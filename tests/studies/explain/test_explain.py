@@ -1,10 +1,10 @@
 """Explanations: the numbers shown, put into the formula shown, give the result shown."""
 
 import pytest
+from formula_draws import arguments_of, called
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from printed import value_of
-from test_tracing import arguments_of, called
 
 import dsv3calc
 from dsv3calc.api import parse_query

@@ -1,0 +1,35 @@
+"""Arguments that a formula can be called with, drawn for property tests."""
+
+from hypothesis import strategies as st
+
+from dsv3calc.formulas.registry.glossary import SYMBOLS
+
+
+def arguments_of(formula):
+    """Draw small and large values, in which small ones divide each other often."""
+    small, large = st.integers(1, 12), st.integers(1, 10**6)
+    drawn = {}
+    for name in formula.parameters:
+        least = SYMBOLS[name].least
+        drawn[name] = (st.integers(least, 12) if least == 0 else small) | large
+    if "tokens" in drawn:  # an exponent in one formula
+        drawn["tokens"] = st.integers(1, 64)
+    if "tiers" in drawn:  # an exponent too
+        drawn["tiers"] = st.integers(1, 4)
+    return st.fixed_dictionaries(drawn).map(sensible)
+
+
+def sensible(values):
+    """Keep the experts of a token among those of the layer: a share above 1 has no meaning."""
+    if "num_experts_per_tok" in values:
+        # a binomial coefficient of millions over thousands has no use, and takes long
+        most = values["n_routed_experts"] if "slots" not in values else min(values["slots"], 64)
+        values = {**values, "num_experts_per_tok": min(values["num_experts_per_tok"], most)}
+    return values
+
+
+def called(formula, values):
+    try:
+        return formula.function(**values)
+    except ArithmeticError:  # exact_div, where the caller promises that integers divide
+        return None
