@@ -6,15 +6,14 @@ Everything here raises the exceptions of ``dsv3calc.errors`` and never exits or 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import shlex
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dsv3calc.catalogue import presets
 from dsv3calc.catalogue.overrides import parse_overrides
+from dsv3calc.cli import parse_query
 from dsv3calc.errors import UsageError
 from dsv3calc.queries.fields import fields_of, keys_of, read_query
-from dsv3calc.queries.table import QUERIES, struct_of
+from dsv3calc.queries.table import struct_of
 from dsv3calc.reading.diagnostics import suggest
 from dsv3calc.studies import dispatch
 
@@ -31,51 +30,6 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import KVFormat, Precision
     from dsv3calc.studies.answer import Answer
-
-
-LONGEST_QUERY = 10_000
-
-
-@lru_cache(maxsize=1024)
-def parse_query(text: str) -> Query:
-    """Read a query written as on the command line, without ``dsv3calc`` in front.
-
-    Raises
-    ------
-    UsageError
-        If it is not a query that gives a ledger.
-    """
-    if len(text) > LONGEST_QUERY:
-        raise UsageError(f"the query has {len(text):,} characters; at most {LONGEST_QUERY:,}")
-    try:
-        arguments = shlex.split(text)
-    except ValueError as error:
-        raise UsageError(f"cannot read the query: {error}") from None
-    if arguments[:1] == ["dsv3calc"]:
-        del arguments[0]
-    if not arguments:
-        raise UsageError("the query is empty", "for example: params deepseek-v3")
-    if not {arguments[0], " ".join(arguments[:2])} & QUERIES.keys():
-        raise UsageError(
-            f"{arguments[0]!r} is no query",
-            f"queries start with {', '.join(QUERIES)}",
-        )
-    from dsv3calc.cli import parse_request
-    from dsv3calc.output.options import OutputOptions
-
-    request = parse_request(arguments)
-    if request is not None and request.source is not None:
-        raise UsageError(
-            f"{text!r} asks for an explanation, not for a number", "leave out --explain"
-        )
-    if request is None or request.query is None:
-        raise UsageError(f"{text!r} asks for help, not for a number")
-    if request.output != OutputOptions():
-        raise UsageError(
-            f"{text!r} has output options",
-            "a query here has none: leave out --json, -o and the like",
-        )
-    return request.query
 
 
 def answer(query: str | Query, *, preset_path: str | None = None) -> Answer:
@@ -129,6 +83,7 @@ def function_of(command: Command) -> Callable[..., Any]:
     It returns what :func:`query` does, and an :class:`~dsv3calc.studies.answer.Answer` where the
     answers of a command have several columns. A value may be a text as on the command line.
 
+    >>> from dsv3calc.queries.table import QUERIES
     >>> kv = function_of(QUERIES["kv"])
     >>> kv("deepseek-v3", context="128Ki", batch=2)["kv_cache.bytes"]
     18421383168

@@ -9,6 +9,17 @@ from dsv3calc.queries.fields import keys_of
 from dsv3calc.queries.table import QUERIES, struct_of
 
 
+def key_fault(query: dict[str, Any]) -> str:
+    """Say what is wrong with a query by keys before it is read; nothing where it can be."""
+    if "command" not in query:
+        return "the query has no command"
+    for name, value in query.items():
+        values = value if isinstance(value, list) else [value]
+        if any(isinstance(each, dict | list) for each in values):
+            return f"{name} is no text, number, true or false, nor a list of these"
+    return ""
+
+
 def query_text(query: str | dict[str, Any]) -> str:
     """Write a query as a command line; a structured one with its keys as options.
 

@@ -248,6 +248,18 @@ _COMMANDS = (
 COMMANDS = {command.words: command for command in _COMMANDS}
 """Words -> the command, in the order of the help."""
 
+
+def by_group(group: str) -> dict[str, str]:
+    """Return the commands of a group, or those of the program and its groups, with their help."""
+    found: dict[str, str] = {}
+    for command in _COMMANDS:
+        if command.group == group:
+            found[command.name] = command.help
+        elif not group:
+            found.setdefault(command.group, GROUPS[command.group])
+    return found
+
+
 QUERIES = {words: command for words, command in COMMANDS.items() if command.query}
 """The commands that ask a query."""
 

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from inspect import cleandoc
 
 import pytest
 
@@ -24,7 +25,7 @@ EVERY = pytest.mark.parametrize(
 
 
 def docstring(group, name):
-    return load_command(group, name).help
+    return cleandoc(load_command(group, name).__doc__)
 
 
 def words(group, name):

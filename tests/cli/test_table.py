@@ -32,7 +32,7 @@ def command_of(words):
 
 def examples(words):
     """Return the queries of a command's help."""
-    lines = re.findall(r"(?m)^ +dsv3calc (.*)$", command_of(words).help)
+    lines = re.findall(r"(?m)^ +dsv3calc (.*)$", command_of(words).__doc__)
     return [line for line in lines if "./" not in line]
 
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from dsv3calc.errors import Dsv3calcError, InvalidInput, UsageError
-from dsv3calc.queries.command_line import query_text
+from dsv3calc.queries.command_line import key_fault, query_text
 from dsv3calc.reading.diagnostics import Problem, suggest
 from dsv3calc.reading.files import shown_path
 from dsv3calc.reading.source import Source, read_source
@@ -200,11 +200,10 @@ def _query_fault(query: str | dict[str, Any]) -> str:
     """Say what no golden's query may be, whatever it asks."""
     words = query.split() if isinstance(query, str) else []
     if isinstance(query, dict):
-        for name, value in query.items():
-            values = value if isinstance(value, list) else [value]
-            if any(isinstance(each, dict | list) for each in values):
-                return f"{name} is no text, number, true or false, nor a list of these"
-            words += map(str, values)
+        if fault := key_fault(query):
+            return fault
+        for value in query.values():
+            words += map(str, value if isinstance(value, list) else [value])
     if "-" in words:
         return "a golden's query cannot read standard input"
     return ""
