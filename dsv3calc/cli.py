@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.errors import UsageError
+from dsv3calc.errors import UsageError, complaint
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.queries.table import COMMANDS as TABLE
 from dsv3calc.queries.table import GROUPS, QUERIES, by_group
@@ -80,7 +80,7 @@ def parse_request(arguments: list[str]) -> Request | None:
         found = parse(arguments)
     except Exception as error:
         if hasattr(error, "format_message"):
-            raise UsageError(error.format_message()) from None
+            raise UsageError(complaint(error)) from None
         raise
     return None if found is None or isinstance(found, int) else found
 

@@ -6,7 +6,7 @@ The Python API raises these and never exits; the command line turns each into it
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsv3calc.exit_status import ExitStatus
 
@@ -46,6 +46,12 @@ class InvalidInput(Dsv3calcError):
         self.problems = tuple(problems)
 
 
+class InvalidOverride(InvalidInput):
+    """The values of ``--set`` are wrong, not the files that they change."""
+
+    exit_status = ExitStatus.USAGE
+
+
 class Infeasible(Dsv3calcError):
     """No value satisfies what was asked."""
 
@@ -56,6 +62,14 @@ class OutputError(Dsv3calcError):
     """The place for the output is right, but writing to it failed: a full disk, a broken device."""
 
     exit_status = ExitStatus.CANNOT_WRITE
+
+
+def complaint(error: Any) -> str:
+    """Return what typer says of a command line; a missing argument without its quotes and dots."""
+    text: str = error.format_message()
+    if text.startswith("Missing argument "):
+        return text.replace("'", "").rstrip(".")
+    return text
 
 
 def missing_package(error: ImportError) -> UsageError | None:

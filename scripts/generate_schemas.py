@@ -17,7 +17,7 @@ from fresh import write
 
 from dsv3calc.formulas.registry.docstring import dedented
 from dsv3calc.formulas.registry.glossary import SYMBOLS
-from dsv3calc.ledger.line import RULES
+from dsv3calc.ledger.rules import RULES
 from dsv3calc.numbers.quantity import DIMENSIONS, LONGEST_TEXT
 from dsv3calc.queries.fields import Field, fields_of, keys_of
 from dsv3calc.queries.table import QUERIES, struct_of

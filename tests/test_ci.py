@@ -53,6 +53,23 @@ def test_the_script_runs_tests_on_the_lowest_versions():
         assert (ROOT / path).is_dir()
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+@pytest.mark.parametrize("left_out", ["", "the lowest versions"])
+def test_a_step_that_is_left_out_is_told_before_the_summary(left_out, tmp_path):
+    (tmp_path / "pytest.log").write_text("...\n5 passed in 1s\n")
+    text = SCRIPT.read_text(encoding="utf-8")
+    start = f"work={tmp_path}; left_out='{left_out}'; step() {{ echo \"== $1\"; }}\n"
+    closing = start + text[text.index('step "done') :]
+    run = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", closing],  # noqa: S607 - wherever it is
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    told = ["== done, with a step left out", f"LEFT OUT: {left_out}"] if left_out else ["== done"]
+    assert run.stdout.splitlines() == [*told, "5 passed in 1s"]
+
+
 PROJECT = """
 [project]
 dependencies = [

@@ -28,6 +28,11 @@ def cached_views(model: Model, conventions: Conventions) -> list[GroupView]:
     return views
 
 
+def has_own_index_keys(kv_format: KVFormat, conventions: Conventions) -> bool:
+    """Tell whether index keys are stored in another way than the other keys."""
+    return conventions.index_keys == "format" and kv_format.indexer_bits > 0
+
+
 def entry_lines(
     view: GroupView, kv_format: KVFormat, conventions: Conventions
 ) -> list[tuple[CacheEntry, Line]]:
@@ -66,8 +71,7 @@ def _part_line(name: str, part: CachePart, kv_format: KVFormat, conventions: Con
             scale_bits=given("unscaled", 0, "bit"),
             **size,
         )
-    as_keys = conventions.index_keys == "as-keys" or not kv_format.indexer_bits
-    if part.stored == "indexer" and not as_keys:
+    if part.stored == "indexer" and has_own_index_keys(kv_format, conventions):
         group = kv_format.indexer_group_size
         return computed(
             name,

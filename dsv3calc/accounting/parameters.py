@@ -74,20 +74,21 @@ def included(tensor: Tensor, inclusions: frozenset[str]) -> bool:
     return tensor.component not in INCLUSIONS or tensor.component in inclusions
 
 
-def tensor_elements(name: str, tensor: Tensor) -> Line:
-    """Count the elements of one tensor over all layers of its group."""
+def tensor_elements(name: str, tensor: Tensor, layers: Line | None = None) -> Line:
+    """Count the elements of one tensor over ``layers``, by default all layers of its group."""
+    layers = tensor.layers if layers is None else layers
     if tensor.in_features is None:
         return computed(
             name,
             shapes.vector_elements,
-            layers=tensor.layers,
+            layers=layers,
             copies=tensor.copies,
             width=tensor.out_features,
         )
     return computed(
         name,
         shapes.matrix_elements,
-        layers=tensor.layers,
+        layers=layers,
         copies=tensor.copies,
         out_features=tensor.out_features,
         in_features=tensor.in_features,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.errors import UsageError
+from dsv3calc.errors import InvalidInput, InvalidOverride, UsageError
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.reading.source import Source
 
@@ -59,9 +59,10 @@ def parse_overrides(texts: Sequence[str]) -> tuple[Override, ...]:
     Raises
     ------
     UsageError
-        If a text has no ``=`` or no name, or is too long.
+        If a text has no ``=`` or no name, is too long, or gives a field another value than one
+        before it. A text that is repeated counts once.
     """
-    found = []
+    found: dict[tuple[str, str], Override] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         name = name.strip()
@@ -73,11 +74,16 @@ def parse_overrides(texts: Sequence[str]) -> tuple[Override, ...]:
                 "for example --set num_experts_per_tok=4",
             )
         kind, dot, rest = name.partition(".")
-        if dot and kind in OTHER_KINDS:
-            found.append(Override(kind, rest, value, text))
-        else:
-            found.append(Override("model", name.removeprefix("model."), value, text))
-    return tuple(found)
+        if not (dot and kind in OTHER_KINDS):
+            kind, rest = "model", name.removeprefix("model.")
+        first = found.setdefault((kind, rest), Override(kind, rest, value, text))
+        if first.value.strip() != value.strip():
+            raise UsageError(
+                f"--set gives {quote(name)} twice with different values: {quote(first.text)} and "
+                f"{quote(text)}",
+                "a field takes one value: leave out the others",
+            )
+    return tuple(found.values())
 
 
 def apply_overrides(
@@ -89,22 +95,29 @@ def apply_overrides(
     ------
     UsageError
         If an override's name leads nowhere.
-    InvalidInput
+    InvalidOverride
         If its value is not a YAML value.
     """
     places: dict[PathInData, str] = {}
     if not overrides:
         return data, places
     for override in overrides:
-        form = "json" if _INTEGER.fullmatch(override.value) else "yaml"
-        value = (
-            Source(f"--set {override.text}", override.value, form).data if override.value else ""
-        )
+        value = _value(override)
         paths = list(_targets(kind, data, override))
         for path in paths:
             data = _put(data, path, value)
             places[path] = override.text
     return data, places
+
+
+def _value(override: Override) -> Any:
+    if not override.value:
+        return ""
+    form = "json" if _INTEGER.fullmatch(override.value) else "yaml"
+    try:
+        return Source(f"--set {override.text}", override.value, form).data
+    except InvalidInput as error:
+        raise InvalidOverride(error.problems) from None
 
 
 def _targets(kind: str, data: dict[str, Any], override: Override) -> Iterator[PathInData]:

@@ -8,15 +8,17 @@ import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import msgspec
+
 from dsv3calc.catalogue import search_path
 from dsv3calc.catalogue.overrides import Override, apply_overrides, describe
-from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.errors import InvalidInput, InvalidOverride, UsageError
 from dsv3calc.reading.diagnostics import Problem, suggest
 from dsv3calc.reading.source import Source, parse_json, read_source
 from dsv3calc.schema.convert import convert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from dsv3calc.reading.text import PathInData
 
@@ -25,6 +27,8 @@ T = TypeVar("T")
 ENDINGS = (".yaml", ".yml", ".json")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 LONGEST_NAME = 100
+HUB_ID = re.compile(rf"{NAME.pattern}/{NAME.pattern}")
+"""Organisation and name of a model on Hugging Face."""
 KEYS_NOT_IGNORED = ("model_type", "text_config")
 """Keys of a config.json without which it cannot be read."""
 _MOST_CACHED = 256
@@ -33,9 +37,9 @@ _MOST_CACHED = 256
 class Preset(Generic[T]):
     """A loaded preset: its value, the file it came from, and what a reader must know of it.
 
-    ``assumptions`` lists (field, text) of values that nothing
-    published states; ``imported`` is our plain data where the file is Hugging Face's.
-    ``edited`` gives the ``NAME=VALUE`` of each path that an override changed.
+    ``assumptions`` lists (field, text) of values that nothing published states and no override
+    replaces; ``imported`` is our plain data where the file is Hugging Face's. ``edited`` gives
+    the ``NAME=VALUE`` of each path that an override changed.
     """
 
     __slots__ = (
@@ -122,6 +126,7 @@ def load(
     """
     path, state = _found(kind, reference, preset_path)
     if state is None:
+        _check_local(kind, reference, preset_path)
         return _read(kind, path, read_source(path), overrides, ignore_keys)
     key = (kind, path, state.st_mtime_ns, state.st_size, tuple(overrides), tuple(ignore_keys))
     cached = _CACHE.get(key)
@@ -153,6 +158,24 @@ def _found(kind: str, reference: str, preset_path: str | None) -> tuple[str, os.
         known = _PATHS[key] = resolve(kind, reference, preset_path)[1]
         state = _state(known)
     return known, state
+
+
+def _check_local(kind: str, reference: str, preset_path: str | None) -> None:
+    """Refuse an address, and the id of a model on Hugging Face, with what to do instead."""
+    address = re.match(r"https?://", reference)
+    if not address and (
+        kind != "model"
+        or not HUB_ID.fullmatch(reference)
+        or reference.lower().endswith(ENDINGS)
+        or os.path.lexists(reference.partition("/")[0])
+    ):
+        return
+    name = reference.rstrip("/").rpartition("/")[2].casefold()
+    hint = "download its config.json and name that file"
+    if kind == "model" and name in search_path.listing(kind, preset_path):
+        hint = f"the preset {name}, or {hint}"
+    what = "no address is contacted" if address else "no such file"
+    raise InvalidInput([Problem(reference, None, None, what, next=hint)])
 
 
 def _state(path: str) -> os.stat_result | None:
@@ -252,18 +275,60 @@ def _read(
     if ignore_keys and preset.imported is None:
         preset.warnings.append(f"--ignore-key has no effect: {source.name} is no config.json")
     if not isinstance(data, dict):
-        raise InvalidInput(
-            [Problem(source.name, 1, 1, f"a {kind} preset is a mapping of fields, not a value")]
-        )
-    edited, places = apply_overrides(kind, data, overrides)
+        words = f"a {kind} preset is a mapping of fields, not a value"
+        if is_json:
+            words = "config.json must be a JSON object"
+        raise InvalidInput([Problem(source.name, 1, 1, words)])
+    preset.value, places = _overridden(kind, source, data, overrides)
     preset.edited = places
-    preset.value = convert(source, edited, _type_of(kind), overrides=places)
     preset.name = getattr(preset.value, "name", path)
     # an import's assumptions are told by the key that the config omits
     stated = _assumed(preset.value) if told is None else [("", text) for text in told]
-    preset.assumptions = [(field, f"{preset.name}: {text}") for field, text in stated]
+    preset.assumptions = [
+        (field, f"{preset.name}: {text}")
+        for field, text in stated
+        if not _is_replaced(field, places)
+    ]
     preset.assumptions += [("", f"{preset.name}: --set {override.text}") for override in overrides]
     return preset
+
+
+def _overridden(
+    kind: str, source: Source, data: dict[str, Any], overrides: Sequence[Override]
+) -> tuple[Any, dict[PathInData, str]]:
+    """Return the struct of a file's data with overrides put in, and where they are.
+
+    Raises
+    ------
+    InvalidInput
+        If the file is wrong.
+    InvalidOverride
+        If the file alone is right: a problem that an override brings elsewhere, such as between
+        two peaks, is then that of the overrides of the same part.
+    """
+    edited, places = apply_overrides(kind, data, overrides)
+    type_ = _type_of(kind)
+    try:
+        return convert(source, edited, type_, overrides=places), places
+    except InvalidInput as error:
+        problems = error.problems
+        if not places:
+            raise
+    try:
+        convert(source, data, type_)
+    except InvalidInput:
+        raise InvalidInput(problems) from None
+    raise InvalidOverride([_blamed(problem, places) for problem in problems]) from None
+
+
+def _blamed(problem: Problem, places: dict[PathInData, str]) -> Problem:
+    """Return a problem as that of the overrides of its part of the data, or of all."""
+    if problem.line is None:
+        return problem
+    part = re.split(r"[.\[]", problem.path)[0]
+    mine = [text for path, text in places.items() if path[0] == part] or [*places.values()]
+    texts = " ".join(f"--set {text}" for text in dict.fromkeys(mine))
+    return msgspec.structs.replace(problem, file=texts, line=None, column=None, source_line="")
 
 
 def _assumed(value: Any) -> Iterator[tuple[str, str]]:
@@ -275,6 +340,12 @@ def _assumed(value: Any) -> Iterator[tuple[str, str]]:
     for field, origin in assumed_fields(value):
         where = "" if field == "default" else f"{field}: "
         yield field, f"{where}{origin.citation}" + (f" ({origin.note})" if origin.note else "")
+
+
+def _is_replaced(field: str, places: Iterable[PathInData]) -> bool:
+    """Tell whether an override gave a field, or all of a part that it is in."""
+    parts = tuple(field.split("."))
+    return any(parts[: len(path)] == tuple(map(str, path)) for path in places)
 
 
 def _is_huggingface(data: object) -> bool:

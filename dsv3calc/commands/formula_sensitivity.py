@@ -28,8 +28,8 @@ def formula_sensitivity(
 ) -> Callable[[], Answer]:
     """Rank the inputs of a line by their elasticity.
 
-    An elasticity of 0.5 means that 1 % more of the input gives 0.5 % more of the line. It is the
-    exact derivative of the closed form, or a difference where the line changes in steps.
+    The elasticity is log2 of the line's ratio when the input doubles: 1 where the line doubles,
+    -1 where it halves, 0.5 where it grows by the square root of 2.
 
     Examples:
 

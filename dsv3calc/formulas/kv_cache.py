@@ -341,7 +341,7 @@ def cache_reduction(kept_bytes: Bytes, reference_bytes: Bytes) -> Ratio:
 
     Notes
     -----
-    Negative where the cache is the larger one.
+    The cache is at most as large as the reference.
 
     Examples
     --------

@@ -23,7 +23,7 @@ class Computed(msgspec.Struct, frozen=True):
 
 KV_HEADS_AS_HEADS = Computed("num_attention_heads, as in the modelling code")
 HEAD_DIM_FROM_HEADS = Computed("hidden_size / num_attention_heads, as in the modelling code")
-NO_CHOICE = "transformers' modelling code has no choice here"
+NO_CHOICE = "transformers' code always does this"
 MAIN_MODEL_ALONE = Computed("the file describes the main model alone")
 
 Mtp = tuple[int, bool]

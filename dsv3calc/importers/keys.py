@@ -128,7 +128,7 @@ class Reader:
         valid = f"a whole number from {least} to 2^40"
         if isinstance(value, bool) or not isinstance(value, int):
             why = "a number in quotes is a text" if isinstance(value, str) else ""
-            self.refuse(name, f"{name} is {quote(value)}, not a number", valid=valid, why=why)
+            self.refuse(name, f"{name} is {quote(value)}, not a whole number", valid=valid, why=why)
         elif not least <= value <= LARGEST_COUNT:
             self.refuse(name, f"{name} is {quote(value)}", valid=valid)
         else:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.formulas.registry.registry import FORMULAS
-from dsv3calc.numbers import ops
+from dsv3calc.ledger.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, KeysView, Sequence
@@ -113,63 +113,8 @@ class Line(msgspec.Struct, eq=False):
                 *(item.value if type(item) is Line else item for _, item, _ in self.arguments)
             )
         if self.rule in RULES:
-            return RULES[self.rule](values)
+            return RULES[self.rule].value(values)
         return self.value
-
-
-def _sum(values: Sequence[Any]) -> Any:
-    if not values:
-        return 0
-    total = values[0]  # not from 0 on: that would be one more operation on an array
-    for value in values[1:]:
-        total = total + value
-    return total
-
-
-def _product(values: Sequence[Any]) -> Any:
-    if not values:
-        return 1
-    product = values[0]
-    for value in values[1:]:
-        product = product * value
-    return product
-
-
-def _maximum(values: Sequence[Any]) -> Any:
-    largest = values[0]
-    for value in values[1:]:
-        largest = ops.maximum(largest, value)
-    return largest
-
-
-def _sum_of_products(values: Sequence[Any]) -> Any:
-    if not values:
-        return 0
-    total = values[0] * values[1]
-    for index in range(2, len(values), 2):
-        total = total + values[index] * values[index + 1]
-    return total
-
-
-def _at_largest(values: Sequence[Any]) -> Any:
-    middle = len(values) // 2
-    largest, found = values[0], values[middle]
-    for key, value in zip(values[1:middle], values[middle + 1 :], strict=True):
-        found = ops.where(key > largest, value, found)
-        largest = ops.maximum(largest, key)
-    return found
-
-
-RULES: dict[str, Callable[[Sequence[Any]], Any]] = {
-    "sum": _sum,
-    "product": _product,
-    "maximum": _maximum,
-    "sum_of_products": _sum_of_products,
-    "at_largest": _at_largest,
-    "difference": lambda values: values[0] - _sum(values[1:]),
-    "ratio": lambda values: ops.ratio(values[0], values[1]),
-}
-"""How a value follows from its parts; ``formula`` follows from its arguments instead."""
 
 
 def given(name: str, value: Any, unit: str, convention: str = "") -> Line:
@@ -180,14 +125,14 @@ def given(name: str, value: Any, unit: str, convention: str = "") -> Line:
 def combined(
     name: str, rule: str, parts: Sequence[Line], *, unit: str = "", convention: str = ""
 ) -> Line:
-    """Return the sum, product or another of :data:`RULES` of lines.
+    """Return the sum, product or another of :data:`~dsv3calc.ledger.rules.RULES` of lines.
 
     The unit is that of the first part unless stated.
     """
     values = [part.value for part in parts]
     return Line(
         name,
-        RULES[rule](values),
+        RULES[rule].value(values),
         unit or (parts[0].unit if parts else "1"),
         rule,
         tuple(parts),

@@ -47,13 +47,16 @@ class QuantityError(UsageError):
     intention (or ""); ``message`` and ``hint`` put them together for the command line.
     """
 
-    def __init__(self, what: str, dimension: str, suggestion: str = "") -> None:
+    def __init__(self, what: str, dimension: str, suggestion: str = "", expected: str = "") -> None:
         words, examples = DIMENSIONS[dimension]
         self.what = what
         self.valid = f"{', '.join(examples)}, or a plain number ({words})"
         self.suggestion = suggestion
+        if expected:  # the form is right, and the value is not
+            super().__init__(f"{what}: expected {expected}")
+            return
         super().__init__(
-            f"{what} (expected {dimension})",
+            f"{what} (expected {words if dimension == 'count' else dimension})",
             (f"did you mean {suggestion}? " if suggestion else "") + f"Valid: {self.valid}.",
         )
 
@@ -158,12 +161,17 @@ def parse(text: str | float, dimension: str, *, minimum: float | None = 0) -> in
     if rest and dimension == "bytes" and any(unit.startswith(prefix) for prefix in BINARY):
         numerator, denominator, rest = (2 * numerator + denominator) // (2 * denominator), 1, 0
     if rest and dimension in _WHOLE:
-        raise QuantityError(f"{_shown(text)} is not a whole number of {dimension}", dimension)
+        of = "" if dimension == "count" else f" of {dimension}"
+        raise QuantityError(f"{_shown(text)} is not a whole number{of}", dimension)
     if not rest:
         numerator, denominator = numerator // denominator, 1
     value = numerator if denominator == 1 else numerator / denominator
     if minimum is not None and value < minimum:
-        raise QuantityError(f"{_shown(text)} is less than {minimum}", dimension)
+        number = "a whole number" if dimension in _WHOLE else "a number"
+        of = "" if dimension == "count" else f"{dimension}, "
+        raise QuantityError(
+            f"is {str(text).strip()}", dimension, expected=f"{number} of {of}at least {minimum}"
+        )
     return value
 
 

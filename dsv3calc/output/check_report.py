@@ -28,7 +28,7 @@ def failed_rows(answer: Answer) -> list[dict[str, Any]]:
 
 def verdict_counts(answer: Answer) -> str:
     """Say in one line how many rows there were and what became of them."""
-    counts = Counter(_outcome(row) for row in answer.rows)
+    counts = Counter(outcome(row) for row in answer.rows)
     always, others = ("unchanged", "changed"), ("within budget", "outside budget")
     told = [f"{counts[name]:,} {name}" for name in always]
     told += [f"{counts[name]:,} {name}" for name in others if counts[name]]
@@ -38,7 +38,7 @@ def verdict_counts(answer: Answer) -> str:
     return f"{total:,} row{'' if total == 1 else 's'}: {', '.join(told)}"
 
 
-def _outcome(row: dict[str, Any]) -> str:
+def outcome(row: dict[str, Any]) -> str:
     """Return what became of a row in a word; a bound is a budget."""
     if row["status"] == "broken":
         return "error"

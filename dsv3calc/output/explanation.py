@@ -10,7 +10,7 @@ from __future__ import annotations
 import os.path
 from typing import TYPE_CHECKING
 
-from dsv3calc.ledger.rule_words import number_text
+from dsv3calc.ledger.rules import number_text
 from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.layout import PAGE, terminal_width, wrap
 from dsv3calc.output.view import SHOWN_UNITS

@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
-from dsv3calc.errors import Dsv3calcError, InvalidInput, missing_package
+from dsv3calc.errors import Dsv3calcError, InvalidInput, complaint, missing_package
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.reading.escaping import escape, escape_lines, inert, json_document
 
@@ -39,12 +39,13 @@ def _explain(
         texts = [str(problem) for problem in error.problems]
         count = len(texts)
         texts.append(f"{count} problem{'s' if count > 1 else ''} found")
-        entries = [{"kind": "invalid-input", **problem.as_dict()} for problem in error.problems]
+        kind = _KINDS.get(error.exit_status, "invalid-input")
+        entries = [{"kind": kind, **problem.as_dict()} for problem in error.problems]
         return error.exit_status, texts, entries
     if isinstance(error, Dsv3calcError):
         return _told(error.exit_status, _KINDS[error.exit_status], error.message, error.hint)
     if hasattr(error, "format_message"):  # typer's own complaint about the command line
-        return _told(ExitStatus.USAGE, "usage", error.format_message(), _help_command(error))
+        return _told(ExitStatus.USAGE, "usage", complaint(error), _help_command(error))
     if isinstance(error, OSError):
         # reading names its file; a stream has no name
         status = ExitStatus.INVALID_INPUT if error.filename else ExitStatus.CANNOT_WRITE

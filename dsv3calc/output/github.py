@@ -19,6 +19,7 @@ from dsv3calc.output.check_report import (
     failed_rows,
     headline,
     message_lines,
+    outcome,
     repository_path,
     row_name,
     short_name,
@@ -88,7 +89,7 @@ def summary(answer: Answer, largest: int = LARGEST_SUMMARY) -> str:
 
 
 def _error(row: dict[str, Any]) -> str:
-    word = "changed" if row["status"] == "moved" else "cannot be checked"
+    word = {"error": "cannot be checked"}.get(outcome(row), outcome(row))
     name = short_name(row)
     longest = LONGEST_TITLE - len(word) - 1
     return github_command(

@@ -14,6 +14,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
+from dsv3calc.formulas.registry.glossary import GREEK
 from dsv3calc.reading.diagnostics import text_width
 from dsv3calc.reading.escaping import escape
 
@@ -33,11 +34,23 @@ WORDS = 8
 """Other columns of words keep at least an eighth of the width."""
 
 ASCII = str.maketrans(
-    {"²": "^2", "µ": "u", "×": "x", "±": "+-", "…": "...", "│": "|", "├": "|", "└": "`",
+    {"µ": "u", "×": "x", "±": "+-", "…": "...", "│": "|", "├": "|", "└": "`",
      "─": "-", "·": "*", "\N{MINUS SIGN}": "-", "⌊": "floor(", "⌋": ")", "⌈": "ceil(", "⌉": ")",
-     "≤": "<=", "≥": ">="}
+     "≤": "<=", "≥": ">=", "′": "'", "§": "section ",
+     **dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True)),
+     **{letter: name for name, letter in GREEK.items()}}
 )  # fmt: skip
 """What stands for letters that are not ASCII where the output has no others."""
+_EXPONENT = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+
+
+def in_ascii(text: str) -> str:
+    """Return a text with what stands for its letters that are not ASCII.
+
+    >>> in_ascii("ℓ_b · β² ≤ n¹⁰")
+    'ell_b * beta^2 <= n^10'
+    """
+    return _EXPONENT.sub(r"^\g<0>", text).translate(ASCII)
 
 
 _NUMBER = re.compile(r"\W*\d([\d.,]*\d)?")
@@ -67,7 +80,7 @@ def lines_of(
     """
 
     def clean(text: str) -> str:
-        return escape(text).translate(ASCII) if ascii_only else escape(text)
+        return in_ascii(escape(text)) if ascii_only else escape(text)
 
     for heading in view.heading:
         yield from (Line(text, "heading") for text in wrap(clean(heading), width))

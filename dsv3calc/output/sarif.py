@@ -39,9 +39,10 @@ _RULES = (
         "A number changed",
         "A number is not what its golden row expects, or is outside its budget.",
         (
-            "Look at the reasons in the message: an input or a formula changed, or a bound is "
-            "passed. If the new number is meant, run dsv3calc check --update FILE and commit the "
-            "change; otherwise put back what changed it."
+            "Look at the reasons in the message: an input or a formula changed, or the number is "
+            "outside its budget. If a new number is meant, run dsv3calc check --update FILE and "
+            "commit the change. A budget is never updated: edit its bound. Otherwise put back what "
+            "changed the number."
         ),
     ),
     (

@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from dsv3calc.output.layout import ASCII, lines_of, terminal_width
+from dsv3calc.output.layout import in_ascii, lines_of, terminal_width
 from dsv3calc.output.view import build
 from dsv3calc.reading.escaping import escape_lines, inert
 
@@ -26,13 +26,14 @@ _WRITTEN = {
 
 def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
     """Return the tables of an answer, with its warnings, notes and assumptions below."""
-    if answer.text:
-        return escape_lines(answer.text) if options.file is None else answer.text
     ascii_only = options.file is None and not _takes_unicode()
+    if answer.text:
+        text = in_ascii(answer.text) if ascii_only else answer.text
+        return escape_lines(text) if options.file is None else text
     module = _WRITTEN.get(answer.view)
     if module is not None:
         text = str(import_module(module).render(answer, options, color=color))
-        return inert(text.translate(ASCII) if ascii_only else text)
+        return inert(in_ascii(text) if ascii_only else text)
     view = build(answer, exact=options.exact)
     told = [
         *(("warning", text) for text in answer.warnings),

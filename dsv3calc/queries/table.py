@@ -183,7 +183,7 @@ _COMMANDS = (
         query="network:NetworkQuery",
         answer="network.answer:answer_network",
         views={"network": "network"},
-        headlines=("network.*",),
+        headlines=("network.endpoints",),
         lines=("network",),
         several=True,
     ),

@@ -33,13 +33,15 @@ def quote(value: object, longest: int = 60) -> str:
     if isinstance(value, int):
         return f"{value}" if abs(value) < 10**longest else "a huge integer"
     if isinstance(value, float):
-        return repr(value)
+        return repr(value).replace("inf", "Infinity").replace("nan", "NaN")
     kind = type(value).__name__
     return {"dict": "a mapping", "list": "a list"}.get(kind, f"a {kind}")
 
 
 def suggest(word: str, candidates: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return the candidate that was probably meant by a misspelt word, or an empty text.
+    """Return the candidate that was probably meant, or an empty text.
+
+    The first that starts with the word, or else the one that is spelt most alike.
 
     Examples
     --------
@@ -52,13 +54,13 @@ def suggest(word: str, candidates: Iterable[str], cutoff: float = 0.6) -> str:
     key = short.casefold().replace("-", "_")
     if key in folded:
         return folded[key] if folded[key] != word else ""
+    starting = [name for name in folded if len(key) > 1 and name.startswith(key)]
+    if starting:
+        return folded[starting[0]]
     import difflib
 
     close = difflib.get_close_matches(key, folded, n=1, cutoff=cutoff)
-    if close:
-        return folded[close[0]]
-    starting = [name for name in folded if len(key) > 1 and name.startswith(key)]
-    return folded[starting[0]] if starting else ""
+    return folded[close[0]] if close else ""
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -227,6 +227,8 @@ def _read_file(name: str, largest: int) -> bytes:
 @contextmanager
 def _opened(name: str, largest: int | None) -> Iterator[BinaryIO]:
     """Open a regular file of at most ``largest`` bytes, or say why it cannot be read."""
+    if "\0" in name:
+        _refuse_file(name, "cannot read the file: its name holds a NUL character")
     try:
         _check_mode(
             name, Path(name).stat(), largest

@@ -116,10 +116,7 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             yield (
                 ("ep",),
                 f"ep {self.ep} x etp {self.etp} do not divide tp x cp x dp = {stage}",
-                (
-                    "expert parallelism regroups the GPUs of a stage: take ep "
-                    f"{_neighbours(self.ep, stage, self.etp)}, or a dp that ep x etp divide"
-                ),
+                "expert parallelism regroups the GPUs of a stage, so ep x etp divide their number",
             )
         if sorted(self.rank_order) != ["cp", "dp", "ep", "pp", "tp"]:
             yield (
@@ -146,17 +143,6 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
                 f"DualPipe pairs stages, pp is even: take pp {_multiples(self.pp, 2)}",
             )
         yield from provenance_problems(self.sources, self.provenance)
-
-
-_MOST_TRIED = 100_000
-
-
-def _neighbours(wanted: int, of: int, factor: int) -> str:
-    """Return the numbers next to one whose product with a factor divides a whole, in words."""
-    bound = min(of // factor, _MOST_TRIED)
-    below = next((n for n in range(min(wanted, bound), 0, -1) if of % (n * factor) == 0), None)
-    above = next((n for n in range(wanted + 1, bound + 1) if of % (n * factor) == 0), None)
-    return " or ".join(str(each) for each in (below, above) if each is not None) or "1"
 
 
 def _multiples(wanted: int, of: int) -> str:

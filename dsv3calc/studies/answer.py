@@ -79,16 +79,25 @@ class Answer:
         self.notes: list[str] = []
         self.sources: list[dict[str, str]] = []
 
-    def cite(self, *presets: Preset[Any] | None, used: tuple[str, ...] = ()) -> None:
+    def cite(
+        self,
+        *presets: Preset[Any] | None,
+        used: tuple[str, ...] = (),
+        unused: tuple[str, ...] = (),
+    ) -> None:
         """Take over the sources and assumptions of presets that the answer stands on.
 
-        ``used`` limits the assumptions to fields with these prefixes.
+        ``used`` limits the assumptions to fields with these prefixes. Sources that fields with one
+        of the prefixes ``unused`` have alone are left out.
         """
         for preset in presets:
             if preset is None:
                 continue
             self.presets.append(preset)
+            idle = _sources_of_alone(preset.value, unused)
             for name, source in getattr(preset.value, "sources", {}).items():
+                if name in idle:
+                    continue
                 entry = {
                     "id": f"{preset.name}:{name}",
                     "kind": source.kind,
@@ -167,3 +176,11 @@ def _argument(value: Any, origin: str, told: set[str]) -> Any:
             return {"value": value.value, "from": value.name}
         return line_tree(value, told)
     return {"value": value, "from": origin} if origin else {"value": value}
+
+
+def _sources_of_alone(value: Any, prefixes: tuple[str, ...]) -> set[str]:
+    """Return the sources that only the fields with one of these prefixes are read from."""
+    provenance = getattr(value, "provenance", {})
+    inside = {source for field, source in provenance.items() if field.startswith(prefixes)}
+    outside = {source for field, source in provenance.items() if not field.startswith(prefixes)}
+    return inside - outside

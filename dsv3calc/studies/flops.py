@@ -57,7 +57,13 @@ def answer_flops(query: FlopsQuery) -> Answer:
         with_mtp=query.with_mtp or None,
         router=query.router,
     )
-    warn_context(answer, preset.name, preset.value, workload.past + workload.sequence)
+    warn_context(
+        answer,
+        preset.name,
+        preset.value,
+        workload.past + workload.sequence,
+        cached=workload.past,
+    )
     if conventions.counting != "matmul":
         for option, value in (
             ("--attention", query.attention),

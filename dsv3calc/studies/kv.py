@@ -10,6 +10,7 @@ from dsv3calc.accounting.kv_cache import fit_lines, kv_lines
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.queries.base import KVQuery, as_dict
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.preset_loader import (
     Desk,
     check_kv_format,
@@ -56,8 +57,9 @@ def answer_kv(query: KVQuery) -> Answer:
     }
     if page_size is not None:
         answer.query["page_size"] = page_size
-    answer.cite(preset, kv_format)
+    answer.cite(preset)
     answer.notes += query.notes
+    cite_kv_format(answer, kv_format, [preset.value], conventions)
     warn_inapplicable(
         answer, preset.name, preset.value, mla=query.mla, with_mtp=query.with_mtp or None
     )
@@ -76,8 +78,14 @@ def answer_kv(query: KVQuery) -> Answer:
             tokens=tokens,
             page_size=page_size,
         )
-        if not any(line.name == "kv_cache.fit.tokens" for line in lines):
+        fitting = [line.value for line in lines if line.name == "kv_cache.fit.tokens"]
+        if not fitting:
             answer.warn(f"{preset.name}: every layer's cache is bounded: any number of tokens fits")
+        elif fitting == [0]:
+            answer.warn(
+                f"{preset.name}: not one token fits in --fit {available:,} B; a number without a "
+                "unit is in bytes, write 40GiB"
+            )
     longest = next((line.value for line in lines if line.name == "kv_cache.fit.tokens"), 0)
     warn_context(answer, preset.name, preset.value, max(tokens, longest))
     answer.columns.append(

@@ -16,6 +16,8 @@ from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.schema.workload import DEFAULT_BATCH, DEFAULT_PAST, DEFAULT_SEQUENCE, Workload
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.queries.base import Query
     from dsv3calc.schema.hardware import Hardware
@@ -32,9 +34,13 @@ DEFAULT_KV_FORMAT = "bf16"
 
 
 class Desk:
-    """Loads the presets of one query, each with the overrides meant for it."""
+    """Loads the presets of one query, each with the overrides meant for it.
 
-    __slots__ = ("applied", "overrides", "query", "skipped", "used")
+    ``degree_hint`` names degrees that would do, by the tokens of a sequence: once the query's
+    layout is chosen.
+    """
+
+    __slots__ = ("applied", "degree_hint", "overrides", "query", "skipped", "used")
 
     def __init__(self, query: Query) -> None:
         self.query = query
@@ -42,6 +48,7 @@ class Desk:
         self.skipped: list[UnknownField] = []
         self.overrides = parse_overrides(query.set) if query.set else ()
         self.used: set[str] = set()
+        self.degree_hint: Callable[[int | None], str] = lambda _sequence: ""
 
     def _load(self, kind: str, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Any]:
         self.used.add(kind)
@@ -249,13 +256,15 @@ def warn_inapplicable(answer: Answer, name: str, model: Model, **options: object
         answer.warn(f"{name}: --router out has no effect: no layer has a router")
 
 
-def warn_context(answer: Answer, name: str, model: Model, tokens: int) -> None:
-    """Warn of a context that is longer than the model was made for."""
+def warn_context(answer: Answer, name: str, model: Model, tokens: int, *, cached: int = 0) -> None:
+    """Warn of a context, of which ``cached`` are in a cache, that the model was not made for."""
     limit = model.max_position_embeddings
     if limit is not None and tokens > limit:
-        answer.warn(
-            f"{name}: {tokens:,} tokens are more than its max_position_embeddings {limit:,}"
-        )
+        new = tokens - cached
+        words = f"{tokens:,} tokens are"
+        if cached:
+            words = f"{cached:,} cached and {new:,} new token{'s' if new > 1 else ''} are"
+        answer.warn(f"{name}: {words} more than its max_position_embeddings {limit:,}")
 
 
 def check_kv_format(

@@ -12,13 +12,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
-from dsv3calc.ledger.line import RULES, Line
+from dsv3calc.ledger.line import Line
+from dsv3calc.ledger.rules import RULES
 from dsv3calc.numbers import ops
-from dsv3calc.symbolic.printer import PYTHON, render
-from dsv3calc.symbolic.term import OPERATIONS, Term, applied
+from dsv3calc.symbolic.operations import OPERATIONS
+from dsv3calc.symbolic.term import Term, fold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
 DEPTH = "model.num_hidden_layers"
 _OPEN_END = re.compile(r"model\.groups\.\d+\.layers\.\d+\.stop")
@@ -96,77 +97,17 @@ class Composer:
         if line.rule == "given":
             return self.at(line.name, line.value)
         inputs, before = self._inputs(line)
-        numbers = not any(isinstance(each, Term) for each in inputs)
-        if numbers and inputs == before:
+        if not any(isinstance(each, Term) for each in inputs) and inputs == before:
             return line.value
         if line.rule == "formula":
             assert line.formula is not None  # noqa: S101 - the rule says so
-            return applied(line.formula.function, *inputs)
+            return line.formula.function(*inputs)
         if line.rule not in RULES:
             raise UsageError(
                 f"{line.name} is found by a {line.rule}, not by a closed form",
                 "ask for what it searches in: dsv3calc formula solve finds the largest value",
             )
-        return RULES[line.rule](inputs) if numbers else combined_terms(line.rule, inputs)
-
-
-def combined_terms(rule: str, inputs: Sequence[Any]) -> Any:
-    """Return what a rule of the ledger makes of terms."""
-    return _RULES[rule](inputs)
-
-
-def _at_largest(inputs: Sequence[Any]) -> Any:
-    middle = len(inputs) // 2
-    largest, found = inputs[0], inputs[middle]
-    for key, value in zip(inputs[1:middle], inputs[middle + 1 :], strict=True):
-        found = _operation("where", _operation(">", key, largest), value, found)
-        largest = _operation("maximum", largest, key)
-    return found
-
-
-def _operation(name: str, *inputs: Any) -> Any:
-    """Return an operation on terms, or on numbers what it gives."""
-    if any(isinstance(each, Term) for each in inputs):
-        return Term(name, *inputs)
-    return OPERATIONS[name](*inputs)
-
-
-def _sum(inputs: Sequence[Any]) -> Any:
-    return _reduced("+", [each for each in inputs if not _is(each, 0)] or [0])
-
-
-def _product(inputs: Sequence[Any]) -> Any:
-    if any(_is(each, 0) for each in inputs):
-        return 0
-    return _reduced("*", [each for each in inputs if not _is(each, 1)] or [1])
-
-
-def _sum_of_products(inputs: Sequence[Any]) -> Any:
-    return _sum([_product(pair) for pair in zip(inputs[::2], inputs[1::2], strict=True)])
-
-
-def _is(each: Any, number: int) -> bool:
-    """Tell whether a term is an integer: a float may not be left out, it makes others floats."""
-    return type(each) is int and each == number
-
-
-def _reduced(operation: str, inputs: Sequence[Any]) -> Any:
-    found = inputs[0]
-    for each in inputs[1:]:
-        found = _operation(operation, found, each)
-    return found
-
-
-_RULES: dict[str, Callable[[Sequence[Any]], Any]] = {
-    "sum": _sum,
-    "product": _product,
-    "sum_of_products": _sum_of_products,
-    "at_largest": _at_largest,
-    "maximum": lambda inputs: _reduced("maximum", list(dict.fromkeys(inputs))),
-    "difference": lambda inputs: _reduced("-", inputs),
-    "ratio": lambda inputs: _reduced("/", inputs),
-}
-"""Rule of the ledger -> what it makes of terms; a test holds it to :data:`ledger.RULES`."""
+        return RULES[line.rule].value(inputs)
 
 
 def compiled(term: Any) -> Callable[[Mapping[str, Any]], Any]:
@@ -178,60 +119,25 @@ def compiled(term: Any) -> Callable[[Mapping[str, Any]], Any]:
     """
     if not isinstance(term, Term):
         return lambda _: term
-    lines, result = _program(term)
+    lines: list[str] = []
+
+    def noted(text: str) -> str:
+        lines.append(f"t{len(lines)} = {text}")
+        return f"t{len(lines) - 1}"
+
+    result = fold(
+        term,
+        lambda name: noted(f"names[{name!r}]"),
+        lambda operation, parts: noted(_code(operation).format(*parts)),
+        lambda number: f"({number})",
+    )
     source = "\n    ".join(["def compute(names):", *lines, f"return {result}"])
-    namespace: dict[str, Any] = {
-        name: getattr(ops, name)
-        for name in ("maximum", "minimum", "floor_div", "ceil_div", "binomial", "ratio", "where")
-    }
+    namespace = dict(vars(ops))
     exec(source, namespace)  # noqa: S102 - our own text: operations, numbers and quoted names
     function: Callable[[Mapping[str, Any]], Any] = namespace["compute"]
     return function
 
 
-_IN_PYTHON = {"/": "ratio({}, {})", "neg": "-{}", "**": "{} ** {}"}
-
-
-def _program(term: Term) -> tuple[list[str], str]:
-    """Return assignments, parts first, and the name of the result."""
-    known: dict[int, str] = {}
-    lines: list[str] = []
-    waiting: list[tuple[Term, bool]] = [(term, False)]
-    while waiting:
-        each, ready = waiting.pop()
-        if id(each) in known:
-            continue
-        if not ready:
-            waiting.append((each, True))
-            waiting.extend((part, False) for part in each.parts if isinstance(part, Term))
-            continue
-        known[id(each)] = variable = f"t{len(known)}"
-        if each.operation == "name":
-            lines.append(f"{variable} = names[{each.name!r}]")
-            continue
-        parts = [
-            known[id(part)] if isinstance(part, Term) else _number(part) for part in each.parts
-        ]
-        form = _IN_PYTHON.get(each.operation) or PYTHON.forms.get(each.operation, "{} * {}")
-        lines.append(f"{variable} = {form.format(*parts)}")
-    return lines, known[id(term)]
-
-
-def _number(value: Any) -> str:
-    return f"({render(value, PYTHON)})"
-
-
-def names_in(term: Any) -> set[str]:
-    """Return the names that a term has."""
-    found: set[str] = set()
-    seen: set[int] = set()
-    waiting = [term]
-    while waiting:
-        each = waiting.pop()
-        if not isinstance(each, Term) or id(each) in seen:
-            continue
-        seen.add(id(each))
-        if each.operation == "name":
-            found.add(each.name)
-        waiting.extend(each.parts)
-    return found
+def _code(operation: str) -> str:
+    row = OPERATIONS[operation]
+    return row.code or row.python

@@ -5,75 +5,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.symbolic.operations import ATOM, OPERATIONS, POWER, PRODUCT, SIGN
 from dsv3calc.symbolic.term import Term
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(5)  # how tightly an operation binds
-_BINDING = {"+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "neg": _SIGN, "**": _POWER}
-_BRACKETED = frozenset({"floor_div", "ceil_div"})  # a quotient in brackets, or a call
-_STRICT_RIGHT = frozenset({"-", "/", "neg"}) | _BRACKETED  # a - (b + c) is not a - b + c
-_QUOTIENTS = _BRACKETED | {"/"}
 _CHAINED = frozenset({"maximum", "minimum"})  # of many as of two
 _MINUS = ("-", "\N{MINUS SIGN}")
 
 
 class Notation:
-    """How operations are written; ``{}`` stands for the operands.
+    """How terms are written: the forms of operations, and powers."""
 
-    ``enclosed`` lists operations whose notation leaves nothing open on either side (a fraction, a
-    call), so that neither they nor their operands need parentheses.
-    """
-
-    def __init__(self, forms: dict[str, str], enclosed: str, power: Callable[[str], str]) -> None:
-        self.forms = forms
-        self.enclosed = frozenset(enclosed.split())
+    def __init__(self, name: str, power: Callable[[str], str]) -> None:
+        self.forms: dict[str, str] = {each: getattr(row, name) for each, row in OPERATIONS.items()}
+        self.enclosed = {each for each, row in OPERATIONS.items() if name in row.enclosed}
         self.power = power
 
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-_COMPARISONS = {operation: f"{{}} {operation} {{}}" for operation in ("<", "<=", ">", ">=")}
 
-PYTHON = Notation(
-    {
-        "+": "{} + {}", "-": "{} - {}", "*": "{} * {}", "/": "{} / {}", "neg": "-{}",
-        "maximum": "maximum({}, {})", "minimum": "minimum({}, {})",
-        "floor_div": "floor_div({}, {})", "ceil_div": "ceil_div({}, {})",
-        "where": "where({}, {}, {})", "binomial": "binomial({}, {})", **_COMPARISONS,
-    },
-    "maximum minimum floor_div ceil_div where binomial",
-    lambda exponent: f"**{exponent}",
-)  # fmt: skip
+PYTHON = Notation("python", lambda exponent: f"**{exponent}")
 """What Python evaluates, given the helpers of ``ops`` (and ``/`` for ``ratio``)."""
 
 UNICODE = Notation(
-    {
-        "+": "{} + {}", "-": "{} \N{MINUS SIGN} {}", "*": "{}·{}", "/": "{} / {}",
-        "neg": "\N{MINUS SIGN}{}", "maximum": "max({}, {})", "minimum": "min({}, {})",
-        "floor_div": "⌊{} / {}⌋", "ceil_div": "⌈{} / {}⌉", "where": "({1} if {0}, else {2})",
-        "binomial": "C({}, {})",
-        "<": "{} < {}", "<=": "{} ≤ {}", ">": "{} > {}", ">=": "{} ≥ {}",
-    },
-    "maximum minimum where binomial",
-    lambda exponent: (
-        exponent.translate(_SUPERSCRIPTS) if exponent.isdecimal() else f"^{exponent}"
-    ),
-)  # fmt: skip
+    "unicode",
+    lambda exponent: exponent.translate(_SUPERSCRIPTS) if exponent.isdecimal() else f"^{exponent}",
+)
 """One line of text for a terminal."""
 
 LATEX = Notation(
-    {
-        "+": "{} + {}", "-": "{} - {}", "*": "{} {}", "/": r"\frac{{{}}}{{{}}}", "neg": "-{}",
-        "maximum": r"\max({}, {})", "minimum": r"\min({}, {})",
-        "floor_div": r"\lfloor {} / {} \rfloor", "ceil_div": r"\lceil {} / {} \rceil",
-        "where": r"\begin{{cases}} {1} & \text{{if }} {0} \\ {2} & \text{{else}} \end{{cases}}",
-        "binomial": r"\binom{{{}}}{{{}}}",
-        "<": "{} < {}", "<=": r"{} \le {}", ">": "{} > {}", ">=": r"{} \ge {}",
-    },
-    "maximum minimum where / binomial",
-    lambda exponent: f"^{exponent}" if len(exponent) == 1 else f"^{{{exponent}}}",
-)  # fmt: skip
+    "latex", lambda exponent: f"^{exponent}" if len(exponent) == 1 else f"^{{{exponent}}}"
+)
 """LaTeX, as on paper: products side by side, quotients as fractions."""
 
 
@@ -126,40 +90,41 @@ class _Writer:
 
     def write(self, term: Any) -> tuple[str, int]:
         if not isinstance(term, Term):
-            return self.number(term), _ATOM
+            return self.number(term), ATOM
         name = term.name or self.steps.get(id(term), "")
         if name:
             text = self.shown(name)
-            return text, _SIGN if text.startswith(_MINUS) else _ATOM
+            return text, SIGN if text.startswith(_MINUS) else ATOM
         if term.operation == "*":
-            return self._product(term), _PRODUCT
+            return self._product(term), PRODUCT
         if term.operation == "**":
-            return self._power(*term.parts), _POWER
+            return self._power(*term.parts), POWER
         if term.operation in self.notation.enclosed:
             # a fraction raised to a power needs its parentheses all the same
-            return self._enclosed(term), _PRODUCT if term.operation == "/" else _ATOM
+            return self._enclosed(term), PRODUCT if term.operation == "/" else ATOM
         return self._operation(term)
 
     def _operation(self, term: Term) -> tuple[str, int]:
-        operation = term.operation
-        binding = _BINDING.get(operation, _PRODUCT if operation in _BRACKETED else _SUM)
+        row = OPERATIONS[term.operation]
+        quotient = row.brackets or term.operation == "/"
         texts = []
         for place, part in enumerate(term.parts):
             text, inner = self.write(part)
             last = place == len(term.parts) - 1
-            loose = inner < binding or (place == 1 and text.startswith(_MINUS))
-            loose = loose or (last and inner == binding and operation in _STRICT_RIGHT)
-            loose = loose or (operation in _QUOTIENTS and self._is_quotient(part))
+            loose = inner < row.binding or (place == 1 and text.startswith(_MINUS))
+            loose = loose or (last and inner == row.binding and row.strict)
+            loose = loose or (quotient and self._is_quotient(part))
             texts.append(self._in_parentheses(text) if loose else text)
-        text = self.notation.forms[operation].format(*texts)
-        return text, _ATOM if operation in _BRACKETED else binding
+        return self.notation.forms[term.operation].format(
+            *texts
+        ), ATOM if row.brackets else row.binding
 
     def _power(self, base: Any, exponent: Any) -> str:
         text, binding = self.write(base)
         above, above_binding = self.write(exponent)
-        if binding < _ATOM:
+        if binding < ATOM:
             text = self._in_parentheses(text)
-        if above_binding < _ATOM and self.notation is not LATEX:
+        if above_binding < ATOM and self.notation is not LATEX:
             above = self._in_parentheses(above)
         return text + self.notation.power(above)
 
@@ -174,7 +139,7 @@ class _Writer:
             if term.operation == "/" and self._is_quotient(part):
                 inner = [self.write(each) for each in part.parts]
                 text = " / ".join(
-                    each if binding == _ATOM else self._in_parentheses(each)
+                    each if binding == ATOM else self._in_parentheses(each)
                     for each, binding in inner
                 )
             texts.append(text)
@@ -192,6 +157,7 @@ class _Writer:
         """Write the factors in their order, one that is repeated as a power."""
         found: list[tuple[str, int]] = []
         before: Any = None
+        fraction = "/" in self.notation.enclosed
         for factor in self._factors(term):
             if factor is before and self.notation is not PYTHON:
                 found[-1] = (found[-1][0], found[-1][1] + 1)
@@ -199,9 +165,9 @@ class _Writer:
             before = factor
             text, binding = self.write(factor)
             # a / b·c and a·(b / c): readers, and floats, differ
-            loose = "/" not in self.notation.enclosed and self._is_quotient(factor)
+            loose = not fraction and self._is_quotient(factor)
             loose = loose or (bool(found) and text.startswith(_MINUS))
-            if loose or binding < _PRODUCT:
+            if loose or binding < PRODUCT:
                 text = self._in_parentheses(text)
             found.append((text, 1))
         texts = [

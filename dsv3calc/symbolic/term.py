@@ -2,28 +2,34 @@
 
 Sympy reorders and simplifies; a reader looks for the line that stands in the source. So a formula
 is run once on terms that note what is done to them. Nothing is imported for it, which is what
-``explain`` needs; ``printer`` writes terms down, ``equations_of_formula`` has sympy.
+``explain`` needs; ``printer`` writes terms down, ``operations`` lists what is known of each
+operation, and ``algebra`` has sympy.
 """
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import sys
-from functools import cache
-from types import FunctionType
+import ast
+import inspect
+from functools import cache, partial
+from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.numbers import ops
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from types import FrameType
+    from collections.abc import Callable, Iterator, Mapping
 
 
 class Term:
-    """A name, or an operation on terms and numbers."""
+    """A name, or an operation on terms and numbers.
+
+    Arithmetic leaves out the integers 0 and 1 where they change nothing. A float is kept: it makes
+    the result a float.
+    """
 
     __slots__ = ("name", "operation", "parts")
+
+    __dsv3calc_ops__: Any
+    """What ``ops`` computes with where an argument is a term."""
 
     def __init__(self, operation: str, *parts: Any, name: str = "") -> None:
         self.operation = operation
@@ -34,22 +40,27 @@ class Term:
         return f"<term {self.name or self.operation}>"
 
     def __add__(self, other: Any) -> Term:
-        return Term("+", self, other)
+        return self if _is(other, 0) else Term("+", self, other)
 
     def __radd__(self, other: Any) -> Term:
-        return Term("+", other, self)
+        return self if _is(other, 0) else Term("+", other, self)
 
     def __sub__(self, other: Any) -> Term:
-        return Term("-", self, other)
+        return self if _is(other, 0) else Term("-", self, other)
 
     def __rsub__(self, other: Any) -> Term:
         return Term("-", other, self)
 
-    def __mul__(self, other: Any) -> Term:
-        return Term("*", self, other)
+    def __mul__(self, other: Any) -> Any:
+        return self._times(other, self, other)
 
-    def __rmul__(self, other: Any) -> Term:
-        return Term("*", other, self)
+    def __rmul__(self, other: Any) -> Any:
+        return self._times(other, other, self)
+
+    def _times(self, other: Any, *parts: Any) -> Any:
+        if _is(other, 0):
+            return 0
+        return self if _is(other, 1) else Term("*", *parts)
 
     def __truediv__(self, other: Any) -> Term:
         return Term("/", self, other)
@@ -92,130 +103,104 @@ class Term:
         raise TypeError("a formula may not branch on a value: use dsv3calc.numbers.ops.where")
 
 
-def _recording(name: str) -> Callable[..., Any]:
-    helper = getattr(ops, name)
-    noted = _NOTED.get(name) or (lambda *arguments: Term(name, *arguments))
-
-    def record_helper(*arguments: Any) -> Any:
-        for argument in arguments:  # written out: it is asked a million times
-            if type(argument) is Term:
-                return noted(*arguments)
-        return helper(*arguments)
-
-    return record_helper
+Term.__dsv3calc_ops__ = SimpleNamespace(
+    ratio=partial(Term, "/"),
+    **{
+        name: partial(Term, name)
+        for name in ("maximum", "minimum", "floor_div", "ceil_div", "where", "binomial")
+    },
+)
 
 
-_NOTED: dict[str, Callable[..., Term]] = {
-    "clip": lambda value, low, high: Term("minimum", Term("maximum", value, low), high),
-    "binomial_ratio": lambda part, n, k: Term(
-        "/", Term("binomial", part, k), Term("binomial", n, k)
-    ),
-    "ratio": lambda a, b: Term("/", a, b),
-    "exact_div": lambda a, b: Term("/", a, b),
-}
-"""Helper of ops that is noted as other operations."""
-
-_HELPERS = {
-    getattr(ops, name): _recording(name)
-    for name in (
-        "maximum", "minimum", "clip", "floor_div", "ceil_div", "exact_div", "ratio", "where",
-        "binomial", "binomial_ratio",
-    )
-}  # fmt: skip
-_FORMULAS = "dsv3calc.formulas."
-
-
-def applied(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what a formula's function computes from terms and numbers: a term, or a number.
-
-    Examples
-    --------
-    >>> from dsv3calc.formulas.kv_cache import paged_tokens
-    >>> applied(paged_tokens, Term("name", name="tokens"), 64)
-    <term *>
-    """
-    if not any(isinstance(argument, Term) for argument in arguments):
-        return function(*arguments)
-    assert isinstance(function, FunctionType)  # noqa: S101 - formulas are plain functions
-    return _recorder(function)(*arguments)
+def _is(value: Any, number: int) -> bool:
+    return type(value) is int and value == number
 
 
 @cache
-def _recorder(function: FunctionType) -> FunctionType:
-    """Return the same code with helpers that note what they are asked, in what it calls too."""
-    known = function.__globals__
-    namespace = dict(known)
-    for name in function.__code__.co_names:
-        value = known.get(name)
-        if isinstance(value, FunctionType):
-            if value in _HELPERS:
-                namespace[name] = _HELPERS[value]
-            elif value.__module__.startswith(_FORMULAS):
-                namespace[name] = _recorder(value)
-    return FunctionType(function.__code__, namespace, function.__name__, function.__defaults__)
-
-
-def record(function: Callable[..., Any]) -> tuple[Any, dict[str, Term]]:
+def record(function: Callable[..., Any]) -> tuple[Any, Mapping[str, Term]]:
     """Return what a formula's function computes from its arguments, and its named steps.
 
     The steps are its local variables, in the order of assignment; those of formulas that it calls
-    are not among them.
+    are not among them. They are read from the source, whose statements are assignments and a
+    ``return``.
 
     Examples
     --------
     >>> from dsv3calc.formulas.kv_cache import paged_tokens
-    >>> evaluate(record(paged_tokens)[0], {"tokens": 1000, "page_size": 64})
-    1024
+    >>> record(paged_tokens)[0]
+    <term *>
     """
     assert isinstance(function, FunctionType)  # noqa: S101 - formulas are plain functions
     code = function.__code__
     names = code.co_varnames[: code.co_argcount]
-    steps: dict[str, Term] = {}
-
-    # coverage does not see what runs as the profiler
-    def note_steps(frame: FrameType, event: str, _: object) -> None:  # pragma: no cover
-        if event == "return" and frame.f_code is code:
-            values = frame.f_locals
-            for name in code.co_varnames[code.co_argcount :]:
-                value = values.get(name)
-                if isinstance(value, Term) and value.operation != "name":
-                    steps[name] = value
-
-    before = sys.getprofile()
-    sys.setprofile(note_steps)
-    try:
-        result = _recorder(function)(*(Term("name", name=name) for name in names))
-    finally:
-        sys.setprofile(before)
-    return result, steps
+    values: dict[str, Any] = {name: Term("name", name=name) for name in names}
+    if code.co_nlocals == code.co_argcount:
+        return function(**values), {}
+    result = _run(function, values)
+    return result, {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, Term) and value.operation != "name"
+    }
 
 
-def evaluate(term: Any, values: Mapping[str, Any]) -> Any:
-    """Compute a recorded term, exactly as the formula does."""
+def _run(function: FunctionType, values: dict[str, Any]) -> Any:
+    """Run a function on the values of its arguments, and add those of its local variables."""
+    (definition,) = ast.parse(inspect.getsource(function)).body
+    assert isinstance(definition, ast.FunctionDef)  # noqa: S101 - it is the source of a function
+    *steps, last = definition.body
+    assert isinstance(last, ast.Return)  # noqa: S101 - formulas end so, which a test checks
+    assert last.value is not None  # noqa: S101 - as above
+    run = compile(ast.Module(steps, []), function.__module__, "exec")
+    exec(run, function.__globals__, values)  # noqa: S102 - statements of our own formula
+    result = compile(ast.Expression(last.value), function.__module__, "eval")
+    return eval(result, function.__globals__, values)  # noqa: S307 - as above
+
+
+def bottom_up(term: Any) -> Iterator[Term]:
+    """Yield a term and the distinct terms in it, each after its parts; of a number nothing."""
+    seen: set[int] = set()
+    waiting: list[tuple[Any, bool]] = [(term, False)]
+    while waiting:
+        each, ready = waiting.pop()
+        if ready:
+            yield each
+        elif isinstance(each, Term) and id(each) not in seen:
+            seen.add(id(each))
+            waiting.append((each, True))
+            waiting.extend((part, False) for part in each.parts)
+
+
+def fold(
+    term: Any,
+    of_name: Callable[[str], Any],
+    of_operation: Callable[[str, list[Any]], Any],
+    of_number: Callable[[Any], Any] = lambda number: number,
+) -> Any:
+    """Return what a term gives where names, operations and numbers are put into other things.
+
+    Each distinct part is put once, after what it is made of.
+
+    Examples
+    --------
+    >>> term = Term("name", name="tokens") * 2 + 1
+    >>> fold(term, str, lambda operation, parts: f"({operation} {' '.join(parts)})", str)
+    '(+ (* tokens 2) 1)'
+    """
     if not isinstance(term, Term):
-        return term
-    if term.operation == "name":
-        return values[term.name]
-    parts = [evaluate(part, values) for part in term.parts]
-    return OPERATIONS[term.operation](*parts)
+        return of_number(term)
+    known: dict[int, Any] = {}
+    for each in bottom_up(term):
+        if each.operation == "name":
+            known[id(each)] = of_name(each.name)
+            continue
+        parts = [
+            known[id(part)] if isinstance(part, Term) else of_number(part) for part in each.parts
+        ]
+        known[id(each)] = of_operation(each.operation, parts)
+    return known[id(term)]
 
 
-OPERATIONS: dict[str, Callable[..., Any]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": ops.ratio,
-    "**": lambda a, b: a**b,
-    "neg": lambda a: -a,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-    "maximum": ops.maximum,
-    "minimum": ops.minimum,
-    "floor_div": ops.floor_div,
-    "ceil_div": ops.ceil_div,
-    "where": ops.where,
-    "binomial": ops.binomial,
-}
-"""Operation of a term -> what it does."""
+def names_in(term: Any) -> set[str]:
+    """Return the names that a term has."""
+    return {each.name for each in bottom_up(term) if each.operation == "name"}

@@ -10,17 +10,14 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.symbolic.slope import bottom_up
-from dsv3calc.symbolic.term import OPERATIONS, Term
+from dsv3calc.symbolic.derivative import NotSmooth, exactly
+from dsv3calc.symbolic.operations import OPERATIONS
+from dsv3calc.symbolic.term import Term, bottom_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
 ROUNDED = ("floor_div", "ceil_div")
-
-
-class NotSmooth(ArithmeticError):
-    """A term has a step or a corner where a derivative is asked for."""
 
 
 class Point:
@@ -76,7 +73,7 @@ class Point:
                 self._name_at[slot] = leaf
                 leaf = self._given[leaf]
             elif parts:
-                leaf = OPERATIONS[operation](*[self._values[part] for part in parts])
+                leaf = OPERATIONS[operation].value(*[self._values[part] for part in parts])
             self._values.append(leaf)
         return slot
 
@@ -116,7 +113,7 @@ class Point:
         for slot in slots:
             parts = self._parts[slot]
             values[slot] = (
-                OPERATIONS[self._operations[slot]](*[values[part] for part in parts])
+                OPERATIONS[self._operations[slot]].value(*[values[part] for part in parts])
                 if parts
                 else there[self._name_at[slot]]
             )
@@ -170,7 +167,8 @@ class Point:
                 slopes.append({self._name_at[slot]: 1} if operation == "name" else none)
                 continue
             numbers = [values[part] for part in parts]
-            values.append(_value(operation, numbers))
+            row = OPERATIONS[operation]
+            values.append((row.exact or row.value)(*numbers))
             beneath = [slopes[part] for part in parts]
             slopes.append(_slopes(operation, numbers, beneath, rough) or none)
         found = dict.fromkeys(self._given, 0) | slopes[self._top]
@@ -184,7 +182,7 @@ def _slopes(
     found: dict[str, Any] = {}
     for name in {name for slopes in parts for name in slopes} - rough:
         try:
-            slope = _slope(operation, values, [slopes.get(name, 0) for slopes in parts])
+            slope = OPERATIONS[operation].slope(values, [slopes.get(name, 0) for slopes in parts])
         except NotSmooth:
             rough.add(name)
         else:
@@ -209,76 +207,3 @@ def derivative(term: Any, name: str, values: Mapping[str, Any]) -> Fraction:
     if name in point.slopes:
         return Fraction(point.slopes[name])
     raise NotSmooth
-
-
-def exactly(value: Any) -> Any:
-    """Return a number exactly: an integer or a truth as it is, another as a fraction."""
-    return value if isinstance(value, int) else _reduced(Fraction(value))
-
-
-def _reduced(value: Fraction) -> int | Fraction:
-    """Return a whole fraction as an integer: its arithmetic is ten times as fast."""
-    return value.numerator if value.denominator == 1 else value
-
-
-def _value(operation: str, values: list[Any]) -> Any:
-    """Return what an operation makes of exact numbers."""
-    exact = _EXACT.get(operation)
-    if exact is not None:
-        return exact(*values)
-    return exactly(OPERATIONS[operation](*(_plain(value) for value in values)))
-
-
-def _slope(operation: str, values: list[Any], slopes: list[Any]) -> Any:
-    """Return the derivative of an operation from the values and derivatives of its parts."""
-    smooth = _SMOOTH.get(operation)
-    if smooth is not None:
-        return smooth(values, slopes)
-    if operation == "where":
-        return slopes[1 if values[0] else 2]
-    if operation in _COMPARING:
-        if values[0] == values[1] and slopes[0] != slopes[1]:
-            raise NotSmooth
-        if operation not in ("maximum", "minimum"):
-            return 0
-        return slopes[0 if (values[0] >= values[1]) is (operation == "maximum") else 1]
-    if any(slopes):
-        raise NotSmooth
-    return 0
-
-
-_COMPARING = ("maximum", "minimum", "<", "<=", ">", ">=")
-
-
-def _plain(value: int | Fraction) -> Any:
-    return value if isinstance(value, int) else float(value)
-
-
-def _power(base: Any, exponent: Any) -> Any:
-    return exactly(base**exponent if exponent >= 0 else Fraction(base) ** exponent)
-
-
-def _power_slope(values: list[Any], slopes: list[Any]) -> Any:
-    base, exponent = values
-    if slopes[1] or (type(exponent) is Fraction and slopes[0]):
-        raise NotSmooth
-    return slopes[0] and exponent * Fraction(base) ** (exponent - 1) * slopes[0]
-
-
-_EXACT: dict[str, Callable[..., Any]] = {
-    **{name: OPERATIONS[name] for name in ("+", "-", "neg", "*", "where", *_COMPARING)},
-    "/": lambda a, b: _reduced(Fraction(a) / b),
-    "floor_div": lambda a, b: a // b,
-    "ceil_div": lambda a, b: -(-a // b),
-    "**": _power,
-}
-"""Operations that exact numbers keep exact."""
-
-_SMOOTH: dict[str, Callable[[list[Any], list[Any]], Any]] = {
-    "+": lambda _, s: s[0] + s[1],
-    "-": lambda _, s: s[0] - s[1],
-    "neg": lambda _, s: -s[0],
-    "*": lambda v, s: s[0] * v[1] + v[0] * s[1],
-    "/": lambda v, s: _reduced(Fraction(s[0] * v[1] - v[0] * s[1]) / (v[1] * v[1])),
-    "**": _power_slope,
-}

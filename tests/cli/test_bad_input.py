@@ -270,16 +270,14 @@ def test_presets_that_make_no_sense(program, file, preset_text, old, new):
 @pytest.mark.parametrize("field", ["memory.bandwidth", "peaks.bf16"])
 def test_hardware_that_makes_no_sense(program, field, value):
     program.refused(
-        ExitStatus.INVALID_INPUT,
+        ExitStatus.USAGE,
         "compare", "deepseek-v3", "--hardware", "h800", "--set", f"hardware.{field}={value}",
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("value", ["0", "-8", "3.3", "1e30", "x", "null"])
 def test_a_cache_format_that_makes_no_sense(program, value):
-    program.refused(
-        ExitStatus.INVALID_INPUT, "kv", "deepseek-v3", "--set", f"kv_format.bits={value}"
-    )
+    program.refused(ExitStatus.USAGE, "kv", "deepseek-v3", "--set", f"kv_format.bits={value}")
 
 
 def test_a_peak_of_an_unknown_number_format(program, file, preset_text):
@@ -323,12 +321,12 @@ def test_sets_that_lead_nowhere(program, text):
         "title=a: b", "num_hidden_layers=1", "num_hidden_layers=1000000000", "n_group=7",
         "num_experts_per_tok=257", "num_experts_per_tok=0", "n_routed_experts=4", "topk_group=9",
         "q_lora_rank=0", "sources={}", "provenance={}", "tie_word_embeddings=maybe",
-        "precision=/dev/zero", "precision.x=1", "precision.formats={}", "indexer=1",
+        "precision.x=1", "precision.formats={}", "indexer=1",
         "block_norms=-1", "mtp.num_nextn_predict_layers=0",
     ],
 )  # fmt: skip
 def test_sets_of_what_is_no_value(program, text):
-    program.refused(ExitStatus.INVALID_INPUT, "params", "deepseek-v3", "--set", text)
+    program.refused(ExitStatus.USAGE, "params", "deepseek-v3", "--set", text)
 
 
 @pytest.mark.parametrize(
@@ -337,9 +335,14 @@ def test_sets_of_what_is_no_value(program, text):
 def test_sets_that_are_fine(program, text):
     found = program("params", "deepseek-v3", "--set", text, "--json")
     if text == "title=":
-        assert found.status == ExitStatus.INVALID_INPUT
+        assert found.status == ExitStatus.USAGE
     else:
         assert found.status == ExitStatus.OK, found.err
+
+
+def test_a_set_that_names_an_unreadable_file(program):
+    edit = ("--set", "precision=/dev/zero")
+    program.refused(ExitStatus.INVALID_INPUT, "params", "deepseek-v3", *edit)
 
 
 def test_a_precision_by_its_file(program, file, preset_text):
@@ -467,3 +470,10 @@ def test_every_format_is_utf8(process_environment, tmp_path, line):
 def test_a_snapshot_cannot_hold_such_a_name(program):
     found = program.refused(ExitStatus.USAGE, "snapshot", "kv ./m\udcff.yaml")
     assert "not UTF-8" in found.err
+
+
+@pytest.mark.parametrize("command", ["kv", "import"])
+def test_a_name_with_a_nul_is_none_of_a_file(program, command):
+    found = program.refused(ExitStatus.INVALID_INPUT, command, "./a\0b.json")
+    assert "its name holds a NUL character" in found.err
+    assert "embedded null byte" not in found.err

@@ -358,3 +358,16 @@ def test_a_report_for_people_is_as_wide_as_the_terminal(folder, call, monkeypatc
     assert " numbers.yaml:8" in lines
     long = [line for line in lines if len(line) > 60]
     assert all(str(models) in line or set(line) == {" ", "─"} for line in long)
+
+
+def test_a_hand_edited_expectation_is_one_of_the_reasons(folder, call):
+    """The snapshot's inputs and formulas are those of today: the number alone was edited."""
+    path = folder / "numbers.yaml"
+    run(["snapshot", "kv deepseek-v3", "--quantity", "kv_cache.bytes_per_token", "-o", str(path)])
+    path.write_text(path.read_text("utf-8").replace("expect: 70272", "expect: 70273"), "utf-8")
+    status, out, _ = call(str(path), "--color", "never")
+    assert status == ExitStatus.CHECK_FAILED
+    assert (
+        "because inputs and formulas are as recorded: the expected number was edited, or the sum "
+        "is made differently"
+    ) in " ".join(out.split())

@@ -27,7 +27,7 @@ KINDS = {
         (ExitStatus.USAGE, ["presets"]),
         (ExitStatus.USAGE, ["nonsense"]),
         (ExitStatus.INVALID_INPUT, ["params", "./nothing.yaml"]),
-        (ExitStatus.INVALID_INPUT, ["params", "deepseek-v3", "--set", "hidden_size=7K"]),
+        (ExitStatus.USAGE, ["params", "deepseek-v3", "--set", "hidden_size=7K"]),
         (ExitStatus.INVALID_INPUT, ["eval", "nothing.txt"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -112,9 +112,41 @@ def test_all_problems_in_one_run(program, file, preset_text):
 
 def test_a_set_is_blamed_and_not_the_file(program):
     found = program.refused(
-        ExitStatus.INVALID_INPUT, "params", "deepseek-v3", "--set", "num_experts_per_tok=257"
+        ExitStatus.USAGE, "params", "deepseek-v3", "--set", "num_experts_per_tok=257"
     )
     assert "--set num_experts_per_tok=257: error: top-257 of 256 routed experts" in found.err
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        # 1,978.9 of FP8 are more than twice 362
+        ("hardware.peaks.bf16=362 TFLOPS", "the FP8 peak is more than twice the BF16 peak"),
+        ("hardware.memory.usable=100 GB", "more memory is usable than was sold"),
+        ("hardware.memory.marketed=40 GB", "more memory is usable than was sold"),
+    ],
+)
+def test_a_set_that_does_not_go_with_the_file_is_blamed(program, edit, words):
+    asked = ("memory", "deepseek-v3", "--serve", "--tp", "8", "--hardware", "h100")
+    found = program.refused(ExitStatus.USAGE, *asked, "--set", edit)
+    assert f"--set {edit}: error: {words}" in found.err
+    assert "h100.yaml" not in found.err
+
+
+def test_a_file_that_is_wrong_by_itself_is_blamed(program, file, preset_text):
+    path = file("mine.yaml", preset_text("hardware", "h100").replace("1978.9", "9978.9"))
+    asked = ("memory", "deepseek-v3", "--serve", "--tp", "8", "--hardware", path)
+    found = program.refused(
+        ExitStatus.INVALID_INPUT, *asked, "--set", "hardware.dollars_per_hour=2"
+    )
+    assert "mine.yaml:11:8: error: the FP8 peak" in found.err
+
+
+def test_a_wrong_value_in_a_saved_comparison_is_one_of_a_file(program, file):
+    designs = "designs: [{model: deepseek-v3, set: {num_hidden_layers: -1}}, qwen2.5-72b]"
+    text = f"name: mine\ntitle: mine\n{designs}\n"
+    found = program.refused(ExitStatus.INVALID_INPUT, "compare", file("mine.yaml", text))
+    assert "num_hidden_layers is -1, which is outside its bounds" in found.err
 
 
 def test_many_problems_are_not_all_told(program, file):

@@ -189,3 +189,15 @@ def test_a_poor_terminal_gets_plain_letters(process_environment):
     )  # fmt: skip
     assert run.stdout.isascii()
     assert "|-" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("query", "line"),
+    [
+        (("memory", "deepseek-v3", "--serve", "--tp", "8", "--hardware", "h200"), "serving.total"),
+        (("network", "ft3"), "network.endpoints"),
+    ],
+)
+def test_the_headline_of_a_query(program, query, line):
+    (found,) = program.json("explain", *query).data["explanations"]
+    assert found["line"]["name"] == line

@@ -53,3 +53,30 @@ def test_show_tells_the_domains(program):
     assert [each["domain"] for each in shown["parameters"]] == [">= 1", ">= 0, < pp"]
     assert shown["result_domain"] == ">= 0, < pp"
     assert "[>= 0, < pp]" in program.ok("formula", "show", "mirrored_stage").out
+
+
+def test_the_domain_of_a_cache_reduction(program):
+    text = program.ok("formula", "show", "cache_reduction").out
+    assert "at most as large as the reference" in text
+    assert "Negative" not in text
+
+
+def test_arguments_that_are_described_together_are_told_apart(program):
+    text = program.ok("formula", "show", "layers_in_stage").out
+    assert "i_a      first_layer    First layer of a stage, from 0. [>= 0]" in text
+    assert "i_b      last_layer     First layer after a stage. [>= first_layer]" in text
+    assert "`" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [("cache_reduction", "δ_KV"), ("cache_hit_share", "η_hit"), ("crossing_share", "σ_out")],
+)
+def test_greek_letters(program, name, symbol):
+    equation = program.ok("formula", "show", name).out.splitlines()[3]
+    assert equation.startswith(f"  {symbol} = ")
+
+
+def test_no_symbol_is_shown_in_tex(program):
+    rows = program.json("formula", "list").data["rows"]
+    assert not [row["symbol"] for row in rows if "\\" in row["symbol"]]

@@ -132,6 +132,8 @@ def test_no_solution(program):
     ("arguments", "words"),
     [
         (("kv_cache.bytes", "deepseek-v3", "--for", "tokens"), "is not a bound"),
+        (("kv_cache.bytes <=", "deepseek-v3", "--for", "tokens"),
+         "'kv_cache.bytes <=': the bound has no number"),
         (("kv_cache.bytes <= 4GHz", "deepseek-v3", "--for", "tokens"), "not a unit of bytes"),
         (("kv_cache.bytes <= x", "deepseek-v3", "--for", "tokens"), "a number"),
         (("kv_cache.bytes between 2GB and 1GB", "deepseek-v3", "--for", "tokens"), "above"),
@@ -189,3 +191,93 @@ def test_a_closed_form_that_is_wrong_somewhere_is_not_used(program, monkeypatch)
     query = ("deepseek-v3", "--for", "tokens", "--to", "1500", "--want", "largest")
     (row,) = rows(program, "kv_cache.bytes <= 84326400", *query)  # 1,200 tokens of 70,272 B
     assert row["tokens"] == 1200
+
+
+SERVE = ("--serve", "--tp", "1", "--hardware", "h100")
+
+
+def test_the_query_refuses_the_upper_end(program):
+    """An expert of DeepSeek-V3 is 3 x 7168 x 2048 weights in each of 58 layers: 33 make 100B.
+
+    A token may use 4 groups of 32 experts: 128.
+    """
+    query = ("parameters.active >= 100B", "deepseek-v3", "--for", "num_experts_per_tok")
+    data = program.json(*SOLVE, *query).data
+    assert [row["num_experts_per_tok"] for row in data["rows"]] == list(range(33, 129))
+    assert data["rows"][0]["parameters.active"] == 37_552_297_472 + 25 * 58 * 3 * 7168 * 2048
+    assert any("the query refuses the" in note for note in data["notes"])
+    (largest,) = rows(program, *query, "--want", "largest")
+    assert largest["num_experts_per_tok"] == 128
+
+
+@pytest.mark.parametrize(
+    ("model", "bound"), [("deepseek-v3", "40GiB"), ("llama-3.1-405b", "41GiB")]
+)
+def test_tp_divides_the_heads(program, model, bound):
+    """Both have 128 heads and weights that do not fit 16 times."""
+    query = (f"serving.weights <= {bound}", model, *SERVE, "--for", "tp", "--hold", "dp")
+    assert [row["tp"] for row in rows(program, *query)] == [32, 64, 128]
+
+
+def test_experts_are_spread_over_more_gpus(program):
+    """Of 654,068,416,512 B of experts and 19,082,195,296 B beside them, 1/32 of the former fits."""
+    bound = "serving.weights <= 41GiB"
+    by_ep = program.json(*SOLVE, bound, "deepseek-v3", *SERVE, "--for", "ep").data
+    assert [row["ep"] for row in by_ep["rows"]] == [32, 64, 128, 256]
+    assert by_ep["rows"][0]["serving.weights"] == 654_068_416_512 // 32 + 19_082_195_296
+    assert any(note.startswith("dp follows from ep x etp") for note in by_ep["notes"])
+    by_dp = rows(program, bound, "deepseek-v3", *SERVE, "--for", "dp")
+    assert [row["dp"] for row in by_dp] == [32, 2048]  # 2,048 channels of an expert
+    assert by_dp[0]["serving.weights"] == by_ep["rows"][0]["serving.weights"]
+    found = program.refused(
+        ExitStatus.INFEASIBLE, *SOLVE, bound, "deepseek-v3", *SERVE, "--for", "ep", "--hold", "dp"
+    )
+    assert "tried ep 1: divisors of the 1 GPU of a pipeline stage" in found.err
+
+
+def test_the_gpus_can_change(program):
+    query = ("serving.weights <= 41GiB", "deepseek-v3", *SERVE, "--for", "tp")
+    found = program.refused(ExitStatus.INFEASIBLE, *SOLVE, *query)
+    assert "--hold dp lets the number of GPUs change" in found.err
+
+
+@pytest.mark.parametrize(
+    ("bound", "tokens"), [("40GiB", "611,192"), ("70GB", "996,129"), ("1KB", "1")]
+)
+def test_the_closest_value(program, bound, tokens):
+    """A token is 70,272 B."""
+    found = program.refused(
+        ExitStatus.INFEASIBLE, *SOLVE, f"kv_cache.bytes = {bound}", "deepseek-v3", "--for", "tokens"
+    )
+    size = 70_272 * int(tokens.replace(",", ""))
+    assert f"the closest value is {size:,} B at tokens {tokens}" in found.err
+
+
+def test_the_closest_value_where_the_line_is_not_monotonic(program):
+    query = (*LAYOUT, "--for", "num_hidden_layers", "--to", "100")
+    found = program(*SOLVE, "memory.worst.total <= 1GiB", *query)
+    assert found.status == ExitStatus.INFEASIBLE
+    fewest = (
+        "memory",
+        *LAYOUT,
+        "--hardware",
+        "h800",
+        "--set",
+        "num_hidden_layers=16",
+    )  # a layer for each stage
+    nearest = value(program, *fewest)["memory.worst.total"]
+    assert f"{nearest / 2**30:.2f} GiB at num_hidden_layers 16" in found.err
+
+
+def test_values_that_were_not_tried_are_not_denied(program, monkeypatch):
+    monkeypatch.setattr("dsv3calc.studies.lines.solve.MOST_VALUES", 20)
+    query = (*LAYOUT, "--for", "num_hidden_layers")
+    found = program(*SOLVE, "memory.worst.total <= 1GiB", *query)
+    assert found.status == ExitStatus.USAGE
+    assert "not every value was tried" in found.err
+    assert "--from 21" in found.err
+    found = program.refused(
+        ExitStatus.USAGE, *SOLVE, "serving.weights <= 41GiB", "deepseek-v3", *SERVE, "--for", "tp",
+        "--hold", "dp", "--from", "1000",
+    )  # fmt: skip
+    assert found.err.count("the query refuses the") == 1

@@ -58,3 +58,32 @@ def test_options_are_again_single_after_a_refusal(program):
     values = program.json("kv", "deepseek-v3", "--batch", "2").values
     assert values["kv_cache.bytes"] == 2 * 4096 * 61 * 576 * 2
     assert "given twice" in program.refused(ExitStatus.USAGE, *twice).err
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        ("num_hidden_layers=3", "num_hidden_layers=4"),
+        ("num_hidden_layers=3", "model.num_hidden_layers=4"),
+        ("kv_format.bits=8", "kv_format.bits=4"),
+    ],
+)
+def test_two_values_of_one_field_are_refused(program, edits):
+    asked = ("kv", "deepseek-v3", "--set", edits[0], "--set", edits[1])
+    found = program.refused(ExitStatus.USAGE, *asked)
+    assert f"twice with different values: '{edits[0]}' and '{edits[1]}'" in found.err
+
+
+def test_a_field_that_is_set_twice_alike_is_told_once(program):
+    found = program.json("kv", "deepseek-v3", *("--set", "num_hidden_layers=4") * 2)
+    assert found.values["kv_cache.bytes_per_token"] == 4 * 576 * 2
+    assert sum("num_hidden_layers" in text for text in found.data["assumptions"]) == 1
+
+
+def test_a_field_that_is_set_can_be_solved_for(program):
+    found = program.json(
+        *("formula", "solve", "kv_cache.bytes_per_token<=11520", "kv", "deepseek-v3"),
+        *("--for", "num_hidden_layers", "--set", "num_hidden_layers=30"),
+    )
+    # 576 elements of 2 bytes in each layer
+    assert found.data["rows"][-1]["num_hidden_layers"] == 10

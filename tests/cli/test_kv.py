@@ -93,6 +93,6 @@ def test_bits_of_memory_are_refused(program):
     assert "did you mean 40GB?" in found.err
     capacity = "hardware.memory.usable=640Gb"
     found = program.refused(
-        ExitStatus.INVALID_INPUT, "memory", "mixtral-8x7b", "--hardware", "h800", "--set", capacity
+        ExitStatus.USAGE, "memory", "mixtral-8x7b", "--hardware", "h800", "--set", capacity
     )
     assert "is in bits: 80 GB as written" in found.err

@@ -98,9 +98,9 @@ def test_a_set_changes_a_layout_made_of_options(program):
 @pytest.mark.parametrize(
     ("option", "status", "words"),
     [
-        ("layout.zero=9", ExitStatus.INVALID_INPUT, "--set layout.zero=9"),
-        ("layout.zeor=1", ExitStatus.INVALID_INPUT, "did you mean: zero"),
-        ("layout.dp=x", ExitStatus.INVALID_INPUT, "--set layout.dp=x"),
+        ("layout.zero=9", ExitStatus.USAGE, "--set layout.zero=9"),
+        ("layout.zeor=1", ExitStatus.USAGE, "did you mean: zero"),
+        ("layout.dp=x", ExitStatus.USAGE, "--set layout.dp=x"),
         ("layout.micro_batch=7", ExitStatus.USAGE, "128 sequences do not divide"),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_wrong_set_of_a_layout_made_of_options(program, option, status, words)
 
 def test_an_unknown_field_of_a_set_lists_all_fields(program):
     wrong = ("--set", "precision.foo=1")
-    err = program.refused(ExitStatus.INVALID_INPUT, *PRETRAIN, *wrong).err
+    err = program.refused(ExitStatus.USAGE, *PRETRAIN, *wrong).err
     told = program(*PRETRAIN, *wrong, "--json").errors[0]["valid"]
     assert "unknown field 'foo'" in err
     for name in ("formats", "weights", "compute", "activations", "recipe"):
@@ -182,3 +182,42 @@ def test_a_phase_may_be_set_without_a_preset(program):
     asked = ("memory", "deepseek-v3", "--hardware", "h200", "--tp", "8")
     values = program.json(*asked, "--set", "layout.phase=decode").values
     assert values["serving.weights"] == program.json(*asked, "--serve").values["serving.weights"]
+
+
+def assumed_of(program, command, options):
+    asked = (command, "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800", *options)
+    return "\n".join(program.json(*asked).data["assumptions"])
+
+
+@pytest.mark.parametrize("command", ["memory", "traffic"])
+@pytest.mark.parametrize("split", ["4*15,1", "0*15,61"])
+def test_the_assumption_of_an_overridden_field_is_dropped(program, command, split):
+    assert "v3-pretrain: layer_split:" in assumed_of(program, command, ())
+    told = assumed_of(program, command, ("--layer-split", split))
+    assert "v3-pretrain: layer_split:" not in told
+    assert "split evenly over the stages" not in told
+    assert "v3-pretrain: micro_batch:" in told
+    given = assumed_of(program, command, ("--set", "layout.micro_batch=2"))
+    assert "v3-pretrain: micro_batch:" not in given
+
+
+@pytest.mark.parametrize("command", ["memory", "traffic"])
+@pytest.mark.parametrize(
+    ("options", "gone"),
+    [(("--pp", "8"), "16 stages"), (("--dp", "64", "--ep", "32"), "128 replicas")],
+)
+def test_assumptions_say_nothing_of_degrees_that_were_changed(program, command, options, gone):
+    told = assumed_of(program, command, options)
+    assert gone not in told
+    assert "13 stages" not in told
+
+
+def test_what_a_schedule_leaves_without_effect_is_not_assumed(program):
+    assert "mirror_optimizer" in assumed_of(program, "memory", ())
+    assert "mirror_optimizer" not in assumed_of(program, "memory", ("--schedule", "1f1b"))
+
+
+def test_the_assumption_of_a_replaced_degree_is_dropped(program):
+    asked = ("memory", "llama-3.1-70b", "--layout", "dense-tp8", "--hardware", "h100")
+    assert "eight GPUs" in "".join(program.json(*asked).data["assumptions"])
+    assert "eight GPUs" not in "".join(program.json(*asked, "--tp", "4").data["assumptions"])

@@ -173,14 +173,15 @@ def test_a_paper_fixes_its_own_conventions(program):
     ("arguments", "words"),
     [
         ([], "--layout"),
-        (["--ep", "48"], "--ep 16, or --redundant-experts 32"),
-        (["--ep", "64", "--pp", "70"], "take --pp 61 or fewer"),
+        (["--ep", "48"], "--ep 32 or 64, or --redundant-experts 32"),
+        (["--ep", "64", "--pp", "70"], "take --pp 61"),
         (["--tp", "3"], "--tp 2 or 4"),
-        (["--ep", "8", "--etp", "3", "--tp", "3"], "--etp 2 or 4"),
+        (["--ep", "8", "--etp", "3", "--tp", "3"], "change --tp and --etp"),
         (["--layout", "v3-pretrain", "--pp", "15"], "DualPipe pairs stages"),
         (["--layout", "v3-pretrain", "--global-batch", "1920"], "take 32 or more"),
         (["--layout", "v3-pretrain", "--global-batch", "4224"], "take 32 or 34"),
-        (["--layout", "v3-pretrain", "--layer-split", "4,4"], "16 virtual stages"),
+        (["--layout", "v3-pretrain", "--layer-split", "4,4"], "lists 2 stages, but pp is 16"),
+        (["--tp", "8", "--layer-split", "4*15,1"], "lists 16 stages, but pp is 1\n  try: --pp 16"),
         (["--layout", "v3-pretrain", "--layer-split", "4*16"], "64 layers, and deepseek-v3 has 61"),
         (["--layout", "v3-pretrain", "--layer-split", "many"], "4*15,1"),
         (["--layout", "v3-pretrain", "--schedule", "1f1b", "--mirror-optimizer"], "only DualPipe"),
@@ -233,7 +234,7 @@ def test_all_that_does_not_divide_is_told_at_once(program):
 
 def test_replicated_key_value_heads_are_said(program):
     found = program.json("memory", "llama-3.1-70b", "--hardware", "h100", "--tp", "16")
-    assert "8 key-value heads over tp 16: each is replicated on 2 GPUs" in found.data["notes"]
+    assert "8 KV heads on tp 16: each KV head is replicated on 2 GPUs" in found.data["notes"]
 
 
 def test_fewest_gpus(program):

@@ -20,7 +20,7 @@ SCREEN = 24
 QUERY = pytest.mark.parametrize("words", QUERIES)
 EVERY = pytest.mark.parametrize("words", TABLE)
 FIELDS = [
-    pytest.param(words, field, id=f"{words} {field.flag or field.name}")
+    pytest.param(field, id=f"{words} {field.flag or field.name}")
     for words, command in QUERIES.items()
     for field in fields_of(struct_of(command)).values()
 ]
@@ -111,8 +111,8 @@ def test_each_section_of_a_help_fits_a_screen(program, words):
         assert len(section.rstrip().splitlines()) <= SCREEN, section
 
 
-@pytest.mark.parametrize(("words", "field"), FIELDS)
-def test_what_a_field_is_declared_with(words, field):
+@pytest.mark.parametrize("field", FIELDS)
+def test_what_a_field_is_declared_with(field):
     option = field.option
     assert option.help
     assert not option.help.endswith(".")

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from dsv3calc.accounting.traffic.collectives import KINDS
@@ -75,8 +77,21 @@ def test_a_dense_model_has_no_expert_traffic(program):
     )
     assert found.values["traffic.step.scale_out_bytes"] == 0
     assert any("no routed experts" in text for text in found.data["warnings"])
-    kinds = {name.split(".")[2] for name in found.values if ".collectives." in name}
+    kinds = {name.split(".")[2] for name in found.values if name.startswith("traffic.collectives.")}
     assert kinds == set(KINDS)
+    # 126 layers over 16 stages: 14 ranks have 8, their mean is 7.875
+    name = "collectives.tensor_parallel.scale_up_bytes"
+    share = found.values[f"traffic.{name}"] / found.values[f"traffic.busiest.{name}"]
+    assert share == pytest.approx(7.875 / 8)
+
+
+def test_a_busiest_rank_is_shown_where_it_differs_from_the_mean(program):
+    ask = ("traffic", "llama-3.1-70b", "--hardware", "h800", "--pp", "2", "--dp", "8",
+           "--global-batch", "8")  # fmt: skip
+    uneven = program.ok(*ask, "--layer-split", "10,70").out
+    assert re.search(r"^   busiest rank +397\.3 GiB", uneven, re.MULTILINE)
+    assert "split evenly" not in uneven
+    assert "busiest rank" not in program.ok(*ask, "--layer-split", "40,40").out
 
 
 def test_the_other_collectives_of_a_step(program):
@@ -208,3 +223,40 @@ def test_the_zero_stage_of_a_step_is_an_option(program):
     assert any("--zero 0" in text for text in plain.data["assumptions"])
     assert any("--zero 2" in text for text in sharded.data["assumptions"])
     assert plain.values != sharded.values
+
+
+@pytest.mark.parametrize(
+    ("arguments", "group", "expert"),
+    [
+        # 4,096 tokens x 8 of 256 experts: each of 8 GPUs dispatches 512, and all share an expert
+        ("deepseek-v3 --tp 8 --serve --hardware h200", 4096, 128),
+        # 2 sequences of 4,096, 2 of 8 experts
+        ("mixtral-8x7b --tp 4 --dp 2 --ep 2 --etp 4 --global-batch 8 --hardware h200", 8192, 2048),
+    ],
+)
+def test_an_expert_computes_the_tokens_that_its_gpus_gather(program, arguments, group, expert):
+    values = program.json("traffic", *arguments.split()).values
+    assert values["traffic.group_tokens"] == group
+    assert values["traffic.tokens_per_expert"] == expert
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            "deepseek-v3 --tp 8 --serve",
+            "tp 8 (all-reduces), etp 8 (gathers and scatters around experts) are not counted",
+        ),
+        ("llama-3.1-70b --tp 8 --serve", "tp 8 (all-reduces) are not counted: traffic counts"),
+        ("deepseek-v3 --tp 8 --ep 8", "tp 8 (all-reduces) are not counted: give --global-batch"),
+    ],
+)
+def test_collectives_that_are_not_counted_are_named(program, arguments, words):
+    found = program.json("traffic", *arguments.split(), "--hardware", "h200")
+    assert [words in text for text in found.data["warnings"]].count(True) == 1
+    assert not ("--serve" in arguments and "--global-batch" in str(found.data["warnings"]))
+
+
+def test_no_collective_is_named_where_there_is_none(program):
+    found = program.json("traffic", "deepseek-v3", "--ep", "8", "--serve", "--hardware", "h200")
+    assert found.data["warnings"] == []

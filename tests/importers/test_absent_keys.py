@@ -173,15 +173,15 @@ DERIVED = {
     "phimoe": {"head_dim": "16 is used: hidden_size / num_attention_heads"},
     "olmoe": {"num_key_value_heads": "4 is used: num_attention_heads"},
     "deepseek_v3": {
-        "moe_layer_freq": "1 is used: transformers' modelling code has no choice here",
+        "moe_layer_freq": "1 is used: transformers' code always does this",
         "num_key_value_heads": "4 is used: num_attention_heads",
         "num_nextn_predict_layers": "0 is used: the file describes the main model alone",
-        "topk_method": "noaux_tc is used: transformers' modelling code has no choice here",
+        "topk_method": "noaux_tc is used: transformers' code always does this",
     },
     "gpt_oss": {"layer_types": "every second layer sees everything, the others a window"},
     "minimax_m2": {
-        "use_qk_norm": "true is used: transformers' modelling code has no choice here",
-        "use_mtp": "false is used: transformers' modelling code has no choice here",
+        "use_qk_norm": "true is used: transformers' code always does this",
+        "use_mtp": "false is used: transformers' code always does this",
     },
 }
 

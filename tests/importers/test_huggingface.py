@@ -112,6 +112,14 @@ def test_a_size_is_a_whole_json_number(value):
     assert found.valid == "a whole number from 1 to 2^40"
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [(float("inf"), "Infinity"), (float("nan"), "NaN"), (1.5, "1.5")]
+)
+def test_a_number_that_is_not_whole_is_told_as_it_stands_in_the_file(value, shown):
+    found = problem(config("llama", num_hidden_layers=value))
+    assert found.what == f"num_hidden_layers is {shown}, not a whole number"
+
+
 def test_a_whole_number_written_as_a_float():
     assert run(config("llama", vocab_size=1e3)).data["vocab_size"] == 1000
 

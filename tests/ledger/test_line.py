@@ -9,7 +9,8 @@ import sympy
 
 import dsv3calc
 from dsv3calc.formulas import attention
-from dsv3calc.ledger.line import RULES, Ledger, Line, combined, computed, field, given, total
+from dsv3calc.ledger.line import Ledger, Line, combined, computed, field, given, total
+from dsv3calc.ledger.rules import RULES
 
 MODELS = [
     "deepseek-v3", "deepseek-v3.2", "deepseek-v2", "deepseek-v2-lite", "kimi-k2", "glm-4.5",

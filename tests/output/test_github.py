@@ -77,6 +77,12 @@ def test_an_error_for_each_failed_row_and_the_counts(make_row, make_answer):
     assert counts == ("notice", title, "3 rows: 1 unchanged, 1 changed, 1 error")
 
 
+def test_a_budget_is_not_said_to_have_changed(make_row, make_answer):
+    row = make_row("moved", expected="<= 70KB", tolerance="<= 70KB")
+    (command, *_) = parse(render(make_answer(row)))
+    assert command[1]["title"] == "kv_cache.bytes_per_token outside budget"
+
+
 def test_nothing_failed(make_row, make_answer):
     assert render(make_answer(make_row())) == (
         "::notice title=dsv3calc check::1 row: 1 unchanged, 0 changed\n"

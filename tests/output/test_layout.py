@@ -1,5 +1,6 @@
 """Tables on terminals of any width: nothing is cut, and every number stays beside its label."""
 
+import random
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from dsv3calc import cli
 from dsv3calc.output import explanation, layout, table
-from dsv3calc.output.layout import GAP, lines_of, wrap
+from dsv3calc.output.layout import GAP, in_ascii, lines_of, wrap
 from dsv3calc.output.options import OutputOptions
 from dsv3calc.output.terminal import paint
 from dsv3calc.output.view import Table, View, build
@@ -59,7 +60,7 @@ COMMANDS = {
 }  # fmt: skip
 """A command line for each command; a word after the command tells another view of it."""
 
-WIDTHS = (40, 57, 80, 100, 120, 250)
+NARROWEST, WIDEST = 40, 250
 RULE = re.compile("[─│├└…]+")
 
 
@@ -71,6 +72,12 @@ def test_every_command_is_tried():
         if group or name not in cli.GROUPS
     }
     assert commands <= COMMANDS.keys()
+
+
+def widths_of(name):
+    """Draw widths for a command, the same in every run, both ends among them."""
+    between = random.Random(name).sample(range(NARROWEST + 1, WIDEST), 13)  # noqa: S311
+    return sorted([NARROWEST, *between, WIDEST])
 
 
 def words_of(text):
@@ -87,7 +94,7 @@ def test_a_terminal_shows_all_that_a_file_has(name, golden_file, tmp_path, monke
     found = request.answer()
     for answer in found if isinstance(found, Iterator) else [found]:
         plain = rendered(answer, request.output, None, monkeypatch)
-        for width in WIDTHS:
+        for width in widths_of(name):
             text = rendered(answer, request.output, width, monkeypatch)
             assert not words_of(plain) - words_of(text)
             if answer.view in ("explain", "derive") or answer.text:
@@ -274,6 +281,11 @@ def test_colours_change_no_letter():
     painted = paint(found)
     assert "\x1b[33mwarning:\x1b[0m [bold]w\n" in painted
     assert re.sub(r"\x1b\[[0-9;]*m", "", painted) == "".join(f"{line.text}\n" for line in found)
+
+
+def test_symbols_in_ascii():
+    assert in_ascii("ℓ_stage · β² − η_hit ≥ d_c′") == "ell_stage * beta^2 - eta_hit >= d_c'"
+    assert in_ascii("⌈x¹² / σ⌉") == "ceil(x^12 / sigma)"
 
 
 def test_letters_that_are_not_ascii_are_replaced_before_columns_are_set():

@@ -34,7 +34,18 @@ def test_what_moved_with_the_reasons(make_row, make_answer):
     assert [row[0].replace("&nbsp;", "") for row in rows[3:]] == [
         "because model.num_hidden_layers: 61 -> 62",
         "because formula entry_bytes changed",
+        "tolerance: 70272 exactly",
     ]
+
+
+def test_source_and_note_of_failed_rows(make_row, make_answer):
+    said = {"source": "serving plan, page 3", "note": "ask the serving team"}
+    bound = make_row("moved", expected="<= 70KB", tolerance="<= 70KB", why=[], **said)
+    text = render(make_answer(make_row(**said), bound, make_row("broken", **said)))
+    lines = [cell.replace("&nbsp;", "") for table in tables(text) for row in table for cell in row]
+    for name, value in said.items():
+        assert lines.count(f"{name}: {value}") == 2
+    assert not any(line.startswith("tolerance") for line in lines)
 
 
 def test_what_is_broken(make_row, make_answer):

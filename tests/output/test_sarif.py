@@ -256,3 +256,9 @@ def test_a_real_check(check, golden_file):
     assert "expected <= 60KB" in moved["message"]["text"]
     assert "did you mean" in broken["message"]["text"]
     assert [place["region"]["startLine"] for place in places(parse(text))] == [7, 11]
+
+
+def test_the_help_says_that_update_changes_no_budget(make_row, make_answer):
+    log = json.loads(render(make_answer(make_row("moved"))))
+    text = log["runs"][0]["tool"]["driver"]["rules"][0]["help"]["text"]
+    assert "A budget is never updated: edit its bound" in text

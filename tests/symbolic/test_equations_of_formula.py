@@ -25,8 +25,9 @@ from dsv3calc.symbolic.equations_of_formula import (
     trace,
     unicode_equation,
 )
+from dsv3calc.symbolic.operations import evaluate
 from dsv3calc.symbolic.printer import LATEX, PYTHON, UNICODE, render
-from dsv3calc.symbolic.term import Term, evaluate, record
+from dsv3calc.symbolic.term import Term, record
 
 FORMULAS = all_formulas()
 EACH = pytest.mark.parametrize("formula", FORMULAS.values(), ids=str)
@@ -253,16 +254,43 @@ def test_what_a_record_takes():
         record(branching)
 
 
-def test_the_profiler_is_given_back():
-    def profiler(frame, event, argument):
-        pass
+def stepwise(tokens, page_size, bits):
+    """Compute bytes of pages."""
+    pages, rest = maximum(tokens, 1) * 2, tokens - 1
+    padded = paged_tokens(pages, page_size)
+    return padded * bits + rest + padded
 
-    sys.setprofile(profiler)
-    try:
-        record(FORMULAS["slice_length"].function)
-        assert sys.getprofile() is profiler
-    finally:
-        sys.setprofile(None)
+
+def test_named_steps_are_the_local_variables_in_their_order():
+    term, steps = record(stepwise)
+    assert [*steps] == ["pages", "rest", "padded"]
+    assert render(steps["padded"], UNICODE) == "⌈max(tokens, 1)·2 / page_size⌉·page_size"
+    names = {id(step): name for name, step in steps.items()}
+    assert render(term, UNICODE, steps=names) == "padded·bits + rest + padded"
+
+
+@pytest.mark.parametrize(
+    ("term", "text"),
+    [
+        (x + 0, "x"),
+        (0 + x, "x"),
+        (x - 0, "x"),
+        (1 * x, "x"),
+        (x * 1, "x"),
+        (x * 0, "0"),
+        (0 * x, "0"),
+        (x * 1.0, "x·1.0"),
+        (x + 0.0, "x + 0.0"),
+        (0 - x, "0 − x"),
+        (ops.ratio(x, 1), "x / 1"),
+        (ops.clip(x, 0, y), "min(max(x, 0), y)"),
+        (ops.exact_div(y, x), "y / x"),
+        (ops.ceil_div(7, x), "⌈7 / x⌉"),
+        (ops.binomial_ratio(x, 5, y), "C(x, y) / C(5, y)"),
+    ],
+)
+def test_operations_on_terms(term, text):
+    assert render(term, UNICODE) == text
 
 
 def test_one_symbol_for_a_name_wherever_it_stands():

@@ -3,16 +3,19 @@
 from fractions import Fraction
 from itertools import pairwise
 
+import msgspec
 import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsv3calc.ledger.line import RULES
-from dsv3calc.symbolic.from_ledger import combined_terms, compiled
+from dsv3calc.ledger.rules import RULES
+from dsv3calc.symbolic.derivative import NotSmooth
+from dsv3calc.symbolic.from_ledger import compiled
+from dsv3calc.symbolic.operations import OPERATIONS, evaluate
 from dsv3calc.symbolic.slope import DOWN, FLAT, UP, direction
-from dsv3calc.symbolic.term import OPERATIONS, Term, evaluate
-from dsv3calc.symbolic.term_point import NotSmooth, Point, derivative
+from dsv3calc.symbolic.term import Term
+from dsv3calc.symbolic.term_point import Point, derivative
 
 X, Y = Term("name", name="x"), Term("name", name="y")
 
@@ -114,10 +117,11 @@ def test_rules_on_terms_compute_what_the_ledger_does(rule):
     numbers = [7, 3, 9, 2]
     names = [Term("name", name=each) for each in "abcd"]
     count = 2 if rule == "ratio" else 4
-    term = combined_terms(rule, names[:count])
+    term = RULES[rule].value(names[:count])
     values = dict(zip("abcd", numbers, strict=True))
-    assert evaluate(term, values) == compiled(term)(values) == RULES[rule](numbers[:count])
-    assert Point(term, values).value == RULES[rule](numbers[:count])
+    expected = RULES[rule].value(numbers[:count])
+    assert evaluate(term, values) == compiled(term)(values) == expected
+    assert Point(term, values).value == expected
 
 
 def test_equal_terms_are_computed_once_and_only_where_a_name_moves_them(monkeypatch):
@@ -127,7 +131,8 @@ def test_equal_terms_are_computed_once_and_only_where_a_name_moves_them(monkeypa
         products.append((a, b))
         return a * b
 
-    monkeypatch.setitem(OPERATIONS, "*", multiply)
+    row = msgspec.structs.replace(OPERATIONS["*"], value=multiply)
+    monkeypatch.setitem(OPERATIONS, "*", row)
     term = Y
     for _ in range(100):
         term = term + Term("*", Term("name", name="x"), 3)

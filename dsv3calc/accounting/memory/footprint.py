@@ -23,11 +23,10 @@ from dsv3calc.accounting.memory.buffers import (
 from dsv3calc.accounting.memory.ranks import Rank, rank_line, worst_lines
 from dsv3calc.accounting.memory.sharding import CLASSES, Rules, Sharding, padded
 from dsv3calc.accounting.memory.states import States, layer_tensors
-from dsv3calc.accounting.placement.schedules import chunks_of, moments_of
+from dsv3calc.accounting.placement.schedules import moments_of
 from dsv3calc.accounting.placement.stages import Stages
 from dsv3calc.accounting.traffic.exchange import Exchange
-from dsv3calc.formulas import stages
-from dsv3calc.ledger.line import Line, combined, computed, given, total
+from dsv3calc.ledger.line import Line, combined, given, total
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.schema.layout import SPLIT_BACKWARD
 
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dsv3calc.accounting.placement.schedules import Moment
+    from dsv3calc.accounting.placement.stages import Chunk
     from dsv3calc.model.layer import GroupView
     from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.hardware import Hardware
@@ -67,21 +67,6 @@ class Training:
         self.exchange = exchange or Exchange()
         self.rules = rules or Rules()
         self.imbalance = imbalance
-
-
-class _Chunk:
-    """One piece of the model on a rank: its layers by group, and what else stands on it."""
-
-    __slots__ = ("embedding", "head", "layers", "name", "stage")
-
-    def __init__(
-        self, name: str, stage: Line, layers: list[Line], embedding: Line, head: Line
-    ) -> None:
-        self.name = name
-        self.stage = stage
-        self.layers = layers
-        self.embedding = embedding
-        self.head = head
 
 
 class Footprint:
@@ -133,9 +118,11 @@ class Footprint:
         self.embedding_kept = self.activations.of_embedding("memory.embedding")
         self.head_kept = self.activations.of_head("memory.head")
         embedding, head, after = self._outer(training.rules)
-        self.embedding = states.of("memory.embedding", embedding, None)
-        self.head = states.of("memory.head", head, None)
-        self.after = states.of("memory.after", after, None)
+        self.outer = [
+            states.of(f"memory.{what}", tensors, None)
+            for what, tensors in (("embedding", embedding), ("head", head), ("after", after))
+            if tensors
+        ]
         self.buffers = Buffers(
             model,
             layout,
@@ -211,15 +198,9 @@ class Footprint:
         -------
         Its lines by class, each ``NAME.CLASS`` [B], and the stages ``NAME.chunk.N.stage`` [1].
         """
-        chunks = [
-            self._chunk(f"{name}.chunk.{number}", stage)
-            for number, stage in enumerate(chunks_of(name, self.layout, rank))
-        ]
-        held = [
-            _sum(f"{name}.layers.{view.prefix}", [chunk.layers[index] for chunk in chunks])
-            for index, view in enumerate(self.views)
-        ]
-        copies = self._copies(name, chunks)
+        chunks = self.stages.chunks(name, rank)
+        held = self.stages.held(name, chunks)
+        copies = [*zip(self.stages.outer(name, chunks), self.outer, strict=True)]
         found = {
             what: combined(
                 f"{name}.{what}",
@@ -244,37 +225,7 @@ class Footprint:
         found["total"] = total(f"{name}.total", list(found.values()))
         return Rank(rank, [chunk.stage for chunk in chunks], found)
 
-    def _chunk(self, name: str, stage: Line) -> _Chunk:
-        layers = self.stages.layers(name, stage)
-        embedding = self.stages.has(f"{name}.has_embedding", stage, self.stages.embedding_stage)
-        head = self.stages.has(f"{name}.has_head", stage, self.stages.head_stage)
-        return _Chunk(name, stage, layers, embedding, head)
-
-    def _copies(self, name: str, chunks: Sequence[_Chunk]) -> list[tuple[Line, dict[str, Line]]]:
-        """Count the matrices outside the layers that a rank holds: once, whoever needs them."""
-        needs = [chunk.embedding for chunk in chunks]
-        heads = [chunk.head for chunk in chunks]
-        modules = [chunk.layers[-1] for chunk in chunks] if self.mtp else []
-        if self.model.tie_word_embeddings:
-            embedding = self._once(f"{name}.embeddings", needs + heads + modules)
-            return [
-                (embedding, self.embedding),
-                (_sum(f"{name}.heads", heads), self.after),
-            ]
-        return [
-            (self._once(f"{name}.embeddings", needs + modules), self.embedding),
-            (self._once(f"{name}.heads", heads + modules), self.head),
-            (_sum(f"{name}.final_norms", heads), self.after),
-        ]
-
-    @staticmethod
-    def _once(name: str, needs: Sequence[Line]) -> Line:
-        if len(needs) == 1:
-            return needs[0]
-        all_needs = total(f"{name}.needed", needs, unit="1")
-        return computed(name, stages.any_of, amount_here=all_needs)
-
-    def _activations(self, name: str, chunks: Sequence[_Chunk], moments: Sequence[Moment]) -> Line:
+    def _activations(self, name: str, chunks: Sequence[Chunk], moments: Sequence[Moment]) -> Line:
         """Add up what micro-batches in flight keep, at the moment when it is most."""
         kept = [self._of_chunk(chunk, "activations") for chunk in chunks]
         pending = (
@@ -297,7 +248,7 @@ class Footprint:
             )
         return found[0] if len(found) == 1 else combined(f"{name}.activations", "maximum", found)
 
-    def _of_chunk(self, chunk: _Chunk, what: str) -> Line:
+    def _of_chunk(self, chunk: Chunk, what: str) -> Line:
         """Add up one micro-batch of a chunk: its layers, and what embedding and head keep."""
 
         def line_of(kept: Kept) -> Line | None:
@@ -318,7 +269,7 @@ class Footprint:
             unit="B",
         )
 
-    def _living_heads(self, name: str, chunks: Sequence[_Chunk], moments: Sequence[Moment]) -> Line:
+    def _living_heads(self, name: str, chunks: Sequence[Chunk], moments: Sequence[Moment]) -> Line:
         """Count the micro-batches whose logits are alive: those in flight where a head stands."""
         heads = [
             total(f"{chunk.name}.logits", [chunk.head, chunk.layers[-1]], unit="1")
@@ -336,10 +287,6 @@ class Footprint:
             for number, moment in enumerate(moments)
         ]
         return found[0] if len(found) == 1 else combined(f"{name}.living_logits", "maximum", found)
-
-
-def _sum(name: str, lines: Sequence[Line]) -> Line:
-    return lines[0] if len(lines) == 1 else total(name, lines)
 
 
 def _added(prefix: str, parts: Sequence[Kept]) -> Kept:

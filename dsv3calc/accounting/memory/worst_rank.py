@@ -86,12 +86,6 @@ def needs_all_ranks(model: Model, layout: Layout) -> bool:
     return isinstance(layout.layer_split, list) or _strided(model)
 
 
-def divides_by_layers(model: Model, layout: Layout) -> bool:
-    """Tell whether the candidates are found by dividing by the layers of a stage."""
-    edges = _boundaries(Stages("memory.split", model, layout, mtp=False))
-    return bool(edges) or (layout.layer_split == "balanced" and layout.schedule not in _FALLING)
-
-
 def _strided(model: Model) -> bool:
     """Tell whether layers of one kind stand between others at every few places."""
     return any(

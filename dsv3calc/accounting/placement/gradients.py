@@ -1,9 +1,9 @@
 """Gradients and parameters that one GPU reduces and gathers: which tensors it holds, divided how.
 
-Layers are divided evenly among the pipeline's ranks. The embedding stands on the first stage, the
-final norm and the head on the last. Tensor parallelism divides matrices but not norms, routers,
-indexers, MLA's down-projections and biases of row-parallel matrices, nor shared experts and dense
-feed-forwards that the layout replicates.
+What a GPU holds is counted for a pipeline rank, or as the mean over the pipeline: see
+:class:`Held`. Tensor parallelism divides matrices but not norms, routers, indexers, MLA's
+down-projections and biases of row-parallel matrices, nor shared experts and dense feed-forwards
+that the layout replicates.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -20,6 +20,10 @@ from dsv3calc.model.operator import ONE
 from dsv3calc.schema.layout import BOTH_ENDS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dsv3calc.accounting.placement.stages import Stages
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
@@ -42,60 +46,129 @@ def place_of(tensor: Tensor, layout: Layout | None = None) -> str:
     return _PLACE_OF[tensor.division]
 
 
-def layer_elements(
-    prefix: str, model: Model, *, mtp: bool, layout: Layout | None = None
-) -> dict[str, Line]:
-    """Count the trained elements of all layers, by how a stage divides them."""
-    arch = architecture_of(model)
-    tensors = [tensor for view in arch.groups for tensor in view.tensors]
-    if mtp:
-        tensors += mtp_tensors(arch)
-    found: dict[str, list[Line]] = {place: [] for place in PLACES}
-    for number, tensor in enumerate(tensors):
-        if tensor.weight_class != "routing_bias":  # a buffer: it has no gradient
-            place = place_of(tensor, layout)
-            name = f"{prefix}.{place}_elements.{number}.{tensor.name}"
-            found[place].append(tensor_elements(name, tensor))
-    return {
-        place: total(f"{prefix}.{place}_elements", lines, unit="elements")
-        for place, lines in found.items()
-    }
+class Held:
+    """The part of a model that a GPU holds: layers, and matrices outside of them.
 
-
-def outer_elements(prefix: str, model: Model, layout: Layout) -> Line:
-    """Count the elements outside the layers on the fullest stage: the last, with the head.
-
-    A rank that is both ends of a pipeline (pp = 1, DualPipe's outer ranks, the first of a V) has
-    the embedding too, unless it is tied: the same matrix.
+    Parameters
+    ----------
+    layers
+        Layers of each group, those of MTP last where they count.
+    stages
+        What a GPU does for a micro-batch is one in ``stages`` of what these layers do.
+    outer
+        How many embeddings, heads and final norms there are; heads are left out where tied.
+    words
+        The convention of what is counted.
     """
-    outer = [
-        tensor_elements(f"{prefix}.{each.name}", each) for each in architecture_of(model).outer
+
+    __slots__ = ("layers", "outer", "stages", "words")
+
+    def __init__(
+        self, layers: Sequence[Line], stages: Line, outer: Sequence[Line], words: str
+    ) -> None:
+        self.layers = layers
+        self.stages = stages
+        self.outer = outer
+        self.words = words
+
+    def elements(self, prefix: str, one_layer: Mapping[str, Sequence[Line]]) -> dict[str, Line]:
+        """Count the trained elements of the layers by what :func:`layer_elements` returns."""
+        return {
+            place: combined(
+                f"{prefix}.{place}_elements",
+                "sum_of_products",
+                [part for pair in zip(self.layers, each, strict=True) for part in pair],
+                unit="elements",
+            )
+            for place, each in one_layer.items()
+        }
+
+    @property
+    def embedding(self) -> Line:
+        """How many embeddings there are, the head among them where it is the same matrix."""
+        return self.outer[0]
+
+
+def held_on_average(prefix: str, model: Model, layout: Layout, views: Sequence[GroupView]) -> Held:
+    """Give the mean layers of a pipeline's ranks, with the final norm and the head.
+
+    The embedding is added where an MTP module needs it, and where one rank is both ends of the
+    pipeline (pp = 1, DualPipe's outer ranks, the first of a V).
+    """
+    pp, tied = degree(layout, "pp"), model.tie_word_embeddings
+    embedding = ONE
+    if not (tied or layout.schedule in BOTH_ENDS or architecture_of(model).mtp in views):
+        embedding = computed(f"{prefix}.sole_stage", collectives.sole_stage, pp=pp)
+    outer = [embedding, ONE] if tied else [embedding, ONE, ONE]
+    return Held([view.layers for view in views], pp, outer, "mean of the layers over the stages")
+
+
+def held_by_rank(prefix: str, split: Stages, rank: Line, copies: Line, words: str) -> Held:
+    """Give the layers of a pipeline rank and what else stands on it.
+
+    ``copies`` is the number of its stages of which a micro-batch passes one: 2 under DualPipe.
+    """
+    chunks = split.chunks(prefix, rank)
+    return Held(split.held(prefix, chunks), copies, split.outer(prefix, chunks), words)
+
+
+def layer_elements(
+    prefix: str, model: Model, views: Sequence[GroupView], layout: Layout | None = None
+) -> dict[str, list[Line]]:
+    """Count the trained elements of one layer of each group, by how a stage divides them.
+
+    What stands beside the layer of an MTP module belongs to it.
+    """
+    arch = architecture_of(model)
+    found: dict[str, list[Line]] = {place: [] for place in PLACES}
+    for view in views:
+        of_view: dict[str, list[Line]] = {place: [] for place in PLACES}
+        for tensor in mtp_tensors(arch) if view is arch.mtp else view.tensors:
+            if tensor.weight_class != "routing_bias":  # a buffer: it has no gradient
+                place = place_of(tensor, layout)
+                name = f"{prefix}.{view.prefix}.{place}_elements.{tensor.name}"
+                of_view[place].append(tensor_elements(name, tensor, ONE))
+        for place, lines in of_view.items():
+            name = f"{prefix}.{view.prefix}.{place}_elements"
+            found[place].append(total(name, lines, unit="elements"))
+    return found
+
+
+def outer_elements(prefix: str, model: Model, outer: Sequence[Line]) -> Line:
+    """Count the elements outside the layers, so many times each: see :attr:`Held.outer`."""
+    embedding, head, *after = architecture_of(model).outer
+    matrices = [embedding] if model.tie_word_embeddings else [embedding, head]
+    counts = [*outer[:-1], *[outer[-1]] * len(after)]
+    pairs = [
+        part
+        for tensor, count in zip([*matrices, *after], counts, strict=True)
+        for part in (tensor_elements(f"{prefix}.{tensor.name}", tensor), count)
     ]
-    parts = outer[1:]
-    if not model.tie_word_embeddings:
-        embedding = outer[0]
-        if layout.schedule not in BOTH_ENDS:
-            sole = computed(f"{prefix}.sole_stage", collectives.sole_stage, pp=degree(layout, "pp"))
-            embedding = combined(f"{prefix}.embedding_here", "product", (embedding, sole))
-        parts.append(embedding)
-    return total(f"{prefix}.outer_elements", parts, unit="elements")
+    return combined(f"{prefix}.outer_elements", "sum_of_products", pairs, unit="elements")
 
 
 def gradient_payloads(
-    prefix: str, model: Model, layout: Layout, bits: Line, *, mtp: bool, copies: Line
+    prefix: str,
+    model: Model,
+    layout: Layout,
+    held: Held,
+    one_layer: Mapping[str, Sequence[Line]],
+    bits: Line,
+    copies: Line,
 ) -> dict[str, Line]:
     """Give the bytes of one GPU's ``dense`` and ``experts`` tensors at a width of ``bits``.
 
-    ``copies`` is the number of stages that a GPU holds: 2 under DualPipe.
+    ``one_layer`` is what :func:`layer_elements` returns. ``copies`` is the number of stages that a
+    GPU holds: 2 under DualPipe.
     """
-    elements = layer_elements(prefix, model, mtp=mtp, layout=layout)
-    pp, tp = degree(layout, "pp"), degree(layout, "tp")
+    elements = held.elements(prefix, one_layer)
+    tp = degree(layout, "tp")
     shares = {
-        "split": [pp, tp],
-        "replicated": [pp],
-        "experts": [pp, degree(layout, "ep"), degree(layout, "etp")],
+        "split": [held.stages, tp],
+        "replicated": [held.stages],
+        "experts": [held.stages, degree(layout, "ep"), degree(layout, "etp")],
     }
-    held = {}
+    found = {}
     for place, divisors in shares.items():
         split = combined(f"{prefix}.{place}_split", "product", divisors)
         stage = computed(
@@ -105,17 +178,17 @@ def gradient_payloads(
             bits=bits,
             split=split,
         )
-        held[place] = combined(f"{prefix}.{place}_bytes", "product", (stage, copies))
+        found[place] = combined(f"{prefix}.{place}_bytes", "product", (stage, copies))
     outer = computed(
         f"{prefix}.outer_bytes",
         collectives.shard_payload,
-        elements=outer_elements(prefix, model, layout),
+        elements=outer_elements(prefix, model, held.outer),
         bits=bits,
         split=tp if layout.vocabulary_parallel else ONE,
     )
     return {
-        "dense": total(f"{prefix}.dense_bytes", (held["split"], held["replicated"], outer)),
-        "experts": held["experts"],
+        "dense": total(f"{prefix}.dense_bytes", (found["split"], found["replicated"], outer)),
+        "experts": found["experts"],
     }
 
 
@@ -132,26 +205,33 @@ def tied_payload(prefix: str, model: Model, layout: Layout, bits: Line) -> Line:
 
 
 def replicated_payload(
-    prefix: str, model: Model, layout: Layout, bits: Line, *, mtp: bool, copies: Line
+    prefix: str,
+    model: Model,
+    held: Held,
+    one_layer: Mapping[str, Sequence[Line]],
+    bits: Line,
+    copies: Line,
 ) -> Line:
     """Give the bytes of the gradients of what every tensor-parallel rank holds whole.
 
-    Those of a GPU's layers, and of the final norm on the last stage.
+    Those of a GPU's layers, and of the final norm where it stands.
     """
+    elements = held.elements(prefix, one_layer)
     layers = computed(
         f"{prefix}.stage_bytes",
         collectives.shard_payload,
-        elements=layer_elements(prefix, model, mtp=mtp, layout=layout)["replicated"],
+        elements=elements["replicated"],
         bits=bits,
-        split=degree(layout, "pp"),
+        split=held.stages,
     )
     norm = architecture_of(model).outer[-1]
+    norms = (tensor_elements(f"{prefix}.{norm.name}", norm), held.outer[-1])
     last = computed(
         f"{prefix}.final_norm_bytes",
         collectives.shard_payload,
-        elements=tensor_elements(f"{prefix}.{norm.name}", norm),
+        elements=combined(f"{prefix}.final_norms", "product", norms, unit="elements"),
         bits=bits,
         split=ONE,
     )
-    held = combined(f"{prefix}.layers_bytes", "product", (layers, copies))
-    return total(f"{prefix}.payload", (held, last))
+    found = combined(f"{prefix}.layers_bytes", "product", (layers, copies))
+    return total(f"{prefix}.payload", (found, last))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.placement.schedules import virtual_stages
+from dsv3calc.accounting.placement.schedules import chunks_of, virtual_stages
 from dsv3calc.formulas import stages
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.model.architecture import architecture_of
@@ -19,13 +19,28 @@ from dsv3calc.numbers import ops
 from dsv3calc.schema.layers import listed, parse_slice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
 
 NONE = given("nothing", 0, "1")
+
+
+class Chunk:
+    """One stage on a rank: its layers by group, and whether embedding and head stand on it."""
+
+    __slots__ = ("embedding", "head", "layers", "name", "stage")
+
+    def __init__(
+        self, name: str, stage: Line, layers: list[Line], embedding: Line, head: Line
+    ) -> None:
+        self.name = name
+        self.stage = stage
+        self.layers = layers
+        self.embedding = embedding
+        self.head = head
 
 
 class Stages:
@@ -47,6 +62,7 @@ class Stages:
         self.layout = layout
         self.groups: tuple[GroupView, ...] = arch.groups
         self.mtp = arch.mtp if mtp else None
+        self.tied = model.tie_word_embeddings
         self.number = virtual_stages(layout)
         self.depth = field(("model", model), "num_hidden_layers", "1")
         self.leading, self.trailing = NONE, NONE
@@ -164,3 +180,57 @@ class Stages:
     def has(self, name: str, stage: Line, place: Line) -> Line:
         """Tell whether a stage is the one on which something stands."""
         return computed(name, stages.stage_has, stage=stage, place=place)
+
+    def chunks(self, name: str, rank: Line) -> list[Chunk]:
+        """List the stages that a pipeline rank holds."""
+        found = []
+        for number, stage in enumerate(chunks_of(name, self.layout, rank)):
+            chunk = f"{name}.chunk.{number}"
+            layers = self.layers(chunk, stage)
+            embedding = self.has(f"{chunk}.has_embedding", stage, self.embedding_stage)
+            head = self.has(f"{chunk}.has_head", stage, self.head_stage)
+            found.append(Chunk(chunk, stage, layers, embedding, head))
+        return found
+
+    def held(self, name: str, chunks: Sequence[Chunk]) -> list[Line]:
+        """Count the layers of each group on a rank, those of MTP last where they count.
+
+        Returns
+        -------
+        Lines ``NAME.layers.GROUP`` [1].
+        """
+        views = [*self.groups, *([] if self.mtp is None else [self.mtp])]
+        return [
+            _sum(f"{name}.layers.{view.prefix}", [chunk.layers[index] for chunk in chunks])
+            for index, view in enumerate(views)
+        ]
+
+    def outer(self, name: str, chunks: Sequence[Chunk]) -> list[Line]:
+        """Count the matrices outside the layers that a rank holds: each once, whoever needs it.
+
+        Returns
+        -------
+        How many embeddings, heads (left out where tied: the same matrix) and final norms [1].
+        """
+        needs = [chunk.embedding for chunk in chunks]
+        heads = [chunk.head for chunk in chunks]
+        modules = [] if self.mtp is None else [chunk.layers[-1] for chunk in chunks]
+        if self.tied:
+            embedding = _once(f"{name}.embeddings", needs + heads + modules)
+            return [embedding, _sum(f"{name}.heads", heads)]
+        return [
+            _once(f"{name}.embeddings", needs + modules),
+            _once(f"{name}.heads", heads + modules),
+            _sum(f"{name}.final_norms", heads),
+        ]
+
+
+def _once(name: str, needs: Sequence[Line]) -> Line:
+    if len(needs) == 1:
+        return needs[0]
+    all_needs = total(f"{name}.needed", needs, unit="1")
+    return computed(name, stages.any_of, amount_here=all_needs)
+
+
+def _sum(name: str, lines: Sequence[Line]) -> Line:
+    return lines[0] if len(lines) == 1 else total(name, lines)

@@ -17,7 +17,7 @@ _RANDOM = "every set of experts is equally likely for each token, whatever the o
 
 
 def load_lines(
-    view: GroupView, group: Group, tokens: Line, *, redundant_experts: Any, factor: Any
+    view: GroupView, group: Group, tokens: Line, etp: Line, *, redundant_experts: Any, factor: Any
 ) -> list[Line]:
     """Expect what the tokens of a whole expert-parallel group ask of the experts of a layer.
 
@@ -25,8 +25,9 @@ def load_lines(
     ----------
     view
         The layer.
-    group, tokens
-        The GPUs, and the tokens that each dispatches in a micro-batch.
+    group, tokens, etp
+        The GPUs, the tokens that each dispatches in a micro-batch, and how many GPUs share an
+        expert: they gather each other's tokens, so that an expert computes those of all of them.
     redundant_experts
         Replicas, in slots of their own: a token that needs an expert takes any of its slots.
     factor
@@ -42,7 +43,11 @@ def load_lines(
     scope, stood, chosen = routed.scope, routed.count, routed.chosen
     words = "of a micro-batch, all GPUs of the expert-parallel group"
     everyone = combined(
-        "traffic.group_tokens", "product", (tokens, group.gpus), unit="tokens", convention=words
+        "traffic.group_tokens",
+        "product",
+        (tokens, group.gpus, etp),
+        unit="tokens",
+        convention=f"{words}, after the gather over etp",
     )
     copies = combined("traffic.group_copies", "product", (everyone, chosen), unit="tokens")
     replicas = given("layout.redundant_experts", redundant_experts, "1")

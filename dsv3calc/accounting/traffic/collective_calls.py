@@ -3,8 +3,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
+from dsv3calc.accounting.placement.gradients import held_by_rank, held_on_average, layer_elements
 from dsv3calc.accounting.placement.rank_order import Span, degree, span_of
 from dsv3calc.accounting.traffic.algorithms import LINKS, Sent, sent
 from dsv3calc.accounting.traffic.links import rates_of
@@ -15,6 +17,7 @@ from dsv3calc.model.architecture import architecture_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dsv3calc.accounting.placement.stages import Stages
     from dsv3calc.accounting.traffic.links import Links
     from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
@@ -58,7 +61,7 @@ class Desk:
 
     def __init__(
         self, prefix: str, model: Model, layout: Layout, links: dict[str, Links], node: Line,
-        sizes: dict[str, Line], algorithm: str, *, mtp: bool,
+        sizes: dict[str, Line], choices: dict[str, str], *, mtp: bool,
     ) -> None:  # fmt: skip
         self.prefix = f"{prefix}.collectives"
         self.model = model
@@ -66,8 +69,9 @@ class Desk:
         self.links = links  # by the name of the time that they give
         self.made: list[Made] = []
         self.node = node
-        self.algorithm = algorithm
-        self.mtp = mtp
+        self.algorithm = choices["algorithm"]
+        self.mla_context = choices["mla_context"]
+        self.gradient_reduction = choices["gradient_reduction"]
         self.sequence = sizes["sequence"]
         self.micro_batches = sizes["micro_batches"]
         self.bits = sizes["activation_bits"]
@@ -75,13 +79,26 @@ class Desk:
         self.parameter_bits = sizes["parameter_bits"]
         arch = architecture_of(model)
         self.views = [*arch.groups]
-        if mtp and arch.mtp is not None:
+        self.mtp = mtp and arch.mtp is not None
+        if self.mtp and arch.mtp is not None:
             self.views.append(arch.mtp)
         self.hidden = field(("model", model), "hidden_size")
         self.mirrored = layout.schedule == "dualpipe"
         self.copies = given(
             "stages_per_gpu", 2 if self.mirrored else 1, "1", f"schedule {layout.schedule}"
         )
+        self.elements = layer_elements(f"{self.prefix}.layer", model, self.views, layout)
+        self.held = held_on_average(self.prefix, model, layout, self.views)
+
+    def of_rank(self, number: int, split: Stages) -> Desk:
+        """Return the same for what a pipeline rank holds instead of the mean."""
+        prefix = self.prefix.removesuffix(".collectives") + f".rank.{number}"
+        desk = copy(self)
+        desk.prefix = f"{prefix}.collectives"
+        desk.made = []
+        rank = given(f"{prefix}.number", number, "1", "pipeline rank from 0")
+        desk.held = held_by_rank(prefix, split, rank, self.copies, f"pipeline rank {number}")
+        return desk
 
     def span(self, group: str) -> Span:
         """Return how a group of the layout lies on nodes."""
@@ -107,12 +124,13 @@ class Desk:
         return ("cp", "tp") if self.layout.sequence_parallel else ("cp",)
 
     def layer_calls(self, name: str, blocks: Sequence[tuple[GroupView, int]], times: Line) -> Line:
-        """Count the calls of all layers' blocks in a step, one pipeline through."""
+        """Count the calls of the held layers' blocks in a step."""
         name = f"{self.prefix}.{name}"
+        layers = dict(zip(self.views, self.held.layers, strict=True))
         counted = [
             combined(
                 f"{name}.blocks.{view.prefix}", "product",
-                (view.layers, given(f"{name}.blocks_per_layer", number, "1")),
+                (layers[view], given(f"{name}.blocks_per_layer", number, "1")),
             )
             for view, number in blocks
         ]  # fmt: skip
@@ -124,8 +142,8 @@ class Desk:
     def layer_part(
         self, name: str, primitive: str, payload: Line, span: Span, calls: Line, algorithm: str = ""
     ) -> dict[str, Line]:
-        """Count a collective of layers: the calls of all stages, divided evenly among them."""
-        full, stages = f"{self.prefix}.{name}", degree(self.layout, "pp")
+        """Count a collective of layers: the calls of all stages, of which a GPU makes its share."""
+        full, stages = f"{self.prefix}.{name}", self.held.stages
         here = combined(f"{full}.calls_of_a_stage", "ratio", (calls, stages), unit="1")
         made = Made(full, primitive, payload, span, algorithm or self.algorithm, here)
         self.made.append(made)
@@ -150,7 +168,7 @@ class Desk:
             every = combined(f"{name}.{what}_of_all_stages", "product", (one, calls), unit=unit)
             return combined(
                 f"{name}.{what}", "ratio", (every, stages), unit=unit,
-                convention="layers divide evenly among pipeline stages",
+                convention=self.held.words,
             )  # fmt: skip
 
         moved = {link: over_step(f"{link}_bytes", call.bytes[link], "B") for link in LINKS}

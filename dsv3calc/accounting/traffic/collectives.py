@@ -1,7 +1,10 @@
 """The collectives of a layout, per GPU and training step: all but the experts' all-to-all.
 
-Numbers are those of the busiest GPU of each kind: a pipeline rank at the edge of a node, the stage
-with the head. Kinds overlap with each other and with computation, so their times are not added.
+Those of layers are means over the pipeline, and so are the layers whose gradients are reduced, with
+the final norm and the head on top. The pipeline's are those of a rank at the edge of a node, the
+vocabulary's those of the stage with the head. What depends on the layers of a pipeline rank is
+counted for each rank too, and given for the busiest. Kinds overlap with each other and with
+computation, so their times are not added.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -10,8 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.placement.rank_order import check_pipeline, gpus_per_node
+from dsv3calc.accounting.placement.stages import Stages
 from dsv3calc.accounting.traffic.algorithms import LINKS, check_algorithm
-from dsv3calc.accounting.traffic.collective_calls import Desk, has_experts, rate_lines
+from dsv3calc.accounting.traffic.collective_calls import Desk, Parts, has_experts, rate_lines
 from dsv3calc.accounting.traffic.data_parallel import data_parallel
 from dsv3calc.accounting.traffic.layer_collectives import (
     context_parallel,
@@ -25,24 +29,31 @@ from dsv3calc.accounting.traffic.stage_collectives import (
     vocabulary_loss,
 )
 from dsv3calc.errors import UsageError
-from dsv3calc.ledger.line import Line, given, total
+from dsv3calc.ledger.line import Line, combined, given, total
 from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
 
-KINDS = (
-    "tensor_parallel",
-    "expert_tensor_parallel",
-    "context_parallel",
-    "pipeline",
-    "vocabulary_layers",
-    "vocabulary_loss",
-    "data_parallel",
-)
+_COUNTED_BY: dict[str, Callable[[Desk], Parts]] = {
+    "tensor_parallel": tensor_parallel,
+    "expert_tensor_parallel": expert_tensor_parallel,
+    "context_parallel": context_parallel,
+    "pipeline": pipeline,
+    "vocabulary_layers": vocabulary_layers,
+    "vocabulary_loss": vocabulary_loss,
+    "data_parallel": data_parallel,
+}
+
+KINDS = tuple(_COUNTED_BY)
 """In the order of the lines."""
+
+BY_RANK = ("tensor_parallel", "expert_tensor_parallel", "context_parallel", "data_parallel")
+"""Kinds that depend on the layers of a pipeline rank."""
 
 MLA_CONTEXT = {
     "latent": "ring and all-gather send kv_lora_rank + qk_rope_head_dim elements per token",
@@ -59,8 +70,16 @@ GRADIENT_REDUCTION = {
 
 def collective_assumptions(model: Model, layout: Layout, hardware: Hardware) -> list[str]:
     """List the assumptions of the lines in words."""
-    found = [
-        "layers are split evenly over the stages; embedding first, final norm and head last",
+    found = []
+    if layout.pp != 1:
+        found += [
+            "collectives inside layers: mean over the stages",
+            (
+                "gradients: of the mean number of layers on a stage with the final norm and the "
+                "head, which may be more than any rank holds"
+            ),
+        ]
+    found += [
         (
             f"rank order {'-'.join(layout.rank_order)} (rank_order), nodes filled one after "
             "another; etp takes tp's place; ep and edp partition tp x cp x dp"
@@ -131,6 +150,7 @@ def collective_lines(
     ``.scale_out_bytes`` [B sent], ``.messages``, ``.time`` and, where the device's bandwidth is
     known, ``.achieved.time`` [s], per GPU and step. With ``rates`` also those of ``rate_lines``
     for each collective that is made, ``PREFIX.collectives.KIND.WHAT.payload_bytes`` and so on.
+    Then those of :func:`busiest_lines`.
 
     Raises
     ------
@@ -138,16 +158,13 @@ def collective_lines(
         If a name is unknown, the order of ranks forms no pipeline, or bytes leave a node of
         hardware without a scale-out link.
     """
-    check_algorithm(algorithm)
-    reduction = gradient_reduction or ("micro-batch" if layout.zero > 1 else "step")
-    for option, value, choices in (
-        ("mla_context", mla_context, MLA_CONTEXT),
-        ("gradient_reduction", reduction, GRADIENT_REDUCTION),
-    ):
-        if value not in choices:
-            raise UsageError(f"unknown {option} '{value}'", f"choose from {', '.join(choices)}")
+    choices = {
+        "algorithm": algorithm,
+        "mla_context": mla_context,
+        "gradient_reduction": gradient_reduction or ("micro-batch" if layout.zero > 1 else "step"),
+    }
+    _check_choices(choices)
     check_pipeline(layout, experts=has_experts(model))
-    domain = hardware.scale_up.domain_size
     sizes = {
         "sequence": given("workload.sequence", sequence, "tokens"),
         "micro_batches": (
@@ -159,37 +176,117 @@ def collective_lines(
         "gradient_bits": given("workload.gradient_bits", gradient_bits, "bit"),
         "parameter_bits": given("workload.parameter_bits", parameter_bits, "bit"),
     }
+    domain = hardware.scale_up.domain_size
     used = gpus_per_node(layout, domain, experts=has_experts(model))
     node = given(f"{prefix}.gpus_per_node", used, "1", f"GPUs used of each domain of {domain}")
-    links = {"time": Links(hardware, bandwidth, latencies)}
-    device = measured(hardware, inside=type(used) is int and used == layout.gpus)
-    if bandwidth == "nominal" and device is not None:
-        links["achieved.time"] = Links(device, "achieved", latencies)
-    desk = Desk(prefix, model, layout, links, node, sizes, algorithm, mtp=mtp)
-    parts = {
-        "tensor_parallel": tensor_parallel(desk),
-        "expert_tensor_parallel": expert_tensor_parallel(desk),
-        "context_parallel": context_parallel(desk, mla_context),
-        "pipeline": pipeline(desk),
-        "vocabulary_layers": vocabulary_layers(desk),
-        "vocabulary_loss": vocabulary_loss(desk),
-        "data_parallel": data_parallel(desk, reduction),
-    }
-    units = {**{f"{link}_bytes": "B" for link in LINKS}, "messages": "1"}
-    units |= dict.fromkeys(links, "s")
-    lines = [
-        total(
-            f"{desk.prefix}.{kind}.{what}",
-            [part[what] for part in parts[kind]],
-            unit=unit,
-            convention=links[what].convention
-            if what in links
-            else f"{algorithm}, per GPU and step",
-        )
-        for kind in KINDS
-        for what, unit in units.items()
-    ]
+    inside = type(used) is int and used == layout.gpus
+    links = _links(hardware, bandwidth, latencies, inside=inside)
+    desk = Desk(prefix, model, layout, links, node, sizes, choices, mtp=mtp)
+    found = {kind: kind_lines(desk, kind) for kind in KINDS}
+    lines = [line for each in found.values() for line in each.values()]
     for made in desk.made if rates else ():
         if made.sends:
             lines += rate_lines(made, links)
+    sending = [kind for kind in BY_RANK if _sends(found[kind])]
+    return lines + busiest_lines(prefix, desk, sending)
+
+
+def _check_choices(choices: dict[str, str]) -> None:
+    check_algorithm(choices["algorithm"])
+    for option, known in (
+        ("mla_context", MLA_CONTEXT),
+        ("gradient_reduction", GRADIENT_REDUCTION),
+    ):
+        value = choices[option]
+        if value not in known:
+            raise UsageError(f"unknown {option} '{value}'", f"choose from {', '.join(known)}")
+
+
+def _links(
+    hardware: Hardware, bandwidth: str, latencies: dict[str, float] | None, *, inside: bool
+) -> dict[str, Links]:
+    """Give the links by the name of the time that they give; achieved ones where they are known."""
+    links = {"time": Links(hardware, bandwidth, latencies)}
+    device = measured(hardware, inside=inside)
+    if bandwidth == "nominal" and device is not None:
+        links["achieved.time"] = Links(device, "achieved", latencies)
+    return links
+
+
+def kind_lines(desk: Desk, kind: str) -> dict[str, Line]:
+    """Count the collectives of a kind: bytes by link, messages and times."""
+    parts = _COUNTED_BY[kind](desk)
+    units = {**{f"{link}_bytes": "B" for link in LINKS}, "messages": "1"}
+    units |= dict.fromkeys(desk.links, "s")
+    return {
+        what: total(
+            f"{desk.prefix}.{kind}.{what}",
+            [part[what] for part in parts],
+            unit=unit,
+            convention=desk.links[what].convention
+            if what in desk.links
+            else f"{desk.algorithm}, per GPU and step",
+        )
+        for what, unit in units.items()
+    }
+
+
+def _sends(lines: dict[str, Line]) -> bool:
+    """Tell whether a kind sends anything."""
+    values = [lines[f"{link}_bytes"].value for link in LINKS]
+    return any(type(value) not in (int, float) or value > 0 for value in values)
+
+
+def busiest_lines(prefix: str, desk: Desk, kinds: Sequence[str]) -> list[Line]:
+    """Count what each pipeline rank sends for the layers that the layout puts on it.
+
+    Returns
+    -------
+    For each of ``kinds`` the lines ``PREFIX.busiest.collectives.KIND.rank`` and
+    ``.scale_up_bytes``, ``.scale_out_bytes``, ``.messages``, ``.time`` and ``.achieved.time`` of
+    the rank that is the longest at it, over ``PREFIX.rank.N.collectives.KIND.*``. Nothing where
+    there is one rank, or their number is an array or a symbol.
+    """
+    pp = desk.layout.pp
+    if type(pp) is not int or pp == 1 or not kinds:
+        return []
+    split = Stages(f"{prefix}.split", desk.model, desk.layout, mtp=desk.mtp)
+    ranks = [desk.of_rank(number, split) for number in range(pp)]
+    numbers = [given(f"{prefix}.rank.{number}", number, "1") for number in range(pp)]
+    lines = []
+    for kind in kinds:
+        found = _by_content(ranks, kind)
+        keys = [each["time"] for each in found]
+        columns = {"rank": numbers}
+        columns |= {what: [each[what] for each in found] for what in found[0]}
+        lines += [
+            combined(
+                f"{prefix}.busiest.collectives.{kind}.{what}",
+                "at_largest",
+                [*keys, *column],
+                unit=column[0].unit,
+                convention="the first of the pipeline ranks that need the longest",
+            )
+            for what, column in columns.items()
+        ]
     return lines
+
+
+def _by_content(ranks: Sequence[Desk], kind: str) -> list[dict[str, Line]]:
+    """Count the collectives of each rank; of ranks that hold the same only the first is counted."""
+    known: dict[tuple[Any, ...], dict[str, Line]] = {}
+    found = []
+    for rank in ranks:
+        held = rank.held
+        content = tuple(line.value for line in (*held.layers, held.stages, *held.outer))
+        if content not in known:
+            known[content] = kind_lines(rank, kind)
+            found.append(known[content])
+        else:
+            found.append(
+                {
+                    what: line.renamed(f"{rank.prefix}.{kind}.{what}")
+                    for what, line in known[content].items()
+                }
+            )
+    return found

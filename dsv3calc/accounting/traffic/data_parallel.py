@@ -19,7 +19,7 @@ _GATHERED = 3
 """The ZeRO stage whose parameters are gathered when they are used."""
 
 
-def data_parallel(desk: Desk, reduction: str) -> Parts:
+def data_parallel(desk: Desk) -> Parts:
     """Count the reduction of gradients, and the gathers of parameters under ZeRO."""
     name, zero = "data_parallel", desk.layout.zero
     spans = {"dense": desk.span("data")}
@@ -38,13 +38,14 @@ def data_parallel(desk: Desk, reduction: str) -> Parts:
             f"{desk.prefix}.{name}.{what}",
             desk.model,
             desk.layout,
+            desk.held,
+            desk.elements,
             bits,
-            mtp=desk.mtp,
-            copies=desk.copies,
+            desk.copies,
         )
 
     reduce = "reduce-scatter" if zero else "all-reduce"
-    often = desk.micro_batches if reduction == "micro-batch" else ONE
+    often = desk.micro_batches if desk.gradient_reduction == "micro-batch" else ONE
     rows = [(reduce, payloads("gradients", desk.gradient_bits), often)]
     if zero:
         gathers = ONE
@@ -73,10 +74,10 @@ def _replicated(desk: Desk) -> Parts:
     payload = replicated_payload(
         f"{desk.prefix}.{name}",
         desk.model,
-        desk.layout,
+        desk.held,
+        desk.elements,
         desk.gradient_bits,
-        mtp=desk.mtp,
-        copies=desk.copies,
+        desk.copies,
     )
     once = times(name, 1, "once a step, all layers of a GPU together")
     return [desk.part(f"{name}.all-reduce", "all-reduce", payload, desk.span("tp"), once)]
@@ -97,7 +98,7 @@ def _tied_embedding(desk: Desk) -> Parts:
     calls = combined(
         f"{desk.prefix}.{name}.calls",
         "difference",
-        (ONE, sole),
+        (desk.held.embedding, sole),
         unit="1",
         convention="once a step, where the first and the last stage are two",
     )

@@ -322,6 +322,7 @@ def expert_lines(
         views[0],
         group,
         held,
+        field(("layout", layout), "etp", "1"),
         redundant_experts=layout.redundant_experts,
         factor=exchange.imbalance,
     )

@@ -95,7 +95,7 @@ def _width(name: str, held: Held, tp: Line, fewest: Line) -> Line:
     return combined(f"{name}.width", "product", (heads, channels), unit="elements")
 
 
-def context_parallel(desk: Desk, form: str) -> Parts:
+def context_parallel(desk: Desk) -> Parts:
     """Count what attention sends where a sequence is divided; windows and masks save nothing."""
     found: Parts = []
     span, layout = desk.span("cp"), desk.layout
@@ -103,7 +103,7 @@ def context_parallel(desk: Desk, form: str) -> Parts:
     fewest = degree(layout, "cp") if exchanged else ONE
     for view in desk.views:
         name = f"context_parallel.{view.prefix}"
-        for what, held in view.attention.context_widths(form).items():
+        for what, held in view.attention.context_widths(desk.mla_context).items():
             width = _width(f"{desk.prefix}.{name}.{what}", held, degree(layout, "tp"), fewest)
             if exchanged and what != "latent":
                 place = f"{name}.{what}"

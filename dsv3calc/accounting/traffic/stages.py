@@ -73,57 +73,39 @@ def stage_lines(
         return []
     found = []
     for stage, here in enumerate(layers):
-        found.append(here)
-        found += [
-            combined(
-                f"traffic.stage.{stage}.micro_batch.{link}_bytes",
-                "product",
-                (one_layer[link], tokens, here),
-                unit="B",
-                convention=f"one GPU, a micro-batch that passes the stage, {words}",
-            )
-            for link in LINKS
-        ]
-    return [*found, *_busiest(layout, layers, one_layer, tokens, steps, words)]
-
-
-def _busiest(
-    layout: Layout,
-    layers: Sequence[Line],
-    one_layer: dict[str, Line],
-    tokens: Line,
-    steps: Line | None,
-    words: str,
-) -> list[Line]:
-    """Count what a GPU of the pipeline rank with the most layers sends."""
+        passing = f"one GPU, a micro-batch that passes the stage, {words}"
+        found += [here, *_sent(f"traffic.stage.{stage}", one_layer, (tokens, here), passing)]
     ranks = [_layers_of_rank(layout, layers, rank) for rank in range(layout.pp)]
     most = max(ranks, key=lambda line: line.value)
-    convention = most.convention
-    batch = [
+    batch = _sent("traffic.busiest", one_layer, (tokens, most), f"{most.convention}; {words}")
+    found += [most, *batch]
+    if steps is None:
+        return found
+    return found + [
         combined(
-            f"traffic.busiest.micro_batch.{link}_bytes",
+            f"traffic.busiest.step.{link}_bytes",
             "product",
-            (one_layer[link], tokens, most),
+            (line, steps),
             unit="B",
-            convention=f"{convention}; {words}",
+            convention=f"{most.convention}; one training step, {words}",
+        )
+        for link, line in zip(LINKS, batch, strict=True)
+    ]
+
+
+def _sent(
+    prefix: str, one_layer: dict[str, Line], factors: Sequence[Line], convention: str
+) -> list[Line]:
+    """Count the bytes of a micro-batch on each link: those of a token and layer by the factors."""
+    return [
+        combined(
+            f"{prefix}.micro_batch.{link}_bytes",
+            "product",
+            (one_layer[link], *factors),
+            unit="B",
+            convention=convention,
         )
         for link in LINKS
-    ]
-    if steps is None:
-        return [most, *batch]
-    return [
-        most,
-        *batch,
-        *(
-            combined(
-                f"traffic.busiest.step.{link}_bytes",
-                "product",
-                (line, steps),
-                unit="B",
-                convention=f"{convention}; one training step, {words}",
-            )
-            for link, line in zip(LINKS, batch, strict=True)
-        ),
     ]
 
 

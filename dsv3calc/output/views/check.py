@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
 
 MOST_REASONS = 5
+_STATED = ("tolerance", "source", "note")
 
 
 def build(answer: Answer, *, exact: bool) -> View:
@@ -42,7 +43,17 @@ def _broken(row: dict[str, Any]) -> list[list[str]]:
         [place(row)],
         [f"  {row['quantity']} of {row['query']}"],
         *([f"    {reason}"] for reason in reasons),
+        *([line] for line in _stated(row)),
     ]
+
+
+def _stated(row: dict[str, Any]) -> list[str]:
+    """Return what the file says of a row that failed: how exact it is, from where, and a note.
+
+    A bound is its own tolerance, and shown as expected.
+    """
+    names = ("source", "note") if isinstance(row["expected"], str) else _STATED
+    return [f"    {name}: {row[name]}" for name in names if row[name]]
 
 
 def _moved(row: dict[str, Any], *, exact: bool) -> list[list[str]]:
@@ -61,7 +72,7 @@ def _moved(row: dict[str, Any], *, exact: bool) -> list[list[str]]:
     lines += [[f"    because {reason}", "", "", ""] for reason in reasons[:MOST_REASONS]]
     if len(reasons) > MOST_REASONS:
         lines.append([f"    and {len(reasons) - MOST_REASONS} more", "", "", ""])
-    return lines
+    return lines + [[line, "", "", ""] for line in _stated(row)]
 
 
 def _alike(row: dict[str, Any]) -> bool:

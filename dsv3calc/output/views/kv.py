@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.view import Table, View, show
 
 if TYPE_CHECKING:
@@ -34,16 +35,19 @@ def build(answer: Answer, *, exact: bool) -> View:
     if query["batch"] != 1:
         rows.append([f"batch of {query['batch']:,}", show(named["kv_cache.bytes"], exact=exact)])
     if "fit" in query:
+        memory = format_quantity(query["fit"], "B", exact=exact)
         rows += [
             [
-                f"{query['tokens']:,}-token sequences that fit",
+                f"{query['tokens']:,}-token sequences that fit in {memory}",
                 f"{named['kv_cache.fit.sequences'].value:,}",
             ]
         ]
         longest = named.get("kv_cache.fit.tokens")
         if longest is not None:
-            each = "" if query["batch"] == 1 else f" in each of {query['batch']:,} sequences"
-            rows.append([f"longest context that fits{each}", f"{longest.value:,} tokens"])
+            each = "" if query["batch"] == 1 else f", each of {query['batch']:,} sequences"
+            rows.append(
+                [f"longest context that fits in {memory}{each}", f"{longest.value:,} tokens"]
+            )
     pages = f", pages of {query['page_size']:,} tokens" if "page_size" in query else ""
     heading = f"{column.title}: KV cache in {query['kv_dtype']}{pages}"
     return View(heading, [Table("", ["KV cache", "bytes"], rows)])

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
     from dsv3calc.studies.answer import Answer
 
+_FOUR_DIGITS = 1000
 _LONG = 100  # GiB from which on a second decimal only widens the table
 _AXES = ("tp", "cp", "pp", "dp", "ep", "etp")
 HEADINGS = {"gradients": "grads"}
@@ -43,7 +44,7 @@ def heading(answer: Answer) -> list[str]:
         f"recompute {query['recompute']}"
     )
     return [
-        f"{answer.columns[0].title}: memory of one GPU on {where}, {query['hardware']}",
+        f"{answer.columns[0].title}: training memory of one GPU on {where}, {query['hardware']}",
         counted,
     ]
 
@@ -111,20 +112,38 @@ def _width(table: Table) -> int:
 
 
 def _fullest(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
-    rows = [["total", show(named["memory.worst.total"], exact=exact)]]
+    sizes = {"total": named["memory.worst.total"]}
     if "memory.fits" in named:
         fits = bool(named["memory.fits"].value)
-        rows += [
-            [f"usable on {answer.query['hardware']}", show(named["memory.usable"], exact=exact)],
-            ["free" if fits else "over by", show_size(named["memory.free"], exact=exact)],
-            ["fits", "yes" if fits else "no"],
-        ]
+        sizes[f"usable on {answer.query['hardware']}"] = named["memory.usable"]
+        sizes["free" if fits else "over by"] = named["memory.free"]
+    rows = size_rows(sizes, exact=exact)
+    if "memory.fits" in named:
+        rows.append(["fits", "yes" if fits else "no"])
     return Table("", [f"* fullest: rank {named['memory.worst.rank'].value}", "bytes"], rows)
 
 
-def show_size(line: Line, *, exact: bool) -> str:
-    """Return a number of bytes without its sign."""
-    return show(line, exact=exact).removeprefix("-")
+def size_rows(sizes: dict[str, Line], *, exact: bool) -> list[list[str]]:
+    """Return rows of sizes without their signs, in GiB where their own units differ.
+
+    What is less than a MiB keeps its unit.
+    """
+    found = {label: show(line, exact=exact).removeprefix("-") for label, line in sizes.items()}
+    if not exact and len({text.rpartition(" ")[2] for text in found.values()}) > 1:
+        found |= {
+            label: _one_unit(abs(line.value))
+            for label, line in sizes.items()
+            if abs(line.value) >= BINARY["Mi"]
+        }
+    return [[label, text] for label, text in found.items()]
+
+
+def _one_unit(value: int) -> str:
+    whole, rest = divmod(value, BINARY["Gi"])
+    if not rest:
+        return f"{whole:,} GiB"
+    size = value / BINARY["Gi"]
+    return f"{size:,.1f} GiB" if size >= _FOUR_DIGITS else f"{size:#.4g} GiB"
 
 
 def held_table(named: dict[str, Line], name: str, *, exact: bool) -> Table:

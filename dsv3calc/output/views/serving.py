@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.memory.serving import UNTIL_LET_GO
 from dsv3calc.output.view import Table, View, show
-from dsv3calc.output.views.memory import show_size
+from dsv3calc.output.views.memory import size_rows
 
 if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
@@ -20,7 +20,7 @@ def build(answer: Answer, *, exact: bool) -> View:
     query = answer.query
     heading = [
         (
-            f"{answer.columns[0].title}: memory of one serving GPU on {answer.layout}, "
+            f"{answer.columns[0].title}: serving memory of one GPU on {answer.layout}, "
             f"{query['hardware']}"
         ),
         (
@@ -32,23 +32,25 @@ def build(answer: Answer, *, exact: bool) -> View:
 
 
 def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
-    rows = [["weights", show(named["serving.weights"], exact=exact)]]
     rank = named["serving.rank"].value
+    buffers = []
     for line in named[f"serving.rank.{rank}.buffers"].parts:
         if line.value:
             label = line.name.removeprefix(f"serving.rank.{rank}.").removeprefix("serving.")
-            rows.append([f"  {label.replace('_', ' ')}", show(line, exact=exact)])
-    rows.insert(1, ["buffers", show(named["serving.buffers"], exact=exact)])
+            buffers.append([f"  {label.replace('_', ' ')}", show(line, exact=exact)])
     fits = bool(named["serving.fits"].value)
     share = 100 * answer.query["memory_fraction"]
     words = f"budget ({share:g} % of usable on {answer.query['hardware']})"
-    rows += [
-        ["cache of the batch", show(named["serving.kv_bytes"], exact=exact)],
-        ["total", show(named["serving.total"], exact=exact)],
-        [words, show(named["serving.budget"], exact=exact)],
-        ["free" if fits else "over by", show_size(named["serving.free"], exact=exact)],
-        ["fits", "yes" if fits else "no"],
-    ]
+    sizes = {
+        "weights": named["serving.weights"],
+        "buffers": named["serving.buffers"],
+        "cache of the batch": named["serving.kv_bytes"],
+        "total": named["serving.total"],
+        words: named["serving.budget"],
+        "free" if fits else "over by": named["serving.free"],
+    }
+    rows = size_rows(sizes, exact=exact)
+    rows = [*rows[:2], *buffers, *rows[2:], ["fits", "yes" if fits else "no"]]
     place = "one GPU" if "serving.rank.1.weights" not in named else f"a GPU of rank {rank}"
     return Table("", [place, "bytes"], rows)
 

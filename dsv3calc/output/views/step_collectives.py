@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
 
 PREFIX = "traffic.collectives."
+BUSIEST = "traffic.busiest.collectives."
 COLUMNS = {
     "scale_up_bytes": "scale-up",
     "scale_out_bytes": "scale-out",
@@ -40,6 +41,12 @@ def tables(named: dict[str, Line], *, exact: bool) -> list[Table]:
         lines = [named[f"{PREFIX}{kind}.{what}"] for what in columns]
         if any(line.value for line in lines):
             rows.append([kind.replace("_", " "), *(show(line, exact=exact) for line in lines)])
+        busiest = [
+            named.get(f"{BUSIEST}{kind}.{what}", mean)
+            for what, mean in zip(columns, lines, strict=True)
+        ]
+        if [line.value for line in busiest] != [line.value for line in lines]:
+            rows.append(["  busiest rank", *(show(line, exact=exact) for line in busiest)])
     if not rows:
         rows.append(["none", *["-"] * len(columns)])
     found = [Table("", ["other collectives", *columns.values()], rows)]

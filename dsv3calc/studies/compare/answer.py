@@ -14,7 +14,7 @@ from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines
 from dsv3calc.accounting.roofline import peak_of, roofline_lines
 from dsv3calc.accounting.weights import weight_lines
 from dsv3calc.catalogue.overrides import Override
-from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.errors import InvalidInput, InvalidOverride, UsageError
 from dsv3calc.ledger.line import Ledger, Line, combined, given, total
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.queries.base import CompareQuery, as_dict
@@ -22,6 +22,7 @@ from dsv3calc.reading.diagnostics import Problem, quote, suggest
 from dsv3calc.schema.workload import Workload
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.compare.vary import read_changes, split_variation, vary
+from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.preset_loader import (
     DEFAULT_KV_FORMAT,
     Desk,
@@ -187,7 +188,9 @@ def answer_compare(query: CompareQuery) -> Answer:
         kv_format = setting.format_for(desk, answer, entry)
         precision = desk.precision(entry.precision, entry.preset)
         lines = setting.lines(desk, entry.model, precision, kv_format)
-        warn_context(answer, entry.title, entry.model, setting.longest)
+        decoding = setting.longest == setting.context + 1
+        cached = setting.context if decoding else 0
+        warn_context(answer, entry.title, entry.model, setting.longest, cached=cached)
         _warn_dropped(answer, entry)
         answer.cite(entry.preset)
         precisions.append(precision)
@@ -201,7 +204,8 @@ def answer_compare(query: CompareQuery) -> Answer:
         )
     _cite_precisions(answer, precisions)
     answer.cite(setting.hardware, used=("peaks", "memory.bandwidth"))
-    answer.cite(setting.kv_format)
+    models = [entry.model for entry in entries]
+    cite_kv_format(answer, setting.kv_format, models, setting.conventions)
     desk.check_overrides()
     for error in desk.skipped:
         answer.warn(f"{error.message}: the other models have it")
@@ -310,7 +314,10 @@ def _designed(desk: Desk, design: str | Design, precision: str | None) -> Entry:
         Override("model", name, _yaml(value), f"{name}={_yaml(value)}")
         for name, value in design.set.items()
     )
-    preset = desk.one_of_several(design.model, overrides)
+    try:
+        preset = desk.one_of_several(design.model, overrides)
+    except InvalidOverride as error:
+        raise InvalidInput(error.problems) from None  # the comparison's file gives them
     changes = read_changes(design.vary)
     title = design.title or ":".join(
         [preset.name, *(f"{name}={value}" for name, value in changes), *design.set]

@@ -15,7 +15,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.formulas.registry.docstring import Docstring
 from dsv3calc.formulas.registry.glossary import SYMBOLS, plain
 from dsv3calc.ledger.line import Line, given
-from dsv3calc.ledger.rule_words import expression_text, number_text, words_of
+from dsv3calc.ledger.rules import expression_text, number_text, words_of
 from dsv3calc.queries.table import COMMANDS
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.studies.answer import Answer

@@ -18,11 +18,8 @@ from dsv3calc.studies.answer import Answer, Column, add_new
 from dsv3calc.studies.goldens.tolerance import DIMENSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dsv3calc.formulas.registry.registry import Formula
     from dsv3calc.queries.formula import FormulaEvalQuery
-    from dsv3calc.symbolic.term import Term
 
 LARGEST_POWER = 10_000
 """What stands in an exponent or a binomial coefficient is at most this: more takes for ever."""
@@ -104,23 +101,15 @@ def _listed(formula: Formula) -> str:
 
 def _behind_powers(formula: Formula) -> set[str]:
     """Return the arguments that stand in an exponent or a binomial coefficient."""
-    from dsv3calc.symbolic.term import record
+    from dsv3calc.symbolic.term import bottom_up, record
 
     whole, steps = record(formula.function)
     behind: list[Any] = []
     for top in (whole, *steps.values()):
-        for term in _terms(top):
+        for term in bottom_up(top):
             if term.operation in ("**", "binomial"):
                 behind += term.parts[term.operation == "**" :]
-    return {term.name for part in behind for term in _terms(part)} & {*formula.parameters}
-
-
-def _terms(term: Any) -> Iterator[Term]:
-    """Yield a recorded term and those that it is made of; plain numbers are none."""
-    if hasattr(term, "operation"):
-        yield term
-        for part in term.parts:
-            yield from _terms(part)
+    return {term.name for part in behind for term in bottom_up(part)} & {*formula.parameters}
 
 
 def _argument(

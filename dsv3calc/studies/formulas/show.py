@@ -126,14 +126,15 @@ def _text(row: dict[str, Any]) -> str:
             break_long_words=False, break_on_hyphens=False,
         )  # fmt: skip
     blocks.append("")
+    here = [each["here"] for each in row["parameters"]]
     symbols = [
         (
             each["symbol"],
             each["name"],
             _unit(each["unit"]),
-            f"{each['here'] or each['meaning']} [{each['domain']}]",
+            f"{words if here.count(words) == 1 else _sentence(each['meaning'])} [{each['domain']}]",
         )
-        for each in row["parameters"]
+        for each, words in zip(row["parameters"], here, strict=True)
     ]
     symbols.append(
         (row["symbol"], "result", _unit(row["unit"]), f"{row['returns']} [{row['result_domain']}]")
@@ -151,7 +152,11 @@ def _text(row: dict[str, Any]) -> str:
         if text:
             blocks += ["", f"{title}:", *(f"  {line}" for line in _paragraphs(text))]
     blocks += ["", *textwrap.wrap(f"source: {row['source']}", WIDTH, subsequent_indent="  ")]
-    return "".join(f"{line.rstrip()}\n" for line in blocks)
+    return "".join(f"{line.rstrip()}\n" for line in blocks).replace("``", "")
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _paragraphs(text: str) -> Iterator[str]:

@@ -88,7 +88,12 @@ def explain_change(
             reasons.append(f"{place} (was {old}) is no longer used")
         else:
             reasons.append(f"{place}: {old} -> {new}{_at(place_of(place))}")
-    return reasons or ["no input and no formula changed: the way they are added up did"]
+    return reasons or [
+        (
+            "inputs and formulas are as recorded: the expected number was edited, or the sum is "
+            "made differently"
+        )
+    ]
 
 
 def _at(place: str) -> str:

@@ -1,6 +1,7 @@
 """Layouts of queries: a preset with options put in, or options alone, and whether a model fits one.
 
-What does not divide is refused with the rule, the reason and the nearest values that would do.
+What does not divide is refused with the rule, the reason and the nearest values that would do:
+see :mod:`dsv3calc.studies.layout.degrees`.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -9,25 +10,25 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, get_args
 
+import msgspec
+
 from dsv3calc.accounting.placement.schedule_problems import schedule_problems
 from dsv3calc.accounting.placement.schedules import virtual_stages
 from dsv3calc.catalogue.overrides import Override
 from dsv3calc.errors import UsageError
-from dsv3calc.model.architecture import architecture_of, experts_of
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.schema.fields import LARGEST_COUNT
 from dsv3calc.schema.layout import Layout, Schedule, SharedExperts
 from dsv3calc.schema.provenance import Source
-from dsv3calc.studies.layout.expert_degrees import dividing_ep
 from dsv3calc.studies.preset_loader import positive
 from dsv3calc.studies.traffic.exchanges import one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from dsv3calc.catalogue.presets import Preset
-    from dsv3calc.model.block import Attention
     from dsv3calc.queries.base import Query
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.answer import Answer
@@ -50,7 +51,15 @@ _FLAGS = ("sequence_parallel", "mirror_optimizer")
 _SPLIT = re.compile(r"[0-9]{1,6}(\*[0-9]{1,4})?(,[0-9]{1,6}(\*[0-9]{1,4})?){0,9999}")
 
 Problem = tuple[str, str]
-"""What is wrong, and why with what would do."""
+"""What is wrong, and why."""
+
+
+class WrongDegrees(UsageError):
+    """A layout of a query whose degrees do not multiply out."""
+
+    def __init__(self, message: str, hint: str, layout: Layout) -> None:
+        super().__init__(message, hint)
+        self.layout = layout
 
 
 def fields_given(query: Query) -> dict[str, Any]:
@@ -99,7 +108,19 @@ def layout_preset(query: Query, desk: Desk) -> Preset[Layout] | None:
         Override("layout", name, _as_yaml(value), f"layout.{name}={_as_yaml(value)}")
         for name, value in fields_given(query).items()
     )
-    return desk.layout(reference, edits)
+    if not edits:
+        return desk.layout(reference)
+    stated = desk.layout(reference).value
+    try:
+        return desk.layout(reference, edits)
+    except UsageError as error:
+        layout = msgspec.structs.replace(stated, **fields_given(query))
+        raise WrongDegrees(error.message, error.hint, layout) from None
+
+
+def default_dp(layout: Layout) -> int:
+    """Return the dp of a layout that states none: enough for one expert-parallel group."""
+    return -(-layout.ep * layout.etp // (layout.tp * layout.cp))
 
 
 def layout_of(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...] = ()) -> Layout:
@@ -110,23 +131,24 @@ def layout_of(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...] = 
     Raises
     ------
     UsageError
-        If there is no such preset, no degree is given, or they do not multiply out.
+        If there is no such preset or no degree is given.
+    WrongDegrees
+        If they do not multiply out.
     """
     preset = layout_preset(query, desk)
     if preset is not None:
-        answer.cite(preset, used=used)
+        answer.cite(preset, used=used or _with_effect(preset.value))
         return preset.value
     given = fields_given(query)
     if not given.keys() & set(DEGREES):
         raise UsageError(
             f"{query.command} needs to know how GPUs share the work",
-            "give --layout v3-pretrain (dsv3calc presets list layouts), or --tp, --pp, --dp, --ep",
+            "give --tp 8, or a layout for serving: --layout v3-decode-ep320 for DeepSeek-V3 "
+            "(dsv3calc presets list layouts)"
+            if getattr(query, "serve", False)
+            else "give --layout v3-pretrain (dsv3calc presets list layouts), or --tp, --pp, --dp, "
+            "--ep",
         )
-    if "dp" not in given:
-        width = given.get("tp", 1) * given.get("cp", 1)
-        given["dp"] = -(-given.get("ep", 1) * given.get("etp", 1) // width)
-        grouped = ": one expert-parallel group" if given.keys() & {"ep", "etp"} else ""
-        answer.assumptions.append(f"dp is {given['dp']:,}{grouped}, since --dp is not given")
     layout = Layout(
         name="options",
         title="options of the query",
@@ -134,8 +156,21 @@ def layout_of(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...] = 
         provenance={"default": "options"},
         **given,
     )
-    refuse([(what, why) for _, what, why in layout.problems()])
+    if "dp" not in given:
+        layout = msgspec.structs.replace(layout, dp=default_dp(layout))
+        grouped = ": one expert-parallel group" if given.keys() & {"ep", "etp"} else ""
+        answer.assumptions.append(f"dp is {layout.dp:,}{grouped}, since --dp is not given")
+    try:
+        refuse([(what, why) for _, what, why in layout.problems()])
+    except UsageError as error:
+        raise WrongDegrees(error.message, error.hint, layout) from None
     return layout
+
+
+def _with_effect(layout: Layout) -> tuple[str, ...]:
+    """Return the fields of a layout that its schedule does not leave without effect."""
+    idle = () if layout.schedule == "dualpipe" else ("mirror_optimizer",)
+    return tuple(name for name in (*layout.__struct_fields__, "default") if name not in idle)
 
 
 def _as_yaml(value: Any) -> str:
@@ -144,47 +179,14 @@ def _as_yaml(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def refuse(problems: list[Problem]) -> None:
-    """Raise all problems at once; nothing where there are none."""
+def refuse(problems: list[Problem], hint: str = "") -> None:
+    """Raise all problems at once, with what would do; nothing where there are none."""
     if problems:
+        reasons = "; ".join(dict.fromkeys(why for _, why in problems))
         raise UsageError(
             "; ".join(dict.fromkeys(what for what, _ in problems)),
-            "; ".join(dict.fromkeys(why for _, why in problems)),
+            f"{reasons}: {hint}" if hint else reasons,
         )
-
-
-def nearest(wanted: int, of: int, *, also: int = 0) -> str:
-    """Return the divisors of a number (and of another) next to what was wanted, in words."""
-    bound = min(of, 2 * wanted + 4096)
-    return _either_side(
-        wanted,
-        (each for each in range(1, bound + 1) if of % each == 0 and (not also or also % each == 0)),
-    )
-
-
-def nearest_tp(model: Model, layout: Layout) -> str:
-    """Return the tensor-parallel degrees next to a layout's that every layer divides into."""
-    widths = [width for _, width in divided_widths(model, layout)]
-    attentions = [view.attention for view in architecture_of(model).groups]
-    heads = [each.heads.value for each in attentions]
-    shared = [each.key_value_heads.value for each in attentions if each.key_value_heads]
-    return _either_side(
-        layout.tp,
-        (
-            tp
-            for tp in range(1, min(heads) + 1)
-            if not any(each % tp for each in (*heads, *widths))
-            and not any(each % tp and tp % each for each in shared)
-        ),
-    )
-
-
-def _either_side(wanted: int, numbers: Iterable[int]) -> str:
-    """Return the last of ascending numbers below a wanted one, and the first above it."""
-    known = [*numbers]
-    below = [each for each in known if each < wanted][-1:]
-    above = [each for each in known if each > wanted][:1]
-    return " or ".join(f"{each:,}" for each in below + above)
 
 
 def divided_widths(model: Model, layout: Layout) -> Iterator[tuple[str, int]]:
@@ -203,50 +205,33 @@ def divided_widths(model: Model, layout: Layout) -> Iterator[tuple[str, int]]:
 
 
 def model_problems(model: Model, layout: Layout) -> Iterator[Problem]:
-    """Yield degrees that the model's layers, heads or single experts do not divide into."""
+    """Yield degrees that the model's layers or heads do not divide into."""
+    yield from pipeline_problems(model, layout)
+    yield from head_problems(model, layout)
+
+
+def pipeline_problems(model: Model, layout: Layout) -> Iterator[Problem]:
+    """Yield a pipeline with more stages than the model has layers."""
     if layout.pp > model.num_hidden_layers:
         yield (
             f"{layout.pp:,} pipeline stages for {model.num_hidden_layers:,} layers",
-            f"every stage has a layer: take --pp {model.num_hidden_layers} or fewer",
+            f"every stage has a layer, so pp is at most {model.num_hidden_layers:,}",
         )
+
+
+def head_problems(model: Model, layout: Layout) -> Iterator[Problem]:
+    """Yield heads that tp does not divide."""
     for view in architecture_of(model).groups:
-        yield from _head_problems(model, view.attention, layout)
-    yield from etp_problems(model, layout)
-
-
-def _head_problems(model: Model, attention: Attention, layout: Layout) -> Iterator[Problem]:
-    heads = attention.heads.value
-    if heads % layout.tp:
-        yield (
-            f"{heads:,} attention heads do not divide among tp {layout.tp:,}",
-            f"tensor parallelism divides whole heads: take --tp {nearest_tp(model, layout)}",
-        )
-    elif attention.key_value_heads is not None:
-        shared = attention.key_value_heads.value
-        if shared % layout.tp and layout.tp % shared:
+        heads, shared = view.attention.heads.value, view.attention.key_value_heads
+        if heads % layout.tp:
             yield (
-                f"{shared:,} key-value heads and tp {layout.tp:,}: neither divides the other",
-                (
-                    "each GPU has whole key-value heads, or as many GPUs share each of them: take "
-                    f"--tp {nearest_tp(model, layout)}"
-                ),
+                f"{heads:,} attention heads do not divide among tp {layout.tp:,}",
+                "tensor parallelism divides whole heads",
             )
-
-
-def etp_problems(model: Model, layout: Layout) -> Iterator[Problem]:
-    """Yield widths of experts that etp does not divide."""
-    for width in dict.fromkeys(moe.moe_intermediate_size for moe in experts_of(model)):
-        if width % layout.etp:
-            stage = layout.tp * layout.cp * layout.dp
-            both = nearest(layout.etp, width, also=max(1, stage // layout.ep))
-            choices = both if both not in ("", "1") else nearest(layout.etp, width)
-            shared = " or ".join(f"{ep:,}" for ep in dividing_ep(layout, model))
+        elif shared is not None and shared.value % layout.tp and layout.tp % shared.value:
             yield (
-                f"an expert {width:,} wide does not divide among etp {layout.etp:,}",
-                (
-                    f"the GPUs that share an expert hold equal parts of it: take --etp {choices}"
-                    + (f", or no --etp and --ep {shared}" if shared else "")
-                ),
+                f"{shared.value:,} key-value heads and tp {layout.tp:,}: neither divides the other",
+                "each GPU has whole key-value heads, or as many GPUs share each of them",
             )
 
 
@@ -268,9 +253,15 @@ def stage_problems(model: Model, layout: Layout, stages: int) -> Iterator[Proble
     split = layout.layer_split
     if isinstance(split, list):
         if len(split) != stages:
+            ranks, rest = divmod(len(split) * layout.pp, stages)
+            there = f"pp is {layout.pp:,}"
+            if stages != layout.pp:
+                there = (
+                    f"schedule {layout.schedule} with pp {layout.pp:,} has {stages:,} virtual ones"
+                )
             yield (
-                f"layer_split lists {len(split):,} stages, and there are {stages:,}",
-                f"schedule {layout.schedule} with pp {layout.pp} has {stages:,} virtual stages",
+                f"layer_split lists {len(split):,} stages, but {there}",
+                f"list {stages:,}" if rest or ranks < 1 else f"--pp {ranks}",
             )
         if sum(split) != model.num_hidden_layers:
             yield (
@@ -290,19 +281,26 @@ def stage_problems(model: Model, layout: Layout, stages: int) -> Iterator[Proble
 
 
 def check_grouping(
-    model: Model, layout: Layout, sequence: int | None, *, more: Iterable[Problem] = ()
+    model: Model,
+    layout: Layout,
+    sequence: int | None,
+    *,
+    hint: Callable[[int | None], str],
+    more: Iterable[Problem] = (),
 ) -> None:
-    """Refuse degrees that the model's layers, heads, experts or tokens do not divide into.
+    """Refuse degrees that the model's layers, heads or tokens do not divide into.
 
     Raises
     ------
     UsageError
-        With all that does not divide, and the problems of ``more``.
+        With all that does not divide, the problems of ``more``, and what ``hint`` says would do
+        with a sequence.
     """
     problems = list(model_problems(model, layout))
     if sequence is not None:
         problems += sequence_problems(layout, sequence)
-    refuse([*problems, *more])
+    problems += more
+    refuse(problems, hint(sequence) if problems else "")
 
 
 def training_problems(model: Model, layout: Layout, micro_batches: int) -> Iterator[Problem]:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.placement.expert_slots import expert_slots, shared_slots
 from dsv3calc.model.architecture import experts_of
-from dsv3calc.studies.layout.build import divided_widths, nearest, nearest_tp
+from dsv3calc.studies.layout.build import Problem, divided_widths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model, MoE
-from dsv3calc.studies.layout.build import Problem
 
 
 def feed_forward_problems(model: Model, layout: Layout) -> Iterator[Problem]:
-    """Yield experts that ep does not divide, and widths that tp does not."""
+    """Yield experts that ep or etp does not divide, and widths that tp does not."""
+    yield from etp_problems(model, layout)
     yield from expert_problems(model, layout)
     yield from width_problems(model, layout)
 
@@ -29,16 +29,23 @@ def expert_problems(model: Model, layout: Layout) -> Iterator[Problem]:
         yield from _place_problems(moe, layout)
 
 
+def etp_problems(model: Model, layout: Layout) -> Iterator[Problem]:
+    """Yield widths of experts that etp does not divide."""
+    for width in dict.fromkeys(moe.moe_intermediate_size for moe in experts_of(model)):
+        if width % layout.etp:
+            yield (
+                f"an expert {width:,} wide does not divide among etp {layout.etp:,}",
+                "the GPUs that share an expert hold equal parts of it",
+            )
+
+
 def width_problems(model: Model, layout: Layout) -> Iterator[Problem]:
     """Yield widths of feed-forwards that tp does not divide."""
     for whose, width in divided_widths(model, layout):
         if width % layout.tp:
             yield (
                 f"{whose} feed-forward, {width:,} wide, does not divide among tp {layout.tp:,}",
-                (
-                    "tensor parallelism divides its width into equal parts: take --tp "
-                    f"{nearest_tp(model, layout)}"
-                ),
+                "tensor parallelism divides its width into equal parts",
             )
 
 
@@ -59,16 +66,9 @@ def _place_problems(moe: MoE, layout: Layout) -> Iterator[Problem]:
         words += f" and {_counted(shared, 'routed shared one')}"
     if replicas > shared:
         words += f" and {_counted(replicas - shared, 'redundant one')}"
-    stage = layout.tp * layout.cp * layout.dp
-    choices = nearest(layout.ep, slots, also=stage) or 1
-    more = replicas + -slots % layout.ep
     yield (
         f"{words} do not divide among ep {layout.ep:,}",
-        (
-            f"every GPU of the group holds as many experts: take --ep {choices}, or "
-            f"--redundant-experts {more}"
-            + (f", the places of {_counted(shared, 'shared one')} among them" if shared else "")
-        ),
+        "every GPU of the group holds as many experts",
     )
 
 

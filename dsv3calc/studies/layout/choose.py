@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.catalogue.overrides import Override, apply_overrides
-from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.errors import InvalidInput, InvalidOverride, UsageError
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.source import Source
 from dsv3calc.schema.convert import convert
 from dsv3calc.schema.layout import Layout
-from dsv3calc.studies.layout.build import DEGREES, fields_given, layout_of, layout_preset
+from dsv3calc.studies.layout.build import (
+    DEGREES,
+    WrongDegrees,
+    fields_given,
+    layout_of,
+    layout_preset,
+)
+from dsv3calc.studies.layout.degrees import Degrees
 from dsv3calc.studies.layout.expert_degrees import rule_of, told, with_etp
 from dsv3calc.studies.preset_loader import positive
 
@@ -28,7 +35,6 @@ if TYPE_CHECKING:
 SERVING_PHASES = {"prefill": "prefill", "decode": "decoding"}
 """Phase of a layout that serves -> what that is called."""
 
-_EXPERT_DEGREES = ("ep", "etp")
 _UNSTATED = Layout(name="unstated", title="unstated", sources={}, provenance={})
 """A layout that states nothing: its values are the defaults."""
 
@@ -52,7 +58,7 @@ def chosen_layout(
     UsageError
         If there is no such preset, no degree is given, they do not multiply out, or an option and
         a ``--set`` give the same field.
-    InvalidInput
+    InvalidOverride
         If the value of a ``--set`` is none that the field takes.
     """
     edits = [each for each in desk.overrides if each.kind == "layout"]
@@ -62,16 +68,42 @@ def chosen_layout(
             raise UsageError(
                 f"{option} and --set {quote(each.text)} give the same field", "leave one out"
             )
-    layout = _stated_layout(query, desk, answer, edits, used)
-    stated = {name for name in _EXPERT_DEGREES if getattr(query, name, None) is not None}
-    stated |= {each.path for each in edits}
+    given = {name for name in DEGREES if getattr(query, name, None) is not None}
+    given |= {each.path for each in edits}
+
+    def degrees(layout: Layout, file: dict[str, Any]) -> Degrees:
+        return Degrees(
+            model,
+            layout,
+            given=given,
+            stated=given | file.keys(),
+            serving=serving,
+            dp_follows=not file and "dp" not in given,
+        )
+
+    try:
+        layout = _stated_layout(query, desk, answer, edits, used)
+    except WrongDegrees as error:
+        reference = getattr(query, "layout", None)
+        file = _file_of(None if reference is None else desk.layout(reference))
+        raise _hinted(error, degrees(error.layout, file)) from None
     preset = layout_preset(query, desk)
-    stated |= _file_of(preset).keys()
+    chosen = degrees(layout, _file_of(preset))
+    desk.degree_hint = chosen.hint
     answer.layout = _name_of(query, layout, preset, edits)
-    answer.etp_rule = rule = rule_of(stated, serving=serving)
-    found = with_etp(layout, model, rule)
+    answer.etp_rule = rule = rule_of(chosen.stated, serving=serving)
+    try:
+        found = with_etp(layout, model, rule)
+    except UsageError as error:
+        raise _hinted(error, chosen) from None
     answer.assumptions += told(found, model, rule)
     return found
+
+
+def _hinted(error: UsageError, degrees: Degrees) -> UsageError:
+    """Return an error with the degrees that would do added to its hint."""
+    hint = degrees.hint()
+    return UsageError(error.message, f"{error.hint}: {hint}" if hint else error.hint)
 
 
 def _stated_layout(
@@ -144,7 +176,7 @@ def _with(layout: Layout, edits: list[Override]) -> Layout:
         return convert(source, edited, Layout, overrides=places)
     except InvalidInput as error:
         if any(problem.file.startswith("--set") for problem in error.problems):
-            raise
+            raise InvalidOverride(error.problems) from None
         options = ", ".join(f"--set {quote(each.text)}" for each in edits)
         raise UsageError(
             f"{options}: " + "; ".join(problem.what for problem in error.problems),

@@ -14,7 +14,6 @@ import msgspec
 
 from dsv3calc.accounting.placement.expert_slots import slots_of_layers
 from dsv3calc.errors import UsageError
-from dsv3calc.model.architecture import experts_of
 from dsv3calc.numbers import ops
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ WORDS: dict[Rule, str] = {
     "one": "training with ep, etp = 1",
     "instance": "serving, the GPUs of an instance share the experts, etp = tp x dp / ep",
 }
-_MOST_LISTED = 8
 
 
 def rule_of(stated: Collection[str], *, serving: bool) -> Rule:
@@ -55,7 +53,7 @@ def with_etp(layout: Layout, model: Model, rule: Rule) -> Layout:
     if rule == "stated" or not slots_of_layers(model, layout):
         return layout
     if rule == "instance":
-        _check_instance(layout, model)
+        _check_instance(layout)
     etp = etp_of(rule, tp=layout.tp, dp=layout.dp, ep=layout.ep)
     return msgspec.structs.replace(layout, etp=etp)
 
@@ -84,29 +82,10 @@ def etp_of(rule: Rule, *, tp: Any, dp: Any, ep: Any) -> Any:
     return tp if rule == "tp" else 1
 
 
-def dividing_ep(layout: Layout, model: Model) -> list[int]:
-    """List the ep with which the GPUs of an instance share a model's experts, the largest first."""
-    gpus, slots, widths = layout.tp * layout.dp, slots_of_layers(model, layout), _widths(model)
-    found = [
-        ep
-        for ep in range(min(gpus, *slots), 0, -1)
-        if not gpus % ep
-        and not any(each % ep for each in slots)
-        and not any(width % (gpus // ep) for width in widths)
-    ]
-    return found[:_MOST_LISTED]
-
-
-def _widths(model: Model) -> set[int]:
-    return {moe.moe_intermediate_size for moe in experts_of(model)}
-
-
-def _check_instance(layout: Layout, model: Model) -> None:
-    gpus = layout.tp * layout.dp
-    if gpus % layout.ep:
+def _check_instance(layout: Layout) -> None:
+    if layout.tp * layout.dp % layout.ep:
         default = f"tp {layout.tp:,} x dp {layout.dp:,} / ep {layout.ep:,}"
-        choices = [f"--ep {ep:,} (etp {gpus // ep:,})" for ep in dividing_ep(layout, model)]
         raise UsageError(
             f"--etp is not given, and its default in serving, {default}, is no integer",
-            f"take {' or '.join(choices) or 'other degrees'}, or give --etp",
+            "the GPUs of an instance share the experts",
         )

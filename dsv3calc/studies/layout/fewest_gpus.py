@@ -27,14 +27,19 @@ from dsv3calc.model.architecture import architecture_of
 from dsv3calc.studies.layout.build import (
     DEGREES,
     check_grouping,
-    etp_problems,
     fields_given,
     model_problems,
     refuse,
     training_problems,
 )
-from dsv3calc.studies.layout.check import expert_problems, feed_forward_problems, width_problems
+from dsv3calc.studies.layout.check import (
+    etp_problems,
+    expert_problems,
+    feed_forward_problems,
+    width_problems,
+)
 from dsv3calc.studies.layout.choose import chosen_layout
+from dsv3calc.studies.layout.degrees import Degrees
 from dsv3calc.studies.layout.expert_degrees import told, with_etp, with_searched_etp
 
 if TYPE_CHECKING:
@@ -115,10 +120,27 @@ class Wanted:
             If they do not, or the schedule keeps as many micro-batches as replicas leave.
         """
         model, layout = self.model, self.layout
-        check_grouping(model, msgspec.structs.replace(layout, pp=1), sequence)
-        refuse([*width_problems(model, layout)])
-        if "ep" in self.held:
-            refuse([*expert_problems(model, layout)])
+        alone = msgspec.structs.replace(
+            layout, pp=1, dp=layout.ep * layout.etp, global_batch=None, schedule="1f1b"
+        )  # what is searched and what goes with it agree with anything
+        check_grouping(
+            model,
+            alone,
+            sequence,
+            hint=Degrees(
+                model,
+                alone,
+                given=self.held,
+                stated=("ep", "etp"),
+                serving=False,
+                dp_follows=False,
+            ).hint,
+            more=(
+                *width_problems(model, layout),
+                *etp_problems(model, layout),
+                *(expert_problems(model, layout) if "ep" in self.held else ()),
+            ),
+        )
         if layout.schedule == "gpipe" and layout.global_batch is None:
             raise UsageError(
                 "--fewest-gpus with GPipe, which keeps every micro-batch: their number falls as "

@@ -11,8 +11,10 @@ from dsv3calc.numbers import quantity as quantities
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.studies.goldens.tolerance import DIMENSIONS
 
-_CONDITION = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*(<=|>=|==|=|<|>)\s*(\S.*?)\s*")
+_CONDITION = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*(<=|>=|==|=|<|>)(?!=)\s*(.*?)\s*")
 _BETWEEN = re.compile(r"\s*([A-Za-z_][\w.-]*)\s+between\s+(\S.*?)\s+and\s+(\S.*?)\s*")
+
+_EXAMPLES = "'memory.worst.total <= 80GiB', or 'kv_cache.bytes between 1GB and 2GB'"
 
 
 class Condition:
@@ -26,10 +28,12 @@ class Condition:
         elif one:
             self.name, self._operation, self._high = one.groups()
             self._low = self._high
+            if not self._high:
+                raise UsageError(f"{quote(text)}: the bound has no number", f"such as {_EXAMPLES}")
         else:
             raise UsageError(
                 f"{quote(text)} is not a bound on a line",
-                "such as 'memory.worst.total <= 80GiB', or 'kv_cache.bytes between 1GB and 2GB'",
+                f"such as {_EXAMPLES}",
             )
         self.text = " ".join(text.split())
         self.low, self.high = 0.0, 0.0
@@ -44,6 +48,11 @@ class Condition:
             raise UsageError(f"{quote(self.text)}: {error.message}", error.hint) from None
         if self.low > self.high:
             raise UsageError(f"{quote(self.text)}: the lower bound is above the upper one")
+
+    @property
+    def is_equation(self) -> bool:
+        """Whether one value alone will do."""
+        return self._operation in ("=", "==")
 
     def holds(self, value: Any) -> bool:
         """Tell whether a value keeps the bound."""

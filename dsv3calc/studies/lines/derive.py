@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas.registry.glossary import SYMBOLS, plain
-from dsv3calc.ledger.rule_words import number_text
+from dsv3calc.ledger.rules import number_text
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.explain.tree import computed_lines
@@ -21,10 +21,11 @@ from dsv3calc.studies.lines.over_ranks import (
     over_candidates,
     templates,
 )
-from dsv3calc.symbolic.equations_of_line import Algebra, ClosedForm, Equation
+from dsv3calc.symbolic.algebra import Algebra
+from dsv3calc.symbolic.equations_of_line import ClosedForm, Equation
 from dsv3calc.symbolic.from_ledger import compiled
 from dsv3calc.symbolic.printer import LATEX, PYTHON, UNICODE, render
-from dsv3calc.symbolic.term import Term
+from dsv3calc.symbolic.term import Term, fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -169,11 +170,11 @@ def _renaming(name: str) -> str:
 
 
 def _renamed(term: Any) -> Any:
-    if not isinstance(term, Term):
-        return term
-    if term.operation == "name":
-        return Term("name", name=_renaming(term.name))
-    return Term(term.operation, *(_renamed(part) for part in term.parts))
+    return fold(
+        term,
+        lambda name: Term("name", name=_renaming(name)),
+        lambda operation, parts: Term(operation, *parts),
+    )
 
 
 def derive(traced: Traced, names: Iterable[str]) -> Derivation:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +19,7 @@ import msgspec
 from dsv3calc.catalogue.overrides import OTHER_KINDS
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.formulas.registry.glossary import SYMBOLS, Symbol
+from dsv3calc.ledger.rules import RULES
 from dsv3calc.queries.fields import field_giving, number_named
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.studies.answer import Answer
@@ -26,7 +28,7 @@ from dsv3calc.studies.explain.tree import computed_lines, unknown_line
 from dsv3calc.studies.layout.choose import chosen_layout
 from dsv3calc.studies.layout.expert_degrees import etp_of
 from dsv3calc.studies.preset_loader import Desk
-from dsv3calc.symbolic.from_ledger import DEPTH, Composer, combined_terms, leaves
+from dsv3calc.symbolic.from_ledger import DEPTH, Composer, leaves
 from dsv3calc.symbolic.term import Term
 
 if TYPE_CHECKING:
@@ -42,6 +44,11 @@ KINDS = ("model", "layout", "workload", *OTHER_KINDS)
 
 RANK = "rank"
 FOLLOWS_FROM_GPUS = ("tp", "cp", "pp")
+ETP_FOLLOWS: dict[str, tuple[str, ...]] = {
+    "stated": (), "one": (), "tp": ("tp", "ep"), "instance": ("tp", "dp", "ep")
+}  # fmt: skip
+"""Rule of etp -> the degrees that it follows from."""
+
 _RANK_LINE = re.compile(r"memory\.rank\.(\d+)\.(\w+)")
 
 
@@ -131,8 +138,30 @@ class Traced:
         """Tell whether a layout's field is that number, not a choice that a number stands for."""
         return kind != "layout" or getattr(self.layout, field, None) == value
 
+    @property
+    def _states_dp(self) -> bool:
+        """Whether a preset or an option gives dp."""
+        query = self.query
+        given = getattr(query, "layout", None) is not None or getattr(query, "dp", None) is not None
+        return given or any(each.startswith("layout.dp=") for each in query.set)
+
+    @property
+    def dp_follows_experts(self) -> bool:
+        """Whether dp is a default: as many GPUs as the experts are spread over."""
+        return self.layout is not None and not (self.hold or self._states_dp)
+
+    @property
+    def etp_follows(self) -> tuple[str, ...]:
+        """The degrees that the line's etp follows from, as it is not given."""
+        if self.layout is None or "layout.etp" not in self.places:
+            return ()
+        return ETP_FOLLOWS[self.answer.etp_rule]
+
     def quantities(self) -> list[Quantity]:
-        """Return every number that the line stands on and that a query can change."""
+        """Return every number that the line stands on and that a query can change.
+
+        The degrees that its etp follows from are among them.
+        """
         return list(self._by_name.values())
 
     @cached_property
@@ -154,7 +183,12 @@ class Traced:
                 name = field if kind in ("layout", "workload") else place
             places = (*found[name].places, place) if name in found else (place,)
             found[name] = Quantity(name, places, value)
+        for name in self.etp_follows:
+            found.setdefault(name, self._degree(name))
         return found
+
+    def _degree(self, name: str) -> Quantity:
+        return Quantity(name, (f"layout.{name}",), getattr(self.layout, name))
 
     def _group_name(self, field: str, value: Any) -> str:
         """Return the bare name of a number that all groups share, else the dotted one."""
@@ -199,6 +233,8 @@ class Traced:
         by_name = self._by_name
         if wanted in by_name:
             return by_name[wanted]
+        if wanted in FOLLOWS_FROM_GPUS and "dp" in by_name and "dp" not in self.hold:
+            return self._degree(wanted)
         if wanted == RANK:
             ranks = self._rank_places
             return Quantity(RANK, tuple(ranks), self.places[ranks[0]]) if len(ranks) == 1 else None
@@ -248,7 +284,7 @@ class Traced:
             if axis not in names:
                 shared //= getattr(self.layout, axis)
         degrees = [Term("name", name=axis) for axis in FOLLOWS_FROM_GPUS if axis in names]
-        return Term("/", shared, combined_terms("product", degrees))
+        return shared / RULES["product"].value(degrees)
 
     def composer(self, free: Iterable[Quantity], rank: Any = None) -> Composer:
         """Return what composes lines of the query with numbers left open.
@@ -285,16 +321,30 @@ class Traced:
                 sets.append(f"{quantity.name}={value!r}")
             else:
                 sets.append(f"{quantity.places[0]}={value!r}")
-        if self.layout is not None and "dp" not in values and "dp" not in self.hold:
-            moved = {
-                axis: values.get(axis, getattr(self.layout, axis)) for axis in ("tp", "cp", "pp")
-            }
-            if any(axis in values for axis in moved):
-                gpus, width = self.layout.gpus, moved["tp"] * moved["cp"] * moved["pp"]
-                if gpus % width:
-                    return None
+        if self.layout is not None and "dp" not in values:
+            gpus, width = self._gpus_for_dp(values)
+            if gpus % width:
+                return None
+            if gpus:
                 changes["dp"] = gpus // width
-        return msgspec.structs.replace(self.query, set=(*self.query.set, *sets), **changes)
+        moved_to = {each.partition("=")[0] for each in sets}
+        kept = [
+            each
+            for each in self.query.set
+            if each.partition("=")[0].strip().removeprefix("model.") not in moved_to
+        ]
+        return msgspec.structs.replace(self.query, set=(*kept, *sets), **changes)
+
+    def _gpus_for_dp(self, values: Mapping[str, Any]) -> tuple[int, int]:
+        """Return the GPUs and what dp divides them by; no GPUs where the query gives dp itself."""
+        assert self.layout is not None  # noqa: S101 - asked for where there is one
+        if "dp" in self.hold:
+            return (0 if self._states_dp else self.layout.dp), 1
+        if not any(axis in values for axis in FOLLOWS_FROM_GPUS):
+            return 0, 1
+        return self.layout.gpus, prod(
+            values.get(axis, getattr(self.layout, axis)) for axis in FOLLOWS_FROM_GPUS
+        )
 
     def held(self) -> Traced:
         """Return the same line with dp held where other degrees change."""

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.accounting.memory.worst_rank import candidate_ranks
-from dsv3calc.symbolic.from_ledger import Composer, combined_terms
+from dsv3calc.ledger.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from dsv3calc.ledger.line import Line
     from dsv3calc.studies.lines.open_line import Quantity, Traced
+    from dsv3calc.symbolic.from_ledger import Composer
 
 _RANK_LINE = re.compile(r"memory\.rank\.\d+\.(\w+)")
 
@@ -96,7 +97,7 @@ def over_candidates(composer_of: Callable[[Any], Composer], candidates: Sequence
         if ranks_of(line) is None:
             return None
         inputs = [composer.of(each) for each in templates(line) for composer in by_rank]
-        return combined_terms(line.rule, inputs)
+        return RULES[line.rule].value(inputs)
 
     found = composer_of(None)
     found.instead = over_ranks

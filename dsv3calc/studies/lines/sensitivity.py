@@ -1,28 +1,27 @@
 """Answer ``formula sensitivity``: which input moves a line most.
 
-An elasticity is d ln y / d ln x: how many percent the line moves for one percent of the input. It
-is the exact derivative of the closed form where that has one at the point; where it goes in steps,
-the exact difference of a step to both sides, of 1 for an integer or of as many as make up a whole
-tile or page; and where a number works in ways
-that the ledger does not show, what plain queries nearby give.
+An elasticity is log2(y(2x) / y(x)): 1 where the line doubles with the input, -1 where it halves.
+It is the same for integers and real numbers, so that all inputs are ranked by one measure: a
+degree of 1 has no smaller step than to 2. The value at 2x comes from the closed form, or from
+the query where the ledger does not show all that a number changes.
 """
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from fractions import Fraction
 from functools import cached_property
-from math import log
+from math import log2
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.memory.worst_rank import divides_by_layers, needs_all_ranks
+from dsv3calc.accounting.memory.worst_rank import needs_all_ranks
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.explain.provenance import Origins
+from dsv3calc.studies.layout.expert_degrees import WORDS
 from dsv3calc.studies.lines.derive import Derivation, other_values
 from dsv3calc.studies.lines.open_line import Quantity, Traced
 from dsv3calc.studies.lines.over_ranks import at_value, lines_over_ranks
-from dsv3calc.symbolic.term_point import Point, exactly
+from dsv3calc.symbolic.term_point import Point
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +29,9 @@ if TYPE_CHECKING:
     from dsv3calc.queries.base import Query
 
 DEFAULT_TOP = 10
-SHARE = Fraction(1, 100)
-"""Step of a real number where its closed form goes in steps."""
+HALVED = "halved"
+UNDEFINED = "undefined"
+"""Method of an input that is 1 and takes the line to 0 or below when it doubles."""
 
 SPLIT = ("pp", "virtual_pipeline")
 """Numbers of the stages that layers are split over."""
@@ -53,7 +53,10 @@ class Elasticity:
 def elasticities(traced: Traced) -> list[Elasticity]:
     """Return the elasticity of a line by each number that moves it, the largest first.
 
-    Each number is changed by itself, all others held: dp too.
+    Those that are undefined come last.
+
+    Each number is changed by itself, all others held: dp too. An etp that follows from other
+    degrees is none of them.
 
     Raises
     ------
@@ -62,8 +65,13 @@ def elasticities(traced: Traced) -> list[Elasticity]:
     """
     if not traced.line.value:
         raise Infeasible(f"{traced.name} is 0: it has no elasticities")
-    form = _form(traced, [each for each in traced.quantities() if each.value])
-    moving = [each for each in form.elasticities() if each.value]
+    form = _form(traced, [each for each in traced.quantities() if each.value > 0])
+    follows = ("etp",) if traced.etp_follows else ()
+    moving = [
+        each
+        for each in form.elasticities()
+        if (each.value or each.method == UNDEFINED) and each.quantity.name not in follows
+    ]
     return sorted(moving, key=lambda each: (-abs(each.value), each.quantity.name))
 
 
@@ -128,40 +136,17 @@ class Form:
     def _elasticity(self, quantity: Quantity, plain: tuple[float, str] | None) -> Elasticity:
         if plain is not None:
             return Elasticity(quantity, *plain)
-        value, method = self._of_form(quantity)
-        return Elasticity(quantity, float(value), method)
+        return Elasticity(quantity, *self._of_form(quantity))
 
-    def _step(self, quantity: Quantity) -> int:
-        """Return the step of an integer.
-
-        It is 1 for the depth where the ranks that may be the fullest are found by dividing by the
-        layers of a stage, as it is for every number in a divisor.
-        """
-        layout = self.traced.layout
-        if (
-            quantity.name == "num_hidden_layers"
-            and "pp" in self._anew
-            and layout is not None
-            and divides_by_layers(self.traced.model, layout)
-        ):
-            return 1
-        return whole_step(self.point, quantity.name, quantity.value)
-
-    def _of_form(self, quantity: Quantity) -> tuple[Fraction, str]:
-        name, x = quantity.name, quantity.value
-        point = self.point
-        if name in point.slopes:
-            return Fraction(point.slopes[name]) * exactly(x) / point.exact_value, "derivative"
-        symbol = quantity.symbol
-        whole = type(x) is int and (symbol is None or symbol.whole)
-        step = self._step(quantity) if whole else float(SHARE * exactly(x))
-        least = symbol.least if symbol is not None else 0
-        below = x - step if x - step >= least and x - step > 0 else x
-        above = x + step
-        method = f"step of {step:,}" if whole else "step of 1 %"
-        difference = Fraction(self.at({name: above})) - Fraction(self.at({name: below}))
-        slope = difference / (exactly(above) - exactly(below))
-        return slope * exactly(x) / exactly(point.value), method
+    def _of_form(self, quantity: Quantity) -> tuple[float, str]:
+        """Return what doubling gives; halving where the line would come to 0 or change its sign."""
+        x, line = quantity.value, self.point.value
+        for value, method in ((x * 2, "doubled"), (x // 2 if type(x) is int else x / 2, HALVED)):
+            if value:
+                ratio = self.at({quantity.name: value}) / line
+                if ratio > 0:
+                    return log2(ratio) / log2(value / x), method
+        return 0.0, UNDEFINED
 
     # --- against plain queries
 
@@ -211,35 +196,12 @@ class Form:
             ours = self.at({quantity.name: value})
             if abs(ours - plain) <= _TOLERANCE * abs(plain):
                 return None
-            if plain <= 0 or line.value <= 0:
-                return None
-            moved = log(plain / line.value) / log(value / quantity.value)
+            ratio = plain / line.value
+            if ratio <= 0:
+                continue
+            moved = log2(ratio) / log2(value / quantity.value)
             return moved, f"query at {value:,}" if type(value) is int else f"query at {value!r}"
         return None
-
-
-def whole_step(point: Point, name: str, value: int) -> int:
-    """Return the step after which an integer's rounded quotients have gone up by whole numbers.
-
-    A tile of 128 that one more channel opens tells nothing of the channels; 128 more do. It is 1
-    where there is no such step, or where it would lead to 0.
-    """
-    step = 1
-    number = 0
-    quotients = point.quotients(name, value + step)
-    while number < len(quotients):
-        above, below, above_there, below_there = quotients[number]
-        if below != below_there:
-            return 1
-        more = exactly(above_there) - exactly(above)
-        times = (Fraction(below) / abs(more)).numerator if more else 1
-        if times != 1:
-            step *= times
-            if step >= value:
-                return 1
-            quotients = point.quotients(name, value + step)
-        number += 1
-    return step
 
 
 def answer_sensitivity(query: Query, line: str, top: int = DEFAULT_TOP) -> Answer:
@@ -253,7 +215,9 @@ def answer_sensitivity(query: Query, line: str, top: int = DEFAULT_TOP) -> Answe
     if top < 1:
         raise UsageError(f"--top {top}: expected a number of inputs from 1 on")
     traced = Traced(query, line)
-    ranked = elasticities(traced)
+    moving = elasticities(traced)
+    ranked = [each for each in moving if each.method != UNDEFINED]
+    undefined = [each.quantity.name for each in moving if each.method == UNDEFINED]
     answer = Answer(
         "formula sensitivity", {"command": query.command, **traced.answer.query}, "sensitivity"
     )
@@ -272,8 +236,21 @@ def answer_sensitivity(query: Query, line: str, top: int = DEFAULT_TOP) -> Answe
             f"{len(ranked) - top} inputs of smaller elasticity are hidden: --top {len(ranked)}"
         )
     answer.notes.append(
-        "each input is varied alone; elasticity: change of the line in percent for 1 % of the input"
+        "each input is varied alone; elasticity: log2 of the line's ratio when the input doubles, "
+        "+1 where the line doubles and -1 where it halves"
     )
+    if any(each.method == HALVED for each in ranked[:top]):
+        answer.notes.append(
+            f"{HALVED}: when the input doubles, the line comes to 0 or below; the elasticity is "
+            "from half the input"
+        )
+    if undefined:
+        answer.notes.append(
+            f"not ranked, since {traced.name} comes to 0 or below when they double: "
+            f"{', '.join(undefined)}"
+        )
+    if traced.etp_follows:
+        answer.notes.append(f"etp is not varied alone, it follows: {WORDS[traced.answer.etp_rule]}")
     for attribute in ("assumptions", "warnings", "sources"):
         setattr(answer, attribute, getattr(traced.answer, attribute))
     return answer

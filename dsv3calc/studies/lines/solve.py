@@ -9,34 +9,36 @@ a form is computed by the query at every value.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import Infeasible, UsageError
-from dsv3calc.model.architecture import architecture_of
 from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.schema.fields import LARGEST_COUNT
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.goldens.tolerance import FLOAT_TOLERANCE
 from dsv3calc.studies.layout.build import LARGEST_DEGREE
+from dsv3calc.studies.lines.accepted import End, first_accepted, first_where, last_accepted
 from dsv3calc.studies.lines.derive import Derivation, check
-from dsv3calc.studies.lines.open_line import RANK, Quantity, Traced
+from dsv3calc.studies.lines.divided import divided_by, divisors
+from dsv3calc.studies.lines.open_line import FOLLOWS_FROM_GPUS, RANK, Quantity, Traced
 from dsv3calc.studies.preset_loader import LARGEST_WORKLOAD
 from dsv3calc.symbolic.slope import DOWN, FLAT, direction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
     from dsv3calc.queries.base import Query
     from dsv3calc.studies.lines.condition import Condition
 
 WANTS = ("smallest", "largest", "all")
 MOST_QUERIES = 2000
-"""Queries that are asked for one answer."""
+"""Values at which the query is asked where the line has no closed form."""
 MOST_VALUES = 20_000
 """Values at which a closed form is computed where it is not known to be monotonic."""
 MOST_SHOWN = 100
+MOST_NEAREST = 300
+"""Values nearest to a bound of which one that the query accepts is looked for."""
 MOST_LISTED = 12
 """Values that a sentence lists."""
 
@@ -57,6 +59,8 @@ class Search:
         self.most = most
         self.how = ""
         self.cut = self.gaps = False
+        self.untried: list[Sequence[int]] = []
+        self._near: list[Sequence[int]] = []  # the values before a bound is met, and after
         self._asked: dict[int, Any] = {}
         self._known_direction: list[int | None] = []
         self._form = self._closed_form()
@@ -66,7 +70,7 @@ class Search:
 
         There is none in pp: a ledger has the ranks of one pp alone. Divisors need none.
         """
-        if self.unknown.name == "pp" or self._divided() is not None:
+        if self.unknown.name == "pp" or divided_by(self.traced, self.unknown) is not None:
             return None
         try:
             found = Derivation(self.traced, [self.unknown])
@@ -95,12 +99,6 @@ class Search:
     def plain(self, value: int) -> Any:
         """Ask the query; None where it refuses the value."""
         if value not in self._asked:
-            if len(self._asked) >= MOST_QUERIES:
-                raise UsageError(
-                    f"{MOST_QUERIES:,} values of {self.unknown.name} were tried, and the query "
-                    f"accepts none that satisfies {self.condition.text}",
-                    "narrow the range with --from and --to",
-                )
             self._asked[value] = self.traced.plain({self.unknown.name: value})
         return self._asked[value]
 
@@ -116,40 +114,57 @@ class Search:
         ------
         Infeasible
             If there is none.
+        UsageError
+            If none was found, and values were left out.
         """
         candidates = self._candidates()
-        if candidates is None:
-            span = self._span()
-            if span is None:
-                raise self._none()
-            return self._in_span(*span, want)
         if not candidates:
             raise self._none()
-        if want == "all" and len(candidates) > MOST_SHOWN:
-            ends = [self._accepted(candidates), self._accepted(reversed(candidates))]
-            self.gaps = candidates[-1] - candidates[0] >= len(candidates)
-            return list(dict.fromkeys(ends)), True
-        if want != "all":
-            return [
-                self._accepted(candidates if want == "smallest" else reversed(candidates))
-            ], False
-        good = [value for value in candidates if self.good(value)]
-        if not good:
+        if len(candidates) <= MOST_SHOWN:
+            found = [value for value in candidates if self.good(value)]
+            if not found:
+                raise self._none()
+            return {"smallest": found[:1], "largest": found[-1:], "all": found}[want], False
+        return self._ends(candidates, want)
+
+    def _ends(self, candidates: Sequence[int], want: str) -> tuple[list[int], bool]:
+        """Return the first or the last good value, or both; of a few values all between them."""
+        ends = []
+        if want != "largest":
+            ends.append(self._end(first_accepted, candidates))
+        if want != "smallest":
+            ends.append(self._end(last_accepted, candidates))
+        found = [end.value for end in ends if end.value is not None]
+        if not found:
+            self.untried = self.untried[:1]
             raise self._none()
-        return good, False
+        if want != "all":
+            return found, False
+        if found[-1] - found[0] < MOST_SHOWN:
+            inside = range(found[0], found[-1] + 1)
+            return [value for value in inside if value in candidates and self.good(value)], False
+        self.gaps = len(candidates) <= candidates[-1] - candidates[0]
+        return found, True
+
+    def _end(self, search: Callable[..., End], candidates: Sequence[int]) -> End:
+        end = search(candidates, self.good, [self.unknown.value, *self._known()])
+        if end.untried:
+            self.untried.append(end.untried)
+        return end
 
     # --- where to look
 
-    def _candidates(self) -> list[int] | None:
-        """Return the only values that can be accepted, or those of a short span."""
-        divided = self._divided()
+    def _candidates(self) -> Sequence[int]:
+        """Return the only values that can be accepted and satisfy the bound, ascending."""
+        divided = divided_by(self.traced, self.unknown)
         if divided is not None:
             number, what = divided
-            listed = [each for each in divisors(number) if self.least <= each <= self.most]
+            known = {*divisors(number), self.unknown.value}
+            listed = sorted(each for each in known if self.least <= each <= self.most)
             self.how = f"tried {self.unknown.name} {_listed(listed)}: divisors of {what}"
-            return listed
+            return [value for value in listed if self.good(value)]
         if self._form is not None and self._direction() is not None:
-            return None
+            return self._span()
         size = self.most - self.least + 1
         if self._form is None:
             if size > MOST_QUERIES:
@@ -159,7 +174,7 @@ class Search:
                     f"narrow the range, for example with --to {self.least + MOST_QUERIES - 1}",
                 )
             self.how = f"tried every {self._range} with the query"
-            return list(range(self.least, self.most + 1))
+            return [value for value in range(self.least, self.most + 1) if self.good(value)]
         if size > MOST_VALUES:
             self.most = self.least + MOST_VALUES - 1
             self.cut = True
@@ -168,36 +183,20 @@ class Search:
 
     def _may_do(self, value: int) -> bool:
         """Tell whether the closed form satisfies the bound at a value."""
+        found = self._of_form(value)
+        return found is not None and self.condition.holds(found)
+
+    def _of_form(self, value: int) -> Any:
+        """Return the closed form at a value; None where it has none, such as at 0 GPUs."""
         assert self._form is not None  # noqa: S101 - asked for where there is one
         try:
-            return self.condition.holds(self._form.at({self.unknown.name: value}))
-        except ArithmeticError:  # a value that the query refuses, such as 0 GPUs
-            return False
+            return self._form.at({self.unknown.name: value})
+        except ArithmeticError:
+            return None
 
     @property
     def _range(self) -> str:
         return f"{self.unknown.name} from {self.least:,} to {self.most:,}"
-
-    def _divided(self) -> tuple[int, str] | None:
-        """Return what a degree divides, as a number and in words; None where it divides nothing."""
-        layout, name = self.traced.layout, self.unknown.name
-        if self.unknown.field == "num_key_value_heads":
-            views = architecture_of(self.traced.model).groups
-            heads = gcd(*(view.attention.heads.value for view in views))
-            return heads, f"the {heads:,} query heads"
-        if layout is None or not self.unknown.places[0].startswith("layout."):
-            return None
-        follows = name in ("tp", "cp", "pp") and "dp" not in self.traced.hold
-        if follows:
-            return layout.gpus, f"the {layout.gpus:,} GPUs"
-        if name in ("ep", "etp"):
-            gpus = layout.tp * layout.cp * layout.dp
-            return gpus, f"the {gpus:,} GPUs of a pipeline stage"
-        if name in ("dp", "micro_batch") and layout.global_batch is not None:
-            other = "micro_batch" if name == "dp" else "dp"
-            share = layout.global_batch // getattr(layout, other)
-            return share, f"global_batch / {other} = {share:,}"
-        return None
 
     def _direction(self) -> int | None:
         assert self._form is not None  # noqa: S101 - asked for where there is one
@@ -210,98 +209,89 @@ class Search:
 
     # --- where the line is monotonic
 
-    def _span(self) -> tuple[int, int] | None:
-        """Return the first and the last value that satisfy the bound by the closed form."""
-        assert self._form is not None  # noqa: S101 - asked for where there is one
-        way, form, name = self._direction(), self._form, self.unknown.name
+    def _span(self) -> Sequence[int]:
+        """Return the values that satisfy the bound by the closed form."""
+        way, name = self._direction(), self.unknown.name
+        every = range(self.least, self.most + 1)
 
         def at(value: int) -> Any:
-            try:
-                return form.at({name: value})
-            except ArithmeticError:
+            found = self._of_form(value)
+            if found is None:
                 raise UsageError(
                     f"{self.traced.name} has no value at {name} {value:,}",
                     f"--from {max(1, value + 1):,}",
-                ) from None
+                )
+            return found
 
         if way == FLAT:
             self.how = f"by its closed form {self.traced.name} is the same at every {self._range}"
-            return (self.least, self.most) if self.condition.holds(at(self.least)) else None
+            return every if self.condition.holds(at(self.least)) else []
         before, after = self.condition.below, self.condition.above
         if way == DOWN:
             before, after = after, before
         first = first_where(lambda value: not before(at(value)), self.least, self.most)
         end = first_where(lambda value: after(at(value)), self.least, self.most)
-        last = self.most if end is None else end - 1
         self.how = f"{self.traced.name} is monotonic in {name}: bisected {self._range}"
-        return (first, last) if first is not None and first <= last else None
+        low = len(every) if first is None else first - self.least
+        high = len(every) if end is None else end - self.least
+        self._near = [every[:low], every[high:]]
+        return every[low:high]
 
-    def _in_span(self, first: int, last: int, want: str) -> tuple[list[int], bool]:
-        if last - first < MOST_SHOWN:
-            found = [value for value in range(first, last + 1) if self.good(value)]
-            if not found:
-                raise self._none()
-            return {"smallest": found[:1], "largest": found[-1:], "all": found}[want], False
-        found = []
-        if want != "largest":
-            found.append(self._accepted(range(first, last + 1)))
-        if want != "smallest":
-            found.append(self._accepted(range(last, first - 1, -1)))
-        return list(dict.fromkeys(found)), True
+    # --- where there is none
 
-    def _accepted(self, values: Iterable[int]) -> int:
-        """Return the first value that the query accepts."""
-        found = next((value for value in values if self.good(value)), None)
-        if found is None:
-            raise self._none()
-        return found
-
-    def _none(self) -> Infeasible:
+    def _none(self) -> Infeasible | UsageError:
         """Return the error that there is no value, with the nearest that there is."""
-        for value in (self.least, self.most):
-            if len(self._asked) < MOST_QUERIES:
-                self.plain(value)
-        tried = {value: found for value, found in self._asked.items() if found is not None}
-        if self.least <= self.unknown.value <= self.most:
-            tried[self.unknown.value] = self.traced.line.value
         name = self.unknown.name
+        if self.untried or self.cut:
+            return UsageError(
+                f"no {name} was found that satisfies {self.condition.text}, and not every value "
+                f"was tried: {'; '.join([self.how, *self.left_out()])}",
+                f"--from {self.most + 1}" if self.cut else "narrow the range with --from and --to",
+            )
+        nearest = self._nearest()
         text = f"no {name} satisfies {self.condition.text}: {self.how}"
-        if tried:
-            nearest = min(tried, key=lambda value: self._distance(tried[value]))
-            shown = format_quantity(tried[nearest], self.traced.unit)
+        if nearest is not None:
+            shown = format_quantity(
+                self._asked[nearest], self.traced.unit, exact=self.condition.is_equation
+            )
             text += f"; the closest value is {shown} at {name} {nearest:,}"
-        return Infeasible(text)
+        held = name in FOLLOWS_FROM_GPUS and divided_by(self.traced, self.unknown) is not None
+        return Infeasible(text, "--hold dp lets the number of GPUs change" if held else "")
+
+    def left_out(self) -> list[str]:
+        """Say which values were left out."""
+        return [
+            f"{self.unknown.name} {values[0]:,} to {values[-1]:,}: the query refuses the "
+            f"{sum(each in values for each in self._asked):,} values that were tried"
+            for values in self.untried
+        ]
+
+    def _nearest(self) -> int | None:
+        """Return the accepted value at which the line is closest to its bound."""
+        if self.least <= self.unknown.value <= self.most:
+            self.plain(self.unknown.value)
+        if self._near:
+            before, after = self._near
+            last_accepted(before, self._accepts, self._known())
+            first_accepted(after, self._accepts, self._known())
+        elif self._form is not None:
+            by_form = {value: self._of_form(value) for value in range(self.least, self.most + 1)}
+            values = [value for value, found in by_form.items() if found is not None]
+            values.sort(key=lambda value: self._distance(by_form[value]))
+            next(filter(self._accepts, values[:MOST_NEAREST]), None)
+        known = self._known()
+        return min(known, key=lambda value: self._distance(self._asked[value]), default=None)
+
+    def _accepts(self, value: int) -> bool:
+        return self.plain(value) is not None
+
+    def _known(self) -> list[int]:
+        """Return the values that were tried and are accepted."""
+        return [value for value, found in self._asked.items() if found is not None]
 
     def _distance(self, value: Any) -> float:
         low, high = self.condition.low, self.condition.high
         return float(abs(value - (low if self.condition.below(value) else high)))
-
-
-def first_where(holds: Callable[[int], bool], least: int, most: int) -> int | None:
-    """Return the first value from which on something holds; None where it never does.
-
-    >>> first_where(lambda value: value * value >= 50, 0, 100)
-    8
-    """
-    if not holds(most):
-        return None
-    while least < most:
-        middle = (least + most) // 2
-        if holds(middle):
-            most = middle
-        else:
-            least = middle + 1
-    return least
-
-
-def divisors(number: int) -> list[int]:
-    """Return the divisors of a number, ascending.
-
-    >>> divisors(12)
-    [1, 2, 3, 4, 6, 12]
-    """
-    small = [each for each in range(1, int(number**0.5) + 1) if number % each == 0]
-    return sorted({*small, *(number // each for each in small)})
 
 
 def _listed(values: list[int]) -> str:
@@ -365,6 +355,10 @@ def answer_solve(
         answer.notes.append(
             f"dp follows from the {traced.layout.gpus:,} GPUs (--hold dp keeps it fixed)"
         )
+    if traced.dp_follows_experts and unknown.name in ("ep", "etp"):
+        answer.notes.append(
+            "dp follows from ep x etp, since it is not given (--hold dp keeps it fixed)"
+        )
     for attribute in ("assumptions", "warnings", "sources"):
         setattr(answer, attribute, getattr(traced.answer, attribute))
     return answer
@@ -384,6 +378,7 @@ def _notes(search: Search, values: list[int], want: str, *, filled: bool) -> lis
         notes.append(f"{name} above {search.most:,} was not tried: move the range with --from")
     elif values[-1] == search.most and filled and want != "smallest":
         notes.append(f"the range ends at {name} {search.most:,}: larger values may satisfy it too")
+    notes += search.left_out()
     return [*notes, search.how] if search.how else notes
 
 

@@ -12,7 +12,6 @@ from dsv3calc.accounting.placement.schedules import replica_micro_batches
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.ledger.line import Ledger
-from dsv3calc.model.architecture import architecture_of
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE
 from dsv3calc.studies.answer import Answer, Column
@@ -26,7 +25,12 @@ from dsv3calc.studies.layout.choose import (
     serving_note,
 )
 from dsv3calc.studies.memory.inputs import Inputs, library_of
-from dsv3calc.studies.memory.options import check_views, typed, warn_of_training
+from dsv3calc.studies.memory.options import (
+    check_views,
+    replicated_heads,
+    typed,
+    warn_of_training,
+)
 from dsv3calc.studies.preset_loader import Desk, positive, warn_context, warn_inapplicable
 from dsv3calc.studies.traffic.exchanges import asked
 
@@ -148,6 +152,8 @@ def _answer_training(query: MemoryQuery) -> Answer:
     fits = next((line.value for line in lines if line.name == "memory.fits"), None)
     if fits is None:
         answer.warn(f"{hardware.name}: usable bytes are unknown, so nothing is said of fitting")
+    elif not fits:
+        answer.notes.append("this is a training step: --serve counts an inference server")
     if query.require_fit and not fits:
         answer.status = ExitStatus.CHECK_FAILED
     return answer
@@ -166,13 +172,19 @@ def _asked_layout(
         return wanted.layout, sequence, wanted
     layout = chosen_layout(query, desk, answer, model)
     sequence = sequence_of(query, layout, answer, DEFAULT_SEQUENCE["train"])
-    _check(model, layout, sequence, answer)
+    _check(model, layout, sequence, answer, desk)
     return layout, sequence, None
 
 
-def _check(model: Model, layout: Layout, sequence: int, answer: Answer) -> None:
+def _check(model: Model, layout: Layout, sequence: int, answer: Answer, desk: Desk) -> None:
     """Refuse a layout into which the model does not divide, or whose schedule does not run."""
-    check_grouping(model, layout, sequence, more=feed_forward_problems(model, layout))
+    check_grouping(
+        model,
+        layout,
+        sequence,
+        hint=desk.degree_hint,
+        more=feed_forward_problems(model, layout),
+    )
     micro_batches = micro_batches_of(layout, answer)
     refuse([*training_problems(model, layout, micro_batches)])
 
@@ -209,14 +221,7 @@ def _remarks(
     """Tell what the numbers take for granted."""
     if model.mtp is not None and not with_mtp:
         answer.notes.append("MTP modules are left out: --with-mtp counts them")
-    for view in {view.group: view for view in architecture_of(model).groups}.values():
-        heads = view.attention.key_value_heads
-        if heads is not None and heads.value < layout.tp:
-            each = layout.tp // heads.value
-            answer.notes.append(
-                f"{heads.value} key-value heads over tp {layout.tp}: each is replicated on "
-                f"{each} GPUs"
-            )
+    answer.notes += [f"{words} GPUs" for words in replicated_heads(model, layout)]
     unsaid = layout.layer_split == "even" and "layer_split" not in layout.provenance
     if layout.pp > 1 and unsaid and split is None:
         answer.assumptions.append("layers are split over the stages as evenly as possible")

@@ -59,6 +59,17 @@ def views_of(query: MemoryQuery, model: Model) -> list[GroupView]:
     return [*arch.groups, *([arch.mtp] if query.with_mtp and arch.mtp is not None else [])]
 
 
+def replicated_heads(model: Model, layout: Layout) -> list[str]:
+    """Name the key-value heads that there are fewer of than tensor-parallel GPUs, once each."""
+    heads = [view.attention.key_value_heads for view in architecture_of(model).groups]
+    fewer = dict.fromkeys(each.value for each in heads if each and each.value < layout.tp)
+    return [
+        f"{each:,} KV heads on tp {layout.tp:,}: each KV head is replicated on "
+        f"{layout.tp // each:,}"
+        for each in fewer
+    ]
+
+
 def check_views(query: MemoryQuery) -> None:
     """Refuse options that choose what is shown beside Megatron-LM's figures, which are of one view.
 

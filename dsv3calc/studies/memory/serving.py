@@ -15,11 +15,12 @@ from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.numbers.decimals import decimal_ratio
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import chosen_layout, named_by
 from dsv3calc.studies.memory.inputs import DEFAULT_RUNTIME, runtime_used
-from dsv3calc.studies.memory.options import check_imbalance, warn_of_serving
+from dsv3calc.studies.memory.options import check_imbalance, replicated_heads, warn_of_serving
 from dsv3calc.studies.preset_loader import (
     Desk,
     check_kv_format,
@@ -73,6 +74,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
         model.value,
         layout,
         None,
+        hint=desk.degree_hint,
         more=(
             *feed_forward_problems(model.value, layout),
             *stage_problems(model.value, layout, layout.pp),
@@ -84,12 +86,12 @@ def answer_serving(query: MemoryQuery) -> Answer:
     answer.cite(model)
     answer.cite(hardware, used=("memory",))
     answer.cite(precision, used=("weights", "activations", "formats"))
-    answer.cite(kv_format)
+    conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})
+    cite_kv_format(answer, kv_format, [model.value], conventions)
     answer.cite(
         runtime,
         used=(*runtime_used(layout), "memory_fraction", "page_size"),
     )
-    conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})
     check_kv_format(model.name, model.value, kv_format, conventions)
     fraction = number(
         "--memory-fraction", query.memory_fraction, runtime.value.memory_fraction, most=1
@@ -161,6 +163,9 @@ def _remarks(answer: Answer, model: Model, layout: Layout, query: MemoryQuery) -
         answer.notes.append(
             f"the MLA latent is replicated on all {layout.tp} TP GPUs: TP adds no KV capacity"
         )
+    answer.notes += [
+        f"{words} GPUs, so this TP adds no KV capacity" for words in replicated_heads(model, layout)
+    ]
     warn_of_serving(answer, query, model, layout)
     if model.mtp is not None and not query.with_mtp:
         answer.notes.append("MTP modules are left out: --with-mtp counts them")

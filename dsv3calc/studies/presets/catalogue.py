@@ -129,7 +129,7 @@ def kind_of_name(reference: str, preset_path: str | None) -> str:
         names = [
             name for each in search_path.FOLDERS for name in search_path.listing(each, preset_path)
         ]
-        close = suggest(reference, names)
+        close = suggest(reference, names, cutoff=0.8)  # of so many names one is soon alike
         raise UsageError(
             f"there is no preset {quote(reference)}",
             f"did you mean '{close}'?" if close else "dsv3calc presets list",

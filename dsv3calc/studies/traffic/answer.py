@@ -92,6 +92,7 @@ def answer_traffic(query: TrafficQuery) -> Answer:
         model.value,
         layout,
         sequence if tokens is None else None,
+        hint=desk.degree_hint,
         more=(
             *feed_forward_problems(model.value, layout),
             *stage_problems(model.value, layout, virtual_stages(layout).value),
@@ -127,7 +128,9 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     else:
         answer.warn(f"{model.name} has no routed experts: no expert traffic")
         lines = [total("traffic.step.scale_out_bytes", (), unit="B")]
-    lines += step_collectives(query, answer, model, layout, hardware, exchange, sequence)
+    lines += step_collectives(
+        query, answer, model, layout, hardware, exchange, sequence, serving=serving
+    )
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
     return answer
 

@@ -58,7 +58,11 @@ def number(
         return default
     known = isinstance(value, int | float) and not isinstance(value, bool)
     if not known or not least <= value <= most:
-        raise UsageError(f"{option} {quote(str(value))}: expected a number from {least} to {most}")
+        percent = known and least <= value / 100 <= most == 1
+        raise UsageError(
+            f"{option} {quote(str(value))}: expected a number from {least} to {most}",
+            f"{option} {value:g}%" if percent else "",
+        )
     return int(value) if int(value) == value else float(value)
 
 

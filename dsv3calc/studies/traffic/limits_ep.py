@@ -5,11 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from dsv3calc.accounting.traffic.limits_ep import CONVENTIONS, Limit, limit_lines, mtp_lines
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import experts_of
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.preset_loader import Desk, positive
 from dsv3calc.studies.traffic.exchanges import (
@@ -86,10 +89,29 @@ def answer_limits_ep(query: LimitsEPQuery) -> Answer:
         if other != convention and model.value.hidden_size >= 1000:  # noqa: PLR2004 - "7K"
             prefix = f"limits.ep.{other.replace('-', '_')}"
             lines += limit_lines(prefix, model.value, hardware.value, limit, other)
+    if limit.link == "scale_out":
+        _compare_links(answer, model.value, hardware.value, limit, convention)
     network = None if query.network is None else desk.network(query.network).value
     _remarks(answer, model.value, hardware.value, limit, network)
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
     return answer
+
+
+def _compare_links(
+    answer: Answer, model: Model, hardware: Hardware, limit: Limit, convention: str
+) -> None:
+    """Note what the scale-up link gives, where a token's experts may all lie in its domain."""
+    domain, moe = hardware.scale_up.domain_size, experts_of(model)[0]
+    copies = moe.num_experts_per_tok + moe.n_shared_experts
+    if domain is None or domain < copies or getattr(hardware.scale_up, limit.bandwidth) is None:
+        return
+    inside = msgspec.structs.replace(limit, link="scale_up", latency=0)
+    lines = limit_lines("limits.ep.scale_up", model, hardware, inside, convention)
+    tpot = next(line.value for line in lines if line.name.endswith(".tpot"))
+    answer.notes.append(
+        f"{hardware.name} joins {domain:,} devices by {hardware.scale_up.name}: where they hold "
+        f"all experts, --link scale-up gives {format_quantity(tpot, 's')} per token"
+    )
 
 
 def _check_paper(query: LimitsEPQuery) -> None:

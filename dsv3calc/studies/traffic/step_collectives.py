@@ -43,6 +43,8 @@ def step_collectives(
     hardware: Preset[Hardware],
     exchange: Exchange,
     sequence: int,
+    *,
+    serving: bool,
 ) -> list[Line]:
     """Count the collectives of a training step that are not the experts' exchange.
 
@@ -64,11 +66,7 @@ def step_collectives(
         for what, default in SENT_AS.items()
     }
     if layout.global_batch is None:
-        if not expert_views(model.value):
-            answer.warn(
-                "nothing is counted: other collectives are those of a training step; give "
-                "--global-batch"
-            )
+        _warn_uncounted(answer, model.value, layout, serving=serving)
         return []
     if query.tokens is not None:
         answer.notes.append(
@@ -122,3 +120,22 @@ def step_collectives(
         (*taken, *collective_assumptions(model.value, layout, hardware.value)),
     )
     return lines
+
+
+def _warn_uncounted(answer: Answer, model: Model, layout: Layout, *, serving: bool) -> None:
+    """Name the collectives of a forward pass that are left out without a training step."""
+    experts = bool(expert_views(model))
+    made = {
+        f"tp {layout.tp:,} (all-reduces)": layout.tp > 1,
+        f"etp {layout.etp:,} (gathers and scatters around experts)": experts and layout.etp > 1,
+        f"cp {layout.cp:,} (keys and values)": layout.cp > 1,
+        f"pp {layout.pp:,} (sends between stages)": layout.pp > 1,
+    }
+    found = ", ".join(words for words, exists in made.items() if exists)
+    if serving and found:
+        answer.warn(
+            f"collectives of {found} are not counted: traffic counts them for a training step only"
+        )
+    elif not serving and (found or not experts):
+        of = f"collectives of {found} are not counted" if found else "nothing is counted"
+        answer.warn(f"{of}: give --global-batch to count those of a training step")

@@ -10,9 +10,9 @@ import dsv3calc
 from dsv3calc.api import parse_query
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas.registry.registry import all_formulas
-from dsv3calc.ledger.line import RULES, Line
+from dsv3calc.ledger.line import Line
 from dsv3calc.ledger.line import given as given_line
-from dsv3calc.ledger.rule_words import WORDS
+from dsv3calc.ledger.rules import words_of
 from dsv3calc.studies.explain.explanation import Origin
 from dsv3calc.studies.explain.tree import _Teller, answer_explain, rows_of
 
@@ -160,5 +160,17 @@ def test_plain_data_tell_a_line_once():
     assert len(rows_of([found])) > len(full)
 
 
-def test_every_rule_has_words():
-    assert {*RULES, "search", "given"} == set(WORDS)
+@pytest.mark.parametrize(
+    ("rule", "count", "words"),
+    [
+        ("sum", 2, "sum"),
+        ("sum", 1, "alias of"),
+        ("sum", 0, "0 (no terms)"),
+        ("product", 0, "1 (no terms)"),
+        ("difference", 2, "the first term minus the others"),
+        ("search", 1, "found by search: the best value within the bound"),
+        ("given", 0, "read, not computed"),
+    ],
+)
+def test_rules_in_words(rule, count, words):
+    assert words_of(rule, count) == words
