@@ -20,7 +20,7 @@ import time
 
 QUERIES = {
     "help": (["--help"], None),
-    "kv, JSON": (["kv", "deepseek-v3", "--tokens", "128k", "--json"], 5),
+    "kv, JSON": (["kv", "deepseek-v3", "--context", "128k", "--json"], 5),
     "params, JSON": (["params", "deepseek-v3", "--json"], 5),
     "flops, JSON": (["flops", "deepseek-v3", "--phase", "decode", "--json"], 5),
     "memory, JSON": (
@@ -36,7 +36,7 @@ QUERIES = {
         9,
     ),
     "params, table": (["params", "deepseek-v3"], 9),
-    "kv, explained": (["explain", "kv", "deepseek-v3", "--tokens", "4096"], 9),
+    "kv, explained": (["explain", "kv", "deepseek-v3", "--context", "4096"], 9),
     "compare of three, JSON": (
         ["compare", "deepseek-v3", "qwen2.5-72b", "llama-3.1-405b", "--hardware", "h800", "--json"],
         None,

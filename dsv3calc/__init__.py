@@ -55,12 +55,30 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its module when it is first asked for (PEP 562)."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'dsv3calc' has no attribute '{name}'")
+    """Import a public name from its module when it is first asked for (PEP 562).
+
+    Commands that ask a query are functions: ``dsv3calc.kv("deepseek-v3", context=4096)``.
+    """
     from importlib import import_module
 
-    value = getattr(import_module(f"dsv3calc.{home}"), name)
+    home = _HOMES.get(name)
+    if home is not None:
+        value = getattr(import_module(f"dsv3calc.{home}"), name)
+    elif name in (queries := _queries()):
+        value = import_module("dsv3calc.api").function_of(queries[name])
+    else:
+        raise AttributeError(f"module 'dsv3calc' has no attribute '{name}'")
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, with the functions of the queries."""
+    return sorted({*__all__, *_queries()})
+
+
+def _queries() -> dict[str, Any]:
+    """Return the commands that ask a query, by the name of their function."""
+    from dsv3calc.queries.table import QUERIES
+
+    return {command.identifier: command for command in QUERIES.values()}

@@ -6,69 +6,30 @@ Everything here raises the exceptions of ``dsv3calc.errors`` and never exits or 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import shlex
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dsv3calc.catalogue import presets
 from dsv3calc.catalogue.overrides import parse_overrides
+from dsv3calc.cli import parse_query
 from dsv3calc.errors import UsageError
+from dsv3calc.queries.fields import fields_of, keys_of, read_query
+from dsv3calc.queries.table import struct_of
+from dsv3calc.reading.diagnostics import suggest
 from dsv3calc.studies import dispatch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from inspect import Signature
+    from typing import Any
 
     from dsv3calc.ledger.line import Ledger
     from dsv3calc.queries.base import Query
+    from dsv3calc.queries.fields import Field
+    from dsv3calc.queries.table import Command
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import KVFormat, Precision
     from dsv3calc.studies.answer import Answer
-
-
-LONGEST_QUERY = 10_000
-
-
-@lru_cache(maxsize=1024)
-def parse_query(text: str) -> Query:
-    """Read a query written as on the command line, without ``dsv3calc`` in front.
-
-    Raises
-    ------
-    UsageError
-        If it is not a query that gives a ledger.
-    """
-    if len(text) > LONGEST_QUERY:
-        raise UsageError(f"the query has {len(text):,} characters; at most {LONGEST_QUERY:,}")
-    try:
-        arguments = shlex.split(text)
-    except ValueError as error:
-        raise UsageError(f"cannot read the query: {error}") from None
-    if arguments[:1] == ["dsv3calc"]:
-        del arguments[0]
-    if not arguments:
-        raise UsageError("the query is empty", "for example: params deepseek-v3")
-    if not {arguments[0], " ".join(arguments[:2])} & dispatch.STUDIES.keys():
-        raise UsageError(
-            f"{arguments[0]!r} is no query",
-            f"queries start with {', '.join(dispatch.STUDIES)}",
-        )
-    from dsv3calc.cli import parse_request
-    from dsv3calc.output.options import OutputOptions
-
-    request = parse_request(arguments)
-    if request is not None and request.source is not None:
-        raise UsageError(
-            f"{text!r} asks for an explanation, not for a number", "leave out --explain"
-        )
-    if request is None or request.query is None:
-        raise UsageError(f"{text!r} asks for help, not for a number")
-    if request.output != OutputOptions():
-        raise UsageError(
-            f"{text!r} has output options",
-            "a query here has none: leave out --json, -o and the like",
-        )
-    return request.query
 
 
 def answer(query: str | Query, *, preset_path: str | None = None) -> Answer:
@@ -114,6 +75,80 @@ def query(query: str | Query) -> Ledger:
     ledger.warnings = found.warnings
     ledger.sources = found.sources
     return ledger
+
+
+def function_of(command: Command) -> Callable[..., Any]:
+    """Return the function that asks a command's query by keywords: ``kv("deepseek-v3", ...)``.
+
+    It returns what :func:`query` does, and an :class:`~dsv3calc.studies.answer.Answer` where the
+    answers of a command have several columns. A value may be a text as on the command line.
+
+    >>> from dsv3calc.queries.table import QUERIES
+    >>> kv = function_of(QUERIES["kv"])
+    >>> kv("deepseek-v3", context="128Ki", batch=2)["kv_cache.bytes"]
+    18421383168
+    """
+    struct = struct_of(command)
+    keys = keys_of(struct)
+    arguments = [field for field in fields_of(struct).values() if field.option.positional]
+
+    def ask(*values: Any, **options: Any) -> Any:
+        given: dict[str, list[tuple[str, Any]]] = {}
+        for key, value in [*_by_position(command, arguments, values), *options.items()]:
+            if key not in keys:
+                raise TypeError(_unknown_keyword(command, key, keys))
+            field, typed = keys[key]
+            if value is not None:
+                given.setdefault(field.name, []).append((typed, value))
+        made = read_query(struct, given).completed(parse_query)
+        return answer(made) if command.several else query(made)
+
+    ask.__name__ = ask.__qualname__ = command.identifier
+    ask.__doc__ = struct.__doc__
+    ask.__signature__ = _signature(fields_of(struct).values())  # type: ignore[attr-defined]
+    return ask
+
+
+def _signature(fields: Iterable[Field]) -> Signature:
+    """Return what a query's function takes, for editors and ``help``."""
+    from inspect import Parameter, Signature
+
+    taken = [
+        Parameter(field.name, Parameter.VAR_POSITIONAL)
+        if field.kind == "texts"
+        else Parameter(field.name, Parameter.POSITIONAL_OR_KEYWORD)
+        for field in fields
+        if field.option.positional
+    ]
+    options = [field for field in fields if not field.option.positional]
+    for field in sorted(options, key=lambda field: not field.required):
+        default = Parameter.empty if field.required else None
+        taken.append(Parameter(field.parameter, Parameter.KEYWORD_ONLY, default=default))
+    return Signature(taken)
+
+
+def _by_position(
+    command: Command, arguments: Sequence[Field], values: Sequence[Any]
+) -> Iterator[tuple[str, Any]]:
+    """Yield the arguments that stand without a keyword, the last taking the rest as a list."""
+    rest = list(values)
+    for field in arguments:
+        if field.kind == "texts" and rest:
+            yield field.name, rest
+            return
+        if rest:
+            yield field.name, rest.pop(0)
+    if rest:
+        words = ", ".join(field.name for field in arguments)
+        raise TypeError(
+            f"{command.identifier}() takes {words} without a keyword, and {rest[0]!r} is one more"
+        )
+
+
+def _unknown_keyword(command: Command, key: str, keys: Mapping[str, Any]) -> str:
+    close = suggest(key, keys)
+    hint = f"did you mean {close!r}?" if close else f"it takes {', '.join(sorted(keys))}"
+    return f"{command.identifier}() has no keyword {key!r}; {hint}"
 
 
 def load_model(

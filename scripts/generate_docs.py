@@ -1,4 +1,4 @@
-"""Write the reference pages: symbols, formulas, conventions, lines, and the papers' figures.
+"""Write the reference pages: symbols, formulas, conventions, lines, options, papers' figures.
 
 Usage: ``python scripts/generate_docs.py [--check]``. Nothing on these pages is typed there: they
 come from the glossary and the registry in ``dsv3calc/formulas/registry``, the docstrings of the
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import architecture_page
 import lines_page
+import options_page
 from fresh import write
 
 from dsv3calc.accounting.conventions import BUNDLES, CHOICES
@@ -412,6 +413,9 @@ def files() -> dict[str, str]:
         "docs/reference/formulas.md": formulas_page(),
         "docs/reference/conventions.md": conventions_page(),
         "docs/reference/lines.md": lines_page.page(),
+        "docs/reference/options.md": _page(
+            [NOTE.format("dsv3calc/queries"), "", *options_page.page()]
+        ),
         "docs/papers.md": papers_page(),
         "docs/explanation/architecture.md": architecture_page.page(),
     }

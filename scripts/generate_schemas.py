@@ -19,6 +19,8 @@ from dsv3calc.formulas.registry.docstring import dedented
 from dsv3calc.formulas.registry.glossary import SYMBOLS
 from dsv3calc.ledger.rules import RULES
 from dsv3calc.numbers.quantity import DIMENSIONS, LONGEST_TEXT
+from dsv3calc.queries.fields import Field, fields_of, keys_of
+from dsv3calc.queries.table import QUERIES, struct_of
 from dsv3calc.schema.comparison import Comparison
 from dsv3calc.schema.fields import Kind
 from dsv3calc.schema.golden import GoldenFile
@@ -58,12 +60,56 @@ def preset_schema(kind: str) -> Schema:
     definitions: dict[str, Schema] = generated["$defs"]
     for struct in structs_of(type_, {}).values():
         _finish(definitions[struct.__name__], struct)
+    if kind == "golden":
+        definitions["Golden"]["properties"]["query"]["anyOf"][1] = {"$ref": "#/$defs/Query"}
+        definitions["Query"] = query_schema()
     root = definitions.pop(type_.__name__)
     root = {"$schema": DRAFT, **root}
     if definitions:
         root["$defs"] = definitions
     cleaned: Schema = _without_discriminators(root)
     return cleaned
+
+
+def query_schema() -> Schema:
+    """Return the schema of a query that is stated by keys, from the fields of its struct."""
+    queries = []
+    for words, command in QUERIES.items():
+        struct = struct_of(command)
+        properties: dict[str, Schema] = {"command": {"const": words}}
+        for key, (field, typed) in keys_of(struct).items():
+            old = typed in field.option.old
+            words_ = f"old name of {field.parameter}" if old else field.option.text
+            properties[key] = {"description": words_, **_value_schema(field)}
+        required = [field.name for field in fields_of(struct).values() if field.required]
+        queries.append(
+            {
+                "description": command.help,
+                "type": "object",
+                "properties": properties,
+                "required": ["command", *required],
+                "additionalProperties": False,
+            }
+        )
+    return {"description": "A query by keys: the names of its options.", "anyOf": queries}
+
+
+def _value_schema(field: Field) -> Schema:
+    """Return the schema of a field's value."""
+    option = field.option
+    if field.kind == "flag":
+        return {"type": "boolean"}
+    if option.dimension:
+        number: Schema = {"type": "integer" if field.kind == "whole" else "number"}
+        if field.kind == "whole" and option.least is not None:
+            number["minimum"] = option.least
+        return _or_text(number, option.dimension)
+    text: Schema = {"type": "string"}
+    if option.choices:
+        text["examples"] = option.values()
+    if field.kind == "texts":
+        return {"anyOf": [text, {"type": "array", "items": text}]}
+    return text
 
 
 def structs_of(type_: Any, found: dict[str, type[msgspec.Struct]]) -> dict[str, Any]:

@@ -13,8 +13,8 @@ dsv3calc presets list models --names | while IFS= read -r model; do
   dsv3calc snapshot \
     "params $model" \
     "flops $model --phase train --seq 4096" \
-    "flops $model --phase decode --past 8192" \
-    "kv $model --tokens 32768" \
+    "flops $model --phase decode --context 8192" \
+    "kv $model --context 32768" \
     --quantity parameters.total --quantity parameters.active --quantity weights.bytes \
     --quantity flops.total \
     --quantity kv_cache.bytes_per_token --quantity kv_cache.bytes \
@@ -31,7 +31,7 @@ dsv3calc snapshot \
 
 dsv3calc snapshot \
   "memory deepseek-v3 --serve --layout day6-decode-ep144 --hardware h800 --context 4989 --batch 88" \
-  "memory deepseek-v3 --serve --layout day6-prefill-ep32 --hardware h800 --tokens 16384" \
+  "memory deepseek-v3 --serve --layout day6-prefill-ep32 --hardware h800 --pass-tokens 16384" \
   "memory deepseek-v3 --serve --layout v3-decode-ep320 --hardware h800 --context 4989 --batch 88" \
   "memory deepseek-v3 --serve --layout v3-prefill-ep32 --hardware h800" \
   "memory llama-3.1-405b --serve --layout dense-tp8 --hardware h200 --context 32768" \
@@ -40,7 +40,7 @@ dsv3calc snapshot \
 
 dsv3calc snapshot \
   "traffic deepseek-v3 --layout v3-pretrain --hardware h800" \
-  "traffic deepseek-v3 --layout day6-decode-ep144 --tokens 128 --hardware h800" \
+  "traffic deepseek-v3 --layout day6-decode-ep144 --pass-tokens 128 --hardware h800" \
   --quantity traffic.copies_per_token.gpu --quantity traffic.copies_per_token.node \
   --quantity traffic.remote_copies_per_token.node \
   --quantity traffic.dispatch.scale_out_bytes_per_token \

@@ -42,7 +42,7 @@ CLOSED_ROOMS = {
 """Rooms of which the design says what they may see."""
 
 THIRD_PARTIES = {
-    "typer": ("cli.py", "commands/"),
+    "typer": ("commands/",),
     "rich": ("output/terminal.py",),
 }
 """Who may import a library."""
@@ -249,6 +249,17 @@ def test_a_json_query_loads_no_heavy_module(command):
     loaded = set(json.loads(run.stderr.splitlines()[-1]))
     assert "dsv3calc.ledger.line" in loaded
     assert not loaded & set(ABSENT)
+
+
+@pytest.mark.parametrize("command", ["kv deepseek-v3 --json", "explain kv deepseek-v3 --json"])
+def test_a_plain_query_is_read_without_typer(command):
+    run = subprocess.run(
+        [sys.executable, "-c", DUMP, *command.split()], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    loaded = set(json.loads(run.stderr.splitlines()[-1]))
+    assert "dsv3calc.commands.plain_query" in loaded
+    assert "typer" not in loaded
 
 
 @pytest.mark.parametrize(

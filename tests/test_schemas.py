@@ -165,7 +165,7 @@ def test_listings_are_valid(arguments, capsys, monkeypatch):
         (["params", "deepseek-v33"], "usage"),
         (["params"], "usage"),
         (["kv", "deepseek-v3", "--tokens", "7 apples"], "usage"),
-        (["params", "deepseek-v3", "--set", "hidden_size=-1"], "invalid-input"),
+        (["params", "deepseek-v3", "--set", "hidden_size=-1"], "usage"),
         (["params", "no/such/file.yaml"], "invalid-input"),
         (["params", "BROKEN"], "invalid-input"),
     ],
@@ -208,3 +208,37 @@ def test_a_reader_passes_over_what_it_does_not_know():
     data["novelty"] = 1
     assert problems("answer", data) == []
     assert problems("answer", data, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "fits"),
+    [
+        ({"command": "kv", "model": "deepseek-v3", "context": "32Ki", "with_mtp": True}, True),
+        ({"command": "kv", "model": "deepseek-v3", "tokens": 32768}, True),
+        ({"command": "compare", "models": ["deepseek-v3"], "rows": ["flops"]}, True),
+        ({"command": "limits ep", "model": "deepseek-v3", "hardware": "h800"}, True),
+        ({"command": "limits ep", "model": "deepseek-v3"}, False),
+        ({"command": "kv", "model": "deepseek-v3", "layout": "v3-pretrain"}, False),
+        ({"command": "kv", "model": "deepseek-v3", "context": 0}, False),
+        ({"command": "kv"}, False),
+        ({"command": "presets list"}, False),
+    ],
+)
+def test_a_query_by_keys_is_checked(query, fits):
+    row = {"query": query, "quantity": "kv_cache.bytes", "expect": 1}
+    assert bool(problems("golden", {"goldens": [row]})) != fits
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "kv deepseek-v3 --context 128k --kv-dtype fp8-mla --page-size 64",
+        "flops deepseek-v3 --phase decode --context 8192",
+        "params deepseek-v3 --include mtp",
+        "compare deepseek-v3 qwen2.5-72b --batch 64",
+    ],
+)
+def test_the_query_of_an_answer_is_a_query_by_keys(line):
+    answer = api.answer(line)
+    row = {"query": {"command": answer.command, **answer.query}, "quantity": "q", "expect": 1}
+    assert problems("golden", {"goldens": [row]}) == []

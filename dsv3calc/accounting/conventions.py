@@ -155,6 +155,9 @@ BUNDLES = {
 }
 """Named bundles of conventions."""
 
+BUNDLE_NAMES = tuple(name for name, bundle in BUNDLES.items() if bundle.option == "--convention")
+LIBRARY_NAMES = tuple(name for name, bundle in BUNDLES.items() if bundle.option == "--as")
+
 
 def choose_conventions(
     given: Mapping[str, str | None], *, convention: str | None = None, library: str | None = None

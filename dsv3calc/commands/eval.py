@@ -25,7 +25,8 @@ def eval(  # noqa: A001 - named as the command is
 ) -> Callable[[], Iterator[Answer]]:
     """Answer many queries in one process, one line each.
 
-    A line is a query as on the command line, without output options; # starts a comment. JSON
+    A line is a query as on the command line, without output options, or a JSON mapping of command
+    and its options, as in golden files; # starts a comment. JSON
     output is one document on each line. Answers are written as they come, in constant memory. Wrong
     lines are reported at the end, with exit status 3; -o FILE is then not written. After 50 wrong
     lines in a row the rest is not read.

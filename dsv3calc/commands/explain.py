@@ -30,21 +30,21 @@ def explain(
 
     Examples:
 
-      dsv3calc explain kv deepseek-v3 --tokens 4096
+      dsv3calc explain kv deepseek-v3 --context 4096
 
       dsv3calc explain params deepseek-v3 --line parameters.active --depth 2
 
       dsv3calc explain flops deepseek-v3 --phase decode --format html
     """
     from dsv3calc.cli import parse
-    from dsv3calc.studies.dispatch import STUDIES
+    from dsv3calc.queries.table import QUERIES
 
-    known = {name.partition(" ")[0]: name for name in STUDIES}
+    known = {name.partition(" ")[0]: name for name in QUERIES}
     if query[0] not in known:
         close = suggest(query[0], known)
         raise UsageError(
             f"explain {quote(query[0])}: expected a query",
-            f"did you mean '{close}'?" if close else f"queries start with {', '.join(STUDIES)}",
+            f"did you mean '{close}'?" if close else f"queries start with {', '.join(QUERIES)}",
         )
     request = parse([*query, "--explain"])
     return request if not isinstance(request, int) else None

@@ -3,9 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING
 
 from dsv3calc.errors import UsageError
 
@@ -17,45 +15,15 @@ if TYPE_CHECKING:
 
 DEEPEST = 1000
 
-OPTIONS: dict[str, tuple[Any, Any]] = {
-    "explain": (
-        Annotated[
-            bool,
-            typer.Option("--explain", help="Show how the result is derived."),
-        ],
-        False,
-    ),
-    "line": (
-        Annotated[
-            list[str] | None,
-            typer.Option(
-                "--line",
-                metavar="NAME",
-                help="Of --explain: a line of the answer, or several as 'kv_cache.*'. Repeatable.",
-            ),
-        ],
-        None,
-    ),
-    "depth": (
-        Annotated[
-            int | None,
-            typer.Option(
-                "--depth", metavar="N", help="Of --explain: levels shown [as many as a page takes]."
-            ),
-        ],
-        None,
-    ),
-}
-
 
 class Explaining:
     """What the options of an explanation ask for, checked."""
 
     __slots__ = ("asked", "depth", "lines")
 
-    def __init__(self, asked: bool | None, lines: list[str] | None, depth: int | None) -> None:
-        self.asked = bool(asked)
-        self.lines = tuple(lines or ())
+    def __init__(self, *, asked: bool, lines: tuple[str, ...], depth: int | None) -> None:
+        self.asked = asked
+        self.lines = lines
         self.depth = depth
         if not asked:
             for option, value in (("--line", lines or None), ("--depth", depth)):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsv3calc.commands.options import Amount, amount, with_output
+from dsv3calc.commands.options import amount, with_output
 from dsv3calc.commands.traced_query import CONTEXT, HoldOption, QueryArgument, query_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def formula_solve(
         ),
     ] = "all",
     least: Annotated[
-        Amount | None,
+        int | None,
         typer.Option(
             "--from",
             parser=amount("--from", "count", 0),
@@ -47,7 +47,7 @@ def formula_solve(
         ),
     ] = None,
     most: Annotated[
-        Amount | None,
+        int | None,
         typer.Option(
             "--to", parser=amount("--to", "count", 0), metavar="N", help="Largest value to try."
         ),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dsv3calc.queries.base import Query
+    from dsv3calc.queries.output import OutputArguments
     from dsv3calc.studies.answer import Answer
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -31,13 +32,8 @@ _BY_ENDING = {
 
 
 def output_options(
-    format_: str | None,
-    file: str | None,
-    color: str,
+    given: OutputArguments,
     *,
-    json: bool,
-    force: bool,
-    exact: bool,
     more_formats: tuple[str, ...] = (),
     depth: int | None = None,
 ) -> OutputOptions:
@@ -50,7 +46,8 @@ def output_options(
     UsageError
         If two of them contradict each other or a value is unknown.
     """
-    if json and format_ not in (None, "json"):
+    format_, file, color = given.format, given.output, given.color
+    if given.json and format_ not in (None, "json"):
         raise UsageError(f"--json and --format {format_} contradict each other", "give one")
     formats = FORMATS + more_formats
     if format_ == "html" and "html" not in formats:
@@ -61,9 +58,9 @@ def output_options(
         raise UsageError(f"--color {quote(color)}: choose one of auto, always, never")
     if file == "-":
         file = None  # as elsewhere, - is the standard stream
-    if force and file is None:
+    if given.force and file is None:
         raise UsageError("--force allows -o to overwrite a file, but no -o FILE is given")
-    chosen = "json" if json else format_
+    chosen = "json" if given.json else format_
     if chosen is None and file:
         chosen = next(
             (name for end, name in _BY_ENDING.items() if file.endswith(end) and name in formats),
@@ -72,7 +69,12 @@ def output_options(
     if chosen is None and "github" in more_formats and os.environ.get("GITHUB_ACTIONS"):
         chosen = "github"
     return OutputOptions(
-        format=chosen or "table", file=file, force=force, exact=exact, color=color, depth=depth
+        format=chosen or "table",
+        file=file,
+        force=given.force,
+        exact=given.exact,
+        color=color,
+        depth=depth,
     )
 
 

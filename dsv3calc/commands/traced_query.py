@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsv3calc.errors import UsageError
+from dsv3calc.queries.table import PREFIXES, QUERIES
 from dsv3calc.reading.diagnostics import quote, suggest
 
 if TYPE_CHECKING:
@@ -16,22 +17,8 @@ if TYPE_CHECKING:
 CONTEXT = {"ignore_unknown_options": True}
 """Options that a command does not know are the query's."""
 
-PREFIXES = {
-    "parameters": "params",
-    "weights": "params",
-    "flops": "flops",
-    "kv_cache": "kv",
-    "memory": "memory",
-    "serving": "memory",
-    "traffic": "traffic",
-    "limits": "limits ep",
-    "network": "network",
-}
-"""What the name of a line begins with -> the command that answers with it."""
-
 STAND_IN = "h800"
 """Device of a query that must name one, where the line does not depend on it."""
-_NEED_DEVICE = ("memory", "traffic", "limits ep")
 
 LineArgument = Annotated[
     str, typer.Argument(metavar="LINE", help="Line of an answer, such as memory.worst.total.")
@@ -64,11 +51,10 @@ def query_of(line: str, words: list[str]) -> Query:
     """
     from dsv3calc.cli import parse_request
     from dsv3calc.output.options import OutputOptions
-    from dsv3calc.studies.dispatch import STUDIES
 
     command, rest = _command(line, words)
     device = "--hardware" in rest or any(word.startswith("--hardware=") for word in rest)
-    stands_in = command in _NEED_DEVICE and not device
+    stands_in = QUERIES[command].needs_device and not device
     if stands_in:
         rest = [*rest, "--hardware", STAND_IN]
     request = parse_request([*command.split(), *rest])
@@ -76,23 +62,19 @@ def query_of(line: str, words: list[str]) -> Query:
         raise UsageError(f"{command} {' '.join(rest)}: this asks for help, not for a number")
     if request.output != OutputOptions():
         raise UsageError("output options of the query", "give them before the line")
-    if request.query.command not in STUDIES:
-        raise UsageError(f"{command} is no query")
     if stands_in:
         _check_device(request.query, line)
     return request.query
 
 
 def _command(line: str, words: list[str]) -> tuple[str, list[str]]:
-    from dsv3calc.studies.dispatch import STUDIES
-
     for count in (2, 1):
         command = " ".join(words[:count])
-        if command in STUDIES:
+        if command in QUERIES:
             return command, words[count:]
     prefix = line.partition(".")[0]
     if prefix in PREFIXES:
-        return PREFIXES[prefix], words
+        return PREFIXES[prefix].words, words
     close = suggest(prefix, PREFIXES)
     raise UsageError(
         f"{quote(line)}: no command answers with such a line",

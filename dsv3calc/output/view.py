@@ -7,37 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.numbers.quantity_format import format_quantity
+from dsv3calc.queries.table import VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dsv3calc.ledger.line import Line
     from dsv3calc.studies.answer import Answer
-
-VIEWS = {
-    "params-component": "params",
-    "params-tensor": "params",
-    "params-layer": "params",
-    "flops": "flops",
-    "kv": "kv",
-    "compare": "compare",
-    "memory": "memory",
-    "memory-tensor": "memory_tensors",
-    "memory-megatron": "memory_megatron",
-    "serving": "serving",
-    "traffic": "traffic",
-    "limits ep": "limits_ep",
-    "network": "network",
-    "conventions": "conventions",
-    "derive": "derive",
-    "solve": "solve",
-    "sensitivity": "sensitivity",
-    "formula eval": "formula_eval",
-    "check": "check",
-    "reproduce": "reproduce",
-    "diff": "diff",
-}
-"""View of an answer -> module of ``dsv3calc.output.views``; others list their rows as they are."""
 
 
 class Table:
@@ -113,6 +89,8 @@ def show(line: Line | None, *, exact: bool) -> str:
 def build(answer: Answer, *, exact: bool) -> View:
     """Build the view of an answer."""
     module = VIEWS.get(answer.view)
+    if module is None and answer.columns:
+        raise LookupError(f"the table of commands has no view {answer.view!r}")
     if module is None:
         return rows_view(answer)
     view: View = import_module(f"dsv3calc.output.views.{module}").build(answer, exact=exact)

@@ -1,15 +1,18 @@
 """The queries as data: what a command line or a golden row says, before any default is filled in.
 
 None means "not given": the default then depends on the phase or on the model, and the answer
-prints it.
+prints it. The docstring of a query is the help of its command. Annotations are evaluated: the
+command line, the keyword API and golden files are made from them.
 """
 
 # SPDX-License-Identifier: Apache-2.0
-from __future__ import annotations
-
-from typing import Any, ClassVar, Self
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Self
 
 import msgspec
+
+from dsv3calc.queries import options as shared
+from dsv3calc.queries.fields import Argument, Option
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,9 +20,9 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
     command: ClassVar[str] = ""
 
-    set: tuple[str, ...] = ()
-    preset_path: str | None = None
-    ignore_keys: tuple[str, ...] = ()
+    set: shared.Sets = ()
+    preset_path: shared.PresetPath = None
+    ignore_keys: shared.IgnoreKeys = ()
     notes: tuple[str, ...] = ()
 
     def looking_in(self, preset_path: str | None) -> Self:
@@ -28,78 +31,239 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
             return self
         return msgspec.structs.replace(self, preset_path=preset_path)
 
+    def completed(self, parse_query: Callable[[str], "Query"]) -> Self:  # noqa: ARG002 - see below
+        """Return the query with what its texts ask for; ``parse_query`` reads a query in them."""
+        return self
+
 
 class ParamsQuery(Query, frozen=True, kw_only=True):
-    """Parameters and weight bytes of one model."""
+    """Parameters of a model, total and active, and the bytes of its weights.
+
+    Examples:
+
+      dsv3calc params deepseek-v3
+
+      dsv3calc params deepseek-v3 --variant checkpoint --exact
+
+      dsv3calc params ./config.json --by layer --format csv
+    """
 
     command: ClassVar[str] = "params"
 
-    model: str
-    by: str = "component"
-    variant: str | None = None
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    precision: str | None = None
-    with_mtp: bool = False
-    library: str | None = None
+    model: shared.Model
+    by: Annotated[
+        str,
+        Option(
+            "component, tensor or layer", shared.SHOWN, metavar="UNIT", default="component",
+            choices="studies.params:BY",
+        ),
+    ] = "component"  # fmt: skip
+    variant: Annotated[
+        str | None,
+        Option(
+            "default, trainable, with-mtp, checkpoint, non-embedding or matmul", shared.COUNTING,
+            metavar="NAME", choices="accounting.parameters:PARAMETER_VARIANTS",
+        ),
+    ] = None  # fmt: skip
+    include: Annotated[
+        tuple[str, ...],
+        Option(
+            "Count it too: mtp, scales, mtp-copies ...; repeatable", shared.COUNTING,
+            metavar="WHAT", choices="accounting.parameters:INCLUSIONS",
+        ),
+    ] = ()  # fmt: skip
+    exclude: Annotated[
+        tuple[str, ...],
+        Option(
+            "Leave it out: embedding, head, norms ...; repeatable", shared.COUNTING,
+            metavar="WHAT", choices="accounting.parameters:INCLUSIONS",
+        ),
+    ] = ()  # fmt: skip
+    precision: Annotated[
+        str | None,
+        Option(
+            "Precision preset", shared.FORMATS, metavar="NAME", default="the model's own",
+            preset="precision",
+        ),
+    ] = None  # fmt: skip
+    with_mtp: shared.WithMtp = False
+    library: shared.Library = None
     convention: str | None = None
 
 
 class FlopsQuery(Query, frozen=True, kw_only=True):
-    """FLOPs of one model under one workload."""
+    """FLOPs of a training step, a prefill or a decode step, by component.
+
+    Examples:
+
+      dsv3calc flops deepseek-v3 --phase train --seq 4096
+
+      dsv3calc flops deepseek-v3 --phase decode --context 8192 --mla absorbed
+
+      dsv3calc flops deepseek-v3 --convention isca25-table2
+    """
 
     command: ClassVar[str] = "flops"
 
-    model: str
-    phase: str = "train"
-    batch: int | None = None
-    sequence: int | None = None
-    past: int | None = None
-    last_logit: bool = False
-    counting: str | None = None
-    attention: str | None = None
-    mla: str | None = None
-    head: str | None = None
-    router: str | None = None
-    with_mtp: bool = False
-    convention: str | None = None
-    library: str | None = None
+    model: shared.Model
+    phase: Annotated[
+        str,
+        Option(
+            "train, prefill or decode", shared.WORKLOAD, metavar="PHASE", default="train",
+            choices="schema.workload:Phase",
+        ),
+    ] = "train"  # fmt: skip
+    batch: shared.Batch = None
+    sequence: Annotated[
+        int | None,
+        Option(
+            "New tokens of each sequence", shared.WORKLOAD, flag="--seq", dimension="tokens",
+            default="4096, and 1 in decode",
+        ),
+    ] = None  # fmt: skip
+    past: Annotated[
+        int | None,
+        Option(
+            shared.CONTEXT, shared.WORKLOAD, flag="--context", old=("--past",), dimension="tokens",
+            least=0, default="4096 in decode, 0 in prefill",
+        ),
+    ] = None  # fmt: skip
+    last_logit: Annotated[
+        bool, Option("Run the head on the last position alone", shared.WORKLOAD)
+    ] = False
+    counting: Annotated[
+        str | None,
+        Option(
+            "matmul, six-n or twelve-l-h2", shared.COUNTING, metavar="HOW", default="matmul",
+            choices=f"{shared.CONVENTIONS}/counting",
+        ),
+    ] = None  # fmt: skip
+    attention: Annotated[
+        str | None,
+        Option(
+            "causal, full or half", shared.COUNTING, metavar="COUNT", default="causal",
+            choices=f"{shared.CONVENTIONS}/attention",
+        ),
+    ] = None  # fmt: skip
+    mla: shared.Mla = None
+    head: Annotated[
+        str | None,
+        Option(
+            "Count the head", shared.COUNTING, metavar="IN|OUT", default="in",
+            choices=f"{shared.CONVENTIONS}/head",
+        ),
+    ] = None  # fmt: skip
+    router: Annotated[
+        str | None,
+        Option(
+            "Count routers", shared.COUNTING, metavar="IN|OUT", default="in",
+            choices=f"{shared.CONVENTIONS}/router",
+        ),
+    ] = None  # fmt: skip
+    with_mtp: shared.WithMtp = False
+    convention: shared.Convention = None
+    library: shared.Library = None
 
 
 class KVQuery(Query, frozen=True, kw_only=True):
-    """The KV cache of one model."""
+    """KV cache of a model: per token, sequence and batch, and what fits.
+
+    Examples:
+
+      dsv3calc kv deepseek-v3 --context 128k --batch 32 --kv-dtype fp8-mla
+
+      dsv3calc kv gemma-3-27b --context 128Ki --page-size 16
+
+      dsv3calc kv deepseek-v3 --context 8192 --fit 40GiB --json
+    """
 
     command: ClassVar[str] = "kv"
 
-    model: str
-    tokens: int | None = None
-    batch: int | None = None
-    kv_dtype: str | None = None
-    page_size: int | None = None
-    fit: int | None = None
-    mla: str | None = None
-    with_mtp: bool = False
+    model: shared.Model
+    tokens: Annotated[
+        int | None,
+        Option(
+            f"{shared.CONTEXT}; 128k is 128,000 and 128Ki 131,072", shared.WORKLOAD,
+            flag="--context", old=("--tokens",), dimension="tokens", default="4096",
+        ),
+    ] = None  # fmt: skip
+    batch: shared.Batch = None
+    kv_dtype: shared.KVDtype = None
+    page_size: Annotated[
+        int | None,
+        Option("Tokens of a cache page", shared.WORKLOAD, dimension="tokens", default="1"),
+    ] = None
+    fit: Annotated[
+        int | None,
+        Option(
+            "Show what fits in this many bytes, such as 40GiB", shared.SHOWN, dimension="bytes",
+            number="available",
+        ),
+    ] = None  # fmt: skip
+    mla: shared.Mla = None
+    with_mtp: shared.WithMtp = False
     convention: str | None = None
-    library: str | None = None
+    library: shared.Library = None
 
 
 class CompareQuery(Query, frozen=True, kw_only=True):
-    """Designs side by side. ``models`` holds references, ``vary`` what-if columns."""
+    """Compare designs side by side, with ratios to the first.
+
+    Examples:
+
+      dsv3calc compare deepseek-v3 qwen2.5-72b llama-3.1-405b --hardware h800
+
+      dsv3calc compare deepseek-v3 --vary deepseek-v3:attention=gqa:8
+
+      dsv3calc compare deepseek-v3 kimi-k2 --context 128Ki --batch 64 --json
+    """
 
     command: ClassVar[str] = "compare"
 
-    models: tuple[str, ...] = ()
-    vary: tuple[str, ...] = ()
-    baseline: str | None = None
-    hardware: str | None = None
-    precision: str | None = None
-    kv_dtype: str | None = None
-    batch: int | None = None
-    context: int | None = None
-    sequence: int | None = None
-    mla: str | None = None
-    rows: tuple[str, ...] = ()
-    with_mtp: bool = False
+    models: Annotated[
+        tuple[str, ...],
+        Argument("Models to compare, or one comparison file", metavar="MODEL...", preset="model"),
+    ] = ()
+    vary: Annotated[
+        tuple[str, ...],
+        Option(
+            "A what-if column: attention=gqa:8 (mha, mqa), feed_forward=dense-active or "
+            "dense-total, precision=NAME; repeatable",
+            shared.SHOWN,
+            metavar="MODEL:CHANGE=VALUE",
+        ),
+    ] = ()
+    baseline: Annotated[
+        str | None,
+        Option("Ratios are to this one", shared.SHOWN, metavar="COLUMN", default="the first"),
+    ] = None
+    hardware: Annotated[
+        str | None,
+        Option(
+            "Add roofline bounds on this device", shared.SHOWN, metavar="NAME", preset="hardware"
+        ),
+    ] = None
+    precision: Annotated[
+        str | None,
+        Option(
+            "One precision for all", shared.FORMATS, metavar="NAME", default="each its own",
+            preset="precision",
+        ),
+    ] = None  # fmt: skip
+    kv_dtype: shared.KVDtype = None
+    batch: shared.Batch = None
+    context: shared.Context = None
+    sequence: shared.Sequence = None
+    mla: shared.Mla = None
+    rows: Annotated[
+        tuple[str, ...],
+        Option(
+            "Show parameters, weights, flops, kv_cache, roofline alone; comma-separated",
+            shared.SHOWN, metavar="SECTIONS", choices="studies.compare.answer:SECTIONS",
+            separator=",",
+        ),
+    ] = ()  # fmt: skip
+    with_mtp: shared.WithMtp = False
 
 
 def as_dict(query: Query) -> dict[str, Any]:

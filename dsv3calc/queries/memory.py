@@ -1,62 +1,189 @@
 """The query about memory as data; None means "not given", and the answer prints the default."""
 
 # SPDX-License-Identifier: Apache-2.0
-from __future__ import annotations
+from typing import Annotated, ClassVar
 
-from typing import ClassVar
+from dsv3calc.queries import options as shared
+from dsv3calc.queries.fields import Option
+from dsv3calc.queries.layout import LayoutQuery
 
-from dsv3calc.queries.base import Query
 
+class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
+    """Memory of a layout's GPUs by class, and whether it fits: training or serving.
 
-class MemoryQuery(Query, frozen=True, kw_only=True):
-    """Memory of one GPU of a layout, in training or serving. Degrees edit the layout."""
+    Examples:
+
+      dsv3calc memory deepseek-v3 --layout v3-pretrain --hardware h800
+
+      dsv3calc memory qwen2.5-72b --tp 8 --zero 1 --hardware h200 --by tensor
+
+      dsv3calc memory llama-3.1-8b --dp 8 --zero 3 --hardware h100 --require-fit
+
+      dsv3calc memory qwen2.5-72b --serve --layout dense-tp8 --hardware h200
+    """
 
     command: ClassVar[str] = "memory"
 
-    model: str
-    hardware: str
-    layout: str | None = None
-    tp: int | None = None
-    cp: int | None = None
-    pp: int | None = None
-    dp: int | None = None
-    ep: int | None = None
-    etp: int | None = None
-    zero: int | None = None
-    schedule: str | None = None
-    virtual_pipeline: int | None = None
-    sequence_parallel: bool | None = None
-    layer_split: str | None = None
-    mirror_optimizer: bool | None = None
-    micro_batch: int | None = None
-    global_batch: int | None = None
-    redundant_experts: int | None = None
-    shared_experts: str | None = None
-    sequence: int | None = None
-    precision: str | None = None
-    recipe: str | None = None
-    compute_copy: str | None = None
-    recompute: str | None = None
-    attention_kernel: str | None = None
-    routing_weights: str | None = None
-    dropout: bool = False
-    imbalance: float | None = None
-    dispatch: str | None = None
-    combine: str | None = None
-    runtime: str | None = None
-    padded: bool = False
-    with_mtp: bool = False
-    library: str | None = None
-    by: str = "class"
-    rank: int | None = None
-    require_fit: bool = False
-    fewest_gpus: bool = False
-    serve: bool = False
-    context: int | None = None
-    batch: int | None = None
-    tokens: int | None = None
-    kv_dtype: str | None = None
-    memory_fraction: float | None = None
-    page_size: int | None = None
-    absorbed: bool = False
-    low_latency: bool = False
+    schedule: Annotated[
+        str | None,
+        Option(
+            "gpipe, 1f1b, interleaved, zb1p, zbv, dualpipe or dualpipev", shared.TRAINING,
+            metavar="NAME", default="1f1b", choices="schema.layout:Schedule",
+        ),
+    ] = None  # fmt: skip
+    virtual_pipeline: Annotated[
+        int | None,
+        Option("Chunks of layers of a rank, interleaved", shared.TRAINING, dimension="count"),
+    ] = None
+    sequence_parallel: Annotated[
+        bool | None, Option("Divide tokens over tp between blocks", shared.DEGREES)
+    ] = None
+    mirror_optimizer: Annotated[
+        bool | None,
+        Option(
+            "The two DualPipe ranks of a stage share one shard of optimizer states",
+            shared.TRAINING,
+        ),
+    ] = None
+    sequence: Annotated[
+        int | None,
+        Option(
+            "New tokens of each sequence", shared.TRAINING, flag="--seq", dimension="tokens",
+            default="4096",
+        ),
+    ] = None  # fmt: skip
+    precision: Annotated[
+        str | None,
+        Option(
+            "Precision of weights and dispatched tokens", shared.FORMATS, metavar="NAME",
+            default="the model's", preset="precision",
+        ),
+    ] = None  # fmt: skip
+    recipe: Annotated[
+        str | None,
+        Option(
+            "Bits of gradients, master weights and moments", shared.FORMATS, metavar="NAME",
+            default="the precision's", preset="recipe",
+        ),
+    ] = None  # fmt: skip
+    compute_copy: Annotated[
+        str | None,
+        Option(
+            "Copy of the weights: stored, stored-twice, bf16, bf16-and-stored", shared.FORMATS,
+            metavar="COPY", default="recipe's", choices="accounting.memory.states:COMPUTE_COPIES",
+        ),
+    ] = None  # fmt: skip
+    recompute: Annotated[
+        str | None,
+        Option(
+            "none, selective, full, v3-recompute, or modules: layernorm,moe_act",
+            shared.ACTIVATIONS, metavar="POLICY", default="layout's", preset="recompute",
+            choices="model.saved:MODULES", separator=",",
+        ),
+    ] = None  # fmt: skip
+    attention_kernel: Annotated[
+        str | None,
+        Option(
+            "flash, or unfused: scores are kept", shared.ACTIVATIONS, metavar="KERNEL",
+            default="flash", choices="studies.memory.inputs:KERNELS",
+        ),
+    ] = None  # fmt: skip
+    routing_weights: Annotated[
+        str | None,
+        Option(
+            "Apply routing weights before or after the down-projection", shared.ACTIVATIONS,
+            metavar="WHEN", default="before", choices="studies.memory.inputs:ORDERS",
+        ),
+    ] = None  # fmt: skip
+    dropout: Annotated[bool, Option("Count dropout masks", shared.ACTIVATIONS)] = False
+    imbalance: Annotated[
+        float | None,
+        Option(
+            "Rows of the most loaded GPU's experts over the mean", shared.EXPERTS,
+            dimension="ratio", default="1",
+        ),
+    ] = None  # fmt: skip
+    runtime: Annotated[
+        str | None,
+        Option(
+            "Framework overhead preset", shared.COUNTING, metavar="NAME", default="pytorch",
+            preset="runtime",
+        ),
+    ] = None  # fmt: skip
+    padded: Annotated[
+        bool, Option("Count whole elements, and a padded vocabulary", shared.COUNTING)
+    ] = False
+    library: Annotated[
+        str | None,
+        Option(
+            "Count as mem-2502.07846 does, or show megatron's figures beside ours",
+            shared.COUNTING, flag="--as", metavar="LIBRARY",
+            choices="accounting.memory.conventions:LIBRARIES",
+        ),
+    ] = None  # fmt: skip
+    by: Annotated[
+        str,
+        Option(
+            "class, or tensor: of one rank", shared.SHOWN, metavar="PART", default="class",
+            choices="studies.memory.answer:BY",
+        ),
+    ] = "class"  # fmt: skip
+    rank: Annotated[
+        int | None,
+        Option(
+            "Pipeline rank to show in detail", shared.SHOWN, dimension="count", least=0,
+            default="the fullest",
+        ),
+    ] = None  # fmt: skip
+    require_fit: Annotated[bool, Option("Exit with 1 if it does not fit", shared.SHOWN)] = False
+    fewest_gpus: Annotated[
+        bool,
+        Option(
+            "Find the fewest GPUs on which it fits, varying dp, pp and ep that are not given",
+            shared.SHOWN,
+        ),
+    ] = False
+    serve: Annotated[bool, Option("Serve the model instead of training it", shared.SERVING)] = False
+    context: Annotated[
+        int | None,
+        Option(shared.CONTEXT, shared.SERVING, dimension="tokens", default="4096"),
+    ] = None
+    batch: Annotated[
+        int | None,
+        Option(
+            "Sequences of one attention replica", shared.SERVING, dimension="count",
+            default="1",
+        ),
+    ] = None  # fmt: skip
+    tokens: Annotated[
+        int | None,
+        Option(
+            "Tokens of one pass of a replica", shared.SERVING, flag="--pass-tokens",
+            old=("--tokens",), dimension="tokens", default="one for each sequence",
+        ),
+    ] = None  # fmt: skip
+    kv_dtype: Annotated[
+        str | None,
+        Option(
+            "Format of the cache: bf16, fp8, int8, int4, fp8-mla, or a path",
+            shared.SERVING, metavar="NAME", default="bf16", preset="kv_format",
+        ),
+    ] = None  # fmt: skip
+    memory_fraction: Annotated[
+        float | None,
+        Option(
+            "Share of the device that the server takes", shared.SERVING,
+            dimension="ratio", metavar="SHARE", default="the runtime's",
+        ),
+    ] = None  # fmt: skip
+    page_size: Annotated[
+        int | None,
+        Option(
+            "Tokens of a page of the cache", shared.SERVING, dimension="tokens",
+            default="the runtime's",
+        ),
+    ] = None  # fmt: skip
+    absorbed: Annotated[bool, Option("Keep a BF16 copy of MLA's kv_b_proj", shared.SERVING)] = False
+    low_latency: Annotated[
+        bool, Option("Count the buffers of low-latency kernels", shared.SERVING)
+    ] = False

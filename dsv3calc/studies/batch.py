@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dsv3calc.errors import Dsv3calcError, InvalidInput
+from dsv3calc.errors import Dsv3calcError, InvalidInput, UsageError
+from dsv3calc.queries.command_line import key_fault, query_text
 from dsv3calc.reading.diagnostics import Problem
-from dsv3calc.reading.source import read_lines
+from dsv3calc.reading.source import Source, read_lines
 from dsv3calc.reading.text import MOST_PROBLEMS
 
 if TYPE_CHECKING:
@@ -89,6 +90,22 @@ def _holds_query(content: bytes) -> bool:
     return bool(text) and not text.startswith(b"#")
 
 
+def _query_in(name: str, text: str) -> str:
+    """Return the query of a line, which may state it by keys: a mapping in JSON.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        If it starts as a mapping and is none.
+    """
+    if not text.startswith("{"):
+        return text
+    query: Any = Source(name, text, "json").data
+    if fault := key_fault(query):
+        raise UsageError(fault)
+    return query_text(query)
+
+
 def _answered(name: str, number: int, content: bytes, ask: Ask) -> Answer | list[Problem]:
     """Return the answer to a line, or its problems."""
     try:
@@ -97,7 +114,7 @@ def _answered(name: str, number: int, content: bytes, ask: Ask) -> Answer | list
         what = f"not UTF-8: byte {error.start} of the line is 0x{content[error.start]:02x}"
         return [Problem(name, number, None, what, next="save it as UTF-8")]
     try:
-        found = ask(text)
+        found = ask(_query_in(name, text))
     except InvalidInput as error:
         return [
             Problem(

@@ -40,7 +40,7 @@ def answer_kv(query: KVQuery) -> Answer:
         library=query.library,
     )
     batch = positive("--batch", query.batch, 1)
-    tokens = positive("--tokens", query.tokens, DEFAULT_TOKENS)
+    tokens = positive("--context", query.tokens, DEFAULT_TOKENS)
     page_size = None
     if query.page_size is not None:
         page_size = positive("--page-size", query.page_size, 1)

@@ -11,6 +11,7 @@ from dsv3calc.catalogue import presets
 from dsv3calc.catalogue.overrides import Override, UnknownField, describe, parse_overrides
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.model.architecture import architecture_of
+from dsv3calc.queries.fields import fields_of, flag_of
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.schema.workload import DEFAULT_BATCH, DEFAULT_PAST, DEFAULT_SEQUENCE, Workload
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 LARGEST_WORKLOAD = 10**15
 DEFAULT_KV_FORMAT = "bf16"
-_NAMED_BY = {"kv_format": "kv_dtype"}
-"""Kind of preset -> the field of a query that names it, where it is another word."""
 
 
 class Desk:
@@ -123,7 +122,7 @@ class Desk:
         self._load("layout", reference)  # the file alone may be wrong: then it is to blame
         blamed = self._blamed(reference, overrides, {problem.what for problem in problems})
         options = " ".join(
-            f"--{each.path.replace('_', '-')} {describe(each.value)}" for each in blamed
+            f"{flag_of(self.query, each.path)} {describe(each.value)}" for each in blamed
         )
         raise UsageError(
             f"{options} with the layout {describe(reference)}: "
@@ -174,11 +173,10 @@ class Desk:
 
     def _way_to(self, kind: str) -> str:
         """Return which option gives a preset of a kind to the query; nothing where none does."""
-        name = _NAMED_BY.get(kind, kind)
-        if name not in self.query.__struct_fields__:
-            return ""
+        fields = fields_of(type(self.query)).values()
+        flag = next((field.flag for field in fields if field.option.preset == kind), "")
         training = kind == "kv_format" and getattr(self.query, "serve", True) is False
-        return f"give one with {'--serve ' if training else ''}--{name.replace('_', '-')}"
+        return f"give one with {'--serve ' if training else ''}{flag}" if flag else ""
 
 
 def positive(
@@ -206,14 +204,14 @@ def workload_of(
             f"did you mean '{close}'?" if close else "",
         )
     if phase == "train" and past:
-        raise UsageError("--past: training has no cache", "use --phase prefill or decode")
+        raise UsageError("--context: training has no cache", "use --phase prefill or decode")
     if phase == "train" and last_logit:
         raise UsageError("--last-logit: training needs the logits of every position")
     return Workload(
         phase=phase,  # type: ignore[arg-type] # checked above
         batch=positive("--batch", batch, DEFAULT_BATCH),
         sequence=positive("--seq", sequence, DEFAULT_SEQUENCE[phase]),
-        past=positive("--past", past, DEFAULT_PAST[phase], least=0),
+        past=positive("--context", past, DEFAULT_PAST[phase], least=0),
         logits="last" if last_logit else "all",
     )
 

@@ -193,3 +193,31 @@ def test_no_such_file(program):
 def test_hostile_files_end_soon(program, file, within, content):
     with within(10):
         program.refused(ExitStatus.INVALID_INPUT, "eval", file("queries.txt", content))
+
+
+def test_a_line_may_state_its_query_by_keys(program, file):
+    path = file(
+        "q.txt",
+        '{"command": "kv", "model": "deepseek-v3", "context": "128k"}\n'
+        '{"command": "kv", "model": "deepseek-v3", "tokens": 128000}\n',
+    )
+    found = program.ok("eval", path, "--json")
+    documents = [json.loads(line) for line in found.out.splitlines()]
+    wanted = 128_000 * 61 * 576 * 2
+    values = [each["columns"][0]["values"]["kv_cache.bytes"] for each in documents]
+    assert values == [wanted, wanted]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"command": "kv", "model": "deepseek-v3", "context": {"a": 1}}', "context is no text"),
+        ('{"command": "kv", "model": "deepseek-v3", "contxt": 1}', "did you mean --context"),
+        ('{"command": "kv", "model": "a", "model": "b"}', "in this query"),
+        ('{"command": "kv"', "in this query"),
+        ('{"model": "deepseek-v3"}', "the query has no command"),
+    ],
+)
+def test_a_query_by_keys_that_is_wrong(program, file, line, words):
+    path = file("q.txt", f"{line}\n")
+    assert words in program.refused(ExitStatus.INVALID_INPUT, "eval", path).err

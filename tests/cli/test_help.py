@@ -1,17 +1,16 @@
 """Help, version, completion; every example of every help text really runs."""
 
-import inspect
 import json
 import re
 import shlex
 import subprocess
 import sys
-from importlib import import_module
+from inspect import cleandoc
 
 import pytest
 
 from dsv3calc import __version__
-from dsv3calc.cli import COMMANDS, GROUPS
+from dsv3calc.cli import COMMANDS, GROUPS, load_command
 from dsv3calc.exit_status import ExitStatus
 
 NAMES = [
@@ -26,9 +25,7 @@ EVERY = pytest.mark.parametrize(
 
 
 def docstring(group, name):
-    stem = f"{group}_{name}" if group else name
-    module = import_module(f"dsv3calc.commands.{'import_' if stem == 'import' else stem}")
-    return inspect.getdoc(getattr(module, module.__name__.rpartition(".")[2]))
+    return cleandoc(load_command(group, name).__doc__)
 
 
 def words(group, name):
@@ -195,6 +192,12 @@ def complete(shell, line, cwd, environment):
         ("dsv3calc pre", {"presets"}),
         ("dsv3calc presets va", {"validate"}),
         ("dsv3calc flops deepseek-v3 --attention ", {"causal", "full", "half"}),
+        ("dsv3calc memory deepseek-v3 --schedule dual", {"dualpipe", "dualpipev"}),
+        ("dsv3calc compare deepseek-v3 --rows flops,k", {"flops", "kv_cache"}),
+        ("dsv3calc memory deepseek-v3 --recompute layernorm,moe", {"layernorm", "moe_act"}),
+        ("dsv3calc limits ep deepseek-v3 --link ", {"scale-out", "scale-up"}),
+        ("dsv3calc params deepseek-v3 --include m", {"mtp", "mtp-copies"}),
+        ("dsv3calc formula eval stored_b", {"stored_bytes"}),
     ],
 )
 def test_completion_in_bash(process_environment, tmp_path, line, names):

@@ -164,7 +164,7 @@ def test_collectives_need_a_step_and_its_sequences(program):
     for options in layouts:
         found = program.json(*ASK, *options)
         assert not any(".collectives." in name for name in found.values)
-    assert any("--tokens: left out" in text for text in found.data["notes"])
+    assert any("--pass-tokens: left out" in text for text in found.data["notes"])
 
 
 def test_a_table(program):

@@ -38,7 +38,7 @@ TRAFFIC_CHOICES: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "score_law": (
-        "traffic --law",
+        "traffic --score-distribution",
         {
             "uniform": "router scores are independent and uniform",
             "sigmoid-normal": "independent sigmoids of standard normals",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.queries.fields import field_giving, flag_of
 from dsv3calc.schema.provenance import source_of
 from dsv3calc.studies.explain.explanation import Origin
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 QUERY, DEFINITION = "query", "definition"
 """Kinds beside those of presets: what the query says, and what dsv3calc counts by definition."""
-
-_OPTIONS = {"available": "fit", "workload.imbalance": "imbalance"}
-"""Place -> field of the query, where they are called differently."""
 
 
 class Origins:
@@ -53,7 +51,8 @@ class Origins:
                     return _of_preset(preset, field, steps[: steps.index("layers") + 1])
         if kind == "transfer_formats":
             return self._of_format(field)
-        name = _OPTIONS.get(place) or (field if kind in ("workload", "layout") else place)
+        stated = kind in ("workload", "layout")
+        name = field if stated else field_giving(self._query, place)
         return self._of_layout(name) or self._of_query(name) or self._constant(place, convention)
 
     def _of_layout(self, name: str) -> Origin | None:
@@ -74,7 +73,7 @@ class Origins:
         if self._query.command == "formula eval":  # its arguments are what it reads
             return Origin(QUERY, "given in the query")
         given = getattr(self._query, name, None)
-        option = f"--{name.replace('_', '-')}"
+        option = flag_of(self._query, name)
         if given is not None and given is not False:
             return Origin(QUERY, f"given in the query ({option})")
         if name in SEARCHED and getattr(self._query, "fewest_gpus", False):

@@ -16,6 +16,7 @@ from dsv3calc.formulas.registry.docstring import Docstring
 from dsv3calc.formulas.registry.glossary import SYMBOLS, plain
 from dsv3calc.ledger.line import Line, given
 from dsv3calc.ledger.rules import expression_text, number_text, words_of
+from dsv3calc.queries.table import COMMANDS
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.dispatch import answer as ask
@@ -31,18 +32,6 @@ if TYPE_CHECKING:
     from dsv3calc.formulas.registry.registry import Formula
     from dsv3calc.ledger.line import Ledger
     from dsv3calc.queries.base import Query
-
-HEADLINES = {
-    "params": ("parameters.total",),
-    "flops": ("flops.total",),
-    "kv": ("kv_cache.bytes",),
-    "memory": ("memory.worst.total", "serving.total"),
-    "network": ("network.endpoints",),
-    "traffic": ("traffic.time_per_layer", "traffic.step.scale_out_bytes"),
-    "limits ep": ("limits.ep.tokens_per_second", "limits.ep.tpot"),
-    "compare": ("parameters.total",),
-}
-"""Command -> the line that it is asked for; of others the first of the ledger."""
 
 MOST_LISTED = 12
 
@@ -186,7 +175,12 @@ def _chosen(
             if each in names
             or (each in published and any(fnmatchcase(each, pattern) for pattern in names))
         ]
-    headlines = [name for name in HEADLINES.get(command, ()) if name in published]
+    headlines = [
+        name
+        for pattern in COMMANDS[command].headlines
+        for name in published
+        if fnmatchcase(name, pattern)
+    ]
     return (headlines or list(published))[:1]
 
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.tags import RATIO
+from dsv3calc.queries.command_line import query_text
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.files import write_whole
 from dsv3calc.reading.source import Source, read_source
 from dsv3calc.schema.convert import convert
 from dsv3calc.schema.golden import GoldenFile
 from dsv3calc.studies.goldens.fingerprint import made_from
-from dsv3calc.studies.goldens.verdict import LARGEST_GOLDEN_FILE, load_goldens, query_text
+from dsv3calc.studies.goldens.verdict import LARGEST_GOLDEN_FILE, load_goldens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from dsv3calc.errors import Dsv3calcError, InvalidInput, UsageError
+from dsv3calc.queries.command_line import key_fault, query_text
 from dsv3calc.reading.diagnostics import Problem, suggest
 from dsv3calc.reading.files import shown_path
 from dsv3calc.reading.source import Source, read_source
@@ -90,37 +91,6 @@ class Row:
         if not self.line:
             self.line = self.source.position(("goldens", self.index, "expect")).line
         return self.line
-
-
-_OPTIONS = {"sequence": "seq", "library": "as", "ignore_keys": "ignore-key"}
-"""Fields of a query whose option on the command line has another name."""
-
-_POSITIONAL: dict[str, tuple[str, ...]] = {"limits ep": (), "formula eval": ("name", "arguments")}
-"""Command -> fields of its query that stand without an option, where they are special."""
-
-
-def query_text(query: str | dict[str, Any]) -> str:
-    """Write a query as a command line; a structured one with its fields as options."""
-    if isinstance(query, str):
-        return " ".join(query.split()).removeprefix("dsv3calc ")
-    from shlex import quote
-
-    words = [str(query.get("command", ""))]
-    for name, value in query.items():
-        if name == "command":
-            continue
-        option = f"--{_OPTIONS.get(name, name).replace('_', '-')}"
-        values = value if isinstance(value, list) else [value]
-        if name == "rows":
-            values = [",".join(map(str, values))]
-        for each in values:
-            if name in _POSITIONAL.get(words[0], ("model", "models", "topologies")):
-                words.append(quote(str(each)))
-            elif each is True:
-                words.append(option)
-            elif each is not False and each is not None:
-                words += [option, quote(str(each))]
-    return " ".join(words)
 
 
 def golden_files(paths: Iterable[str]) -> list[str]:
@@ -230,11 +200,10 @@ def _query_fault(query: str | dict[str, Any]) -> str:
     """Say what no golden's query may be, whatever it asks."""
     words = query.split() if isinstance(query, str) else []
     if isinstance(query, dict):
-        for name, value in query.items():
-            values = value if isinstance(value, list) else [value]
-            if any(isinstance(each, dict | list) for each in values):
-                return f"{name} is no text, number, true or false, nor a list of these"
-            words += map(str, values)
+        if fault := key_fault(query):
+            return fault
+        for value in query.values():
+            words += map(str, value if isinstance(value, list) else [value])
     if "-" in words:
         return "a golden's query cannot read standard input"
     return ""

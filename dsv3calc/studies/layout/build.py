@@ -17,6 +17,7 @@ from dsv3calc.accounting.placement.schedules import virtual_stages
 from dsv3calc.catalogue.overrides import Override
 from dsv3calc.errors import UsageError
 from dsv3calc.model.architecture import architecture_of
+from dsv3calc.queries.fields import flag_of
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.schema.fields import LARGEST_COUNT
 from dsv3calc.schema.layout import Layout, Schedule, SharedExperts
@@ -70,11 +71,10 @@ def fields_given(query: Query) -> dict[str, Any]:
 
     for name, (least, most) in _NUMBERS.items():
         if (value := take(name)) is not None:
-            option = f"--{name.replace('_', '-')}"
-            found[name] = positive(option, value, least, least=least, most=most)
+            found[name] = positive(flag_of(query, name), value, least, least=least, most=most)
     for name, choices in _CHOICES.items():
         if (value := take(name)) is not None:
-            found[name] = one_of(f"--{name.replace('_', '-')}", value, choices, "")
+            found[name] = one_of(flag_of(query, name), value, choices, "")
     for name in _FLAGS:
         if (flag := take(name)) is not None:
             found[name] = flag

@@ -9,6 +9,7 @@ import msgspec
 
 from dsv3calc.catalogue.overrides import Override, apply_overrides
 from dsv3calc.errors import InvalidInput, InvalidOverride, UsageError
+from dsv3calc.queries.fields import flag_of
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.source import Source
 from dsv3calc.schema.convert import convert
@@ -63,7 +64,7 @@ def chosen_layout(
     edits = [each for each in desk.overrides if each.kind == "layout"]
     for each in edits:
         if getattr(query, each.path, None) is not None:
-            option = f"--{each.path.replace('_', '-')}"
+            option = flag_of(query, each.path)
             raise UsageError(
                 f"{option} and --set {quote(each.text)} give the same field", "leave one out"
             )
@@ -197,7 +198,7 @@ def named_by(query: Any, layout: Layout, answer: Answer, field: str) -> str | No
     given, own = getattr(query, field), getattr(layout, field)
     if given is not None or own is None:
         return given  # type: ignore[no-any-return]
-    _tell(answer, layout, field, own, f"--{field}")
+    _tell(answer, layout, field, own, flag_of(query, field))
     return own  # type: ignore[no-any-return]
 
 

@@ -20,6 +20,7 @@ from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.formulas.registry.glossary import SYMBOLS, Symbol
 from dsv3calc.ledger.rules import RULES
 from dsv3calc.ledger.tags import RANK
+from dsv3calc.queries.fields import field_giving, number_named
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.dispatch import answer as ask
@@ -40,12 +41,6 @@ if TYPE_CHECKING:
 
 KINDS = ("model", "layout", "workload", *OTHER_KINDS)
 """What a place may begin with whose number has a name."""
-
-ALIASES = {"seq": "sequence", "fit": "available"}
-"""Option -> name of the number that it gives."""
-
-OPTIONS = {"available": "fit", "metadata_bytes": "metadata"}
-"""Number that stands in no preset -> field of the query, where they are called differently."""
 
 FOLLOWS_FROM_GPUS = ("tp", "cp", "pp")
 ETP_FOLLOWS: dict[str, tuple[str, ...]] = {
@@ -171,7 +166,7 @@ class Traced:
         found: dict[str, Quantity] = {}
         for place, value in self.places.items():
             kind, _, field = place.partition(".")
-            if not field and OPTIONS.get(place, place) in self.query.__struct_fields__:
+            if not field and field_giving(self.query, place) in self.query.__struct_fields__:
                 found[place] = Quantity(place, (place,), value)
             if not field or kind not in KINDS or not _changes(self.query, kind, field):
                 continue
@@ -210,7 +205,7 @@ class Traced:
         UsageError
             If the line does not stand on it, or the name means several that differ.
         """
-        wanted = ALIASES.get(name, name)
+        wanted = number_named(self.query, name)
         found = self._find(wanted)
         if found is not None:
             return found
@@ -318,7 +313,7 @@ class Traced:
             assert quantity is not None  # noqa: S101 - it was found before
             kind, _, field = quantity.places[0].partition(".")
             if not field:
-                changes[OPTIONS.get(kind, kind)] = value
+                changes[field_giving(self.query, kind)] = value
             elif kind in ("workload", "layout") and field in self.query.__struct_fields__:
                 changes[field] = value
             elif kind == "model":

@@ -25,7 +25,12 @@ from dsv3calc.studies.layout.choose import (
     serving_note,
 )
 from dsv3calc.studies.memory.inputs import Inputs, library_of
-from dsv3calc.studies.memory.options import check_views, replicated_heads, warn_of_training
+from dsv3calc.studies.memory.options import (
+    check_views,
+    replicated_heads,
+    typed,
+    warn_of_training,
+)
 from dsv3calc.studies.preset_loader import Desk, positive, warn_context, warn_inapplicable
 from dsv3calc.studies.traffic.exchanges import asked
 
@@ -63,9 +68,8 @@ def answer_memory(query: MemoryQuery) -> Answer:
     if query.serve and query.by != "class":
         found.append("by")
     if found:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in found)
         raise UsageError(
-            f"{options.replace('--sequence', '--seq').replace('--library', '--as')}: "
+            f"{', '.join(map(typed, found))}: "
             + ("not with --serve" if query.serve else "only with --serve")
             + (f", and the layout is for {phase}" if phase else ""),
             "leave it out, or --set layout.phase=train"
@@ -93,7 +97,7 @@ def _as_layout_says(query: MemoryQuery) -> tuple[MemoryQuery, str]:
 def _answer_training(query: MemoryQuery) -> Answer:
     library = library_of(query)
     check_views(query)
-    typed = query
+    as_typed = query
     if library is not None and "shared_experts" in library.fixes:
         query = msgspec.structs.replace(query, shared_experts=library.fixes["shared_experts"])
     answer = Answer("memory", asked(query))
@@ -117,7 +121,7 @@ def _answer_training(query: MemoryQuery) -> Answer:
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_context(answer, model.name, model.value, sequence)
     warn_of_training(
-        answer, typed, model.value, layout, inputs.precision.value, inputs.recipe.value
+        answer, as_typed, model.value, layout, inputs.precision.value, inputs.recipe.value
     )
     _remarks(answer, model.value, layout, query.layer_split, with_mtp=query.with_mtp)
     if query.rank is not None:

@@ -19,7 +19,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.model.saved import BF16, MODULES
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.studies.layout.choose import named_by
-from dsv3calc.studies.memory.options import check_imbalance
+from dsv3calc.studies.memory.options import check_imbalance, typed
 from dsv3calc.studies.traffic.exchanges import (
     LARGEST_IMBALANCE,
     cite_formats,
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from dsv3calc.studies.preset_loader import Desk
 
 DEFAULT_RUNTIME = "pytorch"
-_KERNELS = ("flash", "unfused")
-_ORDERS = ("before", "after")
+KERNELS = ("flash", "unfused")
+ORDERS = ("before", "after")
 
 
 def library_of(query: MemoryQuery) -> Library | None:
@@ -64,7 +64,7 @@ def library_of(query: MemoryQuery) -> Library | None:
     ]
     if clash:
         fixed = ", ".join(f"{option}={library.fixes[option]}" for option in clash)
-        options = ", ".join(f"--{option.replace('_', '-')}" for option in clash)
+        options = ", ".join(map(typed, clash))
         raise UsageError(
             f"--as {name} fixes {fixed}; it cannot go with {options}",
             f"leave out --as {name} to choose each convention yourself",
@@ -100,9 +100,9 @@ def recompute_of(query: MemoryQuery, desk: Desk, layout: Layout) -> Preset[Recom
         "recompute",
         {
             "attention_kernel": query.attention_kernel
-            and one_of("--attention-kernel", query.attention_kernel, _KERNELS, ""),
+            and one_of("--attention-kernel", query.attention_kernel, KERNELS, ""),
             "routing_weights": query.routing_weights
-            and one_of("--routing-weights", query.routing_weights, _ORDERS, ""),
+            and one_of("--routing-weights", query.routing_weights, ORDERS, ""),
             "dropout": "true" if query.dropout else None,
         },
     )

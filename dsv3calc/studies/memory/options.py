@@ -14,13 +14,14 @@ from dsv3calc.accounting.weights import format_of
 from dsv3calc.errors import UsageError
 from dsv3calc.model.architecture import architecture_of, experts_of
 from dsv3calc.model.saved import BF16, MODULES
+from dsv3calc.queries.fields import flag_of
+from dsv3calc.queries.memory import MemoryQuery
 from dsv3calc.schema.layout import FOLDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dsv3calc.model.layer import GroupView
-    from dsv3calc.queries.memory import MemoryQuery
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe
     from dsv3calc.schema.model import Model, MoE
@@ -49,8 +50,7 @@ _LACKING = {
 
 def typed(name: str) -> str:
     """Return the option of a field of a query."""
-    names = {"sequence": "seq", "library": "as"}
-    return f"--{names.get(name, name).replace('_', '-')}"
+    return flag_of(MemoryQuery, name)
 
 
 def views_of(query: MemoryQuery, model: Model) -> list[GroupView]:

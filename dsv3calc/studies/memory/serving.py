@@ -63,7 +63,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
     """
     context = positive("--context", query.context, DEFAULT_CONTEXT)
     batch = positive("--batch", query.batch, 1)
-    tokens = positive("--tokens", query.tokens, batch)
+    tokens = positive("--pass-tokens", query.tokens, batch)
     answer = Answer("memory", asked(query), "serving")
     answer.notes += query.notes
     desk = Desk(query)

@@ -12,6 +12,7 @@ from dsv3calc.catalogue import presets
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger, Line, given, total
 from dsv3calc.queries.base import as_dict
+from dsv3calc.queries.fields import flag_of
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.schema.provenance import source_of
 from dsv3calc.studies.answer import Answer, Column
@@ -175,7 +176,7 @@ def _prices(
     found = []
     for name in ("switch_price", "link_price"):
         value = getattr(query, name)
-        option = f"--{name.replace('_', '-')}"
+        option = flag_of(query, name)
         if value is not None and not (type(value) in (int, float) and 0 <= value < float("inf")):
             raise UsageError(f"{option} {quote(str(value))}: expected US dollars, 0 or more")
         if value is not None:

@@ -160,11 +160,11 @@ def _phase(query: TrafficQuery, desk: Desk, answer: Answer) -> str | None:
 def _tokens(query: TrafficQuery, answer: Answer, layout: Layout, phase: str | None) -> int | None:
     """Return the tokens that a GPU dispatches in a micro-batch; None where sequences give them."""
     if query.tokens is not None:
-        return positive("--tokens", query.tokens, 1)
+        return positive("--pass-tokens", query.tokens, 1)
     if phase != "decode" or query.sequence is not None or layout.sequence is not None:
         return None
     answer.assumptions.append(
-        f"a GPU dispatches {DEFAULT_TOKENS} tokens in a micro-batch of decoding (--tokens)"
+        f"a GPU dispatches {DEFAULT_TOKENS} tokens in a micro-batch of decoding (--pass-tokens)"
     )
     return DEFAULT_TOKENS
 
@@ -193,7 +193,7 @@ def _exchange(
         **formats,
         forwarding=one_of("--forwarding", query.forwarding, FORWARDING, "node-limited"),
         policy=one_of("--policy", query.policy, ("model", *POLICIES), "model"),
-        law=one_of("--law", query.law, LAWS, "uniform"),
+        law=one_of("--score-distribution", query.law, LAWS, "uniform"),
         group_score=one_of("--group-score", query.group_score, ("model", *GROUP_SCORES), "model"),
         metadata_bytes=number("--metadata", query.metadata, 0, most=LARGEST_METADATA),
         imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),

@@ -36,6 +36,7 @@ PAPER = "isca25"
 DEFAULT_TOKENS = 32
 LARGEST_COST = 1000
 NOT_IN_PAPER = ("dispatch", "combine", "metadata", "network", "latency", "precision")
+BANDWIDTHS = ("nominal", "achieved")
 LINK_NAMES = {"scale-out": "scale_out", "scale-up": "scale_up"}
 
 
@@ -60,9 +61,9 @@ def answer_limits_ep(query: LimitsEPQuery) -> Answer:
     answer.cite(hardware, used=("scale_up", "scale_out"))
     link = one_of("--link", query.link, LINK_NAMES, "scale-out")
     limit = Limit(
-        tokens=positive("--tokens", query.tokens, DEFAULT_TOKENS),
+        tokens=positive("--pass-tokens", query.tokens, DEFAULT_TOKENS),
         link=LINK_NAMES[link],
-        bandwidth=one_of("--bandwidth", query.bandwidth, ("nominal", "achieved"), "nominal"),
+        bandwidth=one_of("--bandwidth", query.bandwidth, BANDWIDTHS, "nominal"),
         dispatch=model_dispatch(desk, answer, model, query.precision, query.dispatch),
         combine=format_of("--combine", query.combine, FORMATS["bf16"]),
         latency=latency_of(desk, answer, query.network, query.latency),

@@ -69,7 +69,9 @@ def step_collectives(
         _warn_uncounted(answer, model.value, layout, serving=serving)
         return []
     if query.tokens is not None:
-        answer.notes.append("other collectives are counted from --seq, not from --tokens: left out")
+        answer.notes.append(
+            "other collectives are counted from --seq, not from --pass-tokens: left out"
+        )
         return []
     answer.query |= {
         "algorithm": algorithm,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dsv3calc.accounting.routing.destinations import policy_of
 from dsv3calc.accounting.traffic.experts import expert_views
 from dsv3calc.model.architecture import architecture_of
+from dsv3calc.queries.fields import flag_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,13 +36,12 @@ LONG_MESSAGE = 1e-3
 def warn_of_traffic(answer: Answer, query: TrafficQuery, model: Model, layout: Layout) -> None:
     """Warn of options without effect, and of a latency that was meant in another unit."""
     for name, why in without_effect(query, model, layout):
-        option = name.replace("sequence", "seq").replace("_", "-")
-        answer.warn(f"--{option} has no effect: {why}")
+        answer.warn(f"{flag_of(query, name)} has no effect: {why}")
     for name in ("latency", "scale_up_latency"):
         value = getattr(query, name)
         if value is not None and value >= LONG_MESSAGE:
             answer.warn(
-                f"--{name.replace('_', '-')} is {value:g} s a message: a number without a unit is "
+                f"{flag_of(query, name)} is {value:g} s a message: a number without a unit is "
                 "in seconds, write 3us"
             )
 
@@ -55,12 +55,14 @@ def without_effect(query: TrafficQuery, model: Model, layout: Layout) -> Iterato
     for view in views[:1]:
         yield from _of_exchange(query, view.experts, layout)
     if query.tokens is not None and query.sequence is not None:
-        yield "sequence", "--tokens says what a GPU dispatches"
+        yield "sequence", "--pass-tokens says what a GPU dispatches"
     step = layout.global_batch is not None and query.tokens is None
     for name in OF_A_STEP if not step else ():
         if getattr(query, name) is not None:
             why = (
-                "the layout has no --global-batch" if query.tokens is None else "--tokens is given"
+                "the layout has no --global-batch"
+                if query.tokens is None
+                else "--pass-tokens is given"
             )
             yield name, f"{why}, so other collectives are not counted"
     if step and query.mla_context is not None:

@@ -77,7 +77,10 @@ def test_a_device_without_a_network():
 @pytest.mark.parametrize(
     ("query", "warning"),
     [
-        ("traffic mixtral-8x7b --hardware h800 --ep 8 --law exponential", "--law has no effect"),
+        (
+            "traffic mixtral-8x7b --hardware h800 --ep 8 --score-distribution exponential",
+            "--score-distribution has no effect",
+        ),
         (ASK + "--ep 64 --policy unrestricted --group-score max", "which scores no groups"),
         (ASK + "--ep 1 --imbalance 3", "--imbalance has no effect: with ep 1"),
         (ASK + "--ep 1 --forwarding per-gpu", "--forwarding has no effect: with ep 1"),
@@ -88,7 +91,10 @@ def test_a_device_without_a_network():
         (ASK + "--ep 1 --compute-time 1ms", "--compute-time has no effect: with ep 1"),
         (ASK + "--ep 64 --tokens 8 --seq 4096", "--seq has no effect"),
         (ASK + "--ep 64 --algorithm tree", "--algorithm has no effect: the layout has no"),
-        (ASK + "--layout v3-pretrain --tokens 8 --gradient-dtype bf16", "--tokens is given"),
+        (
+            ASK + "--layout v3-pretrain --pass-tokens 8 --gradient-dtype bf16",
+            "--pass-tokens is given",
+        ),
         (ASK + "--layout v3-pretrain --mla-context expanded", "has no effect: cp is 1"),
         (ASK + "--ep 64 --precision bf16 --dispatch fp8", "--dispatch names the format"),
         (ASK + "--ep 64 --latency 5", "--latency is 5 s a message"),

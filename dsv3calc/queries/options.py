@@ -1,0 +1,127 @@
+"""Fields that several queries have, each declared once.
+
+Annotations here are evaluated: they are what the command line is made from.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from typing import Annotated
+
+from dsv3calc.queries.fields import Argument, Option
+
+WORKLOAD, COUNTING, PRESETS = "Workload", "Counting", "Presets"
+DEGREES, EXPERTS, FORMATS = "Device and layout", "Experts", "Formats"
+TRAINING, ACTIVATIONS = "Training", "Activations in training"
+SERVING = "Serving: with --serve, or a layout for serving"
+SHOWN = "What is shown"
+"""Titles of sections of the help."""
+
+CONVENTIONS = "accounting.conventions:CHOICES"
+
+MODEL = "Preset name, path to a preset or config.json (or its folder), or - for stdin"
+
+Model = Annotated[str, Argument(MODEL, metavar="MODEL", preset="model")]
+Sets = Annotated[
+    tuple[str, ...],
+    Option(
+        "Change a field: num_experts_per_tok=4, groups.1.attention.head_dim=64, "
+        "hardware.memory.bandwidth='4 TB/s'; repeatable",
+        PRESETS,
+        metavar="NAME=VALUE",
+    ),
+]
+PresetPath = Annotated[str | None, Option("Look for presets here first", PRESETS, metavar="DIR")]
+IgnoreKeys = Annotated[
+    tuple[str, ...],
+    Option(
+        "Ignore a key of a config.json; repeatable", PRESETS, flag="--ignore-key", metavar="KEY"
+    ),
+]
+Hardware = Annotated[
+    str, Option("Device preset, such as h800", DEGREES, metavar="NAME", preset="hardware")
+]
+
+Batch = Annotated[int | None, Option("Sequences", WORKLOAD, dimension="count", default="1")]
+Sequence = Annotated[
+    int | None,
+    Option(
+        "New tokens of each sequence", WORKLOAD, flag="--seq", dimension="tokens", default="4096"
+    ),
+]
+CONTEXT = "Tokens of each sequence in the cache"
+Context = Annotated[int | None, Option(CONTEXT, WORKLOAD, dimension="tokens", default="4096")]
+
+Mla = Annotated[
+    str | None,
+    Option(
+        "naive, absorbed or latent", COUNTING, metavar="FORM", default="by phase",
+        choices=f"{CONVENTIONS}/mla",
+    ),
+]  # fmt: skip
+WithMtp = Annotated[bool, Option("Count multi-token prediction", COUNTING)]
+Convention = Annotated[
+    str | None,
+    Option(
+        "A bundle of conventions, such as isca25-table2", COUNTING, metavar="NAME",
+        choices="accounting.conventions:BUNDLE_NAMES",
+    ),
+]  # fmt: skip
+Library = Annotated[
+    str | None,
+    Option(
+        "Count as transformers does", COUNTING, flag="--as", metavar="LIBRARY",
+        choices="accounting.conventions:LIBRARY_NAMES",
+    ),
+]  # fmt: skip
+
+KVDtype = Annotated[
+    str | None,
+    Option(
+        "Format of the cache: bf16, fp8, int8, int4, fp8-mla, or a path", FORMATS, metavar="NAME",
+        default="bf16", preset="kv_format",
+    ),
+]  # fmt: skip
+TRANSFER_FORMATS = "accounting.traffic.transfer_formats:FORMATS"
+Dispatch = Annotated[
+    str | None,
+    Option(
+        "Format of dispatched tokens: bf16, fp8, e5m6, logfmt-8, logfmt-10", FORMATS,
+        metavar="FORMAT", default="the precision's", choices=TRANSFER_FORMATS,
+    ),
+]  # fmt: skip
+Combine = Annotated[
+    str | None,
+    Option(
+        "Format of combined tokens", FORMATS, metavar="FORMAT", default="bf16",
+        choices=TRANSFER_FORMATS,
+    ),
+]  # fmt: skip
+DispatchedPrecision = Annotated[
+    str | None,
+    Option(
+        "Precision whose activations are dispatched", FORMATS, metavar="NAME",
+        default="the model's", preset="precision",
+    ),
+]  # fmt: skip
+Metadata = Annotated[
+    int | None,
+    Option(
+        "Bytes of metadata per dispatched copy; DeepEP's low-latency kernels send 16", FORMATS,
+        dimension="bytes", least=0, default="0", number="metadata_bytes",
+    ),
+]  # fmt: skip
+
+LINKS = "Links"
+Network = Annotated[
+    str | None,
+    Option(
+        "Network preset for the message latency of the scale-out link", LINKS, metavar="NAME",
+        preset="network",
+    ),
+]  # fmt: skip
+Latency = Annotated[
+    float | None,
+    Option(
+        "Latency of a message over the scale-out link, such as 3.7us", LINKS, dimension="s",
+        default="0",
+    ),
+]  # fmt: skip

@@ -1,0 +1,48 @@
+"""The options that say how an answer is shown, which every command has, declared as queries are."""
+
+# SPDX-License-Identifier: Apache-2.0
+from typing import Annotated
+
+import msgspec
+
+from dsv3calc.queries.fields import Option
+
+OUTPUT, EXPLANATION = "Output", "Explanation"
+
+
+class OutputArguments(msgspec.Struct, frozen=True, kw_only=True):
+    """How an answer is shown and where, as it is typed."""
+
+    format: Annotated[
+        str | None,
+        Option("table, json, csv or markdown", OUTPUT, metavar="FORMAT", default="table"),
+    ] = None
+    json: Annotated[bool, Option("Short for --format json", OUTPUT)] = False
+    output: Annotated[
+        str | None, Option("Write to FILE (atomically)", OUTPUT, short="-o", metavar="FILE")
+    ] = None
+    force: Annotated[bool, Option("Let -o overwrite", OUTPUT)] = False
+    exact: Annotated[bool, Option("Print unrounded numbers", OUTPUT)] = False
+    color: Annotated[
+        str, Option("auto, always or never", OUTPUT, metavar="WHEN", default="auto")
+    ] = "auto"
+
+
+class QueryOutputArguments(OutputArguments, frozen=True, kw_only=True):
+    """The same for a query, whose answer can be explained instead."""
+
+    explain: Annotated[bool, Option("Show how the result is derived", EXPLANATION)] = False
+    line: Annotated[
+        tuple[str, ...],
+        Option(
+            "Of --explain: a line of the answer, or several as 'kv_cache.*'; repeatable",
+            EXPLANATION, metavar="NAME",
+        ),
+    ] = ()  # fmt: skip
+    depth: Annotated[
+        int | None,
+        Option(
+            "Of --explain: levels shown", EXPLANATION, dimension="count", least=None,
+            default="as many as a page takes",
+        ),
+    ] = None  # fmt: skip
