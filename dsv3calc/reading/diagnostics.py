@@ -41,12 +41,14 @@ def quote(value: object, longest: int = 60) -> str:
 def suggest(word: str, candidates: Iterable[str], cutoff: float = 0.6) -> str:
     """Return the candidate that was probably meant, or an empty text.
 
-    The first that starts with the word, or else the one that is spelt most alike.
+    The shortest that starts with the word, or else the one that is spelt most alike.
 
     Examples
     --------
     >>> suggest("hiden_size", ["hidden_size", "num_hidden_layers"])
     'hidden_size'
+    >>> suggest("kv_cache.byte", ["kv_cache.bytes_per_token", "kv_cache.bytes"])
+    'kv_cache.bytes'
     """
     short = word[:LONGEST_WORD]
     known = [name for name, _ in zip(candidates, range(MOST_CANDIDATES), strict=False)]
@@ -56,7 +58,7 @@ def suggest(word: str, candidates: Iterable[str], cutoff: float = 0.6) -> str:
         return folded[key] if folded[key] != word else ""
     starting = [name for name in folded if len(key) > 1 and name.startswith(key)]
     if starting:
-        return folded[starting[0]]
+        return folded[min(starting, key=len)]
     import difflib
 
     close = difflib.get_close_matches(key, folded, n=1, cutoff=cutoff)
