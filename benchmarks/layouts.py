@@ -126,7 +126,7 @@ def scalar(schedule: str, zero: int, recompute: str, numbers: dict[str, int]) ->
         If the layout is not valid.
     """
     found = footprint(schedule, zero, recompute, numbers)
-    check_grouping(MODEL, found.layout, SEQUENCE)
+    check_grouping(MODEL, found.layout, SEQUENCE, hint=lambda _: "")
     problems = [*found.layout.problems()]
     problems += training_problems(MODEL, found.layout, numbers["micro_batches"])
     if problems:
