@@ -63,7 +63,7 @@ def convert(
     except msgspec.ValidationError as error:
         from dsv3calc.schema import report
 
-        found = report.walk_all(data, spec_of(type_)) or [report.untold(error)]
+        found = report.walk_all(data, spec_of(type_)) or [report.from_msgspec_error(error)]
     else:
         deep = isinstance(value, (msgspec.Struct, list, tuple, dict))
         faults = list(islice(_sense(value, ()), MOST_PROBLEMS)) if deep else []
@@ -72,7 +72,9 @@ def convert(
         from dsv3calc.schema import report
 
         found = [report.Found(path, what, why=why) for path, what, why in faults]
-    raise InvalidInput(report.placed(found, source, file_label or source.name, overrides or {}))
+    raise InvalidInput(
+        report.with_positions(found, source, file_label or source.name, overrides or {})
+    )
 
 
 def _converted(data: object, type_: type[T]) -> T:

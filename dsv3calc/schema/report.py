@@ -14,7 +14,7 @@ from dsv3calc.numbers import quantity
 from dsv3calc.reading.diagnostics import Problem, quote, suggest
 from dsv3calc.reading.source import Source
 from dsv3calc.reading.text import MOST_PROBLEMS, PathInData, dotted
-from dsv3calc.schema.spec import SCALARS, Plan, Spec, chosen
+from dsv3calc.schema.spec import SCALARS, Plan, Spec, variant_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ class Found:
         self.fields = fields  # all that stand in its place, those that the file has among them
 
 
-def placed(
+def with_positions(
     found: list[Found], source: Source, label: str, overrides: Mapping[PathInData, str]
 ) -> list[Problem]:
     """Return the problems with their lines and columns, in file order, those of --set last."""
@@ -76,7 +76,7 @@ def _override(path: PathInData, overrides: Mapping[PathInData, str]) -> str | No
     return None
 
 
-def untold(error: msgspec.ValidationError) -> Found:
+def from_msgspec_error(error: msgspec.ValidationError) -> Found:
     """Keep what msgspec says where the walk sees no fault, such as an error of __post_init__."""
     what, _, place = str(error).partition(" - at `$")
     place = place.partition("[...]")[0]  # msgspec does not tell the key of a mapping
@@ -147,7 +147,7 @@ def _is_choice(value: Any, spec: Spec) -> bool:
 def _walk_struct(
     value: dict[Any, Any], plans: list[Plan], path: PathInData, report: _Report
 ) -> None:
-    plan = chosen(value, plans)
+    plan = variant_of(value, plans)
     if plan is None:
         _tell_tag(value, plans, path, report)
         return

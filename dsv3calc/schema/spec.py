@@ -143,7 +143,7 @@ def _is_abstract(kind: Any, start: str) -> bool:
     return getattr(kind, "__module__", "") == "collections.abc" and kind.__name__.startswith(start)
 
 
-def chosen(value: dict[Any, Any], plans: list[Plan]) -> Plan | None:
+def variant_of(value: dict[Any, Any], plans: list[Plan]) -> Plan | None:
     """Return the struct that a mapping is meant to be, or None where its tag tells no such."""
     if len(plans) == 1:
         return plans[0]
@@ -168,7 +168,7 @@ def normalise(value: Any, spec: Spec) -> Any:
     steps: Iterable[tuple[Any, Spec]] = ()
     if kind is dict:
         if spec.structs:
-            plan = chosen(value, spec.structs)
+            plan = variant_of(value, spec.structs)
             steps = [(name, inner) for name, inner in plan.active if name in value] if plan else ()
         elif spec.value is not None and spec.value.active:
             steps = [(name, spec.value) for name in value]

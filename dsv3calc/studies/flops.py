@@ -9,7 +9,12 @@ from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.queries.base import FlopsQuery, as_dict
 from dsv3calc.studies.answer import Answer, Column
-from dsv3calc.studies.preset_loader import Desk, warn_context, warn_inapplicable, workload_of
+from dsv3calc.studies.preset_loader import (
+    PresetLoader,
+    warn_context,
+    warn_inapplicable,
+    workload_of,
+)
 
 
 def answer_flops(query: FlopsQuery) -> Answer:
@@ -35,9 +40,9 @@ def answer_flops(query: FlopsQuery) -> Answer:
     workload = workload_of(
         query.phase, query.batch, query.sequence, query.past, last_logit=query.last_logit
     )
-    desk = Desk(query)
-    preset = desk.model(query.model)
-    desk.check_overrides()
+    loader = PresetLoader(query)
+    preset = loader.model(query.model)
+    loader.check_overrides()
     answer = Answer("flops", as_dict(query))
     answer.query |= {
         "phase": workload.phase,

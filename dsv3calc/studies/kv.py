@@ -12,7 +12,7 @@ from dsv3calc.queries.base import KVQuery, as_dict
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.preset_loader import (
-    Desk,
+    PresetLoader,
     check_kv_format,
     positive,
     warn_context,
@@ -44,10 +44,10 @@ def answer_kv(query: KVQuery) -> Answer:
     page_size = None
     if query.page_size is not None:
         page_size = positive("--page-size", query.page_size, 1)
-    desk = Desk(query)
-    preset = desk.model(query.model)
-    kv_format = desk.kv_format(query.kv_dtype)
-    desk.check_overrides()
+    loader = PresetLoader(query)
+    preset = loader.model(query.model)
+    kv_format = loader.kv_format(query.kv_dtype)
+    loader.check_overrides()
     check_kv_format(preset.name, preset.value, kv_format, conventions)
     answer = Answer("kv", as_dict(query))
     answer.query |= {

@@ -21,7 +21,7 @@ from dsv3calc.queries.base import ParamsQuery, as_dict
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.schema.layers import layer_groups
 from dsv3calc.studies.answer import Answer, Column
-from dsv3calc.studies.preset_loader import Desk, inclusions_of, warn_inapplicable
+from dsv3calc.studies.preset_loader import PresetLoader, inclusions_of, warn_inapplicable
 
 if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
@@ -46,8 +46,8 @@ def answer_params(query: ParamsQuery) -> Answer:
         )
     if query.with_mtp and query.variant:
         raise UsageError("--with-mtp and --variant both say what is counted", "give one")
-    desk = Desk(query)
-    preset = desk.model(query.model)
+    loader = PresetLoader(query)
+    preset = loader.model(query.model)
     variant = "with-mtp" if query.with_mtp else query.variant
     if query.library or query.convention:
         conventions = choose_conventions(
@@ -55,8 +55,8 @@ def answer_params(query: ParamsQuery) -> Answer:
         )
         variant = conventions.parameters
     inclusions, label = inclusions_of(variant or "default", query.include, query.exclude)
-    precision = desk.precision(query.precision, preset)
-    desk.check_overrides()
+    precision = loader.precision(query.precision, preset)
+    loader.check_overrides()
 
     weights = weight_lines(preset.value, precision.value, inclusions, f"{precision.name}; {label}")
     scales = scale_elements(weights) if "scales" in inclusions else None

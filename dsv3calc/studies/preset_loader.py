@@ -33,7 +33,7 @@ LARGEST_WORKLOAD = 10**15
 DEFAULT_KV_FORMAT = "bf16"
 
 
-class Desk:
+class PresetLoader:
     """Loads the presets of one query, each with the overrides meant for it.
 
     ``degree_hint`` names degrees that would do, by the tokens of a sequence: once the query's

@@ -24,7 +24,7 @@ from dsv3calc.schema.layout import Layout
 from dsv3calc.schema.provenance import Source
 from dsv3calc.schema.workload import Conventions, Workload
 from dsv3calc.studies.lines.derive import Derivation, RankMaximum, symbol_of, written
-from dsv3calc.studies.lines.open_line import Traced
+from dsv3calc.studies.lines.open_line import OpenLine
 from dsv3calc.symbolic.equations_of_line import ClosedForm
 from dsv3calc.symbolic.from_ledger import DEPTH, Composer, compiled, leaves
 from dsv3calc.symbolic.term import Term
@@ -302,7 +302,7 @@ QUERIES = [
 @given(data=st.data())
 def test_queries(query, line, numbers, data):
     names = data.draw(st.sets(st.sampled_from(sorted(numbers)), min_size=1))
-    traced = Traced(parse_query(query), line)
+    traced = OpenLine(parse_query(query), line)
     found = Derivation(traced, [traced.quantity(name, "--free") for name in sorted(names)])
     assert same(found.at(found.now), traced.line.value)
     values = {name: data.draw(st.sampled_from(numbers[name])) for name in found.names}

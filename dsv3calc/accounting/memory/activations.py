@@ -43,7 +43,7 @@ NOTHING_RECOMPUTED = Recompute(
 _NO_SCALES = (ONE, given("activation.scale_bits", 0, "bit"))
 
 
-class Kept:
+class SavedActivations:
     """What one layer (or the head) has of one micro-batch.
 
     ``kept`` [B] stays until the backward pass; ``recomputed`` [B] and ``gradients`` [B], those of
@@ -233,7 +233,7 @@ class Activations:
         bits = field(scope, "bits", "bit")
         return self._bytes(name, width, place, view, bits, *scales, convention=words, tags=tags)
 
-    def of_layer(self, prefix: str, view: GroupView) -> Kept:
+    def of_layer(self, prefix: str, view: GroupView) -> SavedActivations:
         """Give the bytes of one layer of a group.
 
         Returns
@@ -244,12 +244,12 @@ class Activations:
         tags = Tags(group=view.prefix)
         return self._sorted(prefix, view.operators(), view, tags, waiting=self.waiting)
 
-    def of_embedding(self, prefix: str) -> Kept:
+    def of_embedding(self, prefix: str) -> SavedActivations:
         """Give the bytes of what stands between the embedding and the first layer."""
         operators, tags = [architecture_of(self.model).embedding], Tags(component="embedding")
         return self._sorted(prefix, operators, None, tags, waiting=False)
 
-    def of_head(self, prefix: str) -> Kept:
+    def of_head(self, prefix: str) -> SavedActivations:
         """Give the bytes of a final norm's and a head's inputs.
 
         The head's weight gradient does not wait: it follows the loss at once. The gradient of its
@@ -258,7 +258,7 @@ class Activations:
         operators, tags = architecture_of(self.model).head, Tags(component="head")
         return self._sorted(prefix, operators, None, tags, waiting=False)
 
-    def of_mtp(self, prefix: str) -> Kept:
+    def of_mtp(self, prefix: str) -> SavedActivations:
         """Give the bytes of what an MTP module has before its layer."""
         operators, tags = architecture_of(self.model).mtp_projection, Tags(component="mtp")
         return self._sorted(prefix, operators, None, tags, waiting=self.waiting)
@@ -285,7 +285,7 @@ class Activations:
         tags: Tags,
         *,
         waiting: bool,
-    ) -> Kept:
+    ) -> SavedActivations:
         activations, products = self._saved(operators)
         kept: list[Line] = []
         dropped: list[Line] = []
@@ -312,7 +312,7 @@ class Activations:
             name = f"{prefix}.{quantity}"
             return total(name, lines, unit="B", convention=convention, tags=about)
 
-        return Kept(
+        return SavedActivations(
             summed("activations", kept, policy),
             summed("recomputed", dropped, policy),
             summed(

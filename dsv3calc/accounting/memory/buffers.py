@@ -21,7 +21,7 @@ from dsv3calc.schema.layout import PAIRED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dsv3calc.accounting.memory.activations import Activations, Kept
+    from dsv3calc.accounting.memory.activations import Activations, SavedActivations
     from dsv3calc.accounting.memory.sharding import Sharding
     from dsv3calc.accounting.traffic.exchange import Exchange
     from dsv3calc.model.layer import GroupView
@@ -188,7 +188,7 @@ class Buffers:
         layout: Layout,
         activations: Activations,
         views: Sequence[GroupView],
-        kept: Sequence[Kept],
+        kept: Sequence[SavedActivations],
         unsharded: Unsharded | None,
         exchange: Exchange,
         runtime: Runtime,
@@ -273,7 +273,7 @@ class Buffers:
         factors, tags = (payload, sent, four), about("pipeline")
         return combined("memory.buffers.pipeline", "product", factors, unit="B", tags=tags)
 
-    def _context(self, view: GroupView, kept: Kept) -> list[Line]:
+    def _context(self, view: GroupView, kept: SavedActivations) -> list[Line]:
         """Give the keys and values of other GPUs of a sequence, while attention reads them."""
         method = self.layout.context_parallel_method
         if method == "all-to-all" or kept.carried is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.accounting.memory.activations import Activations, Kept, working_bits
+from dsv3calc.accounting.memory.activations import Activations, SavedActivations, working_bits
 from dsv3calc.accounting.memory.buffers import (
     REDUCED_AT_ONCE,
     UNSHARDED,
@@ -142,7 +142,7 @@ class Footprint:
         more = arch.mtp_tensors if view is arch.mtp else ()
         return [*layer_tensors(view, self.layout, rules), *more]
 
-    def _kept(self, view: GroupView) -> Kept:
+    def _kept(self, view: GroupView) -> SavedActivations:
         prefix = f"memory.layer.{view.prefix}"
         kept = self.activations.of_layer(prefix, view)
         if view is not architecture_of(self.model).mtp:
@@ -259,7 +259,7 @@ class Footprint:
     def _of_chunk(self, chunk: Chunk, what: str) -> Line:
         """Add up one micro-batch of a chunk: its layers, and what embedding and head keep."""
 
-        def line_of(kept: Kept) -> Line | None:
+        def line_of(kept: SavedActivations) -> Line | None:
             return kept.kept if what == "activations" else kept.pending
 
         pairs = [*zip(chunk.layers, self.kept, strict=True), (chunk.head, self.head_kept)]
@@ -298,7 +298,7 @@ class Footprint:
         return found[0] if len(found) == 1 else combined(f"{name}.living_logits", "maximum", found)
 
 
-def _added(prefix: str, parts: Sequence[Kept]) -> Kept:
+def _added(prefix: str, parts: Sequence[SavedActivations]) -> SavedActivations:
     """Join what an MTP module's layer keeps with what stands before and after it."""
     pending = [part.pending for part in parts if part.pending is not None]
 
@@ -306,7 +306,7 @@ def _added(prefix: str, parts: Sequence[Kept]) -> Kept:
         tags = msgspec.structs.replace(parts[0].kept.tags, quantity=quantity)
         return total(f"{prefix}.all_{quantity}", lines, tags=tags)
 
-    return Kept(
+    return SavedActivations(
         summed("activations", [part.kept for part in parts]),
         summed("recomputed", [part.recomputed for part in parts]),
         summed("output_gradients", [part.gradients for part in parts]),

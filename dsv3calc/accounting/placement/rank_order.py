@@ -34,7 +34,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """Groups by name: ``data`` is dp x cp, over which dense gradients are reduced."""
 
 
-class Span:
+class GroupPlacement:
     """A group of GPUs: how many share a node, over how many nodes, how many in all."""
 
     __slots__ = ("members", "nodes", "ranks")
@@ -128,13 +128,13 @@ def check_pipeline(layout: Layout, *, experts: bool = True) -> None:
         )
 
 
-def span_of(prefix: str, layout: Layout, group: str, node: Line) -> Span:
+def placement_of(prefix: str, layout: Layout, group: str, node: Line) -> GroupPlacement:
     """Return how a group of :data:`GROUPS` lies on nodes of ``node`` GPUs."""
     spans = [_axis_span(f"{prefix}.{axis}", layout, axis, node) for axis in GROUPS[group]]
     return spans[0] if len(spans) == 1 else crossed(f"{prefix}.{group}", spans)
 
 
-def _axis_span(name: str, layout: Layout, axis: str, node: Line) -> Span:
+def _axis_span(name: str, layout: Layout, axis: str, node: Line) -> GroupPlacement:
     ranks = degree(layout, axis)
     members = computed(
         f"{name}.members",
@@ -144,29 +144,29 @@ def _axis_span(name: str, layout: Layout, axis: str, node: Line) -> Span:
         gpus_per_node=node,
     )
     nodes = computed(f"{name}.nodes", rank_groups.nodes_of_group, ranks=ranks, members=members)
-    return Span(members, nodes, ranks)
+    return GroupPlacement(members, nodes, ranks)
 
 
-def crossed(name: str, spans: list[Span]) -> Span:
+def crossed(name: str, spans: list[GroupPlacement]) -> GroupPlacement:
     """Return the group that joins groups of several axes."""
-    return Span(
+    return GroupPlacement(
         *(
             combined(f"{name}.{part}", "product", [getattr(span, part) for span in spans])
-            for part in Span.__slots__
+            for part in GroupPlacement.__slots__
         )
     )
 
 
-def mirrored_span(prefix: str, layout: Layout, node: Line, two: Line) -> Span:
+def mirrored_span(prefix: str, layout: Layout, node: Line, two: Line) -> GroupPlacement:
     """Return a pair of ``two`` ranks at the same distance from either end of a pipeline."""
     members = computed(
         f"{prefix}.pair.members",
         rank_groups.mirrored_members,
         pp=degree(layout, "pp"),
-        members=span_of(prefix, layout, "pp", node).members,
+        members=placement_of(prefix, layout, "pp", node).members,
     )
     nodes = computed(f"{prefix}.pair.nodes", rank_groups.nodes_of_group, ranks=two, members=members)
-    return Span(members, nodes, two)
+    return GroupPlacement(members, nodes, two)
 
 
 def group_span(layout: Layout, axis: str, gpus_per_node: Any) -> tuple[Any, Any]:
@@ -182,5 +182,5 @@ def group_span(layout: Layout, axis: str, gpus_per_node: Any) -> tuple[Any, Any]
         GPUs of a node; see the function of that name for sizes that groups do not fill.
     """
     node = given("gpus_per_node", gpus_per_node, "1")
-    span = span_of("span", layout, axis, node)
+    span = placement_of("span", layout, axis, node)
     return span.members.value, span.nodes.value

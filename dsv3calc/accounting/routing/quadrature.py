@@ -41,7 +41,7 @@ def points(order: int, low: float, high: float) -> Iterator[tuple[float, float]]
         yield low + width * place, width * weight
 
 
-def to_the_end(order: int, low: float) -> Iterator[tuple[float, float]]:
+def graded_to_one(order: int, low: float) -> Iterator[tuple[float, float]]:
     """Yield points and weights up to 1, dense at 1: the score is infinitely steep there."""
     width = 1 - low
     for place, weight in legendre(order):

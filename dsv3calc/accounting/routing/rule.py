@@ -34,7 +34,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from dsv3calc.accounting.routing.known_shares import KNOWN
-from dsv3calc.accounting.routing.quadrature import points, to_the_end
+from dsv3calc.accounting.routing.quadrature import graded_to_one, points
 from dsv3calc.accounting.routing.score_laws import SCORE_LAWS
 from dsv3calc.errors import UsageError
 
@@ -259,7 +259,7 @@ class _Rule:
         """Return P(S <= t): the best is below the middle, or its partner keeps all others down."""
         m, t, partner = self.size, 2 * self.law.quantile(middle), self.law.partner
         under = 0.0
-        for u, weight in to_the_end(16, middle):
+        for u, weight in graded_to_one(16, middle):
             under += weight * m * partner(t, u) ** (m - 1)
         return math.pow(middle, m) + under
 

@@ -21,7 +21,7 @@ from dsv3calc.ledger.line import Line, combined, computed, given
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dsv3calc.accounting.placement.rank_order import Span
+    from dsv3calc.accounting.placement.rank_order import GroupPlacement
 
 ALGORITHMS = ("ring", "tree", "hierarchical", "switch-reduced")
 PRIMITIVES = ("all-reduce", "reduce-scatter", "all-gather", "all-to-all")
@@ -39,7 +39,7 @@ def phases_of(primitive: str) -> Line:
     return _PHASES[2 if primitive == "all-reduce" else 1]
 
 
-class Sent:
+class CollectiveBytes:
     """Bytes and messages of one call on each link, and whether the links work at the same time."""
 
     __slots__ = ("bytes", "messages", "overlapped")
@@ -66,7 +66,9 @@ def check_algorithm(algorithm: str) -> None:
         )
 
 
-def sent(name: str, primitive: str, payload: Line, span: Span, algorithm: str) -> Sent:
+def sent(
+    name: str, primitive: str, payload: Line, span: GroupPlacement, algorithm: str
+) -> CollectiveBytes:
     """Count what one call of a collective has the busiest GPU of a group send.
 
     ``payload`` is the whole tensor; of an all-to-all, what one GPU hands in.
@@ -89,7 +91,7 @@ def _on(name: str, link: str, unit: str, function: Callable[..., Any], **argumen
     return computed(f"{name}.{link}_{what}_per_call", function, unit=unit, **arguments)
 
 
-def _ring(name: str, phases: Line, payload: Line, span: Span) -> Sent:
+def _ring(name: str, phases: Line, payload: Line, span: GroupPlacement) -> CollectiveBytes:
     arguments = {
         "phases": phases, "members": span.members, "nodes": span.nodes, "payload": payload
     }  # fmt: skip
@@ -103,7 +105,7 @@ def _ring(name: str, phases: Line, payload: Line, span: Span) -> Sent:
         (steps, several),
         convention="every step of a ring over several nodes waits for the link between them",
     )
-    return Sent(
+    return CollectiveBytes(
         {
             "scale_up": _on(name, "scale_up", "B", forms.ring_scale_up_bytes, **arguments),
             "scale_out": _on(name, "scale_out", "B", forms.ring_scale_out_bytes, **arguments),
@@ -115,9 +117,11 @@ def _ring(name: str, phases: Line, payload: Line, span: Span) -> Sent:
     )
 
 
-def _hierarchical(name: str, phases: Line, payload: Line, span: Span, *, overlapped: bool) -> Sent:
+def _hierarchical(
+    name: str, phases: Line, payload: Line, span: GroupPlacement, *, overlapped: bool
+) -> CollectiveBytes:
     ranks = {"scale_up": (span.members, _ONE), "scale_out": (span.nodes, span.members)}
-    return Sent(
+    return CollectiveBytes(
         {
             link: _on(
                 name, link, "B", forms.exchange_bytes,
@@ -133,9 +137,9 @@ def _hierarchical(name: str, phases: Line, payload: Line, span: Span, *, overlap
     )  # fmt: skip
 
 
-def _tree(name: str, phases: Line, payload: Line, span: Span) -> Sent:
+def _tree(name: str, phases: Line, payload: Line, span: GroupPlacement) -> CollectiveBytes:
     levels = given(f"{name}.levels", tree_levels(span.nodes.value), "1", "ceil(log2(nodes)) + 1")
-    return Sent(
+    return CollectiveBytes(
         {
             "scale_up": _on(
                 name, "scale_up", "B", forms.exchange_bytes,
@@ -171,12 +175,12 @@ def tree_levels(nodes: Any) -> Any:
     return (int(nodes) - 1).bit_length() + 1
 
 
-def _switched(name: str, payload: Line, span: Span) -> Sent:
+def _switched(name: str, payload: Line, span: GroupPlacement) -> CollectiveBytes:
     ranks = {
         "scale_up": (span.members, _ONE, _PHASES[2]),
         "scale_out": (span.nodes, span.members, _ONE),
     }
-    return Sent(
+    return CollectiveBytes(
         {
             link: _on(
                 name, link, "B", forms.switched_bytes,
@@ -191,10 +195,10 @@ def _switched(name: str, payload: Line, span: Span) -> Sent:
     )  # fmt: skip
 
 
-def _all_to_all(name: str, payload: Line, span: Span) -> Sent:
+def _all_to_all(name: str, payload: Line, span: GroupPlacement) -> CollectiveBytes:
     everyone = computed(f"{name}.messages", forms.exchange_messages, phases=_ONE, ranks=span.ranks)
     near = _on(name, "scale_up", "1", forms.exchange_messages, phases=_ONE, ranks=span.members)
-    return Sent(
+    return CollectiveBytes(
         {
             "scale_up": _on(
                 name, "scale_up", "B", forms.exchange_bytes,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dsv3calc.accounting.placement.gradients import held_by_rank, held_on_average, layer_elements
-from dsv3calc.accounting.placement.rank_order import Span, degree, span_of
-from dsv3calc.accounting.traffic.algorithms import LINKS, Sent, sent
+from dsv3calc.accounting.placement.rank_order import GroupPlacement, degree, placement_of
+from dsv3calc.accounting.traffic.algorithms import LINKS, CollectiveBytes, sent
 from dsv3calc.accounting.traffic.links import rates_of
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
 
-Parts = list[dict[str, Line]]
+CollectiveTotals = list[dict[str, Line]]
 """What each collective of a kind sends in a step: bytes by link, messages, times."""
 
 
@@ -49,7 +49,7 @@ def name_of_call(prefix: str, tags: Tags) -> str:
     return ".".join(filter(None, (prefix, tags.component, tags.group, tags.operator)))
 
 
-class Made:
+class CollectiveCall:
     """A collective that a GPU makes in a step: what it moves, over whom, how often."""
 
     __slots__ = ("algorithm", "calls", "name", "payload", "primitive", "span", "tags")
@@ -60,7 +60,7 @@ class Made:
         tags: Tags,
         primitive: str,
         payload: Line,
-        span: Span,
+        span: GroupPlacement,
         algorithm: str,
         calls: Line,
     ) -> None:
@@ -81,7 +81,7 @@ class Made:
         )
 
 
-class Desk:
+class StepCollectives:
     """What every part of one answer needs: names, sizes, the model and its layers on a GPU."""
 
     def __init__(
@@ -93,7 +93,7 @@ class Desk:
         self.model = model
         self.layout = layout
         self.links = links  # by the name of the time that they give
-        self.made: list[Made] = []
+        self.made: list[CollectiveCall] = []
         self.node = node
         self.algorithm = choices["algorithm"]
         self.mla_context = choices["mla_context"]
@@ -116,19 +116,19 @@ class Desk:
         self.elements = layer_elements(f"{self.prefix}.layer", model, self.views, layout)
         self.held = held_on_average(self.prefix, model, layout, self.views)
 
-    def of_rank(self, number: int, split: Stages) -> Desk:
+    def of_rank(self, number: int, split: Stages) -> StepCollectives:
         """Return the same for what a pipeline rank holds instead of the mean."""
         prefix = f"{self.beginning}.rank.{number}"
-        desk = copy(self)
-        desk.prefix = f"{prefix}.collectives"
-        desk.made = []
+        counter = copy(self)
+        counter.prefix = f"{prefix}.collectives"
+        counter.made = []
         rank = given(f"{prefix}.number", number, "1", "pipeline rank from 0")
-        desk.held = held_by_rank(prefix, split, rank, self.copies, f"pipeline rank {number}")
-        return desk
+        counter.held = held_by_rank(prefix, split, rank, self.copies, f"pipeline rank {number}")
+        return counter
 
-    def span(self, group: str) -> Span:
+    def span(self, group: str) -> GroupPlacement:
         """Return how a group of the layout lies on nodes."""
-        return span_of(f"{self.prefix}.span", self.layout, group, self.node)
+        return placement_of(f"{self.prefix}.span", self.layout, group, self.node)
 
     def payload(
         self, name: str, width: Line, axes: Sequence[str], bits: Line | None = None
@@ -170,7 +170,7 @@ class Desk:
         name: str,
         primitive: str,
         payload: Line,
-        span: Span,
+        span: GroupPlacement,
         calls: Line,
         tags: Tags,
         algorithm: str = "",
@@ -178,20 +178,30 @@ class Desk:
         """Count a collective of layers: the calls of all stages, of which a GPU makes its share."""
         full, stages = f"{self.prefix}.{name}", self.held.stages
         here = combined(f"{full}.calls_of_a_stage", "ratio", (calls, stages), unit="1")
-        made = Made(self.prefix, tags, primitive, payload, span, algorithm or self.algorithm, here)
+        made = CollectiveCall(
+            self.prefix, tags, primitive, payload, span, algorithm or self.algorithm, here
+        )
         self.made.append(made)
         return self.step(full, sent(full, primitive, payload, span, made.algorithm), calls, stages)
 
     def part(
-        self, name: str, primitive: str, payload: Line, span: Span, calls: Line, tags: Tags
+        self,
+        name: str,
+        primitive: str,
+        payload: Line,
+        span: GroupPlacement,
+        calls: Line,
+        tags: Tags,
     ) -> dict[str, Line]:
         """Count one collective over a step: bytes by link, messages, time."""
         full = f"{self.prefix}.{name}"
-        self.made.append(Made(self.prefix, tags, primitive, payload, span, self.algorithm, calls))
+        self.made.append(
+            CollectiveCall(self.prefix, tags, primitive, payload, span, self.algorithm, calls)
+        )
         return self.step(full, sent(full, primitive, payload, span, self.algorithm), calls)
 
     def step(
-        self, name: str, call: Sent, calls: Line, stages: Line | None = None
+        self, name: str, call: CollectiveBytes, calls: Line, stages: Line | None = None
     ) -> dict[str, Line]:
         """Multiply one call by the calls of a step, of which a GPU makes one in ``stages``."""
 
@@ -224,7 +234,7 @@ def times(name: str, count: int, why: str) -> Line:
     return given(f"{name}.times", count, "1", why)
 
 
-def rate_lines(made: Made, links: dict[str, Links]) -> list[Line]:
+def rate_lines(made: CollectiveCall, links: dict[str, Links]) -> list[Line]:
     """Give what a benchmark would print of one collective of a layout.
 
     Parameters

@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.accounting.placement.rank_order import check_pipeline, gpus_per_node
 from dsv3calc.accounting.placement.stages import Stages
 from dsv3calc.accounting.traffic.algorithms import LINKS, check_algorithm
-from dsv3calc.accounting.traffic.collective_calls import Desk, Parts, has_experts, rate_lines
+from dsv3calc.accounting.traffic.collective_calls import (
+    CollectiveTotals,
+    StepCollectives,
+    has_experts,
+    rate_lines,
+)
 from dsv3calc.accounting.traffic.data_parallel import data_parallel
 from dsv3calc.accounting.traffic.layer_collectives import (
     context_parallel,
@@ -39,7 +44,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
 
-_COUNTED_BY: dict[str, Callable[[Desk], Parts]] = {
+_COUNTED_BY: dict[str, Callable[[StepCollectives], CollectiveTotals]] = {
     "tensor_parallel": tensor_parallel,
     "expert_tensor_parallel": expert_tensor_parallel,
     "context_parallel": context_parallel,
@@ -181,14 +186,14 @@ def collective_lines(
     node = given(f"{prefix}.gpus_per_node", used, "1", f"GPUs used of each domain of {domain}")
     inside = type(used) is int and used == layout.gpus
     links = _links(hardware, bandwidth, latencies, inside=inside)
-    desk = Desk(prefix, model, layout, links, node, sizes, choices, mtp=mtp)
-    found = {kind: kind_lines(desk, kind) for kind in KINDS}
+    counter = StepCollectives(prefix, model, layout, links, node, sizes, choices, mtp=mtp)
+    found = {kind: kind_lines(counter, kind) for kind in KINDS}
     lines = [line for each in found.values() for line in each.values()]
-    for made in desk.made if rates else ():
+    for made in counter.made if rates else ():
         if made.sends:
             lines += rate_lines(made, links)
     sending = [kind for kind in BY_RANK if _sends(found[kind])]
-    return lines + busiest_lines(prefix, desk, sending)
+    return lines + busiest_lines(prefix, counter, sending)
 
 
 def _check_choices(choices: dict[str, str]) -> None:
@@ -213,19 +218,19 @@ def _links(
     return links
 
 
-def kind_lines(desk: Desk, kind: str) -> dict[str, Line]:
+def kind_lines(counter: StepCollectives, kind: str) -> dict[str, Line]:
     """Count the collectives of a kind: bytes by link, messages and times."""
-    parts = _COUNTED_BY[kind](desk)
+    parts = _COUNTED_BY[kind](counter)
     units = {**{f"{link}_bytes": "B" for link in LINKS}, "messages": "1"}
-    units |= dict.fromkeys(desk.links, "s")
+    units |= dict.fromkeys(counter.links, "s")
     return {
         what: total(
-            f"{desk.prefix}.{kind}.{what}",
+            f"{counter.prefix}.{kind}.{what}",
             [part[what] for part in parts],
             unit=unit,
-            convention=desk.links[what].convention
-            if what in desk.links
-            else f"{desk.algorithm}, per GPU and step",
+            convention=counter.links[what].convention
+            if what in counter.links
+            else f"{counter.algorithm}, per GPU and step",
         )
         for what, unit in units.items()
     }
@@ -237,7 +242,7 @@ def _sends(lines: dict[str, Line]) -> bool:
     return any(type(value) not in (int, float) or value > 0 for value in values)
 
 
-def busiest_lines(prefix: str, desk: Desk, kinds: Sequence[str]) -> list[Line]:
+def busiest_lines(prefix: str, counter: StepCollectives, kinds: Sequence[str]) -> list[Line]:
     """Count what each pipeline rank sends for the layers that the layout puts on it.
 
     Returns
@@ -247,11 +252,11 @@ def busiest_lines(prefix: str, desk: Desk, kinds: Sequence[str]) -> list[Line]:
     the rank that is the longest at it, over ``PREFIX.rank.N.collectives.KIND.*``. Nothing where
     there is one rank, or their number is an array or a symbol.
     """
-    pp = desk.layout.pp
+    pp = counter.layout.pp
     if type(pp) is not int or pp == 1 or not kinds:
         return []
-    split = Stages(f"{prefix}.split", desk.model, desk.layout, mtp=desk.mtp)
-    ranks = [desk.of_rank(number, split) for number in range(pp)]
+    split = Stages(f"{prefix}.split", counter.model, counter.layout, mtp=counter.mtp)
+    ranks = [counter.of_rank(number, split) for number in range(pp)]
     numbers = [given(f"{prefix}.rank.{number}", number, "1") for number in range(pp)]
     lines = []
     for kind in kinds:
@@ -272,7 +277,7 @@ def busiest_lines(prefix: str, desk: Desk, kinds: Sequence[str]) -> list[Line]:
     return lines
 
 
-def _by_content(ranks: Sequence[Desk], kind: str) -> list[dict[str, Line]]:
+def _by_content(ranks: Sequence[StepCollectives], kind: str) -> list[dict[str, Line]]:
     """Count the collectives of each rank; of ranks that hold the same only the first is counted."""
     known: dict[tuple[Any, ...], dict[str, Line]] = {}
     found = []

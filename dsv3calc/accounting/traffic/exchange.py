@@ -238,7 +238,7 @@ def copy_bytes(
     )
 
 
-class Sent:
+class DispatchBytes:
     """Bytes that a GPU sends for one of its tokens, by phase and link."""
 
     __slots__ = ("backward", "copy", "forward")

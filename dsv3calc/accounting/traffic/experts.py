@@ -9,9 +9,9 @@ from dsv3calc.accounting.routing.expert_load import load_lines
 from dsv3calc.accounting.traffic.exchange import (
     LINKS,
     PHASES,
+    DispatchBytes,
     Exchange,
     Group,
-    Sent,
     copies_of,
     copy_bytes,
 )
@@ -76,7 +76,7 @@ def expert_layers(views: list[GroupView]) -> Line:
 
 def layer_time(
     prefix: str,
-    sent: Sent,
+    sent: DispatchBytes,
     group: Group,
     exchange: Exchange,
     links: dict[str, tuple[Link, str]],
@@ -179,7 +179,7 @@ def usable_links(hardware: Hardware, group: Group, kind: str) -> dict[str, tuple
 
 
 def step_lines(
-    sent: Sent,
+    sent: DispatchBytes,
     layout: Layout,
     layers: Line,
     tokens: Line,
@@ -306,7 +306,7 @@ def expert_lines(
     node_size = hardware.scale_up.domain_size or layout.ep
     group = Group(layout, node_size)
     copies = copies_of(views[0], layout, group, exchange)
-    sent = Sent(model, copies, exchange)
+    sent = DispatchBytes(model, copies, exchange)
     held = tokens_line(layout, sequence, tokens)
     lines = [*copies.lines, *sent.lines]
     plain = copy_bytes("traffic.bf16_copy_bytes", model, FORMATS["bf16"])

@@ -5,8 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.placement.rank_order import Span, degree
-from dsv3calc.accounting.traffic.collective_calls import Desk, Parts, call_of, times
+from dsv3calc.accounting.placement.rank_order import GroupPlacement, degree
+from dsv3calc.accounting.traffic.collective_calls import (
+    CollectiveTotals,
+    StepCollectives,
+    call_of,
+    times,
+)
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger.line import Line, combined, computed, total
 from dsv3calc.model.operator import ONE
@@ -19,13 +24,13 @@ if TYPE_CHECKING:
 _CONTEXT = "context_parallel"
 
 
-def _reduced(desk: Desk, operator: Operator) -> bool:
+def _reduced(counter: StepCollectives, operator: Operator) -> bool:
     """Tell whether the tensor-parallel GPUs add up an operator's output.
 
     With sequence parallelism routed experts take their tokens as they lie; else all of a token's
     GPUs compute on it. Shared experts and dense feed-forwards may be whole on every GPU.
     """
-    layout, component = desk.layout, operator.component
+    layout, component = counter.layout, operator.component
     if "etp" in operator.after:
         return not layout.sequence_parallel
     if component == "shared_experts":
@@ -33,61 +38,61 @@ def _reduced(desk: Desk, operator: Operator) -> bool:
     return "tp" in operator.after and not layout.is_replicated(component)
 
 
-def _blocks(desk: Desk) -> list[tuple[GroupView, int]]:
+def _blocks(counter: StepCollectives) -> list[tuple[GroupView, int]]:
     """Count the tensor-parallel blocks of a layer: attention, and the feed-forward if it is one."""
     return [
         (
             view,
             sum(
-                any(_reduced(desk, operator) for operator in block.operators("naive"))
+                any(_reduced(counter, operator) for operator in block.operators("naive"))
                 for block in (view.attention, view.feed_forward)
             ),
         )
-        for view in desk.views
+        for view in counter.views
     ]
 
 
-def tensor_parallel(desk: Desk) -> Parts:
+def tensor_parallel(counter: StepCollectives) -> CollectiveTotals:
     """Count the all-reduces of blocks, or the gathers and scatters of sequence parallelism."""
     name = "tensor_parallel"
-    payload, span = desk.payload(name, desk.hidden, ("cp",)), desk.span("tp")
-    if not desk.layout.sequence_parallel:
+    payload, span = counter.payload(name, counter.hidden, ("cp",)), counter.span("tp")
+    if not counter.layout.sequence_parallel:
         often = times(name, 2, "an all-reduce forward and one backward")
-        calls = desk.layer_calls(name, _blocks(desk), often)
+        calls = counter.layer_calls(name, _blocks(counter), often)
         tags = call_of(name, "all-reduce")
-        return [desk.layer_part(name, "all-reduce", payload, span, calls, tags)]
+        return [counter.layer_part(name, "all-reduce", payload, span, calls, tags)]
     found = []
     for primitive, count, why in (
         ("all-gather", 3, "inputs forward, their gradients' source and the inputs again backward"),
         ("reduce-scatter", 2, "outputs forward, gradients of inputs backward"),
     ):
         place = f"{name}.{primitive}"
-        calls = desk.layer_calls(place, _blocks(desk), times(place, count, why))
+        calls = counter.layer_calls(place, _blocks(counter), times(place, count, why))
         tags = call_of(name, primitive)
-        found.append(desk.layer_part(place, primitive, payload, span, calls, tags))
+        found.append(counter.layer_part(place, primitive, payload, span, calls, tags))
     return found
 
 
-def expert_tensor_parallel(desk: Desk) -> Parts:
+def expert_tensor_parallel(counter: StepCollectives) -> CollectiveTotals:
     """Count the gathers and scatters around experts whose matrices are divided."""
-    found: Parts = []
-    span = desk.span("etp")
-    for view in desk.views:
+    found: CollectiveTotals = []
+    span = counter.span("etp")
+    for view in counter.views:
         if view.experts is None:
             continue
         kind = "expert_tensor_parallel"
         name = f"{kind}.{view.prefix}"
-        tokens = desk.payload(f"{name}.tokens", desk.hidden, ("cp", "tp"))
+        tokens = counter.payload(f"{name}.tokens", counter.hidden, ("cp", "tp"))
         payload = combined(
-            f"{desk.prefix}.{name}.payload", "product",
-            (tokens, view.experts.chosen, degree(desk.layout, "etp")),
+            f"{counter.prefix}.{name}.payload", "product",
+            (tokens, view.experts.chosen, degree(counter.layout, "etp")),
             convention="tokens spread evenly over the experts",
         )  # fmt: skip
         for primitive in ("all-gather", "reduce-scatter"):
             place = f"{name}.{primitive}"
-            calls = desk.layer_calls(place, [(view, 1)], times(place, 2, "forward and backward"))
+            calls = counter.layer_calls(place, [(view, 1)], times(place, 2, "forward and backward"))
             tags = call_of(kind, primitive, view=view)
-            found.append(desk.layer_part(place, primitive, payload, span, calls, tags))
+            found.append(counter.layer_part(place, primitive, payload, span, calls, tags))
     return found
 
 
@@ -101,42 +106,44 @@ def _width(name: str, held: Held, tp: Line, fewest: Line) -> Line:
     return combined(f"{name}.width", "product", (heads, channels), unit="elements")
 
 
-def context_parallel(desk: Desk) -> Parts:
+def context_parallel(counter: StepCollectives) -> CollectiveTotals:
     """Count what attention sends where a sequence is divided; windows and masks save nothing."""
-    found: Parts = []
-    span, layout = desk.span("cp"), desk.layout
+    found: CollectiveTotals = []
+    span, layout = counter.span("cp"), counter.layout
     exchanged = layout.context_parallel_method == "all-to-all"
     fewest = degree(layout, "cp") if exchanged else ONE
-    for view in desk.views:
+    for view in counter.views:
         name = f"{_CONTEXT}.{view.prefix}"
-        for what, held in view.attention.context_widths(desk.mla_context).items():
-            width = _width(f"{desk.prefix}.{name}.{what}", held, degree(layout, "tp"), fewest)
+        for what, held in view.attention.context_widths(counter.mla_context).items():
+            width = _width(f"{counter.prefix}.{name}.{what}", held, degree(layout, "tp"), fewest)
             if exchanged and what != "latent":
                 place = f"{name}.{what}"
-                payload = desk.payload(place, width, ("cp",))
-                calls = desk.layer_calls(
+                payload = counter.payload(place, width, ("cp",))
+                calls = counter.layer_calls(
                     place, [(view, 1)], times(place, 2, "to heads and back: forward, backward")
                 )
                 tags = call_of(_CONTEXT, "all-to-all", what=what, view=view)
-                found.append(desk.layer_part(place, "all-to-all", payload, span, calls, tags))
+                found.append(counter.layer_part(place, "all-to-all", payload, span, calls, tags))
             elif what != "queries":
-                found += _passed_on(desk, view, what, width, span)
+                found += _passed_on(counter, view, what, width, span)
     return found
 
 
-def _passed_on(desk: Desk, view: GroupView, what: str, width: Line, span: Span) -> Parts:
+def _passed_on(
+    counter: StepCollectives, view: GroupView, what: str, width: Line, span: GroupPlacement
+) -> CollectiveTotals:
     """Count keys and values seen by all: forward, again backward, and their gradients back."""
     found = []
     name = f"{_CONTEXT}.{view.prefix}.{what}"
-    payload = desk.payload(name, width, ())
-    ring = desk.layout.context_parallel_method == "ring"
-    algorithm = "ring" if ring else desk.algorithm
+    payload = counter.payload(name, width, ())
+    ring = counter.layout.context_parallel_method == "ring"
+    algorithm = "ring" if ring else counter.algorithm
     for primitive, count, why in (
         ("all-gather", 2, "keys and values forward, and again backward"),
         ("reduce-scatter", 1, "their gradients, added up on the way"),
     ):
         place = f"{name}.{primitive}"
-        calls = desk.layer_calls(place, [(view, 1)], times(place, count, why))
+        calls = counter.layer_calls(place, [(view, 1)], times(place, count, why))
         tags = call_of(_CONTEXT, primitive, what=what, view=view)
-        found.append(desk.layer_part(place, primitive, payload, span, calls, tags, algorithm))
+        found.append(counter.layer_part(place, primitive, payload, span, calls, tags, algorithm))
     return found

@@ -15,7 +15,7 @@ from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.ledger.tags import UNTAGGED, Tags
 
 if TYPE_CHECKING:
-    from dsv3calc.accounting.placement.rank_order import Span
+    from dsv3calc.accounting.placement.rank_order import GroupPlacement
     from dsv3calc.schema.hardware import Hardware
 
 _ALONE: dict[str, Any] = {
@@ -118,7 +118,7 @@ def bandwidth_lines(
     prefix: str,
     primitive: str,
     payload: Any,
-    span: Span,
+    span: GroupPlacement,
     *,
     hardware: Hardware,
     algorithm: str = "ring",
@@ -144,7 +144,7 @@ def rates_of(
     prefix: str,
     primitive: str,
     payload: Line,
-    span: Span,
+    span: GroupPlacement,
     algorithm: str,
     links: Links,
     tags: Tags = UNTAGGED,

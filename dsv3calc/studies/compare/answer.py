@@ -26,7 +26,7 @@ from dsv3calc.studies.compare.vary import read_changes, split_variation, vary
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.preset_loader import (
     DEFAULT_KV_FORMAT,
-    Desk,
+    PresetLoader,
     check_kv_format,
     positive,
     warn_context,
@@ -86,7 +86,7 @@ class Setting:
         "workloads",
     )
 
-    def __init__(self, desk: Desk, query: CompareQuery) -> None:
+    def __init__(self, loader: PresetLoader, query: CompareQuery) -> None:
         self.rows = _sections(query.rows)
         self.variant = "with-mtp" if query.with_mtp else "default"
         self.batch = positive("--batch", query.batch, 1)
@@ -95,8 +95,8 @@ class Setting:
         self.conventions = choose_conventions(
             {"mla": query.mla, "mtp": "in" if query.with_mtp else None}
         )
-        self.hardware = desk.hardware(query.hardware) if query.hardware else None
-        self.kv_format = desk.kv_format(query.kv_dtype)
+        self.hardware = loader.hardware(query.hardware) if query.hardware else None
+        self.kv_format = loader.kv_format(query.kv_dtype)
         if "roofline" in query.rows and self.hardware is None:
             raise UsageError("--rows roofline needs --hardware", "for example --hardware h800")
         self.workloads = {
@@ -111,7 +111,7 @@ class Setting:
         sequence: int = self.workloads["prefill"].sequence
         return max(self.context + 1, sequence)
 
-    def format_for(self, desk: Desk, answer: Answer, entry: Entry) -> Preset[KVFormat]:
+    def format_for(self, loader: PresetLoader, answer: Answer, entry: Entry) -> Preset[KVFormat]:
         """Return the cache format of a column: BF16 where the one asked for does not apply."""
         try:
             check_kv_format(entry.title, entry.model, self.kv_format, self.conventions)
@@ -119,12 +119,12 @@ class Setting:
             if self.conventions.mla == "naive":
                 raise
             answer.warn(f"{error.message}: its column is in {DEFAULT_KV_FORMAT}")
-            return desk.kv_format(None)
+            return loader.kv_format(None)
         return self.kv_format
 
     def lines(
         self,
-        desk: Desk,
+        loader: PresetLoader,
         model: Model,
         precision: Preset[Precision],
         kv_format: Preset[KVFormat],
@@ -134,7 +134,7 @@ class Setting:
         if "parameters" in self.rows:
             lines += _parameter_rows(model, self.variant)
         if "weights" in self.rows:
-            lines += _weight_rows(desk, model, precision, self.variant)
+            lines += _weight_rows(loader, model, precision, self.variant)
         if "flops" in self.rows:
             lines += _flops_rows(model, self.workloads, self.conventions)
         if "kv_cache" in self.rows:
@@ -169,14 +169,14 @@ def answer_compare(query: CompareQuery) -> Answer:
     """
     if len(query.models) + len(query.vary) > MOST_COLUMNS:
         raise UsageError(f"compare takes at most {MOST_COLUMNS} columns")
-    desk = Desk(query)
-    query, entries = _entries(desk, query)
+    loader = PresetLoader(query)
+    query, entries = _entries(loader, query)
     if not entries:
         raise UsageError(
             "compare needs a model",
             "dsv3calc compare deepseek-v3 qwen2.5-72b llama-3.1-405b --hardware h800",
         )
-    setting = Setting(desk, query)
+    setting = Setting(loader, query)
     answer = Answer("compare", as_dict(query))
     answer.query |= {"batch": setting.batch, "context": setting.context}
     answer.query |= {"sequence": setting.workloads["train"].sequence}
@@ -186,9 +186,9 @@ def answer_compare(query: CompareQuery) -> Answer:
     answer.notes += query.notes
     precisions: list[Preset[Precision]] = []
     for entry in entries:
-        kv_format = setting.format_for(desk, answer, entry)
-        precision = desk.precision(entry.precision, entry.preset)
-        lines = setting.lines(desk, entry.model, precision, kv_format)
+        kv_format = setting.format_for(loader, answer, entry)
+        precision = loader.precision(entry.precision, entry.preset)
+        lines = setting.lines(loader, entry.model, precision, kv_format)
         decoding = setting.longest == setting.context + 1
         cached = setting.context if decoding else 0
         warn_context(answer, entry.title, entry.model, setting.longest, cached=cached)
@@ -207,8 +207,8 @@ def answer_compare(query: CompareQuery) -> Answer:
     answer.cite(setting.hardware, used=("peaks", "memory.bandwidth"))
     models = [entry.model for entry in entries]
     cite_kv_format(answer, setting.kv_format, models, setting.conventions)
-    desk.check_overrides()
-    for error in desk.skipped:
+    loader.check_overrides()
+    for error in loader.skipped:
         answer.warn(f"{error.message}: the other models have it")
     _add_ratios(answer, query.baseline)
     return answer
@@ -237,18 +237,18 @@ def _warn_dropped(answer: Answer, entry: Entry) -> None:
             return
 
 
-def _entries(desk: Desk, query: CompareQuery) -> tuple[CompareQuery, list[Entry]]:
+def _entries(loader: PresetLoader, query: CompareQuery) -> tuple[CompareQuery, list[Entry]]:
     """Load the designs; a single reference may be a comparison file instead of a model."""
     models = query.models
     if len(models) == 1 and _is_comparison(models[0], query.preset_path):
         try:
-            return _from_file(desk, query, models[0])
+            return _from_file(loader, query, models[0])
         except UsageError as error:  # what the file says is wrong, not the command line
             raise InvalidInput(
                 [Problem(models[0], None, None, error.message, next=error.hint)]
             ) from None
-    entries = [_entry(desk.one_of_several(name), query.precision) for name in models]
-    entries += [_varied(desk, text, query.precision) for text in query.vary]
+    entries = [_entry(loader.one_of_several(name), query.precision) for name in models]
+    entries += [_varied(loader, text, query.precision) for text in query.vary]
     return query, entries
 
 
@@ -256,9 +256,9 @@ def _entry(preset: Preset[Model], precision: str | None) -> Entry:
     return Entry(preset, preset.name, precision)
 
 
-def _varied(desk: Desk, text: str, precision: str | None) -> Entry:
+def _varied(loader: PresetLoader, text: str, precision: str | None) -> Entry:
     reference, changes = split_variation(text)
-    preset = desk.one_of_several(reference)
+    preset = loader.one_of_several(reference)
     words = ",".join(f"{name}={value}" for name, value in changes)
     return Entry(preset, f"{preset.name}:{words}", precision, changes)
 
@@ -281,7 +281,9 @@ def _is_comparison(reference: str, preset_path: str | None) -> bool:
     return next(search_path.candidates("comparison", reference, preset_path), None) is not None
 
 
-def _from_file(desk: Desk, query: CompareQuery, reference: str) -> tuple[CompareQuery, list[Entry]]:
+def _from_file(
+    loader: PresetLoader, query: CompareQuery, reference: str
+) -> tuple[CompareQuery, list[Entry]]:
     """Take designs and workload from a file; an option on the command line goes before it."""
     from dsv3calc.catalogue import presets
 
@@ -303,20 +305,20 @@ def _from_file(desk: Desk, query: CompareQuery, reference: str) -> tuple[Compare
     if not query.rows:
         from_file["rows"] = tuple(comparison.rows)
     merged = msgspec.structs.replace(query, **from_file)
-    entries = [_designed(desk, design, merged.precision) for design in comparison.designs]
-    entries += [_varied(desk, text, merged.precision) for text in query.vary]
+    entries = [_designed(loader, design, merged.precision) for design in comparison.designs]
+    entries += [_varied(loader, text, merged.precision) for text in query.vary]
     return merged, entries
 
 
-def _designed(desk: Desk, design: str | Design, precision: str | None) -> Entry:
+def _designed(loader: PresetLoader, design: str | Design, precision: str | None) -> Entry:
     if isinstance(design, str):
-        return _entry(desk.one_of_several(design), precision)
+        return _entry(loader.one_of_several(design), precision)
     overrides = tuple(
         Override("model", name, _yaml(value), f"{name}={_yaml(value)}")
         for name, value in design.set.items()
     )
     try:
-        preset = desk.one_of_several(design.model, overrides)
+        preset = loader.one_of_several(design.model, overrides)
     except InvalidOverride as error:
         raise InvalidInput(error.problems) from None  # the comparison's file gives them
     changes = read_changes(design.vary)
@@ -356,11 +358,13 @@ def _parameter_rows(model: Model, variant: str) -> list[Line]:
     return [*counted, share]
 
 
-def _weight_rows(desk: Desk, model: Model, precision: Preset[Any], variant: str) -> list[Line]:
+def _weight_rows(
+    loader: PresetLoader, model: Model, precision: Preset[Any], variant: str
+) -> list[Line]:
     inclusions = PARAMETER_VARIANTS[variant][0]
     lines = [*weight_lines(model, precision.value, inclusions, precision.name)]
     for name in WEIGHT_PRECISIONS:
-        other = desk.precision(name, precision)
+        other = loader.precision(name, precision)
         stored = weight_lines(model, other.value, inclusions, name).bytes
         lines.append(_under(stored, f"weights.in.{name}"))
     return lines

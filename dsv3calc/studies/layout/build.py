@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dsv3calc.queries.base import Query
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.answer import Answer
-    from dsv3calc.studies.preset_loader import Desk
+    from dsv3calc.studies.preset_loader import PresetLoader
 
 DEGREES = ("tp", "cp", "pp", "dp", "ep", "etp")
 LARGEST_DEGREE = 2**20
@@ -99,7 +99,7 @@ def _layer_split(text: str) -> str | list[int]:
     return found
 
 
-def layout_preset(query: Query, desk: Desk) -> Preset[Layout] | None:
+def layout_preset(query: Query, loader: PresetLoader) -> Preset[Layout] | None:
     """Return the preset that a query names, with its options put in; None where it names none."""
     reference = getattr(query, "layout", None)
     if reference is None:
@@ -109,10 +109,10 @@ def layout_preset(query: Query, desk: Desk) -> Preset[Layout] | None:
         for name, value in fields_given(query).items()
     )
     if not edits:
-        return desk.layout(reference)
-    stated = desk.layout(reference).value
+        return loader.layout(reference)
+    stated = loader.layout(reference).value
     try:
-        return desk.layout(reference, edits)
+        return loader.layout(reference, edits)
     except UsageError as error:
         layout = msgspec.structs.replace(stated, **fields_given(query))
         raise WrongDegrees(error.message, error.hint, layout) from None
@@ -123,7 +123,9 @@ def default_dp(layout: Layout) -> int:
     return -(-layout.ep * layout.etp // (layout.tp * layout.cp))
 
 
-def layout_of(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...] = ()) -> Layout:
+def layout_of(
+    query: Query, loader: PresetLoader, answer: Answer, used: tuple[str, ...] = ()
+) -> Layout:
     """Return the layout of a query: a preset with its options put in, or the options alone.
 
     ``used`` names the fields whose assumptions matter to the answer: all where none is named.
@@ -135,7 +137,7 @@ def layout_of(query: Query, desk: Desk, answer: Answer, used: tuple[str, ...] = 
     WrongDegrees
         If they do not multiply out.
     """
-    preset = layout_preset(query, desk)
+    preset = layout_preset(query, loader)
     if preset is not None:
         answer.cite(preset, used=used or _with_effect(preset.value))
         return preset.value

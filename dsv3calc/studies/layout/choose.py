@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dsv3calc.queries.base import Query
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.answer import Answer
-    from dsv3calc.studies.preset_loader import Desk
+    from dsv3calc.studies.preset_loader import PresetLoader
 
 SERVING_PHASES = {"prefill": "prefill", "decode": "decoding"}
 """Phase of a layout that serves -> what that is called."""
@@ -41,7 +41,7 @@ _UNSTATED = Layout(name="unstated", title="unstated", sources={}, provenance={})
 
 def chosen_layout(
     query: Query,
-    desk: Desk,
+    loader: PresetLoader,
     answer: Answer,
     model: Model,
     *,
@@ -61,7 +61,7 @@ def chosen_layout(
     InvalidOverride
         If the value of a ``--set`` is none that the field takes.
     """
-    edits = [each for each in desk.overrides if each.kind == "layout"]
+    edits = [each for each in loader.overrides if each.kind == "layout"]
     for each in edits:
         if getattr(query, each.path, None) is not None:
             option = flag_of(query, each.path)
@@ -82,14 +82,14 @@ def chosen_layout(
         )
 
     try:
-        layout = _stated_layout(query, desk, answer, edits, used)
+        layout = _stated_layout(query, loader, answer, edits, used)
     except WrongDegrees as error:
         reference = getattr(query, "layout", None)
-        file = _file_of(None if reference is None else desk.layout(reference))
+        file = _file_of(None if reference is None else loader.layout(reference))
         raise _hinted(error, degrees(error.layout, file)) from None
-    preset = layout_preset(query, desk)
+    preset = layout_preset(query, loader)
     chosen = degrees(layout, _file_of(preset))
-    desk.degree_hint = chosen.hint
+    loader.degree_hint = chosen.hint
     answer.layout = _name_of(query, layout, preset, edits)
     answer.etp_rule = rule = rule_of(chosen.stated, serving=serving)
     try:
@@ -107,18 +107,18 @@ def _hinted(error: UsageError, degrees: Degrees) -> UsageError:
 
 
 def _stated_layout(
-    query: Query, desk: Desk, answer: Answer, edits: list[Override], used: tuple[str, ...]
+    query: Query, loader: PresetLoader, answer: Answer, edits: list[Override], used: tuple[str, ...]
 ) -> Layout:
     """Return the layout as the query and its preset state it."""
     if getattr(query, "layout", None) is not None or not edits:
-        return layout_of(query, desk, answer, used)
-    desk.used.add("layout")
+        return layout_of(query, loader, answer, used)
+    loader.used.add("layout")
     degrees = {
         each.path: int(each.value)
         for each in edits
         if each.path in DEGREES and each.value.isascii() and each.value.isdecimal()
     }
-    layout = layout_of(msgspec.structs.replace(query, **degrees), desk, answer, used)
+    layout = layout_of(msgspec.structs.replace(query, **degrees), loader, answer, used)
     answer.assumptions += [f"the layout: --set {each.text}" for each in edits]
     return _with(layout, edits)
 
@@ -154,16 +154,16 @@ def serving_note(phase: str | None) -> str:
     return f"the layout is for {SERVING_PHASES[str(phase)]}: counted with --serve"
 
 
-def phase_of(query: Query, desk: Desk) -> str | None:
+def phase_of(query: Query, loader: PresetLoader) -> str | None:
     """Return the phase that the layout of a query says it is for; None where it does not say."""
     reference = getattr(query, "layout", None)
     if reference is None:
-        edits = (each for each in desk.overrides if (each.kind, each.path) == ("layout", "phase"))
+        edits = (each for each in loader.overrides if (each.kind, each.path) == ("layout", "phase"))
         return next((each.value for each in edits), None)
     try:
-        return desk.layout(reference).value.phase
+        return loader.layout(reference).value.phase
     except InvalidInput:  # the options may mend it
-        preset = layout_preset(query, desk)
+        preset = layout_preset(query, loader)
         return None if preset is None else preset.value.phase
 
 

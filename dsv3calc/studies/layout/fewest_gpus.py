@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.layout.build import Problem
     from dsv3calc.studies.layout.expert_degrees import Rule
-    from dsv3calc.studies.preset_loader import Desk
+    from dsv3calc.studies.preset_loader import PresetLoader
 
 MOST_GPUS = 2**17
 FREE = ("dp", "pp", "ep")
@@ -68,7 +68,7 @@ _AT_ONCE = 25_000_000
 """Numbers that a footprint of several layouts holds in memory at once."""
 
 
-class Wanted:
+class SearchRequest:
     """The layout of a query whose free degrees are to be found.
 
     ``layout`` has the degrees that are held; ``held`` names those of :data:`FREE`. ``preset`` is
@@ -79,11 +79,13 @@ class Wanted:
 
     __slots__ = ("asked", "held", "layout", "model", "mtp", "preset", "rule", "sequence")
 
-    def __init__(self, query: MemoryQuery, desk: Desk, answer: Answer, model: Model) -> None:
+    def __init__(
+        self, query: MemoryQuery, loader: PresetLoader, answer: Answer, model: Model
+    ) -> None:
         self.model = model
         self.mtp = query.with_mtp
         typed = fields_given(query)
-        fixed = {each.path for each in desk.overrides if each.kind == "layout"}
+        fixed = {each.path for each in loader.overrides if each.kind == "layout"}
         self.held = tuple(axis for axis in FREE if axis in typed or axis in fixed)
         loose = msgspec.structs.replace(query, dp=None, pp=None, ep=None, global_batch=None)
         if query.layout is None:  # any degrees will do that agree with each other
@@ -95,7 +97,7 @@ class Wanted:
             loose = msgspec.structs.replace(loose, **unsaid)
         elif query.schedule == "dualpipe":  # the preset's pp may be odd, which says nothing
             loose = msgspec.structs.replace(loose, schedule=None)
-        self.asked = layout = chosen_layout(loose, desk, answer, model)
+        self.asked = layout = chosen_layout(loose, loader, answer, model)
         self.rule: Rule = answer.etp_rule
         if self.rule == "tp" and "ep" in self.held:
             self.rule = "one"
@@ -278,7 +280,7 @@ class Wanted:
 class _Search:
     """Tries layouts of one query, many at once."""
 
-    def __init__(self, wanted: Wanted, training: Training, usable: int) -> None:
+    def __init__(self, wanted: SearchRequest, training: Training, usable: int) -> None:
         self.model = wanted.model
         self.layout = wanted.layout
         self.rule = wanted.rule
@@ -500,7 +502,7 @@ class _Search:
         return None if best is None else (best[1], best[2], best[3])
 
 
-def _remedies(wanted: Wanted, training: Training) -> str:
+def _remedies(wanted: SearchRequest, training: Training) -> str:
     """Name the options that would take less memory: those that would change something."""
     layout = wanted.layout
     heads = gcd(*(view.attention.heads.value for view in architecture_of(wanted.model).groups))

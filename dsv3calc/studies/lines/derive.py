@@ -15,7 +15,7 @@ from dsv3calc.reading.diagnostics import quote
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.explain.tree import computed_lines
 from dsv3calc.studies.goldens.tolerance import FLOAT_TOLERANCE
-from dsv3calc.studies.lines.open_line import Quantity, Traced
+from dsv3calc.studies.lines.open_line import OpenLine, Quantity
 from dsv3calc.studies.lines.over_ranks import (
     candidates_at,
     lines_over_ranks,
@@ -42,7 +42,7 @@ MOST_CHECKS = 2
 """Other values of each number at which a derivation is held against the plain query."""
 
 
-def candidates_of(traced: Traced, names: set[str]) -> list[Any]:
+def candidates_of(traced: OpenLine, names: set[str]) -> list[Any]:
     """Return the pipeline ranks among which one is the fullest, whatever pp is.
 
     Raises
@@ -62,7 +62,7 @@ def candidates_of(traced: Traced, names: set[str]) -> list[Any]:
 class Derivation:
     """A line traced with some numbers left open: a term that computes it, and its equations."""
 
-    def __init__(self, traced: Traced, free: Sequence[Quantity]) -> None:
+    def __init__(self, traced: OpenLine, free: Sequence[Quantity]) -> None:
         self.traced = traced
         self.free = tuple(free)
         self.names = {each.name for each in free}
@@ -178,7 +178,7 @@ def _renamed(term: Any) -> Any:
     )
 
 
-def derive(traced: Traced, names: Iterable[str]) -> Derivation:
+def derive(traced: OpenLine, names: Iterable[str]) -> Derivation:
     """Trace a line with numbers left open.
 
     Raises
@@ -256,7 +256,7 @@ def _agrees(found: Derivation, values: dict[str, Any]) -> bool:
     return True
 
 
-def _plain(traced: Traced, values: dict[str, Any]) -> Any:
+def _plain(traced: OpenLine, values: dict[str, Any]) -> Any:
     """Ask plainly; another rank is another line of the same answer."""
     if RANK not in values:
         return traced.plain(values)
@@ -283,7 +283,7 @@ def answer_derive(query: Query, line: str, free: Sequence[str], hold: Sequence[s
     UsageError, InvalidInput
         As the query is wrong, or has no such line or number.
     """
-    traced = Traced(query, line, hold=hold)
+    traced = OpenLine(query, line, hold=hold)
     found = derive(traced, free)
     agreed = check(found)
     answer = Answer("formula derive", {"command": query.command, **traced.answer.query}, "derive")

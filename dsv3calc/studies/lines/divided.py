@@ -12,10 +12,10 @@ from dsv3calc.studies.lines.open_line import FOLLOWS_FROM_GPUS
 
 if TYPE_CHECKING:
     from dsv3calc.schema.layout import Layout
-    from dsv3calc.studies.lines.open_line import Quantity, Traced
+    from dsv3calc.studies.lines.open_line import OpenLine, Quantity
 
 
-def divided_by(traced: Traced, unknown: Quantity) -> tuple[int, str] | None:
+def divided_by(traced: OpenLine, unknown: Quantity) -> tuple[int, str] | None:
     """Return what a number divides, as a number and in words; None where that is not known."""
     layout, name = traced.layout, unknown.name
     if unknown.field == "num_key_value_heads":
@@ -35,7 +35,7 @@ def divided_by(traced: Traced, unknown: Quantity) -> tuple[int, str] | None:
     return None
 
 
-def _shared_by_experts(traced: Traced, layout: Layout, name: str) -> tuple[int, str]:
+def _shared_by_experts(traced: OpenLine, layout: Layout, name: str) -> tuple[int, str]:
     """Return what ep or etp divides: GPUs of which there are so many, else what it shares out."""
     if not traced.dp_follows_experts:
         gpus = layout.tp * layout.cp * layout.dp

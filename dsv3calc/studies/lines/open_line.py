@@ -27,7 +27,7 @@ from dsv3calc.studies.dispatch import answer as ask
 from dsv3calc.studies.explain.tree import computed_lines, unknown_line
 from dsv3calc.studies.layout.choose import chosen_layout
 from dsv3calc.studies.layout.expert_degrees import etp_of
-from dsv3calc.studies.preset_loader import Desk
+from dsv3calc.studies.preset_loader import PresetLoader
 from dsv3calc.symbolic.from_ledger import DEPTH, Composer, leaves
 from dsv3calc.symbolic.term import Term
 
@@ -75,7 +75,7 @@ class Quantity:
         return SYMBOLS.get(self.field)
 
 
-class Traced:
+class OpenLine:
     """One line of a query's answer, with the numbers that it stands on.
 
     Raises
@@ -117,7 +117,7 @@ class Traced:
             return None  # there is none, or it is what the query finds
         serving = bool(self.answer.query.get("serve"))
         return chosen_layout(
-            self.query, Desk(self.query), Answer("", {}), self.model, serving=serving
+            self.query, PresetLoader(self.query), Answer("", {}), self.model, serving=serving
         )
 
     @property
@@ -345,9 +345,9 @@ class Traced:
             values.get(axis, getattr(self.layout, axis)) for axis in FOLLOWS_FROM_GPUS
         )
 
-    def held(self) -> Traced:
+    def held(self) -> OpenLine:
         """Return the same line with dp held where other degrees change."""
-        found = Traced.__new__(Traced)
+        found = OpenLine.__new__(OpenLine)
         for attribute, value in vars(self).items():
             setattr(found, attribute, value)
         found.hold = ("dp",)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from dsv3calc.ledger.line import Line
-    from dsv3calc.studies.lines.open_line import Quantity, Traced
+    from dsv3calc.studies.lines.open_line import OpenLine, Quantity
     from dsv3calc.symbolic.from_ledger import Composer
 
 
@@ -62,7 +62,7 @@ def templates(line: Line) -> list[Line]:
     return [line.parts[0], line.parts[len(line.parts) // 2]]
 
 
-def candidates_at(traced: Traced, pp: Any, depth: Any = None) -> list[Any]:
+def candidates_at(traced: OpenLine, pp: Any, depth: Any = None) -> list[Any]:
     """Return the pipeline ranks among which one is the fullest, of another pp or a symbol.
 
     Raises
@@ -102,7 +102,7 @@ def over_candidates(composer_of: Callable[[Any], Composer], candidates: Sequence
     return found
 
 
-def at_value(traced: Traced, quantity: Quantity, value: Any) -> Any:
+def at_value(traced: OpenLine, quantity: Quantity, value: Any) -> Any:
     """Compute a line where one number is another, all others held, dp too.
 
     Where it is pp, maxima over ranks are taken over those of the other pp.

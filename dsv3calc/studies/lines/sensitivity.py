@@ -19,7 +19,7 @@ from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.explain.provenance import Origins
 from dsv3calc.studies.layout.expert_degrees import WORDS
 from dsv3calc.studies.lines.derive import Derivation, other_values
-from dsv3calc.studies.lines.open_line import Quantity, Traced
+from dsv3calc.studies.lines.open_line import OpenLine, Quantity
 from dsv3calc.studies.lines.over_ranks import at_value, lines_over_ranks
 from dsv3calc.symbolic.term_point import Point
 
@@ -50,7 +50,7 @@ class Elasticity:
         self.method = method
 
 
-def elasticities(traced: Traced) -> list[Elasticity]:
+def elasticities(traced: OpenLine) -> list[Elasticity]:
     """Return the elasticity of a line by each number that moves it, the largest first.
 
     Those that are undefined come last.
@@ -75,7 +75,7 @@ def elasticities(traced: Traced) -> list[Elasticity]:
     return sorted(moving, key=lambda each: (-abs(each.value), each.quantity.name))
 
 
-def _form(traced: Traced, quantities: list[Quantity]) -> Form:
+def _form(traced: OpenLine, quantities: list[Quantity]) -> Form:
     """Trace the line in all numbers; in pp too where the line can be computed for another pp."""
     without = [each for each in quantities if each.name != "pp"]
     try:
@@ -85,7 +85,7 @@ def _form(traced: Traced, quantities: list[Quantity]) -> Form:
     return found if found.holds else Form(traced, without)
 
 
-def _any_rank(traced: Traced) -> bool:
+def _any_rank(traced: OpenLine) -> bool:
     """Tell whether any rank may be the fullest, not one of few."""
     return traced.layout is None or needs_all_ranks(traced.model, traced.layout)
 
@@ -97,7 +97,7 @@ class Form:
     ranks and chunks that they give, and the line is computed anew where one of them is another.
     """
 
-    def __init__(self, traced: Traced, free: list[Quantity]) -> None:
+    def __init__(self, traced: OpenLine, free: list[Quantity]) -> None:
         self.traced = traced
         self.free = free
         self._anew: dict[str, Quantity] = {}
@@ -183,7 +183,7 @@ class Form:
         return self._together(group[:middle]) | self._together(group[middle:])
 
     @cached_property
-    def _held(self) -> Traced:
+    def _held(self) -> OpenLine:
         return self.traced.held()
 
     def _nearby(self, quantity: Quantity) -> tuple[float, str] | None:
@@ -214,7 +214,7 @@ def answer_sensitivity(query: Query, line: str, top: int = DEFAULT_TOP) -> Answe
     """
     if top < 1:
         raise UsageError(f"--top {top}: expected a number of inputs from 1 on")
-    traced = Traced(query, line)
+    traced = OpenLine(query, line)
     moving = elasticities(traced)
     ranked = [each for each in moving if each.method != UNDEFINED]
     undefined = [each.quantity.name for each in moving if each.method == UNDEFINED]

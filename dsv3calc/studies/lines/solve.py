@@ -22,7 +22,7 @@ from dsv3calc.studies.layout.build import LARGEST_DEGREE
 from dsv3calc.studies.lines.accepted import End, first_accepted, first_where, last_accepted
 from dsv3calc.studies.lines.derive import Derivation, check
 from dsv3calc.studies.lines.divided import divided_by, divisors
-from dsv3calc.studies.lines.open_line import FOLLOWS_FROM_GPUS, Quantity, Traced
+from dsv3calc.studies.lines.open_line import FOLLOWS_FROM_GPUS, OpenLine, Quantity
 from dsv3calc.studies.preset_loader import LARGEST_WORKLOAD
 from dsv3calc.symbolic.slope import DOWN, FLAT, direction
 
@@ -51,7 +51,7 @@ class Search:
     """
 
     def __init__(
-        self, traced: Traced, condition: Condition, unknown: Quantity, least: int, most: int
+        self, traced: OpenLine, condition: Condition, unknown: Quantity, least: int, most: int
     ) -> None:
         self.traced = traced
         self.condition = condition
@@ -328,7 +328,7 @@ def answer_solve(
     """
     if want not in WANTS:
         raise UsageError(f"--want {quote(want)}: choose one of {', '.join(WANTS)}")
-    traced = Traced(query, condition.name, hold=hold)
+    traced = OpenLine(query, condition.name, hold=hold)
     unknown = traced.quantity(name, "--for")
     if type(unknown.value) is not int or unknown.name == RANK:
         raise UsageError(

@@ -31,14 +31,14 @@ from dsv3calc.studies.memory.options import (
     typed,
     warn_of_training,
 )
-from dsv3calc.studies.preset_loader import Desk, positive, warn_context, warn_inapplicable
+from dsv3calc.studies.preset_loader import PresetLoader, positive, warn_context, warn_inapplicable
 from dsv3calc.studies.traffic.exchanges import asked
 
 if TYPE_CHECKING:
     from dsv3calc.queries.memory import MemoryQuery
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
-    from dsv3calc.studies.layout.fewest_gpus import Wanted
+    from dsv3calc.studies.layout.fewest_gpus import SearchRequest
 
 BY = ("class", "tensor")
 _SERVING = ("context", "batch", "tokens", "kv_dtype", "memory_fraction", "page_size", "absorbed",
@@ -87,7 +87,7 @@ def answer_memory(query: MemoryQuery) -> Answer:
 
 def _as_layout_says(query: MemoryQuery) -> tuple[MemoryQuery, str]:
     """Return the query, made to serve where its layout is for serving, and for which phase."""
-    phase = None if query.serve else phase_of(query, Desk(query))
+    phase = None if query.serve else phase_of(query, PresetLoader(query))
     if phase not in SERVING_PHASES:
         return query, ""
     notes = (*query.notes, serving_note(phase))
@@ -103,19 +103,19 @@ def _answer_training(query: MemoryQuery) -> Answer:
     answer = Answer("memory", asked(query))
     answer.view = "memory-tensor" if query.by == "tensor" else "memory"
     answer.notes += query.notes
-    desk = Desk(query)
-    model = desk.model(query.model)
-    hardware = desk.hardware(query.hardware)
+    loader = PresetLoader(query)
+    model = loader.model(query.model)
+    hardware = loader.hardware(query.hardware)
     answer.cite(model)
     answer.cite(hardware, used=("memory",))
-    layout, sequence, wanted = _asked_layout(query, desk, model.value, answer)
+    layout, sequence, wanted = _asked_layout(query, loader, model.value, answer)
     if hardware.value.memory.usable is None and (query.require_fit or query.fewest_gpus):
         raise UsageError(
             f"{hardware.name} does not say how many bytes a process can use",
             "--set hardware.memory.usable=79GiB",
         )
-    inputs = Inputs(query, desk, answer, model, layout)
-    desk.check_overrides()
+    inputs = Inputs(query, loader, answer, model, layout)
+    loader.check_overrides()
     if wanted is not None:
         layout = wanted.find(answer, inputs.training, hardware.value)
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
@@ -161,29 +161,31 @@ def _answer_training(query: MemoryQuery) -> Answer:
 
 
 def _asked_layout(
-    query: MemoryQuery, desk: Desk, model: Model, answer: Answer
-) -> tuple[Layout, int, Wanted | None]:
+    query: MemoryQuery, loader: PresetLoader, model: Model, answer: Answer
+) -> tuple[Layout, int, SearchRequest | None]:
     """Return the layout of a query, its sequence, and what is to be found of it."""
     if query.fewest_gpus:
-        from dsv3calc.studies.layout.fewest_gpus import Wanted
+        from dsv3calc.studies.layout.fewest_gpus import SearchRequest
 
-        wanted = Wanted(query, desk, answer, model)
+        wanted = SearchRequest(query, loader, answer, model)
         sequence = sequence_of(query, wanted.layout, answer, DEFAULT_SEQUENCE["train"])
         wanted.check(sequence)
         return wanted.layout, sequence, wanted
-    layout = chosen_layout(query, desk, answer, model)
+    layout = chosen_layout(query, loader, answer, model)
     sequence = sequence_of(query, layout, answer, DEFAULT_SEQUENCE["train"])
-    _check(model, layout, sequence, answer, desk)
+    _check(model, layout, sequence, answer, loader)
     return layout, sequence, None
 
 
-def _check(model: Model, layout: Layout, sequence: int, answer: Answer, desk: Desk) -> None:
+def _check(
+    model: Model, layout: Layout, sequence: int, answer: Answer, loader: PresetLoader
+) -> None:
     """Refuse a layout into which the model does not divide, or whose schedule does not run."""
     check_grouping(
         model,
         layout,
         sequence,
-        hint=desk.degree_hint,
+        hint=loader.degree_hint,
         more=feed_forward_problems(model, layout),
     )
     micro_batches = micro_batches_of(layout, answer)

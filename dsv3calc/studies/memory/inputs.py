@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import Precision
     from dsv3calc.studies.answer import Answer
-    from dsv3calc.studies.preset_loader import Desk
+    from dsv3calc.studies.preset_loader import PresetLoader
 
 DEFAULT_RUNTIME = "pytorch"
 KERNELS = ("flash", "unfused")
@@ -87,7 +87,7 @@ def _edits(kind: str, values: dict[str, Any]) -> tuple[Override, ...]:
     )
 
 
-def recompute_of(query: MemoryQuery, desk: Desk, layout: Layout) -> Preset[Recompute]:
+def recompute_of(query: MemoryQuery, loader: PresetLoader, layout: Layout) -> Preset[Recompute]:
     """Return the policy of a query: a preset by name, or modules separated by commas.
 
     Raises
@@ -128,9 +128,9 @@ def recompute_of(query: MemoryQuery, desk: Desk, layout: Layout) -> Preset[Recom
                     else f"modules: {', '.join(name for name in MODULES if name != 'full')}",
                 )
         listed = Override("recompute", "modules", f"[{', '.join(modules)}]", f"modules={wanted}")
-        return desk.recompute("none", (*edits, listed))
+        return loader.recompute("none", (*edits, listed))
     try:
-        return desk.recompute(wanted, edits)
+        return loader.recompute(wanted, edits)
     except UsageError as error:
         close = suggest(wanted, MODULES)
         if not close or "no recompute preset" not in error.message:
@@ -146,7 +146,7 @@ class Inputs:
     def __init__(
         self,
         query: MemoryQuery,
-        desk: Desk,
+        loader: PresetLoader,
         answer: Answer,
         model: Preset[Model],
         layout: Layout,
@@ -154,18 +154,18 @@ class Inputs:
         self.library = library_of(query)
         if self.library is not None:
             query = msgspec.structs.replace(query, **self.library.fixes)
-        self.precision: Preset[Precision] = desk.precision(
+        self.precision: Preset[Precision] = loader.precision(
             named_by(query, layout, answer, "precision"), model
         )
         copy = query.compute_copy and one_of(
             "--compute-copy", query.compute_copy, COMPUTE_COPIES, ""
         )
-        self.recipe: Preset[Recipe] = desk.recipe(
+        self.recipe: Preset[Recipe] = loader.recipe(
             named_by(query, layout, answer, "recipe") or self.precision.value.recipe,
             _edits("recipe", {"compute_copy": copy}),
         )
-        self.recompute = recompute_of(query, desk, layout)
-        self.runtime: Preset[Runtime] = desk.runtime(query.runtime or DEFAULT_RUNTIME)
+        self.recompute = recompute_of(query, loader, layout)
+        self.runtime: Preset[Runtime] = loader.runtime(query.runtime or DEFAULT_RUNTIME)
         answer.cite(self.precision, used=("weights", "activations", "formats"))
         experts = has_experts(model.value)
         answer.cite(self.recipe)

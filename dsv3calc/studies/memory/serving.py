@@ -22,7 +22,7 @@ from dsv3calc.studies.layout.choose import chosen_layout, named_by
 from dsv3calc.studies.memory.inputs import DEFAULT_RUNTIME, runtime_used
 from dsv3calc.studies.memory.options import check_imbalance, replicated_heads, warn_of_serving
 from dsv3calc.studies.preset_loader import (
-    Desk,
+    PresetLoader,
     check_kv_format,
     positive,
     warn_context,
@@ -66,23 +66,23 @@ def answer_serving(query: MemoryQuery) -> Answer:
     tokens = positive("--pass-tokens", query.tokens, batch)
     answer = Answer("memory", asked(query), "serving")
     answer.notes += query.notes
-    desk = Desk(query)
-    model = desk.model(query.model)
-    hardware = desk.hardware(query.hardware)
-    layout = chosen_layout(query, desk, answer, model.value, used=_USED, serving=True)
+    loader = PresetLoader(query)
+    model = loader.model(query.model)
+    hardware = loader.hardware(query.hardware)
+    layout = chosen_layout(query, loader, answer, model.value, used=_USED, serving=True)
     check_grouping(
         model.value,
         layout,
         None,
-        hint=desk.degree_hint,
+        hint=loader.degree_hint,
         more=(
             *feed_forward_problems(model.value, layout),
             *stage_problems(model.value, layout, layout.pp),
         ),
     )
-    precision = desk.precision(named_by(query, layout, answer, "precision"), model)
-    kv_format = desk.kv_format(query.kv_dtype)
-    runtime = desk.runtime(query.runtime or DEFAULT_RUNTIME)
+    precision = loader.precision(named_by(query, layout, answer, "precision"), model)
+    kv_format = loader.kv_format(query.kv_dtype)
+    runtime = loader.runtime(query.runtime or DEFAULT_RUNTIME)
     answer.cite(model)
     answer.cite(hardware, used=("memory",))
     answer.cite(precision, used=("weights", "activations", "formats"))
@@ -107,7 +107,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
         cite_formats(answer, exchange.dispatch, exchange.combine)
     imbalance = number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE)
     check_imbalance(model.value, layout, query.imbalance)
-    desk.check_overrides()
+    loader.check_overrides()
     if hardware.value.memory.usable is None:
         raise UsageError(
             f"{hardware.name} does not say how many bytes a process can use",

@@ -26,7 +26,7 @@ from dsv3calc.studies.layout.choose import (
     sequence_of,
     serving_note,
 )
-from dsv3calc.studies.preset_loader import Desk, positive, warn_inapplicable
+from dsv3calc.studies.preset_loader import PresetLoader, positive, warn_inapplicable
 from dsv3calc.studies.traffic.exchanges import (
     LARGEST_IMBALANCE,
     LARGEST_METADATA,
@@ -74,14 +74,14 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     )
     answer = Answer("traffic", asked(query))
     answer.notes += query.notes
-    desk = Desk(query)
-    model = desk.model(query.model)
-    hardware = desk.hardware(query.hardware)
+    loader = PresetLoader(query)
+    model = loader.model(query.model)
+    hardware = loader.hardware(query.hardware)
     answer.cite(model)
     answer.cite(hardware, used=("scale_up", "scale_out"))
-    phase = _phase(query, desk, answer)
+    phase = _phase(query, loader, answer)
     serving = phase in SERVING_PHASES
-    layout = chosen_layout(query, desk, answer, model.value, used=_USED, serving=serving)
+    layout = chosen_layout(query, loader, answer, model.value, used=_USED, serving=serving)
     if serving:  # a forward pass knows no schedule: each rank has one stage
         layout = msgspec.structs.replace(
             layout, schedule="1f1b", virtual_pipeline=1, global_batch=None
@@ -92,14 +92,14 @@ def answer_traffic(query: TrafficQuery) -> Answer:
         model.value,
         layout,
         sequence if tokens is None else None,
-        hint=desk.degree_hint,
+        hint=loader.degree_hint,
         more=(
             *feed_forward_problems(model.value, layout),
             *stage_problems(model.value, layout, virtual_stages(layout).value),
         ),
     )
-    exchange = _exchange(query, desk, answer, model, layout)
-    desk.check_overrides()
+    exchange = _exchange(query, loader, answer, model, layout)
+    loader.check_overrides()
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_of_traffic(answer, query, model.value, layout)
     answer.query |= {
@@ -135,7 +135,7 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     return answer
 
 
-def _phase(query: TrafficQuery, desk: Desk, answer: Answer) -> str | None:
+def _phase(query: TrafficQuery, loader: PresetLoader, answer: Answer) -> str | None:
     """Return the phase that is counted: the layout's own, or serving where it is asked for.
 
     Raises
@@ -143,7 +143,7 @@ def _phase(query: TrafficQuery, desk: Desk, answer: Answer) -> str | None:
     UsageError
         If a training step of a layout for serving is asked for.
     """
-    phase = phase_of(query, desk)
+    phase = phase_of(query, loader)
     serves = phase in SERVING_PHASES
     if serves and not query.serve:
         answer.notes.append(serving_note(phase))
@@ -170,12 +170,12 @@ def _tokens(query: TrafficQuery, answer: Answer, layout: Layout, phase: str | No
 
 
 def _exchange(
-    query: TrafficQuery, desk: Desk, answer: Answer, model: Preset[Model], layout: Layout
+    query: TrafficQuery, loader: PresetLoader, answer: Answer, model: Preset[Model], layout: Layout
 ) -> Exchange:
     named = query.precision
     if query.dispatch is None:  # else no precision is needed
         named = named_by(query, layout, answer, "precision")
-    dispatch = model_dispatch(desk, answer, model, named, query.dispatch)
+    dispatch = model_dispatch(loader, answer, model, named, query.dispatch)
     combine = format_of("--combine", query.combine, FORMATS["bf16"])
     formats = {
         "dispatch": dispatch,
@@ -197,7 +197,7 @@ def _exchange(
         group_score=one_of("--group-score", query.group_score, ("model", *GROUP_SCORES), "model"),
         metadata_bytes=number("--metadata", query.metadata, 0, most=LARGEST_METADATA),
         imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),
-        scale_out_latency=latency_of(desk, answer, query.network, query.latency),
+        scale_out_latency=latency_of(loader, answer, query.network, query.latency),
         scale_up_latency=number("--scale-up-latency", query.scale_up_latency, 0, most=LONGEST_TIME),
     )
 

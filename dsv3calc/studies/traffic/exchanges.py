@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.network import Network
     from dsv3calc.schema.precision import Precision
     from dsv3calc.studies.answer import Answer
-    from dsv3calc.studies.preset_loader import Desk
+    from dsv3calc.studies.preset_loader import PresetLoader
 
 LONGEST_TIME = 3600
 """Seconds: no message and no layer takes an hour."""
@@ -116,7 +116,9 @@ def cite_formats(answer: Answer, *formats: TransferFormat) -> None:
                 answer.assumptions.append(f"{form.name}: {form.citation}")
 
 
-def latency_of(desk: Desk, answer: Answer, reference: str | None, given: float | None) -> float:
+def latency_of(
+    loader: PresetLoader, answer: Answer, reference: str | None, given: float | None
+) -> float:
     """Return the latency of a message on the scale-out link: given, of a network, or none."""
     own = number("--latency", given, 0, most=LONGEST_TIME)
     if reference is None:
@@ -125,7 +127,7 @@ def latency_of(desk: Desk, answer: Answer, reference: str | None, given: float |
         return own
     if given is not None:
         raise UsageError("--network and --latency both give a latency", "leave one out")
-    preset: Preset[Network] = desk.network(reference)
+    preset: Preset[Network] = loader.network(reference)
     answer.cite(preset, used=("latency_same_leaf", "latency_cross_leaf"))
     network = preset.value
     cross = network.latency_cross_leaf
@@ -138,11 +140,15 @@ def latency_of(desk: Desk, answer: Answer, reference: str | None, given: float |
 
 
 def model_dispatch(
-    desk: Desk, answer: Answer, model: Preset[Model], reference: str | None, name: str | None
+    loader: PresetLoader,
+    answer: Answer,
+    model: Preset[Model],
+    reference: str | None,
+    name: str | None,
 ) -> TransferFormat:
     """Return the format of dispatched tokens: named, or that of the model's precision."""
     if name is not None and reference is None:
         return format_of("--dispatch", name, FORMATS["bf16"])
-    precision = desk.precision(reference, model)
+    precision = loader.precision(reference, model)
     answer.cite(precision, used=("activations",))
     return format_of("--dispatch", name, dispatch_format(precision))

@@ -14,7 +14,7 @@ from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import experts_of
 from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.studies.answer import Answer, Column
-from dsv3calc.studies.preset_loader import Desk, positive
+from dsv3calc.studies.preset_loader import PresetLoader, positive
 from dsv3calc.studies.traffic.exchanges import (
     LARGEST_METADATA,
     asked,
@@ -54,9 +54,9 @@ def answer_limits_ep(query: LimitsEPQuery) -> Answer:
         _check_paper(query)
     answer = Answer("limits ep", asked(query))
     answer.notes += query.notes
-    desk = Desk(query)
-    model = desk.model(query.model)
-    hardware = desk.hardware(query.hardware)
+    loader = PresetLoader(query)
+    model = loader.model(query.model)
+    hardware = loader.hardware(query.hardware)
     answer.cite(model)
     answer.cite(hardware, used=("scale_up", "scale_out"))
     link = one_of("--link", query.link, LINK_NAMES, "scale-out")
@@ -64,12 +64,12 @@ def answer_limits_ep(query: LimitsEPQuery) -> Answer:
         tokens=positive("--pass-tokens", query.tokens, DEFAULT_TOKENS),
         link=LINK_NAMES[link],
         bandwidth=one_of("--bandwidth", query.bandwidth, BANDWIDTHS, "nominal"),
-        dispatch=model_dispatch(desk, answer, model, query.precision, query.dispatch),
+        dispatch=model_dispatch(loader, answer, model, query.precision, query.dispatch),
         combine=format_of("--combine", query.combine, FORMATS["bf16"]),
-        latency=latency_of(desk, answer, query.network, query.latency),
+        latency=latency_of(loader, answer, query.network, query.latency),
         metadata_bytes=number("--metadata", query.metadata, 0, most=LARGEST_METADATA),
     )
-    desk.check_overrides()
+    loader.check_overrides()
     answer.query |= {
         "tokens": limit.tokens,
         "convention": convention,
@@ -91,7 +91,7 @@ def answer_limits_ep(query: LimitsEPQuery) -> Answer:
             lines += limit_lines(prefix, model.value, hardware.value, limit, other)
     if limit.link == "scale_out":
         _compare_links(answer, model.value, hardware.value, limit, convention)
-    network = None if query.network is None else desk.network(query.network).value
+    network = None if query.network is None else loader.network(query.network).value
     _remarks(answer, model.value, hardware.value, limit, network)
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
     return answer

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from strategies import DEPTH, models
 
-from dsv3calc.accounting.memory.activations import Kept
+from dsv3calc.accounting.memory.activations import SavedActivations
 from dsv3calc.accounting.memory.footprint import Footprint, Training
 from dsv3calc.accounting.memory.ranks import PARTS, rank_line
 from dsv3calc.accounting.memory.sharding import CLASSES
@@ -130,7 +130,7 @@ def resized(found, data):
 
     def kept():
         lines = [size(name) for name in ("kept", "recomputed", "output_gradients")]
-        return Kept(*lines, size("pending") if pending else None)
+        return SavedActivations(*lines, size("pending") if pending else None)
 
     found.kept = [kept() for _ in found.views]
     found.head_kept = kept()

@@ -8,7 +8,7 @@ import sympy
 import dsv3calc
 from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines
 from dsv3calc.accounting.placement.gradients import PLACES, layer_elements
-from dsv3calc.accounting.placement.rank_order import Span, span_of
+from dsv3calc.accounting.placement.rank_order import GroupPlacement, placement_of
 from dsv3calc.accounting.traffic.algorithms import ALGORITHMS, tree_levels
 from dsv3calc.accounting.traffic.collectives import KINDS, collective_assumptions, collective_lines
 from dsv3calc.accounting.traffic.links import bandwidth_lines
@@ -366,7 +366,7 @@ def test_levels_of_a_tree(nodes):
 
 
 def test_bandwidths_of_one_collective():
-    span = span_of("test", layout_of(dp=8), "dp", given("node", 8, "1"))
+    span = placement_of("test", layout_of(dp=8), "dp", given("node", 8, "1"))
     values = {
         line.name: line.value
         for line in bandwidth_lines("test", "all-reduce", 8_000_000, span, hardware=H800)
@@ -403,9 +403,9 @@ def test_what_cannot_be_answered_is_refused():
         found(LLAMA, layout_of(dp=8), hardware=unmeasured, bandwidth="achieved")
     one = given("one", 1, "1")
     with pytest.raises(UsageError, match="group of one"):
-        bandwidth_lines("test", "all-gather", 1, Span(one, one, one), hardware=H800)
+        bandwidth_lines("test", "all-gather", 1, GroupPlacement(one, one, one), hardware=H800)
     with pytest.raises(UsageError, match="unknown collective 'gossip'"):
-        bandwidth_lines("test", "gossip", 1, Span(one, one, one), hardware=H800)
+        bandwidth_lines("test", "gossip", 1, GroupPlacement(one, one, one), hardware=H800)
 
 
 def test_assumptions_are_told():

@@ -46,7 +46,7 @@ def ranked(query, line=TOTAL):
 
 def test_most_inputs_of_a_memory_share_a_query(counted):
     """Of 32 inputs those of the layout have a query each, those of another preset one together."""
-    inputs = traced.Traced(parse_query(V3), TOTAL).quantities()
+    inputs = traced.OpenLine(parse_query(V3), TOTAL).quantities()
     assert sum(1 for each in inputs if each.value) == 32
     counted.queries = counted.terms = 0
     ranked(V3)
@@ -106,7 +106,7 @@ def test_a_wrong_term_gives_way_to_queries(name, monkeypatch):
     ],
 )
 def test_another_number_of_ranks_is_computed_from_the_ranks_at_hand(query, name, values):
-    line = traced.Traced(parse_query(query), TOTAL)
+    line = traced.OpenLine(parse_query(query), TOTAL)
     number = line.quantity(name, "")
     for value in values:
         plain = line.held().plain({name: value})
