@@ -22,7 +22,7 @@ from dsv3calc.studies.layout.build import (
     layout_preset,
 )
 from dsv3calc.studies.layout.degrees import Degrees
-from dsv3calc.studies.layout.expert_degrees import rule_of, told, with_etp
+from dsv3calc.studies.layout.expert_degrees import Rule, rule_of, told, with_etp
 from dsv3calc.studies.preset_loader import positive
 
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ def chosen_layout(
     except WrongDegrees as error:
         reference = getattr(query, "layout", None)
         file = _file_of(None if reference is None else loader.layout(reference))
-        raise _hinted(error, degrees(error.layout, file)) from None
+        wrong = degrees(error.layout, file)
+        problem = _of_default(error, model, rule_of(wrong.stated, serving=serving))
+        raise _hinted(problem, wrong) from None
     preset = layout_preset(query, loader)
     chosen = degrees(layout, _file_of(preset))
     loader.degree_hint = chosen.hint
@@ -98,6 +100,15 @@ def chosen_layout(
         raise _hinted(error, chosen) from None
     answer.assumptions += told(found, model, rule)
     return found
+
+
+def _of_default(error: WrongDegrees, model: Model, rule: Rule) -> UsageError:
+    """Return the problem of the default of etp, where it has one; else the error as it is."""
+    try:
+        with_etp(error.layout, model, rule)
+    except UsageError as problem:
+        return problem
+    return error
 
 
 def _hinted(error: UsageError, degrees: Degrees) -> UsageError:

@@ -86,6 +86,6 @@ def _check_instance(layout: Layout) -> None:
     if layout.tp * layout.dp % layout.ep:
         default = f"tp {layout.tp:,} x dp {layout.dp:,} / ep {layout.ep:,}"
         raise UsageError(
-            f"--etp is not given, and its default in serving, {default}, is no integer",
+            f"--etp is not given, and its default in serving, {default}, is not a whole number",
             "the GPUs of an instance share the experts",
         )

@@ -114,9 +114,10 @@ def test_traffic_counts_the_collectives_of_the_default():
 
 
 @pytest.mark.parametrize("command", ["memory", "traffic"])
-def test_where_the_instance_does_not_divide_the_answer_asks(command):
-    with pytest.raises(UsageError, match="tp 4 x dp 1 / ep 3, is no integer") as caught:
-        dsv3calc.answer(f"{command} {MIXTRAL} --serve --tp 4 --cp 3 --dp 1 --ep 3")
+@pytest.mark.parametrize("cp", ["", "--cp 3"])
+def test_where_the_instance_does_not_divide_the_answer_asks(command, cp):
+    with pytest.raises(UsageError, match="tp 4 x dp 1 / ep 3, is not a whole number") as caught:
+        dsv3calc.answer(f"{command} {MIXTRAL} --serve --tp 4 {cp} --dp 1 --ep 3")
     assert caught.value.hint.endswith("take --ep 2 or 4")
 
 
