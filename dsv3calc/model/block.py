@@ -259,7 +259,7 @@ class FeedForward(Block):
 
     @property
     def experts(self) -> Experts | None:
-        """What is told of its routed experts, None where it has none."""
+        """The struct of its routed experts, None where it has none."""
         return None
 
     @property

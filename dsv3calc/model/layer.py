@@ -80,7 +80,7 @@ class GroupView(LineCache):
 
     @property
     def experts(self) -> Experts | None:
-        """What is told of the layer's routed experts, None where it has none."""
+        """The struct of the layer's routed experts, None where it has none."""
         return self.feed_forward.experts
 
     def operators(self, form: str = "naive") -> tuple[Operator, ...]:

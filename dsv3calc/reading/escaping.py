@@ -1,4 +1,4 @@
-r"""Text that a stranger may have written, made safe for what it is written into.
+r"""Escaping of text from files and command lines for each output syntax.
 
 Titles, notes, paths and queries come from files that may be hostile. Each syntax has one function
 here, and every output uses it: ``escape`` and ``inert`` (plain text), ``csv_cell``, ``markdown``,

@@ -17,6 +17,7 @@ from dsv3calc.accounting.memory.activations import NOTHING_RECOMPUTED, Activatio
 from dsv3calc.accounting.memory.buffers import runtime_buffers
 from dsv3calc.accounting.memory.sharding import Rules, Sharding, several
 from dsv3calc.accounting.memory.states import States, layer_tensors
+from dsv3calc.accounting.parameters import tensor_elements
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.placement.stages import Stages
 from dsv3calc.accounting.traffic.exchange import Exchange, copy_bytes
@@ -139,7 +140,7 @@ class Server:
             f"{name}.absorbed_kv_b_proj",
             memory.shard_bytes,
             convention="a copy in BF16, for attention against the latent",
-            elements=states.elements(f"{name}.elements.absorbed", up),
+            elements=tensor_elements(f"{name}.elements.absorbed", up, ONE),
             bits=BF16,
             divisor=self.sharding.divisor(up, view, "weights"),
         )

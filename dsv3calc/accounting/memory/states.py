@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dsv3calc.accounting.memory.sharding import CLASSES, Rules, Sharding
+from dsv3calc.accounting.parameters import tensor_elements
 from dsv3calc.accounting.placement.expert_slots import shared_slots
 from dsv3calc.accounting.weights import format_of
-from dsv3calc.formulas import architecture, memory, precision
+from dsv3calc.formulas import memory, precision
 from dsv3calc.ledger.line import Line, computed, field, given, total
 from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.operator import ONE, Tensor
@@ -103,7 +104,7 @@ class States:
         parts: dict[str, list[Line]] = {what: [] for what in classes}
         for tensor in tensors:
             name = f"{tensor.component}.{tensor.name}"
-            elements = self.elements(f"{prefix}.elements.{name}", tensor)
+            elements = tensor_elements(f"{prefix}.elements.{name}", tensor, ONE)
             if "weights" in parts:
                 parts["weights"] += self._weights(
                     f"{prefix}.weights.{name}", tensor, view, elements
@@ -128,28 +129,6 @@ class States:
             )
             for what, lines in parts.items()
         }
-
-    @staticmethod
-    def elements(name: str, tensor: Tensor) -> Line:
-        """Count the elements of a tensor in one layer, as the whole model has them."""
-        if tensor.in_features is None:
-            return computed(
-                name,
-                architecture.vector_elements,
-                tags=tensor.tags,
-                layers=ONE,
-                copies=tensor.copies,
-                width=tensor.out_features,
-            )
-        return computed(
-            name,
-            architecture.matrix_elements,
-            tags=tensor.tags,
-            layers=ONE,
-            copies=tensor.copies,
-            out_features=tensor.out_features,
-            in_features=tensor.in_features,
-        )
 
     def _held(
         self,

@@ -30,7 +30,7 @@ class Kind(FeedForward):
 
     @cached_property
     def experts(self) -> Experts:
-        """What is told of its routed experts."""
+        """The struct of its routed experts."""
         return Experts(self)
 
     @property
