@@ -35,6 +35,11 @@ MODULES = {
     "phimoe": "phimoe",
     "dbrx": "dbrx",
     "minimax_m2": "minimax",
+    "qwen3_next": "qwen_next",
+    "qwen3_5": "qwen_next",
+    "qwen3_5_text": "qwen_next",
+    "qwen3_5_moe": "qwen_next",
+    "qwen3_5_moe_text": "qwen_next",
 }
 
 
