@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 import pytest
-from measured_hybrids import ALIKE, MEASURED
+from measured_hybrids import MEASURED, OTHERWISE
 
 from dsv3calc.errors import InvalidInput
 from dsv3calc.importers.families import MODULES
@@ -237,7 +237,7 @@ def test_what_the_code_derives_is_told(name):
 def test_every_supported_type_has_its_defaults_here():
     nested = {"gemma3", "llama4"}
     constant = {"dbrx"}  # never tied, and no other switch
-    measured = set(MEASURED) | set(ALIKE)  # with tests of their own
+    measured = set(MEASURED) | OTHERWISE  # with tests of their own
     assert set(SWITCHES) == set(MODULES) - nested - constant - measured
     assert set(SIZES) == set(MODULES) - nested - constant - measured - {"gemma3_text"}
 
