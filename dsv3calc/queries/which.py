@@ -54,3 +54,4 @@ class WhichQuery(Query, frozen=True, kw_only=True):
     context: shared.Context = None
     batch: shared.Batch = None
     kv_dtype: shared.KVDtype = None
+    setup: shared.Setup = None

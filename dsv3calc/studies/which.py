@@ -74,15 +74,16 @@ class _Search:
     def check(self) -> None:
         """Refuse what is given and wrong at once, and not as a reason of each pair."""
         query = self.query
-        for given, load in (
+        for reference, load in (
             (query.model, self.loader.model),
             (query.hardware, self.loader.hardware),
             (query.kv_dtype, self.loader.kv_format),
         ):
-            if given is not None:
-                load(given)
-        if query.precision is not None:
-            presets.load("precision", query.precision, preset_path=query.preset_path)
+            if reference is not None:
+                load(reference)
+        for kind, name in (("precision", query.precision), ("setup", query.setup)):
+            if name is not None:
+                presets.load(kind, name, preset_path=query.preset_path)
 
     def add(self, model: str, hardware: str) -> None:
         """Add a column for each precision of a pair, or a row that says why there is none."""
@@ -144,7 +145,8 @@ class _Search:
             MemoryQuery(
                 model=model, hardware=hardware, precision=precision, tp=gpus, serve=True, dp=1,
                 context=query.context, batch=query.batch, kv_dtype=query.kv_dtype,
-                set=query.set, preset_path=query.preset_path, ignore_keys=query.ignore_keys,
+                setup=query.setup, set=query.set, preset_path=query.preset_path,
+                ignore_keys=query.ignore_keys,
             )
         )  # fmt: skip
         if query.model is not None and query.hardware is not None:

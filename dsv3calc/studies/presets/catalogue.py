@@ -78,7 +78,7 @@ def list_presets(kind: str | None, preset_path: str | None, *, figures: bool = T
     for each in search_path.FOLDERS if kind is None else (kind,):
         for name, (place, path) in search_path.listing(each, preset_path).items():
             title, aliases = _heading(path)
-            row = {"kind": each, "name": name, "title": title, "aliases": aliases}
+            row: dict[str, Any] = {"kind": each, "name": name, "title": title, "aliases": aliases}
             answer.rows.append(row | {"from": place.why})
     if figures and kind in UNITS and answer.rows:
         answer.view = "presets list"
