@@ -35,7 +35,11 @@ _DECIDES = {
 
 
 def assemble(
-    findings: Findings, family: Family, architecture: Architecture, precision: str
+    findings: Findings,
+    family: Family,
+    architecture: Architecture,
+    precision: str,
+    towers: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Return the schema's plain data of a model."""
     name = _name(findings)
@@ -55,7 +59,7 @@ def assemble(
         data |= {"norm": architecture.norm, "norm_bias": architecture.norm_bias}
     if architecture.max_position_embeddings is not None:
         data["max_position_embeddings"] = architecture.max_position_embeddings
-    data |= {"precision": precision, "groups": groups}
+    data |= {"precision": precision, "groups": groups} | ({"towers": towers} if towers else {})
     if architecture.mtp is not None:
         modules: dict[str, Any] = {"num_nextn_predict_layers": architecture.mtp[0]}
         if architecture.mtp_layer is None:

@@ -44,6 +44,9 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "block_norms": Symbol(
             r"n_\mathrm{norm}", "1", "norms over the hidden state in one layer", 0
         ),
+        "parameters": Symbol(
+            r"N_\mathrm{tower}", "elements", "parameters of a tower beside the language model"
+        ),
         "num_nextn_predict_layers": Symbol(
             r"n_\mathrm{mtp}", "1", "multi-token-prediction modules"
         ),

@@ -149,11 +149,15 @@ FAMILIES = {
         fields={"n_routed_experts": "num_experts"},
     ),
     "qwen3_5": Family(
-        architectures=("Qwen3_5ForConditionalGeneration",), text="qwen3_5_text", ignored=_TOKENS
+        architectures=("Qwen3_5ForConditionalGeneration",),
+        text=("qwen3_5_text",),
+        vision="qwen3_vl",
+        ignored=_TOKENS,
     ),
     "qwen3_5_moe": Family(
         architectures=("Qwen3_5MoeForConditionalGeneration",),
-        text="qwen3_5_moe_text",
+        text=("qwen3_5_moe_text",),
+        vision="qwen3_vl",
         ignored=_TOKENS,
     ),
 }
