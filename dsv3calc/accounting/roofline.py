@@ -238,6 +238,7 @@ def _cache_read(
         ),
     )
     lines = []
+    sparse = conventions.sparse_attention == "selected"
     for view in cached_views(model, conventions):
         span, size = view.attention.span(conventions)
         for entry, line in entry_lines(view, kv_format, conventions):
@@ -245,6 +246,13 @@ def _cache_read(
             held = tokens_line(f"{name}.tokens", length, entry, conventions)
             if workload.phase == "decode" and entry.kind == "attention" and size is not None:
                 held = _keys_read(name, view, span, length, size, held)
+            elif workload.phase == "decode" and entry.selected is not None and sparse:
+                held = computed(
+                    f"{name}.selected",
+                    kv_cache.retained_tokens,
+                    tokens=held,
+                    window=entry.selected,
+                )
             lines.append(
                 computed(
                     name,

@@ -58,22 +58,35 @@ def assemble(
     if architecture.max_position_embeddings is not None:
         data["max_position_embeddings"] = architecture.max_position_embeddings
     data |= {"precision": precision, "groups": groups}
+    if architecture.additions:
+        data["additions"] = architecture.additions
     if architecture.mtp is not None:
         data["mtp"] = {
             "num_nextn_predict_layers": architecture.mtp[0],
-            "group": _last_group(groups, architecture),
+            **_mtp_layer(groups, architecture),
             "stores_embedding_and_head": architecture.mtp[1],
         }
-        if not architecture.mtp[1]:  # files that hold no copies of these hold no modules either
+        stored = architecture.mtp_stored
+        # files that hold no copies of these hold no modules either, unless a family knows better
+        if not (architecture.mtp[1] if stored is None else stored):
             data["mtp"]["stored"] = False
     return data | _sources(findings, family, groups)
 
 
-def _last_group(groups: list[dict[str, Any]], architecture: Architecture) -> int:
-    """Return the group of the last layer: the kind that a prediction module repeats."""
+def _mtp_layer(groups: list[dict[str, Any]], architecture: Architecture) -> dict[str, Any]:
+    """Return the group whose kind of layer a prediction module repeats, or a layer of its own.
+
+    It is that of the last layer, unless the family says another.
+    """
     last = (architecture.attention[-1], architecture.feed_forward[-1])
+    kind = architecture.mtp_layer or last
     pairs = [(group["attention"], group["feed_forward"]) for group in groups]
-    return pairs.index(last)
+    if kind in pairs:
+        return {"group": pairs.index(kind)}
+    layer: dict[str, Any] = {"attention": dict(kind[0]), "feed_forward": dict(kind[1])}
+    if architecture.block_norms != 2:  # noqa: PLR2004 - the default
+        layer["block_norms"] = architecture.block_norms
+    return {"layer": layer}
 
 
 def _name(findings: Findings) -> str:

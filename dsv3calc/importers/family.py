@@ -33,7 +33,9 @@ Mtp = tuple[int, bool]
 class Architecture(msgspec.Struct, kw_only=True):
     """What a family's ``read`` returns: the widths, and the parts of each layer, first to last.
 
-    Equal layers share one dict, so that a deep model costs a list of references.
+    Equal layers share one dict, so that a deep model costs a list of references. ``mtp_layer`` is
+    the kind of layer of a multi-token-prediction module where it is not the last one's;
+    ``mtp_stored`` says whether files hold the modules where that does not follow from the copies.
     """
 
     hidden_size: int
@@ -46,7 +48,10 @@ class Architecture(msgspec.Struct, kw_only=True):
     norm: str = "rms"
     norm_bias: bool = False
     max_position_embeddings: int | None = None
+    additions: list[dict[str, Any]] = []
     mtp: Mtp | None = None
+    mtp_layer: tuple[dict[str, Any], dict[str, Any]] | None = None
+    mtp_stored: bool | None = None
 
 
 class Family(msgspec.Struct, frozen=True, kw_only=True):

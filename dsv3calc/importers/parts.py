@@ -21,6 +21,9 @@ def gqa(
     attention_sinks: bool = False,
     sliding_window: int | None = None,
     attention_chunk_size: int | None = None,
+    v_head_dim: int | None = None,
+    key_values: str | None = None,
+    indexer: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return grouped-query attention; the span follows from a window or a chunk size."""
     return {
@@ -36,12 +39,16 @@ def gqa(
         span="sliding" if sliding_window else "chunked" if attention_chunk_size else None,
         sliding_window=sliding_window,
         attention_chunk_size=attention_chunk_size,
+        v_head_dim=None if v_head_dim == head_dim else v_head_dim,
+        key_values=key_values,
+        indexer=indexer,
     )
 
 
-def dense(intermediate_size: int, *, mlp_bias: bool = False) -> dict[str, Any]:
-    """Return a gated feed-forward: every family here has three matrices."""
-    return {"type": "dense", "intermediate_size": intermediate_size} | _given(mlp_bias=mlp_bias)
+def dense(intermediate_size: int, *, gated: bool = True, mlp_bias: bool = False) -> dict[str, Any]:
+    """Return a feed-forward of three matrices, or of two where it is not gated."""
+    plain = {"type": "dense", "intermediate_size": intermediate_size}
+    return plain | ({} if gated else {"gated": False}) | _given(mlp_bias=mlp_bias)
 
 
 def moe(
@@ -54,19 +61,32 @@ def moe(
     routing_bias: bool = False,
     router_bias: bool = False,
     expert_bias: bool = False,
+    routing_table: int | None = None,
+    router_scales: bool = False,
+    beside: int | None = None,
 ) -> dict[str, Any]:
-    """Return a mixture of gated experts; ``groups`` is (n_group, topk_group)."""
+    """Return a mixture of gated experts; ``groups`` is (n_group, topk_group).
+
+    ``beside`` is the width of a dense feed-forward that tokens pass too.
+    """
     limited = {"n_group": groups[0], "topk_group": groups[1]} if groups != (1, 1) else {}
     return (
         {
-            "type": "moe",
+            "type": "moe" if beside is None else "moe_beside_dense",
             "n_routed_experts": n_routed_experts,
             "num_experts_per_tok": num_experts_per_tok,
             "moe_intermediate_size": moe_intermediate_size,
             "n_shared_experts": n_shared_experts,
         }
         | limited
-        | _given(routing_bias=routing_bias, router_bias=router_bias, expert_bias=expert_bias)
+        | _given(
+            routing_bias=routing_bias,
+            router_bias=router_bias,
+            expert_bias=expert_bias,
+            routing_table=routing_table,
+            router_scales=router_scales,
+            intermediate_size=beside,
+        )
     )
 
 

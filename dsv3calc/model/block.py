@@ -135,21 +135,32 @@ class CachePart:
 
 
 class CacheEntry:
-    """What a token leaves in the cache of a layer: ``attention`` or ``indexer``.
+    """What a token leaves in the cache of a layer: ``attention``, ``compressed`` or ``indexer``.
 
     ``division`` says how tensor parallelism divides it, in the words of tensors; ``bound`` is the
-    line of the tokens that are kept, None where all are.
+    line of the tokens that are kept, None where all are. ``ratio`` is the line of the tokens that
+    one entry stands for, None where it is one; ``selected`` that of the entries that an indexer
+    selects for a query, None where a query reads all that its span leaves.
     """
 
-    __slots__ = ("bound", "division", "kind", "parts")
+    __slots__ = ("bound", "division", "kind", "parts", "ratio", "selected")
 
     def __init__(
-        self, kind: str, parts: list[CachePart], division: str, bound: Line | None = None
+        self,
+        kind: str,
+        parts: list[CachePart],
+        division: str,
+        bound: Line | None = None,
+        *,
+        ratio: Line | None = None,
+        selected: Line | None = None,
     ) -> None:
         self.kind = kind
         self.parts = parts
         self.division = division
         self.bound = bound
+        self.ratio = ratio
+        self.selected = selected
 
 
 class Held:
@@ -170,8 +181,9 @@ class Held:
 class KeySelector(Protocol):
     """What selects the keys that a query attends to, beside an attention: an indexer."""
 
-    topk: Line
-    """Keys that are selected."""
+    @property
+    def topk(self) -> Line:
+        """Keys that are selected."""
 
     def tensors(self) -> Iterator[Tensor]:
         """List its weights."""
@@ -179,8 +191,8 @@ class KeySelector(Protocol):
     def operators(self) -> Iterator[Operator]:
         """List its operators."""
 
-    def cache(self) -> CacheEntry:
-        """Return what a token leaves in its cache."""
+    def cache(self) -> list[CacheEntry]:
+        """List what a token leaves in its cache."""
 
 
 class Attention(Block):

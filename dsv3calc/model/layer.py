@@ -11,8 +11,10 @@ from dsv3calc.model.operator import PASS, Operator, Tensor
 from dsv3calc.model.saved import BYTE, Activation, Saving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from dsv3calc.ledger.line import Scope
+    from dsv3calc.model.addition import Addition, InLayer
     from dsv3calc.model.block import Experts
     from dsv3calc.schema.model import LayerGroup, Model
 
@@ -49,6 +51,7 @@ class GroupView(LineCache):
 
     __slots__ = (
         "_operators",
+        "additions",
         "attention",
         "feed_forward",
         "group",
@@ -56,25 +59,46 @@ class GroupView(LineCache):
         "index",
         "layers",
         "model",
+        "path",
         "prefix",
+        "streams",
         "tensors",
     )
 
-    def __init__(self, model: Model, index: int, prefix: str, layers: Line) -> None:
+    def __init__(
+        self,
+        model: Model,
+        index: int | None,
+        prefix: str,
+        layers: Line,
+        additions: Sequence[Addition] = (),
+    ) -> None:
+        """Build the parts of a group by its index, of MTP's own layer where that is None."""
         super().__init__()
         self.model = model
-        self.group: LayerGroup = model.groups[index]
-        self.index = index
+        self.group: LayerGroup = _group(model, index)
+        self.path = "model.mtp.layer" if index is None else f"model.groups.{index}"
+        self.index = len(model.groups) if index is None else index
         self.prefix = prefix
         self.layers = layers
         self.hidden = field(("model", model), "hidden_size")
         self.attention = attention_of(self._place("attention", self.group.attention))
         self.feed_forward = feed_forward_of(self._place("feed_forward", self.group.feed_forward))
-        self.tensors = (*self.attention.tensors, *self.feed_forward.tensors, *self._norms())
+        found = [each.in_layer(self._place_of(each.scope)) for each in additions]
+        self.additions: list[InLayer] = [each for each in found if each is not None]
+        self.streams = any(each.streams is not None for each in additions)
+        self.tensors = (
+            *self.attention.tensors,
+            *self.feed_forward.tensors,
+            *(tensor for each in self.additions for tensor in each.tensors),
+            *self._norms(),
+        )
         self._operators: dict[str, tuple[Operator, ...]] = {}
 
     def _place(self, part: str, spec: Any) -> Place:
-        scope = (f"model.groups.{self.index}.{part}", spec)
+        return self._place_of((f"{self.path}.{part}", spec))
+
+    def _place_of(self, scope: Scope) -> Place:
         normed = bool(self.group.block_norms)
         return Place(scope, self.prefix, self.index, self.layers, self.hidden, normed=normed)
 
@@ -95,9 +119,14 @@ class GroupView(LineCache):
 
     def _listed(self, form: str) -> Iterator[Operator]:
         norms = self.group.block_norms
-        yield self._norm("attention_norm", min(norms, 1), "layer_input", checkpoint=True)
+        yield from self._around("before", "attention")
+        # of several streams, the additions save what enters the layer
+        whole = not self.streams
+        yield self._norm("attention_norm", min(norms, 1), "layer_input", checkpoint=whole)
         yield from self.attention.operators(form)
-        yield self._residual("attention")
+        yield from self._around("after", "attention")
+        yield from self._residual("attention")
+        yield from self._around("before", "feed_forward")
         yield self._norm("feed_forward_norm", min(max(norms - 1, 0), 1), "feed_forward_norm_input")
         if norms > 2:  # noqa: PLR2004 - one before attention, one before the feed-forward
             width = (self.hidden,)
@@ -107,7 +136,14 @@ class GroupView(LineCache):
                 "post_norms", PASS, "norms", weights, reads=width, writes=width, saves=saves
             )
         yield from self.feed_forward.operators(form)
-        yield self._residual("feed_forward")
+        yield from self._around("after", "feed_forward")
+        yield from self._residual("feed_forward")
+        for each in self.additions:
+            yield from each.last()
+
+    def _around(self, when: str, site: str) -> Iterator[Operator]:
+        for each in self.additions:
+            yield from getattr(each, when)(site)
 
     def _norms(self, count: int | None = None) -> Iterator[Tensor]:
         """Yield the tensor of norms over the hidden state: of all, or of some of a layer."""
@@ -142,15 +178,29 @@ class GroupView(LineCache):
         width = combined(name, "product", (self.hidden, after), unit="elements")
         yield Activation("post_norm_inputs", width, "block")
 
-    def _residual(self, part: str) -> Operator:
+    def _residual(self, part: str) -> Iterator[Operator]:
+        for each in self.additions:
+            found = each.residual(part)
+            if found is not None:
+                yield from found
+                return
+
         def saves(saving: Saving) -> Iterator[Activation]:
             if saving.recompute.dropout:
                 yield Activation(f"{part}_mask", self.hidden, "block", bits=BYTE)
 
         both = (self.hidden, self.hidden)
-        return Operator(
+        yield Operator(
             f"{part}_residual", PASS, "residual", reads=both, writes=both[:1], saves=saves
         )
+
+
+def _group(model: Model, index: int | None) -> LayerGroup:
+    if index is not None:
+        return model.groups[index]
+    assert model.mtp is not None  # noqa: S101 - the model's own check
+    assert model.mtp.layer is not None  # noqa: S101 - the model's own check
+    return model.mtp.layer
 
 
 def norm_vectors(model: Model, count: int = 1) -> Line:

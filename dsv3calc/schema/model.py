@@ -12,39 +12,40 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from dsv3calc.schema.additions import Addition
 from dsv3calc.schema.fields import Name, Natural, Size, Text
 from dsv3calc.schema.layers import layer_problems
 from dsv3calc.schema.provenance import Source, provenance_problems
+from dsv3calc.schema.sparse_attention import BlockIndexer, Compressed, Indexer
 
 LayerSlice = Annotated[str, msgspec.Meta(max_length=40)]
-
-
-class Indexer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """DeepSeek Sparse Attention's lightning indexer: scores every key, keeps ``index_topk``."""
-
-    index_n_heads: Size
-    index_head_dim: Size
-    index_topk: Size
 
 
 class MLA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="mla"):
     """Multi-head latent attention: keys and values from one cached latent per token.
 
-    ``q_lora_rank`` is null where queries are projected directly (DeepSeek-V2-Lite).
+    ``q_lora_rank`` is null where queries are projected directly (DeepSeek-V2-Lite). A layer whose
+    ``latent`` is that of an ``earlier-layer`` caches none of its own. ``score_scaling`` says that
+    each head's scores have a learned scale and bias.
     """
 
     num_attention_heads: Size
     q_lora_rank: Size | None
     kv_lora_rank: Size
     qk_nope_head_dim: Size
-    qk_rope_head_dim: Size
+    qk_rope_head_dim: Natural
     v_head_dim: Size
     attention_bias: bool = False
+    latent: Literal["own", "earlier-layer"] = "own"
+    score_scaling: bool = False
     indexer: Indexer | None = None
 
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-        """Yield what contradicts itself: the indexer reads the query latent."""
-        if self.indexer is not None and self.q_lora_rank is None:
+        """Yield an indexer that reads a query latent which is not there."""
+        found = self.indexer
+        if found is None or found.shared or found.reads_hidden:
+            return
+        if self.q_lora_rank is None:
             yield (
                 ("indexer",),
                 "the indexer needs q_lora_rank",
@@ -56,7 +57,10 @@ class GQA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
     """Grouped-query attention; MHA (as many key-value heads as heads) and MQA (one) are its ends.
 
     ``qk_norm``: ``head`` has one weight per channel of a head, ``hidden`` one per channel of the
-    whole projection. ``span`` says which earlier keys a query sees.
+    whole projection. ``span`` says which earlier keys a query sees. ``v_head_dim`` is the width of
+    a value where it is not ``head_dim``. Values that are ``projected-as-keys`` come from the keys'
+    projection; keys and values of an ``earlier-layer`` are that layer's, and not cached again. An
+    ``indexer`` selects blocks of keys.
     """
 
     num_attention_heads: Size
@@ -69,6 +73,9 @@ class GQA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
     span: Literal["full", "sliding", "chunked"] = "full"
     sliding_window: Size | None = None
     attention_chunk_size: Size | None = None
+    v_head_dim: Size | None = None
+    key_values: Literal["own", "projected-as-keys", "earlier-layer"] = "own"
+    indexer: BlockIndexer | None = None
 
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
         """Yield heads that do not divide and spans without their size."""
@@ -89,6 +96,12 @@ class GQA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
                     else f"span: {span} needs {field}",
                     f"{field} belongs to span: {span} alone",
                 )
+        if self.indexer is not None and self.span != "full":
+            yield (
+                ("indexer",),
+                f"an indexer and span: {self.span}",
+                "it selects among all earlier keys",
+            )
 
 
 class Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="dense"):
@@ -103,7 +116,10 @@ class MoE(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
     """A mixture of routed experts, with or without shared ones.
 
     ``routing_bias`` is the per-expert bias that balances the load (DeepSeek-V3's
-    ``e_score_correction_bias``); ``router_bias`` is a bias of the router's linear layer.
+    ``e_score_correction_bias``); ``router_bias`` is a bias of the router's linear layer. A
+    ``routing_table`` has that many rows, one for each token of the vocabulary, and says which
+    experts it goes to (DeepSeek-V4's first layers). ``router_scales`` are a learned scale of each
+    channel that the router reads, and one of each expert.
     """
 
     n_routed_experts: Size
@@ -116,6 +132,8 @@ class MoE(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
     routing_bias: bool = False
     router_bias: bool = False
     expert_bias: bool = False
+    routing_table: Size | None = None
+    router_scales: bool = False
 
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
         """Yield a top-k that the experts or their groups cannot serve."""
@@ -145,8 +163,14 @@ class MoE(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
             )
 
 
-Attention = MLA | GQA
-FeedForward = Dense | MoE
+class MoEBesideDense(MoE, frozen=True, kw_only=True, tag="moe_beside_dense"):
+    """Routed experts and a dense feed-forward side by side: a token passes both (Gemma 4)."""
+
+    intermediate_size: Size
+
+
+Attention = MLA | GQA | Compressed
+FeedForward = Dense | MoE | MoEBesideDense
 PARTS = {"attention": Attention, "feed_forward": FeedForward}
 """The kinds that each part of a layer may be of, told apart by their tags."""
 
@@ -169,13 +193,15 @@ class LayerGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 class MTP(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Multi-token-prediction modules: one more layer each, joined by ``eh_proj``.
 
-    ``group`` is the index of the layer group whose kind of layer a module repeats. A checkpoint
+    ``group`` is the index of the layer group whose kind of layer a module repeats; a ``layer`` of
+    its own stands where no group has that kind. A checkpoint
     that ``stores_embedding_and_head`` again holds a second copy of both for each module. Modules
     that are not ``stored`` are named by the configuration and absent from the published files.
     """
 
     num_nextn_predict_layers: Size
-    group: Natural
+    group: Natural | None = None
+    layer: LayerGroup | None = None
     stores_embedding_and_head: bool = True
     stored: bool = True
 
@@ -197,6 +223,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     max_position_embeddings: Size | None = None
     precision: str = "bf16"
     groups: Annotated[list[LayerGroup], msgspec.Meta(min_length=1, max_length=1000)]
+    additions: Annotated[list[Addition], msgspec.Meta(max_length=20)] = []
     mtp: MTP | None = None
     sources: dict[str, Source]
     provenance: dict[str, str]
@@ -204,10 +231,20 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
         """Yield layers claimed twice or by no group, and references that lead nowhere."""
         yield from layer_problems(self.num_hidden_layers, [group.layers for group in self.groups])
-        if self.mtp is not None and self.mtp.group >= len(self.groups):
+        if self.mtp is not None:
+            yield from self._mtp_problems(self.mtp)
+        yield from provenance_problems(self.sources, self.provenance)
+
+    def _mtp_problems(self, mtp: MTP) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        if (mtp.group is None) == (mtp.layer is None):
+            yield (
+                ("mtp",),
+                "a module needs a group or a layer, and not both",
+                "one of them says of which kind its layer is",
+            )
+        elif mtp.group is not None and mtp.group >= len(self.groups):
             yield (
                 ("mtp", "group"),
-                f"there is no group {self.mtp.group}",
+                f"there is no group {mtp.group}",
                 f"groups are numbered 0 to {len(self.groups) - 1}",
             )
-        yield from provenance_problems(self.sources, self.provenance)

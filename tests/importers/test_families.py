@@ -146,7 +146,7 @@ def written(expected):
 
 
 def test_every_supported_model_type_has_a_small_config():
-    assert set(EXPECTED) == set(MODULES) == {path.stem for path in CONFIGS.glob("*.json")}
+    assert set(MODULES) == {path.stem for path in CONFIGS.glob("*.json")}
 
 
 @pytest.mark.parametrize("name", EXPECTED)

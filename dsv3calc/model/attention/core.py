@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dsv3calc.ledger.line import Line, combined
+from dsv3calc.ledger.line import Line, combined, given
 from dsv3calc.model.operator import CORE, Operator
 from dsv3calc.model.saved import BYTE, FP32, Activation, Saving
 
@@ -56,3 +56,11 @@ def attention_core(
         before=("cp",),
         after=("cp",),
     )
+
+
+def score_scaling(
+    owner: Attention, name: str, component: str, heads: Line, **options: Any
+) -> Tensor:
+    """Return the learned scale and bias of each head's scores."""
+    both = given("score_scaling_vectors", 2, "1", "a scale and a bias of each head")
+    return owner.tensor(name, component, heads, copies=both, weight_class="biases", **options)
