@@ -132,3 +132,6 @@ SWITCHES = {
     for name, (configuration, defaults) in SWITCHES.items()
 }
 """Configuration class, and the defaults of its switches and options as a message shows them."""
+
+TYPES = set(SWITCHES) | {"gemma3n", "gemma4", "minimax_m3_vl", "mistral_large4"}
+"""Every type of which the tests stand in ``importers/test_newer_families.py``."""

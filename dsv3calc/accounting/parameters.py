@@ -39,7 +39,7 @@ INCLUSIONS = {
     "routing-bias": "the per-expert bias that balances routing, a buffer in most libraries",
     "routing-table": "tables of the experts that a token of the vocabulary goes to, buffers too",
     "norms": "norm weights and biases",
-    "biases": "biases of linear layers, and attention sinks",
+    "biases": "biases of linear layers, attention sinks, and the vectors of mixers such as decays",
     "mtp": "multi-token-prediction modules: their layers, projections and norms",
     "mtp-copies": "the copies of embedding and head that a checkpoint stores for each MTP module",
     "scales": "quantisation scales, where the precision stores any",
@@ -67,6 +67,7 @@ PARAMETER_VARIANTS: dict[str, tuple[frozenset[str], str]] = {
 _SWITCH = {
     "norms": "norms",
     "biases": "biases",
+    "mixer_vectors": "biases",
     "routing_bias": "routing-bias",
     "routing_table": "routing-table",
 }
@@ -288,11 +289,10 @@ def _active(
         if view.experts is not None:
             name = f"parameters.inactive.{view.prefix}"
             routed = _routed(f"{name}.routed_experts", view, inclusions)
-            idle.append(
-                computed(
-                    name, experts.inactive_expert_elements, view.experts.scope, elements=routed
-                )
-            )
+            count = experts.inactive_expert_elements
+            if view.experts.spec.zero_expert_num:
+                count = experts.expected_inactive_elements
+            idle.append(computed(name, count, view.experts.scope, elements=routed))
     stored_only = [components[name] for name in ("mtp_copies", "scales") if name in components]
     return combined(
         "parameters.active",

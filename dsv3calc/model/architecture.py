@@ -62,7 +62,7 @@ class Architecture(LineCache):
         self.head = tuple(_head(model, self.outer))
         self.between_layers = _between_layers(model, additions)
         self.groups = tuple(
-            GroupView(model, index, f"groups.{index}", layers, additions)
+            GroupView(model, index, f"groups.{index}", layers, additions=additions)
             for index, layers in enumerate(_group_layers(model))
         )
         self.mtp: GroupView | None = None
@@ -70,7 +70,9 @@ class Architecture(LineCache):
         self.mtp_projection: tuple[Operator, ...] = ()
         if model.mtp is not None:
             modules = field(("model.mtp", model.mtp), "num_nextn_predict_layers", "1")
-            self.mtp = GroupView(model, model.mtp.group, "mtp", modules, additions)
+            own = None if model.mtp.layer is None else ("mtp.layer", model.mtp.layer)
+            place = (model.mtp.group or 0, "mtp", modules)
+            self.mtp = GroupView(model, *place, own, additions=additions)
             joining = tuple(_mtp_tensors(model, modules))
             repeated = [each for each in additions if each.in_mtp]
             ends = [(each, tuple(each.exit_tensors(modules))) for each in repeated]

@@ -1,4 +1,4 @@
-"""A layer group: its attention and its feed-forward, with norms and residuals around them."""
+"""A layer group: its attention, mixer and feed-forward, with norms and residuals around them."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dsv3calc.ledger.line import Line, combined, field, given
 from dsv3calc.model.block import Place, attention_of, feed_forward_of
+from dsv3calc.model.mixer import mixer_of
 from dsv3calc.model.operator import PASS, Operator, Tensor
 from dsv3calc.model.saved import BYTE, Activation, Saving
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
     from dsv3calc.ledger.line import Scope
     from dsv3calc.model.addition import Addition, InLayer
-    from dsv3calc.model.block import Experts
+    from dsv3calc.model.block import Attention, Experts
+    from dsv3calc.model.mixer import Mixer
     from dsv3calc.schema.model import LayerGroup, Model
 
 
@@ -47,7 +49,11 @@ class LineCache:
 
 
 class GroupView(LineCache):
-    """A layer group with its place in the model: its index, its prefix, its number of layers."""
+    """A layer group with its place in the model: its index, its prefix, its number of layers.
+
+    ``attention``, ``mixer`` and ``feed_forward`` are always there: a part that a layer lacks has no
+    tensors, operators, cache or state. ``path`` is where the group stands in the model's data.
+    """
 
     __slots__ = (
         "_operators",
@@ -58,6 +64,7 @@ class GroupView(LineCache):
         "hidden",
         "index",
         "layers",
+        "mixer",
         "model",
         "path",
         "prefix",
@@ -68,27 +75,30 @@ class GroupView(LineCache):
     def __init__(
         self,
         model: Model,
-        index: int | None,
+        index: int,
         prefix: str,
         layers: Line,
+        own: tuple[str, LayerGroup] | None = None,
+        *,
         additions: Sequence[Addition] = (),
     ) -> None:
-        """Build the parts of a group by its index, of MTP's own layer where that is None."""
+        """Build a group by its index, or one of its ``own`` with its path in the model's data."""
         super().__init__()
         self.model = model
-        self.group: LayerGroup = _group(model, index)
-        self.path = "model.mtp.layer" if index is None else f"model.groups.{index}"
-        self.index = len(model.groups) if index is None else index
+        self.path, self.group = own or (f"groups.{index}", model.groups[index])
+        self.index = index
         self.prefix = prefix
         self.layers = layers
         self.hidden = field(("model", model), "hidden_size")
         self.attention = attention_of(self._place("attention", self.group.attention))
+        self.mixer = mixer_of(self._place("mixer", self.group.mixer))
         self.feed_forward = feed_forward_of(self._place("feed_forward", self.group.feed_forward))
         found = [each.in_layer(self._place_of(each.scope)) for each in additions]
         self.additions: list[InLayer] = [each for each in found if each is not None]
         self.streams = any(each.streams is not None for each in additions)
         self.tensors = (
             *self.attention.tensors,
+            *self.mixer.tensors,
             *self.feed_forward.tensors,
             *(tensor for each in self.additions for tensor in each.tensors),
             *self._norms(),
@@ -96,11 +106,36 @@ class GroupView(LineCache):
         self._operators: dict[str, tuple[Operator, ...]] = {}
 
     def _place(self, part: str, spec: Any) -> Place:
-        return self._place_of((f"{self.path}.{part}", spec))
+        shared = part == "mixer" and self.attention.present
+        return self._place_of((f"model.{self.path}.{part}", spec), shares_input=shared)
 
-    def _place_of(self, scope: Scope) -> Place:
-        normed = bool(self.group.block_norms)
-        return Place(scope, self.prefix, self.index, self.layers, self.hidden, normed=normed)
+    def _place_of(self, scope: Scope, *, shares_input: bool = False) -> Place:
+        return Place(
+            scope,
+            self.prefix,
+            self.index,
+            self.layers,
+            self.hidden,
+            normed=bool(self.group.block_norms),
+            shares_input=shares_input,
+        )
+
+    @property
+    def mixing(self) -> tuple[Attention | Mixer, ...]:
+        """The parts of the layer that mix tokens: an attention, a mixer, both or none."""
+        return tuple(block for block in (self.attention, self.mixer) if block.present)
+
+    @property
+    def heads(self) -> list[int]:
+        """The heads that tensor parallelism divides, of each part that has any."""
+        return [block.heads.value for block in self.mixing]
+
+    @property
+    def kinds(self) -> tuple[str | None, str | None]:
+        """The kinds of what mixes tokens and of the feed-forward, None where there is none."""
+        feeds = self.feed_forward
+        mixes = "+".join(block.kind for block in self.mixing)
+        return mixes or None, feeds.kind if feeds.present else None
 
     @property
     def experts(self) -> Experts | None:
@@ -118,32 +153,45 @@ class GroupView(LineCache):
         return found
 
     def _listed(self, form: str) -> Iterator[Operator]:
-        norms = self.group.block_norms
-        yield from self._around("before", "attention")
+        norms, mixing, feeds = self.group.block_norms, self.mixing, self.feed_forward
         # of several streams, the additions save what enters the layer
         whole = not self.streams
-        yield self._norm("attention_norm", min(norms, 1), "layer_input", checkpoint=whole)
-        yield from self.attention.operators(form)
-        yield from self._around("after", "attention")
-        yield from self._residual("attention")
-        yield from self._around("before", "feed_forward")
-        yield self._norm("feed_forward_norm", min(max(norms - 1, 0), 1), "feed_forward_norm_input")
-        if norms > 2:  # noqa: PLR2004 - one before attention, one before the feed-forward
+        if mixing:
+            yield from self._around("before", "attention")
+            part = mixing[0].part
+            yield self._norm(f"{part}_norm", min(norms, 1), "layer_input", checkpoint=whole)
+            for block in mixing:
+                yield from block.operators(form)
+            yield from self._around("after", "attention")
+            yield from self._residual(part)
+        if feeds.present:
+            yield from self._around("before", "feed_forward")
+            count = min(max(norms - bool(mixing), 0), 1)
+            reads = "feed_forward_norm_input" if mixing else "layer_input"
+            checkpoint = whole and not mixing
+            yield self._norm("feed_forward_norm", count, reads, checkpoint=checkpoint)
+        if self._post_norms > 0:
             width = (self.hidden,)
-            weights = self._norms(norms - 2)
+            weights = self._norms(self._post_norms)
             saves = self._post_norm_inputs
             yield Operator(
                 "post_norms", PASS, "norms", weights, reads=width, writes=width, saves=saves
             )
-        yield from self.feed_forward.operators(form)
-        yield from self._around("after", "feed_forward")
-        yield from self._residual("feed_forward")
+        if feeds.present:
+            yield from feeds.operators(form)
+            yield from self._around("after", "feed_forward")
+            yield from self._residual("feed_forward")
         for each in self.additions:
             yield from each.last()
 
     def _around(self, when: str, site: str) -> Iterator[Operator]:
         for each in self.additions:
             yield from getattr(each, when)(site)
+
+    @property
+    def _post_norms(self) -> int:
+        """The norms that stand before neither what mixes tokens nor the feed-forward."""
+        return self.group.block_norms - bool(self.mixing) - self.feed_forward.present
 
     def _norms(self, count: int | None = None) -> Iterator[Tensor]:
         """Yield the tensor of norms over the hidden state: of all, or of some of a layer."""
@@ -172,8 +220,7 @@ class GroupView(LineCache):
         )
 
     def _post_norm_inputs(self, _: Saving) -> Iterator[Activation]:
-        count = self.group.block_norms - 2
-        after = given("post_norms", count, "1", "norms of outputs, such as Gemma's")
+        after = given("post_norms", self._post_norms, "1", "norms of outputs, such as Gemma's")
         name = self.attention.width("post_norms")
         width = combined(name, "product", (self.hidden, after), unit="elements")
         yield Activation("post_norm_inputs", width, "block")
@@ -193,14 +240,6 @@ class GroupView(LineCache):
         yield Operator(
             f"{part}_residual", PASS, "residual", reads=both, writes=both[:1], saves=saves
         )
-
-
-def _group(model: Model, index: int | None) -> LayerGroup:
-    if index is not None:
-        return model.groups[index]
-    assert model.mtp is not None  # noqa: S101 - the model's own check
-    assert model.mtp.layer is not None  # noqa: S101 - the model's own check
-    return model.mtp.layer
 
 
 def norm_vectors(model: Model, count: int = 1) -> Line:

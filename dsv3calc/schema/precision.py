@@ -27,6 +27,11 @@ WEIGHT_CLASSES = (
     "indexer_weights",
     "compressor",
     "hyper_connections",
+    "latent_projections",
+    "mixer",
+    "mixer_rates",
+    "mixer_vectors",
+    "convolutions",
     "mtp_projection",
 )
 """Every tensor belongs to one of these; a precision says which format each is stored in."""
@@ -40,6 +45,9 @@ COMPUTE_CLASSES = (
     "shared_experts",
     "router",
     "indexer",
+    "latent_projections",
+    "mixer_projections",
+    "mixer_core",
     "mtp_projection",
 )
 """Every matrix product belongs to one of these; a precision says which peak each runs against."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import newer_types
 import pytest
+from measured_hybrids import ALIKE, MEASURED
 
 from dsv3calc.errors import InvalidInput
 from dsv3calc.importers.families import MODULES, family
@@ -241,8 +242,9 @@ def test_what_the_code_derives_is_told(name):
 def test_every_supported_type_has_its_defaults_here():
     constant = {"dbrx"}  # never tied, and no other switch
     plain = {name for name in MODULES if not family(name).text} - constant
-    assert set(SWITCHES) == plain
-    assert set(SIZES) == plain - {"gemma3_text"}
+    measured = set(MEASURED) | set(ALIKE)  # with tests of their own
+    assert set(SWITCHES) == plain - measured
+    assert set(SIZES) == plain - measured - {"gemma3_text"}
 
 
 def test_what_the_defaults_make():

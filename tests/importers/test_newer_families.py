@@ -1,4 +1,4 @@
-"""What the configs of newer families become: compressed and sparse attention, shared keys, norms."""
+"""What newer families' configs become: compressed and sparse attention, shared keys, norms."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

@@ -68,6 +68,11 @@ MODULES = {
     "gptj": "layer_norm",
     "starcoder2": "layer_norm",
     "stablelm": "layer_norm",
+    "qwen3_next": "qwen_next",
+    "qwen3_5": "qwen_next",
+    "qwen3_5_text": "qwen_next",
+    "qwen3_5_moe": "qwen_next",
+    "qwen3_5_moe_text": "qwen_next",
 }
 
 

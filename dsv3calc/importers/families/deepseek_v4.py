@@ -123,7 +123,7 @@ def _deepseek_v4(reader: Reader) -> Architecture:
         tie_word_embeddings=reader.flag("tie_word_embeddings"),
         max_position_embeddings=reader.positions(),
         mtp=(modules, False) if modules else None,
-        mtp_layer=(attention[_SLIDING], feed_forward[-1]),
+        mtp_layer={"attention": attention[_SLIDING], "feed_forward": feed_forward[-1]},
         mtp_stored=True,
     )
 

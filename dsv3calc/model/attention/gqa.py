@@ -10,7 +10,13 @@ import msgspec
 
 from dsv3calc.formulas import attention, kv_cache
 from dsv3calc.ledger.line import Line, computed
-from dsv3calc.model.attention.core import attention_core, projections_input
+from dsv3calc.model.attention.core import (
+    PROJECTIONS,
+    attention_core,
+    gate_operators,
+    gate_tensor,
+    projections_input,
+)
 from dsv3calc.model.block import Attention, CacheEntry, CachePart, Held
 from dsv3calc.model.operator import PASS, PRODUCT, Core, Operator
 from dsv3calc.model.saved import Activation, Product, Saving
@@ -23,7 +29,6 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import GQA
     from dsv3calc.schema.workload import Conventions
 
-_PROJECTIONS = "attention_projections"
 _BOUNDS = {"sliding": "sliding_window", "chunked": "attention_chunk_size"}
 _PROJECTED = {
     "own": ("q_proj", "k_proj", "v_proj"),
@@ -63,7 +68,10 @@ class Kind(Attention):
         shapes = [every[name] for name in self._projections]
         for name, width, division in shapes:
             yield self.tensor(name, "attention", width, hidden, division=division)
+        yield from gate_tensor(self, outputs)
         yield self.tensor("o_proj", "attention", hidden, outputs)
+        if attend.output_gate == "channel":
+            shapes = [*shapes, ("output_gate", outputs, "split")]
         for name, width, division in shapes if attend.attention_bias else ():
             yield self.tensor(
                 f"{name}.bias", "attention", width, weight_class="biases", division=division
@@ -91,7 +99,7 @@ class Kind(Attention):
             yield Operator(
                 name,
                 PRODUCT,
-                _PROJECTIONS,
+                PROJECTIONS,
                 self.weights(name),
                 saves=projections_input(self) if first else lambda _: (),
                 output=lambda _, name=name, place=place: Product(  # type: ignore[misc] # bound early
@@ -122,10 +130,11 @@ class Kind(Attention):
         core = Core(self.heads, {"scores": self.field("head_dim"), "values": self.value_dim})
         sinks = self.weights("sinks")
         yield attention_core(self, core, lambda: self._saved_widths["outputs"], sinks)
+        yield from gate_operators(self, lambda: self._saved_widths["outputs"])
         yield Operator(
             "o_proj",
             PRODUCT,
-            _PROJECTIONS,
+            PROJECTIONS,
             self.weights("o_proj"),
             output=lambda _: Product("o_proj", self.hidden, "block"),
             after=("tp",),
