@@ -47,15 +47,30 @@ def entry_lines(
     view: GroupView, kv_format: KVFormat, conventions: Conventions
 ) -> list[tuple[CacheEntry, Line]]:
     """Give the bytes of each entry of one token in one layer."""
-    key = ("entry", view.prefix, kv_format.name, conventions.mla, conventions.index_keys)
+    key = (
+        "entry",
+        view.prefix,
+        kv_format.name,
+        conventions.mla,
+        conventions.index_keys,
+        conventions.state,
+    )
     return view.cached(
         key,
         kv_format,
         lambda: [
             (entry, _entry_line(view, entry, kv_format, conventions))
-            for entry in view.attention.cache(conventions.mla)
+            for entry in entries_of(view, conventions)
         ],
     )
+
+
+def entries_of(view: GroupView, conventions: Conventions) -> list[CacheEntry]:
+    """List what a layer caches, and what transformers keeps beside it where that is counted."""
+    entries = view.attention.cache(conventions.mla)
+    if conventions.state == "as-transformers":
+        return entries + view.attention.kept_by_library()
+    return entries
 
 
 def _entry_line(
@@ -87,6 +102,17 @@ def _part_line(name: str, part: CachePart, kv_format: KVFormat, conventions: Con
             bits=field(scope, "rope_bits", "bit"),
             group_size=width,
             scale_bits=given("unscaled", 0, "bit"),
+            **size,
+        )
+    if part.stored == "fp32":
+        fp32 = given("kept.fp32_bits", 32, "bit", "in any format of the cache")
+        unscaled = given("unscaled", 0, "bit")
+        return computed(
+            name,
+            kv_cache.entry_bytes,
+            bits=fp32,
+            group_size=width,
+            scale_bits=unscaled,
             **size,
         )
     if part.stored == "indexer" and has_own_index_keys(kv_format, conventions):
@@ -123,7 +149,7 @@ def tokens_line(
         return kept
     return computed(
         f"{name}.entries",
-        compression.compressed_tokens,
+        entry.rows or compression.compressed_tokens,
         tokens=kept,
         compress_ratio=entry.ratio,
     )
@@ -153,9 +179,9 @@ def kept_entries(
 
     Entries of one bound and ratio share the line of their tokens.
     """
-    known: dict[tuple[Line | None, Line | None], Line] = {}
+    known: dict[tuple[Line | None, Line | None, Any], Line] = {}
     for entry, line in entry_lines(view, kv_format, conventions):
-        key = (entry.bound, entry.ratio)
+        key = (entry.bound, entry.ratio, entry.rows)
         if key not in known:
             place = f"{name}.{entry.kind}" if entry.ratio is not None else name
             known[key] = tokens_line(place, tokens, entry, conventions, page_size)
@@ -238,6 +264,7 @@ def kv_lines(
         kept = [
             (entry, token_line(f"{name}.{entry.kind}", entry, line))
             for entry, line in entry_lines(view, kv_format, conventions)
+            if entry.rows is None
         ]
         if not kept:
             continue

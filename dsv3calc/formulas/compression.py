@@ -45,6 +45,72 @@ def compressed_tokens(tokens: Tokens, compress_ratio: Tokens) -> Tokens:
     return floor_div(tokens, compress_ratio)
 
 
+@formula(r"T_\mathrm{wait}")
+def waiting_tokens(tokens: Tokens, compress_ratio: Tokens) -> Tokens:
+    r"""Count the tokens of a sequence that have no compressed entry yet.
+
+    .. math:: T_\mathrm{wait} = T - m_c \lfloor T / m_c \rfloor
+
+    Parameters
+    ----------
+    tokens
+        Tokens of the sequence.
+    compress_ratio
+        Tokens that one entry stands for.
+
+    Returns
+    -------
+    Tokens of the block that is not complete.
+
+    Notes
+    -----
+    Only under ``--as transformers``: engines keep room for all that may wait.
+
+    Examples
+    --------
+    >>> waiting_tokens(1001, 128)
+    105
+
+    Source
+    ------
+    transformers 5.24, ``modeling_deepseek_v4.py``, ``DeepseekV4HCACache``.
+    """
+    return tokens - compress_ratio * floor_div(tokens, compress_ratio)
+
+
+@formula(r"T_\mathrm{last}")
+def last_block_tokens(tokens: Tokens, compress_ratio: Tokens) -> Tokens:
+    r"""Count the tokens of the last complete block, which the next one overlaps.
+
+    .. math:: T_\mathrm{last} = m_c \min(\lfloor T / m_c \rfloor, 1)
+
+    Parameters
+    ----------
+    tokens
+        Tokens of the sequence.
+    compress_ratio
+        Tokens that one entry stands for.
+
+    Returns
+    -------
+    A whole block, or nothing before the first is complete.
+
+    Notes
+    -----
+    Only under ``--as transformers``: engines keep room for it from the start.
+
+    Examples
+    --------
+    >>> last_block_tokens(1001, 4), last_block_tokens(3, 4)
+    (4, 0)
+
+    Source
+    ------
+    transformers 5.24, ``modeling_deepseek_v4.py``, ``DeepseekV4CSACache``.
+    """
+    return compress_ratio * minimum(floor_div(tokens, compress_ratio), 1)
+
+
 @formula(r"B_\mathrm{token}")
 def compressed_token_bytes(token_bytes: Bytes, compress_ratio: Tokens) -> Bytes:
     r"""Give what one token adds to a cache of compressed entries, on average.
@@ -80,7 +146,7 @@ def compressed_token_bytes(token_bytes: Bytes, compress_ratio: Tokens) -> Bytes:
     return ratio(token_bytes, compress_ratio)
 
 
-@formula(r"B_\mathrm{pad}")
+@formula(r"B_\mathrm{pad}", "entry_multiple >= 1")
 def padded_entry_bytes(token_bytes: Bytes, entry_multiple: Bytes) -> Bytes:
     r"""Round an entry of the cache up to a multiple of bytes.
 

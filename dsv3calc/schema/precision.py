@@ -11,6 +11,8 @@ from dsv3calc.schema.provenance import Source, provenance_problems
 
 Bits = Annotated[int, msgspec.Meta(ge=1, le=64)]
 
+_EntryBytes = Annotated[int, msgspec.Meta(ge=0, le=2**20, extra={"dimension": "bytes"})]
+
 WEIGHT_CLASSES = (
     "embedding",
     "head",
@@ -150,7 +152,7 @@ class KVFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     indexer_bits: Natural = 0
     indexer_group_size: Natural = 0
     indexer_scale_bits: Natural = 0
-    entry_multiple: Natural = 0
+    entry_multiple: _EntryBytes = 0
     only: str = ""
     sources: dict[str, Source]
     provenance: dict[str, str]

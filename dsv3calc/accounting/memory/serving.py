@@ -217,6 +217,7 @@ class Server:
                 (
                     (entry, token_line(f"{place}.{entry.kind}_token", entry, line), ONE)
                     for entry, line in entry_lines(*formats)
+                    if entry.rows is None
                 )
                 if tokens is None
                 else kept_entries(f"{place}.tokens", tokens, *formats, serving.page_size)
@@ -244,6 +245,8 @@ class Server:
 
     def _state_share(self, name: str, view: GroupView, part: StatePart) -> Line:
         """Return the elements that a GPU of an attention replica keeps of a layer's state."""
+        if part.division == "replicated":
+            return part.elements
         groups = part.division == "groups"
         parts = self.sharding.groups(view) if groups else degree(self.layout, "tp")
         return combined(name, "ratio", (part.elements, parts), unit="elements")

@@ -10,7 +10,7 @@ from dsv3calc.formulas import attention
 from dsv3calc.ledger.line import Line, combined, computed
 from dsv3calc.model.attention.compressor import Compressor
 from dsv3calc.model.attention.core import attention_core, projections_input
-from dsv3calc.model.block import Attention, CacheEntry, CachePart
+from dsv3calc.model.block import Attention, CacheEntry, CachePart, StatePart
 from dsv3calc.model.operator import CORE, GROUPED, ONE, PASS, PRODUCT, Core, Operator
 from dsv3calc.model.saved import Activation, Product, Saving
 
@@ -172,6 +172,21 @@ class Kind(Attention):
                 CacheEntry("compressed", parts, "replicated", ratio=self.ratio, selected=topk)
             )
         return entries + ([] if self.indexer is None else self.indexer.cache())
+
+    def kept_by_library(self) -> list[CacheEntry]:
+        """List what transformers keeps beside: values apart without compression, and blocks."""
+        if self.compressor is None:
+            window = self.field("sliding_window", "tokens")
+            return [CacheEntry("values", self._parts("value_"), "replicated", window)]
+        found = self.compressor.kept_by_library()
+        return found + ([] if self.indexer is None else self.indexer.compressor.kept_by_library())
+
+    def make_state(self) -> list[StatePart]:
+        """List the tokens of the block that is being compressed, and of the one before it."""
+        if self.compressor is None:
+            return []
+        found = [self.compressor.state()]
+        return found + ([] if self.indexer is None else [self.indexer.compressor.state()])
 
     def _parts(self, prefix: str) -> list[CachePart]:
         """Return the two parts of a vector, without and with rotation."""

@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.formulas import compression
-from dsv3calc.ledger.line import Line, computed, given
-from dsv3calc.model.operator import PASS, PRODUCT, Operator
+from dsv3calc.ledger.line import Line, combined, computed, given
+from dsv3calc.model.block import CacheEntry, CachePart, StatePart
+from dsv3calc.model.operator import ONE, PASS, PRODUCT, Operator
 from dsv3calc.model.saved import FP32, Activation, Product, Saving
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from dsv3calc.model.block import Attention
     from dsv3calc.model.operator import Tensor
+
+_BOTH = given("compressor.projections", 2, "1", "what is averaged, and the weights of the average")
 
 
 class Compressor:
@@ -43,13 +46,11 @@ class Compressor:
     @property
     def width(self) -> Line:
         """The width of what is projected of a token: twice an entry where blocks overlap."""
-        spec = self.attention.spec
-        words = "neighbouring blocks overlap" if spec.overlap else "blocks stand apart"
         return computed(
             f"{self.attention.prefix}.{self._prefix}_width",
             compression.compressor_width,
             head_dim=self.channels,
-            blocks=given("compressor_blocks", 2 if spec.overlap else 1, "1", words),
+            blocks=self._blocks,
         )
 
     def tensors(self) -> Iterator[Tensor]:
@@ -99,3 +100,48 @@ class Compressor:
     def _saved(self, _: Saving) -> Iterator[Activation]:
         for what in ("values", "weights"):
             yield Activation(f"{self._prefix}_{what}", self.width, "block", bits=FP32)
+
+    @property
+    def _blocks(self) -> Line:
+        spec = self.attention.spec
+        words = "neighbouring blocks overlap" if spec.overlap else "blocks stand apart"
+        return given("compressor_blocks", 2 if spec.overlap else 1, "1", words)
+
+    def state(self) -> StatePart:
+        """Return what engines keep: values and weights of the tokens of open blocks, in FP32."""
+        name = f"state.{self.attention.prefix}.{self._prefix}"
+        rows = combined(f"{name}_tokens", "product", (self._blocks, self.ratio), unit="tokens")
+        elements = combined(f"{name}_elements", "product", (self.width, rows, _BOTH))
+        return StatePart(self._prefix, "compressor", elements, "replicated")
+
+    def kept_by_library(self) -> list[CacheEntry]:
+        """List what transformers keeps: tokens without an entry, and where blocks overlap the last.
+
+        Values and weights of the first have the model's data type; weights of the second are FP32.
+        """
+        name = self._prefix
+        waiting = [CachePart(f"{name}_waiting", _BOTH, self.width)]
+        entries = [
+            CacheEntry(
+                f"{name}_waiting",
+                waiting,
+                "replicated",
+                ratio=self.ratio,
+                rows=compression.waiting_tokens,
+            )
+        ]
+        if self.attention.spec.overlap:
+            last = [
+                CachePart(f"{name}_last_values", ONE, self.channels),
+                CachePart(f"{name}_last_weights", ONE, self.channels, "fp32"),
+            ]
+            entries.append(
+                CacheEntry(
+                    f"{name}_last",
+                    last,
+                    "replicated",
+                    ratio=self.ratio,
+                    rows=compression.last_block_tokens,
+                )
+            )
+        return entries

@@ -25,7 +25,7 @@ class EntryIndexer(Indexer):
     def __init__(self, attention: Attention, ratio: Line) -> None:
         super().__init__(attention)
         self._ratio = ratio
-        self._compressor = Compressor(attention, COMPONENT, self.head_dim, ratio, trained=False)
+        self.compressor = Compressor(attention, COMPONENT, self.head_dim, ratio, trained=False)
 
     def tensors(self) -> Iterator[Tensor]:
         """List the projections of queries and weights, and the tensors of the compressor."""
@@ -39,14 +39,14 @@ class EntryIndexer(Indexer):
             weight_class="indexer_weights",
             **WHOLE,
         )
-        yield from self._compressor.tensors()
+        yield from self.compressor.tensors()
 
     def operators(self) -> Iterator[Operator]:
         """List projections, compressor, and the core, which meets every compressed key."""
         for name in ("wq_b", "weights_proj"):
             weights = self.attention.weights(name)
             yield Operator(name, PRODUCT, COMPONENT, weights, trained=False)
-        yield from self._compressor.operators()
+        yield from self.compressor.operators()
         yield Operator(
             "indexer_core",
             CORE,
