@@ -59,7 +59,8 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
         "",
         {
             "chosen": "only the experts that a token is routed to are counted",
-            "as-transformers": "what the library computes is counted (llama4: every expert)",
+            "as-transformers": "what the library computes is counted (llama4: every expert), and "
+            "each choice of a token as an expert with weights",
         },
     ),
     "sparse_attention": (

@@ -282,18 +282,17 @@ def _stepped(
 def product_line(run: Pass, name: str, operator: Operator, tensor: Tensor) -> Line:
     """Count the product of one matrix with every row that passes through it."""
     assert tensor.in_features is not None  # noqa: S101 - vectors are not multiplied
-    every = (
-        operator.rows == "routed"
-        and run.conventions.routed_experts == "as-transformers"
-        and run.arch.model.model_type in LIBRARY_RUNS_EVERY_EXPERT
-    )
+    copies = tensor.used
+    if operator.rows == "routed" and run.conventions.routed_experts == "as-transformers":
+        every = run.arch.model.model_type in LIBRARY_RUNS_EVERY_EXPERT
+        copies = tensor.copies if every else tensor.most
     return computed(
         name,
         flops.linear_flops,
         tags=tensor.tags,
         tokens=rows_of(run, operator),
         layers=tensor.layers,
-        copies=tensor.copies if every else tensor.used,
+        copies=copies,
         out_features=tensor.out_features,
         in_features=tensor.in_features,
     )

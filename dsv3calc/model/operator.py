@@ -58,7 +58,8 @@ class Tensor:
     ``component`` is the line of the parameter table it belongs to; ``weight_class`` decides its
     format under a precision; ``in_features`` is None for a vector; ``tied`` marks an embedding that
     is the head as well; ``place`` is the layer group's prefix, or ``model``. ``copies`` stand in
-    one layer and ``used`` of them serve a token. ``division`` is one of :data:`DIVISIONS`.
+    one layer and ``used`` of them serve a token, ``most`` where some of a router's choices have no
+    weights and all happen to have. ``division`` is one of :data:`DIVISIONS`.
     """
 
     __slots__ = (
@@ -68,6 +69,7 @@ class Tensor:
         "group",
         "in_features",
         "layers",
+        "most",
         "name",
         "out_features",
         "place",
@@ -90,6 +92,7 @@ class Tensor:
         place: str = "model",
         copies: Line = ONE,
         used: Line | None = None,
+        most: Line | None = None,
         weight_class: str = "",
         tied: bool = False,
     ) -> None:
@@ -102,6 +105,7 @@ class Tensor:
         self.layers = layers
         self.copies = copies
         self.used = copies if used is None else used
+        self.most = self.used if most is None else most
         self.out_features = out_features
         self.in_features = in_features
         self.weight_class = weight_class or component

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import newer_types
 import pytest
-from measured_hybrids import ALIKE, MEASURED
+from measured_hybrids import MEASURED, OTHERWISE
 
 from dsv3calc.errors import InvalidInput
 from dsv3calc.importers.families import MODULES, family
@@ -242,7 +242,7 @@ def test_what_the_code_derives_is_told(name):
 def test_every_supported_type_has_its_defaults_here():
     constant = {"dbrx"}  # never tied, and no other switch
     plain = {name for name in MODULES if not family(name).text} - constant
-    measured = set(MEASURED) | set(ALIKE)  # with tests of their own
+    measured = set(MEASURED) | OTHERWISE  # with tests of their own
     assert set(SWITCHES) == plain - measured
     assert set(SIZES) == plain - measured - {"gemma3_text"}
 

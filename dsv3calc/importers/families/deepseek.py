@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from dsv3calc.importers.keys import Reader
 
 
-def _attention(reader: Reader) -> dict[str, Any]:
+def latent_attention(reader: Reader) -> dict[str, Any]:
+    """Return latent attention, of the keys that DeepSeek gave it."""
     heads = reader.size("num_attention_heads")
     key_value = reader.size("num_key_value_heads", computed=heads)
     if key_value != heads and reader.sound("num_attention_heads", "num_key_value_heads"):
@@ -123,7 +124,7 @@ def _latent(reader: Reader) -> Architecture:
     if reader.findings.model_type != "deepseek_v2":
         mtp = reader.natural("num_nextn_predict_layers", null=0)
     reader.activation("hidden_act")
-    attention = [_attention(reader)] * depth
+    attention = [latent_attention(reader)] * depth
     if reader.findings.model_type == "glm_moe_dsa":
         attention = with_indexers(reader, depth, attention[0])
     return Architecture(

@@ -93,6 +93,7 @@ class Kind(FeedForward):
             bias=moe.expert_bias,
             copies=count,
             used=self.experts.chosen,
+            most=self.field("num_experts_per_tok", "1"),
         )
         if moe.n_shared_experts:
             width = self._width_of_shared(f"{self.prefix}.shared_expert_width")

@@ -16,9 +16,9 @@ from dsv3calc.schema.additions import (
     PerLayerInput,
 )
 from dsv3calc.schema.comparison import Comparison, Design
-from dsv3calc.schema.hardware import Hardware, Link, Memory
+from dsv3calc.schema.hardware import Hardware, Host, HostLink, Link, Memory, Storage
 from dsv3calc.schema.layout import Layout
-from dsv3calc.schema.memory import Recipe, Recompute, Runtime
+from dsv3calc.schema.memory import Recipe, Recompute
 from dsv3calc.schema.mixers import KDA, GatedDeltaNet, Lightning, Mamba, Mamba2
 from dsv3calc.schema.model import (
     GQA,
@@ -32,6 +32,16 @@ from dsv3calc.schema.model import (
 )
 from dsv3calc.schema.network import Measurement, Network
 from dsv3calc.schema.precision import Format, KVFormat, Precision, Scale
+from dsv3calc.schema.setup import (
+    AppliesTo,
+    PassTokens,
+    Setup,
+    SetupBlocks,
+    SetupExperts,
+    SetupMemory,
+    SetupOverlap,
+    SetupTime,
+)
 from dsv3calc.schema.sparse_attention import BlockIndexer, Compressed, Indexer
 from dsv3calc.symbolic.term import record
 
@@ -40,8 +50,11 @@ STRUCTS = (
     Model, LayerGroup, MLA, GQA, Indexer, Dense, MoE, MTP, Hardware, Memory, Link,
     GatedDeltaNet, KDA, Mamba2, Mamba, Lightning, Compressed, BlockIndexer, MoEBesideDense,
     HyperConnections, AltUp, Laurel, PerLayerInput, LearnedPositions, LearnedRotary,
+    GatedDeltaNet, KDA, Mamba2, Mamba, Lightning,
+    Host, HostLink, Storage,
     Precision, Format, Scale, KVFormat, Comparison, Design, Network,
-    Measurement, Layout, Recipe, Recompute, Runtime,
+    Measurement, Layout, Recipe, Recompute, Setup, SetupMemory, SetupExperts, SetupBlocks,
+    SetupTime, SetupOverlap, PassTokens, AppliesTo,
 )  # fmt: skip
 UNIT_OF = {
     "bytes": "B",
@@ -49,6 +62,7 @@ UNIT_OF = {
     "flop/s": "FLOP/s",
     "s": "s",
     "tokens": "tokens",
+    "w": "W",
     "usd": "USD",
     "usd/h": "USD/h",
 }
@@ -127,7 +141,7 @@ def test_nothing_is_listed_that_nothing_uses():
 @pytest.mark.parametrize("name", [*SYMBOLS, *INTERMEDIATE])
 def test_rows_are_in_form(name):
     symbol = SYMBOLS.get(name) or INTERMEDIATE[name]
-    assert symbol.unit in {*UNITS.values(), "USD", "USD/h"}
+    assert symbol.unit in {*UNITS.values(), "USD", "USD/h", "W"}
     assert symbol.least in (0, 1)
     assert symbol.description
     assert symbol.description[-1] != "."
