@@ -53,6 +53,16 @@ def test_the_projector_of_mistral_ends_at_the_text(hidden, projector):
     assert tower == {"name": "vision", "parameters": 403_305_472 + projector}
 
 
+def test_a_file_around_a_ministral_has_its_own_type_outside_too():
+    inside = config("ministral3")
+    outside = {"model_type": "ministral3", "text_config": inside, "spatial_merge_size": 2}
+    tower = config("mistral3")["vision_config"]
+    alone, nested = run(inside), run(outside | {"vision_config": tower})
+    assert nested.data["groups"] == alone.data["groups"]
+    assert "towers" in nested.data
+    assert "towers" not in alone.data
+
+
 def test_a_tower_of_which_a_number_is_missing_is_left_out_and_told():
     data = config("qwen3_vl")
     del data["vision_config"]["depth"]

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from dsv3calc.importers import parts
+from dsv3calc.importers.families import dense
 from dsv3calc.importers.families.qwen import sparse_layers
 from dsv3calc.importers.family import Architecture, Computed, Family
 
@@ -64,6 +67,8 @@ _PROJECTOR = frozenset(
     )
 )
 
+_MINISTRAL = dense.FAMILIES[dense.MINISTRAL]
+
 FAMILIES = {
     "qwen3_vl_text": Family(
         architectures=("Qwen3VLForCausalLM",),
@@ -97,10 +102,18 @@ FAMILIES = {
     ),
     "mistral3": Family(
         architectures=("Mistral3ForConditionalGeneration",),
-        text=("mistral",),
+        text=("mistral", dense.MINISTRAL),
         vision="pixtral",
         tied_by_text=True,
         ignored=_PROJECTOR,
+    ),
+    dense.MINISTRAL: msgspec.structs.replace(
+        _MINISTRAL,
+        architectures=(*_MINISTRAL.architectures, "Mistral3ForConditionalGeneration"),
+        text=(dense.MINISTRAL,),
+        vision="pixtral",
+        tied_by_text=True,
+        ignored=_MINISTRAL.ignored | _PROJECTOR,
     ),
     "kimi_k25": Family(
         architectures=("KimiK25ForConditionalGeneration",),

@@ -71,7 +71,24 @@ def _qwen2(reader: Reader) -> Architecture:
     hidden_size = reader.size("hidden_size")
     width = heads(reader, hidden_size)
     attention = _attention(reader, depth, width, attention_bias=True)
-    return _rest(reader, hidden_size, attention, [_dense(reader)] * depth)
+    feed_forward: list[dict[str, Any] | None] = []
+    if reader.findings.model_type == "qwen2_moe":
+        feed_forward = sparse_layers(reader, depth, gated_experts(reader))
+    else:
+        feed_forward = [_dense(reader)] * depth
+    return _rest(reader, hidden_size, attention, feed_forward)
+
+
+def gated_experts(reader: Reader) -> dict[str, Any]:
+    """Return experts beside a shared one with a width and a gate of its own."""
+    return parts.moe(
+        reader.size("num_experts"),
+        reader.size("num_experts_per_tok"),
+        reader.size("moe_intermediate_size"),
+        n_shared_experts=1,
+        shared_expert_intermediate_size=reader.size("shared_expert_intermediate_size"),
+        shared_expert_gate=True,
+    )
 
 
 def _qwen3(reader: Reader) -> Architecture:
@@ -139,6 +156,20 @@ FAMILIES = {
         },
         ignored=frozenset({"use_mrope"}),
         fixed={"attention_bias": (True,)},
+    ),
+    "qwen2_moe": Family(
+        architectures=("Qwen2MoeForCausalLM",),
+        configuration="transformers' Qwen2MoeConfig",
+        read=_qwen2,
+        defaults={
+            "decoder_sparse_step": 1,
+            "head_dim": HEAD_DIM_FROM_HEADS,
+            "mlp_only_layers": [],
+            "tie_word_embeddings": False,
+            "use_sliding_window": False,
+        },
+        fixed={"qkv_bias": (True,)},
+        fields={"n_routed_experts": "num_experts"},
     ),
     "qwen3": Family(
         architectures=("Qwen3ForCausalLM",),
