@@ -147,6 +147,7 @@ def _read(reader: Reader) -> Architecture:
         max_position_embeddings=reader.positions("max_position_embeddings", "model_max_length"),
         additions=additions,
         mtp=(mtp, False) if mtp else None,
+        mtp_stored=True,
     )
 
 

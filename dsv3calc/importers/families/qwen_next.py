@@ -3,7 +3,8 @@
 Read in transformers' modeling_qwen3_next.py, modeling_qwen3_5.py and modeling_qwen3_5_moe.py: the
 query projection is twice as wide, its second half gates the output of attention; queries and keys
 are normed head by head; one shared expert has a width and a gate of its own. Projections of the
-linear layers are fused in one file and apart in another, with the same sums.
+linear layers are fused in one file and apart in another, with the same sums. Prediction modules are
+stored with the model and share its embedding and head.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -77,6 +78,7 @@ def _qwen_next(reader: Reader) -> Architecture:
         tie_word_embeddings=reader.flag("tie_word_embeddings"),
         max_position_embeddings=reader.positions(),
         mtp=(mtp, False) if mtp else None,
+        mtp_stored=True,
     )
 
 
