@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dsv3calc.formulas.registry.registry import formula
 from dsv3calc.formulas.registry.units import Count, Ratio
-from dsv3calc.numbers.ops import ceil_div, floor_div, ratio, where
+from dsv3calc.numbers.ops import ceil_div, floor_div, minimum, ratio
 
 
 @formula(r"d_\mathrm{leaf}")
@@ -186,8 +186,8 @@ def built_uplinks(leaves: Count, radix: Count, leaf_ports: Count) -> Count:
 
     .. math::
 
-        L_\mathrm{tier} = \begin{cases} n_\mathrm{leaf} (k_\mathrm{sw} - d_\mathrm{leaf}) & \text{if
-            } n_\mathrm{leaf} > 1 \\ 0 & \text{else} \end{cases}
+        L_\mathrm{tier} = n_\mathrm{leaf} (k_\mathrm{sw} - d_\mathrm{leaf}) \min(n_\mathrm{leaf} -
+            1, 1)
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def built_uplinks(leaves: Count, radix: Count, leaf_ports: Count) -> Count:
     ------
     Derived here.
     """
-    return where(leaves > 1, leaves * (radix - leaf_ports), 0)
+    return leaves * (radix - leaf_ports) * minimum(leaves - 1, 1)
 
 
 @formula(r"N_\mathrm{spine}")

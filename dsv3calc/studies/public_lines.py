@@ -180,6 +180,7 @@ PUBLIC_LINES = (
         ("memory.layer.GROUP.STATE", "B", "Bytes of one layer on a GPU, by class."),
         ("memory.embedding.STATE", "B", "Bytes of the embedding on a GPU, by class."),
         ("memory.head.STATE", "B", "Bytes of the output head on a GPU, by class."),
+        ("memory.buffers.driver_context", "B", "Context of the driver on a device."),
         ("memory.buffers.communication", "B", "Buffers of the communication library."),
         ("memory.buffers.pipeline.payload", "B", "Bytes that a stage sends to the next one."),
         ("memory.fewest_gpus", "1", "The fewest GPUs whose fullest rank fits."),
@@ -197,6 +198,7 @@ PUBLIC_LINES = (
     ),
     *_declared(
         "memory --serve",
+        ("serving.driver_context", "B", "Context of the driver on a device."),
         ("serving.rank", "1", "The pipeline rank whose cache pool is spent first."),
         ("serving.weights", "B", "Weights on a GPU of that rank."),
         ("serving.buffers", "B", "Activations and buffers on a GPU of that rank."),
