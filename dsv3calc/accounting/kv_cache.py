@@ -1,10 +1,14 @@
-"""The KV cache: what a token appends, what a batch of sequences holds, what fits."""
+"""The KV cache: what a token appends, what a batch of sequences holds, what fits.
+
+What mixers keep of a sequence, however long it is, counts to what a sequence holds.
+"""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.accounting.state import state_lines
 from dsv3calc.formulas import kv_cache
 from dsv3calc.ledger.line import Line, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
@@ -26,7 +30,7 @@ PER_LAYER = "bytes_per_token_per_layer"
 
 
 def cached_views(model: Model, conventions: Conventions) -> list[GroupView]:
-    """List the layer groups whose keys are cached; the MTP layers too where they are counted."""
+    """List the layer groups that keep something; the MTP layers too where they are counted."""
     arch = architecture_of(model)
     views = list(arch.groups)
     if conventions.mtp == "in" and arch.mtp is not None:
@@ -135,8 +139,9 @@ def bytes_line(
     conventions: Conventions,
     page_size: Any = None,
 ) -> Line:
-    """Count the bytes of the cache of ``batch`` sequences of ``tokens`` each."""
+    """Count the bytes of cache and state of ``batch`` sequences of ``tokens`` each."""
     parts = []
+    views = list(views)
     for view in views:
         place = f"{name}.tokens.{view.prefix}"
         entries = kept_entries(place, tokens, view, kv_format, conventions, page_size)
@@ -151,16 +156,21 @@ def bytes_line(
             )
             for entry, line, kept in entries
         ]
+    parts += state_lines(f"{name}.state", views, batch, conventions)
     return total(name, parts, unit="B", convention=f"{kv_format.name}")
 
 
 class KVCacheLines(NamedLines, frozen=True, eq=False, kw_only=True):
     """Lines ``kv_cache.*``: ``bytes_per_token`` [B/token], ``bytes`` of the batch [B] and so on.
 
-    ``per_layer`` is one line where all layers have as much, else one for each layer group.
+    ``per_layer`` is one line where all layers that cache have as much, else one for each layer
+    group. ``growing`` is ``growing_bytes_per_token``, of the entries that a sequence never lets go
+    of. ``state`` is ``state.bytes_per_sequence`` [B], of mixers.
     """
 
     bytes_per_token: Line
+    growing: Line
+    state: Line
     per_layer: tuple[Line, ...]
     bytes_per_sequence: Line
     bytes: Line
@@ -186,12 +196,28 @@ def kv_lines(
     page_size
         Tokens of a page; None where the cache has none.
     """
+    one = given("one", 1, "1")
     views = cached_views(model, conventions)
     appended = []
+    growing = []
     per_layer: list[Line] = []
     for view in views:
         name = f"kv_cache.bytes_per_token_per_layer.{view.prefix}"
-        entries = [line for _, line in entry_lines(view, kv_format, conventions)]
+        kept = entry_lines(view, kv_format, conventions)
+        if not kept:
+            continue
+        growing += [
+            computed(
+                f"kv_cache.growing_bytes_per_token.{entry.kind}.{view.prefix}",
+                kv_cache.token_bytes_in_layers,
+                unit="B/token",
+                layers=view.layers,
+                token_bytes=line,
+            )
+            for entry, line in kept
+            if entry.bound is None
+        ]
+        entries = [line for _, line in kept]
         tags = Tags(quantity=PER_LAYER, group=view.prefix)
         entry = total(name, entries, unit="B/token", tags=tags)
         per_layer.append(entry)
@@ -204,11 +230,10 @@ def kv_lines(
                 token_bytes=entry,
             )
         )
-    if all(
+    if per_layer and all(
         line.value is per_layer[0].value or line.value == per_layer[0].value for line in per_layer
     ):
         per_layer = [total("kv_cache.bytes_per_token_per_layer", per_layer[:1])]
-    one = given("one", 1, "1")
     length = given("workload.tokens", tokens, "tokens")
     sequences = given("workload.batch", batch, "1")
 
@@ -216,7 +241,20 @@ def kv_lines(
         return bytes_line(name, views, count, length, kv_format, conventions, page_size)
 
     return KVCacheLines(
-        bytes_per_token=total("kv_cache.bytes_per_token", appended, convention=kv_format.name),
+        bytes_per_token=total(
+            "kv_cache.bytes_per_token", appended, unit="B/token", convention=kv_format.name
+        ),
+        growing=total(
+            "kv_cache.growing_bytes_per_token",
+            growing,
+            unit="B/token",
+            convention=f"{kv_format.name}; layers without a window alone",
+        ),
+        state=total(
+            "state.bytes_per_sequence",
+            state_lines("state.bytes_per_sequence", views, one, conventions),
+            unit="B",
+        ),
         per_layer=tuple(per_layer),
         bytes_per_sequence=held("kv_cache.bytes_per_sequence", one),
         bytes=held("kv_cache.bytes", sequences),

@@ -38,7 +38,7 @@ INCLUSIONS = {
     "router": "the routers' linear layers",
     "routing-bias": "the per-expert bias that balances routing, a buffer in most libraries",
     "norms": "norm weights and biases",
-    "biases": "biases of linear layers, and attention sinks",
+    "biases": "biases of linear layers, attention sinks, and the vectors of mixers such as decays",
     "mtp": "multi-token-prediction modules: their layers, projections and norms",
     "mtp-copies": "the copies of embedding and head that a checkpoint stores for each MTP module",
     "scales": "quantisation scales, where the precision stores any",
@@ -63,7 +63,12 @@ PARAMETER_VARIANTS: dict[str, tuple[frozenset[str], str]] = {
 }
 """Named inclusion lists."""
 
-_SWITCH = {"norms": "norms", "biases": "biases", "routing_bias": "routing-bias"}
+_SWITCH = {
+    "norms": "norms",
+    "biases": "biases",
+    "mixer_vectors": "biases",
+    "routing_bias": "routing-bias",
+}
 
 
 def included(tensor: Tensor, inclusions: frozenset[str]) -> bool:
@@ -281,11 +286,10 @@ def _active(
         if view.experts is not None:
             name = f"parameters.inactive.{view.prefix}"
             routed = _routed(f"{name}.routed_experts", view, inclusions)
-            idle.append(
-                computed(
-                    name, experts.inactive_expert_elements, view.experts.scope, elements=routed
-                )
-            )
+            count = experts.inactive_expert_elements
+            if view.experts.spec.zero_expert_num:
+                count = experts.expected_inactive_elements
+            idle.append(computed(name, count, view.experts.scope, elements=routed))
     stored_only = [components[name] for name in ("mtp_copies", "scales") if name in components]
     return combined(
         "parameters.active",

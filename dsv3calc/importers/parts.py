@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dsv3calc.importers.keys import Reader
 
 
 def _given(**options: Any) -> dict[str, Any]:
@@ -19,6 +22,7 @@ def gqa(
     output_bias: bool = False,
     qk_norm: str = "none",
     attention_sinks: bool = False,
+    output_gate: str = "none",
     sliding_window: int | None = None,
     attention_chunk_size: int | None = None,
 ) -> dict[str, Any]:
@@ -33,6 +37,7 @@ def gqa(
         output_bias=output_bias,
         qk_norm=qk_norm,
         attention_sinks=attention_sinks,
+        output_gate=output_gate,
         span="sliding" if sliding_window else "chunked" if attention_chunk_size else None,
         sliding_window=sliding_window,
         attention_chunk_size=attention_chunk_size,
@@ -54,8 +59,12 @@ def moe(
     routing_bias: bool = False,
     router_bias: bool = False,
     expert_bias: bool = False,
+    **more: Any,
 ) -> dict[str, Any]:
-    """Return a mixture of gated experts; ``groups`` is (n_group, topk_group)."""
+    """Return a mixture of gated experts; ``groups`` is (n_group, topk_group).
+
+    ``more`` are further fields of the struct, left out where false or None.
+    """
     limited = {"n_group": groups[0], "topk_group": groups[1]} if groups != (1, 1) else {}
     return (
         {
@@ -66,8 +75,16 @@ def moe(
             "n_shared_experts": n_shared_experts,
         }
         | limited
-        | _given(routing_bias=routing_bias, router_bias=router_bias, expert_bias=expert_bias)
+        | _given(
+            routing_bias=routing_bias, router_bias=router_bias, expert_bias=expert_bias, **more
+        )
     )
+
+
+def state_dtype(reader: Reader, name: str) -> dict[str, Any]:
+    """Return the data type of a recurrent state where it is not FP32."""
+    dtype = reader.choice(name, "float32", "bfloat16", "float16")
+    return {} if dtype == "float32" else {"state_dtype": dtype}
 
 
 def spread(kinds: dict[str, dict[str, Any]], layer_types: list[str]) -> list[dict[str, Any]]:

@@ -54,7 +54,8 @@ class Architecture(LineCache):
         self.mtp_projection: tuple[Operator, ...] = ()
         if model.mtp is not None:
             modules = field(("model.mtp", model.mtp), "num_nextn_predict_layers", "1")
-            self.mtp = GroupView(model, model.mtp.group, "mtp", modules)
+            own = None if model.mtp.layer is None else ("mtp.layer", model.mtp.layer)
+            self.mtp = GroupView(model, model.mtp.group or 0, "mtp", modules, own)
             self.mtp_tensors = tuple(_mtp_tensors(model, modules))
             self.mtp_projection = tuple(_mtp_projection(model, *self.mtp_tensors))
 

@@ -1,8 +1,9 @@
-"""A part of a layer, attention or feed-forward: what each kind says of itself, once.
+"""A part of a layer, attention, mixer or feed-forward: what each kind says of itself, once.
 
-A kind of attention is a class ``Kind`` in ``attention/TAG.py``, of feed-forward in
-``feed_forward/TAG.py``, where TAG is the tag of its struct in the schema. What a kind does not
-define is refused by its name: no count takes it for another kind.
+A kind of attention is a class ``Kind`` in ``attention/TAG.py``, of mixer in ``mixers/TAG.py``, of
+feed-forward in ``feed_forward/TAG.py``, where TAG is the tag of its struct in the schema. What a
+kind does not define is refused by its name: no count takes it for another kind. A part that a
+layer lacks is an object of the part's own class: it has no tensors, operators, cache or state.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -12,7 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dsv3calc.errors import UsageError
-from dsv3calc.ledger.line import Line, Scope, field
+from dsv3calc.formulas import experts
+from dsv3calc.ledger.line import Line, Scope, computed, field, total
 from dsv3calc.model.operator import Tensor
 from dsv3calc.model.saved import Activation
 
@@ -27,13 +29,22 @@ if TYPE_CHECKING:
 class Place:
     """Where a block stands: its struct with its path, its layer group, and what surrounds it.
 
-    ``normed`` says that a norm stands before the block.
+    ``normed`` says that a norm stands before the block, ``shares_input`` that another block of the
+    layer reads the same input and saves it.
     """
 
-    __slots__ = ("hidden", "index", "layers", "normed", "prefix", "scope")
+    __slots__ = ("hidden", "index", "layers", "normed", "prefix", "scope", "shares_input")
 
     def __init__(
-        self, scope: Scope, prefix: str, index: int, layers: Line, hidden: Line, *, normed: bool
+        self,
+        scope: Scope,
+        prefix: str,
+        index: int,
+        layers: Line,
+        hidden: Line,
+        *,
+        normed: bool,
+        shares_input: bool = False,
     ) -> None:
         self.scope = scope
         self.prefix = prefix
@@ -41,10 +52,11 @@ class Place:
         self.layers = layers
         self.hidden = hidden
         self.normed = normed
+        self.shares_input = shares_input
 
 
 class Block:
-    """One attention or feed-forward of a layer group."""
+    """One attention, mixer or feed-forward of a layer group."""
 
     part = ""
 
@@ -54,13 +66,18 @@ class Block:
         self.spec: Any = place.scope[1]
         self.prefix = place.prefix
         self.hidden = place.hidden
-        self.tensors = tuple(self.make_tensors())
+        self.tensors = tuple(self.make_tensors()) if self.present else ()
         self._operators: dict[str, tuple[Operator, ...]] = {}
 
     @property
+    def present(self) -> bool:
+        """Whether the layer has this part."""
+        return self.spec is not None
+
+    @property
     def kind(self) -> str:
-        """The tag of its struct in the schema."""
-        return kind_of(self.spec)
+        """The tag of its struct in the schema, ``none`` for a part that the layer lacks."""
+        return kind_of(self.spec) if self.present else "none"
 
     def refusal(self, what: str) -> UsageError:
         """Return the error of a count that this kind does not define."""
@@ -78,7 +95,8 @@ class Block:
         """Return its operators in a form of attention, listed the first time."""
         found = self._operators.get(form)
         if found is None:
-            found = self._operators[form] = tuple(self.make_operators(form))
+            made = self.make_operators(form) if self.present else ()
+            found = self._operators[form] = tuple(made)
         return found
 
     def field(self, name: str, unit: str = "elements") -> Line:
@@ -211,6 +229,14 @@ class Attention(Block):
         """The heads that queries share, None where each query head has its own keys."""
         return None
 
+    shared_words = "key-value heads"
+    """What its heads share, in words."""
+
+    @property
+    def shared_heads(self) -> Line | None:
+        """What its heads share: the key-value heads."""
+        return self.key_value_heads
+
     @property
     def expansion(self) -> Tensor | None:
         """The matrix that expands a cached latent, which can be folded into its neighbours."""
@@ -228,7 +254,7 @@ class Attention(Block):
         """Return what a token leaves in the cache of one layer, listed the first time."""
         found = self._cache.get(form)
         if found is None:
-            found = self._cache[form] = self.make_cache(form)
+            found = self._cache[form] = self.make_cache(form) if self.present else []
         return found
 
     def context_widths(self, form: str) -> dict[str, Held]:
@@ -278,15 +304,31 @@ class FeedForward(Block):
 
 
 class Experts:
-    """Routed experts of a layer: how many, how many a token goes to, and their struct."""
+    """Routed experts of a layer: how many, how many a token goes to, and their struct.
 
-    __slots__ = ("chosen", "count", "scope", "spec")
+    ``width`` are the channels that they work on. Where some choices of the router are experts
+    without weights, ``chosen`` is the expected number of others, and ``choices`` counts them all.
+    """
+
+    __slots__ = ("choices", "chosen", "count", "scope", "spec", "width")
 
     def __init__(self, block: Block) -> None:
         self.scope = block.scope
         self.spec: MoE = block.spec
-        self.count = block.field("n_routed_experts", "1")
+        self.count = self.choices = block.field("n_routed_experts", "1")
         self.chosen = block.field("num_experts_per_tok", "1")
+        self.width = block.hidden
+        if self.spec.moe_latent_size is not None:
+            self.width = block.field("moe_latent_size")
+        if self.spec.zero_expert_num:
+            zero = block.field("zero_expert_num", "1")
+            self.choices = total(f"{block.prefix}.router_choices", (self.count, zero))
+            self.chosen = computed(
+                f"{block.prefix}.expected_real_choices",
+                experts.expected_real_choices,
+                block.scope,
+                convention="uniform routing",
+            )
 
 
 def kind_of(spec: Any) -> str:
@@ -304,17 +346,20 @@ def refusal(what: str, kind: str) -> UsageError:
 
 def attention_of(place: Place) -> Attention:
     """Return the attention of a layer group, by the tag of its struct."""
-    found: Attention = _built("attention", Attention, place)
+    found: Attention = built("attention", Attention, place)
     return found
 
 
 def feed_forward_of(place: Place) -> FeedForward:
     """Return the feed-forward of a layer group, by the tag of its struct."""
-    found: FeedForward = _built("feed_forward", FeedForward, place)
+    found: FeedForward = built("feed_forward", FeedForward, place)
     return found
 
 
-def _built(folder: str, base: type[Block], place: Place) -> Any:
+def built(folder: str, base: type[Block], place: Place) -> Any:
+    """Return the block of a kind, or of the class of its part where the layer has none."""
+    if place.scope[1] is None:
+        return base(place)
     kind = kind_of(place.scope[1])
     name = f"dsv3calc.model.{folder}.{kind}"
     try:

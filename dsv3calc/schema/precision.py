@@ -24,6 +24,11 @@ WEIGHT_CLASSES = (
     "biases",
     "indexer",
     "indexer_weights",
+    "latent_projections",
+    "mixer",
+    "mixer_rates",
+    "mixer_vectors",
+    "convolutions",
     "mtp_projection",
 )
 """Every tensor belongs to one of these; a precision says which format each is stored in."""
@@ -37,6 +42,9 @@ COMPUTE_CLASSES = (
     "shared_experts",
     "router",
     "indexer",
+    "latent_projections",
+    "mixer_projections",
+    "mixer_core",
     "mtp_projection",
 )
 """Every matrix product belongs to one of these; a precision says which peak each runs against."""

@@ -102,8 +102,8 @@ def _layer_rows(
         row: dict[str, Any] = {
             "layer": number,
             "group": index,
-            "attention_type": arch.groups[index].attention.kind,
-            "feed_forward_type": arch.groups[index].feed_forward.kind,
+            "attention_type": arch.groups[index].kinds[0],
+            "feed_forward_type": arch.groups[index].kinds[1],
         }
         row |= {"embedding": 0, "head": 0} | dict.fromkeys(in_layers, 0)
         row |= {name: line.value for name, line in per_layer[index].items()}

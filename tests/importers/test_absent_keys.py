@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 import pytest
+from measured_hybrids import MEASURED, OTHERWISE
 
 from dsv3calc.errors import InvalidInput
 from dsv3calc.importers.families import MODULES
@@ -236,8 +237,9 @@ def test_what_the_code_derives_is_told(name):
 def test_every_supported_type_has_its_defaults_here():
     nested = {"gemma3", "llama4"}
     constant = {"dbrx"}  # never tied, and no other switch
-    assert set(SWITCHES) == set(MODULES) - nested - constant
-    assert set(SIZES) == set(MODULES) - nested - constant - {"gemma3_text"}
+    measured = set(MEASURED) | OTHERWISE  # with tests of their own
+    assert set(SWITCHES) == set(MODULES) - nested - constant - measured
+    assert set(SIZES) == set(MODULES) - nested - constant - measured - {"gemma3_text"}
 
 
 def test_what_the_defaults_make():

@@ -33,6 +33,7 @@ PLACES = ("split", "replicated", "experts")
 _PLACE_OF = {
     "split": "split",
     "key_value": "split",
+    "groups": "split",
     "replicated": "replicated",
     "experts": "experts",
 }

@@ -91,12 +91,65 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             "C", "FLOP", "FLOPs of one channel of one head: twice its (query, key) pairs", 0
         ),
     },
+    "Mixers": {
+        "linear_num_heads": Symbol(r"n_\mathrm{lin}", "1", "heads of a linear attention"),
+        "linear_num_key_heads": Symbol(r"n_\mathrm{lin,k}", "1", "key heads of Gated DeltaNet"),
+        "linear_num_value_heads": Symbol(
+            r"n_\mathrm{lin,v}", "1", "value heads of Gated DeltaNet: each has a state"
+        ),
+        "linear_head_dim": Symbol(
+            r"d_\mathrm{lin}", "elements", "channels of a head of a linear attention"
+        ),
+        "linear_key_head_dim": Symbol(
+            r"d_\mathrm{lin,k}", "elements", "channels of a key head of Gated DeltaNet"
+        ),
+        "linear_value_head_dim": Symbol(
+            r"d_\mathrm{lin,v}", "elements", "channels of a value head of Gated DeltaNet"
+        ),
+        "linear_conv_kernel_dim": Symbol(
+            r"k_\mathrm{lin}", "1", "inputs that an output of a linear attention's convolution sums"
+        ),
+        "mamba_num_heads": Symbol("n_m", "1", "heads of Mamba-2"),
+        "mamba_head_dim": Symbol("p_m", "elements", "channels of a head of Mamba-2"),
+        "mamba_inner_size": Symbol("d_m", "elements", "inner channels of Mamba"),
+        "ssm_state_size": Symbol("n_s", "elements", "elements of the state of a Mamba channel"),
+        "n_groups": Symbol(r"n_\mathrm{grp}", "1", "groups of Mamba-2 heads that share B and C"),
+        "time_step_rank": Symbol(r"r_\Delta", "elements", "rank of the projection of Mamba's step"),
+        "conv_kernel": Symbol(
+            r"k_\mathrm{conv}", "1", "inputs that an output of a convolution sums over"
+        ),
+        "chunk_size": Symbol(
+            r"C_\mathrm{chunk}", "tokens", "tokens of a chunk in which a recurrence is computed"
+        ),
+        "state_rows": Symbol(
+            r"d_\mathrm{key}", "elements", "rows of a head's state: channels of a key"
+        ),
+        "state_columns": Symbol(
+            r"d_\mathrm{val}", "elements", "columns of a head's state: channels of a value"
+        ),
+        "key_products": Symbol(
+            r"p_\mathrm{key}", "1", "products of a chunk over the channels of a key", 0
+        ),
+        "value_products": Symbol(
+            r"p_\mathrm{val}", "1", "products of a chunk over the channels of a value", 0
+        ),
+        "state_products": Symbol(r"p_\mathrm{state}", "1", "products of a token with a state", 0),
+    },
     "Feed-forward and experts": {
         "intermediate_size": Symbol("d_f", "elements", "width of a dense feed-forward"),
         "moe_intermediate_size": Symbol("d_e", "elements", "width of one expert"),
         "n_routed_experts": Symbol("E", "1", "routed experts of a layer"),
         "num_experts_per_tok": Symbol("k", "1", "routed experts that serve one token"),
         "n_shared_experts": Symbol("E_s", "1", "shared experts of a layer", 0),
+        "zero_expert_num": Symbol(
+            r"E_0", "1", "zero-computation experts, which return a token as it is", 0
+        ),
+        "shared_expert_intermediate_size": Symbol(
+            r"d_{es}", "elements", "width of the shared experts together"
+        ),
+        "moe_latent_size": Symbol(
+            r"h_e", "elements", "channels that routed experts work on, where not the hidden state"
+        ),
         "n_group": Symbol("n_g", "1", "groups that the routed experts form"),
         "topk_group": Symbol("k_g", "1", "expert groups that one token may use"),
         "hit": _real(r"E_\mathrm{hit}", "1", "expected distinct experts that a batch uses"),

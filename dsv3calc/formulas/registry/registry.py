@@ -85,6 +85,7 @@ SUBJECTS = (
     "kv_cache",
     "megatron",
     "memory",
+    "mixers",
     "mtp",
     "network",
     "number_formats",

@@ -35,6 +35,23 @@ MODULES = {
     "phimoe": "phimoe",
     "dbrx": "dbrx",
     "minimax_m2": "minimax",
+    "kimi_linear": "kimi_linear",
+    "kimi_k3": "kimi_linear",
+    "bailing_hybrid": "kimi_linear",
+    "nemotron_h": "nemotron_h",
+    "mamba2": "mamba",
+    "falcon_h1": "mamba",
+    "granitemoehybrid": "mamba",
+    "jamba": "mamba",
+    "minimax": "minimax_linear",
+    "minimax_text_01": "minimax_linear",
+    "minimax_m1": "minimax_linear",
+    "longcat_flash": "longcat",
+    "qwen3_next": "qwen_next",
+    "qwen3_5": "qwen_next",
+    "qwen3_5_text": "qwen_next",
+    "qwen3_5_moe": "qwen_next",
+    "qwen3_5_moe_text": "qwen_next",
 }
 
 

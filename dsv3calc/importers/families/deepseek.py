@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from dsv3calc.importers.keys import Reader
 
 
-def _attention(reader: Reader) -> dict[str, Any]:
+def latent_attention(reader: Reader) -> dict[str, Any]:
+    """Return latent attention, of the keys that DeepSeek gave it."""
     heads = reader.size("num_attention_heads")
     key_value = reader.size("num_key_value_heads", computed=heads)
     if key_value != heads and reader.sound("num_attention_heads", "num_key_value_heads"):
@@ -91,7 +92,7 @@ def _latent(reader: Reader) -> Architecture:
     return Architecture(
         hidden_size=reader.size("hidden_size"),
         vocab_size=reader.size("vocab_size"),
-        attention=[_attention(reader)] * depth,
+        attention=[latent_attention(reader)] * depth,
         feed_forward=_feed_forward(reader, depth),
         tie_word_embeddings=reader.flag("tie_word_embeddings"),
         max_position_embeddings=reader.positions(),

@@ -10,7 +10,13 @@ import msgspec
 
 from dsv3calc.formulas import attention, kv_cache
 from dsv3calc.ledger.line import Line, computed
-from dsv3calc.model.attention.core import attention_core, projections_input
+from dsv3calc.model.attention.core import (
+    PROJECTIONS,
+    attention_core,
+    gate_operators,
+    gate_tensor,
+    projections_input,
+)
 from dsv3calc.model.block import Attention, CacheEntry, CachePart, Held
 from dsv3calc.model.operator import PASS, PRODUCT, Core, Operator
 from dsv3calc.model.saved import Activation, Product, Saving
@@ -22,7 +28,6 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import GQA
     from dsv3calc.schema.workload import Conventions
 
-_PROJECTIONS = "attention_projections"
 _BOUNDS = {"sliding": "sliding_window", "chunked": "attention_chunk_size"}
 
 
@@ -44,7 +49,10 @@ class Kind(Attention):
         )
         for name, width, division in shapes:
             yield self.tensor(name, "attention", width, hidden, division=division)
+        yield from gate_tensor(self, queries)
         yield self.tensor("o_proj", "attention", hidden, queries)
+        if attend.output_gate == "channel":
+            shapes = (*shapes, ("output_gate", queries, "split"))
         for name, width, division in shapes if attend.attention_bias else ():
             yield self.tensor(
                 f"{name}.bias", "attention", width, weight_class="biases", division=division
@@ -69,7 +77,7 @@ class Kind(Attention):
             yield Operator(
                 name,
                 PRODUCT,
-                _PROJECTIONS,
+                PROJECTIONS,
                 self.weights(name),
                 saves=projections_input(self) if first else lambda _: (),
                 output=lambda _, name=name, place=place: Product(  # type: ignore[misc] # bound early
@@ -96,10 +104,11 @@ class Kind(Attention):
         core = Core(self.heads, {"scores": channels, "values": channels})
         sinks = self.weights("sinks")
         yield attention_core(self, core, lambda: self._saved_widths["split"], sinks)
+        yield from gate_operators(self, lambda: self._saved_widths["split"])
         yield Operator(
             "o_proj",
             PRODUCT,
-            _PROJECTIONS,
+            PROJECTIONS,
             self.weights("o_proj"),
             output=lambda _: Product("o_proj", self.hidden, "block"),
             after=("tp",),

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import attention
 from dsv3calc.ledger.line import Line, computed, total
-from dsv3calc.model.attention.core import attention_core, projections_input
+from dsv3calc.model.attention.core import (
+    PROJECTIONS,
+    attention_core,
+    gate_operators,
+    gate_tensor,
+    projections_input,
+)
 from dsv3calc.model.block import Attention, CacheEntry, CachePart, Held
 from dsv3calc.model.operator import GROUPED, ONE, PASS, PRODUCT, Core, Operator
 from dsv3calc.model.saved import Activation, Product, Saving
@@ -23,7 +29,6 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import MLA
     from dsv3calc.schema.workload import Conventions
 
-_PROJECTIONS = "attention_projections"
 _UP = "mla_up_proj"
 ROPE = ".rope"
 """Ending of the name of a rotary part that stands apart."""
@@ -71,6 +76,7 @@ class Kind(Attention):
         yield self.tensor("kv_a_proj_with_mqa", "attention", down, hidden, **whole)
         yield self.tensor("kv_a_layernorm", "norms", latent, **whole)
         yield self.tensor("kv_b_proj", "attention", up, latent)
+        yield from gate_tensor(self, values)
         yield self.tensor("o_proj", "attention", hidden, values)
         if biased:
             yield self.tensor("kv_a_proj_with_mqa.bias", "attention", down, **bias)
@@ -109,6 +115,7 @@ class Kind(Attention):
         yield attention_core(self, self._core(form), lambda: self._saved_widths["values"])
         if form == "absorbed":
             yield self._absorbed("absorb_o", "v_head_dim")
+        yield from gate_operators(self, lambda: self._saved_widths["values"])
         yield self._product(
             "o_proj",
             output=lambda _: Product("o_proj", self.hidden, "block"),
@@ -132,7 +139,7 @@ class Kind(Attention):
         )
 
     def _product(self, name: str, **options: Any) -> Operator:
-        return Operator(name, PRODUCT, _PROJECTIONS, self.weights(name), **options)
+        return Operator(name, PRODUCT, PROJECTIONS, self.weights(name), **options)
 
     def _norm(self, name: str, reads: str) -> Operator:
         weights = self.weights(name)
@@ -156,7 +163,7 @@ class Kind(Attention):
             self.field("kv_lora_rank"),
             copies=self.heads,
         )
-        return Operator(name, GROUPED, _PROJECTIONS, [half])
+        return Operator(name, GROUPED, PROJECTIONS, [half])
 
     def _core(self, form: str) -> Core:
         rope = self.field("qk_rope_head_dim")

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.conventions import choose_conventions
-from dsv3calc.accounting.memory.serving import LOW_LATENCY, Server, Serving, serving_lines
+from dsv3calc.accounting.memory.serving import LOW_LATENCY, Server, Serving
+from dsv3calc.accounting.memory.serving_ranks import serving_lines
 from dsv3calc.accounting.traffic.exchange import Exchange
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS
 from dsv3calc.errors import UsageError
