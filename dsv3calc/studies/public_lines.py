@@ -204,6 +204,8 @@ PUBLIC_LINES = (
     ),
     *_declared(
         "memory --serve",
+        ("serving.activations", "B", "Activations of a pass on a GPU of that rank."),
+        ("serving.workspace", "B", "Workspace of the library of matrix products."),
         ("serving.driver_context", "B", "Context of the driver on a device."),
         ("serving.rank", "1", "The pipeline rank whose cache pool is spent first."),
         ("serving.weights", "B", "Weights on a GPU of that rank."),
