@@ -190,6 +190,9 @@ def components_of(run: Pass, views: Sequence[GroupView], group: str = "") -> lis
         found: dict[str, list[tuple[GroupView | None, Operator]]] = {
             name: [] for name in COMPONENTS
         }
+        for operator in () if group else (*run.arch.entry, *run.arch.exit):
+            if operator.kind not in NO_PRODUCT:
+                found.setdefault(operator.component, []).append((None, operator))
         for view in views:
             for operator in view.operators(run.mla):
                 if operator.kind not in NO_PRODUCT:
@@ -322,7 +325,7 @@ def core_lines(
     """Count the products of an attention core with the pairs that its layer group's span leaves."""
     core = operator.core
     assert core is not None  # noqa: S101 - an attention core has one
-    pairs = run.channel_flops(view, count, every_key=core.every_key)
+    pairs = run.channel_flops(view, operator, count)
     return [
         computed(
             f"{prefix}.{part}.{view.prefix}",

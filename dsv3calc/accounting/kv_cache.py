@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.state import state_lines
-from dsv3calc.formulas import kv_cache
+from dsv3calc.formulas import compression, kv_cache
 from dsv3calc.ledger.line import Line, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.ledger.tags import Tags
@@ -47,15 +47,30 @@ def entry_lines(
     view: GroupView, kv_format: KVFormat, conventions: Conventions
 ) -> list[tuple[CacheEntry, Line]]:
     """Give the bytes of each entry of one token in one layer."""
-    key = ("entry", view.prefix, kv_format.name, conventions.mla, conventions.index_keys)
+    key = (
+        "entry",
+        view.prefix,
+        kv_format.name,
+        conventions.mla,
+        conventions.index_keys,
+        conventions.state,
+    )
     return view.cached(
         key,
         kv_format,
         lambda: [
             (entry, _entry_line(view, entry, kv_format, conventions))
-            for entry in view.attention.cache(conventions.mla)
+            for entry in entries_of(view, conventions)
         ],
     )
+
+
+def entries_of(view: GroupView, conventions: Conventions) -> list[CacheEntry]:
+    """List what a layer caches, and what transformers keeps beside it where that is counted."""
+    entries = view.attention.cache(conventions.mla)
+    if conventions.state == "as-transformers":
+        return entries + view.attention.kept_by_library()
+    return entries
 
 
 def _entry_line(
@@ -65,7 +80,15 @@ def _entry_line(
     parts = [
         _part_line(f"{name}.{part.name}", part, kv_format, conventions) for part in entry.parts
     ]
-    return parts[0] if len(parts) == 1 else total(f"{name}.{entry.kind}_bytes", parts)
+    line = parts[0] if len(parts) == 1 else total(f"{name}.{entry.kind}_bytes", parts)
+    if not kv_format.entry_multiple or entry.kind == "indexer":
+        return line
+    return computed(
+        f"{name}.{entry.kind}_bytes_padded",
+        compression.padded_entry_bytes,
+        ("kv_format", kv_format),
+        token_bytes=line,
+    )
 
 
 def _part_line(name: str, part: CachePart, kv_format: KVFormat, conventions: Conventions) -> Line:
@@ -79,6 +102,17 @@ def _part_line(name: str, part: CachePart, kv_format: KVFormat, conventions: Con
             bits=field(scope, "rope_bits", "bit"),
             group_size=width,
             scale_bits=given("unscaled", 0, "bit"),
+            **size,
+        )
+    if part.stored == "fp32":
+        fp32 = given("kept.fp32_bits", 32, "bit", "in any format of the cache")
+        unscaled = given("unscaled", 0, "bit")
+        return computed(
+            name,
+            kv_cache.entry_bytes,
+            bits=fp32,
+            group_size=width,
+            scale_bits=unscaled,
             **size,
         )
     if part.stored == "indexer" and has_own_index_keys(kv_format, conventions):
@@ -106,6 +140,7 @@ def tokens_line(
     """Count the tokens that one layer keeps for a sequence, in whole pages.
 
     A layer of limited span keeps the tokens of a pass too where an engine has ``batched`` them.
+    Where an entry stands for several tokens, its entries are counted.
     """
     kept = tokens
     bound = entry.bound
@@ -121,10 +156,29 @@ def tokens_line(
                 page_size=given("page_size", page_size, "tokens"),
             )
         kept = computed(f"{name}.kept", kv_cache.retained_tokens, tokens=tokens, window=bound)
-    if page_size is None:
+    if page_size is not None:
+        pages = given("page_size", page_size, "tokens")
+        kept = computed(f"{name}.paged", kv_cache.paged_tokens, tokens=kept, page_size=pages)
+    if entry.ratio is None:
         return kept
-    pages = given("page_size", page_size, "tokens")
-    return computed(f"{name}.paged", kv_cache.paged_tokens, tokens=kept, page_size=pages)
+    return computed(
+        f"{name}.entries",
+        entry.rows or compression.compressed_tokens,
+        tokens=kept,
+        compress_ratio=entry.ratio,
+    )
+
+
+def token_line(name: str, entry: CacheEntry, line: Line) -> Line:
+    """Give what one token adds to the cache: a part of an entry that stands for several."""
+    if entry.ratio is None:
+        return line
+    return computed(
+        name,
+        compression.compressed_token_bytes,
+        token_bytes=line,
+        compress_ratio=entry.ratio,
+    )
 
 
 def kept_entries(
@@ -138,13 +192,15 @@ def kept_entries(
 ) -> Iterator[tuple[CacheEntry, Line, Line]]:
     """Yield each entry of a layer, its bytes for one token, and the tokens that are kept of it.
 
-    Entries of one bound share the line of their tokens.
+    Entries of one bound and ratio share the line of their tokens.
     """
-    known: dict[Line | None, Line] = {}
+    known: dict[tuple[Line | None, Line | None, Any], Line] = {}
     for entry, line in entry_lines(view, kv_format, conventions):
-        if entry.bound not in known:
-            known[entry.bound] = tokens_line(name, tokens, entry, conventions, page_size, batched)
-        yield entry, line, known[entry.bound]
+        key = (entry.bound, entry.ratio, entry.rows)
+        if key not in known:
+            place = f"{name}.{entry.kind}" if entry.ratio is not None else name
+            known[key] = tokens_line(place, tokens, entry, conventions, page_size, batched)
+        yield entry, line, known[key]
 
 
 def bytes_line(
@@ -220,7 +276,11 @@ def kv_lines(
     per_layer: list[Line] = []
     for view in views:
         name = f"kv_cache.bytes_per_token_per_layer.{view.prefix}"
-        kept = entry_lines(view, kv_format, conventions)
+        kept = [
+            (entry, token_line(f"{name}.{entry.kind}", entry, line))
+            for entry, line in entry_lines(view, kv_format, conventions)
+            if entry.rows is None
+        ]
         if not kept:
             continue
         growing += [

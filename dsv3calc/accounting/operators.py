@@ -100,11 +100,12 @@ def operator_counts(
 def _placed(run: Pass) -> Iterator[tuple[Operator, GroupView | None, str, Line]]:
     """Yield each operator with its layer group, the name of its place, and how often it runs."""
     arch = run.arch
-    yield arch.embedding, None, "model", ONE
+    for operator in (arch.embedding, *arch.entry):
+        yield operator, None, "model", ONE
     for view in arch.groups:
         for operator in view.operators(run.mla):
             yield operator, view, view.prefix, ONE
-    for operator in arch.head:
+    for operator in (*arch.exit, *arch.head):
         yield operator, None, "model", ONE
     if run.conventions.mtp == "out" or arch.mtp is None:
         return

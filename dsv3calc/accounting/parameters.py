@@ -37,6 +37,7 @@ INCLUSIONS = {
     "head": "the output head (the same matrix as the embedding where tied)",
     "router": "the routers' linear layers",
     "routing-bias": "the per-expert bias that balances routing, a buffer in most libraries",
+    "routing-table": "tables of the experts that a token of the vocabulary goes to, buffers too",
     "norms": "norm weights and biases",
     "biases": "biases of linear layers, attention sinks, and the vectors of mixers such as decays",
     "mtp": "multi-token-prediction modules: their layers, projections and norms",
@@ -55,7 +56,7 @@ PARAMETER_VARIANTS: dict[str, tuple[frozenset[str], str]] = {
     "trainable": (_EVERYTHING - {"routing-bias"}, "as torch counts parameters(): no buffers"),
     "with-mtp": (_EVERYTHING | {"mtp"}, "the default and the MTP modules"),
     "checkpoint": (
-        _EVERYTHING | {"mtp", "mtp-copies", "scales"},
+        _EVERYTHING | {"routing-table", "mtp", "mtp-copies", "scales"},
         "every element that the published files store",
     ),
     "non-embedding": (_EVERYTHING - {"embedding", "head"}, "layers and final norm alone"),
@@ -68,6 +69,7 @@ _SWITCH = {
     "biases": "biases",
     "mixer_vectors": "biases",
     "routing_bias": "routing-bias",
+    "routing_table": "routing-table",
 }
 
 
@@ -125,7 +127,8 @@ def model_tensors(arch: Architecture) -> list[Tensor]:
     """List the tensors of a model without MTP; a tied head is the embedding and not listed."""
     tied = arch.model.tie_word_embeddings
     outer = [tensor for tensor in arch.outer if not (tied and tensor.name == "head")]
-    return outer + [tensor for view in arch.groups for tensor in view.tensors]
+    layers = [tensor for view in arch.groups for tensor in view.tensors]
+    return [*outer, *arch.entry_tensors, *layers]
 
 
 def mtp_tensors(arch: Architecture) -> list[Tensor]:

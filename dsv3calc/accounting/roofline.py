@@ -244,6 +244,7 @@ def _cache_read(
     )
     lines = []
     views = cached_views(model, conventions)
+    sparse = conventions.sparse_attention == "selected"
     for view in views:
         span, size = view.attention.span(conventions) if view.attention.present else ("", None)
         for entry, line in entry_lines(view, kv_format, conventions):
@@ -251,6 +252,13 @@ def _cache_read(
             held = tokens_line(f"{name}.tokens", length, entry, conventions)
             if workload.phase == "decode" and entry.kind == "attention" and size is not None:
                 held = _keys_read(name, view, span, length, size, held)
+            elif workload.phase == "decode" and entry.selected is not None and sparse:
+                held = computed(
+                    f"{name}.selected",
+                    kv_cache.retained_tokens,
+                    tokens=held,
+                    window=entry.selected,
+                )
             lines.append(
                 computed(
                     name,

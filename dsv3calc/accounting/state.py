@@ -24,6 +24,9 @@ _BITS = {"float32": 32, "bfloat16": 16, "float16": 16, "model": 16}
 
 def state_parts(view: GroupView, conventions: Conventions) -> Iterator[tuple[StatePart, Line]]:
     """Yield what a layer keeps of a sequence, with the width of an element."""
+    if conventions.state == "engines":
+        for part in view.attention.state():
+            yield part, given(f"state.{view.prefix}.{part.name}_bits", 32, "bit", "float32")
     for part in view.mixer.state(COLUMNS[conventions.state]):
         dtype = "model"
         if part.kind == "recurrent":

@@ -56,14 +56,15 @@ def assemble(
     if architecture.max_position_embeddings is not None:
         data["max_position_embeddings"] = architecture.max_position_embeddings
     data |= {"precision": precision, "groups": groups}
+    if architecture.additions:
+        data["additions"] = architecture.additions
     if architecture.mtp is not None:
         modules: dict[str, Any] = {"num_nextn_predict_layers": architecture.mtp[0]}
-        if architecture.mtp_layer is None:
-            modules["group"] = _last_group(groups, architecture)
-        else:
-            modules["layer"] = architecture.mtp_layer
+        modules |= _mtp_layer(groups, architecture)
         data["mtp"] = modules | {"stores_embedding_and_head": architecture.mtp[1]}
-        if not architecture.mtp[1]:  # files that hold no copies of these hold no modules either
+        stored = architecture.mtp_stored
+        # files that hold no copies of these hold no modules either, unless a family knows better
+        if not (architecture.mtp[1] if stored is None else stored):
             data["mtp"]["stored"] = False
     return data | _sources(findings, family, groups)
 
@@ -76,11 +77,18 @@ def _parts(architecture: Architecture) -> dict[str, Sequence[dict[str, Any] | No
     return dict(zip(PARTS, every, strict=True))
 
 
-def _last_group(groups: list[dict[str, Any]], architecture: Architecture) -> int:
-    """Return the group of the last layer: the kind that a prediction module repeats."""
+def _mtp_layer(groups: list[dict[str, Any]], architecture: Architecture) -> dict[str, Any]:
+    """Return the group whose kind of layer a prediction module repeats, or a layer of its own.
+
+    It is that of the last layer, unless the family says another.
+    """
     last = {name: layers[-1] for name, layers in _parts(architecture).items()}
+    own = architecture.mtp_layer
+    kind = last if own is None else {name: own.get(name) for name in last}
     kinds = [{name: group.get(name) for name in last} for group in groups]
-    return kinds.index(last)
+    if kind in kinds:
+        return {"group": kinds.index(kind)}
+    return {"layer": own}
 
 
 def _name(findings: Findings) -> str:

@@ -34,7 +34,9 @@ class Architecture(msgspec.Struct, kw_only=True):
     """What a family's ``read`` returns: the widths, and the parts of each layer, first to last.
 
     Equal layers share one dict, so that a deep model costs a list of references; a part that a
-    layer lacks is None. ``block_norms`` is a number, or one for each layer.
+    layer lacks is None. ``block_norms`` is a number, or one for each layer. ``mtp_layer`` is the
+    layer of a multi-token-prediction module where it is not of the last one's kind; ``mtp_stored``
+    says whether files hold the modules where that does not follow from the copies.
     """
 
     hidden_size: int
@@ -48,8 +50,10 @@ class Architecture(msgspec.Struct, kw_only=True):
     norm: str = "rms"
     norm_bias: bool = False
     max_position_embeddings: int | None = None
+    additions: list[dict[str, Any]] = []
     mtp: Mtp | None = None
     mtp_layer: dict[str, Any] | None = None
+    mtp_stored: bool | None = None
 
 
 class Family(msgspec.Struct, frozen=True, kw_only=True):

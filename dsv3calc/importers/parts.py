@@ -25,6 +25,9 @@ def gqa(
     output_gate: str = "none",
     sliding_window: int | None = None,
     attention_chunk_size: int | None = None,
+    v_head_dim: int | None = None,
+    key_values: str | None = None,
+    indexer: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return grouped-query attention; the span follows from a window or a chunk size."""
     return {
@@ -41,12 +44,16 @@ def gqa(
         span="sliding" if sliding_window else "chunked" if attention_chunk_size else None,
         sliding_window=sliding_window,
         attention_chunk_size=attention_chunk_size,
+        v_head_dim=None if v_head_dim == head_dim else v_head_dim,
+        key_values=key_values,
+        indexer=indexer,
     )
 
 
-def dense(intermediate_size: int, *, mlp_bias: bool = False) -> dict[str, Any]:
-    """Return a gated feed-forward: every family here has three matrices."""
-    return {"type": "dense", "intermediate_size": intermediate_size} | _given(mlp_bias=mlp_bias)
+def dense(intermediate_size: int, *, gated: bool = True, mlp_bias: bool = False) -> dict[str, Any]:
+    """Return a feed-forward of three matrices, or of two where it is not gated."""
+    plain = {"type": "dense", "intermediate_size": intermediate_size}
+    return plain | ({} if gated else {"gated": False}) | _given(mlp_bias=mlp_bias)
 
 
 def moe(
@@ -59,16 +66,18 @@ def moe(
     routing_bias: bool = False,
     router_bias: bool = False,
     expert_bias: bool = False,
+    beside: int | None = None,
     **more: Any,
 ) -> dict[str, Any]:
     """Return a mixture of gated experts; ``groups`` is (n_group, topk_group).
 
-    ``more`` are further fields of the struct, left out where false or None.
+    ``beside`` is the width of a dense feed-forward that tokens pass too; ``more`` are further
+    fields of the struct, left out where false or None.
     """
     limited = {"n_group": groups[0], "topk_group": groups[1]} if groups != (1, 1) else {}
     return (
         {
-            "type": "moe",
+            "type": "moe" if beside is None else "moe_beside_dense",
             "n_routed_experts": n_routed_experts,
             "num_experts_per_tok": num_experts_per_tok,
             "moe_intermediate_size": moe_intermediate_size,
@@ -76,7 +85,11 @@ def moe(
         }
         | limited
         | _given(
-            routing_bias=routing_bias, router_bias=router_bias, expert_bias=expert_bias, **more
+            routing_bias=routing_bias,
+            router_bias=router_bias,
+            expert_bias=expert_bias,
+            intermediate_size=beside,
+            **more,
         )
     )
 

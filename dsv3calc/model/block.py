@@ -19,7 +19,7 @@ from dsv3calc.model.operator import Tensor
 from dsv3calc.model.saved import Activation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from dsv3calc.model.operator import Operator
     from dsv3calc.schema.model import MoE
@@ -139,8 +139,8 @@ class Block:
 class CachePart:
     """Vectors of one width that a token leaves in the cache of a layer.
 
-    ``stored`` names those for which a cache's format may have a width of its own: ``rope`` or
-    ``indexer``.
+    ``stored`` names those for which a cache's format may have a width of its own, ``rope`` or
+    ``indexer``, and those that are kept in ``fp32`` in any.
     """
 
     __slots__ = ("name", "stored", "vectors", "width")
@@ -153,21 +153,54 @@ class CachePart:
 
 
 class CacheEntry:
-    """What a token leaves in the cache of a layer: ``attention`` or ``indexer``.
+    """What a token leaves in the cache of a layer: ``attention``, ``compressed`` or ``indexer``.
 
     ``division`` says how tensor parallelism divides it, in the words of tensors; ``bound`` is the
-    line of the tokens that are kept, None where all are.
+    line of the tokens that are kept, None where all are. ``ratio`` is the line of the tokens that
+    one entry stands for, None where it is one; ``selected`` that of the entries that an indexer
+    selects for a query, None where a query reads all that its span leaves. ``rows`` counts the
+    entries of so many tokens and such a ratio where they are not one for each block: such an entry
+    does not grow with every token.
     """
 
-    __slots__ = ("bound", "division", "kind", "parts")
+    __slots__ = ("bound", "division", "kind", "parts", "ratio", "rows", "selected")
 
     def __init__(
-        self, kind: str, parts: list[CachePart], division: str, bound: Line | None = None
+        self,
+        kind: str,
+        parts: list[CachePart],
+        division: str,
+        bound: Line | None = None,
+        *,
+        ratio: Line | None = None,
+        selected: Line | None = None,
+        rows: Callable[..., Any] | None = None,
     ) -> None:
         self.kind = kind
         self.parts = parts
         self.division = division
         self.bound = bound
+        self.ratio = ratio
+        self.selected = selected
+        self.rows = rows
+
+
+class StatePart:
+    """Elements that a sequence keeps in a layer however long it is.
+
+    ``kind`` is ``recurrent`` for the state of a recurrence and ``convolution`` for the last inputs
+    of a convolution, which are kept in the model's data type; ``compressor`` is what a block of
+    tokens has that is not complete, in FP32. ``division`` says how tensor
+    parallelism divides it, in the words of tensors.
+    """
+
+    __slots__ = ("division", "elements", "kind", "name")
+
+    def __init__(self, name: str, kind: str, elements: Line, division: str) -> None:
+        self.name = name
+        self.kind = kind
+        self.elements = elements
+        self.division = division
 
 
 class Held:
@@ -188,8 +221,9 @@ class Held:
 class KeySelector(Protocol):
     """What selects the keys that a query attends to, beside an attention: an indexer."""
 
-    topk: Line
-    """Keys that are selected."""
+    @property
+    def topk(self) -> Line:
+        """Keys that are selected."""
 
     def tensors(self) -> Iterator[Tensor]:
         """List its weights."""
@@ -197,8 +231,8 @@ class KeySelector(Protocol):
     def operators(self) -> Iterator[Operator]:
         """List its operators."""
 
-    def cache(self) -> CacheEntry:
-        """Return what a token leaves in its cache."""
+    def cache(self) -> list[CacheEntry]:
+        """List what a token leaves in its cache."""
 
 
 class Attention(Block):
@@ -256,6 +290,18 @@ class Attention(Block):
         if found is None:
             found = self._cache[form] = self.make_cache(form) if self.present else []
         return found
+
+    def kept_by_library(self) -> list[CacheEntry]:
+        """List what transformers keeps of a layer beside its cache."""
+        return []
+
+    def make_state(self) -> list[StatePart]:
+        """List what engines keep of a sequence in one layer, however long it is."""
+        return []
+
+    def state(self) -> list[StatePart]:
+        """Return what engines keep of a sequence in one layer."""
+        return self.make_state() if self.present else []
 
     def context_widths(self, form: str) -> dict[str, Held]:
         """Return what context parallelism exchanges: ``queries``, and ``keys`` or ``latent``."""

@@ -12,8 +12,10 @@ from dsv3calc.model.operator import PASS, Operator, Tensor
 from dsv3calc.model.saved import BYTE, Activation, Saving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from dsv3calc.ledger.line import Scope
+    from dsv3calc.model.addition import Addition, InLayer
     from dsv3calc.model.block import Attention, Experts
     from dsv3calc.model.mixer import Mixer
     from dsv3calc.schema.model import LayerGroup, Model
@@ -55,6 +57,7 @@ class GroupView(LineCache):
 
     __slots__ = (
         "_operators",
+        "additions",
         "attention",
         "feed_forward",
         "group",
@@ -65,6 +68,7 @@ class GroupView(LineCache):
         "model",
         "path",
         "prefix",
+        "streams",
         "tensors",
     )
 
@@ -75,6 +79,8 @@ class GroupView(LineCache):
         prefix: str,
         layers: Line,
         own: tuple[str, LayerGroup] | None = None,
+        *,
+        additions: Sequence[Addition] = (),
     ) -> None:
         """Build a group by its index, or one of its ``own`` with its path in the model's data."""
         super().__init__()
@@ -87,16 +93,23 @@ class GroupView(LineCache):
         self.attention = attention_of(self._place("attention", self.group.attention))
         self.mixer = mixer_of(self._place("mixer", self.group.mixer))
         self.feed_forward = feed_forward_of(self._place("feed_forward", self.group.feed_forward))
+        found = [each.in_layer(self._place_of(each.scope)) for each in additions]
+        self.additions: list[InLayer] = [each for each in found if each is not None]
+        self.streams = any(each.streams is not None for each in additions)
         self.tensors = (
             *self.attention.tensors,
             *self.mixer.tensors,
             *self.feed_forward.tensors,
+            *(tensor for each in self.additions for tensor in each.tensors),
             *self._norms(),
         )
         self._operators: dict[str, tuple[Operator, ...]] = {}
 
     def _place(self, part: str, spec: Any) -> Place:
-        scope = (f"model.{self.path}.{part}", spec)
+        shared = part == "mixer" and self.attention.present
+        return self._place_of((f"model.{self.path}.{part}", spec), shares_input=shared)
+
+    def _place_of(self, scope: Scope, *, shares_input: bool = False) -> Place:
         return Place(
             scope,
             self.prefix,
@@ -104,7 +117,7 @@ class GroupView(LineCache):
             self.layers,
             self.hidden,
             normed=bool(self.group.block_norms),
-            shares_input=part == "mixer" and self.attention.present,
+            shares_input=shares_input,
         )
 
     @property
@@ -140,18 +153,23 @@ class GroupView(LineCache):
         return found
 
     def _listed(self, form: str) -> Iterator[Operator]:
-        norms, mixing = self.group.block_norms, self.mixing
+        norms, mixing, feeds = self.group.block_norms, self.mixing, self.feed_forward
+        # of several streams, the additions save what enters the layer
+        whole = not self.streams
         if mixing:
+            yield from self._around("before", "attention")
             part = mixing[0].part
-            yield self._norm(f"{part}_norm", min(norms, 1), "layer_input", checkpoint=True)
+            yield self._norm(f"{part}_norm", min(norms, 1), "layer_input", checkpoint=whole)
             for block in mixing:
                 yield from block.operators(form)
-            yield self._residual(part)
-        feeds = self.feed_forward
+            yield from self._around("after", "attention")
+            yield from self._residual(part)
         if feeds.present:
+            yield from self._around("before", "feed_forward")
             count = min(max(norms - bool(mixing), 0), 1)
             reads = "feed_forward_norm_input" if mixing else "layer_input"
-            yield self._norm("feed_forward_norm", count, reads, checkpoint=not mixing)
+            checkpoint = whole and not mixing
+            yield self._norm("feed_forward_norm", count, reads, checkpoint=checkpoint)
         if self._post_norms > 0:
             width = (self.hidden,)
             weights = self._norms(self._post_norms)
@@ -161,7 +179,14 @@ class GroupView(LineCache):
             )
         if feeds.present:
             yield from feeds.operators(form)
-            yield self._residual("feed_forward")
+            yield from self._around("after", "feed_forward")
+            yield from self._residual("feed_forward")
+        for each in self.additions:
+            yield from each.last()
+
+    def _around(self, when: str, site: str) -> Iterator[Operator]:
+        for each in self.additions:
+            yield from getattr(each, when)(site)
 
     @property
     def _post_norms(self) -> int:
@@ -200,13 +225,19 @@ class GroupView(LineCache):
         width = combined(name, "product", (self.hidden, after), unit="elements")
         yield Activation("post_norm_inputs", width, "block")
 
-    def _residual(self, part: str) -> Operator:
+    def _residual(self, part: str) -> Iterator[Operator]:
+        for each in self.additions:
+            found = each.residual(part)
+            if found is not None:
+                yield from found
+                return
+
         def saves(saving: Saving) -> Iterator[Activation]:
             if saving.recompute.dropout:
                 yield Activation(f"{part}_mask", self.hidden, "block", bits=BYTE)
 
         both = (self.hidden, self.hidden)
-        return Operator(
+        yield Operator(
             f"{part}_residual", PASS, "residual", reads=both, writes=both[:1], saves=saves
         )
 

@@ -8,27 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.model.block import Block, Place, built
+from dsv3calc.model.block import Block, Place, StatePart, built
 
 if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
-
-
-class StatePart:
-    """Elements that a sequence keeps in a layer however long it is.
-
-    ``kind`` is ``recurrent`` for the state of a recurrence and ``convolution`` for the last inputs
-    of a convolution, which are kept in the model's data type. ``division`` says how tensor
-    parallelism divides it, in the words of tensors.
-    """
-
-    __slots__ = ("division", "elements", "kind", "name")
-
-    def __init__(self, name: str, kind: str, elements: Line, division: str) -> None:
-        self.name = name
-        self.kind = kind
-        self.elements = elements
-        self.division = division
 
 
 class Mixer(Block):

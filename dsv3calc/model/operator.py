@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from dsv3calc.ledger.line import Line
     from dsv3calc.model.saved import Activation, Product, Saving
+    from dsv3calc.schema.workload import Conventions
 
 ONE = given("one", 1, "1")
 
@@ -45,6 +46,10 @@ DIVISIONS = {
 
 A layout may replicate components that are ``split``.
 """
+
+
+BUFFERS = ("routing_bias", "routing_table")
+"""Weight classes of what no gradient trains, and most libraries hold as buffers."""
 
 
 class Tensor:
@@ -133,15 +138,24 @@ class Core:
 
     ``channels`` gives, for each product of a pair, the channels of one of the ``heads``: those that
     a score sums over, those of a weighted value. ``every_key`` says that it meets all keys before
-    a query, whatever the layer's span is.
+    a query, whatever the layer's span is; ``span`` gives a span of its own: its name, and the
+    arguments of the formula that counts its pairs.
     """
 
-    __slots__ = ("channels", "every_key", "heads")
+    __slots__ = ("channels", "every_key", "heads", "span")
 
-    def __init__(self, heads: Line, channels: dict[str, Line], *, every_key: bool = False) -> None:
+    def __init__(
+        self,
+        heads: Line,
+        channels: dict[str, Line],
+        *,
+        every_key: bool = False,
+        span: Callable[[Conventions], tuple[str, dict[str, Line]]] | None = None,
+    ) -> None:
         self.heads = heads
         self.channels = channels
         self.every_key = every_key
+        self.span = span
 
 
 class Scan:

@@ -12,42 +12,43 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from dsv3calc.schema.additions import Addition
 from dsv3calc.schema.fields import Name, Natural, Size, Text
 from dsv3calc.schema.layers import layer_problems
 from dsv3calc.schema.mixers import Mixer
-from dsv3calc.schema.provenance import Source, provenance_problems
+from dsv3calc.schema.provenance import Source
+from dsv3calc.schema.sparse_attention import BlockIndexer, Compressed, Indexer
 
 LayerSlice = Annotated[str, msgspec.Meta(max_length=40)]
-
-
-class Indexer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """DeepSeek Sparse Attention's lightning indexer: scores every key, keeps ``index_topk``."""
-
-    index_n_heads: Size
-    index_head_dim: Size
-    index_topk: Size
 
 
 class MLA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="mla"):
     """Multi-head latent attention: keys and values from one cached latent per token.
 
     ``q_lora_rank`` is null where queries are projected directly (DeepSeek-V2-Lite). ``output_gate``
-    is as in grouped-query attention.
+    is as in grouped-query attention. A layer whose ``latent`` is that of an ``earlier-layer``
+    caches none of its own. ``score_scaling`` says that each head's scores have a learned scale and
+    bias.
     """
 
     num_attention_heads: Size
     q_lora_rank: Size | None
     kv_lora_rank: Size
     qk_nope_head_dim: Size
-    qk_rope_head_dim: Size
+    qk_rope_head_dim: Natural
     v_head_dim: Size
     attention_bias: bool = False
+    latent: Literal["own", "earlier-layer"] = "own"
+    score_scaling: bool = False
     output_gate: Literal["none", "head", "channel"] = "none"
     indexer: Indexer | None = None
 
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-        """Yield what contradicts itself: the indexer reads the query latent."""
-        if self.indexer is not None and self.q_lora_rank is None:
+        """Yield an indexer that reads a query latent which is not there."""
+        found = self.indexer
+        if found is None or found.shared or found.reads_hidden:
+            return
+        if self.q_lora_rank is None:
             yield (
                 ("indexer",),
                 "the indexer needs q_lora_rank",
@@ -61,7 +62,10 @@ class GQA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
     ``qk_norm``: ``head`` has one weight per channel of a head, ``hidden`` one per channel of the
     whole projection. ``span`` says which earlier keys a query sees. ``output_gate`` multiplies what
     comes out of the core: one number for a ``head``, or one for a ``channel`` of it, projected from
-    the layer's input (Qwen3-Next's query projection is twice as wide for it).
+    the layer's input (Qwen3-Next's query projection is twice as wide for it). ``v_head_dim`` is the
+    width of a value where it is not ``head_dim``. Values that are ``projected-as-keys`` come from
+    the keys' projection; keys and values of an ``earlier-layer`` are that layer's, and not cached
+    again. An ``indexer`` selects blocks of keys.
     """
 
     num_attention_heads: Size
@@ -75,6 +79,9 @@ class GQA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
     span: Literal["full", "sliding", "chunked"] = "full"
     sliding_window: Size | None = None
     attention_chunk_size: Size | None = None
+    v_head_dim: Size | None = None
+    key_values: Literal["own", "projected-as-keys", "earlier-layer"] = "own"
+    indexer: BlockIndexer | None = None
 
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
         """Yield heads that do not divide and spans without their size."""
@@ -95,6 +102,12 @@ class GQA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
                     else f"span: {span} needs {field}",
                     f"{field} belongs to span: {span} alone",
                 )
+        if self.indexer is not None and self.span != "full":
+            yield (
+                ("indexer",),
+                f"an indexer and span: {self.span}",
+                "it selects among all earlier keys",
+            )
 
 
 class Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="dense"):
@@ -114,7 +127,10 @@ class MoE(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
     not that of as many routed ones; ``shared_expert_gate`` weighs their output for each token.
     Routed experts work on ``moe_latent_size`` channels, projected from the hidden state and back,
     where it is given; ``moe_latent_norm`` normalises them. ``zero_expert_num`` further choices of
-    the router return a token as it is, without weights or work.
+    the router return a token as it is, without weights or work. A ``routing_table`` has that many
+    rows, one for each token of the vocabulary, and says which experts it goes to (DeepSeek-V4's
+    first layers). ``router_scales`` are a learned scale of each channel that the router reads, and
+    one of each expert.
     """
 
     n_routed_experts: Size
@@ -132,6 +148,8 @@ class MoE(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
     moe_latent_size: Size | None = None
     moe_latent_norm: bool = False
     zero_expert_num: Natural = 0
+    routing_table: Size | None = None
+    router_scales: bool = False
 
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
         """Yield a top-k that the experts or their groups cannot serve."""
@@ -166,8 +184,14 @@ class MoE(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
             )
 
 
-Attention = MLA | GQA
-FeedForward = Dense | MoE
+class MoEBesideDense(MoE, frozen=True, kw_only=True, tag="moe_beside_dense"):
+    """Routed experts and a dense feed-forward side by side: a token passes both (Gemma 4)."""
+
+    intermediate_size: Size
+
+
+Attention = MLA | GQA | Compressed
+FeedForward = Dense | MoE | MoEBesideDense
 PARTS = {"attention": Attention, "mixer": Mixer, "feed_forward": FeedForward}
 """The kinds that each part of a layer may be of, told apart by their tags."""
 
@@ -239,6 +263,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     max_position_embeddings: Size | None = None
     precision: str = "bf16"
     groups: Annotated[list[LayerGroup], msgspec.Meta(min_length=1, max_length=1000)]
+    additions: Annotated[list[Addition], msgspec.Meta(max_length=20)] = []
     mtp: MTP | None = None
     sources: dict[str, Source]
     provenance: dict[str, str]
@@ -252,4 +277,3 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
                 f"there is no group {self.mtp.group}",
                 f"groups are numbered 0 to {len(self.groups) - 1}",
             )
-        yield from provenance_problems(self.sources, self.provenance)

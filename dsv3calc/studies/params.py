@@ -91,7 +91,7 @@ def _layer_rows(
     columns = dict.fromkeys((*COMPONENTS, *in_layers), 0)
     outside = {
         tensor.name: tensor_elements(tensor.name, tensor).value
-        for tensor in arch.outer
+        for tensor in (*arch.outer, *arch.entry_tensors)
         if included(tensor, inclusions)
         and not (model.tie_word_embeddings and tensor.name == "head")
     }

@@ -256,7 +256,8 @@ class Activations:
 
     def of_embedding(self, prefix: str) -> SavedActivations:
         """Give the bytes of what stands between the embedding and the first layer."""
-        operators, tags = [architecture_of(self.model).embedding], Tags(component="embedding")
+        arch, tags = architecture_of(self.model), Tags(component="embedding")
+        operators = [arch.embedding, *arch.entry]
         return self._sorted(prefix, operators, None, tags, waiting=False)
 
     def of_head(self, prefix: str) -> SavedActivations:
@@ -265,7 +266,8 @@ class Activations:
         The head's weight gradient does not wait: it follows the loss at once. The gradient of its
         output takes the place of the logits.
         """
-        operators, tags = architecture_of(self.model).head, Tags(component="head")
+        arch, tags = architecture_of(self.model), Tags(component="head")
+        operators = [*arch.exit, *arch.head]
         return self._sorted(prefix, operators, None, tags, waiting=False)
 
     def of_mtp(self, prefix: str) -> SavedActivations:

@@ -14,6 +14,7 @@ from dsv3calc.accounting.traffic.exchange import copy_bytes, experts_width
 from dsv3calc.formulas import collectives, memory, stages
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.tags import Tags, about
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.model.operator import ONE
 from dsv3calc.model.saved import FP32
 from dsv3calc.schema.layout import PAIRED
@@ -274,7 +275,7 @@ class Buffers:
             collectives.activation_payload,
             ("layout", self.layout),
             sequence=self.activations.sequence,
-            width=field(("model", model), "hidden_size"),
+            width=architecture_of(model).between_layers,
             bits=self.activations.working,
             split=self.activations.divisors["block"],
         )

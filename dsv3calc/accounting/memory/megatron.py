@@ -20,7 +20,7 @@ from dsv3calc.formulas import megatron, memory
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.model.architecture import architecture_of
-from dsv3calc.model.operator import ONE
+from dsv3calc.model.operator import BUFFERS, ONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def _counted(tensor: Tensor) -> bool:
     if tensor.weight_class == "biases":
         return tensor.component == "router"
     return (
-        tensor.weight_class != "routing_bias"
+        tensor.weight_class not in BUFFERS
         and tensor.component != "indexer"
         and tensor.name not in _UNCOUNTED_NORMS
     )

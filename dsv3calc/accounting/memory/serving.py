@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dsv3calc.accounting.kv_cache import entry_lines, kept_entries
+from dsv3calc.accounting.kv_cache import entry_lines, kept_entries, token_line
 from dsv3calc.accounting.memory.activations import NOTHING_RECOMPUTED, Activations
 from dsv3calc.accounting.memory.passes import Passes
 from dsv3calc.accounting.memory.pools import Pool
@@ -67,7 +67,8 @@ class Server:
                 tensors += arch.mtp_tensors
             self.weights.append(served_weights(name, states, tensors, view, serving))
         outer = {tensor.name: tensor for tensor in arch.outer}
-        self.embedding = states.of("serving.embedding", [outer.pop("embedding")], None)["weights"]
+        first = [outer.pop("embedding"), *arch.entry_tensors]
+        self.embedding = states.of("serving.embedding", first, None)["weights"]
         self.tied = model.tie_word_embeddings
         if self.tied:
             del outer["head"]
@@ -101,7 +102,11 @@ class Server:
             place = f"{name}.{view.prefix}"
             formats = (view, serving.kv_format, serving.conventions)
             entries: Iterable[tuple[CacheEntry, Line, Line]] = (
-                ((entry, line, ONE) for entry, line in entry_lines(*formats))
+                (
+                    (entry, token_line(f"{place}.{entry.kind}_token", entry, line), ONE)
+                    for entry, line in entry_lines(*formats)
+                    if entry.rows is None
+                )
                 if tokens is None
                 else kept_entries(
                     f"{place}.tokens", tokens, *formats, serving.page_size, self._batched
@@ -130,6 +135,8 @@ class Server:
 
     def _state_share(self, name: str, view: GroupView, part: StatePart) -> Line:
         """Return the elements that a GPU of an attention replica keeps of a layer's state."""
+        if part.division == "replicated":
+            return part.elements
         groups = part.division == "groups"
         parts = self.sharding.groups(view) if groups else degree(self.layout, "tp")
         return combined(name, "ratio", (part.elements, parts), unit="elements")

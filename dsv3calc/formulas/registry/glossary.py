@@ -47,6 +47,19 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "num_nextn_predict_layers": Symbol(
             r"n_\mathrm{mtp}", "1", "multi-token-prediction modules"
         ),
+        "hc_mult": Symbol(r"n_\mathrm{hc}", "1", "residual streams of hyper-connections"),
+        "altup_num_inputs": Symbol(r"n_\mathrm{alt}", "1", "residual streams of AltUp"),
+        "laurel_rank": Symbol(r"r_\mathrm{lau}", "elements", "rank of LAuReL's residual"),
+        "vocab_size_per_layer_input": Symbol(
+            r"V_\ell", "elements", "rows of the table of per-layer embeddings"
+        ),
+        "hidden_size_per_layer_input": Symbol(
+            r"h_\ell", "elements", "width of a layer's own embedding of a token"
+        ),
+        "positions": Symbol(r"S_\mathrm{pos}", "elements", "rows of a table of learned positions"),
+        "frequencies": Symbol(
+            r"n_\mathrm{freq}", "elements", "frequencies of a rotary embedding that are learned"
+        ),
         "group": Symbol(
             r"g_\mathrm{mtp}", "1", "index of the layer group that an MTP module repeats", 0
         ),
@@ -83,6 +96,15 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "index_n_heads": Symbol("n_I", "1", "heads of the lightning indexer"),
         "index_head_dim": Symbol("d_I", "elements", "channels of an indexer head"),
         "index_topk": Symbol("k_I", "tokens", "keys that the indexer selects for a query"),
+        "compress_ratio": Symbol("m_c", "tokens", "tokens that a compressed entry stands for"),
+        "blocks": Symbol("b_c", "1", "blocks of compressed tokens that a token contributes to"),
+        "mixed": Symbol(
+            r"n_\mathrm{mix}", "1", "multiply-adds of a channel where residual streams are mixed"
+        ),
+        "index_block_size": Symbol("b_k", "tokens", "keys of a block that an indexer selects"),
+        "index_topk_blocks": Symbol("k_b", "1", "blocks of keys that the indexer selects"),
+        "o_groups": Symbol("g_o", "1", "groups of heads that the output projection keeps apart"),
+        "o_lora_rank": Symbol("d_o", "elements", "width of one group of the output latent"),
         "heads": Symbol("n", "1", "heads: of queries, of keys and values, or of the indexer"),
         "head_channels": Symbol(
             r"d_\mathrm{ch}", "elements", "channels that a score sums over or a value has"
@@ -150,6 +172,9 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "moe_latent_size": Symbol(
             r"h_e", "elements", "channels that routed experts work on, where not the hidden state"
         ),
+        "routing_table": Symbol(
+            r"V_\mathrm{hash}", "elements", "rows of a table of experts: tokens of the vocabulary"
+        ),
         "n_group": Symbol("n_g", "1", "groups that the routed experts form"),
         "topk_group": Symbol("k_g", "1", "expert groups that one token may use"),
         "hit": _real(r"E_\mathrm{hit}", "1", "expected distinct experts that a batch uses"),
@@ -201,6 +226,9 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             "g_I", "elements", "elements of the indexer's cache that share a scale", 0
         ),
         "indexer_scale_bits": Symbol("b_{Is}", "bit", "width of a scale of the indexer's cache", 0),
+        "entry_multiple": Symbol(
+            r"a_\mathrm{entry}", "B", "bytes that an entry is padded to a multiple of; 0: none", 0
+        ),
         "vectors": Symbol(r"n_\mathrm{vec}", "1", "vectors cached for a token in a layer"),
         "token_bytes": Symbol(r"B_\mathrm{entry}", "B", "bytes of one token in one layer", 0),
         "sequence_bytes": Symbol(r"B_\mathrm{seq}", "B", "bytes of the cache of one sequence"),

@@ -71,6 +71,7 @@ SUBJECTS = (
     "attention",
     "bubbles",
     "collectives",
+    "compression",
     "decoding",
     "deployment",
     "dragonfly",

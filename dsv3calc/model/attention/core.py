@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dsv3calc.ledger.line import Line, combined
+from dsv3calc.ledger.line import Line, combined, given
 from dsv3calc.model.operator import CORE, PASS, PRODUCT, Operator
 from dsv3calc.model.saved import BYTE, FP32, Activation, Product, Saving
 
@@ -28,7 +28,7 @@ def attention_core(
     attention: Attention, core: Core, output: Callable[[], Line], weights: Iterable[Tensor] = ()
 ) -> Operator:
     """Return the operator of an attention's core; ``output`` gives the width of what it writes."""
-    gated = attention.spec.output_gate != "none"
+    gated = getattr(attention.spec, "output_gate", "none") != "none"
     shared = "" if gated else _CORE
 
     def saves(saving: Saving) -> Iterator[Activation]:
@@ -60,6 +60,14 @@ def attention_core(
         before=("cp",),
         after=("cp",),
     )
+
+
+def score_scaling(
+    owner: Attention, name: str, component: str, heads: Line, **options: Any
+) -> Tensor:
+    """Return the learned scale and bias of each head's scores."""
+    both = given("score_scaling_vectors", 2, "1", "a scale and a bias of each head")
+    return owner.tensor(name, component, heads, copies=both, weight_class="biases", **options)
 
 
 def gate_tensor(attention: Attention, values: Line) -> Iterator[Tensor]:

@@ -15,6 +15,7 @@ from dsv3calc.model.attention.core import (
     gate_operators,
     gate_tensor,
     projections_input,
+    score_scaling,
 )
 from dsv3calc.model.block import Attention, CacheEntry, CachePart, Held
 from dsv3calc.model.operator import GROUPED, ONE, PASS, PRODUCT, Core, Operator
@@ -73,29 +74,35 @@ class Kind(Attention):
             yield self.tensor("q_b_proj", "attention", queries, rank)
             if biased:
                 yield self.tensor("q_a_proj.bias", "attention", rank, **bias)
-        yield self.tensor("kv_a_proj_with_mqa", "attention", down, hidden, **whole)
-        yield self.tensor("kv_a_layernorm", "norms", latent, **whole)
+        own = self.spec.latent == "own"
+        if own:
+            yield self.tensor("kv_a_proj_with_mqa", "attention", down, hidden, **whole)
+            yield self.tensor("kv_a_layernorm", "norms", latent, **whole)
         yield self.tensor("kv_b_proj", "attention", up, latent)
         yield from gate_tensor(self, values)
         yield self.tensor("o_proj", "attention", hidden, values)
-        if biased:
+        if biased and own:
             yield self.tensor("kv_a_proj_with_mqa.bias", "attention", down, **bias)
+        if biased:
             yield self.tensor("o_proj.bias", "attention", hidden, **bias)
+        if self.spec.score_scaling:
+            yield score_scaling(self, "score_scaling", "attention", self.heads)
         if self.indexer is not None:
             yield from self.indexer.tensors()
 
     def make_operators(self, form: str) -> Iterator[Operator]:
         """List projections, norms, rotation, indexer, core and output projection."""
         yield from self._query_operators()
-        yield self._product(
-            "kv_a_proj_with_mqa",
-            output=lambda _: Product(
+        if self.spec.latent == "own":
+            yield self._product(
                 "kv_a_proj_with_mqa",
-                computed(self.width("kv_down"), attention.mla_kv_down_width, self.scope),
-                "block",
-            ),
-        )
-        yield self._norm("kv_a_layernorm", "kv_latent")
+                output=lambda _: Product(
+                    "kv_a_proj_with_mqa",
+                    computed(self.width("kv_down"), attention.mla_kv_down_width, self.scope),
+                    "block",
+                ),
+            )
+            yield self._norm("kv_a_layernorm", "kv_latent")
         if form == "absorbed":
             yield self._absorbed("absorb_q", "qk_nope_head_dim")
         else:
@@ -112,7 +119,8 @@ class Kind(Attention):
         )
         if self.indexer is not None:
             yield from self.indexer.operators()
-        yield attention_core(self, self._core(form), lambda: self._saved_widths["values"])
+        scaling = self.weights("score_scaling")
+        yield attention_core(self, self._core(form), lambda: self._saved_widths["values"], scaling)
         if form == "absorbed":
             yield self._absorbed("absorb_o", "v_head_dim")
         yield from gate_operators(self, lambda: self._saved_widths["values"])
@@ -205,7 +213,8 @@ class Kind(Attention):
 
     def _rotated(self, _: Saving) -> Iterator[Activation]:
         queries, values = self._saved_widths["queries"], self._saved_widths["values"]
-        yield Activation("rope_key", self.field("qk_rope_head_dim"), "whole", needed_by=_UP)
+        if self.spec.qk_rope_head_dim:
+            yield Activation("rope_key", self.field("qk_rope_head_dim"), "whole", needed_by=_UP)
         yield Activation("queries", queries, "split", _UP)
         yield Activation("keys", queries, "split", _UP, carried=True)
         yield Activation("values", values, "split", _UP, carried=True)
@@ -229,12 +238,13 @@ class Kind(Attention):
             ]
             entries = [CacheEntry("attention", parts, "split")]
         else:
-            parts = [
-                CachePart("latent", ONE, self.field("kv_lora_rank")),
-                CachePart("rope", ONE, rope, "rope"),
-            ]
+            parts = [CachePart("latent", ONE, self.field("kv_lora_rank"))]
+            if self.spec.qk_rope_head_dim:
+                parts.append(CachePart("rope", ONE, rope, "rope"))
             entries = [CacheEntry("attention", parts, "replicated")]
-        return entries + ([] if self.indexer is None else [self.indexer.cache()])
+        if self.spec.latent != "own":
+            entries = []
+        return entries + ([] if self.indexer is None else self.indexer.cache())
 
     def context_widths(self, form: str) -> dict[str, Held]:
         """Return queries with outputs, and keys with values or the latent."""

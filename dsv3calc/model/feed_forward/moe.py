@@ -11,7 +11,7 @@ from dsv3calc.formulas import experts
 from dsv3calc.ledger.line import Line, combined, computed
 from dsv3calc.model.block import Experts, FeedForward
 from dsv3calc.model.feed_forward.matrices import Matrices
-from dsv3calc.model.operator import EXCHANGE, GROUPED, ONE, PASS, PRODUCT, Operator
+from dsv3calc.model.operator import EXCHANGE, GROUPED, LOOKUP, ONE, PASS, PRODUCT, Operator
 from dsv3calc.model.saved import FP32, INT64, Activation, Product, Saving
 from dsv3calc.schema.model import Dense
 
@@ -78,6 +78,14 @@ class Kind(FeedForward):
             yield self.tensor("router.bias", "router", choices, weight_class="biases", **whole)
         if moe.routing_bias:
             yield self.tensor("routing_bias", "router", choices, **bias)
+        if moe.router_scales:
+            for name, scaled in (("router.scale", self.hidden), ("router.expert_scale", count)):
+                yield self.tensor(name, "router", scaled, weight_class="biases", **whole)
+        if moe.routing_table is not None:
+            rows, chosen = self.field("routing_table"), self.experts.chosen
+            yield self.tensor(
+                "routing_table", "router", rows, chosen, weight_class="routing_table", **whole
+            )
         yield from self._latent_tensors()
         yield from self._routed.tensors(
             self.inner_width,
@@ -116,10 +124,14 @@ class Kind(FeedForward):
             "router",
             PRODUCT,
             "router",
-            self.weights("router", "routing_bias"),
+            self.weights("router", "routing_bias", "router.scale", "router.expert_scale"),
             saves=self._routing,
             output=lambda _: Product("router", self.field("n_routed_experts"), "block"),
         )
+        if self.spec.routing_table is not None:
+            entry = (self.field("num_experts_per_tok"),)
+            table = self.weights("routing_table")
+            yield Operator("routing_table", LOOKUP, "router", table, reads=entry, writes=entry)
         width = self.experts.width
         row: dict[str, Any] = {"reads": (width,), "writes": (width,), "rows": "routed"}
         yield from self._latent("latent_down", width, "")
