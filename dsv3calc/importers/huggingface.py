@@ -8,6 +8,7 @@ is which stands in one table for each ``model_type``, under ``families``.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -91,24 +92,28 @@ def _readers(findings: Findings, data: dict[str, Any]) -> tuple[list[Reader], Fa
     findings.model_type = model_type
     outer = Reader(findings, found, data)
     outer.skip("model_type")
-    if not found.text:
+    inner = data.get("text_config")
+    # a file may name the language model's type outside too
+    nested = isinstance(inner, dict) and inner.get("model_type") == model_type
+    if not found.text and not nested:
         return [outer], found
     outer.skip("text_config", "vision_config", "audio_config", "tie_word_embeddings")
-    inner = data.get("text_config")
     if not isinstance(inner, dict):
         what = "text_config is missing" if inner is None else f"text_config is {quote(inner)}"
         why = f"model_type {model_type} nests its language model there"
         findings.refuse(("text_config",), what, why=why, valid="an object")
         raise InvalidInput(findings.problems)
-    if inner.get("model_type", found.text) != found.text:
-        what = f"text_config is of model_type {quote(inner['model_type'])}"
-        findings.refuse(("text_config", "model_type"), what, valid=found.text)
+    texts = (found.text, *found.other_texts) if found.text else (model_type,)
+    text_type = inner.get("model_type", texts[0])
+    if text_type not in texts:
+        what = f"text_config is of model_type {quote(text_type)}"
+        findings.refuse(("text_config", "model_type"), what, valid=", ".join(texts))
         raise InvalidInput(findings.problems)
-    findings.model_type = found.text
+    findings.model_type = text_type
     if outer.has("vision_config"):
         text = "vision_config is left out: the language model alone is counted"
         findings.assumed["vision_config"] = text
-    text_family = family(found.text)
+    text_family = family(text_type)
     reader = Reader(findings, text_family, _with_tie(outer, inner), ("text_config",))
     reader.skip("model_type")
     return [outer, reader], text_family
@@ -119,6 +124,12 @@ def _with_tie(outer: Reader, inner: dict[str, Any]) -> dict[str, Any]:
     if not outer.has("tie_word_embeddings"):
         return inner
     tied = outer.data["tie_word_embeddings"]
+    if outer.family.inner_tie and inner.get("tie_word_embeddings", tied) != tied:
+        outer.findings.assumed["tie_word_embeddings"] = (
+            f"tie_word_embeddings is that of text_config, {json.dumps(not tied)}: the other one is "
+            "the default of the outer class, and the published files follow the inner"
+        )
+        return inner
     if inner.get("tie_word_embeddings", tied) != tied:
         what = "tie_word_embeddings contradicts that of text_config"
         outer.refuse("tie_word_embeddings", what)

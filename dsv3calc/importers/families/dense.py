@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.importers import parts
-from dsv3calc.importers.families.llama import heads
+from dsv3calc.importers.families.llama import MISTRAL_VISION, heads
 from dsv3calc.importers.family import (
     HEAD_DIM_FROM_HEADS,
     KV_HEADS_AS_HEADS,
@@ -254,7 +254,9 @@ FAMILIES = {
     ),
     "ministral3": _family(
         "Ministral3ForCausalLM",
+        "Mistral3ForConditionalGeneration",
         configuration="Ministral3Config",
+        ignored=tuple(MISTRAL_VISION),
         head_dim=128,
         sliding_window=None,
     ),

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.importers import parts
-from dsv3calc.importers.families.qwen import sparse_layers
+from dsv3calc.importers.families.qwen import shared_experts, sparse_layers
 from dsv3calc.importers.family import (
     MAIN_MODEL_ALONE,
     NO_CHOICE,
@@ -51,17 +51,6 @@ def _mixer(reader: Reader) -> dict[str, Any]:
     return mixer | parts.state_dtype(reader, "mamba_ssm_dtype")
 
 
-def _experts(reader: Reader) -> dict[str, Any]:
-    return parts.moe(
-        reader.size("num_experts"),
-        reader.size("num_experts_per_tok"),
-        reader.size("moe_intermediate_size"),
-        n_shared_experts=1,
-        shared_expert_intermediate_size=reader.size("shared_expert_intermediate_size"),
-        shared_expert_gate=True,
-    )
-
-
 def _qwen_next(reader: Reader) -> Architecture:
     depth = reader.depth()
     gated = reader.flag("attn_output_gate")
@@ -94,7 +83,7 @@ def _qwen_next(reader: Reader) -> Architecture:
 def _feed_forward(reader: Reader, depth: int) -> list[dict[str, Any] | None]:
     if reader.findings.model_type == "qwen3_5_text":
         return [parts.dense(reader.size("intermediate_size"))] * depth
-    return sparse_layers(reader, depth, _experts(reader))
+    return sparse_layers(reader, depth, shared_experts(reader))
 
 
 _DEFAULTS = {
