@@ -143,6 +143,7 @@ def _family(
     configuration: str,
     ignored: tuple[str, ...] = (),
     fixed: dict[str, tuple[Any, ...]] | None = None,
+    inner_tie: bool = False,
     **defaults: Any,
 ) -> Family:
     return Family(
@@ -158,6 +159,7 @@ def _family(
         | defaults,
         ignored=frozenset(ignored),
         fixed=fixed or {},
+        inner_tie=inner_tie,
     )
 
 
@@ -257,6 +259,7 @@ FAMILIES = {
         "Mistral3ForConditionalGeneration",
         configuration="Ministral3Config",
         ignored=tuple(MISTRAL_VISION),
+        inner_tie=True,
         head_dim=128,
         sliding_window=None,
     ),
