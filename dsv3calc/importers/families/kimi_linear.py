@@ -210,7 +210,7 @@ FAMILIES = {
     ),
     "kimi_k3": Family(
         architectures=("KimiK3ForConditionalGeneration",),
-        text=("kimi_linear",),
+        text="kimi_linear",
         ignored=frozenset(
             ("ignore_index", "image_placeholder", "media_placeholder_token_id", "video_placeholder")
         ),
