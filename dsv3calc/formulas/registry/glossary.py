@@ -374,6 +374,11 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"b_\mathrm{logit}", "bit", "width of a logit with its copies in a sampler", 0
         ),
         "pass_tokens": Symbol(r"T_\mathrm{pass}", "tokens", "tokens of a pass of a server"),
+        "across": Symbol(r"d_\mathrm{across}", "elements", "the dimension that is not divided"),
+        "block": Symbol(r"d_\mathrm{block}", "elements", "elements of a block that has one scale"),
+        "undivided": Symbol(
+            r"n_\mathrm{und}", "1", "tensors whose parts are no whole blocks of their scales", 0
+        ),
         "stored_bytes": _real(r"B_\mathrm{stored}", "B", "bytes of weights as they are stored"),
         "graphs": Symbol(r"B_\mathrm{graph}", "B", "bytes of captured graphs", 0),
         "repacked": _real(
