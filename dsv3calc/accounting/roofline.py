@@ -9,6 +9,7 @@ from dsv3calc.accounting.device import memory_bandwidth
 from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.accounting.kv_cache import cached_views, entry_lines, tokens_line
 from dsv3calc.accounting.parameters import model_tensors, mtp_tensors
+from dsv3calc.accounting.state import state_lines
 from dsv3calc.accounting.weights import format_of, stored_lines
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import architecture as shapes
@@ -178,6 +179,7 @@ def _weights_read(
             f"{name}.distinct_experts",
             experts.expected_distinct_experts,
             view.experts.scope,
+            n_routed_experts=view.experts.choices,
             tokens=tokens,
         )
         lines.append(
@@ -188,6 +190,7 @@ def _weights_read(
                 unit="B",
                 convention="expected distinct experts of the batch, balanced routing",
                 elements=stored,
+                n_routed_experts=view.experts.choices,
                 hit=hit,
             )
         )
@@ -228,7 +231,8 @@ def _cache_read(
     """Count the cache bytes that a pass touches: what it keeps, read (or written) once.
 
     In decode, layers with DSA read the keys that the indexer selects and every key of the indexer,
-    and chunked layers the keys of the chunk that the token stands in.
+    and chunked layers the keys of the chunk that the token stands in. A mixer's state is read and
+    written in decode, and written once in another pass.
     """
     batch = field(("workload", workload), "batch", "1")
     length = total(
@@ -239,13 +243,22 @@ def _cache_read(
         ),
     )
     lines = []
-    for view in cached_views(model, conventions):
-        span, size = view.attention.span(conventions)
+    views = cached_views(model, conventions)
+    sparse = conventions.sparse_attention == "selected"
+    for view in views:
+        span, size = view.attention.span(conventions) if view.attention.present else ("", None)
         for entry, line in entry_lines(view, kv_format, conventions):
             name = f"{prefix}.cache.{entry.kind}.{view.prefix}"
             held = tokens_line(f"{name}.tokens", length, entry, conventions)
             if workload.phase == "decode" and entry.kind == "attention" and size is not None:
                 held = _keys_read(name, view, span, length, size, held)
+            elif workload.phase == "decode" and entry.selected is not None and sparse:
+                held = computed(
+                    f"{name}.selected",
+                    kv_cache.retained_tokens,
+                    tokens=held,
+                    window=entry.selected,
+                )
             lines.append(
                 computed(
                     name,
@@ -256,4 +269,9 @@ def _cache_read(
                     token_bytes=line,
                 )
             )
-    return lines
+    states = state_lines(f"{prefix}.state", views, batch, conventions)
+    if not states:
+        return lines
+    times = given(f"{prefix}.state_passes", 2 if workload.phase == "decode" else 1, "1")
+    held = total(f"{prefix}.state.held", states, unit="B")
+    return [*lines, combined(f"{prefix}.state", "product", (held, times), unit="B")]

@@ -36,6 +36,8 @@ class Matrices:
         exchange input and output.
     output_place
         The place of the output.
+    outer
+        The channels of input and output, by default those of the hidden state.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Matrices:
         rows: str = "tokens",
         groups: tuple[str, ...] = ("tp",),
         output_place: str = "block",
+        outer: Line | None = None,
     ) -> None:
         self.block = block
         self.component = component
@@ -64,6 +67,7 @@ class Matrices:
         self.rows = rows
         self.groups = groups
         self.output_place = output_place
+        self.outer = block.hidden if outer is None else outer
         self.gated: bool = block.spec.gated
         self.inner = ("gate_proj", "up_proj") if self.gated else ("up_proj",)
 
@@ -72,7 +76,7 @@ class Matrices:
 
         Where tensor parallelism divides the matrices, each GPU has the whole bias of the output.
         """
-        hidden = self.block.hidden
+        hidden = self.outer
         shapes = [(name, width, hidden) for name in self.inner] + [("down_proj", hidden, width)]
         for name, out_features, in_features in shapes:
             yield self.block.tensor(
@@ -168,4 +172,4 @@ class Matrices:
     def _output(self, saving: Saving) -> Product | None:
         if self.width(saving) is None:
             return None
-        return Product(f"{self.prefix}down_proj", self.block.hidden, self.output_place)
+        return Product(f"{self.prefix}down_proj", self.outer, self.output_place)
