@@ -17,6 +17,9 @@ from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dsv3calc.model.block import CacheEntry
     from dsv3calc.model.layer import GroupView
     from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.hardware import Hardware
@@ -224,10 +227,26 @@ def _keys_read(name: str, view: GroupView, span: str, length: Line, size: Line, 
 def _cache_read(
     prefix: str, model: Model, workload: Workload, conventions: Conventions, kv_format: KVFormat
 ) -> list[Line]:
-    """Count the cache bytes that a pass touches: what it keeps, read (or written) once.
+    """Count the cache bytes that a pass touches in all layers."""
+    return [
+        line
+        for view in cached_views(model, conventions)
+        for _, line in cache_read(prefix, view, view.layers, workload, conventions, kv_format)
+    ]
 
-    In decode, layers with DSA read the keys that the indexer selects and every key of the indexer,
-    and chunked layers the keys of the chunk that the token stands in.
+
+def cache_read(
+    prefix: str,
+    view: GroupView,
+    layers: Line,
+    workload: Workload,
+    conventions: Conventions,
+    kv_format: KVFormat,
+) -> Iterator[tuple[CacheEntry, Line]]:
+    """Yield the entries of a cache with the bytes that a pass touches: what it keeps, once.
+
+    They are read or written. In decode, layers with DSA read the keys that the indexer selects and
+    every key of the indexer, and chunked layers the keys of the chunk that the token stands in.
     """
     batch = field(("workload", workload), "batch", "1")
     length = total(
@@ -237,22 +256,20 @@ def _cache_read(
             field(("workload", workload), "sequence", "tokens"),
         ),
     )
-    lines = []
-    for view in cached_views(model, conventions):
-        span, size = view.attention.span(conventions)
-        for entry, line in entry_lines(view, kv_format, conventions):
-            name = f"{prefix}.cache.{entry.kind}.{view.prefix}"
-            held = tokens_line(f"{name}.tokens", length, entry, conventions)
-            if workload.phase == "decode" and entry.kind == "attention" and size is not None:
-                held = _keys_read(name, view, span, length, size, held)
-            lines.append(
-                computed(
-                    name,
-                    kv_cache.cache_bytes,
-                    batch=batch,
-                    layers=view.layers,
-                    tokens=held,
-                    token_bytes=line,
-                )
-            )
-    return lines
+    span, size = view.attention.span(conventions)
+    for entry, line in entry_lines(view, kv_format, conventions):
+        name = f"{prefix}.cache.{entry.kind}.{view.prefix}"
+        held = tokens_line(f"{name}.tokens", length, entry, conventions)
+        if workload.phase == "decode" and entry.kind == "attention" and size is not None:
+            held = _keys_read(name, view, span, length, size, held)
+        yield (
+            entry,
+            computed(
+                name,
+                kv_cache.cache_bytes,
+                batch=batch,
+                layers=layers,
+                tokens=held,
+                token_bytes=line,
+            ),
+        )

@@ -149,7 +149,13 @@ class GroupView(LineCache):
 
         both = (self.hidden, self.hidden)
         return Operator(
-            f"{part}_residual", PASS, "residual", reads=both, writes=both[:1], saves=saves
+            f"{part}_residual",
+            PASS,
+            "residual",
+            reads=both,
+            writes=both[:1],
+            saves=saves,
+            linear=True,
         )
 
 

@@ -55,4 +55,5 @@ def attention_core(
         saves=saves,
         before=("cp",),
         after=("cp",),
+        division="split",
     )

@@ -76,6 +76,7 @@ class Kind(Attention):
                     name, self._saved_widths[place], place
                 ),
                 before=("tp",) if first else (),
+                kernel="qkv_proj",
             )
         normed = (self.weights("q_proj")[0].out_features, self.weights("k_proj")[0].out_features)
         if self.spec.qk_norm != "none":
@@ -88,9 +89,17 @@ class Kind(Attention):
                 reads=normed,
                 writes=normed,
                 saves=self._norm_inputs,
+                division="split",
             )
         yield Operator(
-            "rotary", PASS, "attention_core", reads=normed, writes=normed, saves=self._rotated
+            "rotary",
+            PASS,
+            "attention_core",
+            reads=normed,
+            writes=normed,
+            saves=self._rotated,
+            division="split",
+            linear=True,
         )
         channels = self.field("head_dim")
         core = Core(self.heads, {"scores": channels, "values": channels})

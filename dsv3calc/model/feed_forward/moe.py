@@ -52,6 +52,7 @@ class Kind(FeedForward):
             rows="routed",
             groups=("etp",),
             output_place="rows",
+            kernel="experts",
         )
 
     @cached_property
