@@ -265,6 +265,21 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"f_\mathrm{res}", "ratio", "share of allocated bytes that is reserved beyond them"
         ),
         "loss_chunk": Symbol(r"T_\mathrm{loss}", "tokens", "tokens of a chunk of the loss"),
+        "reserved": Symbol(r"B_\mathrm{leave}", "B", "bytes that a server leaves of a device", 0),
+        "reserved_per_token": Symbol(
+            r"B_\mathrm{leave,t}", "B", "bytes that a server leaves for each token of a pass", 0
+        ),
+        "reserved_per_gpu": Symbol(
+            r"B_\mathrm{leave,g}", "B", "bytes that a server leaves for each GPU of a replica", 0
+        ),
+        "sampled_sequences": Symbol(
+            r"n_\mathrm{samp}", "1", "sequences of the sampler that an engine profiles", 0
+        ),
+        "logit_bits": Symbol(
+            r"b_\mathrm{logit}", "bit", "width of a logit with its copies in a sampler", 0
+        ),
+        "pass_tokens": Symbol(r"T_\mathrm{pass}", "tokens", "tokens of a pass of a server"),
+        "stored_bytes": _real(r"B_\mathrm{stored}", "B", "bytes of weights as they are stored"),
         "graphs": Symbol(r"B_\mathrm{graph}", "B", "bytes of captured graphs", 0),
         "repacked": _real(
             r"f_\mathrm{rep}", "ratio", "bytes of a copy in the kernels' order, over the weights'"
