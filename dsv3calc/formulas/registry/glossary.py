@@ -174,6 +174,14 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"\beta_\mathrm{meas}", "B/s", "measured bandwidth of a link, per direction"
         ),
         "domain_size": Symbol(r"n_\mathrm{dom}", "1", "devices that a link joins"),
+        "fp16_accumulate_peaks": _real(
+            r"\pi_\mathrm{fp16acc}", "FLOP/s", "dense peaks with FP16 accumulation; never used"
+        ),
+        "node_size": Symbol(r"n_\mathrm{node}", "1", "devices of one host"),
+        "power": _real(r"P_\mathrm{W}", "W", "power limit of one device"),
+        "dram_capacity": Symbol(r"M_\mathrm{host}", "B", "memory of one host"),
+        "dram_bandwidth": _real(r"\beta_\mathrm{host}", "B/s", "memory bandwidth of one host"),
+        "capacity": Symbol(r"M_\mathrm{disk}", "B", "storage of one host"),
         "dollars_per_hour": _real(r"p_\mathrm{h}", "USD/h", "price of one device for one hour"),
     },
     "Roofline": {
