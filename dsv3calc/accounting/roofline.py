@@ -9,6 +9,7 @@ from dsv3calc.accounting.device import memory_bandwidth
 from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.accounting.kv_cache import cached_views, entry_lines, tokens_line
 from dsv3calc.accounting.parameters import model_tensors, mtp_tensors
+from dsv3calc.accounting.state import state_lines
 from dsv3calc.accounting.weights import format_of, stored_lines
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import architecture as shapes
@@ -181,6 +182,7 @@ def _weights_read(
             f"{name}.distinct_experts",
             experts.expected_distinct_experts,
             view.experts.scope,
+            n_routed_experts=view.experts.choices,
             tokens=tokens,
         )
         lines.append(
@@ -191,6 +193,7 @@ def _weights_read(
                 unit="B",
                 convention="expected distinct experts of the batch, balanced routing",
                 elements=stored,
+                n_routed_experts=view.experts.choices,
                 hit=hit,
             )
         )
@@ -228,12 +231,20 @@ def _keys_read(name: str, view: GroupView, span: str, length: Line, size: Line, 
 def _cache_read(
     prefix: str, model: Model, workload: Workload, conventions: Conventions, kv_format: KVFormat
 ) -> list[Line]:
-    """Count the cache bytes that a pass touches in all layers."""
-    return [
+    """Count the cache bytes that a pass touches in all layers, and the states of mixers."""
+    views = cached_views(model, conventions)
+    lines = [
         line
-        for view in cached_views(model, conventions)
+        for view in views
         for _, line in cache_read(prefix, view, view.layers, workload, conventions, kv_format)
     ]
+    batch = field(("workload", workload), "batch", "1")
+    states = state_lines(f"{prefix}.state", views, batch, conventions)
+    if not states:
+        return lines
+    held = total(f"{prefix}.state.held", states, unit="B")
+    passes = state_passes(prefix, workload)
+    return [*lines, combined(f"{prefix}.state", "product", (held, passes), unit="B")]
 
 
 def cache_read(
@@ -257,12 +268,20 @@ def cache_read(
             field(("workload", workload), "sequence", "tokens"),
         ),
     )
-    span, size = view.attention.span(conventions)
+    span, size = view.attention.span(conventions) if view.attention.present else ("", None)
+    sparse = conventions.sparse_attention == "selected"
     for entry, line in entry_lines(view, kv_format, conventions):
         name = f"{prefix}.cache.{entry.kind}.{view.prefix}"
         held = tokens_line(f"{name}.tokens", length, entry, conventions)
         if workload.phase == "decode" and entry.kind == "attention" and size is not None:
             held = _keys_read(name, view, span, length, size, held)
+        elif workload.phase == "decode" and entry.selected is not None and sparse:
+            held = computed(
+                f"{name}.selected",
+                kv_cache.retained_tokens,
+                tokens=held,
+                window=entry.selected,
+            )
         yield (
             entry,
             computed(
@@ -274,3 +293,8 @@ def cache_read(
                 token_bytes=line,
             ),
         )
+
+
+def state_passes(prefix: str, workload: Workload) -> Line:
+    """Return how often a mixer's state is moved: read and written in decode, written once else."""
+    return given(f"{prefix}.state_passes", 2 if workload.phase == "decode" else 1, "1")

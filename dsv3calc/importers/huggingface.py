@@ -93,7 +93,7 @@ def _readers(findings: Findings, data: dict[str, Any]) -> tuple[list[Reader], Fa
     outer.skip("model_type")
     if not found.text:
         return [outer], found
-    outer.skip("text_config", "vision_config", "tie_word_embeddings")
+    outer.skip("text_config", "vision_config", "audio_config", "tie_word_embeddings")
     inner = data.get("text_config")
     if not isinstance(inner, dict):
         what = "text_config is missing" if inner is None else f"text_config is {quote(inner)}"
@@ -148,7 +148,7 @@ def _unsupported(findings: Findings, data: dict[str, Any]) -> InvalidInput:
     return InvalidInput(findings.problems)
 
 
-_OTHER_FAMILIES = ("gemma3n", "gemma3n_text", "glm4v_moe", "mllama", "olmo", "phi")
+_OTHER_FAMILIES = ("glm4v_moe", "minimax_m3", "mllama", "olmo", "phi")
 """Families of their own whose ``model_type`` resembles that of a supported one."""
 
 
@@ -172,7 +172,10 @@ def _check_architectures(reader: Reader) -> None:
         return
     given = reader.data["architectures"]
     for name in given if isinstance(given, list) else [given]:
-        if name not in reader.family.architectures:
+        if isinstance(name, str) and not any(letter.isalpha() for letter in name):
+            text = f"architectures {quote(name)} names no class: the language model's is counted"
+            reader.findings.assumed["architectures"] = text
+        elif name not in reader.family.architectures:
             reader.refuse(
                 "architectures",
                 f"architecture {quote(name)} is not counted",

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import newer_types
 import pytest
+from measured_hybrids import MEASURED, OTHERWISE
 
 from dsv3calc.errors import InvalidInput
-from dsv3calc.importers.families import MODULES
+from dsv3calc.importers.families import MODULES, family
 from dsv3calc.importers.huggingface import import_config
 from dsv3calc.reading.source import Source
 
@@ -54,6 +56,8 @@ SIZES = {
     "minimax_m2": DENSE | EXPERTS | {"head_dim"},
 }
 """The keys without which a file is refused. Gemma 3's files omit heads and vocabulary."""
+
+SIZES |= newer_types.SIZES
 
 V3 = {
     "attention_bias": "false",
@@ -166,6 +170,8 @@ SWITCHES = {
 }
 """Configuration class, and the defaults of its switches and options as a message shows them."""
 
+SWITCHES |= newer_types.SWITCHES
+
 DERIVED = {
     "mistral": {"head_dim": "16 is used: hidden_size / num_attention_heads"},
     "qwen3_moe": {"head_dim": "16 is used: hidden_size / num_attention_heads"},
@@ -234,10 +240,11 @@ def test_what_the_code_derives_is_told(name):
 
 
 def test_every_supported_type_has_its_defaults_here():
-    nested = {"gemma3", "llama4"}
     constant = {"dbrx"}  # never tied, and no other switch
-    assert set(SWITCHES) == set(MODULES) - nested - constant
-    assert set(SIZES) == set(MODULES) - nested - constant - {"gemma3_text"}
+    plain = {name for name in MODULES if not family(name).text} - constant
+    measured = set(MEASURED) | OTHERWISE  # with tests of their own
+    assert set(SWITCHES) == plain - measured
+    assert set(SIZES) == plain - measured - {"gemma3_text"}
 
 
 def test_what_the_defaults_make():

@@ -14,7 +14,7 @@ from dsv3calc.accounting.weights import format_of
 from dsv3calc.formulas import memory, precision
 from dsv3calc.ledger.line import Line, computed, field, given, total
 from dsv3calc.ledger.tags import Tags
-from dsv3calc.model.operator import ONE, Tensor
+from dsv3calc.model.operator import BUFFERS, ONE, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -111,7 +111,7 @@ class States:
                 parts["weights"] += self._weights(
                     f"{prefix}.weights.{name}", tensor, view, elements
                 )
-            if self.recipe is None or tensor.weight_class == "routing_bias":
+            if self.recipe is None or tensor.weight_class in BUFFERS:
                 continue  # a buffer: it is not trained by gradients
             for what, bits in (
                 ("gradients", self.gradient_bits),
@@ -160,7 +160,7 @@ class States:
     ) -> Sequence[Line]:
         """Give the bytes of a tensor's compute copies, their scales beside them."""
         key, form = format_of(self.precision, tensor)
-        if self.copy == "bf16" and tensor.weight_class != "routing_bias":
+        if self.copy == "bf16" and tensor.weight_class not in BUFFERS:
             return [self._held(name, elements, _BF16, tensor, view, "weights")]
         lines = self._stored(name, key, form, tensor, view, elements)
         scaled = form.scale is not None and tensor.in_features is not None

@@ -40,10 +40,10 @@ def _is_reduced(layout: Layout, operator: Operator) -> bool:
 
 
 def reduced_blocks(view: GroupView, layout: Layout) -> int:
-    """Count the tensor-parallel blocks of a layer: attention, and the feed-forward if it is one."""
+    """Count the tensor-parallel blocks of a layer: its parts whose outputs GPUs add up."""
     return sum(
         any(_is_reduced(layout, operator) for operator in block.operators("naive"))
-        for block in (view.attention, view.feed_forward)
+        for block in (view.attention, view.mixer, view.feed_forward)
     )
 
 
@@ -112,6 +112,10 @@ def context_parallel(counter: StepCollectives) -> CollectiveTotals:
     exchanged = layout.context_parallel_method == "all-to-all"
     fewest = degree(layout, "cp") if exchanged else ONE
     for view in counter.views:
+        if view.mixer.present and layout.cp != 1:
+            raise view.mixer.refusal("what context parallelism exchanges")
+        if not view.attention.present:
+            continue
         name = f"{_CONTEXT}.{view.prefix}"
         for what, held in view.attention.context_widths(counter.mla_context).items():
             width = width_held(

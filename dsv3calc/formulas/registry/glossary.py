@@ -47,6 +47,19 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "num_nextn_predict_layers": Symbol(
             r"n_\mathrm{mtp}", "1", "multi-token-prediction modules"
         ),
+        "hc_mult": Symbol(r"n_\mathrm{hc}", "1", "residual streams of hyper-connections"),
+        "altup_num_inputs": Symbol(r"n_\mathrm{alt}", "1", "residual streams of AltUp"),
+        "laurel_rank": Symbol(r"r_\mathrm{lau}", "elements", "rank of LAuReL's residual"),
+        "vocab_size_per_layer_input": Symbol(
+            r"V_\ell", "elements", "rows of the table of per-layer embeddings"
+        ),
+        "hidden_size_per_layer_input": Symbol(
+            r"h_\ell", "elements", "width of a layer's own embedding of a token"
+        ),
+        "positions": Symbol(r"S_\mathrm{pos}", "elements", "rows of a table of learned positions"),
+        "frequencies": Symbol(
+            r"n_\mathrm{freq}", "elements", "frequencies of a rotary embedding that are learned"
+        ),
         "group": Symbol(
             r"g_\mathrm{mtp}", "1", "index of the layer group that an MTP module repeats", 0
         ),
@@ -83,6 +96,15 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "index_n_heads": Symbol("n_I", "1", "heads of the lightning indexer"),
         "index_head_dim": Symbol("d_I", "elements", "channels of an indexer head"),
         "index_topk": Symbol("k_I", "tokens", "keys that the indexer selects for a query"),
+        "compress_ratio": Symbol("m_c", "tokens", "tokens that a compressed entry stands for"),
+        "blocks": Symbol("b_c", "1", "blocks of compressed tokens that a token contributes to"),
+        "mixed": Symbol(
+            r"n_\mathrm{mix}", "1", "multiply-adds of a channel where residual streams are mixed"
+        ),
+        "index_block_size": Symbol("b_k", "tokens", "keys of a block that an indexer selects"),
+        "index_topk_blocks": Symbol("k_b", "1", "blocks of keys that the indexer selects"),
+        "o_groups": Symbol("g_o", "1", "groups of heads that the output projection keeps apart"),
+        "o_lora_rank": Symbol("d_o", "elements", "width of one group of the output latent"),
         "heads": Symbol("n", "1", "heads: of queries, of keys and values, or of the indexer"),
         "head_channels": Symbol(
             r"d_\mathrm{ch}", "elements", "channels that a score sums over or a value has"
@@ -91,12 +113,68 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             "C", "FLOP", "FLOPs of one channel of one head: twice its (query, key) pairs", 0
         ),
     },
+    "Mixers": {
+        "linear_num_heads": Symbol(r"n_\mathrm{lin}", "1", "heads of a linear attention"),
+        "linear_num_key_heads": Symbol(r"n_\mathrm{lin,k}", "1", "key heads of Gated DeltaNet"),
+        "linear_num_value_heads": Symbol(
+            r"n_\mathrm{lin,v}", "1", "value heads of Gated DeltaNet: each has a state"
+        ),
+        "linear_head_dim": Symbol(
+            r"d_\mathrm{lin}", "elements", "channels of a head of a linear attention"
+        ),
+        "linear_key_head_dim": Symbol(
+            r"d_\mathrm{lin,k}", "elements", "channels of a key head of Gated DeltaNet"
+        ),
+        "linear_value_head_dim": Symbol(
+            r"d_\mathrm{lin,v}", "elements", "channels of a value head of Gated DeltaNet"
+        ),
+        "linear_conv_kernel_dim": Symbol(
+            r"k_\mathrm{lin}", "1", "inputs that an output of a linear attention's convolution sums"
+        ),
+        "mamba_num_heads": Symbol("n_m", "1", "heads of Mamba-2"),
+        "mamba_head_dim": Symbol("p_m", "elements", "channels of a head of Mamba-2"),
+        "mamba_inner_size": Symbol("d_m", "elements", "inner channels of Mamba"),
+        "ssm_state_size": Symbol("n_s", "elements", "elements of the state of a Mamba channel"),
+        "n_groups": Symbol(r"n_\mathrm{grp}", "1", "groups of Mamba-2 heads that share B and C"),
+        "time_step_rank": Symbol(r"r_\Delta", "elements", "rank of the projection of Mamba's step"),
+        "conv_kernel": Symbol(
+            r"k_\mathrm{conv}", "1", "inputs that an output of a convolution sums over"
+        ),
+        "chunk_size": Symbol(
+            r"C_\mathrm{chunk}", "tokens", "tokens of a chunk in which a recurrence is computed"
+        ),
+        "state_rows": Symbol(
+            r"d_\mathrm{key}", "elements", "rows of a head's state: channels of a key"
+        ),
+        "state_columns": Symbol(
+            r"d_\mathrm{val}", "elements", "columns of a head's state: channels of a value"
+        ),
+        "key_products": Symbol(
+            r"p_\mathrm{key}", "1", "products of a chunk over the channels of a key", 0
+        ),
+        "value_products": Symbol(
+            r"p_\mathrm{val}", "1", "products of a chunk over the channels of a value", 0
+        ),
+        "state_products": Symbol(r"p_\mathrm{state}", "1", "products of a token with a state", 0),
+    },
     "Feed-forward and experts": {
         "intermediate_size": Symbol("d_f", "elements", "width of a dense feed-forward"),
         "moe_intermediate_size": Symbol("d_e", "elements", "width of one expert"),
         "n_routed_experts": Symbol("E", "1", "routed experts of a layer"),
         "num_experts_per_tok": Symbol("k", "1", "routed experts that serve one token"),
         "n_shared_experts": Symbol("E_s", "1", "shared experts of a layer", 0),
+        "zero_expert_num": Symbol(
+            r"E_0", "1", "zero-computation experts, which return a token as it is", 0
+        ),
+        "shared_expert_intermediate_size": Symbol(
+            r"d_{es}", "elements", "width of the shared experts together"
+        ),
+        "moe_latent_size": Symbol(
+            r"h_e", "elements", "channels that routed experts work on, where not the hidden state"
+        ),
+        "routing_table": Symbol(
+            r"V_\mathrm{hash}", "elements", "rows of a table of experts: tokens of the vocabulary"
+        ),
         "n_group": Symbol("n_g", "1", "groups that the routed experts form"),
         "topk_group": Symbol("k_g", "1", "expert groups that one token may use"),
         "hit": _real(r"E_\mathrm{hit}", "1", "expected distinct experts that a batch uses"),
@@ -148,6 +226,9 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             "g_I", "elements", "elements of the indexer's cache that share a scale", 0
         ),
         "indexer_scale_bits": Symbol("b_{Is}", "bit", "width of a scale of the indexer's cache", 0),
+        "entry_multiple": Symbol(
+            r"a_\mathrm{entry}", "B", "bytes that an entry is padded to a multiple of; 0: none", 0
+        ),
         "vectors": Symbol(r"n_\mathrm{vec}", "1", "vectors cached for a token in a layer"),
         "token_bytes": Symbol(r"B_\mathrm{entry}", "B", "bytes of one token in one layer", 0),
         "sequence_bytes": Symbol(r"B_\mathrm{seq}", "B", "bytes of the cache of one sequence"),
@@ -348,6 +429,20 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "radix": Symbol(r"k_\mathrm{sw}", "1", "ports of a switch"),
         "tiers": Symbol(r"n_\mathrm{tier}", "1", "layers of switches of a fat tree"),
         "planes": Symbol(r"n_\mathrm{plane}", "1", "fat trees side by side"),
+        "planes_down": Symbol(
+            r"n_\mathrm{down}", "1", "planes, or ports of a NIC, that are down", least=0
+        ),
+        "down_parts": Symbol(r"o_\mathrm{d}", "1", "ports of a leaf down, of the oversubscription"),
+        "up_parts": Symbol(r"o_\mathrm{u}", "1", "ports of a leaf up, of the oversubscription"),
+        "leaf_ports": Symbol(r"d_\mathrm{leaf}", "1", "ports of a leaf that face endpoints"),
+        "leaves": Symbol(r"n_\mathrm{leaf}", "1", "leaf switches of a plane"),
+        "uplinks": Symbol(r"L_\mathrm{up}", "1", "links from one tier of switches to the next"),
+        "ports": Symbol(r"k_\mathrm{below}", "1", "ports of a switch that look down"),
+        "spread_planes": Symbol(
+            r"n_\mathrm{spread}", "1", "planes over which the endpoints are spread"
+        ),
+        "flows": Symbol(r"n_\mathrm{flow}", "1", "flows, each of the rate of a path"),
+        "paths": Symbol(r"m_\mathrm{path}", "1", "paths of equal cost"),
         "q": Symbol(r"q_\mathrm{sf}", "1", "order of the field that a Slim Fly is made from"),
         "network_radix": Symbol(
             r"k_\mathrm{net}", "1", "ports of a switch that face other switches"

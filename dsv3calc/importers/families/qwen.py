@@ -89,15 +89,21 @@ def _qwen3(reader: Reader) -> Architecture:
         reader.size("num_experts_per_tok"),
         reader.size("moe_intermediate_size"),
     )
+    return _rest(reader, hidden_size, attention, sparse_layers(reader, depth, experts))
+
+
+def sparse_layers(
+    reader: Reader, depth: int, experts: dict[str, Any]
+) -> list[dict[str, Any] | None]:
+    """Return the feed-forwards of layers of which some may be dense, by two keys."""
     step = reader.size("decoder_sparse_step")
     dense_layers = layer_indices(reader, "mlp_only_layers", depth) or set()
     sparse = [layer not in dense_layers and not (layer + 1) % step for layer in range(depth)]
     if all(sparse):
         reader.skip("intermediate_size")
-        return _rest(reader, hidden_size, attention, [experts] * depth)
+        return [experts] * depth
     dense = _dense(reader)
-    feed_forward = [experts if chosen else dense for chosen in sparse]
-    return _rest(reader, hidden_size, attention, feed_forward)
+    return [experts if chosen else dense for chosen in sparse]
 
 
 def _dense(reader: Reader) -> dict[str, Any]:

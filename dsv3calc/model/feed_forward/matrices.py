@@ -38,6 +38,8 @@ class Matrices:
         The place of the output.
     kernel
         The kernel that all of it runs in; each operator in its own where it is empty.
+    outer
+        The channels of input and output, by default those of the hidden state.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Matrices:
         groups: tuple[str, ...] = ("tp",),
         output_place: str = "block",
         kernel: str = "",
+        outer: Line | None = None,
     ) -> None:
         self.kernel = kernel
         self.block = block
@@ -68,6 +71,7 @@ class Matrices:
         self.rows = rows
         self.groups = groups
         self.output_place = output_place
+        self.outer = block.hidden if outer is None else outer
         self.gated: bool = block.spec.gated
         self.inner = ("gate_proj", "up_proj") if self.gated else ("up_proj",)
 
@@ -76,7 +80,7 @@ class Matrices:
 
         Where tensor parallelism divides the matrices, each GPU has the whole bias of the output.
         """
-        hidden = self.block.hidden
+        hidden = self.outer
         shapes = [(name, width, hidden) for name in self.inner] + [("down_proj", hidden, width)]
         for name, out_features, in_features in shapes:
             yield self.block.tensor(
@@ -176,4 +180,4 @@ class Matrices:
     def _output(self, saving: Saving) -> Product | None:
         if self.width(saving) is None:
             return None
-        return Product(f"{self.prefix}down_proj", self.block.hidden, self.output_place)
+        return Product(f"{self.prefix}down_proj", self.outer, self.output_place)

@@ -18,11 +18,29 @@ from dsv3calc.schema.achieved import (
     LinkRates,
     Prefill,
 )
+from dsv3calc.schema.additions import (
+    AltUp,
+    HyperConnections,
+    Laurel,
+    LearnedPositions,
+    LearnedRotary,
+    PerLayerInput,
+)
 from dsv3calc.schema.comparison import Comparison, Design
 from dsv3calc.schema.hardware import Hardware, Host, HostLink, Link, Memory, Storage
 from dsv3calc.schema.layout import Layout
 from dsv3calc.schema.memory import Recipe, Recompute
-from dsv3calc.schema.model import GQA, MLA, MTP, Dense, Indexer, LayerGroup, Model, MoE
+from dsv3calc.schema.mixers import KDA, GatedDeltaNet, Lightning, Mamba, Mamba2
+from dsv3calc.schema.model import (
+    GQA,
+    MLA,
+    MTP,
+    Dense,
+    LayerGroup,
+    Model,
+    MoE,
+    MoEBesideDense,
+)
 from dsv3calc.schema.network import Measurement, Network
 from dsv3calc.schema.precision import Format, KVFormat, Precision, Scale
 from dsv3calc.schema.setup import (
@@ -36,11 +54,15 @@ from dsv3calc.schema.setup import (
     SetupOverlap,
     SetupTime,
 )
+from dsv3calc.schema.sparse_attention import BlockIndexer, Compressed, Indexer
 from dsv3calc.symbolic.term import record
 
 FORMULAS = all_formulas()
 STRUCTS = (
     Model, LayerGroup, MLA, GQA, Indexer, Dense, MoE, MTP, Hardware, Memory, Link,
+    GatedDeltaNet, KDA, Mamba2, Mamba, Lightning, Compressed, BlockIndexer, MoEBesideDense,
+    HyperConnections, AltUp, Laurel, PerLayerInput, LearnedPositions, LearnedRotary,
+    GatedDeltaNet, KDA, Mamba2, Mamba, Lightning,
     Host, HostLink, Storage,
     Precision, Format, Scale, KVFormat, Comparison, Design, Network,
     Measurement, Layout, Recipe, Recompute, Setup, SetupMemory, SetupExperts, SetupBlocks,
