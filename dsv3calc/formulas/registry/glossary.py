@@ -603,6 +603,8 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "latency_growth": _real(
             r"g_\mathrm{lat}", "ratio", "part of the latency that each further GPU adds"
         ),
+        "ring_base": _real(r"t_\mathrm{base}", "s", "latency of a collective without its steps"),
+        "ring_step": _real(r"t_\mathrm{hop}", "s", "latency of each step of a ring"),
         "scale_up_share": _real(
             r"e_\mathrm{up}", "ratio", "share of the bandwidth in a node that is reached"
         ),
