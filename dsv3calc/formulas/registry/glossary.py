@@ -389,6 +389,9 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "sustained": _real(
             r"\kappa", "ratio", "time of matrix products in a run, over that of their kernels"
         ),
+        "weight_gradients": _real(
+            r"f_\mathrm{wgrad}", "ratio", "rate of products for weight gradients, over forward ones"
+        ),
         "host_gap": _real(r"t_\mathrm{host}", "s", "time of the host for each kernel"),
         "launch_factor": _real(
             r"f_\mathrm{launch}", "ratio", "launch times in a run, over those of kernels alone"
