@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import architecture_page
+import families_page
 import lines_page
 import options_page
 from fresh import write
@@ -417,6 +418,7 @@ def files() -> dict[str, str]:
         "docs/reference/options.md": _page(
             [NOTE.format("dsv3calc/queries"), "", *options_page.page()]
         ),
+        "docs/reference/families.md": families_page.page(),
         "docs/papers.md": papers_page(),
         "docs/explanation/architecture.md": architecture_page.page(),
     }
