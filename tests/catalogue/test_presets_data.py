@@ -16,9 +16,10 @@ from dsv3calc.model.saved import MODULES
 from dsv3calc.reading.source import read_source
 from dsv3calc.schema.convert import convert
 from dsv3calc.schema.hardware import Hardware
-from dsv3calc.schema.memory import ACTIVATION_FORMATS, Module, Recipe, Recompute, Runtime
+from dsv3calc.schema.memory import ACTIVATION_FORMATS, Module, Recipe, Recompute
 from dsv3calc.schema.precision import WEIGHT_CLASSES, KVFormat, Precision
 from dsv3calc.schema.provenance import source_of
+from dsv3calc.schema.setup import Setup
 
 PRESETS = Path(__file__).parents[2] / "presets"
 TYPES = {
@@ -27,7 +28,7 @@ TYPES = {
     "kv_formats": KVFormat,
     "recipes": Recipe,
     "recompute": Recompute,
-    "runtimes": Runtime,
+    "setups": Setup,
 }
 SCHEMAS = {
     "hardware": "hardware",
@@ -35,7 +36,7 @@ SCHEMAS = {
     "kv_formats": "kv_format",
     "recipes": "recipe",
     "recompute": "recompute",
-    "runtimes": "runtime",
+    "setups": "setup",
 }
 FILES = sorted(path for folder in TYPES for path in (PRESETS / folder).glob("*.yaml"))
 DTYPES = {"bf16", "fp16", "tf32", "fp32", "fp8", "fp6", "fp4", "int8"}
@@ -94,7 +95,7 @@ def test_all_presets_are_there():
     assert {path.stem for path in FILES if path.parent.name == "recompute"} >= {
         *("none", "selective", "full", "v3-recompute", "fp8-caches")
     }
-    assert {path.stem for path in FILES if path.parent.name == "runtimes"} >= {"pytorch"}
+    assert {path.stem for path in FILES if path.parent.name == "setups"} >= {"pytorch"}
 
 
 def test_file_is_valid_and_named_after_itself(path):
@@ -316,7 +317,7 @@ def test_bits_per_element_in_a_head_of_128(name, bits):
     assert token_bits(preset("kv_formats", name), 128) == 128 * bits
 
 
-# --- recipes, recomputation, runtimes ----------------------------------------------------------
+# --- recipes, recomputation, set-ups- ----------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -360,8 +361,8 @@ def test_deepseek_v3_recomputes_and_caches_what_its_report_says():
 
 
 def test_what_pytorch_takes():
-    runtime = preset("runtimes", "pytorch")
-    assert runtime.workspace == 32 * 2**20  # cuBLASLt on Hopper
-    assert runtime.bucket == 40_000_000
-    for field in ("driver_context", "communication", "fragmentation"):
-        assert runtime.sources[source_of(field, runtime.provenance)].kind == "assumed", field
+    setup = preset("setups", "pytorch")
+    assert setup.memory.workspace == 32 * 2**20  # cuBLAS on Hopper
+    assert setup.memory.bucket == 40_000_000
+    for field in ("memory.driver_context", "memory.communication", "memory.fragmentation"):
+        assert setup.sources[source_of(field, setup.provenance)].kind == "assumed", field

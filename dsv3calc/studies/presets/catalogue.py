@@ -32,7 +32,8 @@ _TELLING_FIELDS = (
     ("bits", "kv_format"),
     ("latency_same_leaf", "network"),
     ("gradient_bits", "recipe"),
-    ("driver_context", "runtime"),
+    ("memory", "setup"),
+    ("driver_context", "setup"),  # a runtime of 0.1.0, which is refused with what to do
     ("model_type", "model"),
     ("ep", "layout"),
     ("dp", "layout"),
@@ -56,6 +57,7 @@ def kind_named(word: str | None) -> str | None:
         return None
     names = {name: kind for kind, folder in search_path.FOLDERS.items() for name in (kind, folder)}
     names |= {name.replace("_", "-"): kind for name, kind in names.items()}
+    names |= dict.fromkeys(("runtime", "runtimes"), "setup")  # their name in 0.1.0
     if word not in names:
         close = suggest(word, names)
         raise UsageError(
