@@ -16,7 +16,7 @@ _Bytes = Annotated[int, msgspec.Meta(ge=0, le=2**60, extra={"dimension": "bytes"
 
 _Factor = Annotated[float, msgspec.Meta(gt=0, le=100)]
 
-Loss = Literal["fp32-logits", "eager", "vocab-parallel", "fused", "chunked"]
+Loss = Literal["fp32-logits", "eager", "vocab-parallel", "compiled", "fused", "chunked"]
 GradientBuffers = Literal["none", "fused-accumulation"]
 Pool = Literal["device", "free"]
 ExpertRule = Literal["megatron", "vllm", "sglang", "trtllm"]
@@ -40,6 +40,11 @@ class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     In training, ``loss`` says how the loss is computed: ``chunked`` over ``loss_chunk`` tokens.
     ``gradient_buffers`` are those of ``fused-accumulation``: one for each shape of weight.
+    ``frees_gradients`` tells that they are freed after a step, until its first backward pass;
+    ``whole_gradients`` that ZeRO-2 and 3 reduce them once for all micro-batches of a pipeline, and
+    ``keeps_outputs`` that the last stage keeps the outputs of all of them.
+    ``separate_context_output`` tells that attention keeps its output before the all-to-all of
+    context parallelism beside the one after it.
 
     A server takes ``memory_fraction`` of the ``device`` in all, or, where the ``pool`` is one of
     what is ``free``, that share of what weights and buffers leave for its cache. The cache has
@@ -58,6 +63,10 @@ class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     loss: Loss = "fp32-logits"
     loss_chunk: Size | None = None
     gradient_buffers: GradientBuffers = "none"
+    frees_gradients: bool = False
+    whole_gradients: bool = False
+    keeps_outputs: bool = False
+    separate_context_output: bool = False
     memory_fraction: _Share
     pool: Pool = "device"
     page_size: Size

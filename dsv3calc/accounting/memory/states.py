@@ -29,9 +29,13 @@ COMPUTE_COPIES = {
     "stored": "one copy, as the precision stores weights",
     "stored-twice": "as stored, plus a column-wise copy of weights that have scales",
     "bf16": "one copy in BF16, cast on use",
+    "gathered": "one copy in BF16, which under ZeRO-3 is there only while it is gathered",
     "bf16-and-stored": "a copy in BF16, plus one as the precision stores weights",
 }
 """Which copies of the weights the forward pass reads: name -> words."""
+
+GATHERED = 3
+"""The ZeRO stage from which weights are gathered while a layer runs."""
 
 _BF16 = given("compute_copy.bits", 16, "bit", "a copy in BF16")
 
@@ -158,7 +162,9 @@ class States:
     ) -> Sequence[Line]:
         """Give the bytes of a tensor's compute copies, their scales beside them."""
         key, form = format_of(self.precision, tensor)
-        if self.copy == "bf16" and tensor.weight_class != "routing_bias":
+        if self.copy == "gathered" and self.sharding.layout.zero == GATHERED:
+            return []  # the optimizer's master weights are cast as they are gathered
+        if self.copy in ("bf16", "gathered") and tensor.weight_class != "routing_bias":
             return [self._held(name, elements, _BF16, tensor, view, "weights")]
         lines = self._stored(name, key, form, tensor, view, elements)
         scaled = form.scale is not None and tensor.in_features is not None

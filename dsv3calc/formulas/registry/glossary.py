@@ -265,6 +265,15 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"f_\mathrm{res}", "ratio", "share of allocated bytes that is reserved beyond them"
         ),
         "loss_chunk": Symbol(r"T_\mathrm{loss}", "tokens", "tokens of a chunk of the loss"),
+        "living_logits": Symbol(
+            r"n_\mathrm{logits}", "1", "micro-batches whose logits a rank holds", 0
+        ),
+        "kept_logits": _real(
+            r"B_\mathrm{logits}", "B", "what a micro-batch keeps of logits for their gradient"
+        ),
+        "head_bytes": _real(r"B_\mathrm{head}", "B", "what loss and head of a micro-batch take"),
+        "layer_bytes": _real(r"B_\mathrm{layer}", "B", "what a layer takes while it runs"),
+        "part_bytes": _real(r"B_\mathrm{part}", "B", "a part of what a layer takes while it runs"),
         "graphs": Symbol(r"B_\mathrm{graph}", "B", "bytes of captured graphs", 0),
         "repacked": _real(
             r"f_\mathrm{rep}", "ratio", "bytes of a copy in the kernels' order, over the weights'"

@@ -83,6 +83,7 @@ SUBJECTS = (
     "kernels",
     "kv_cache",
     "megatron",
+    "loss",
     "memory",
     "mtp",
     "network",

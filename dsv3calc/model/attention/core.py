@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsv3calc.ledger.line import Line, combined
 from dsv3calc.model.operator import CORE, Operator
@@ -29,10 +29,17 @@ def attention_core(
     """Return the operator of an attention's core; ``output`` gives the width of what it writes."""
 
     def saves(saving: Saving) -> Iterator[Activation]:
-        yield Activation("attention_output", output(), "split", linear_input=True, shared_by=_CORE)
+        saved: dict[str, Any] = {"operation": "attention"}
+        yield Activation(
+            "attention_output", output(), "split", linear_input=True, shared_by=_CORE, **saved
+        )
+        if saving.separate_output is not None:
+            name = attention.width("context_output")
+            width = combined(name, "product", (output(), saving.separate_output))
+            yield Activation("context_output", width, "split", "core_attn")
         heads = attention.field("num_attention_heads", "elements")
         if saving.recompute.attention_kernel == "flash":
-            yield Activation("logsumexp", heads, "split", "core_attn", bits=FP32)
+            yield Activation("logsumexp", heads, "split", "core_attn", bits=FP32, **saved)
             return
         scores = combined(
             attention.width("scores"),
@@ -41,7 +48,7 @@ def attention_core(
             unit="elements",
             convention="every key of the sequence, masked ones too",
         )
-        yield Activation("softmax", scores, "split", "core_attn")
+        yield Activation("softmax", scores, "split", "core_attn", **saved)
         if saving.recompute.dropout:
             yield Activation("softmax_mask", scores, "split", "core_attn", bits=BYTE)
             yield Activation("softmax_dropped", scores, "split", "core_attn")

@@ -135,10 +135,12 @@ def resized(found, data):
         lines = [size(name) for name in ("kept", "recomputed", "output_gradients")]
         return SavedActivations(*lines, size("pending") if pending else None)
 
-    found.kept = [kept() for _ in found.views]
-    found.head_kept = kept()
+    found.in_flight.kept = [kept() for _ in found.views]
+    found.in_flight.head = kept()
     found.buffers.at_work = [size("at_work") for _ in found.views]
-    found.buffers.logits = size("logits")
+    head = found.buffers.head
+    head.kept, head.logits, head.beyond = size("kept"), size("logits"), size("beyond")
+    head.largest = ledger.total("head", [head.logits, head.beyond])
     return found
 
 
