@@ -257,7 +257,7 @@ class Buffers:
         ]
         found = {
             AT_WORK: combined(
-                f"{name}.layer_at_work",
+                f"{name}.largest_layer",
                 "maximum",
                 at_work,
                 convention="the largest layer that the rank holds",

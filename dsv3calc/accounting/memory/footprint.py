@@ -50,9 +50,21 @@ if TYPE_CHECKING:
 
 
 class Training:
-    """What a layout trains with, beside the model and the layout themselves."""
+    """What a layout trains with, beside the model and the layout themselves.
 
-    __slots__ = ("exchange", "imbalance", "precision", "recipe", "recompute", "rules", "software")
+    ``twice`` names formats of weights of which software keeps two copies.
+    """
+
+    __slots__ = (
+        "exchange",
+        "imbalance",
+        "precision",
+        "recipe",
+        "recompute",
+        "rules",
+        "software",
+        "twice",
+    )
 
     def __init__(
         self,
@@ -64,7 +76,9 @@ class Training:
         exchange: Exchange | None = None,
         rules: Rules | None = None,
         imbalance: Any = 1,
+        twice: frozenset[str] = frozenset(),
     ) -> None:
+        self.twice = twice
         self.precision = precision
         self.recipe = recipe
         self.recompute = recompute
@@ -100,7 +114,7 @@ class Footprint:
             else given("workload.micro_batches", micro_batches, "1", "of one replica in a step")
         )
         sharding = Sharding(layout, training.rules)
-        states = States(sharding, training.recipe, training.precision)
+        states = States(sharding, training.recipe, training.precision, training.twice)
         self.stages = Stages("memory.split", model, layout, mtp=mtp)
         self.views = [*arch.groups]
         if self.mtp and arch.mtp is not None:
@@ -169,7 +183,7 @@ class Footprint:
     def _unsharded(self, training: Training) -> Unsharded:
         """Give weights and gradients of layers and ends as no replica shares them."""
         whole = Sharding(msgspec.structs.replace(self.layout, zero=0), training.rules)
-        states = States(whole, training.recipe, training.precision)
+        states = States(whole, training.recipe, training.precision, training.twice)
         classes = UNSHARDED[self.layout.zero]
 
         def of(name: str, tensors: list[Tensor], view: GroupView | None) -> list[Replicated]:
@@ -239,7 +253,7 @@ class Footprint:
         found["activations"] = peak.activations
         always = self.buffers.always(name, held, heads, ends, self.micro_batches)
         held_then = self._add_up(name, rank, found, peak, always, released)
-        return Rank(rank, [chunk.stage for chunk in chunks], found, held_then)
+        return Rank(rank, [chunk.stage for chunk in chunks], found, held_then, layer)
 
     def _peak(
         self,
@@ -342,11 +356,14 @@ def _added(prefix: str, parts: Sequence[SavedActivations]) -> SavedActivations:
 class MemoryLines(NamedLines, frozen=True, eq=False, kw_only=True):
     """Lines of every pipeline rank, and of the fullest.
 
-    ``totals`` are ``memory.rank.N.total`` [B], each over its other classes; ``stages`` are
-    ``memory.rank.N.chunk.N.stage`` [1].
+    ``totals`` are ``memory.rank.N.total`` [B], each over its other classes; ``layers`` what the
+    largest layer of a rank takes, ``head`` what a micro-batch keeps of logits, and what its loss
+    and the head take [B]; ``stages`` are ``memory.rank.N.chunk.N.stage`` [1].
     """
 
     totals: tuple[Line, ...]
+    layers: tuple[Line, ...]
+    head: tuple[Line, ...]
     stages: tuple[Line, ...]
     worst: WorstLines
 
@@ -359,6 +376,8 @@ def memory_lines(footprint: Footprint, hardware: Hardware | None) -> MemoryLines
         ranks.append(footprint.rank(name, rank_line(name, number)))
     return MemoryLines(
         totals=tuple(rank.lines["total"] for rank in ranks),
+        layers=tuple(line for rank in ranks for line in rank.layer.values()),
+        head=(footprint.buffers.head.kept, footprint.buffers.head.largest),
         stages=tuple(stage for rank in ranks for stage in rank.stages),
         worst=worst_lines(ranks, hardware),
     )

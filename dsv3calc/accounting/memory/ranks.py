@@ -26,18 +26,25 @@ TOTALS = ("allocated", "reserved", "device")
 class Rank:
     """The memory of one pipeline rank: its number, its stages, its lines of :data:`PARTS`.
 
-    Its total is what it has of a device; ``held`` has what is ``allocated`` and ``reserved`` of it.
+    Its total is what it has of a device; ``held`` has what is ``allocated`` and ``reserved`` of it,
+    ``layer`` what its largest layer takes while it runs, at the peak or not.
     """
 
-    __slots__ = ("held", "lines", "number", "stages")
+    __slots__ = ("held", "layer", "lines", "number", "stages")
 
     def __init__(
-        self, number: Line, stages: list[Line], lines: dict[str, Line], held: dict[str, Line]
+        self,
+        number: Line,
+        stages: list[Line],
+        lines: dict[str, Line],
+        held: dict[str, Line],
+        layer: dict[str, Line],
     ) -> None:
         self.number = number
         self.stages = stages
         self.lines = lines
         self.held = held
+        self.layer = layer
 
 
 def rank_line(name: str, number: Any) -> Line:

@@ -70,8 +70,15 @@ def _slots(view: GroupView, experts: Experts, layout: Layout) -> Line:
 class States:
     """How tensors are kept: the recipe's bits, the precision's formats, the layout's divisors."""
 
-    def __init__(self, sharding: Sharding, recipe: Recipe | None, precision_: Precision) -> None:
+    def __init__(
+        self,
+        sharding: Sharding,
+        recipe: Recipe | None,
+        precision_: Precision,
+        twice: frozenset[str] = frozenset(),
+    ) -> None:
         self.sharding = sharding
+        self.twice = twice
         self.recipe = recipe
         self.precision = precision_
         self.copy = "stored" if recipe is None else recipe.compute_copy
@@ -168,7 +175,8 @@ class States:
             return [self._held(name, elements, _BF16, tensor, view, "weights")]
         lines = self._stored(name, key, form, tensor, view, elements)
         scaled = form.scale is not None and tensor.in_features is not None
-        if self.copy == "stored-twice" and scaled:
+        by_software = self.copy == "stored" and key in self.twice and tensor.in_features is not None
+        if by_software or (self.copy == "stored-twice" and scaled):
             lines += self._stored(name, key, form, tensor, view, elements, ".column_wise")
         if self.copy == "bf16-and-stored" and form.bits < _BF16.value:
             copy = self._held(f"{name}.bf16", elements, _BF16, tensor, view, "weights", ".bf16")

@@ -127,6 +127,7 @@ class Unsharded:
             [self.largest, embedding],
             unit="B",
             convention="of the largest of bucket, layer or tensor, and embedding",
+            tags=about("unreduced_gradients"),
         )
 
     def of_rank(self, name: str, held: Sequence[Line], counts: Sequence[Line]) -> list[Line]:

@@ -174,6 +174,14 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"\beta_\mathrm{meas}", "B/s", "measured bandwidth of a link, per direction"
         ),
         "domain_size": Symbol(r"n_\mathrm{dom}", "1", "devices that a link joins"),
+        "fp16_accumulate_peaks": _real(
+            r"\pi_\mathrm{fp16acc}", "FLOP/s", "dense peaks with FP16 accumulation; never used"
+        ),
+        "node_size": Symbol(r"n_\mathrm{node}", "1", "devices of one host"),
+        "power": _real(r"P_\mathrm{W}", "W", "power limit of one device"),
+        "dram_capacity": Symbol(r"M_\mathrm{host}", "B", "memory of one host"),
+        "dram_bandwidth": _real(r"\beta_\mathrm{host}", "B/s", "memory bandwidth of one host"),
+        "capacity": Symbol(r"M_\mathrm{disk}", "B", "storage of one host"),
         "dollars_per_hour": _real(r"p_\mathrm{h}", "USD/h", "price of one device for one hour"),
     },
     "Roofline": {
@@ -274,6 +282,26 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "head_bytes": _real(r"B_\mathrm{head}", "B", "what loss and head of a micro-batch take"),
         "layer_bytes": _real(r"B_\mathrm{layer}", "B", "what a layer takes while it runs"),
         "part_bytes": _real(r"B_\mathrm{part}", "B", "a part of what a layer takes while it runs"),
+        "reserved": Symbol(r"B_\mathrm{leave}", "B", "bytes that a server leaves of a device", 0),
+        "reserved_per_token": Symbol(
+            r"B_\mathrm{leave,t}", "B", "bytes that a server leaves for each token of a pass", 0
+        ),
+        "reserved_per_gpu": Symbol(
+            r"B_\mathrm{leave,g}", "B", "bytes that a server leaves for each GPU of a replica", 0
+        ),
+        "sampled_sequences": Symbol(
+            r"n_\mathrm{samp}", "1", "sequences of the sampler that an engine profiles", 0
+        ),
+        "logit_bits": Symbol(
+            r"b_\mathrm{logit}", "bit", "width of a logit with its copies in a sampler", 0
+        ),
+        "pass_tokens": Symbol(r"T_\mathrm{pass}", "tokens", "tokens of a pass of a server"),
+        "across": Symbol(r"d_\mathrm{across}", "elements", "the dimension that is not divided"),
+        "block": Symbol(r"d_\mathrm{block}", "elements", "elements of a block that has one scale"),
+        "undivided": Symbol(
+            r"n_\mathrm{und}", "1", "tensors whose parts are no whole blocks of their scales", 0
+        ),
+        "stored_bytes": _real(r"B_\mathrm{stored}", "B", "bytes of weights as they are stored"),
         "graphs": Symbol(r"B_\mathrm{graph}", "B", "bytes of captured graphs", 0),
         "repacked": _real(
             r"f_\mathrm{rep}", "ratio", "bytes of a copy in the kernels' order, over the weights'"
