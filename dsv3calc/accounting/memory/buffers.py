@@ -13,7 +13,7 @@ from dsv3calc.accounting.memory.loss import HeadBuffers
 from dsv3calc.accounting.memory.sharding import several
 from dsv3calc.accounting.parameters import tensor_elements
 from dsv3calc.accounting.placement.rank_order import degree
-from dsv3calc.accounting.traffic.exchange import copy_bytes
+from dsv3calc.accounting.traffic.exchange import copy_bytes, experts_width
 from dsv3calc.formulas import collectives, memory, stages
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.tags import Tags, about
@@ -157,11 +157,17 @@ class Buffers:
         exchanged = several("memory.buffers.is_exchanged", degree(self.layout, "ep"))
         rows = self.activations.rows(view)
         name = f"memory.buffers.{view.prefix}"
+        width = experts_width(view)
         return [
             combined(
                 f"{name}.{phase}",
                 "product",
-                (rows, copy_bytes(f"{name}.{phase}.copy", model, form), exchanged, self._at_once),
+                (
+                    rows,
+                    copy_bytes(f"{name}.{phase}.copy", model, form, **width),
+                    exchanged,
+                    self._at_once,
+                ),
                 unit="B",
                 convention=f"rows of one micro-batch, {form.title}",
                 tags=Tags(quantity=phase, group=view.prefix),
@@ -176,7 +182,7 @@ class Buffers:
             collectives.activation_payload,
             ("layout", self.layout),
             sequence=self.activations.sequence,
-            width=field(("model", model), "hidden_size"),
+            width=architecture_of(model).between_layers,
             bits=self.activations.working,
             split=self.activations.divisors["block"],
         )
@@ -219,7 +225,8 @@ class Buffers:
         found = []
         for operator in view.operators():
             columns, rows = "tp" in operator.before, "tp" in operator.after
-            if not (columns or rows) or layout.is_replicated(operator.component):
+            divided = operator.matrices and not layout.is_replicated(operator.component)
+            if not (divided and (columns or rows)):
                 continue
             matrix = operator.matrices[0]
             width = matrix.in_features if columns else matrix.out_features

@@ -139,7 +139,7 @@ class Footprint:
             self.kept,
             self.activations.of_embedding("memory.embedding"),
             self.activations.of_head("memory.head"),
-            dropout=training.recompute.dropout,
+            embedding_keeps=training.recompute.dropout or bool(arch.entry),
             mtp=self.mtp,
         )
         embedding, head, after = self._outer(training.rules)
@@ -175,10 +175,12 @@ class Footprint:
 
     def _outer(self, rules: Rules) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """List the embedding, the head unless it is the embedding, and what stands with it."""
-        embedding, head, *after = architecture_of(self.model).outer
+        arch = architecture_of(self.model)
+        embedding, head, *after = arch.outer
         if rules.padded and self.layout.vocabulary_parallel:
             embedding, head = padded(embedding, self.layout), padded(head, self.layout)
-        return [embedding], [] if self.model.tie_word_embeddings else [head], after
+        first = [embedding, *arch.entry_tensors]
+        return first, [] if self.model.tie_word_embeddings else [head], after
 
     def _unsharded(self, training: Training) -> Unsharded:
         """Give weights and gradients of layers and ends as no replica shares them."""

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 class InFlight:
     """What one micro-batch keeps in a layer of each group, after the embedding and of the head.
 
-    ``dropout`` tells whether masks after the embedding count, ``mtp`` that the last group are MTP
-    modules, each with a head of its own.
+    ``embedding_keeps`` tells whether anything is kept after the embedding, ``mtp`` that the last
+    group are MTP modules, each with a head of its own.
     """
 
-    __slots__ = ("dropout", "embedding", "head", "kept", "mtp")
+    __slots__ = ("embedding", "embedding_keeps", "head", "kept", "mtp")
 
     def __init__(
         self,
@@ -31,13 +31,13 @@ class InFlight:
         embedding: SavedActivations,
         head: SavedActivations,
         *,
-        dropout: bool,
+        embedding_keeps: bool,
         mtp: bool,
     ) -> None:
         self.kept = kept
         self.embedding = embedding
         self.head = head
-        self.dropout = dropout
+        self.embedding_keeps = embedding_keeps
         self.mtp = mtp
 
     def activations(
@@ -75,7 +75,7 @@ class InFlight:
             return kept.kept if what == "activations" else kept.pending
 
         pairs = [*zip(chunk.layers, self.kept, strict=True), (chunk.head, self.head)]
-        if self.dropout:
+        if self.embedding_keeps:
             pairs.append((chunk.embedding, self.embedding))
         return combined(
             f"{chunk.name}.activations" + ("" if what == "activations" else f".{what}"),

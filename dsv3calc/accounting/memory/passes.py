@@ -9,7 +9,7 @@ from dsv3calc.accounting.memory.buffers import SCOPE, software_buffers
 from dsv3calc.accounting.memory.sharding import Rules, several
 from dsv3calc.accounting.memory.states import layer_tensors
 from dsv3calc.accounting.placement.rank_order import degree
-from dsv3calc.accounting.traffic.exchange import copy_bytes
+from dsv3calc.accounting.traffic.exchange import copy_bytes, experts_width
 from dsv3calc.accounting.traffic.transfer_formats import TransferFormat
 from dsv3calc.formulas import memory
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
@@ -133,7 +133,7 @@ class Passes:
         exchanged = several("serving.is_exchanged", degree(self.layout, "ep"))
         found = []
         for view in views:
-            name = f"serving.exchange.{view.prefix}"
+            name, width = f"serving.exchange.{view.prefix}", experts_width(view)
             if self.serving.low_latency:
                 sent = combined(
                     f"{name}.tokens",
@@ -147,13 +147,13 @@ class Passes:
                     convention=LOW_LATENCY.title,
                     slots=self._slots(view),
                     tokens=sent,
-                    copy_bytes=copy_bytes(f"{name}.copy_bytes", self.model, LOW_LATENCY),
+                    copy_bytes=copy_bytes(f"{name}.copy_bytes", self.model, LOW_LATENCY, **width),
                 )
                 found.append(combined(name, "product", (buffer, exchanged), unit="B"))
                 continue
             exchange = self.serving.exchange
             copies = [
-                copy_bytes(f"{name}.{phase}.copy_bytes", self.model, form)
+                copy_bytes(f"{name}.{phase}.copy_bytes", self.model, form, **width)
                 for phase, form in (("dispatch", exchange.dispatch), ("combine", exchange.combine))
             ]
             row = total(f"{name}.row_bytes", copies, unit="B")

@@ -85,13 +85,18 @@ def _cache(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
             show(named["serving.kv_bytes_per_sequence"], exact=exact),
         ],
     ]
-    tokens = named["serving.kv_tokens"]
+    state = named["serving.state_bytes_per_sequence"]
+    if state.value:
+        rows.insert(2, ["state per sequence, however long", show(state, exact=exact)])
+    tokens = named.get("serving.kv_tokens")
     sequences = [
         f"{query['context']:,}-token sequences that fit",
         f"{named['serving.max_sequences'].value:,}",
     ]
     rank = named["serving.rank"].value
-    if named[f"serving.rank.{rank}.kv_tokens"].convention == UNTIL_LET_GO:
+    if tokens is None:
+        rows.append(sequences)
+    elif named[f"serving.rank.{rank}.kv_tokens"].convention == UNTIL_LET_GO:
         rows[1][0] = "per token, before it leaves a window"
         held = f"{named['serving.sequence_tokens'].value:,}"
         rows += [
@@ -100,7 +105,8 @@ def _cache(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
             ["tokens that fit before any leaves a window", f"{tokens.value:,}"],
         ]
     else:
-        rows += [["tokens in the pool", f"{tokens.value:,}"], sequences]
+        beside = ", beside the batch's states" if state.value else ""
+        rows += [[f"tokens in the pool{beside}", f"{tokens.value:,}"], sequences]
     longest = named.get("serving.longest_context")
     if longest is not None:
         each = "" if query["batch"] == 1 else f" in each of {query['batch']:,} sequences"

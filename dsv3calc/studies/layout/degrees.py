@@ -121,10 +121,8 @@ class Degrees:
         """Return a bound above which no value of a degree passes, or is looked at."""
         model, layout = self.model, self.layout
         if axis == "tp":
-            heads: list[int] = [
-                view.attention.heads.value for view in architecture_of(model).groups
-            ]
-            return min(heads)
+            views = architecture_of(model).groups
+            return min((heads for view in views for heads in view.heads), default=1)
         if axis == "pp":
             return model.num_hidden_layers
         if axis == "ep":

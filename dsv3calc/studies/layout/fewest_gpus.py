@@ -512,7 +512,8 @@ class _Search:
 def _remedies(wanted: SearchRequest, training: Training) -> str:
     """Name the options that would take less memory: those that would change something."""
     layout = wanted.layout
-    heads = gcd(*(view.attention.heads.value for view in architecture_of(wanted.model).groups))
+    views = architecture_of(wanted.model).groups
+    heads = gcd(*(heads for view in views for heads in view.heads))
     found = []
     if "full" not in training.recompute.modules:
         found.append("--recompute full")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.memory.passes import LOW_LATENCY
 from dsv3calc.accounting.memory.served import Serving
-from dsv3calc.accounting.memory.serving import Server, serving_lines
+from dsv3calc.accounting.memory.serving import Server
+from dsv3calc.accounting.memory.serving_ranks import serving_lines
 from dsv3calc.accounting.traffic.exchange import Exchange
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS
 from dsv3calc.errors import UsageError
