@@ -44,10 +44,16 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "block_norms": Symbol(
             r"n_\mathrm{norm}", "1", "norms over the hidden state in one layer", 0
         ),
+        "parameters": Symbol(
+            r"N_\mathrm{tower}", "elements", "parameters of a tower beside the language model"
+        ),
         "num_nextn_predict_layers": Symbol(
             r"n_\mathrm{mtp}", "1", "multi-token-prediction modules"
         ),
         "hc_mult": Symbol(r"n_\mathrm{hc}", "1", "residual streams of hyper-connections"),
+        "attn_res_block_size": Symbol(
+            r"n_\mathrm{res}", "1", "layers that give one output to attention residuals"
+        ),
         "altup_num_inputs": Symbol(r"n_\mathrm{alt}", "1", "residual streams of AltUp"),
         "laurel_rank": Symbol(r"r_\mathrm{lau}", "elements", "rank of LAuReL's residual"),
         "vocab_size_per_layer_input": Symbol(

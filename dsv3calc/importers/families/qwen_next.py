@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.importers import parts
-from dsv3calc.importers.families.qwen import shared_experts, sparse_layers
+from dsv3calc.importers.families.qwen import gated_experts, sparse_layers
 from dsv3calc.importers.family import (
     MAIN_MODEL_ALONE,
     NO_CHOICE,
@@ -83,7 +83,7 @@ def _qwen_next(reader: Reader) -> Architecture:
 def _feed_forward(reader: Reader, depth: int) -> list[dict[str, Any] | None]:
     if reader.findings.model_type == "qwen3_5_text":
         return [parts.dense(reader.size("intermediate_size"))] * depth
-    return sparse_layers(reader, depth, shared_experts(reader))
+    return sparse_layers(reader, depth, gated_experts(reader))
 
 
 _DEFAULTS = {
@@ -138,11 +138,15 @@ FAMILIES = {
         fields={"n_routed_experts": "num_experts"},
     ),
     "qwen3_5": Family(
-        architectures=("Qwen3_5ForConditionalGeneration",), text="qwen3_5_text", ignored=_TOKENS
+        architectures=("Qwen3_5ForConditionalGeneration",),
+        text=("qwen3_5_text",),
+        vision="qwen3_vl",
+        ignored=_TOKENS,
     ),
     "qwen3_5_moe": Family(
         architectures=("Qwen3_5MoeForConditionalGeneration",),
-        text="qwen3_5_moe_text",
+        text=("qwen3_5_moe_text",),
+        vision="qwen3_vl",
         ignored=_TOKENS,
     ),
 }
