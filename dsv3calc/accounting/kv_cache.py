@@ -130,10 +130,16 @@ def _part_line(name: str, part: CachePart, kv_format: KVFormat, conventions: Con
 
 
 def tokens_line(
-    name: str, tokens: Line, entry: CacheEntry, conventions: Conventions, page_size: Any = None
+    name: str,
+    tokens: Line,
+    entry: CacheEntry,
+    conventions: Conventions,
+    page_size: Any = None,
+    batched: Line | None = None,
 ) -> Line:
     """Count the tokens that one layer keeps for a sequence, in whole pages.
 
+    A layer of limited span keeps the tokens of a pass too where an engine has ``batched`` them.
     Where an entry stands for several tokens, its entries are counted.
     """
     kept = tokens
@@ -141,6 +147,14 @@ def tokens_line(
     if bound is not None:
         if conventions.window_cache == "window-minus-one":
             bound = computed(f"{name}.window_kept", kv_cache.window_kept, window=bound)
+        if batched is not None:
+            bound = computed(
+                f"{name}.window_with_pass",
+                kv_cache.window_with_pass,
+                window=bound,
+                pass_tokens=batched,
+                page_size=given("page_size", page_size, "tokens"),
+            )
         kept = computed(f"{name}.kept", kv_cache.retained_tokens, tokens=tokens, window=bound)
     if page_size is not None:
         pages = given("page_size", page_size, "tokens")
@@ -174,6 +188,7 @@ def kept_entries(
     kv_format: KVFormat,
     conventions: Conventions,
     page_size: Any = None,
+    batched: Line | None = None,
 ) -> Iterator[tuple[CacheEntry, Line, Line]]:
     """Yield each entry of a layer, its bytes for one token, and the tokens that are kept of it.
 
@@ -184,7 +199,7 @@ def kept_entries(
         key = (entry.bound, entry.ratio, entry.rows)
         if key not in known:
             place = f"{name}.{entry.kind}" if entry.ratio is not None else name
-            known[key] = tokens_line(place, tokens, entry, conventions, page_size)
+            known[key] = tokens_line(place, tokens, entry, conventions, page_size, batched)
         yield entry, line, known[key]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from dsv3calc.schema.achieved import Achieved
 from dsv3calc.schema.fields import (
     PEAK_DTYPES,
     Bytes,
@@ -95,6 +96,7 @@ class Hardware(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     power: Watts | None = None
     host: Host | None = None
     dollars_per_hour: DollarsPerHour | None = None
+    achieved: Achieved | None = None
     sources: dict[str, Source]
     provenance: dict[str, str]
 
@@ -122,4 +124,6 @@ class Hardware(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
                 "more memory is usable than was sold",
                 "80 GB devices report about 79.1 GiB",
             )
+        for path, what, why in self.achieved.problems() if self.achieved else ():
+            yield ("achieved", *path), what, why
         yield from provenance_problems(self.sources, self.provenance)

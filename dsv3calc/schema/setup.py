@@ -18,7 +18,7 @@ _Factor = Annotated[float, msgspec.Meta(gt=0, le=100)]
 
 Loss = Literal["fp32-logits", "eager", "vocab-parallel", "fused", "chunked"]
 GradientBuffers = Literal["none", "fused-accumulation"]
-Pool = Literal["device", "free"]
+Pool = Literal["device", "static", "free"]
 ExpertRule = Literal["megatron", "vllm", "sglang", "trtllm"]
 Undivided = Literal["refuse", "pad", "load"]
 
@@ -41,12 +41,16 @@ class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     In training, ``loss`` says how the loss is computed: ``chunked`` over ``loss_chunk`` tokens.
     ``gradient_buffers`` are those of ``fused-accumulation``: one for each shape of weight.
 
-    A server takes ``memory_fraction`` of the ``device`` in all, or, where the ``pool`` is one of
-    what is ``free``, that share of what weights and buffers leave for its cache. The cache has
-    pages of ``page_size`` tokens. ``graphs`` are bytes of captured graphs, ``prefill`` the tokens
-    of a prefill pass, by the memory of the device. ``repacked`` gives, by data type of weights,
-    what a copy in the kernels' order takes beside them, as a share of their bytes.
-    ``batched_windows`` tells that layers with a window keep the tokens of a pass beside it.
+    A server's ``pool`` follows its engine. ``memory_fraction`` is a share of the ``device`` that
+    weights, buffers and cache take together; or the ``static`` share, of weights and cache alone;
+    or the share for the cache of what weights and buffers leave ``free``. Instead of a share,
+    a static pool may leave ``reserved`` bytes, and so many for each token of a prefill pass and
+    for each GPU of a replica. The cache has pages of ``page_size`` tokens. ``prefill`` gives the
+    tokens of a prefill pass by the memory of the device, ``graphs`` are bytes of captured graphs.
+    Where a sampler is profiled, its ``sampled_sequences`` have ``logit_bits`` for each logit, and
+    the larger of that and a pass counts. ``repacked`` gives, by the name of a format of weights,
+    what kernels take beside the stored bytes, as a share of them. ``batched_windows`` tells that
+    layers with a window keep the tokens of a pass beside it.
     """
 
     driver_context: _Bytes
@@ -58,10 +62,15 @@ class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     loss: Loss = "fp32-logits"
     loss_chunk: Size | None = None
     gradient_buffers: GradientBuffers = "none"
-    memory_fraction: _Share
+    memory_fraction: _Share | None = None
     pool: Pool = "device"
     page_size: Size
+    reserved: _Bytes = 0
+    reserved_per_token: _Bytes = 0
+    reserved_per_gpu: _Bytes = 0
     graphs: _Bytes = 0
+    sampled_sequences: Natural = 0
+    logit_bits: Natural = 0
     prefill: list[PassTokens] = msgspec.field(default_factory=list)
     repacked: dict[str, _Share] = msgspec.field(default_factory=dict)
     batched_windows: bool = False
@@ -70,12 +79,10 @@ class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class SetupExperts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How experts are divided where etp is not given: the ``rule`` of a framework or engine.
 
-    ``expert_parallel`` tells whether an engine that is not told an ep divides experts over GPUs
-    whole. ``moe_dp`` is the data parallelism of experts under the rule of SGLang.
+    ``moe_dp`` is the data parallelism of experts under the rule of SGLang.
     """
 
     rule: ExpertRule
-    expert_parallel: bool = False
     moe_dp: Size = 1
 
 
@@ -156,6 +163,19 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
                 ("memory", "loss_chunk"),
                 f"loss {memory.loss} with loss_chunk {memory.loss_chunk}",
                 "a chunked loss has a loss_chunk, and no other has",
+            )
+        reserves = memory.reserved + memory.reserved_per_token + memory.reserved_per_gpu
+        if memory.memory_fraction is None and not (memory.pool == "static" and reserves):
+            yield (
+                ("memory", "memory_fraction"),
+                f"a pool of kind {memory.pool} without memory_fraction",
+                "a static pool may state what is reserved instead",
+            )
+        if bool(memory.sampled_sequences) != bool(memory.logit_bits):
+            yield (
+                ("memory", "logit_bits"),
+                "one of sampled_sequences and logit_bits without the other",
+                "a profiled sampler has both",
             )
         floors = [each.device_memory for each in memory.prefill]
         if floors != sorted(set(floors)) or (floors and floors[0]):

@@ -8,77 +8,36 @@ Experts are divided over ``ep``, redundant ones among them.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from dsv3calc.accounting.kv_cache import entry_lines, kept_entries, token_line
 from dsv3calc.accounting.memory.activations import NOTHING_RECOMPUTED, Activations
-from dsv3calc.accounting.memory.buffers import software_buffers
-from dsv3calc.accounting.memory.sharding import Rules, Sharding, several
+from dsv3calc.accounting.memory.passes import Passes
+from dsv3calc.accounting.memory.pools import Pool
+from dsv3calc.accounting.memory.served_weights import served_weights
+from dsv3calc.accounting.memory.sharding import Rules, Sharding
 from dsv3calc.accounting.memory.states import States, layer_tensors
-from dsv3calc.accounting.parameters import tensor_elements
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.placement.stages import Stages
 from dsv3calc.accounting.state import state_lines
-from dsv3calc.accounting.traffic.exchange import Exchange, copy_bytes, experts_width
-from dsv3calc.accounting.traffic.transfer_formats import TransferFormat
-from dsv3calc.formulas import kv_cache, memory, server, stages
-from dsv3calc.ledger.line import Line, combined, computed, field, given, total
-from dsv3calc.ledger.tags import Tags, about
+from dsv3calc.formulas import kv_cache, server, stages
+from dsv3calc.ledger.line import Line, combined, computed, given, total
+from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.architecture import architecture_of
-from dsv3calc.model.operator import ONE, Tensor
-from dsv3calc.model.saved import BF16, FP32
+from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from dsv3calc.accounting.memory.served import Serving
     from dsv3calc.model.block import CacheEntry
     from dsv3calc.model.layer import GroupView
     from dsv3calc.model.mixer import StatePart
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
-    from dsv3calc.schema.precision import KVFormat, Precision
-    from dsv3calc.schema.setup import SetupMemory
-    from dsv3calc.schema.workload import Conventions
-
-LOW_LATENCY = TransferFormat(
-    name="low-latency",
-    title="rows of DeepEP's low-latency kernels: BF16, and two BF16 numbers for each 128",
-    bits=16,
-    group_size=128,
-    scale_bits=32,
-    kind="paper",
-    citation="deepseek-ai/DeepEP, csrc/legacy/config.hpp at dd758caf, struct LowLatencyLayout: "
-    "buffers are sized for combining in BF16 with a smallest and a largest value for 128 channels",
-    url="https://github.com/deepseek-ai/DeepEP",
-    read="2026-11-25",
-)
-
-
-class Serving(msgspec.Struct, frozen=True, kw_only=True):
-    """What is served, and how: presets and the numbers of the workload.
-
-    ``batch`` sequences of ``context`` tokens are those of one attention replica, ``tokens`` what a
-    pass of it computes. ``memory_share`` is in millionths of what the device can allocate.
-    ``absorbed`` keeps a BF16 copy of MLA's ``kv_b_proj`` beside the weights.
-    """
-
-    precision: Precision
-    kv_format: KVFormat
-    software: SetupMemory
-    conventions: Conventions
-    exchange: Exchange
-    context: Any
-    batch: Any
-    tokens: Any
-    memory_share: Any
-    page_size: Any
-    absorbed: bool = False
-    low_latency: bool = False
-    mtp: bool = False
-    imbalance: Any = 1
 
 
 class Server:
@@ -106,7 +65,7 @@ class Server:
             tensors = [*layer_tensors(view, layout, Rules())]
             if view is mtp:
                 tensors += arch.mtp_tensors
-            self.weights.append(self._layer_weights(name, states, tensors, view))
+            self.weights.append(served_weights(name, states, tensors, view, serving))
         outer = {tensor.name: tensor for tensor in arch.outer}
         first = [outer.pop("embedding"), *arch.entry_tensors]
         self.embedding = states.of("serving.embedding", first, None)["weights"]
@@ -123,89 +82,18 @@ class Server:
             imbalance=serving.imbalance,
             waiting=False,
         )
-        self.shared_buffers = self._buffers()
+        self.passes = Passes(model, layout, serving, self.views, self.activations)
+        self.pool = Pool(
+            serving.software, hardware, layout, serving.memory_share, self.activations.sequence
+        )
         limited = any(
             entry.bound is not None
             for view in self.views
             for entry in view.attention.cache(serving.conventions.mla)
         )
+        batched = serving.software.batched_windows
+        self._batched = self.activations.sequence if batched else None
         self._kept_words = UNTIL_LET_GO if limited else "every layer keeps every token"
-
-    def _layer_weights(
-        self, name: str, states: States, tensors: Sequence[Tensor], view: GroupView
-    ) -> Line:
-        weights = states.of(name, tensors, view)["weights"]
-        up = view.attention.expansion
-        if not self.serving.absorbed or up is None:
-            return weights
-        copy = computed(
-            f"{name}.absorbed_kv_b_proj",
-            memory.shard_bytes,
-            convention="a copy in BF16, for attention against the latent",
-            elements=tensor_elements(f"{name}.elements.absorbed", up, ONE),
-            bits=BF16,
-            divisor=self.sharding.divisor(up, view, "weights"),
-        )
-        return total(f"{name}.all_weights", [weights, copy])
-
-    def _buffers(self) -> list[Line]:
-        """Give what every rank needs beside weights and cache."""
-        layers = [
-            self.activations.of_layer(f"serving.layer.{view.prefix}", view).kept
-            for view in self.views
-        ]
-        return [
-            combined(
-                "serving.activations",
-                "maximum",
-                layers,
-                convention="of one pass in one layer, the largest; none freed within it",
-                tags=about("activations"),
-            ),
-            *self._exchange(),
-            *software_buffers("serving", self.serving.software, self.layout),
-        ]
-
-    def _exchange(self) -> list[Line]:
-        """Give the buffers that experts' rows pass through."""
-        views = [view for view in self.views if view.experts is not None]
-        if not views:
-            return []
-        exchanged = several("serving.is_exchanged", degree(self.layout, "ep"))
-        found = []
-        for view in views:
-            name, width = f"serving.exchange.{view.prefix}", experts_width(view)
-            if self.serving.low_latency:
-                sent = combined(
-                    f"{name}.tokens",
-                    "ratio",
-                    (self.activations.tokens, self.activations.divisors["split"]),
-                    unit="tokens",
-                )
-                buffer = computed(
-                    f"{name}.low_latency_buffer",
-                    memory.low_latency_buffer,
-                    convention=LOW_LATENCY.title,
-                    slots=self._slots(view),
-                    tokens=sent,
-                    copy_bytes=copy_bytes(f"{name}.copy_bytes", self.model, LOW_LATENCY, **width),
-                )
-                found.append(combined(name, "product", (buffer, exchanged), unit="B"))
-                continue
-            exchange = self.serving.exchange
-            copies = [
-                copy_bytes(f"{name}.{phase}.copy_bytes", self.model, form, **width)
-                for phase, form in (("dispatch", exchange.dispatch), ("combine", exchange.combine))
-            ]
-            row = total(f"{name}.row_bytes", copies, unit="B")
-            rows = self.activations.rows(view)
-            found.append(combined(name, "product", (rows, row, exchanged), unit="B"))
-        return [combined("serving.exchange", "maximum", found, tags=about("exchange"))]
-
-    def _slots(self, view: GroupView) -> Line:
-        """Return the places for experts of a layer, which its weights are counted from."""
-        tensors = layer_tensors(view, self.layout, Rules())
-        return next(tensor.copies for tensor in tensors if tensor.division == "experts")
 
     def _cache(self, name: str, layers: Sequence[Line], batch: Line, tokens: Line | None) -> Line:
         """Count the bytes on a GPU: cache and state of sequences, or one token in every layer."""
@@ -220,7 +108,9 @@ class Server:
                     if entry.rows is None
                 )
                 if tokens is None
-                else kept_entries(f"{place}.tokens", tokens, *formats, serving.page_size)
+                else kept_entries(
+                    f"{place}.tokens", tokens, *formats, serving.page_size, self._batched
+                )
             )
             parts += [
                 computed(
@@ -294,30 +184,10 @@ class Server:
             tags=Tags(quantity="weights", rank=rank.value),
         )
         batch = given("workload.batch", serving.batch, "1", "sequences of one attention replica")
-        logits = computed(
-            "serving.logits",
-            memory.activation_bytes,
-            convention="FP32, one position of each sequence",
-            tokens=batch,
-            width=field(("model", self.model), "vocab_size"),
-            bits=FP32,
-            group_size=ONE,
-            scale_bits=given("logits.scale_bits", 0, "bit"),
-            divisor=degree(self.layout, "tp") if self.layout.vocabulary_parallel else ONE,
-        )
-        tags = about("logits")
-        own = combined(f"{name}.logits", "product", (head, logits), unit="B", tags=tags)
+        first, *rest = self.passes.pass_and_logits(name, head)
         tags = Tags(quantity="buffers", rank=rank.value)
-        buffers = total(f"{name}.buffers", [*self.shared_buffers, own], unit="B", tags=tags)
-        budget = self.budget()
-        pool = computed(
-            f"{name}.kv_pool",
-            server.cache_pool,
-            tags=Tags(quantity="kv_pool", rank=rank.value),
-            budget=budget,
-            weight_bytes=weights,
-            buffer_bytes=buffers,
-        )
+        buffers = total(f"{name}.buffers", [first, *self.passes.shared, *rest], unit="B", tags=tags)
+        pool = self.pool.of_rank(name, rank, weights, buffers)
         token = self._cache(f"{name}.kv_bytes_per_token", layers, ONE, None)
         context = given("workload.context", serving.context, "tokens")
         sequence = self._cache(f"{name}.kv_bytes_per_sequence", layers, ONE, context)
@@ -335,7 +205,7 @@ class Server:
             "state_bytes_per_sequence": state,
             "kv_bytes": cache,
             "total": used,
-            "fits": computed(f"{name}.fits", memory.fits, total_bytes=used, usable=budget),
+            "fits": self.pool.fits(name, used, cache, pool),
         }
         if sequence.value:
             if states:
@@ -344,9 +214,9 @@ class Server:
                     f"{name}.kv_token_pool",
                     server.cache_pool,
                     convention="beside the states of the batch",
-                    budget=budget,
-                    weight_bytes=weights,
-                    buffer_bytes=total(f"{name}.buffers_and_states", [buffers, held]),
+                    budget=pool,
+                    weight_bytes=held,
+                    buffer_bytes=given("serving.not_counted", 0, "B", "counted in the pool"),
                 )
             if token.value:
                 found["kv_tokens"] = computed(
@@ -372,17 +242,6 @@ class Server:
             fitting = given(f"{name}.max_sequences", 0, "1", _SHORT_WITHOUT_CACHE)
         held = combined(f"{name}.sequence_tokens", "product", (fitting, context), unit="tokens")
         return found | {"max_sequences": fitting, "sequence_tokens": held}
-
-    def budget(self) -> Line:
-        """Return the bytes of a device that the server takes in all."""
-        return computed(
-            "serving.budget",
-            server.server_budget,
-            ("hardware.memory", self.hardware.memory),
-            memory_share=given(
-                "setup.memory.memory_fraction", self.serving.memory_share, "1", "in millionths"
-            ),
-        )
 
     def cache_of(self, name: str, layers: Sequence[Line], tokens: int) -> Line:
         """Count the bytes of the batch's cache when every sequence has that many tokens."""

@@ -43,7 +43,7 @@ def serving_lines(server: Server, pp: int) -> ServingLines:
             for what in ("max_sequences", "kv_tokens")
         ],
     )
-    held, budget = ranks[tightest], server.budget()
+    held, budget = ranks[tightest], server.pool.budget()
     return ServingLines(
         rank=total("serving.rank", [numbers[tightest]], convention="its pool is spent first"),
         tightest={what: total(f"serving.{what}", [line]) for what, line in held.items()},

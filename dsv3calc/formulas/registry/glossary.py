@@ -360,6 +360,21 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"f_\mathrm{res}", "ratio", "share of allocated bytes that is reserved beyond them"
         ),
         "loss_chunk": Symbol(r"T_\mathrm{loss}", "tokens", "tokens of a chunk of the loss"),
+        "reserved": Symbol(r"B_\mathrm{leave}", "B", "bytes that a server leaves of a device", 0),
+        "reserved_per_token": Symbol(
+            r"B_\mathrm{leave,t}", "B", "bytes that a server leaves for each token of a pass", 0
+        ),
+        "reserved_per_gpu": Symbol(
+            r"B_\mathrm{leave,g}", "B", "bytes that a server leaves for each GPU of a replica", 0
+        ),
+        "sampled_sequences": Symbol(
+            r"n_\mathrm{samp}", "1", "sequences of the sampler that an engine profiles", 0
+        ),
+        "logit_bits": Symbol(
+            r"b_\mathrm{logit}", "bit", "width of a logit with its copies in a sampler", 0
+        ),
+        "pass_tokens": Symbol(r"T_\mathrm{pass}", "tokens", "tokens of a pass of a server"),
+        "stored_bytes": _real(r"B_\mathrm{stored}", "B", "bytes of weights as they are stored"),
         "graphs": Symbol(r"B_\mathrm{graph}", "B", "bytes of captured graphs", 0),
         "repacked": _real(
             r"f_\mathrm{rep}", "ratio", "bytes of a copy in the kernels' order, over the weights'"
@@ -417,6 +432,20 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "radix": Symbol(r"k_\mathrm{sw}", "1", "ports of a switch"),
         "tiers": Symbol(r"n_\mathrm{tier}", "1", "layers of switches of a fat tree"),
         "planes": Symbol(r"n_\mathrm{plane}", "1", "fat trees side by side"),
+        "planes_down": Symbol(
+            r"n_\mathrm{down}", "1", "planes, or ports of a NIC, that are down", least=0
+        ),
+        "down_parts": Symbol(r"o_\mathrm{d}", "1", "ports of a leaf down, of the oversubscription"),
+        "up_parts": Symbol(r"o_\mathrm{u}", "1", "ports of a leaf up, of the oversubscription"),
+        "leaf_ports": Symbol(r"d_\mathrm{leaf}", "1", "ports of a leaf that face endpoints"),
+        "leaves": Symbol(r"n_\mathrm{leaf}", "1", "leaf switches of a plane"),
+        "uplinks": Symbol(r"L_\mathrm{up}", "1", "links from one tier of switches to the next"),
+        "ports": Symbol(r"k_\mathrm{below}", "1", "ports of a switch that look down"),
+        "spread_planes": Symbol(
+            r"n_\mathrm{spread}", "1", "planes over which the endpoints are spread"
+        ),
+        "flows": Symbol(r"n_\mathrm{flow}", "1", "flows, each of the rate of a path"),
+        "paths": Symbol(r"m_\mathrm{path}", "1", "paths of equal cost"),
         "q": Symbol(r"q_\mathrm{sf}", "1", "order of the field that a Slim Fly is made from"),
         "network_radix": Symbol(
             r"k_\mathrm{net}", "1", "ports of a switch that face other switches"
@@ -546,6 +575,72 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "scale_rate": Symbol(r"r_\mathrm{mul}", "1", "FP32 multiplications of a cycle"),
         "to_bf16_rate": Symbol(r"r_\mathrm{bf}", "1", "FP32 to BF16 conversions of a cycle"),
         "masked_copies": Symbol(r"n_\mathrm{mask}", "1", "copies of tokens that are left out", 0),
+    },
+    "Times of kernels": {
+        "compute_share": _real(r"e_c", "ratio", "share of the dense peak that kernels reach"),
+        "bandwidth_share": _real(
+            r"e_m", "ratio", "share of the memory bandwidth that kernels reach"
+        ),
+        "serial_steps": Symbol(
+            r"n_\mathrm{serial}", "1", "steps that a result waits for one after the other", 0
+        ),
+        "serial_latency": _real(r"\tau_\mathrm{serial}", "s", "time of such a step"),
+        "exponent": _real(r"p_\mathrm{join}", "ratio", "exponent of the norm that joins times"),
+        "launch": _real(r"t_0", "s", "time of a kernel that no work shortens"),
+        "half_length": Symbol(
+            r"L_\mathrm{half}", "tokens", "sequence at which attention reaches half its rate", 0
+        ),
+        "activation_bits": Symbol(r"b_\mathrm{act}", "bit", "width of an activation"),
+        "weight_bits": Symbol(r"b_\mathrm{w}", "bit", "width of a weight as a kernel reads it"),
+        "result_bits": Symbol(r"b_\mathrm{out}", "bit", "width of an element of a result"),
+        "expert_rows_here": _real(
+            r"n_\mathrm{row,gpu}", "1", "rows that the experts of a GPU compute"
+        ),
+        "hit_here": _real(
+            r"E_\mathrm{here}", "1", "local experts that at least one token goes to"
+        ),
+        "rank_tokens": Symbol(
+            r"T_\mathrm{rank}", "tokens", "tokens that an operator is handed and returns", 0
+        ),
+        "link_share": _real(r"e_\ell", "ratio", "share of a link that large messages reach"),
+        "latency_growth": _real(
+            r"g_\mathrm{lat}", "ratio", "part of the latency that each further GPU adds"
+        ),
+        "scale_up_share": _real(
+            r"e_\mathrm{up}", "ratio", "share of the bandwidth in a node that is reached"
+        ),
+        "scale_out_share": _real(
+            r"e_\mathrm{out}", "ratio", "share of the bandwidth between nodes that is reached"
+        ),
+        "scale_up_bytes": Symbol(r"Q_\mathrm{up}", "B", "bytes that a GPU sends in its node", 0),
+        "scale_out_bytes": Symbol(
+            r"Q_\mathrm{out}", "B", "bytes that a GPU sends to other nodes", 0
+        ),
+        "rails": Symbol(r"n_\mathrm{rail}", "1", "network ports of a node"),
+        "oversubscription": _real(
+            r"f_\mathrm{over}", "ratio", "bandwidth below a leaf switch over that above it"
+        ),
+    },
+    "Fits": {
+        "points": Symbol(r"n_\mathrm{fit}", "1", "measured times that values are fitted to"),
+        "median_error": _real(r"\epsilon_{50}", "ratio", "median of the errors of a fit, unsigned"),
+        "p10": _real(r"\epsilon_{10}", "ratio", "first decile of the signed errors of a fit"),
+        "p90": _real(r"\epsilon_{90}", "ratio", "last decile of the signed errors of a fit"),
+        "unseen_error": _real(
+            r"\epsilon_\mathrm{half}", "ratio", "median error on measurements that no fit saw"
+        ),
+        "transfer_error": _real(
+            r"\epsilon_\mathrm{chip}", "ratio", "median error on devices that no fit saw"
+        ),
+        "ranges": _real(
+            r"R_\mathrm{fit}", "1", "smallest and largest of each quantity in the measurements"
+        ),
+        "pass_share": _real(
+            r"e_\mathrm{pass}", "ratio", "share of the bandwidth of the passes beside a kernel"
+        ),
+        "remote_latency": _real(
+            r"t_\mathrm{far}", "s", "time of the smallest exchange that leaves a node"
+        ),
     },
     "Multi-token prediction": {
         "mtp_elements": Symbol(r"N_\mathrm{mtp}", "elements", "parameters of its modules"),

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
 
 
+_SHARE_OF = {
+    "free": "of what weights and buffers leave",
+    "static": "of the device with the weights",
+}
+"""Kind of pool -> what the share of an engine is taken of."""
+
+
 def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
     named = answer.columns[0].ledger.named()
@@ -39,8 +46,9 @@ def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
         if line.value
     ]
     fits = bool(named["serving.fits"].value)
-    share = 100 * answer.query["memory_fraction"]
-    words = f"budget ({share:g} % of usable on {answer.query['hardware']})"
+    words = f"usable on {answer.query['hardware']}"
+    if answer.query["pool"] == "device":
+        words = f"budget ({100 * answer.query['memory_fraction']:g} % of {words})"
     sizes = {
         "weights": named["serving.weights"],
         "buffers": named["serving.buffers"],
@@ -55,10 +63,20 @@ def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
     return Table("", [place, "bytes"], rows)
 
 
+def _of_what(answer: Answer) -> str:
+    """Say which share of the device an engine gives its cache, where that is not what is left."""
+    share = answer.query["memory_fraction"]
+    if answer.query["pool"] == "device":
+        return ""
+    if share is None:
+        return ", beside what the engine reserves"
+    return f" ({100 * share:g} % {_SHARE_OF[answer.query['pool']]})"
+
+
 def _cache(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
     query = answer.query
     rows = [
-        ["KV pool", show(named["serving.kv_pool"], exact=exact)],
+        [f"KV pool{_of_what(answer)}", show(named["serving.kv_pool"], exact=exact)],
         ["per token", show(named["serving.kv_bytes_per_token"], exact=exact)],
         [
             f"per sequence of {query['context']:,} tokens",

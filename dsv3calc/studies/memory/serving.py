@@ -6,7 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.conventions import choose_conventions
-from dsv3calc.accounting.memory.serving import LOW_LATENCY, Server, Serving
+from dsv3calc.accounting.memory.passes import LOW_LATENCY
+from dsv3calc.accounting.memory.served import Serving
+from dsv3calc.accounting.memory.serving import Server
 from dsv3calc.accounting.memory.serving_ranks import serving_lines
 from dsv3calc.accounting.traffic.exchange import Exchange
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS
@@ -40,11 +42,18 @@ from dsv3calc.studies.traffic.exchanges import (
 
 if TYPE_CHECKING:
     from dsv3calc.queries.memory import MemoryQuery
+    from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
+    from dsv3calc.schema.setup import SetupMemory
 
 DEFAULT_CONTEXT = 4096
 _MILLION = 10**6
+_OF_SERVERS = (
+    "memory_fraction", "pool", "page_size", "graphs", "reserved", "prefill", "sampled_sequences",
+    "logit_bits", "repacked",
+)  # fmt: skip
+"""Fields of a set-up's memory that only a server has."""
 
 
 _USED = (
@@ -64,7 +73,6 @@ def answer_serving(query: MemoryQuery) -> Answer:
     """
     context = positive("--context", query.context, DEFAULT_CONTEXT)
     batch = positive("--batch", query.batch, 1)
-    tokens = positive("--pass-tokens", query.tokens, batch)
     answer = Answer("memory", asked(query), "serving")
     answer.notes += query.notes
     loader = PresetLoader(query)
@@ -90,9 +98,11 @@ def answer_serving(query: MemoryQuery) -> Answer:
     answer.cite(precision, used=("weights", "activations", "formats"))
     conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})
     cite_kv_format(answer, kv_format, [model.value], conventions)
-    answer.cite(setup, used=setup_used(layout, "memory_fraction", "page_size"))
+    answer.cite(setup, used=setup_used(layout, *_OF_SERVERS))
     check_kv_format(model.name, model.value, kv_format, conventions)
-    fraction = number("--memory-fraction", query.memory_fraction, software.memory_fraction, most=1)
+    chunk = _prefill_tokens(software, hardware.value, decoding=decodes(query, layout))
+    tokens = positive("--pass-tokens", query.tokens, max(batch, chunk))
+    fraction = _share(query, software)
     page_size = positive("--page-size", query.page_size, software.page_size)
     exchange = Exchange(
         dispatch=format_of("--dispatch", query.dispatch, dispatch_format(precision)),
@@ -111,7 +121,6 @@ def answer_serving(query: MemoryQuery) -> Answer:
             "--set hardware.memory.usable=79GiB",
         )
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
-    numerator, denominator = decimal_ratio(fraction)
     server = Server(
         model.value,
         layout,
@@ -125,7 +134,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
             context=context,
             batch=batch,
             tokens=tokens,
-            memory_share=numerator * _MILLION // denominator,
+            memory_share=None if fraction is None else _in_millionths(fraction),
             page_size=page_size,
             absorbed=query.absorbed,
             low_latency=query.low_latency,
@@ -142,7 +151,10 @@ def answer_serving(query: MemoryQuery) -> Answer:
         "kv_dtype": kv_format.name,
         "memory_fraction": fraction,
         "page_size": page_size,
+        "setup": setup.name,
+        "pool": software.pool,
     }
+    _tell_passes(answer, batch, tokens, chunk, query)
     _remarks(answer, model.value, layout, query)
     ledger = Ledger(model.value.title, found.lines)
     longest = 0 if found.longest_context is None else found.longest_context.value
@@ -151,6 +163,36 @@ def answer_serving(query: MemoryQuery) -> Answer:
     if query.require_fit and not found.tightest["fits"].value:
         answer.status = ExitStatus.CHECK_FAILED
     return answer
+
+
+def decodes(query: MemoryQuery, layout: Layout) -> bool:
+    """Tell whether an instance only decodes, other instances having filled its cache."""
+    return query.low_latency or layout.phase == "decode"
+
+
+def _prefill_tokens(software: SetupMemory, hardware: Hardware, *, decoding: bool) -> int:
+    """Return the tokens of a prefill pass on a device; 0 where the set-up states none."""
+    marketed = hardware.memory.marketed
+    chunks = [each.tokens for each in software.prefill if each.device_memory <= marketed]
+    return chunks[-1] if chunks and not decoding else 0
+
+
+def _share(query: MemoryQuery, software: SetupMemory) -> float | None:
+    """Return the share that a server takes; None where its set-up states what it leaves."""
+    if query.memory_fraction is None and software.memory_fraction is None:
+        return None
+    return number("--memory-fraction", query.memory_fraction, software.memory_fraction, most=1)
+
+
+def _in_millionths(fraction: float) -> int:
+    numerator, denominator = decimal_ratio(fraction)
+    return numerator * _MILLION // denominator
+
+
+def _tell_passes(answer: Answer, batch: int, tokens: int, chunk: int, query: MemoryQuery) -> None:
+    """Say which of a decode and a prefill pass is counted, where the set-up states a chunk."""
+    if query.tokens is None and chunk > batch:
+        answer.notes.append(f"a prefill pass of {tokens:,} tokens is counted, the set-up's chunk")
 
 
 def _remarks(answer: Answer, model: Model, layout: Layout, query: MemoryQuery) -> None:

@@ -7,6 +7,17 @@ from load_script import load_script
 from dsv3calc.formulas.registry.glossary import BY_SUBJECT, INTERMEDIATE, SYMBOLS, latex, plain
 from dsv3calc.formulas.registry.registry import all_formulas
 from dsv3calc.formulas.registry.units import UNITS
+from dsv3calc.schema.achieved import (
+    Achieved,
+    AchievedDefaults,
+    AttentionKernels,
+    Collective,
+    Exchange,
+    Fit,
+    Kernel,
+    LinkRates,
+    Prefill,
+)
 from dsv3calc.schema.additions import (
     AltUp,
     AttentionResiduals,
@@ -57,12 +68,15 @@ STRUCTS = (
     Precision, Format, Scale, KVFormat, Comparison, Design, Network,
     Measurement, Layout, Recipe, Recompute, Setup, SetupMemory, SetupExperts, SetupBlocks,
     SetupTime, SetupOverlap, PassTokens, AppliesTo,
+    Achieved, AchievedDefaults, AttentionKernels, Collective, Exchange, Fit, Kernel, LinkRates,
+    Prefill,
 )  # fmt: skip
 UNIT_OF = {
     "bytes": "B",
     "bytes/s": "B/s",
     "flop/s": "FLOP/s",
     "s": "s",
+    "ratio": "ratio",
     "tokens": "tokens",
     "w": "W",
     "usd": "USD",
