@@ -42,15 +42,9 @@ MEASURED = {
 }
 
 OTHERWISE = {
-    "kimi_k25",
     "kimi_k3",
     "longcat_flash",
-    "mistral3",
     "qwen3_5",
     "qwen3_5_text",
-    "qwen3_vl",
-    "qwen3_vl_moe",
-    "qwen3_vl_moe_text",
-    "qwen3_vl_text",
 }
 """Types of which other tests hold the numbers."""

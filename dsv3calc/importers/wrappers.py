@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import InvalidInput
@@ -23,28 +24,33 @@ def readers_of(
     """Return a reader of the object, and of the text_config inside where the family has one."""
     outer = Reader(findings, found, data)
     outer.skip("model_type")
-    if not found.text or (found.read is not None and "text_config" not in data):
+    model_type, inner = data["model_type"], data.get("text_config")
+    # a file may name the language model's type outside too
+    nested = isinstance(inner, dict) and inner.get("model_type") == model_type
+    if not found.text and not nested:
         return [outer], found
     outer.skip(*_NESTED)
-    inner = _inner(findings, found, data)
-    findings.model_type = inner.get("model_type", found.text[0])
+    texts = (found.text, *found.other_texts) if found.text else (model_type,)
+    text = _text(findings, data, texts)
+    findings.model_type = text.get("model_type", texts[0])
     text_family = family(findings.model_type)
-    reader = Reader(findings, text_family, _with_tie(outer, inner), ("text_config",))
+    reader = Reader(findings, text_family, _with_tie(outer, text), ("text_config",))
     reader.skip("model_type")
     return [outer, reader], text_family
 
 
-def _inner(findings: Findings, found: Family, data: dict[str, Any]) -> dict[str, Any]:
+def _text(findings: Findings, data: dict[str, Any], texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return the text_config, an object of one of the types."""
     inner, model_type = data.get("text_config"), data["model_type"]
     if not isinstance(inner, dict):
         what = "text_config is missing" if inner is None else f"text_config is {quote(inner)}"
         why = f"model_type {model_type} nests its language model there"
         findings.refuse(("text_config",), what, why=why, valid="an object")
         raise InvalidInput(findings.problems)
-    if inner.get("model_type", found.text[0]) not in found.text:
-        what = f"text_config is of model_type {quote(inner['model_type'])}"
-        valid = ", ".join(found.text)
-        findings.refuse(("text_config", "model_type"), what, valid=valid)
+    text_type = inner.get("model_type", texts[0])
+    if text_type not in texts:
+        what = f"text_config is of model_type {quote(text_type)}"
+        findings.refuse(("text_config", "model_type"), what, valid=", ".join(texts))
         raise InvalidInput(findings.problems)
     return inner
 
@@ -60,10 +66,10 @@ def _with_tie(outer: Reader, inner: dict[str, Any]) -> dict[str, Any]:
     tied = outer.data[name]
     if inner.get(name, tied) == tied:
         return inner | {name: tied}
-    if outer.family.tied_by_text:
+    if outer.family.inner_tie:
         outer.findings.assumed[name] = (
-            f"{name} = {quote(inner[name])}: that of text_config, as the published checkpoints "
-            f"are; {quote(tied)} beside it is the default of the outer class"
+            f"{name} is that of text_config, {json.dumps(not tied)}: the other one is the default "
+            "of the outer class, and the published files follow the inner"
         )
         return inner
     outer.refuse(name, f"{name} contradicts that of text_config")

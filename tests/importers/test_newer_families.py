@@ -270,6 +270,24 @@ def test_an_architecture_that_names_no_class_is_an_assumption():
 # --- language models inside others ----------------------------------------------------------
 
 
+def test_qwen_3_vl_is_tied_as_the_outer_file_says():
+    assert imported(config("qwen3_vl")).tie_word_embeddings
+    assert not imported(config("qwen3_vl_moe")).tie_word_embeddings
+    loose = config("qwen3_vl")
+    del loose["tie_word_embeddings"]
+    assert not imported(loose).tie_word_embeddings
+
+
+def test_mistral_3_is_tied_as_the_inner_file_says():
+    found = import_config(Source("config.json", json.dumps(config("mistral3"))))
+    assert not found.data["tie_word_embeddings"]
+    assert "tie_word_embeddings is that of text_config, false" in " ".join(found.assumptions)
+    inner = config("ministral3")
+    for outside in ("mistral3", "ministral3"):
+        data = config("mistral3", model_type=outside, text_config=inner)
+        assert imported(data).model_type == "ministral3"
+
+
 def test_kimi_k2_5_holds_a_kimi_k2():
     model = imported(config("kimi_k25"))
     assert model.model_type == "kimi_k2"

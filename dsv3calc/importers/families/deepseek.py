@@ -215,6 +215,20 @@ FAMILIES = {
         configuration="Kimi-K2's DeepseekV3Config",
         defaults=_V3 | {"moe_layer_freq": 1, "topk_method": "noaux_tc"},
     ),
+    "kimi_k25": Family(
+        architectures=("KimiK25ForConditionalGeneration",),
+        text="kimi_k2",
+        other_texts=("deepseek_v3",),
+        vision="moonvit",
+        ignored=frozenset(
+            (
+                "ignore_index",
+                "media_placeholder_token_id",
+                "use_unified_vision_chunk",
+                "video_placeholder",
+            )
+        ),
+    ),
     "deepseek_v32": _family(
         "DeepseekV32ForCausalLM", configuration="transformers' DeepseekV32Config", defaults=_V3
     ),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.importers import parts
-from dsv3calc.importers.families.llama import heads
+from dsv3calc.importers.families.llama import MISTRAL_VISION, heads
 from dsv3calc.importers.family import (
     HEAD_DIM_FROM_HEADS,
     KV_HEADS_AS_HEADS,
@@ -143,6 +143,8 @@ def _family(
     configuration: str,
     ignored: tuple[str, ...] = (),
     fixed: dict[str, tuple[Any, ...]] | None = None,
+    inner_tie: bool = False,
+    vision: str = "",
     **defaults: Any,
 ) -> Family:
     return Family(
@@ -158,13 +160,12 @@ def _family(
         | defaults,
         ignored=frozenset(ignored),
         fixed=fixed or {},
+        inner_tie=inner_tie,
+        vision=vision,
     )
 
 
 _PATTERN = Computed("the last of every four layers sees everything, the others a window")
-
-MINISTRAL = "ministral3"
-"""Of a language model alone, and of the file around one with a vision tower: see multimodal."""
 
 FAMILIES = {
     "phi3": _family(
@@ -255,9 +256,13 @@ FAMILIES = {
         tie_word_embeddings=True,
         use_bias=False,
     ),
-    MINISTRAL: _family(
+    "ministral3": _family(
         "Ministral3ForCausalLM",
+        "Mistral3ForConditionalGeneration",
         configuration="Ministral3Config",
+        ignored=tuple(MISTRAL_VISION),
+        inner_tie=True,
+        vision="pixtral",
         head_dim=128,
         sliding_window=None,
     ),

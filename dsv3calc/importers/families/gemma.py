@@ -107,7 +107,7 @@ FAMILIES = {
     ),
     "gemma3": Family(
         architectures=("Gemma3ForConditionalGeneration",),
-        text=("gemma3_text",),
+        text="gemma3_text",
         ignored=frozenset(
             (
                 "boi_token_index",

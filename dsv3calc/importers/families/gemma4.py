@@ -228,7 +228,7 @@ FAMILIES = {
         fixed={"use_bidirectional_attention": (False, None)},
     ),
     "gemma3n": Family(
-        architectures=("Gemma3nForConditionalGeneration",), text=("gemma3n_text",), ignored=_OUTER
+        architectures=("Gemma3nForConditionalGeneration",), text="gemma3n_text", ignored=_OUTER
     ),
     "gemma4_text": Family(
         architectures=("Gemma4ForCausalLM",),
@@ -254,6 +254,6 @@ FAMILIES = {
         },
     ),
     "gemma4": Family(
-        architectures=("Gemma4ForConditionalGeneration",), text=("gemma4_text",), ignored=_OUTER
+        architectures=("Gemma4ForConditionalGeneration",), text="gemma4_text", ignored=_OUTER
     ),
 }

@@ -147,6 +147,7 @@ def _read(reader: Reader) -> Architecture:
         max_position_embeddings=reader.positions("max_position_embeddings", "model_max_length"),
         additions=additions,
         mtp=(mtp, False) if mtp else None,
+        mtp_stored=True,
     )
 
 
@@ -209,7 +210,7 @@ FAMILIES = {
     ),
     "kimi_k3": Family(
         architectures=("KimiK3ForConditionalGeneration",),
-        text=("kimi_linear",),
+        text="kimi_linear",
         ignored=frozenset(
             ("ignore_index", "image_placeholder", "media_placeholder_token_id", "video_placeholder")
         ),

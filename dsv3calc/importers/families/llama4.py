@@ -97,7 +97,7 @@ FAMILIES = {
     ),
     "llama4": Family(
         architectures=("Llama4ForConditionalGeneration",),
-        text=("llama4_text",),
+        text="llama4_text",
         ignored=frozenset(["boi_token_index", "eoi_token_index", "image_token_index"]),
     ),
 }

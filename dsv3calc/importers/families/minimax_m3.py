@@ -145,7 +145,7 @@ FAMILIES = {
     ),
     "minimax_m3_vl": Family(
         architectures=("MiniMaxM3SparseForConditionalGeneration",),
-        text=("minimax_m3_vl_text",),
+        text="minimax_m3_vl_text",
         ignored=frozenset(
             [
                 "image_grid_pinpoints",

@@ -143,6 +143,11 @@ def _read(reader: Reader) -> Architecture:
     if inside:
         pair = (("attention", "attention"), ("moe", "feed_forward"))
         layer = {part: found[kind] for kind, part in pair}
+        reader.findings.assumed["num_nextn_predict_layers"] = (
+            f"mtp = {modules} modules of one attention and one layer of experts, joined as "
+            "DeepSeek-V3's are and stored without copies of embedding and head: transformers' code "
+            "has none to check against"
+        )
     return Architecture(
         hidden_size=reader.size("hidden_size"),
         vocab_size=reader.size("vocab_size"),
@@ -154,6 +159,7 @@ def _read(reader: Reader) -> Architecture:
         max_position_embeddings=reader.positions(),
         mtp=(modules, False) if modules else None,
         mtp_layer=layer,
+        mtp_stored=True,
     )
 
 

@@ -3,7 +3,8 @@
 Read in transformers' modeling_qwen3_next.py, modeling_qwen3_5.py and modeling_qwen3_5_moe.py: the
 query projection is twice as wide, its second half gates the output of attention; queries and keys
 are normed head by head; one shared expert has a width and a gate of its own. Projections of the
-linear layers are fused in one file and apart in another, with the same sums.
+linear layers are fused in one file and apart in another, with the same sums. Prediction modules are
+stored with the model and share its embedding and head.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -12,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.importers import parts
-from dsv3calc.importers.families.qwen import gated_experts, sparse_layers
+from dsv3calc.importers.families.qwen import shared_experts, sparse_layers
 from dsv3calc.importers.family import (
     MAIN_MODEL_ALONE,
     NO_CHOICE,
@@ -77,13 +78,14 @@ def _qwen_next(reader: Reader) -> Architecture:
         tie_word_embeddings=reader.flag("tie_word_embeddings"),
         max_position_embeddings=reader.positions(),
         mtp=(mtp, False) if mtp else None,
+        mtp_stored=True,
     )
 
 
 def _feed_forward(reader: Reader, depth: int) -> list[dict[str, Any] | None]:
     if reader.findings.model_type == "qwen3_5_text":
         return [parts.dense(reader.size("intermediate_size"))] * depth
-    return sparse_layers(reader, depth, gated_experts(reader))
+    return sparse_layers(reader, depth, shared_experts(reader))
 
 
 _DEFAULTS = {
@@ -139,13 +141,13 @@ FAMILIES = {
     ),
     "qwen3_5": Family(
         architectures=("Qwen3_5ForConditionalGeneration",),
-        text=("qwen3_5_text",),
+        text="qwen3_5_text",
         vision="qwen3_vl",
         ignored=_TOKENS,
     ),
     "qwen3_5_moe": Family(
         architectures=("Qwen3_5MoeForConditionalGeneration",),
-        text=("qwen3_5_moe_text",),
+        text="qwen3_5_moe_text",
         vision="qwen3_vl",
         ignored=_TOKENS,
     ),

@@ -195,7 +195,8 @@ FAMILIES = {
     "step3p7_text": _family("Step3p7ForCausalLM"),
     "step3p7": Family(
         architectures=("Step3p7ForConditionalGeneration",),
-        text=("step3p7_text", "step3p5"),
+        text="step3p7_text",
+        other_texts=("step3p5",),
         ignored=frozenset(
             ("image_token_id", "image_token_len", "projector_bias", "understand_projector_stride")
         ),
