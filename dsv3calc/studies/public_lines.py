@@ -230,6 +230,7 @@ PUBLIC_LINES = (
         ("serving.longest_context", "tokens", "The longest sequences of the batch that fit."),
         ("serving.total", "B", "Weights, buffers and the cache of the batch."),
         ("serving.free", "B", "The budget minus the total."),
+        ("serving.loadable", "1", "1 if no weight is refused for parts of blocks, else 0."),
         ("serving.fits", "1", "1 if the total is within the budget, else 0."),
         ("serving.rank.N.weights", "B", "Weights on a GPU of one pipeline rank."),
         ("serving.rank.N.buffers", "B", "Activations and buffers of one pipeline rank."),

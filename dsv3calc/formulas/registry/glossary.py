@@ -381,6 +381,11 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"b_\mathrm{logit}", "bit", "width of a logit with its copies in a sampler", 0
         ),
         "pass_tokens": Symbol(r"T_\mathrm{pass}", "tokens", "tokens of a pass of a server"),
+        "across": Symbol(r"d_\mathrm{across}", "elements", "the dimension that is not divided"),
+        "block": Symbol(r"d_\mathrm{block}", "elements", "elements of a block that has one scale"),
+        "undivided": Symbol(
+            r"n_\mathrm{und}", "1", "tensors whose parts are no whole blocks of their scales", 0
+        ),
         "stored_bytes": _real(r"B_\mathrm{stored}", "B", "bytes of weights as they are stored"),
         "graphs": Symbol(r"B_\mathrm{graph}", "B", "bytes of captured graphs", 0),
         "repacked": _real(
@@ -390,6 +395,9 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "moe_dp": Symbol(r"n_\mathrm{mdp}", "1", "data parallelism of experts in an engine"),
         "sustained": _real(
             r"\kappa", "ratio", "time of matrix products in a run, over that of their kernels"
+        ),
+        "weight_gradients": _real(
+            r"f_\mathrm{wgrad}", "ratio", "rate of products for weight gradients, over forward ones"
         ),
         "host_gap": _real(r"t_\mathrm{host}", "s", "time of the host for each kernel"),
         "launch_factor": _real(
@@ -613,6 +621,8 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "latency_growth": _real(
             r"g_\mathrm{lat}", "ratio", "part of the latency that each further GPU adds"
         ),
+        "ring_base": _real(r"t_\mathrm{base}", "s", "latency of a collective without its steps"),
+        "ring_step": _real(r"t_\mathrm{hop}", "s", "latency of each step of a ring"),
         "scale_up_share": _real(
             r"e_\mathrm{up}", "ratio", "share of the bandwidth in a node that is reached"
         ),

@@ -49,6 +49,7 @@ from dsv3calc.schema.setup import (
     AppliesTo,
     PassTokens,
     Setup,
+    SetupBand,
     SetupBlocks,
     SetupExperts,
     SetupMemory,
@@ -67,7 +68,7 @@ STRUCTS = (
     Host, HostLink, Storage,
     Precision, Format, Scale, KVFormat, Comparison, Design, Network,
     Measurement, Layout, Recipe, Recompute, Setup, SetupMemory, SetupExperts, SetupBlocks,
-    SetupTime, SetupOverlap, PassTokens, AppliesTo,
+    SetupTime, SetupBand, SetupOverlap, PassTokens, AppliesTo,
     Achieved, AchievedDefaults, AttentionKernels, Collective, Exchange, Fit, Kernel, LinkRates,
     Prefill,
 )  # fmt: skip
