@@ -216,6 +216,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "active": Symbol(
             r"N_\mathrm{active}", "elements", "parameters that one token passes through"
         ),
+        "reference_flops": Symbol(r"F_\mathrm{ref}", "FLOP", "FLOPs of another pass", 0),
         "amount": Symbol("X", "FLOP", "amount to divide among tokens", 0),
     },
     "Storage and the KV cache": {
@@ -238,6 +239,12 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "vectors": Symbol(r"n_\mathrm{vec}", "1", "vectors cached for a token in a layer"),
         "token_bytes": Symbol(r"B_\mathrm{entry}", "B", "bytes of one token in one layer", 0),
         "sequence_bytes": Symbol(r"B_\mathrm{seq}", "B", "bytes of the cache of one sequence"),
+        "growing_bytes_per_token": _real(
+            r"b_\mathrm{grow}", "B/token", "bytes that a token adds where no window bounds a cache"
+        ),
+        "reference_bytes_per_token": _real(
+            r"b_\mathrm{ref}'", "B/token", "bytes that a token adds to the cache of another model"
+        ),
         "kept_bytes": Symbol(r"B_\mathrm{kept}", "B", "bytes of a cache"),
         "reference_bytes": Symbol(r"B_\mathrm{ref}", "B", "bytes of the cache of another model"),
         "available": Symbol(r"B_\mathrm{free}", "B", "bytes that the caches may take", 0),
