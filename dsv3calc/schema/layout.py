@@ -48,6 +48,9 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     or whole on every GPU (``replicated``, 1-way TP). ``redundant_experts`` are copies of hot
     experts.
 
+    ``dcp`` is decode context parallelism: of the tensor-parallel GPUs that would hold the same keys
+    and values in serving, so many keep other tokens of a sequence.
+
     ``layer_split`` divides the layers over the pipeline's stages (virtual ones, where a rank holds
     several): as ``even`` as they go, ``balanced`` with embedding and head counted as a layer each,
     or the layers of each stage in a list. ``embedding_stage``, ``head_stage`` and ``mtp_stage`` are
@@ -67,6 +70,7 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     dp: Size = 1
     ep: Size = 1
     etp: Size = 1
+    dcp: Size = 1
     sequence_parallel: bool = False
     virtual_pipeline: Size = 1
     zero: Annotated[int, msgspec.Meta(ge=0, le=3)] = 0
@@ -117,6 +121,12 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
                 ("ep",),
                 f"ep {self.ep} x etp {self.etp} do not divide tp x cp x dp = {stage}",
                 "expert parallelism regroups the GPUs of a stage, so ep x etp divide their number",
+            )
+        if self.tp % self.dcp:
+            yield (
+                ("dcp",),
+                f"dcp {self.dcp} does not divide tp {self.tp}",
+                "decode context parallelism takes tensor-parallel GPUs",
             )
         if sorted(self.rank_order) != ["cp", "dp", "ep", "pp", "tp"]:
             yield (

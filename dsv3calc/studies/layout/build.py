@@ -40,7 +40,7 @@ LARGEST_PIPELINE = 4096
 LARGEST_INTERLEAVED = 2**15
 """Of pp v v: each of a rank's v moments has v chunks."""
 _NUMBERS = {
-    **dict.fromkeys((*DEGREES, "virtual_pipeline"), (1, LARGEST_DEGREE)),
+    **dict.fromkeys((*DEGREES, "dcp", "virtual_pipeline"), (1, LARGEST_DEGREE)),
     **dict.fromkeys(("micro_batch", "global_batch"), (1, LARGEST_COUNT)),
     "redundant_experts": (0, LARGEST_DEGREE),
     "zero": (0, 3),
