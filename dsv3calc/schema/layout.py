@@ -28,8 +28,8 @@ BOTH_ENDS = ("dualpipe", *FOLDED)
 SPLIT_BACKWARD = ("zb1p", *BOTH_ENDS)
 """Schedules that put off gradients of weights."""
 
-SharedExperts = Literal["local", "replicated", "routed"]
-DenseFeedForward = Literal["local", "replicated"]
+SharedExperts = Literal["local", "replicated", "routed", "instance"]
+DenseFeedForward = Literal["local", "replicated", "instance"]
 Axis = Literal["tp", "cp", "ep", "dp", "pp"]
 
 
@@ -47,6 +47,9 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     (``routed``). ``dense_feed_forward`` says the same of dense layers: divided over tp (``local``)
     or whole on every GPU (``replicated``, 1-way TP). ``redundant_experts`` are copies of hot
     experts.
+
+    ``instance`` divides either over tp and the attention replicas of a server, which gather each
+    other's tokens.
 
     ``dcp`` is decode context parallelism: of the tensor-parallel GPUs that would hold the same keys
     and values in serving, so many keep other tokens of a sequence.
@@ -102,6 +105,14 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             "dense_ffn": self.dense_feed_forward,
         }
         return policies.get(component) == "replicated"
+
+    def spans_instance(self, component: str) -> bool:
+        """Tell whether the attention replicas of a server share a layer's component by choice."""
+        policies = {
+            "shared_experts": self.shared_experts,
+            "dense_ffn": self.dense_feed_forward,
+        }
+        return policies.get(component) == "instance"
 
     @property
     def gpus(self) -> int:

@@ -56,10 +56,12 @@ def etp_problems(model: Model, layout: Layout) -> Iterator[Problem]:
 
 def width_problems(model: Model, layout: Layout) -> Iterator[Problem]:
     """Yield widths of feed-forwards that tp does not divide."""
-    for whose, width in divided_widths(model, layout):
-        if width % layout.tp:
+    for whose, width, spans in divided_widths(model, layout):
+        parts = layout.tp * layout.dp if spans else layout.tp
+        if width % parts:
+            words = f"tp {layout.tp:,} x dp {layout.dp:,}" if spans else f"tp {layout.tp:,}"
             yield (
-                f"{whose} feed-forward, {width:,} wide, does not divide among tp {layout.tp:,}",
+                f"{whose} feed-forward, {width:,} wide, does not divide among {words}",
                 "tensor parallelism divides its width into equal parts",
             )
 
