@@ -93,11 +93,11 @@ def operator_counts(
     run = Pass(model, workload, conventions, "operators")
     return [
         OperatorCount(run, operator, view, precision, place, times)
-        for operator, view, place, times in _placed(run)
+        for operator, view, place, times in placed(run)
     ]
 
 
-def _placed(run: Pass) -> Iterator[tuple[Operator, GroupView | None, str, Line]]:
+def placed(run: Pass) -> Iterator[tuple[Operator, GroupView | None, str, Line]]:
     """Yield each operator with its layer group, the name of its place, and how often it runs."""
     arch = run.arch
     for operator in (arch.embedding, *arch.entry):

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.formulas.registry.registry import formula
+from dsv3calc.formulas.registry.registry import SHARE, formula
 from dsv3calc.formulas.registry.units import (
     Bytes,
     BytesPerSecond,
@@ -74,6 +74,44 @@ def collective_time(
     return (start**exponent + ratio(moved, link_bandwidth * link_share) ** exponent) ** ratio(
         1, exponent
     )
+
+
+@formula(r"g_\mathrm{ring}", "ring_base > 0", result=SHARE)
+def ring_latency_growth(phases: Count, ring_base: Seconds, ring_step: Seconds) -> Ratio:
+    r"""Give how much of its latency among two GPUs a ring gains by each further GPU.
+
+    .. math::
+
+        g_\mathrm{ring} = \frac{n_\mathrm{ph} t_\mathrm{hop}}{t_\mathrm{base} + n_\mathrm{ph}
+            t_\mathrm{hop}}
+
+    Parameters
+    ----------
+    phases
+        1 for a reduce-scatter or all-gather, 2 for an all-reduce.
+    ring_base, ring_step
+        Latency of a collective, and of each step of its ring.
+
+    Returns
+    -------
+    Share of the latency among two.
+
+    Notes
+    -----
+    A ring of n GPUs takes n - 1 steps in each phase.
+
+    Examples
+    --------
+    With NCCL's own values for NVLink, 3.6 us and 0.47 us a step, an all-gather gains
+
+    >>> round(ring_latency_growth(1, 3.6e-6, 0.47e-6), 3)
+    0.115
+
+    Source
+    ------
+    NVIDIA/nccl at 01afd20, src/graph/tuning.cc (ncclTopoTuneModel).
+    """
+    return ratio(phases * ring_step, ring_base + phases * ring_step)
 
 
 @formula(r"\beta_\mathrm{tier}", "oversubscription >= 1")

@@ -238,7 +238,13 @@ class GroupView(LineCache):
 
         both = (self.hidden, self.hidden)
         yield Operator(
-            f"{part}_residual", PASS, "residual", reads=both, writes=both[:1], saves=saves
+            f"{part}_residual",
+            PASS,
+            "residual",
+            reads=both,
+            writes=both[:1],
+            saves=saves,
+            linear=True,
         )
 
 

@@ -212,6 +212,12 @@ class Operator:
         The groups of GPUs that exchange its input and its output: ``tp``, ``cp``, ``ep``, ``etp``.
     trained
         Whether the gradient of the loss passes through it.
+    kernel
+        The kernel that it runs in, with all operators of a layer that name the same.
+    division
+        How GPUs divide what a memory-bound pass reads and writes, by :data:`DIVISIONS`.
+    linear
+        Whether the backward pass of a memory-bound pass needs nothing of its input.
     """
 
     __slots__ = (
@@ -219,7 +225,10 @@ class Operator:
         "before",
         "component",
         "core",
+        "division",
+        "kernel",
         "kind",
+        "linear",
         "matrices",
         "name",
         "output",
@@ -249,8 +258,14 @@ class Operator:
         before: tuple[str, ...] = (),
         after: tuple[str, ...] = (),
         trained: bool = True,
+        kernel: str = "",
+        division: str = "replicated",
+        linear: bool = False,
     ) -> None:
         self.name = name
+        self.kernel = kernel or name
+        self.division = division
+        self.linear = linear
         self.kind = kind
         self.component = component
         self.weights = tuple(weights)

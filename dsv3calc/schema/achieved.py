@@ -97,13 +97,14 @@ class Collective(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 class Exchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A dispatch or a combine as ``exchange_time`` describes it.
 
-    ``latency`` holds within a node, ``remote_latency`` where the exchange leaves it.
+    ``latency`` holds within a node, ``remote_latency`` where the exchange leaves it. What was not
+    measured is null.
     """
 
-    scale_up_share: Share
-    scale_out_share: Share
-    latency: Duration
-    remote_latency: Duration
+    scale_up_share: Share | None = None
+    scale_out_share: Share | None = None
+    latency: Duration | None = None
+    remote_latency: Duration | None = None
     fit: Fit
 
 
@@ -148,10 +149,16 @@ class Achieved(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class AchievedDefaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What devices achieve for which no measurements exist: the values of all others together."""
+    """What devices achieve for which no measurements exist: the values of all others together.
+
+    ``ring_base`` and ``ring_step`` are the latency of a collective in a domain and of each step of
+    its ring, from which the growth follows where groups of one size alone were measured.
+    """
 
     name: Name
     title: Text
+    ring_base: Duration
+    ring_step: Duration
     achieved: Achieved
     sources: dict[str, Source]
     provenance: dict[str, str]

@@ -80,7 +80,9 @@ class Hardware(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     A structured-sparse peak is another field, and so is a peak that needs FP16 accumulation.
     ``node_size`` is the number of devices of one host, ``scale_up.domain_size`` the number that
-    the scale-up link joins. What no source gives is null, and a query that needs it says so.
+    the scale-up link joins. ``family`` names the generation of chips, which factors of set-ups go
+    by; ``multiprocessors`` are those of one device. What no source gives is null, and a query that
+    needs it says so.
     """
 
     name: Name
@@ -94,6 +96,8 @@ class Hardware(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     scale_out: Link | None = None
     node_size: Size | None = None
     power: Watts | None = None
+    family: Name | None = None
+    multiprocessors: Size | None = None
     host: Host | None = None
     dollars_per_hour: DollarsPerHour | None = None
     achieved: Achieved | None = None

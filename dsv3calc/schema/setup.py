@@ -9,11 +9,13 @@ import msgspec
 from dsv3calc.schema.fields import Name, Natural, Size, Text
 from dsv3calc.schema.network import Seconds
 from dsv3calc.schema.provenance import Source, provenance_problems
+from dsv3calc.schema.workload import Phase
 
 _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _Bytes = Annotated[int, msgspec.Meta(ge=0, le=2**60, extra={"dimension": "bytes"})]
 """Bytes of something that software may do without."""
 
+_Deviation = Annotated[float, msgspec.Meta(gt=-1, le=100)]
 _Factor = Annotated[float, msgspec.Meta(gt=0, le=100)]
 
 Loss = Literal["fp32-logits", "eager", "vocab-parallel", "fused", "chunked"]
@@ -117,15 +119,34 @@ class SetupOverlap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     two_batch: bool = False
 
 
+class SetupBand(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How estimates with a set-up deviate from measurements: 0.1 is 10 % too long.
+
+    Of ``points`` measurements a tenth deviates less than ``p10`` and a tenth more than ``p90``.
+    """
+
+    p10: _Deviation
+    p90: _Deviation
+    points: Size
+
+
 class SetupTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What software makes of the rates of kernels.
 
-    ``sustained`` multiplies the time of matrix products and attention, by chip family.
-    ``host_gap`` is time of the host for each kernel, ``launch_factor`` multiplies the kernels' own
-    launch times. ``communication_sms`` are multiprocessors that send instead of compute.
+    ``sustained`` multiplies the time of matrix products and attention, by chip family, in the
+    ``sustained_phases``; in all where none is listed. ``weight_gradients`` is the rate of products
+    that make weight gradients over that of the forward ones. ``library`` names the kernels that
+    are run where a device's rates tell them apart. ``host_gap`` is time of the host for each
+    kernel, ``launch_factor`` multiplies the kernels' own launch times. ``communication_sms`` are
+    multiprocessors that send instead of compute. ``bands`` say by phase how far estimates lie from
+    measurements.
     """
 
     sustained: dict[str, _Factor] = msgspec.field(default_factory=dict)
+    sustained_phases: list[Phase] = msgspec.field(default_factory=list)
+    weight_gradients: _Factor | None = None
+    library: Name | None = None
+    bands: dict[Phase, SetupBand] = msgspec.field(default_factory=dict)
     host_gap: Seconds | None = None
     launch_factor: _Factor | None = None
     communication_sms: Natural | None = None

@@ -20,6 +20,9 @@ ROOT = Path(__file__).parents[2]
 
 V3 = "deepseek-v3 --layout v3-pretrain --hardware h800"
 QUERIES = (
+    "params qwen3.5-27b",
+    "compare qwen3.5-27b llama-3.1-8b --rows parameters,kv_cache",
+    "memory qwen3.5-27b --serve --hardware h800",
     "params deepseek-v3 --with-mtp --by layer",
     "params deepseek-v3 --variant checkpoint",
     "flops deepseek-v3.2",

@@ -19,7 +19,6 @@ from dsv3calc.model.operator import BUFFERS, ONE, Tensor
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from dsv3calc.model.block import Experts
     from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe
@@ -40,7 +39,7 @@ def layer_tensors(view: GroupView, layout: Layout, rules: Rules) -> Iterable[Ten
     """Yield the tensors of one layer as a layout holds them: experts with their replicas."""
     for tensor in view.tensors:
         if tensor.division == "experts" and view.experts is not None:
-            yield tensor.changed(copies=_slots(view, view.experts, layout))
+            yield tensor.changed(copies=expert_slots_line(view, layout))
         elif tensor.component == "shared_experts" and layout.shared_experts == "routed":
             continue  # they take places among the routed ones
         elif rules.no_routing_bias and tensor.weight_class == "routing_bias":
@@ -51,7 +50,10 @@ def layer_tensors(view: GroupView, layout: Layout, rules: Rules) -> Iterable[Ten
             yield tensor
 
 
-def _slots(view: GroupView, experts: Experts, layout: Layout) -> Line:
+def expert_slots_line(view: GroupView, layout: Layout) -> Line:
+    """Count the places for experts of one layer, replicas and dispatched shared ones included."""
+    experts = view.experts
+    assert experts is not None  # noqa: S101 - asked of layers with experts
     return computed(
         f"memory.layer.{view.prefix}.expert_slots",
         memory.expert_slots,

@@ -44,10 +44,16 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "block_norms": Symbol(
             r"n_\mathrm{norm}", "1", "norms over the hidden state in one layer", 0
         ),
+        "parameters": Symbol(
+            r"N_\mathrm{tower}", "elements", "parameters of a tower beside the language model"
+        ),
         "num_nextn_predict_layers": Symbol(
             r"n_\mathrm{mtp}", "1", "multi-token-prediction modules"
         ),
         "hc_mult": Symbol(r"n_\mathrm{hc}", "1", "residual streams of hyper-connections"),
+        "attn_res_block_size": Symbol(
+            r"n_\mathrm{res}", "1", "layers that give one output to attention residuals"
+        ),
         "altup_num_inputs": Symbol(r"n_\mathrm{alt}", "1", "residual streams of AltUp"),
         "laurel_rank": Symbol(r"r_\mathrm{lau}", "elements", "rank of LAuReL's residual"),
         "vocab_size_per_layer_input": Symbol(
@@ -384,6 +390,9 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "sustained": _real(
             r"\kappa", "ratio", "time of matrix products in a run, over that of their kernels"
         ),
+        "weight_gradients": _real(
+            r"f_\mathrm{wgrad}", "ratio", "rate of products for weight gradients, over forward ones"
+        ),
         "host_gap": _real(r"t_\mathrm{host}", "s", "time of the host for each kernel"),
         "launch_factor": _real(
             r"f_\mathrm{launch}", "ratio", "launch times in a run, over those of kernels alone"
@@ -606,6 +615,8 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "latency_growth": _real(
             r"g_\mathrm{lat}", "ratio", "part of the latency that each further GPU adds"
         ),
+        "ring_base": _real(r"t_\mathrm{base}", "s", "latency of a collective without its steps"),
+        "ring_step": _real(r"t_\mathrm{hop}", "s", "latency of each step of a ring"),
         "scale_up_share": _real(
             r"e_\mathrm{up}", "ratio", "share of the bandwidth in a node that is reached"
         ),

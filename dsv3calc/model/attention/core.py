@@ -59,6 +59,7 @@ def attention_core(
         saves=saves,
         before=("cp",),
         after=("cp",),
+        division="split",
     )
 
 

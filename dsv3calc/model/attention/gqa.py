@@ -106,6 +106,7 @@ class Kind(Attention):
                     name, self._saved_widths[place[0]], place[1]
                 ),
                 before=("tp",) if first else (),
+                kernel="qkv_proj",
             )
         normed = tuple(
             self.weights(name)[0].out_features
@@ -121,9 +122,17 @@ class Kind(Attention):
                 reads=normed,
                 writes=normed,
                 saves=self._norm_inputs,
+                division="split",
             )
         yield Operator(
-            "rotary", PASS, "attention_core", reads=normed, writes=normed, saves=self._rotated
+            "rotary",
+            PASS,
+            "attention_core",
+            reads=normed,
+            writes=normed,
+            saves=self._rotated,
+            division="split",
+            linear=True,
         )
         if self.indexer is not None:
             yield from self.indexer.operators()

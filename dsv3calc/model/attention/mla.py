@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.workload import Conventions
 
 _UP = "mla_up_proj"
+_DOWN = "qkv_a_proj"
 ROPE = ".rope"
 """Ending of the name of a rotary part that stands apart."""
 
@@ -96,6 +97,7 @@ class Kind(Attention):
         if self.spec.latent == "own":
             yield self._product(
                 "kv_a_proj_with_mqa",
+                kernel=_DOWN,
                 output=lambda _: Product(
                     "kv_a_proj_with_mqa",
                     computed(self.width("kv_down"), attention.mla_kv_down_width, self.scope),
@@ -115,7 +117,14 @@ class Kind(Attention):
         queries = self._query_tensor.out_features
         rotated = (queries, self.field("qk_rope_head_dim"))
         yield Operator(
-            "rotary", PASS, "attention_core", reads=rotated, writes=rotated, saves=self._rotated
+            "rotary",
+            PASS,
+            "attention_core",
+            reads=rotated,
+            writes=rotated,
+            saves=self._rotated,
+            division="split",
+            linear=True,
         )
         if self.indexer is not None:
             yield from self.indexer.operators()
@@ -131,7 +140,11 @@ class Kind(Attention):
         )
 
     def _query_operators(self) -> Iterator[Operator]:
-        first: dict[str, Any] = {"saves": projections_input(self), "before": ("tp",)}
+        first: dict[str, Any] = {
+            "saves": projections_input(self),
+            "before": ("tp",),
+            "kernel": _DOWN,
+        }
         if self.spec.q_lora_rank is None:
             yield self._product("q_proj", output=self._query_output, **first)
             return

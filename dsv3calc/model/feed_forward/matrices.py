@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.ledger.line import Line, combined, given
-from dsv3calc.model.operator import PASS, PRODUCT, Operator, saves_nothing
+from dsv3calc.model.operator import GROUPED, PASS, PRODUCT, Operator, saves_nothing
 from dsv3calc.model.saved import Activation, Product, Saving
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class Matrices:
         exchange input and output.
     output_place
         The place of the output.
+    kernel
+        The kernel that all of it runs in; each operator in its own where it is empty.
     outer
         The channels of input and output, by default those of the hidden state.
     """
@@ -54,8 +56,10 @@ class Matrices:
         rows: str = "tokens",
         groups: tuple[str, ...] = ("tp",),
         output_place: str = "block",
+        kernel: str = "",
         outer: Line | None = None,
     ) -> None:
+        self.kernel = kernel
         self.block = block
         self.component = component
         self.function = function
@@ -112,6 +116,7 @@ class Matrices:
             saves=reads,
             output=self._inner_output,
             before=self.groups,
+            kernel=self.kernel,
         )
         yield Operator(
             self.function,
@@ -121,6 +126,8 @@ class Matrices:
             reads=(width,) * len(self.inner),
             writes=(width,),
             saves=self._function_input,
+            kernel=self.kernel,
+            division="experts" if self.kind == GROUPED else "split",
         )
         yield Operator(
             f"{self.prefix}down_proj",
@@ -131,6 +138,7 @@ class Matrices:
             saves=lambda saving: (*self._function_output(saving), *writes(saving)),
             output=self._output,
             after=self.groups,
+            kernel=self.kernel,
         )
 
     def _weights(self, *names: str) -> list[Tensor]:

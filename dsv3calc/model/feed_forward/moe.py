@@ -54,6 +54,7 @@ class Kind(FeedForward):
             rows="routed",
             groups=("etp",),
             output_place="rows",
+            kernel="experts",
             outer=self.experts.width,
         )
 

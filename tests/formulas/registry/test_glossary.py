@@ -20,6 +20,7 @@ from dsv3calc.schema.achieved import (
 )
 from dsv3calc.schema.additions import (
     AltUp,
+    AttentionResiduals,
     HyperConnections,
     Laurel,
     LearnedPositions,
@@ -40,6 +41,7 @@ from dsv3calc.schema.model import (
     Model,
     MoE,
     MoEBesideDense,
+    Tower,
 )
 from dsv3calc.schema.network import Measurement, Network
 from dsv3calc.schema.precision import Format, KVFormat, Precision, Scale
@@ -47,6 +49,7 @@ from dsv3calc.schema.setup import (
     AppliesTo,
     PassTokens,
     Setup,
+    SetupBand,
     SetupBlocks,
     SetupExperts,
     SetupMemory,
@@ -59,13 +62,13 @@ from dsv3calc.symbolic.term import record
 FORMULAS = all_formulas()
 STRUCTS = (
     Model, LayerGroup, MLA, GQA, Indexer, Dense, MoE, MTP, Hardware, Memory, Link,
-    GatedDeltaNet, KDA, Mamba2, Mamba, Lightning, Compressed, BlockIndexer, MoEBesideDense,
-    HyperConnections, AltUp, Laurel, PerLayerInput, LearnedPositions, LearnedRotary,
-    GatedDeltaNet, KDA, Mamba2, Mamba, Lightning,
+    GatedDeltaNet, KDA, Mamba2, Mamba, Lightning, Tower, Compressed, BlockIndexer, MoEBesideDense,
+    HyperConnections, AltUp, AttentionResiduals, Laurel, PerLayerInput,
+    LearnedPositions, LearnedRotary,
     Host, HostLink, Storage,
     Precision, Format, Scale, KVFormat, Comparison, Design, Network,
     Measurement, Layout, Recipe, Recompute, Setup, SetupMemory, SetupExperts, SetupBlocks,
-    SetupTime, SetupOverlap, PassTokens, AppliesTo,
+    SetupTime, SetupBand, SetupOverlap, PassTokens, AppliesTo,
     Achieved, AchievedDefaults, AttentionKernels, Collective, Exchange, Fit, Kernel, LinkRates,
     Prefill,
 )  # fmt: skip
