@@ -285,6 +285,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
     "Layout": {
         "tp": Symbol("P_t", "1", "tensor-parallel GPUs"),
         "cp": Symbol("P_c", "1", "context-parallel GPUs"),
+        "dcp": Symbol("P_{dc}", "1", "GPUs that share the tokens of a cache in decoding"),
         "pp": Symbol("P_p", "1", "pipeline stages"),
         "dp": Symbol("P_d", "1", "data-parallel replicas"),
         "ep": Symbol("P_e", "1", "expert-parallel GPUs"),
