@@ -13,6 +13,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import accuracy_page
 import architecture_page
 import families_page
 import lines_page
@@ -420,6 +421,7 @@ def files() -> dict[str, str]:
         ),
         "docs/reference/families.md": families_page.page(),
         "docs/papers.md": papers_page(),
+        "docs/accuracy.md": accuracy_page.page(),
         "docs/explanation/architecture.md": architecture_page.page(),
     }
 

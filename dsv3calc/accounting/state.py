@@ -12,8 +12,8 @@ from dsv3calc.ledger.tags import Tags
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from dsv3calc.model.block import StatePart
     from dsv3calc.model.layer import GroupView
-    from dsv3calc.model.mixer import StatePart
     from dsv3calc.schema.workload import Conventions
 
 COLUMNS = {"engines": "kernel-minus-one", "as-transformers": "kernel"}

@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dsv3calc.accounting.memory.served import Serving
-    from dsv3calc.model.block import CacheEntry
+    from dsv3calc.model.block import CacheEntry, StatePart
     from dsv3calc.model.layer import GroupView
-    from dsv3calc.model.mixer import StatePart
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
@@ -157,7 +156,7 @@ class Server:
 
     def _share(self, name: str, view: GroupView, entry: CacheEntry, line: Line) -> Line:
         """Return what a GPU of an attention replica keeps of one token of a layer."""
-        parts = [degree(self.layout, "cp")]
+        parts = [degree(self.layout, "cp"), degree(self.layout, "dcp")]
         if entry.division == "key_value":
             parts.append(self.sharding.key_value(view))
         elif entry.division == "split":
