@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.forward_pass import Pass
 from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, grouped, parameter_lines
@@ -354,7 +354,6 @@ def scan_lines(run: Pass, prefix: str, view: GroupView, operator: Operator) -> l
     """Count the recurrence of a mixer in the form that the conventions name."""
     form = scan_form(run)
     assert operator.scan is not None  # noqa: S101 - a scan that is counted has forms
-    arguments: dict[str, Any]
     return [
         computed(
             f"{prefix}.{part}.{view.prefix}",
