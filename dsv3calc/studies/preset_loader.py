@@ -246,6 +246,11 @@ def inclusions_of(
     return chosen, label
 
 
+def beside_layers(with_mtp: bool) -> tuple[str, ...]:  # noqa: FBT001 - as a query has it
+    """Return the parts of a model that a count of its layers alone does not use."""
+    return ("towers",) if with_mtp else ("towers", "mtp")
+
+
 def interval_of(state_interval: int | None) -> int | None:
     """Return the tokens from one copy of a state to the next, None where none is copied."""
     if state_interval is None:
