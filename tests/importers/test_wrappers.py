@@ -201,3 +201,18 @@ def test_a_number_that_no_json_has_is_read_where_no_count_depends_on_it():
     assert "time_step_limit" in import_config(Source("config.json", text)).ignored
     with pytest.raises(InvalidInput, match="state_size is Infinity"):
         run(config("mamba2", state_size=float("inf")))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "kinds"),
+    [
+        ("granitemoehybrid", {"layer_types": ["mamba"] * 4}, {"mamba2"}),
+        ("granitemoehybrid", {"layer_types": ["attention"] * 4, "num_local_experts": 0}, {"gqa"}),
+        ("nemotron_h", {"hybrid_override_pattern": "M-M-M-M-"}, {"mamba2", None}),
+        ("nemotron_h", {"hybrid_override_pattern": "*E*E*E*E"}, {"gqa", None}),
+    ],
+)
+def test_keys_of_a_part_that_no_layer_has_are_no_problem(name, changes, kinds):
+    found = run(config(name, **changes)).data["groups"]
+    mixes = [group.get("attention") or group.get("mixer") or {} for group in found]
+    assert {part.get("type") for part in mixes} == kinds
