@@ -138,14 +138,20 @@ def test_in_mistral_the_text_config_says_it():
     )
 
 
+def test_in_qwen3_vl_what_stands_beside_it_says_it():
+    data = config("qwen3_vl_moe")
+    data["text_config"]["tie_word_embeddings"] = not data["tie_word_embeddings"]
+    assert run(data).data["tie_word_embeddings"] is data["tie_word_embeddings"]
+
+
 def test_elsewhere_a_contradiction_is_refused_at_its_line():
-    data = config("qwen3_vl")
-    data["text_config"]["tie_word_embeddings"] = False
+    data = config("qwen3_5")
+    data["text_config"]["tie_word_embeddings"] = True
     with pytest.raises(InvalidInput) as caught:
         run(data)
     (problem,) = caught.value.problems
     assert problem.what == "tie_word_embeddings contradicts that of text_config"
-    assert problem.source_line.strip().startswith('"tie_word_embeddings": true')
+    assert problem.source_line.strip().startswith('"tie_word_embeddings": false')
 
 
 def test_a_text_of_another_type():
@@ -216,3 +222,10 @@ def test_keys_of_a_part_that_no_layer_has_are_no_problem(name, changes, kinds):
     found = run(config(name, **changes)).data["groups"]
     mixes = [group.get("attention") or group.get("mixer") or {} for group in found]
     assert {part.get("type") for part in mixes} == kinds
+
+
+def test_a_list_of_kinds_says_how_many_layers_there_are():
+    data = config("nemotron_h", layers_block_type=["linear_attention", "moe", "full_attention"])
+    del data["hybrid_override_pattern"]
+    del data["num_hidden_layers"]
+    assert run(data).data["num_hidden_layers"] == 3

@@ -69,6 +69,15 @@ _PATTERN = "hybrid_override_pattern"
 _BLOCKS = ("layers_block_type", "layer_types")
 
 
+def _depth(reader: Reader) -> int:
+    """Return the number of layers, which transformers writes as the list of their kinds alone."""
+    named = next((name for name in _BLOCKS if isinstance(reader.data.get(name), list)), None)
+    if named is None or reader.has("num_hidden_layers"):
+        return reader.depth()
+    reader.skip("num_hidden_layers")
+    return len(reader.data[named])
+
+
 def _types(reader: Reader, depth: int) -> list[str]:
     """Return what each layer is, by the list of names or the pattern of letters."""
     for name in _BLOCKS:
@@ -159,7 +168,7 @@ def _experts(reader: Reader) -> dict[str, Any]:
 
 
 def _read(reader: Reader) -> Architecture:
-    depth = reader.depth()
+    depth = _depth(reader)
     types = _types(reader, depth)
     modules = reader.natural("num_nextn_predict_layers", null=0)
     inside = _module(reader) if modules else []
