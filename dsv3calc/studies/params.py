@@ -87,16 +87,17 @@ def _layer_rows(
     """
     rows = []
     arch = architecture_of(model)
-    in_layers = dict.fromkeys(name for lines in per_layer for name in lines if name != "total")
-    columns = dict.fromkeys((*COMPONENTS, *in_layers), 0)
     outside = {
-        tensor.name: tensor_elements(tensor.name, tensor).value
+        tensor.name: (tensor.component, tensor_elements(tensor.name, tensor).value)
         for tensor in (*arch.outer, *arch.entry_tensors)
         if included(tensor, inclusions)
         and not (model.tie_word_embeddings and tensor.name == "head")
     }
+    in_layers = dict.fromkeys(name for lines in per_layer for name in lines if name != "total")
+    beside = dict.fromkeys(component for component, _ in outside.values())
+    columns = dict.fromkeys((*COMPONENTS, *in_layers, *beside), 0)
     if "embedding" in outside:
-        rows.append(_outside_row("embedding", "embedding", outside.pop("embedding"), columns))
+        rows.append(_outside_row("embedding", *outside.pop("embedding"), columns))
     groups = layer_groups(model.num_hidden_layers, [group.layers for group in model.groups])
     for number, index in enumerate(groups):
         row: dict[str, Any] = {
@@ -105,13 +106,10 @@ def _layer_rows(
             "attention_type": arch.groups[index].kinds[0],
             "feed_forward_type": arch.groups[index].kinds[1],
         }
-        row |= {"embedding": 0, "head": 0} | dict.fromkeys(in_layers, 0)
+        row |= {"embedding": 0, "head": 0} | dict.fromkeys((*in_layers, *beside), 0)
         row |= {name: line.value for name, line in per_layer[index].items()}
         rows.append(row)
-    names = {"final_norm": "norms", "head": "head", "head.bias": "head"}
-    rows += [
-        _outside_row(name, names[name], value, columns) for name, value in sorted(outside.items())
-    ]
+    rows += [_outside_row(name, *found, columns) for name, found in sorted(outside.items())]
     for line in whole.parts:
         component = line.tags.component
         if component not in columns:

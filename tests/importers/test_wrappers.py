@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import dsv3calc
+from dsv3calc.__main__ import run as run_program
 from dsv3calc.errors import InvalidInput
 from dsv3calc.importers.huggingface import import_config
 from dsv3calc.reading.source import Source
@@ -229,3 +230,17 @@ def test_a_list_of_kinds_says_how_many_layers_there_are():
     del data["hybrid_override_pattern"]
     del data["num_hidden_layers"]
     assert run(data).data["num_hidden_layers"] == 3
+
+
+@pytest.mark.parametrize("command", ["diff {} llama-3.1-8b", "presets show {}", "kv {}"])
+def test_every_command_reads_such_a_file(command, capsys):
+    assert run_program(command.format(CONFIGS / "mamba2.json").split()) == 0
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["kimi_k3", "gpt2", "nemotron_h", "falcon_h1"])
+def test_rows_of_layers_sum_to_the_total(name):
+    answer = dsv3calc.answer(f"params {CONFIGS / f'{name}.json'} --by layer")
+    total = answer.columns[0].ledger["parameters.total"]
+    assert sum(row["total"] for row in answer.rows) == total
+    assert len({tuple(row) for row in answer.rows}) == 1
