@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Source(Text):
-    """A text with its data and positions; ``parse_yaml`` and ``parse_json`` set its form."""
+    """A text with its data and positions; ``parse_json`` sets its form."""
 
     __slots__ = ("_data", "_parsed", "_places")
 
@@ -83,17 +83,6 @@ def parsed(source: Source) -> object:
     return _build(source, None)
 
 
-def parse_yaml(source: Source) -> object:
-    """Return the data of a YAML text.
-
-    Raises
-    ------
-    InvalidInput
-        With every problem of the text.
-    """
-    return _parse_as(source, "yaml")
-
-
 def parse_json(source: Source, *, not_finite: bool = False) -> object:
     """Return the data of a JSON text, as Python writes it with ``not_finite``: NaN, Infinity.
 
@@ -102,12 +91,8 @@ def parse_json(source: Source, *, not_finite: bool = False) -> object:
     InvalidInput
         With every problem of the text.
     """
-    return _parse_as(source, "json", not_finite=not_finite)
-
-
-def _parse_as(source: Source, form: str, *, not_finite: bool = False) -> object:
-    if (source.form, source.not_finite) != (form, not_finite):
-        source.form, source.not_finite = form, not_finite
+    if (source.form, source.not_finite) != ("json", not_finite):
+        source.form, source.not_finite = "json", not_finite
         source._parsed, source._places = False, None  # noqa: SLF001
     return source.data
 

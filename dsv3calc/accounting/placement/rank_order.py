@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import collectives, rank_groups
-from dsv3calc.ledger.line import Line, combined, computed, field, given
+from dsv3calc.ledger.line import Line, combined, computed, field
 from dsv3calc.numbers import ops
 
 if TYPE_CHECKING:
@@ -167,20 +167,3 @@ def mirrored_span(prefix: str, layout: Layout, node: Line, two: Line) -> GroupPl
     )
     nodes = computed(f"{prefix}.pair.nodes", rank_groups.nodes_of_group, ranks=two, members=members)
     return GroupPlacement(members, nodes, two)
-
-
-def group_span(layout: Layout, axis: str, gpus_per_node: Any) -> tuple[Any, Any]:
-    """Return (members of a group in one node, nodes that it spans).
-
-    Parameters
-    ----------
-    layout
-        Degrees and ``rank_order``.
-    axis
-        ``tp``, ``cp``, ``dp``, ``pp``, ``etp``, ``ep``, ``edp`` or ``data`` (dp x cp).
-    gpus_per_node
-        GPUs of a node; see the function of that name for sizes that groups do not fill.
-    """
-    node = given("gpus_per_node", gpus_per_node, "1")
-    span = placement_of("span", layout, axis, node)
-    return span.members.value, span.nodes.value
