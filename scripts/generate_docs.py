@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import architecture_page
+import formula_use
 import lines_page
 import options_page
 from fresh import write
@@ -28,6 +29,7 @@ from dsv3calc.formulas.registry.domains import domain_of
 from dsv3calc.formulas.registry.glossary import BY_SUBJECT, INTERMEDIATE, latex
 from dsv3calc.formulas.registry.registry import SUBJECTS, all_formulas
 from dsv3calc.output.views.reproduce import error_text
+from dsv3calc.queries.table import QUERIES
 from dsv3calc.schema.golden import KINDS
 from dsv3calc.studies.goldens.reproduce import CLOSED_FORM, OTHERS, answer_reproduce
 from dsv3calc.symbolic.equations_of_formula import equations
@@ -48,6 +50,12 @@ _SYMBOLS = (
 _FORMULAS = (
     "Every closed form that the tool computes with. The equations are traced from the code, "
     "so they are what runs. [Symbols](../symbols.md) lists every symbol and unit."
+)
+_USE = (
+    "Formulas by the commands whose answers are made with them, found by asking queries: the "
+    "examples of each command's help, the golden files of papers, and variants. `formula list` "
+    "shows the same. No other query reaches the formulas in the last two rows: those of `golden "
+    "files` give a figure of a paper, those of `formula eval` are for use by name."
 )
 _CONVENTIONS = (
     "Where the field counts one thing in several ways, each way has a name, and the name is "
@@ -178,6 +186,7 @@ def formulas_page() -> str:
     for subject, members in by_subject.items():
         lines += [f"**{_title(subject)}**: " + ", ".join(
             f"[{formula.name}](#{formula.name})" for formula in members), ""]  # fmt: skip
+    lines += ["## Use", "", _USE, "", *_use(formulas)]
     for subject, members in by_subject.items():
         first, *rest = (import_module(f"dsv3calc.formulas.{subject}").__doc__ or "").split("\n\n")
         lines += [f"## {_title(subject)}", "", first.strip(), ""]
@@ -186,6 +195,24 @@ def formulas_page() -> str:
         for formula in members:
             lines += formula_section(formula)
     return _page(lines)
+
+
+def _use(formulas: Sequence[Formula]) -> list[str]:
+    """List the formulas by the commands that reach them."""
+    reached = formula_use.reached_by()
+    commands = [way for way in QUERIES if way != formula_use.NAME]
+    rows = [
+        (
+            way if way == formula_use.GOLDENS else f"`{way}`",
+            ", ".join(
+                f"[{formula.name}](#{formula.name})"
+                for formula in formulas
+                if way in reached[formula.name]
+            ),
+        )
+        for way in (*commands, formula_use.GOLDENS, formula_use.NAME)
+    ]
+    return _table(("reached by", "formulas"), rows)
 
 
 def _title(subject: str) -> str:
@@ -411,6 +438,7 @@ def files() -> dict[str, str]:
     return {
         "docs/symbols.md": symbols_page(),
         "docs/reference/formulas.md": formulas_page(),
+        "dsv3calc/formulas/registry/reached.json": formula_use.text(),
         "docs/reference/conventions.md": conventions_page(),
         "docs/reference/lines.md": lines_page.page(),
         "docs/reference/options.md": _page(
