@@ -10,17 +10,28 @@ from dsv3calc.formulas.registry.units import UNITS
 from dsv3calc.schema.comparison import Comparison, Design
 from dsv3calc.schema.hardware import Hardware, Link, Memory
 from dsv3calc.schema.layout import Layout
-from dsv3calc.schema.memory import Recipe, Recompute, Runtime
+from dsv3calc.schema.memory import Recipe, Recompute
 from dsv3calc.schema.model import GQA, MLA, MTP, Dense, Indexer, LayerGroup, Model, MoE
 from dsv3calc.schema.network import Measurement, Network
 from dsv3calc.schema.precision import Format, KVFormat, Precision, Scale
+from dsv3calc.schema.setup import (
+    AppliesTo,
+    PassTokens,
+    Setup,
+    SetupBlocks,
+    SetupExperts,
+    SetupMemory,
+    SetupOverlap,
+    SetupTime,
+)
 from dsv3calc.symbolic.term import record
 
 FORMULAS = all_formulas()
 STRUCTS = (
     Model, LayerGroup, MLA, GQA, Indexer, Dense, MoE, MTP, Hardware, Memory, Link,
     Precision, Format, Scale, KVFormat, Comparison, Design, Network,
-    Measurement, Layout, Recipe, Recompute, Runtime,
+    Measurement, Layout, Recipe, Recompute, Setup, SetupMemory, SetupExperts, SetupBlocks,
+    SetupTime, SetupOverlap, PassTokens, AppliesTo,
 )  # fmt: skip
 UNIT_OF = {
     "bytes": "B",
