@@ -216,7 +216,13 @@ def _use(formulas: Sequence[Formula]) -> list[str]:
 
 
 def _title(subject: str) -> str:
-    known = {"dualpipe": "DualPipe", "flops": "FLOPs", "kv_cache": "KV cache", "mtp": "MTP"}
+    known = {
+        "dualpipe": "DualPipe",
+        "flash_mla": "FlashMLA",
+        "flops": "FLOPs",
+        "kv_cache": "KV cache",
+        "mtp": "MTP",
+    }
     return known.get(subject, subject.replace("_", " ").capitalize())
 
 
