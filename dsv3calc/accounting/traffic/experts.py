@@ -309,23 +309,20 @@ def expert_lines(
     copies = copies_of(views[0], layout, group, exchange)
     sent = DispatchBytes(model, copies, exchange)
     held = tokens_line(layout, sequence, tokens)
-    lines = [*copies.lines, *sent.lines]
-    plain = copy_bytes("traffic.bf16_copy_bytes", model, FORMATS["bf16"])
-    lines += [
-        combined(f"traffic.{phase}.ratio_to_bf16", "ratio", (sent.copy[phase], plain), unit="ratio")
-        for phase in PHASES
-    ]
-    lines.append(
+    lines = [
+        *copies.lines,
+        *sent.lines,
+        *_ratios_to_bf16(model, sent),
         computed("traffic.crossing_share", traffic.crossing_share, **group.lines),
-    )
-    lines += load_lines(
-        views[0],
-        group,
-        held,
-        field(("layout", layout), "etp", "1"),
-        redundant_experts=layout.redundant_experts,
-        factor=exchange.imbalance,
-    )
+        *load_lines(
+            views[0],
+            group,
+            held,
+            field(("layout", layout), "etp", "1"),
+            redundant_experts=layout.redundant_experts,
+            factor=exchange.imbalance,
+        ),
+    ]
     times = {
         prefix: layer_time(prefix, sent, group, exchange, links, held)
         for prefix, links in (
@@ -338,8 +335,21 @@ def expert_lines(
     exchanged = type(layout.ep) is not int or layout.ep > 1
     if compute_seconds is not None and exchanged:
         lines += overlap_lines(times, compute_seconds)
-    layers = expert_layers(views)
-    by_stage = layers_by_stage(model, layout, views, with_mtp=with_mtp)
-    training = layout.global_batch is not None
-    lines += step_lines(sent, layout, layers, held, by_stage, training=training)
+    lines += step_lines(
+        sent,
+        layout,
+        expert_layers(views),
+        held,
+        layers_by_stage(model, layout, views, with_mtp=with_mtp),
+        training=layout.global_batch is not None,
+    )
     return lines, copies.assumptions
+
+
+def _ratios_to_bf16(model: Model, sent: DispatchBytes) -> list[Line]:
+    """Compare the bytes of a copy with those of one in BF16."""
+    plain = copy_bytes("traffic.bf16_copy_bytes", model, FORMATS["bf16"])
+    return [
+        combined(f"traffic.{phase}.ratio_to_bf16", "ratio", (sent.copy[phase], plain), unit="ratio")
+        for phase in PHASES
+    ]
