@@ -79,7 +79,8 @@ def ranks_table(named: dict[str, Line], *, exact: bool) -> Table:
     usable = named.get("memory.usable")
     while f"memory.rank.{number}.total" in named:
         lines = [named[f"memory.rank.{number}.{part}"] for part in PARTS]
-        values, sources = [line.value for line in lines], [(line,) for line in lines]
+        values = [line.value for line in lines]
+        sources: list[tuple[Line, ...]] = [(line,) for line in lines]
         if usable is not None:
             values.append(usable.value - values[-1])
             sources.append((usable, lines[-1]))
