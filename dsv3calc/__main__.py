@@ -72,7 +72,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _prepare_streams() -> None:
-    """Make output possible whatever the streams are: closed ones swallow it, poor ones replace."""
+    """Make output possible on every kind of stream: closed ones swallow it, poor ones replace."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed by whoever started us: nobody wants to read it

@@ -81,7 +81,7 @@ def training_gpu_time(
 
     Notes
     -----
-    The rate and the FLOPs must be counted alike.
+    The rate and the FLOPs must be counted in the same way.
 
     Examples
     --------

@@ -50,7 +50,7 @@ def mla_kernel_flops(
 
     Notes
     -----
-    Every query meets every cached token.
+    Every query attends to every cached token.
 
     Examples
     --------

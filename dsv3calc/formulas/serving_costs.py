@@ -109,7 +109,7 @@ def cache_hit_share(hit_tokens: Tokens, input_tokens: Tokens) -> Ratio:
     hit_tokens
         Input tokens whose KV cache was found.
     input_tokens
-        Input tokens in all.
+        All input tokens.
 
     Returns
     -------
@@ -238,7 +238,7 @@ def node_throughput(day_tokens: Tokens, fleet_nodes: Expected) -> TokensPerSecon
 
     Notes
     -----
-    Of all nodes alike.
+    The mean over all nodes.
 
     Examples
     --------

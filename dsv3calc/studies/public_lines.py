@@ -31,7 +31,7 @@ PLACEHOLDERS = {
     "SP": r"(?:with_sp|without_sp)",
     "LINE": r".+",
 }
-"""What stands in a pattern in capitals -> what it stands for."""
+"""Word in capitals in a pattern -> its meaning."""
 
 PLACEHOLDER_WORDS = {
     "N": "a number from 0: of a pipeline rank, a chunk, a stage",
@@ -130,7 +130,7 @@ PUBLIC_LINES = (
     ),
     *_declared(
         "kv, compare",
-        ("kv_cache.bytes_per_token", "B/token", "Cache that one token adds, in all layers."),
+        ("kv_cache.bytes_per_token", "B/token", "Cache that one token adds, all layers together."),
         ("kv_cache.bytes_per_token.GROUP", "B/token", "Cache that one token adds in a group."),
         (
             "kv_cache.bytes_per_token_per_layer",
@@ -203,7 +203,7 @@ PUBLIC_LINES = (
         ("serving.exchange", "B", "Buffers of the experts' dispatch and combine."),
         ("serving.communication", "B", "Buffers of the communication library."),
         ("serving.layer.GROUP.weights.COMPONENT.TENSOR", "B", "One tensor of a layer on a GPU."),
-        ("serving.budget", "B", "Bytes of the device that the server takes in all."),
+        ("serving.budget", "B", "Bytes of the device that the server may take."),
         ("serving.kv_pool", "B", "Bytes that are left for the cache."),
         ("serving.kv_bytes_per_token", "B", "Cache of one token on a GPU."),
         ("serving.kv_bytes_per_sequence", "B", "Cache of one sequence on a GPU."),

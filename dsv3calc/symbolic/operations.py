@@ -1,4 +1,4 @@
-"""The operations of terms, and all that is known of each: one row, read by everything else."""
+"""The operations of terms: one row with everything about each."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -19,7 +19,7 @@ SUM, PRODUCT, SIGN, POWER, ATOM = range(5)
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """What is known of an operation. In its forms ``{}`` stands for the operands."""
+    """Everything about an operation. In its forms ``{}`` are the operands."""
 
     value: Callable[..., Any]
     """What it computes from numbers, arrays or symbols."""
@@ -29,13 +29,13 @@ class Operation(msgspec.Struct, frozen=True):
     latex: str
 
     senses: tuple[int | None, ...]
-    """Whether it rises (1) or falls (-1) with each operand; None where that is not sure."""
+    """Whether it rises (1) or falls (-1) with each operand; None where neither is certain."""
 
     senses_from_zero: bool = False
     """The senses hold where no operand is negative."""
 
     sign: Callable[[Iterable[bool]], bool] = all
-    """Whether it is surely not negative, from whether its operands are."""
+    """Whether it is known not to be negative, from whether its operands are."""
 
     sympy: Callable[..., Any] | None = None
     """The sympy expression of its name and operands; without one ``value`` gives it."""
@@ -129,4 +129,4 @@ OPERATIONS = {
         senses=(None, None), sign=lambda _: True, sympy=in_sympy.binomial,
     ),
 }  # fmt: skip
-"""Operation of a term -> what is known of it."""
+"""Operation of a term -> its row."""

@@ -73,7 +73,7 @@ class Point:
         return slot
 
     def _names_below(self) -> list[int]:
-        """Return which names stand in each slot, one bit for each."""
+        """Return which names each slot depends on, one bit for each name."""
         found: list[int] = []
         for slot, operation in enumerate(self._operations):
             names = self._bits[self._name_at[slot]] if operation == "name" else 0
@@ -92,7 +92,7 @@ class Point:
         return self._moved(values, self._slots_of(values))[self._top]
 
     def _slots_of(self, names: Iterable[str]) -> list[int]:
-        """Return the slots in which one of some names stands, parts first."""
+        """Return the slots that depend on one of some names, parts first."""
         bits = 0
         for name in names:
             bits |= self._bits.get(name, 0)

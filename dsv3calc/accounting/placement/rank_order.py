@@ -3,7 +3,7 @@
 GPUs are numbered with the first axis of ``rank_order`` varying fastest, and nodes are filled with
 consecutive numbers, as Megatron-Core does. A stage's GPUs are numbered twice: tp x cp x dp for
 attention (``ep`` is passed over in the order), and etp x ep x edp for the experts (``cp`` is passed
-over; etp stands where tp does and edp where dp does). Both numberings keep the pipeline's groups.
+over; etp takes tp's place and edp takes dp's). Both numberings keep the pipeline's groups.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -35,7 +35,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 
 class GroupPlacement:
-    """A group of GPUs: how many share a node, over how many nodes, how many in all."""
+    """A group of GPUs: how many share a node, over how many nodes, and their total."""
 
     __slots__ = ("members", "nodes", "ranks")
 

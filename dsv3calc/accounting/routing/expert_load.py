@@ -1,4 +1,4 @@
-"""What a micro-batch asks of the experts of one layer: tokens, distinct ones, the fullest GPU."""
+"""Load of the experts of one layer by a micro-batch: tokens, distinct experts, the busiest GPU."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from dsv3calc.accounting.traffic.exchange import Group
     from dsv3calc.model.layer import GroupView
 
-_RANDOM = "every set of experts is equally likely for each token, whatever the others choose"
+_RANDOM = "every set of experts is equally likely for each token, independently of the others"
 
 
 def load_lines(
     view: GroupView, group: Group, tokens: Line, etp: Line, *, redundant_experts: Any, factor: Any
 ) -> list[Line]:
-    """Expect what the tokens of a whole expert-parallel group ask of the experts of a layer.
+    """Expect the load of a layer's experts by the tokens of a whole expert-parallel group.
 
     Parameters
     ----------

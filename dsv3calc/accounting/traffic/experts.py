@@ -50,7 +50,7 @@ def expert_views(model: Model, *, with_mtp: bool = False) -> list[GroupView]:
 
 
 def check_alike(model: Model, views: list[GroupView]) -> None:
-    """Refuse layers of which a token goes to different numbers of experts.
+    """Refuse layers that send a token to different numbers of experts.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def layer_time(
     links: dict[str, tuple[Link, str]],
     tokens: Line,
 ) -> Line:
-    """Give the time of one layer's forward exchange of a micro-batch, the links at work together.
+    """Give the time of one layer's forward exchange of a micro-batch, both links used at once.
 
     ``links`` holds those that the device has, each with the field of its bandwidth to use.
 

@@ -1,6 +1,6 @@
 """Layouts of queries: a preset with options put in, or options alone, and whether a model fits one.
 
-What does not divide is refused with the rule, the reason and the nearest values that would do:
+What does not divide is refused with the rule, the reason and the nearest valid values:
 see :mod:`dsv3calc.studies.layout.degrees`.
 """
 

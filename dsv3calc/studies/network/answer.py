@@ -247,7 +247,7 @@ def _tell_planes(answer: Answer, topologies: tuple[str, ...], planes: int) -> No
 
 
 def _cite(answer: Answer, preset: Preset[Network], query: NetworkQuery) -> None:
-    """Cite what the numbers stand on: the radix and the prices, where the preset gave them."""
+    """Cite the sources of the numbers: the radix and the prices, where the preset gave them."""
     network = preset.value
     fields = [] if "radix" in as_dict(query) or query.endpoints is not None else ["radix"]
     fields += [

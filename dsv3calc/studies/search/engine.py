@@ -1,7 +1,7 @@
-"""How the best candidate is found: what is cheap to compute orders, what is not is asked last.
+"""How the best candidate is found: rows are ordered by a cheap cost, and tested in that order.
 
-``accepts`` tells of each row of columns whether a candidate will do. It is asked about many rows
-at once, and about no row that cannot be the best.
+``accepts`` says for each row of columns whether a candidate is acceptable. It is called with many
+rows at once, and with no row that cannot be the best.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -25,7 +25,7 @@ GROWTH = 4
 
 
 def in_blocks(columns: Columns, size: int, accepts: Accepts) -> Any:
-    """Ask about at most ``size`` rows at once, whatever memory an answer about all would take."""
+    """Call ``accepts`` with at most ``size`` rows at once, which limits memory."""
     import numpy as np
 
     size = max(1, size)
@@ -59,7 +59,7 @@ class LeastMultiple:
     cost
         The cost of one unit of each row; that of a multiple is as many times as large.
     accepts
-        Tells of rows, with the multiple of each, whether they will do.
+        Says for rows, with the multiple of each, whether they are acceptable.
     limit
         The largest cost.
     """

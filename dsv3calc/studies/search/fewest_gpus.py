@@ -1,9 +1,9 @@
 """The fewest GPUs of a layout whose degrees are free: the space of its pp, ep and dp.
 
-Layouts are arrays, and each counts its fullest rank. Beyond the first number of replicas that a
-stage's experts allow, at which there may be nobody to share with, more replicas never take more
-memory: only what ZeRO divides depends on them. So their fewest are found by bisection. Where a
-step's sequences are given, replicas change what is in flight too, and each number is tried.
+Layouts are arrays, and each counts its fullest rank. Beyond the smallest number of replicas that a
+stage's experts allow, more replicas never take more memory: only what ZeRO divides depends on them.
+So their fewest are found by bisection. Where a step's sequences are given, replicas change what is
+in flight too, and each number is tried.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -132,7 +132,7 @@ class FewestGPUs:
         return with_searched_etp(layout, self.rule, ep)
 
     def _fits(self, columns: Columns) -> Any:
-        """Tell of each layout whether its fullest rank fits."""
+        """Say for each layout whether its fullest rank fits."""
         import numpy as np
 
         def fit(part: Columns) -> Any:
@@ -241,7 +241,7 @@ class FewestGPUs:
         return Space({"pp": stages, "ep": groups, "dp": self.replicas()}, constraints)
 
     def _run(self, columns: Columns) -> list[bool]:
-        """Tell of each layout whether its schedule runs with the micro-batches of a replica."""
+        """Say for each layout whether its schedule runs with the micro-batches of a replica."""
         layouts = (self._at(**row(columns, number)) for number in range(count(columns)))
         return [not self._problems_of_step(layout) for layout in layouts]
 

@@ -21,8 +21,8 @@ BLOCK = 2**16
 class Constraint(NamedTuple):
     """A condition on combinations.
 
-    ``reason`` says why a combination that does not satisfy it is refused; ``holds`` tells of each
-    combination whether it does.
+    ``reason`` says why a combination is refused; ``holds`` says for each whether it satisfies the
+    condition.
     """
 
     reason: str
