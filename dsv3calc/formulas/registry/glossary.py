@@ -174,6 +174,14 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"\beta_\mathrm{meas}", "B/s", "measured bandwidth of a link, per direction"
         ),
         "domain_size": Symbol(r"n_\mathrm{dom}", "1", "devices that a link joins"),
+        "fp16_accumulate_peaks": _real(
+            r"\pi_\mathrm{fp16acc}", "FLOP/s", "dense peaks with FP16 accumulation; never used"
+        ),
+        "node_size": Symbol(r"n_\mathrm{node}", "1", "devices of one host"),
+        "power": _real(r"P_\mathrm{W}", "W", "power limit of one device"),
+        "dram_capacity": Symbol(r"M_\mathrm{host}", "B", "memory of one host"),
+        "dram_bandwidth": _real(r"\beta_\mathrm{host}", "B/s", "memory bandwidth of one host"),
+        "capacity": Symbol(r"M_\mathrm{disk}", "B", "storage of one host"),
         "dollars_per_hour": _real(r"p_\mathrm{h}", "USD/h", "price of one device for one hour"),
     },
     "Roofline": {
@@ -322,6 +330,20 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "radix": Symbol(r"k_\mathrm{sw}", "1", "ports of a switch"),
         "tiers": Symbol(r"n_\mathrm{tier}", "1", "layers of switches of a fat tree"),
         "planes": Symbol(r"n_\mathrm{plane}", "1", "fat trees side by side"),
+        "planes_down": Symbol(
+            r"n_\mathrm{down}", "1", "planes, or ports of a NIC, that are down", least=0
+        ),
+        "down_parts": Symbol(r"o_\mathrm{d}", "1", "ports of a leaf down, of the oversubscription"),
+        "up_parts": Symbol(r"o_\mathrm{u}", "1", "ports of a leaf up, of the oversubscription"),
+        "leaf_ports": Symbol(r"d_\mathrm{leaf}", "1", "ports of a leaf that face endpoints"),
+        "leaves": Symbol(r"n_\mathrm{leaf}", "1", "leaf switches of a plane"),
+        "uplinks": Symbol(r"L_\mathrm{up}", "1", "links from one tier of switches to the next"),
+        "ports": Symbol(r"k_\mathrm{below}", "1", "ports of a switch that look down"),
+        "spread_planes": Symbol(
+            r"n_\mathrm{spread}", "1", "planes over which the endpoints are spread"
+        ),
+        "flows": Symbol(r"n_\mathrm{flow}", "1", "flows, each of the rate of a path"),
+        "paths": Symbol(r"m_\mathrm{path}", "1", "paths of equal cost"),
         "q": Symbol(r"q_\mathrm{sf}", "1", "order of the field that a Slim Fly is made from"),
         "network_radix": Symbol(
             r"k_\mathrm{net}", "1", "ports of a switch that face other switches"

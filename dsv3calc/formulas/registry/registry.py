@@ -77,6 +77,7 @@ SUBJECTS = (
     "dualpipe",
     "economics",
     "experts",
+    "fabric",
     "fat_tree",
     "flash_mla",
     "flops",
