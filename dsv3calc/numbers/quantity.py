@@ -198,7 +198,7 @@ def _read(text: str, dimension: str) -> tuple[int, int, str]:
         raise QuantityError(f"{_shown(text)} is longer than {LONGEST_TEXT} characters", dimension)
     dollar = stripped.startswith("$") and dimension.startswith("usd")
     body = stripped[1:].lstrip() if dollar else stripped
-    match = NUMBER.match(body)
+    match = re.match(NUMBER, body)
     if match is None or not (match["whole"] or match["part"]):
         raise QuantityError(f"{_shown(text)} does not start with a number", dimension)
     digits = ((match["whole"] or "") + (match["part"] or "")).replace("_", "").replace(",", "")
