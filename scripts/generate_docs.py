@@ -13,6 +13,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import accuracy_page
 import architecture_page
 import formula_use
 import lines_page
@@ -54,8 +55,9 @@ _FORMULAS = (
 _USE = (
     "Formulas by the commands whose answers are made with them, found by asking queries: the "
     "examples of each command's help, the golden files of papers, and variants. `formula list` "
-    "shows the same. No other query reaches the formulas in the last two rows: those of `golden "
-    "files` give a figure of a paper, those of `formula eval` are for use by name."
+    "shows the same. None of these queries reaches the formulas in the last three rows: those of "
+    "`other code` serve rare options and commands that ask no query, those of `golden files` give "
+    "a figure of a paper, those of `formula eval` are for use by name."
 )
 _CONVENTIONS = (
     "Where the field counts one thing in several ways, each way has a name, and the name is "
@@ -204,14 +206,14 @@ def _use(formulas: Sequence[Formula]) -> list[str]:
     commands = [way for way in QUERIES if way != formula_use.NAME]
     rows = [
         (
-            way if way == formula_use.GOLDENS else f"`{way}`",
+            f"`{way}`" if way in QUERIES else way,
             ", ".join(
                 f"[{formula.name}](#{formula.name})"
                 for formula in formulas
                 if way in reached[formula.name]
             ),
         )
-        for way in (*commands, formula_use.GOLDENS, formula_use.NAME)
+        for way in (*commands, formula_use.CODE, formula_use.GOLDENS, formula_use.NAME)
     ]
     return _table(("reached by", "formulas"), rows)
 
@@ -452,6 +454,7 @@ def files() -> dict[str, str]:
             [NOTE.format("dsv3calc/queries"), "", *options_page.page()]
         ),
         "docs/papers.md": papers_page(),
+        "docs/accuracy.md": accuracy_page.page(),
         "docs/explanation/architecture.md": architecture_page.page(),
     }
 

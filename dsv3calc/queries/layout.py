@@ -41,9 +41,10 @@ class LayoutQuery(Query, frozen=True, kw_only=True):
         int | None,
         Option(
             "GPUs that share one expert", shared.DEGREES, dimension="count",
-            default="training: tp, 1 with --ep; serving: tp dp / ep",
+            default="the set-up's rule; training: tp, 1 with --ep; serving: tp dp / ep",
         ),
     ] = None  # fmt: skip
+    setup: shared.Setup = None
     zero: Annotated[
         int | None,
         Option(
@@ -75,7 +76,8 @@ class LayoutQuery(Query, frozen=True, kw_only=True):
     shared_experts: Annotated[
         str | None,
         Option(
-            "local (divided over tp), replicated, or routed: dispatched like a routed expert",
+            "local (divided over tp), replicated, instance (over tp and the attention replicas of "
+            "a server), or routed: dispatched like a routed expert",
             shared.EXPERTS, metavar="PLACE", choices="schema.layout:SharedExperts",
         ),
     ] = None  # fmt: skip

@@ -7,15 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from dsv3calc.accounting.memory.sharding import several
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS
 from dsv3calc.formulas import architecture, memory
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
-from dsv3calc.ledger.tags import Tags
+from dsv3calc.ledger.tags import UNTAGGED, Tags
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.model.block import refusal
-from dsv3calc.model.operator import CAST, CORE, EXCHANGE, GROUPED, LOOKUP, ONE, PASS, PRODUCT
+from dsv3calc.model.operator import (
+    CAST,
+    CONVOLUTION,
+    CORE,
+    EXCHANGE,
+    GROUPED,
+    LOOKUP,
+    ONE,
+    PASS,
+    PRODUCT,
+)
 from dsv3calc.model.saved import BF16, DTYPES, FP32, SHARED, Activation, Product, Saving
+from dsv3calc.model.saved_operations import saved_outputs, scattered_outputs
 from dsv3calc.schema.memory import Recompute
 from dsv3calc.schema.provenance import Source
 
@@ -29,7 +41,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import Precision
 
-COUNTED = (PRODUCT, GROUPED, CORE, PASS, CAST, LOOKUP, EXCHANGE)
+COUNTED = (PRODUCT, GROUPED, CORE, CONVOLUTION, PASS, CAST, LOOKUP, EXCHANGE)
 """Kinds of operators of which it is known what they save."""
 
 NOTHING_RECOMPUTED = Recompute(
@@ -104,6 +116,8 @@ class Activations:
         Whether weight gradients wait: the schedule divides the backward pass.
     working
         Bits of what is computed in the model's precision: 16, or 32 where all of it is FP32.
+    separate_output
+        Whether attention keeps its output before an all-to-all of context parallelism too.
     """
 
     def __init__(
@@ -117,6 +131,7 @@ class Activations:
         imbalance: Any,
         waiting: bool,
         working: Line = BF16,
+        separate_output: bool = False,
     ) -> None:
         self.model = model
         self.layout = layout
@@ -144,6 +159,9 @@ class Activations:
             "row_split": degree(layout, "etp"),
         }
         self._context = cp
+        self._separate = None
+        if separate_output and layout.context_parallel_method == "all-to-all":
+            self._separate = several("memory.is_context_parallel", cp)
         self._rows: dict[str, Line] = {}
 
     def rows(self, view: GroupView) -> Line:
@@ -201,6 +219,11 @@ class Activations:
             divisor=self._divisor(place, view),
         )
 
+    def working_bytes(self, name: str, width: Line, place: str) -> Line:
+        """Give the bytes of a tensor of a micro-batch that no format is chosen for."""
+        words = DTYPES[self.working.name]
+        return self._bytes(name, width, place, None, self.working, convention=words, tags=UNTAGGED)
+
     def _one(self, name: str, each: Activation, view: GroupView | None) -> Line:
         formats = self.recompute.formats
         chosen = formats.get(each.name)
@@ -246,7 +269,8 @@ class Activations:
 
     def of_embedding(self, prefix: str) -> SavedActivations:
         """Give the bytes of what stands between the embedding and the first layer."""
-        operators, tags = [architecture_of(self.model).embedding], Tags(component="embedding")
+        arch, tags = architecture_of(self.model), Tags(component="embedding")
+        operators = [arch.embedding, *arch.entry]
         return self._sorted(prefix, operators, None, tags, waiting=False)
 
     def of_head(self, prefix: str) -> SavedActivations:
@@ -255,7 +279,8 @@ class Activations:
         The head's weight gradient does not wait: it follows the loss at once. The gradient of its
         output takes the place of the logits.
         """
-        operators, tags = architecture_of(self.model).head, Tags(component="head")
+        arch, tags = architecture_of(self.model), Tags(component="head")
+        operators = [*arch.exit, *arch.head]
         return self._sorted(prefix, operators, None, tags, waiting=False)
 
     def of_mtp(self, prefix: str) -> SavedActivations:
@@ -265,11 +290,11 @@ class Activations:
 
     def _saved(self, operators: Iterable[Operator]) -> tuple[list[Activation], list[Product]]:
         """List what operators save, kept or not, and the outputs of matrix products."""
-        saving = Saving(self.recompute, self.layout, self.sequence)
+        saving = Saving(self.recompute, self.layout, self.sequence, self._separate)
         activations: list[Activation] = []
         products: list[Product] = []
         for operator in operators:
-            if operator.kind not in COUNTED:
+            if operator.kind not in COUNTED and operator.scan is None:
                 raise refusal("the activations", operator.words)
             activations += operator.saves(saving)
             product = operator.output(saving)
@@ -286,8 +311,9 @@ class Activations:
         *,
         waiting: bool,
     ) -> SavedActivations:
+        operators = [*operators]
         activations, products = self._saved(operators)
-        kept: list[Line] = []
+        kept = [] if view is None else self._outputs(f"{prefix}.activations", operators, view)
         dropped: list[Line] = []
         inputs: list[Line] = []
         carried: list[Line] = []
@@ -323,6 +349,22 @@ class Activations:
             self._pending(prefix, inputs, gradients, products, view) if waiting else None,
             total(f"{prefix}.keys_and_values", carried, unit="B") if carried else None,
         )
+
+    def _outputs(self, prefix: str, operators: Sequence[Operator], view: GroupView) -> list[Line]:
+        """Give the bytes of what a policy keeps of operations by name, attention's aside."""
+        if not self.recompute.saved_operations:
+            return []
+        saving = Saving(self.recompute, self.layout, self.sequence, self._separate)
+        found = [
+            self._written(f"{prefix}.{product.name}", product, view)
+            for product in saved_outputs(operators, saving)
+        ]
+        scatters = several("memory.is_scattered", degree(self.layout, "tp"))
+        for product in scattered_outputs(operators, saving):
+            line = self._written(f"{prefix}.{product.name}.of_each", product, view)
+            name = f"{prefix}.{product.name}"
+            found.append(combined(name, "product", (line, scatters), unit="B", tags=line.tags))
+        return found
 
     def _pending(
         self,

@@ -14,12 +14,11 @@ from dsv3calc.accounting.weights import format_of
 from dsv3calc.formulas import memory, precision
 from dsv3calc.ledger.line import Line, computed, field, given, total
 from dsv3calc.ledger.tags import Tags
-from dsv3calc.model.operator import ONE, Tensor
+from dsv3calc.model.operator import BUFFERS, ONE, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from dsv3calc.model.block import Experts
     from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe
@@ -29,9 +28,13 @@ COMPUTE_COPIES = {
     "stored": "one copy, as the precision stores weights",
     "stored-twice": "as stored, plus a column-wise copy of weights that have scales",
     "bf16": "one copy in BF16, cast on use",
+    "gathered": "one copy in BF16, which under ZeRO-3 is there only while it is gathered",
     "bf16-and-stored": "a copy in BF16, plus one as the precision stores weights",
 }
 """Which copies of the weights the forward pass reads: name -> words."""
+
+GATHERED = 3
+"""The ZeRO stage from which weights are gathered while a layer runs."""
 
 _BF16 = given("compute_copy.bits", 16, "bit", "a copy in BF16")
 
@@ -40,7 +43,7 @@ def layer_tensors(view: GroupView, layout: Layout, rules: Rules) -> Iterable[Ten
     """Yield the tensors of one layer as a layout holds them: experts with their replicas."""
     for tensor in view.tensors:
         if tensor.division == "experts" and view.experts is not None:
-            yield tensor.changed(copies=_slots(view, view.experts, layout))
+            yield tensor.changed(copies=expert_slots_line(view, layout))
         elif tensor.component == "shared_experts" and layout.shared_experts == "routed":
             continue  # they take places among the routed ones
         elif rules.no_routing_bias and tensor.weight_class == "routing_bias":
@@ -51,7 +54,10 @@ def layer_tensors(view: GroupView, layout: Layout, rules: Rules) -> Iterable[Ten
             yield tensor
 
 
-def _slots(view: GroupView, experts: Experts, layout: Layout) -> Line:
+def expert_slots_line(view: GroupView, layout: Layout) -> Line:
+    """Count the places for experts of one layer, replicas and dispatched shared ones included."""
+    experts = view.experts
+    assert experts is not None  # noqa: S101 - asked of layers with experts
     return computed(
         f"memory.layer.{view.prefix}.expert_slots",
         memory.expert_slots,
@@ -66,8 +72,15 @@ def _slots(view: GroupView, experts: Experts, layout: Layout) -> Line:
 class States:
     """How tensors are kept: the recipe's bits, the precision's formats, the layout's divisors."""
 
-    def __init__(self, sharding: Sharding, recipe: Recipe | None, precision_: Precision) -> None:
+    def __init__(
+        self,
+        sharding: Sharding,
+        recipe: Recipe | None,
+        precision_: Precision,
+        twice: frozenset[str] = frozenset(),
+    ) -> None:
         self.sharding = sharding
+        self.twice = twice
         self.recipe = recipe
         self.precision = precision_
         self.copy = "stored" if recipe is None else recipe.compute_copy
@@ -109,7 +122,7 @@ class States:
                 parts["weights"] += self._weights(
                     f"{prefix}.weights.{name}", tensor, view, elements
                 )
-            if self.recipe is None or tensor.weight_class == "routing_bias":
+            if self.recipe is None or tensor.weight_class in BUFFERS:
                 continue  # a buffer: it is not trained by gradients
             for what, bits in (
                 ("gradients", self.gradient_bits),
@@ -158,11 +171,14 @@ class States:
     ) -> Sequence[Line]:
         """Give the bytes of a tensor's compute copies, their scales beside them."""
         key, form = format_of(self.precision, tensor)
-        if self.copy == "bf16" and tensor.weight_class != "routing_bias":
+        if self.copy == "gathered" and self.sharding.layout.zero == GATHERED:
+            return []  # the optimizer's master weights are cast as they are gathered
+        if self.copy in ("bf16", "gathered") and tensor.weight_class not in BUFFERS:
             return [self._held(name, elements, _BF16, tensor, view, "weights")]
         lines = self._stored(name, key, form, tensor, view, elements)
         scaled = form.scale is not None and tensor.in_features is not None
-        if self.copy == "stored-twice" and scaled:
+        by_software = self.copy == "stored" and key in self.twice and tensor.in_features is not None
+        if by_software or (self.copy == "stored-twice" and scaled):
             lines += self._stored(name, key, form, tensor, view, elements, ".column_wise")
         if self.copy == "bf16-and-stored" and form.bits < _BF16.value:
             copy = self._held(f"{name}.bf16", elements, _BF16, tensor, view, "weights", ".bf16")

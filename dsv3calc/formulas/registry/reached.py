@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).with_name("reached.json")
 
+CODE = "other code"
+"""In place of commands: code names the formula, and none of the queries asked reaches it."""
 GOLDENS = "golden files"
 """In place of commands: no query reaches the formula; golden files of papers evaluate it."""
 NAME = "formula eval"

@@ -13,6 +13,7 @@ from dsv3calc.accounting.placement.expert_slots import expert_slots, shared_slot
 from dsv3calc.accounting.weights import format_of
 from dsv3calc.errors import UsageError
 from dsv3calc.model.architecture import architecture_of, experts_of
+from dsv3calc.model.operator import BUFFERS
 from dsv3calc.model.saved import BF16, MODULES
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.queries.memory import MemoryQuery
@@ -193,6 +194,8 @@ def _of_experts(query: MemoryQuery, experts: list[MoE], layout: Layout) -> Itera
         yield "--shared-experts", "no layer has a shared expert"
     elif query.shared_experts == "replicated" and layout.tp == 1:
         yield "--shared-experts", "with tp 1 they are whole on every GPU"
+    elif query.shared_experts == "instance" and layout.dp == 1:
+        yield "--shared-experts", "with dp 1 an instance is the GPUs of tp, as under local"
     for name in ("dispatch", "combine") if layout.ep == 1 else ():
         if getattr(query, name) is not None and not query.low_latency:
             yield typed(name), "with ep 1 no token is sent to another GPU"
@@ -224,8 +227,8 @@ def _formats(query: MemoryQuery, model: Model, precision: Precision) -> list[For
     tensors = [tensor for view in views_of(query, model) for tensor in view.tensors]
     return [
         format_of(precision, tensor)[1]
-        for tensor in (*tensors, *arch.outer)
-        if tensor.weight_class != "routing_bias"
+        for tensor in (*tensors, *arch.outer, *arch.entry_tensors)
+        if tensor.weight_class not in BUFFERS
     ]
 
 

@@ -265,7 +265,8 @@ class FewestGPUs:
     def remedies(self) -> str:
         """Name the options that would take less memory: those that would change something."""
         layout = self.layout
-        heads = gcd(*(view.attention.heads.value for view in architecture_of(self.model).groups))
+        views = architecture_of(self.model).groups
+        heads = gcd(*(heads for view in views for heads in view.heads))
         found = []
         if "full" not in self.training.recompute.modules:
             found.append("--recompute full")

@@ -16,7 +16,12 @@ from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger, total
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE
 from dsv3calc.studies.answer import Answer, Column, add_new
-from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
+from dsv3calc.studies.layout.build import (
+    DEGREES,
+    check_grouping,
+    placement_problems,
+    stage_problems,
+)
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import (
     SERVING_PHASES,
@@ -42,7 +47,7 @@ from dsv3calc.studies.traffic.exchanges import (
 )
 from dsv3calc.studies.traffic.limits_ep import DEFAULT_TOKENS
 from dsv3calc.studies.traffic.step_collectives import step_collectives
-from dsv3calc.studies.traffic.warnings import warn_of_traffic
+from dsv3calc.studies.traffic.warnings import warn_of_setup, warn_of_traffic
 
 if TYPE_CHECKING:
     from dsv3calc.catalogue.presets import Preset
@@ -87,11 +92,14 @@ def answer_traffic(query: TrafficQuery) -> Answer:
         )
     tokens = _tokens(query, answer, layout, phase)
     sequence = sequence_of(query, layout, answer, DEFAULT_SEQUENCE["train"])
-    _check_layout(model.value, layout, sequence if tokens is None else None, loader)
+    _check_layout(
+        model.value, layout, sequence if tokens is None else None, loader, serving=serving
+    )
     exchange = _exchange(query, loader, answer, model, layout)
     loader.check_overrides()
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_of_traffic(answer, query, model.value, layout)
+    warn_of_setup(answer, query, loader)
     answer.query |= {
         "forwarding": exchange.forwarding,
         "policy": exchange.policy,
@@ -124,7 +132,9 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     return answer
 
 
-def _check_layout(model: Model, layout: Layout, sequence: int | None, loader: PresetLoader) -> None:
+def _check_layout(
+    model: Model, layout: Layout, sequence: int | None, loader: PresetLoader, *, serving: bool
+) -> None:
     """Refuse a layout into which the model does not divide."""
     check_grouping(
         model,
@@ -133,6 +143,7 @@ def _check_layout(model: Model, layout: Layout, sequence: int | None, loader: Pr
         hint=loader.degree_hint,
         more=(
             *feed_forward_problems(model, layout),
+            *(() if serving else placement_problems(layout)),
             *stage_problems(model, layout, virtual_stages(layout).value),
         ),
     )
