@@ -69,8 +69,9 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
     compute_copy: Annotated[
         str | None,
         Option(
-            "Copy of the weights: stored, stored-twice, bf16, bf16-and-stored", shared.FORMATS,
-            metavar="COPY", default="recipe's", choices="accounting.memory.states:COMPUTE_COPIES",
+            "Copy of the weights: stored, stored-twice, bf16, gathered, bf16-and-stored",
+            shared.FORMATS, metavar="COPY", default="recipe's",
+            choices="accounting.memory.states:COMPUTE_COPIES",
         ),
     ] = None  # fmt: skip
     recompute: Annotated[

@@ -9,6 +9,8 @@ import yaml
 
 import dsv3calc
 from dsv3calc.studies.goldens.reproduce import answer_reproduce
+from dsv3calc.studies.measurements.calibration import answer_calibrate
+from dsv3calc.studies.measurements.validation import answer_validate
 from dsv3calc.studies.public_lines import (
     PLACEHOLDER_WORDS,
     PLACEHOLDERS,
@@ -57,6 +59,9 @@ def ledgers():
     """Return (command, ledger) of each column that the queries give."""
     answers = [(first_word(query), dsv3calc.answer(query)) for query in QUERIES]
     answers.append(("reproduce", answer_reproduce((), only_failing=False, ask=dsv3calc.answer)))
+    answers.append(("validate", answer_validate(areas=["kernel_gemm"])))
+    fitted = {"areas": ["collective_a2a"], "hardware": ["h800"]}
+    answers.append(("calibrate", answer_calibrate("shipped", **fitted)))
     return [(command, column.ledger) for command, each in answers for column in each.columns]
 
 

@@ -114,7 +114,7 @@ def _answer_training(query: MemoryQuery) -> Answer:
             f"{hardware.name} does not say how many bytes a process can use",
             "--set hardware.memory.usable=79GiB",
         )
-    inputs = Inputs(query, loader, answer, model, layout)
+    inputs = Inputs(query, loader, answer, model, layout, hardware.value)
     loader.check_overrides()
     if wanted is not None:
         layout = wanted.find(answer, inputs.training, hardware.value)
