@@ -13,6 +13,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import accuracy_page
 import architecture_page
 import lines_page
 import options_page
@@ -418,6 +419,7 @@ def files() -> dict[str, str]:
             [NOTE.format("dsv3calc/queries"), "", *options_page.page()]
         ),
         "docs/papers.md": papers_page(),
+        "docs/accuracy.md": accuracy_page.page(),
         "docs/explanation/architecture.md": architecture_page.page(),
     }
 

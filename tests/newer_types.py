@@ -33,6 +33,21 @@ SIZES = {
     "deepseek_v4": WIDTHS | INDEXER | (FINE - {"n_shared_experts"})
     | {"compress_ratios", "head_dim", "hc_mult", "o_groups", "o_lora_rank", "q_lora_rank"}
     | {"sliding_window"},
+    "qwen2_moe": (HEADS - {"intermediate_size"})
+    | {"num_experts", "num_experts_per_tok", "moe_intermediate_size"}
+    | {"shared_expert_intermediate_size"},
+    "qwen3_vl_text": HEADS,
+    "qwen3_vl_moe_text": (HEADS - {"intermediate_size"})
+    | {"num_experts", "num_experts_per_tok", "moe_intermediate_size"},
+    **dict.fromkeys(
+        ("step3p5", "step3p7_text"),
+        DENSE
+        | {"num_attention_groups", "moe_num_experts", "moe_top_k", "moe_intermediate_size"}
+        | {"share_expert_dim", "sliding_window"},
+    ),
+    "deepseek_ref": WIDTHS | INDEXER | (FINE - {"n_shared_experts"})
+    | {"compress_ratios", "head_dim", "hc_mult", "o_groups", "o_lora_rank", "q_lora_rank"}
+    | {"sliding_window"},
     "gemma3n_text": HEADS,
     "gemma4_text": HEADS | {"num_experts", "top_k_experts", "moe_intermediate_size"},
     "mimo_v2_flash": HEADS | (FINE - {"n_shared_experts"}) | {"head_dim", "v_head_dim"},
@@ -98,6 +113,22 @@ SWITCHES = {
         "DeepseekV4Config",
         {"n_shared_experts": "1", "num_hash_layers": "3", "tie_word_embeddings": "false"},
     ),
+    "deepseek_ref": (
+        "DeepseekV4Config",
+        {"n_shared_experts": "1", "num_hash_layers": "3", "tie_word_embeddings": "false"},
+    ),
+    "qwen2_moe": (
+        "Qwen2MoeConfig",
+        {
+            "decoder_sparse_step": "1",
+            "mlp_only_layers": "[]",
+            "qkv_bias": "true",
+            "tie_word_embeddings": "false",
+            "use_sliding_window": "false",
+        },
+    ),
+    "step3p5": ("Step3p7TextConfig", PLAIN | {"head_dim": "128"}),
+    "step3p7_text": ("Step3p7TextConfig", PLAIN | {"head_dim": "128"}),
     "gemma3n_text": (
         "Gemma3nTextConfig",
         TIED
@@ -133,5 +164,10 @@ SWITCHES = {
 }
 """Configuration class, and the defaults of its switches and options as a message shows them."""
 
-TYPES = set(SWITCHES) | {"gemma3n", "gemma4", "minimax_m3_vl", "mistral_large4"}
+VISION = {"qwen3_vl_text", "qwen3_vl_moe_text"}
+"""Types that are never tied where the file does not say so, whatever their class takes."""
+
+TYPES = set(SWITCHES) | VISION
+TYPES |= {"gemma3n", "gemma4", "kimi_k25", "minimax_m3_vl", "mistral3", "mistral_large4"}
+TYPES |= {"qwen3_vl", "qwen3_vl_moe", "step3p7"}
 """Every type of which the tests stand in ``importers/test_newer_families.py``."""

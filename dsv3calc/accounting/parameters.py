@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import experts
-from dsv3calc.ledger.line import Line, combined, computed, total
+from dsv3calc.ledger.line import Line, combined, computed, field, total
 from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.architecture import Architecture, architecture_of
@@ -172,12 +172,17 @@ def counted_tensors(arch: Architecture, inclusions: frozenset[str]) -> list[Tens
 
 
 class ParameterLines(NamedLines, frozen=True, eq=False, kw_only=True):
-    """Lines ``parameters.*`` [elements]; ``mtp`` is None where the total is made of it already."""
+    """Lines ``parameters.*`` [elements]; ``mtp`` is None where the total is made of it already.
+
+    ``towers`` stand beside the language model and ``whole`` is both: None where there is no tower.
+    """
 
     total: Line
     active: Line
     active_without_embedding: Line
     mtp: Line | None
+    towers: Line | None
+    whole: Line | None
 
 
 def parameter_lines(
@@ -225,7 +230,10 @@ def _parameter_lines(
     )
     active = _active(arch, whole, components, inclusions, convention)
     apart = [] if arch.model.tie_word_embeddings else [components["embedding"]]
+    towers, every = _towers(arch, whole)
     return ParameterLines(
+        towers=towers,
+        whole=every,
         total=whole,
         active=active,
         active_without_embedding=combined(
@@ -236,6 +244,21 @@ def _parameter_lines(
         ),
         mtp=None if "mtp" in components else mtp,
     )
+
+
+def _towers(arch: Architecture, text: Line) -> tuple[Line | None, Line | None]:
+    """Count the towers beside the language model, and the whole with both."""
+    if not arch.model.towers:
+        return None, None
+    lines = [
+        total(
+            f"parameters.towers.{tower.name}",
+            (field((f"model.towers.{index}", tower), "parameters"),),
+        )
+        for index, tower in enumerate(arch.model.towers)
+    ]
+    towers = total("parameters.towers", lines, unit="elements")
+    return towers, total("parameters.whole", (text, towers), convention=text.convention)
 
 
 def _by_component(prefix: str, tensors: Sequence[Tensor]) -> list[Line]:

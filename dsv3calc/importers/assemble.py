@@ -35,7 +35,11 @@ _DECIDES = {
 
 
 def assemble(
-    findings: Findings, family: Family, architecture: Architecture, precision: str
+    findings: Findings,
+    family: Family,
+    architecture: Architecture,
+    precision: str,
+    towers: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Return the schema's plain data of a model."""
     name = _name(findings)
@@ -58,6 +62,8 @@ def assemble(
     data |= {"precision": precision, "groups": groups}
     if architecture.additions:
         data["additions"] = architecture.additions
+    if towers:
+        data["towers"] = towers
     if architecture.mtp is not None:
         modules: dict[str, Any] = {"num_nextn_predict_layers": architecture.mtp[0]}
         modules |= _mtp_layer(groups, architecture)

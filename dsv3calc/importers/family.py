@@ -65,13 +65,18 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     ones; ``fixed`` the keys that may only hold the listed values, because anything else would be
     another architecture; ``fields`` the config keys behind schema fields of another name; ``fp8``
     the precision preset of the type's own FP8 files. A ``text`` family nests the language model
-    as ``text_config`` of that ``model_type``.
+    as ``text_config`` of that ``model_type``, or of one of ``other_texts``; where both hold
+    tie_word_embeddings and differ, the inner one counts under ``inner_tie``. A ``vision`` tower is
+    counted by the function of that name in ``towers``.
     """
 
     architectures: tuple[str, ...]
     configuration: str = ""
     read: Callable[[Any], Architecture] | None = None  # of a Reader, which knows this class
     text: str = ""
+    other_texts: tuple[str, ...] = ()
+    inner_tie: bool = False
+    vision: str = ""
     defaults: dict[str, Any] = {}
     ignored: frozenset[str] = frozenset()
     fixed: dict[str, tuple[Any, ...]] = {}

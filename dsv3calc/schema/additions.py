@@ -51,4 +51,23 @@ class LearnedRotary(
     frequencies: Size
 
 
-Addition = HyperConnections | AltUp | Laurel | PerLayerInput | LearnedPositions | LearnedRotary
+class AttentionResiduals(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="attention_residuals"
+):
+    """Each part of a layer reads a weighted sum of earlier outputs (Kimi-K3).
+
+    ``attn_res_block_size`` layers give one of those outputs.
+    """
+
+    attn_res_block_size: Size
+
+
+Addition = (
+    HyperConnections
+    | AltUp
+    | Laurel
+    | PerLayerInput
+    | LearnedPositions
+    | LearnedRotary
+    | AttentionResiduals
+)

@@ -246,6 +246,13 @@ class MTP(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
             )
 
 
+class Tower(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What stands beside the language model, such as a vision tower with its projector."""
+
+    name: Name
+    parameters: Size
+
+
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One model: its widths, its layer groups, and where every value was read."""
 
@@ -265,6 +272,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     groups: Annotated[list[LayerGroup], msgspec.Meta(min_length=1, max_length=1000)]
     additions: Annotated[list[Addition], msgspec.Meta(max_length=20)] = []
     mtp: MTP | None = None
+    towers: list[Tower] = msgspec.field(default_factory=list)
     sources: dict[str, Source]
     provenance: dict[str, str]
 

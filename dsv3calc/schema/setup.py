@@ -92,11 +92,17 @@ class SetupBlocks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """What happens where blocks of a quantised weight do not divide by the layout.
 
     The weight is refused, padded to whole blocks, or loaded with a scale of its own for the rest.
-    ``release`` is the version in which this was read.
+    ``formats`` says it of formats by name, where it is another than ``undivided``. ``release`` is
+    the version in which this was read.
     """
 
     undivided: Undivided = "refuse"
+    formats: dict[str, Undivided] = msgspec.field(default_factory=dict)
     release: Text | None = None
+
+    def policy(self, form: str) -> Undivided:
+        """Return what happens to parts of blocks of a format."""
+        return self.formats.get(form, self.undivided)
 
 
 class SetupOverlap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

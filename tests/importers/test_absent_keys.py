@@ -40,6 +40,9 @@ SIZES = {
     "mixtral": DENSE | EXPERTS,
     "qwen": WIDTHS | {"intermediate_size", "kv_channels"},
     "qwen2": DENSE,
+    "qwen2_moe": HEADS
+    | {"num_experts", "num_experts_per_tok", "moe_intermediate_size"}
+    | {"shared_expert_intermediate_size"},
     "qwen3": DENSE | {"head_dim"},
     "qwen3_moe": HEADS | {"num_experts", "num_experts_per_tok", "moe_intermediate_size"},
     "deepseek": DENSE | FINE | {"first_k_dense_replace"},
@@ -82,6 +85,15 @@ SWITCHES = {
     "qwen2": (
         "transformers' Qwen2Config",
         {"tie_word_embeddings": "false", "use_sliding_window": "false"},
+    ),
+    "qwen2_moe": (
+        "transformers' Qwen2MoeConfig",
+        {
+            "decoder_sparse_step": "1",
+            "mlp_only_layers": "[]",
+            "tie_word_embeddings": "false",
+            "use_sliding_window": "false",
+        },
     ),
     "qwen3": (
         "transformers' Qwen3Config",
@@ -241,9 +253,9 @@ def test_what_the_code_derives_is_told(name):
 
 def test_every_supported_type_has_its_defaults_here():
     constant = {"dbrx"}  # never tied, and no other switch
-    plain = {name for name in MODULES if not family(name).text} - constant
+    plain = {name for name in MODULES if family(name).read} - constant
     measured = set(MEASURED) | OTHERWISE  # with tests of their own
-    assert set(SWITCHES) == plain - measured
+    assert set(SWITCHES) == plain - measured - newer_types.VISION
     assert set(SIZES) == plain - measured - {"gemma3_text"}
 
 

@@ -60,3 +60,21 @@ def test_longcat():
     expected = dsv3calc.query(f"flops {path} --phase decode --context 200")
     routed = expected["flops.components.routed_experts"]
     assert routed == 2 * 2 * 2 * expert  # two layers, of 3 choices 2 with weights
+
+
+def test_kimi_k3_has_what_kimi_linear_lacks():
+    """Counted by hand, as published descriptions have it: there is no class to build."""
+    found = dsv3calc.query(f"params {CONFIGS / 'kimi_k3.json'} --by tensor")
+    layers, hidden, latent, experts = 4, 256, 64, 8
+    width = 32 * 128
+    components = {
+        "attention_residuals": (2 * 2 * layers + 2) * hidden,
+        "latent_projections": 3 * 2 * hidden * latent,
+        "routed_experts": 3 * experts * 3 * latent * 64,
+        "shared_experts": 3 * 3 * hidden * 2 * 64,
+    }
+    for name, count in components.items():
+        assert found[f"parameters.components.{name}"] == count
+    one_matrix = found["parameters.components.mixer.g_proj"]
+    assert one_matrix == 3 * width * hidden
+    assert found["parameters.components.attention.output_gate"] == 4 * 128 * hidden

@@ -265,3 +265,59 @@ def test_ernie_mixtures_stand_between_two_layers():
 def test_an_architecture_that_names_no_class_is_an_assumption():
     source = Source("config.json", json.dumps(config("olmo2", architectures=["?"])))
     assert "architectures '?' names no class" in " ".join(import_config(source).assumptions)
+
+
+# --- language models inside others ----------------------------------------------------------
+
+
+def test_qwen_3_vl_is_tied_as_the_outer_file_says():
+    assert imported(config("qwen3_vl")).tie_word_embeddings
+    assert not imported(config("qwen3_vl_moe")).tie_word_embeddings
+    loose = config("qwen3_vl")
+    del loose["tie_word_embeddings"]
+    assert not imported(loose).tie_word_embeddings
+
+
+def test_mistral_3_is_tied_as_the_inner_file_says():
+    found = import_config(Source("config.json", json.dumps(config("mistral3"))))
+    assert not found.data["tie_word_embeddings"]
+    assert "tie_word_embeddings is that of text_config, false" in " ".join(found.assumptions)
+    inner = config("ministral3")
+    for outside in ("mistral3", "ministral3"):
+        data = config("mistral3", model_type=outside, text_config=inner)
+        assert imported(data).model_type == "ministral3"
+
+
+def test_kimi_k2_5_holds_a_kimi_k2():
+    model = imported(config("kimi_k25"))
+    assert model.model_type == "kimi_k2"
+    other = config("kimi_k25", text_config=config("deepseek_v3"))
+    assert imported(other).model_type == "deepseek_v3"
+    assert refused(config("kimi_k25", text_config=config("llama"))) == [
+        "text_config is of model_type 'llama'"
+    ]
+
+
+def test_the_reference_form_of_deepseek_v4_is_the_same_model():
+    assert imported(config("deepseek_ref")).groups == imported(config("deepseek_v4")).groups
+
+
+# --- Step -----------------------------------------------------------------------------------
+
+
+def test_step_has_more_heads_in_a_window_and_gates_each():
+    found = attention("step3p5")
+    assert [each.num_attention_heads for each in found] == [4, 6, 6] * 2
+    assert {each.output_gate for each in found} == {"head"}
+    assert imported(config("step3p7")).groups == imported(config("step3p5")).groups
+    by_key = {"attention_other_setting": None, "num_sliding_attention_heads": 6}
+    assert attention("step3p5", **by_key) == found
+
+
+def test_step_lists_hold_the_prediction_modules_too():
+    model = imported(config("step3p5"))
+    assert [type(feeds).__name__ for _, feeds in layers(model)] == ["Dense"] * 2 + ["MoE"] * 4
+    assert model.mtp.stored
+    module = model.groups[model.mtp.group]
+    assert (module.attention.span, type(module.feed_forward).__name__) == ("sliding", "Dense")
+    assert refused(config("step3p5", moe_layers_enum="two")) == ["moe_layers_enum is 'two'"]

@@ -10,7 +10,7 @@ import msgspec
 if TYPE_CHECKING:
     from dsv3calc.accounting.traffic.exchange import Exchange
     from dsv3calc.schema.precision import KVFormat, Precision
-    from dsv3calc.schema.setup import SetupMemory
+    from dsv3calc.schema.setup import SetupBlocks, SetupMemory
     from dsv3calc.schema.workload import Conventions
 
 
@@ -19,12 +19,14 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
     ``batch`` sequences of ``context`` tokens are those of one attention replica, ``tokens`` what a
     pass of it computes. ``memory_share`` is in millionths of what the engine takes it of, or None.
-    ``absorbed`` keeps a BF16 copy of MLA's ``kv_b_proj`` beside the weights.
+    ``blocks`` says what happens to parts of blocks. ``absorbed`` keeps a BF16 copy of MLA's
+    ``kv_b_proj`` beside the weights.
     """
 
     precision: Precision
     kv_format: KVFormat
     software: SetupMemory
+    blocks: SetupBlocks
     conventions: Conventions
     exchange: Exchange
     context: Any

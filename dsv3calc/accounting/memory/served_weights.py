@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsv3calc.accounting.memory.blocks import padding, undivided
 from dsv3calc.accounting.memory.buffers import SCOPE
 from dsv3calc.accounting.parameters import tensor_elements
 from dsv3calc.accounting.weights import format_of
@@ -27,6 +28,11 @@ def served_weights(
     """Count the weights of a layer on a GPU, with the copies that kernels keep."""
     weights = states.of(name, tensors, view)["weights"]
     copies = _repacked(name, states, tensors, view, serving)
+    copies += [
+        padding(name, each, states.sharding)
+        for each in undivided(view, tensors, states.sharding, serving.precision)
+        if serving.blocks.policy(each.key) == "pad"
+    ]
     up = view.attention.expansion
     if serving.absorbed and up is not None:
         copies.append(_absorbed(name, states, up, view))

@@ -14,6 +14,7 @@ import msgspec
 
 from dsv3calc.accounting.kv_cache import entry_lines, kept_entries, token_line
 from dsv3calc.accounting.memory.activations import NOTHING_RECOMPUTED, Activations
+from dsv3calc.accounting.memory.blocks import Undivided, undivided
 from dsv3calc.accounting.memory.passes import Passes
 from dsv3calc.accounting.memory.pools import Pool
 from dsv3calc.accounting.memory.served_weights import served_weights
@@ -60,11 +61,13 @@ class Server:
         self.sharding = sharding = Sharding(layout, Rules())
         states = States(sharding, None, serving.precision)
         self.weights = []
+        self.undivided: list[Undivided] = []
         for view in self.views:
             name = f"serving.layer.{view.prefix}"
             tensors = [*layer_tensors(view, layout, Rules())]
             if view is mtp:
                 tensors += arch.mtp_tensors
+            self.undivided += undivided(view, tensors, sharding, serving.precision)
             self.weights.append(served_weights(name, states, tensors, view, serving))
         outer = {tensor.name: tensor for tensor in arch.outer}
         first = [outer.pop("embedding"), *arch.entry_tensors]
@@ -94,6 +97,16 @@ class Server:
         batched = serving.software.batched_windows
         self._batched = self.activations.sequence if batched else None
         self._kept_words = UNTIL_LET_GO if limited else "every layer keeps every token"
+
+    def loadable(self) -> Line:
+        """Tell whether the engine loads the weights as the layout divides them."""
+        policies = [self.serving.blocks.policy(each.key) for each in self.undivided]
+        refused = policies.count("refuse")
+        return computed(
+            "serving.loadable",
+            server.loadable,
+            undivided=given("serving.undivided", refused, "1", "tensors that are refused"),
+        )
 
     def _cache(self, name: str, layers: Sequence[Line], batch: Line, tokens: Line | None) -> Line:
         """Count the bytes on a GPU: cache and state of sequences, or one token in every layer."""

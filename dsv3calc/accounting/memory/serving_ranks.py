@@ -29,6 +29,7 @@ class ServingLines(NamedLines, frozen=True, eq=False, kw_only=True):
     ranks: tuple[Line, ...]
     free: Line
     longest_context: Line | None
+    loadable: Line
 
 
 def serving_lines(server: Server, pp: int) -> ServingLines:
@@ -56,6 +57,7 @@ def serving_lines(server: Server, pp: int) -> ServingLines:
         ),
         free=combined("serving.free", "difference", [budget, held["total"]], unit="B"),
         longest_context=_longest_context(server, names[tightest], numbers[tightest], held),
+        loadable=server.loadable(),
     )
 
 

@@ -44,10 +44,16 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "block_norms": Symbol(
             r"n_\mathrm{norm}", "1", "norms over the hidden state in one layer", 0
         ),
+        "parameters": Symbol(
+            r"N_\mathrm{tower}", "elements", "parameters of a tower beside the language model"
+        ),
         "num_nextn_predict_layers": Symbol(
             r"n_\mathrm{mtp}", "1", "multi-token-prediction modules"
         ),
         "hc_mult": Symbol(r"n_\mathrm{hc}", "1", "residual streams of hyper-connections"),
+        "attn_res_block_size": Symbol(
+            r"n_\mathrm{res}", "1", "layers that give one output to attention residuals"
+        ),
         "altup_num_inputs": Symbol(r"n_\mathrm{alt}", "1", "residual streams of AltUp"),
         "laurel_rank": Symbol(r"r_\mathrm{lau}", "elements", "rank of LAuReL's residual"),
         "vocab_size_per_layer_input": Symbol(
@@ -368,6 +374,11 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"b_\mathrm{logit}", "bit", "width of a logit with its copies in a sampler", 0
         ),
         "pass_tokens": Symbol(r"T_\mathrm{pass}", "tokens", "tokens of a pass of a server"),
+        "across": Symbol(r"d_\mathrm{across}", "elements", "the dimension that is not divided"),
+        "block": Symbol(r"d_\mathrm{block}", "elements", "elements of a block that has one scale"),
+        "undivided": Symbol(
+            r"n_\mathrm{und}", "1", "tensors whose parts are no whole blocks of their scales", 0
+        ),
         "stored_bytes": _real(r"B_\mathrm{stored}", "B", "bytes of weights as they are stored"),
         "graphs": Symbol(r"B_\mathrm{graph}", "B", "bytes of captured graphs", 0),
         "repacked": _real(

@@ -97,7 +97,7 @@ def _experts(reader: Reader) -> dict[str, Any]:
     method = reader.choice("topk_method", *methods)
     groups = reader.size("n_group", computed=1), reader.size("topk_group", computed=1)
     return parts.moe(
-        reader.size("n_routed_experts"),
+        reader.size("n_routed_experts", "num_experts"),
         reader.size("num_experts_per_tok"),
         reader.size("moe_intermediate_size"),
         n_shared_experts=reader.natural("n_shared_experts", null=0),
@@ -124,17 +124,21 @@ def _latent(reader: Reader) -> Architecture:
     if reader.findings.model_type != "deepseek_v2":
         mtp = reader.natural("num_nextn_predict_layers", null=0)
     reader.activation("hidden_act")
-    attention = [latent_attention(reader)] * depth
+    plain = latent_attention(reader)
+    attention, feed_forward = [plain] * depth, _feed_forward(reader, depth)
+    module = None
     if reader.findings.model_type == "glm_moe_dsa":
-        attention = with_indexers(reader, depth, attention[0])
+        attention = with_indexers(reader, depth, plain)
+        module = {"attention": plain, "feed_forward": feed_forward[-1]}
     return Architecture(
         hidden_size=reader.size("hidden_size"),
         vocab_size=reader.size("vocab_size"),
         attention=attention,
-        feed_forward=_feed_forward(reader, depth),
+        feed_forward=feed_forward,
         tie_word_embeddings=reader.flag("tie_word_embeddings"),
         max_position_embeddings=reader.positions(),
         mtp=(mtp, True) if mtp else None,
+        mtp_layer=module,
     )
 
 
@@ -155,7 +159,9 @@ _IGNORED = frozenset(
         "ep_size",
         "head_dim",
         "qk_head_dim",
+        "index_share_for_mtp_iteration",
         "indexer_rope_interleave",
+        "moe_router_dtype",
         "routed_scaling_factor",
         "scoring_func",
         "seq_aux",
@@ -208,6 +214,20 @@ FAMILIES = {
         "KimiK2ForCausalLM",
         configuration="Kimi-K2's DeepseekV3Config",
         defaults=_V3 | {"moe_layer_freq": 1, "topk_method": "noaux_tc"},
+    ),
+    "kimi_k25": Family(
+        architectures=("KimiK25ForConditionalGeneration",),
+        text="kimi_k2",
+        other_texts=("deepseek_v3",),
+        vision="moonvit",
+        ignored=frozenset(
+            (
+                "ignore_index",
+                "media_placeholder_token_id",
+                "use_unified_vision_chunk",
+                "video_placeholder",
+            )
+        ),
     ),
     "deepseek_v32": _family(
         "DeepseekV32ForCausalLM", configuration="transformers' DeepseekV32Config", defaults=_V3

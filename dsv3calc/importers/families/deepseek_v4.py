@@ -4,7 +4,8 @@ Read in transformers' modeling_deepseek_v4.py and configuration_deepseek_v4.py: 
 an entry for each layer and for each multi-token-prediction module, 0 for a window alone; entries of
 ratio 4 overlap and are selected by an indexer, those of ratio 128 are all read. The first layers
 route by a table and hold no routing bias. The prediction module is stored without copies of
-embedding and head, as the published element counts show.
+embedding and head, as the published element counts show. Files in the reference code's form
+(deepseek_ref) have the same keys.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -128,33 +129,33 @@ def _deepseek_v4(reader: Reader) -> Architecture:
     )
 
 
-FAMILIES = {
-    "deepseek_v4": Family(
-        architectures=("DeepseekV4ForCausalLM",),
-        configuration="transformers' DeepseekV4Config",
-        read=_deepseek_v4,
-        defaults={
-            "n_shared_experts": 1,
-            "num_hash_layers": 3,
-            "num_key_value_heads": 1,
-            "num_nextn_predict_layers": MAIN_MODEL_ALONE,
-            "qk_rope_head_dim": 64,
-            "tie_word_embeddings": False,
-            "topk_method": Computed("transformers' code always does this", "noaux_tc"),
-        },
-        ignored=frozenset(
-            (
-                "compress_rope_theta",
-                "expert_dtype",
-                "hc_eps",
-                "hc_sinkhorn_iters",
-                "n_group",
-                "routed_scaling_factor",
-                "scoring_func",
-                "swiglu_limit",
-                "topk_group",
-            )
-        ),
-        fp8="fp4-fp8-deepseek-v4",
-    )
-}
+_FAMILY = Family(
+    architectures=("DeepseekV4ForCausalLM",),
+    configuration="transformers' DeepseekV4Config",
+    read=_deepseek_v4,
+    defaults={
+        "n_shared_experts": 1,
+        "num_hash_layers": 3,
+        "num_key_value_heads": 1,
+        "num_nextn_predict_layers": MAIN_MODEL_ALONE,
+        "qk_rope_head_dim": 64,
+        "tie_word_embeddings": False,
+        "topk_method": Computed("transformers' code always does this", "noaux_tc"),
+    },
+    ignored=frozenset(
+        (
+            "compress_rope_theta",
+            "expert_dtype",
+            "hc_eps",
+            "hc_sinkhorn_iters",
+            "n_group",
+            "routed_scaling_factor",
+            "scoring_func",
+            "swiglu_limit",
+            "topk_group",
+        )
+    ),
+    fp8="fp4-fp8-deepseek-v4",
+)
+
+FAMILIES = {"deepseek_v4": _FAMILY, "deepseek_ref": _FAMILY}

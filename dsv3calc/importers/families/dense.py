@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.importers import parts
-from dsv3calc.importers.families.llama import heads
+from dsv3calc.importers.families.llama import MISTRAL_VISION, heads
 from dsv3calc.importers.family import (
     HEAD_DIM_FROM_HEADS,
     KV_HEADS_AS_HEADS,
@@ -143,6 +143,8 @@ def _family(
     configuration: str,
     ignored: tuple[str, ...] = (),
     fixed: dict[str, tuple[Any, ...]] | None = None,
+    inner_tie: bool = False,
+    vision: str = "",
     **defaults: Any,
 ) -> Family:
     return Family(
@@ -158,6 +160,8 @@ def _family(
         | defaults,
         ignored=frozenset(ignored),
         fixed=fixed or {},
+        inner_tie=inner_tie,
+        vision=vision,
     )
 
 
@@ -254,7 +258,11 @@ FAMILIES = {
     ),
     "ministral3": _family(
         "Ministral3ForCausalLM",
+        "Mistral3ForConditionalGeneration",
         configuration="Ministral3Config",
+        ignored=tuple(MISTRAL_VISION),
+        inner_tie=True,
+        vision="pixtral",
         head_dim=128,
         sliding_window=None,
     ),

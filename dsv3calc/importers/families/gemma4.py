@@ -144,7 +144,7 @@ def _feed_forward4(reader: Reader, depth: int, first_shared: int) -> list[dict[s
         experts = parts.moe(
             reader.size("num_experts"),
             reader.size("top_k_experts"),
-            reader.size("moe_intermediate_size"),
+            reader.size("moe_intermediate_size", "expert_intermediate_size"),
             router_scales=True,
             beside=width,
         )
@@ -152,7 +152,7 @@ def _feed_forward4(reader: Reader, depth: int, first_shared: int) -> list[dict[s
             what = "use_double_wide_mlp beside experts"
             reader.refuse("use_double_wide_mlp", what, valid="false")
         return [experts] * depth
-    reader.skip("num_experts", "top_k_experts", "moe_intermediate_size")
+    reader.skip("num_experts", "top_k_experts", "moe_intermediate_size", "expert_intermediate_size")
     dense, wide = parts.dense(width), parts.dense(2 * width if double else width)
     return [dense if layer < first_shared else wide for layer in range(depth)]
 

@@ -125,9 +125,11 @@ def _read(reader: Reader) -> Architecture:
     if gate != "none":
         attention["output_gate"] = gate
     mixer = delta.mixer(forget="full" if bailing else "low-rank")
-    residuals = reader.has("attn_res_block_size")
+    additions = []
     reader.skip("attn_res_block_size")
-    if residuals:
+    if reader.has("attn_res_block_size"):
+        size = reader.size("attn_res_block_size")
+        additions.append({"type": "attention_residuals", "attn_res_block_size": size})
         reader.findings.assumed["attn_res_block_size"] = (
             "attention residuals: a norm and a projection to one number before attention and "
             "before the feed-forward of each layer and at the end, as published descriptions of "
@@ -143,7 +145,9 @@ def _read(reader: Reader) -> Architecture:
         feed_forward=_feed_forward(reader, depth),
         tie_word_embeddings=reader.flag("tie_word_embeddings"),
         max_position_embeddings=reader.positions("max_position_embeddings", "model_max_length"),
+        additions=additions,
         mtp=(mtp, False) if mtp else None,
+        mtp_stored=True,
     )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.importers import parts
 from dsv3calc.importers.families.deepseek import indexer_types
+from dsv3calc.importers.families.llama import MISTRAL_VISION
 from dsv3calc.importers.family import Architecture, Computed, Family
 from dsv3calc.importers.layer_keys import layer_list
 from dsv3calc.reading.diagnostics import quote
@@ -145,15 +146,7 @@ FAMILIES = {
     "mistral_large4": Family(
         architectures=("MistralLarge4ForConditionalGeneration",),
         text="mistral_large4_text",
-        ignored=frozenset(
-            [
-                "image_token_id",
-                "image_token_index",
-                "multimodal_projector_bias",
-                "projector_hidden_act",
-                "spatial_merge_size",
-                "vision_feature_layer",
-            ]
-        ),
+        vision="pixtral",
+        ignored=MISTRAL_VISION,
     ),
 }

@@ -30,6 +30,12 @@ _NAMES = {name: name for name in _LETTERS.values()} | {
     "linear_attention": "mamba",
     "full_attention": "attention",
 }
+_KEYS = {
+    "mamba": "mamba_num_heads",
+    "attention": "num_attention_heads",
+    "moe": "n_routed_experts",
+    "mlp": "intermediate_size",
+}
 _PATTERN = "hybrid_override_pattern"
 _BLOCKS = ("layers_block_type", "layer_types")
 
@@ -49,7 +55,7 @@ def _letters(reader: Reader, name: str, depth: int) -> list[str]:
     if not isinstance(pattern, str):
         if name in reader.data:
             reader.refuse(name, f"{name} is {quote(pattern)}", valid="a letter for each layer")
-        return ["mlp"] * depth
+        return _kinds_by_keys(reader)
     wrong = next((letter for letter in pattern if letter not in _LETTERS), "")
     if wrong:
         valid = ", ".join(f"{letter} ({words})" for letter, words in _LETTERS.items())
@@ -58,7 +64,15 @@ def _letters(reader: Reader, name: str, depth: int) -> list[str]:
         reader.refuse(name, f"{name} has {len(pattern)} letters for {depth} layers")
     else:
         return [_LETTERS[letter] for letter in pattern]
-    return ["mlp"] * depth
+    return _kinds_by_keys(reader)
+
+
+def _kinds_by_keys(reader: Reader) -> list[str]:
+    """Return the kinds of layer that a file has keys of, where its pattern is of no use.
+
+    Their keys are checked all the same.
+    """
+    return [kind for kind, key in _KEYS.items() if reader.has(key)]
 
 
 def _parts(reader: Reader, types: set[str]) -> dict[str, dict[str, Any]]:
@@ -129,6 +143,11 @@ def _read(reader: Reader) -> Architecture:
     if inside:
         pair = (("attention", "attention"), ("moe", "feed_forward"))
         layer = {part: found[kind] for kind, part in pair}
+        reader.findings.assumed["num_nextn_predict_layers"] = (
+            f"mtp = {modules} modules of one attention and one layer of experts, joined as "
+            "DeepSeek-V3's are and stored without copies of embedding and head: transformers' code "
+            "has none to check against"
+        )
     return Architecture(
         hidden_size=reader.size("hidden_size"),
         vocab_size=reader.size("vocab_size"),
@@ -140,6 +159,7 @@ def _read(reader: Reader) -> Architecture:
         max_position_embeddings=reader.positions(),
         mtp=(modules, False) if modules else None,
         mtp_layer=layer,
+        mtp_stored=True,
     )
 
 

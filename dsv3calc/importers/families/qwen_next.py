@@ -3,7 +3,8 @@
 Read in transformers' modeling_qwen3_next.py, modeling_qwen3_5.py and modeling_qwen3_5_moe.py: the
 query projection is twice as wide, its second half gates the output of attention; queries and keys
 are normed head by head; one shared expert has a width and a gate of its own. Projections of the
-linear layers are fused in one file and apart in another, with the same sums.
+linear layers are fused in one file and apart in another, with the same sums. Prediction modules are
+stored with the model and share its embedding and head.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -12,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.importers import parts
-from dsv3calc.importers.families.qwen import sparse_layers
+from dsv3calc.importers.families.qwen import shared_experts, sparse_layers
 from dsv3calc.importers.family import (
     MAIN_MODEL_ALONE,
     NO_CHOICE,
@@ -51,17 +52,6 @@ def _mixer(reader: Reader) -> dict[str, Any]:
     return mixer | parts.state_dtype(reader, "mamba_ssm_dtype")
 
 
-def _experts(reader: Reader) -> dict[str, Any]:
-    return parts.moe(
-        reader.size("num_experts"),
-        reader.size("num_experts_per_tok"),
-        reader.size("moe_intermediate_size"),
-        n_shared_experts=1,
-        shared_expert_intermediate_size=reader.size("shared_expert_intermediate_size"),
-        shared_expert_gate=True,
-    )
-
-
 def _qwen_next(reader: Reader) -> Architecture:
     depth = reader.depth()
     gated = reader.flag("attn_output_gate")
@@ -88,13 +78,14 @@ def _qwen_next(reader: Reader) -> Architecture:
         tie_word_embeddings=reader.flag("tie_word_embeddings"),
         max_position_embeddings=reader.positions(),
         mtp=(mtp, False) if mtp else None,
+        mtp_stored=True,
     )
 
 
 def _feed_forward(reader: Reader, depth: int) -> list[dict[str, Any] | None]:
     if reader.findings.model_type == "qwen3_5_text":
         return [parts.dense(reader.size("intermediate_size"))] * depth
-    return sparse_layers(reader, depth, _experts(reader))
+    return sparse_layers(reader, depth, shared_experts(reader))
 
 
 _DEFAULTS = {
@@ -149,11 +140,15 @@ FAMILIES = {
         fields={"n_routed_experts": "num_experts"},
     ),
     "qwen3_5": Family(
-        architectures=("Qwen3_5ForConditionalGeneration",), text="qwen3_5_text", ignored=_TOKENS
+        architectures=("Qwen3_5ForConditionalGeneration",),
+        text="qwen3_5_text",
+        vision="qwen3_vl",
+        ignored=_TOKENS,
     ),
     "qwen3_5_moe": Family(
         architectures=("Qwen3_5MoeForConditionalGeneration",),
         text="qwen3_5_moe_text",
+        vision="qwen3_vl",
         ignored=_TOKENS,
     ),
 }

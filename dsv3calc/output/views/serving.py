@@ -59,6 +59,8 @@ def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
     }
     rows = size_rows(sizes, exact=exact)
     rows = [*rows[:2], *buffers, *rows[2:], ["fits", "yes" if fits else "no"]]
+    if not named["serving.loadable"].value:
+        rows.append(["can be loaded", "no"])
     place = "one GPU" if "serving.rank.1.weights" not in named else f"a GPU of rank {rank}"
     return Table("", [place, "bytes"], rows)
 

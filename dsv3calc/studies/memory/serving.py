@@ -17,7 +17,7 @@ from dsv3calc.exit_status import ExitStatus
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.numbers.decimals import decimal_ratio
-from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.answer import Answer, Column, add_new
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
@@ -41,11 +41,13 @@ from dsv3calc.studies.traffic.exchanges import (
 )
 
 if TYPE_CHECKING:
+    from dsv3calc.catalogue.presets import Preset
     from dsv3calc.queries.memory import MemoryQuery
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
-    from dsv3calc.schema.setup import SetupMemory
+    from dsv3calc.schema.precision import Precision
+    from dsv3calc.schema.setup import Setup, SetupMemory
 
 DEFAULT_CONTEXT = 4096
 _MILLION = 10**6
@@ -129,6 +131,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
             precision=precision.value,
             kv_format=kv_format.value,
             software=software,
+            blocks=setup.value.blocks,
             conventions=conventions,
             exchange=exchange,
             context=context,
@@ -155,12 +158,14 @@ def answer_serving(query: MemoryQuery) -> Answer:
         "pool": software.pool,
     }
     _tell_passes(answer, batch, tokens, chunk, query)
+    _tell_blocks(answer, server, setup)
+    _tell_units(answer, precision, hardware)
     _remarks(answer, model.value, layout, query)
     ledger = Ledger(model.value.title, found.lines)
     longest = 0 if found.longest_context is None else found.longest_context.value
     warn_context(answer, model.name, model.value, max(context, longest))
     answer.columns.append(Column(model.name, model.value.title, ledger))
-    if query.require_fit and not found.tightest["fits"].value:
+    if query.require_fit and not (found.tightest["fits"].value and found.loadable.value):
         answer.status = ExitStatus.CHECK_FAILED
     return answer
 
@@ -193,6 +198,36 @@ def _tell_passes(answer: Answer, batch: int, tokens: int, chunk: int, query: Mem
     """Say which of a decode and a prefill pass is counted, where the set-up states a chunk."""
     if query.tokens is None and chunk > batch:
         answer.notes.append(f"a prefill pass of {tokens:,} tokens is counted, the set-up's chunk")
+
+
+def _tell_blocks(answer: Answer, server: Server, setup: Preset[Setup]) -> None:
+    """Say which weights a layout divides within blocks, and what the engine does with them."""
+    blocks = setup.value.blocks
+    found: dict[str, list[str]] = {}
+    for each in server.undivided:
+        add_new(found.setdefault(blocks.policy(each.key), []), [each.words])
+    engine = f"{setup.name} {blocks.release}" if blocks.release else setup.name
+    if "refuse" in found:
+        answer.warn(f"cannot be loaded: {'; '.join(found['refuse'])} (set-up {engine})")
+        answer.notes.append("--set setup.blocks.undivided=pad counts parts padded to whole blocks")
+    if "pad" in found:
+        answer.notes.append(f"padded to whole blocks: {'; '.join(found['pad'])} (set-up {engine})")
+    if "load" in found:
+        answer.notes.append(f"loaded as parts: {'; '.join(found['load'])} (set-up {engine})")
+
+
+def _tell_units(answer: Answer, precision: Preset[Precision], hardware: Preset[Hardware]) -> None:
+    """Say that weights are widened on a device without units for their data type."""
+    wish = precision.value.compute["default"][0]
+    peaks = hardware.value.peaks
+    if wish in peaks:
+        return
+    taken = next((each for each in precision.value.compute["default"] if each in peaks), None)
+    if taken is not None:
+        answer.warn(
+            f"{hardware.name} has no {wish} units: {precision.name} is weight-only there, "
+            f"computed in {taken}"
+        )
 
 
 def _remarks(answer: Answer, model: Model, layout: Layout, query: MemoryQuery) -> None:

@@ -164,3 +164,76 @@ def test_windows_keep_the_tokens_of_a_pass(tmp_path):
     assert lines(str(file), page_size=16, **given)["serving.kv_bytes_per_sequence"] == 64 * block
     short = lines(str(file), setup="vllm", **given | {"context": 512})
     assert short["serving.kv_bytes_per_sequence"] == 32 * block
+
+
+# --- weights that do not divide into whole blocks
+
+V3 = {"model": "deepseek-v3", "tp": 32, "ep": 32}
+QWEN = {"model": "qwen3-235b-a22b", "precision": "fp8-deepseek-v3", "hardware": "h200"}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (V3, "dense ffn, 18,432 wide, in 32 parts of 576"),
+        (QWEN | {"tp": 8}, "routed experts, 1,536 wide, in 8 parts of 192"),  # MiniMax-M2's too
+        # Qwen3-30B-A3B-FP8: vllm-project/vllm issue 25292
+        (
+            QWEN | {"tp": 4, "set": ("moe_intermediate_size=768",)},
+            "routed experts, 768 wide, in 4 parts of 192",
+        ),
+    ],
+)
+@pytest.mark.parametrize("setup", [None, "vllm", "sglang"])
+def test_parts_of_blocks_cannot_be_loaded(given, words, setup):
+    words_of = " ".join(f"--set {each}" for each in given.get("set", ())) + (
+        f" --setup {setup}" if setup else ""
+    )
+    options = " ".join(
+        f"--{name} {value}" for name, value in given.items() if name not in ("model", "set")
+    )
+    hardware = "" if "hardware" in given else "--hardware h100"
+    line = f"memory {given['model']} --serve {hardware} {options} {words_of}"
+    answer = dsv3calc.answer(line)
+    assert answer.columns[0].ledger.values["serving.loadable"] == 0
+    (warning,) = [each for each in answer.warnings if each.startswith("cannot be loaded: ")]
+    assert words in warning
+    assert "not whole blocks of 128" in warning
+    assert answer.status == 0
+    assert dsv3calc.answer(f"{line} --require-fit").status == 1
+
+
+@pytest.mark.parametrize("tp", [1, 2, 4])
+def test_whole_blocks_are_loaded(tp):
+    assert lines(**QWEN | {"tp": tp})["serving.loadable"] == 1
+    assert (
+        lines(**QWEN | {"tp": tp, "setup": "trtllm"})["serving.weights"]
+        == (lines(**QWEN | {"tp": tp, "setup": "vllm"})["serving.weights"])
+    )
+
+
+def test_padding_is_counted():
+    """576 and 64 columns or rows are padded to 640 and 128: 64 x 7,168 bytes for each matrix."""
+    refused, padded = (
+        lines(**V3, set=(f"setup.blocks.undivided={policy}",)) for policy in ("refuse", "pad")
+    )
+    matrices = 3 * (3 + 58)
+    assert padded["serving.weights"] - refused["serving.weights"] == matrices * 64 * 7168
+    assert (refused["serving.loadable"], padded["serving.loadable"]) == (0, 1)
+    loaded = lines(**V3, set=("setup.blocks.undivided=load",))
+    assert loaded["serving.loadable"] == 1
+    assert loaded["serving.weights"] == refused["serving.weights"]
+
+
+def test_mxfp4_is_padded_by_engines_and_never_refused():
+    """2,880 / 8 = 360 columns of a down-projection become 384, in blocks of 1 x 32."""
+    plain, padded = (lines("gpt-oss-120b", tp=8, setup=name) for name in ("pytorch", "sglang"))
+    assert plain["serving.loadable"] == padded["serving.loadable"] == 1
+    filled = 36 * 128 * 24 * 2880 / 2
+    assert padded["serving.weights"] - plain["serving.weights"] == filled
+
+
+def test_fp8_on_a_device_without_units_is_said():
+    words = "memory qwen3-32b --precision fp8-deepseek-v3 --serve --tp 4 --hardware"
+    assert any("has no fp8 units" in each for each in dsv3calc.answer(f"{words} a100-80g").warnings)
+    assert not any("units" in each for each in dsv3calc.answer(f"{words} h100").warnings)

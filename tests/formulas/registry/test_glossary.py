@@ -20,6 +20,7 @@ from dsv3calc.schema.achieved import (
 )
 from dsv3calc.schema.additions import (
     AltUp,
+    AttentionResiduals,
     HyperConnections,
     Laurel,
     LearnedPositions,
@@ -40,6 +41,7 @@ from dsv3calc.schema.model import (
     Model,
     MoE,
     MoEBesideDense,
+    Tower,
 )
 from dsv3calc.schema.network import Measurement, Network
 from dsv3calc.schema.precision import Format, KVFormat, Precision, Scale
@@ -60,9 +62,9 @@ from dsv3calc.symbolic.term import record
 FORMULAS = all_formulas()
 STRUCTS = (
     Model, LayerGroup, MLA, GQA, Indexer, Dense, MoE, MTP, Hardware, Memory, Link,
-    GatedDeltaNet, KDA, Mamba2, Mamba, Lightning, Compressed, BlockIndexer, MoEBesideDense,
-    HyperConnections, AltUp, Laurel, PerLayerInput, LearnedPositions, LearnedRotary,
-    GatedDeltaNet, KDA, Mamba2, Mamba, Lightning,
+    GatedDeltaNet, KDA, Mamba2, Mamba, Lightning, Tower, Compressed, BlockIndexer, MoEBesideDense,
+    HyperConnections, AltUp, AttentionResiduals, Laurel, PerLayerInput,
+    LearnedPositions, LearnedRotary,
     Host, HostLink, Storage,
     Precision, Format, Scale, KVFormat, Comparison, Design, Network,
     Measurement, Layout, Recipe, Recompute, Setup, SetupMemory, SetupExperts, SetupBlocks,
