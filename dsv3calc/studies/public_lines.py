@@ -160,6 +160,11 @@ PUBLIC_LINES = (
             "B/token",
             "Cache that one token adds in the layers that keep every token.",
         ),
+        (
+            "kv_cache.window_bytes_per_sequence",
+            "B",
+            "Cache of one sequence in the layers with a window, when it is full.",
+        ),
         ("state.bytes_per_sequence", "B", "State of mixers that a sequence keeps, of any length."),
         ("kv_cache.bytes_per_sequence", "B", "Cache and state of one sequence."),
         ("kv_cache.bytes", "B", "Cache and state of the batch."),
@@ -169,6 +174,7 @@ PUBLIC_LINES = (
     *_declared(
         "kv",
         ("kv_cache.fit.sequences", "1", "Sequences of the given length that fit."),
+        ("state.copies_bytes_per_sequence", "B", "Copies of the state, with --state-interval."),
         ("kv_cache.fit.tokens", "tokens", "The longest sequences of the batch that fit."),
     ),
     *_declared(
