@@ -87,17 +87,18 @@ def _layer_rows(
     """
     rows = []
     arch = architecture_of(model)
-    outside = {
-        tensor.name: (tensor.component, tensor_elements(tensor.name, tensor).value)
+    in_layers = dict.fromkeys(name for lines in per_layer for name in lines if name != "total")
+    columns = dict.fromkeys((*COMPONENTS, *in_layers), 0)
+    tensors = [
+        tensor
         for tensor in (*arch.outer, *arch.entry_tensors)
         if included(tensor, inclusions)
         and not (model.tie_word_embeddings and tensor.name == "head")
-    }
-    in_layers = dict.fromkeys(name for lines in per_layer for name in lines if name != "total")
-    beside = dict.fromkeys(component for component, _ in outside.values())
-    columns = dict.fromkeys((*COMPONENTS, *in_layers, *beside), 0)
+    ]
+    outside = {tensor.name: tensor_elements(tensor.name, tensor).value for tensor in tensors}
+    components = {tensor.name: tensor.component for tensor in tensors}
     if "embedding" in outside:
-        rows.append(_outside_row("embedding", *outside.pop("embedding"), columns))
+        rows.append(_outside_row("embedding", "embedding", outside.pop("embedding"), columns))
     groups = layer_groups(model.num_hidden_layers, [group.layers for group in model.groups])
     for number, index in enumerate(groups):
         row: dict[str, Any] = {
@@ -106,10 +107,17 @@ def _layer_rows(
             "attention_type": arch.groups[index].kinds[0],
             "feed_forward_type": arch.groups[index].kinds[1],
         }
-        row |= {"embedding": 0, "head": 0} | dict.fromkeys((*in_layers, *beside), 0)
+        row |= {"embedding": 0, "head": 0} | dict.fromkeys(in_layers, 0)
         row |= {name: line.value for name, line in per_layer[index].items()}
         rows.append(row)
-    rows += [_outside_row(name, *found, columns) for name, found in sorted(outside.items())]
+    for component in dict.fromkeys(components.values()):
+        if component not in columns:
+            rows = [row | {component: 0} for row in rows]
+            columns[component] = 0
+    rows += [
+        _outside_row(name, components[name], value, columns)
+        for name, value in sorted(outside.items())
+    ]
     for line in whole.parts:
         component = line.tags.component
         if component not in columns:
