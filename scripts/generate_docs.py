@@ -13,7 +13,9 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import accuracy_page
 import architecture_page
+import families_page
 import lines_page
 import options_page
 from fresh import write
@@ -417,7 +419,9 @@ def files() -> dict[str, str]:
         "docs/reference/options.md": _page(
             [NOTE.format("dsv3calc/queries"), "", *options_page.page()]
         ),
+        "docs/reference/families.md": families_page.page(),
         "docs/papers.md": papers_page(),
+        "docs/accuracy.md": accuracy_page.page(),
         "docs/explanation/architecture.md": architecture_page.page(),
     }
 

@@ -205,6 +205,16 @@ _COMMANDS = (
         "Compute the figures that papers print, and say which of them follow.",
         views={"reproduce": "reproduce"},
     ),
+    Command(
+        "validate",
+        "Predict measured times and score the predictions.",
+        views={"validate": "validate"},
+    ),
+    Command(
+        "calibrate",
+        "Fit what devices achieve to measured times.",
+        views={"calibrate": "calibrate"},
+    ),
     Command("snapshot", "Write the numbers of queries as a golden file."),
     Command(
         "diff",

@@ -220,7 +220,7 @@ class WorkCounter:
         run = self.run
         split = self.share.tp if operator.division == "split" else ONE
         heads = divided(f"{name}.heads", core.heads, [split])
-        pairs = run.channel_flops(view, run.conventions.attention, every_key=core.every_key)
+        pairs = run.channel_flops(view, operator, run.conventions.attention)
         parts = [
             computed(
                 f"{name}.{part}",

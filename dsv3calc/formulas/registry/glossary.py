@@ -161,6 +161,9 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "value_products": Symbol(
             r"p_\mathrm{val}", "1", "products of a chunk over the channels of a value", 0
         ),
+        "state_interval": Symbol(
+            r"T_\mathrm{state}", "tokens", "tokens from one copy of a state to the next"
+        ),
         "state_products": Symbol(r"p_\mathrm{state}", "1", "products of a token with a state", 0),
     },
     "Feed-forward and experts": {
@@ -285,6 +288,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
     "Layout": {
         "tp": Symbol("P_t", "1", "tensor-parallel GPUs"),
         "cp": Symbol("P_c", "1", "context-parallel GPUs"),
+        "dcp": Symbol("P_{dc}", "1", "GPUs that share the tokens of a cache in decoding"),
         "pp": Symbol("P_p", "1", "pipeline stages"),
         "dp": Symbol("P_d", "1", "data-parallel replicas"),
         "ep": Symbol("P_e", "1", "expert-parallel GPUs"),
@@ -367,6 +371,15 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"f_\mathrm{res}", "ratio", "share of allocated bytes that is reserved beyond them"
         ),
         "loss_chunk": Symbol(r"T_\mathrm{loss}", "tokens", "tokens of a chunk of the loss"),
+        "living_logits": Symbol(
+            r"n_\mathrm{logits}", "1", "micro-batches whose logits a rank holds", 0
+        ),
+        "kept_logits": _real(
+            r"B_\mathrm{logits}", "B", "what a micro-batch keeps of logits for their gradient"
+        ),
+        "head_bytes": _real(r"B_\mathrm{head}", "B", "what loss and head of a micro-batch take"),
+        "layer_bytes": _real(r"B_\mathrm{layer}", "B", "what a layer takes while it runs"),
+        "part_bytes": _real(r"B_\mathrm{part}", "B", "a part of what a layer takes while it runs"),
         "reserved": Symbol(r"B_\mathrm{leave}", "B", "bytes that a server leaves of a device", 0),
         "reserved_per_token": Symbol(
             r"B_\mathrm{leave,t}", "B", "bytes that a server leaves for each token of a pass", 0

@@ -31,7 +31,13 @@ from dsv3calc.studies.memory.options import (
     typed,
     warn_of_training,
 )
-from dsv3calc.studies.preset_loader import PresetLoader, positive, warn_context, warn_inapplicable
+from dsv3calc.studies.preset_loader import (
+    PresetLoader,
+    beside_layers,
+    positive,
+    warn_context,
+    warn_inapplicable,
+)
 from dsv3calc.studies.traffic.exchanges import asked
 
 if TYPE_CHECKING:
@@ -41,8 +47,8 @@ if TYPE_CHECKING:
     from dsv3calc.studies.layout.fewest_gpus import SearchRequest
 
 BY = ("class", "tensor")
-_SERVING = ("context", "batch", "tokens", "kv_dtype", "memory_fraction", "page_size", "absorbed",
-            "low_latency")  # fmt: skip
+_SERVING = ("context", "batch", "tokens", "kv_dtype", "memory_fraction", "page_size",
+            "state_interval", "absorbed", "low_latency", "dcp")  # fmt: skip
 _TRAINING = ("zero", "schedule", "virtual_pipeline", "mirror_optimizer", "micro_batch",
              "global_batch", "sequence", "recipe", "compute_copy", "recompute", "attention_kernel",
              "routing_weights", "dropout", "padded", "fewest_gpus", "library", "rank")  # fmt: skip
@@ -106,7 +112,7 @@ def _answer_training(query: MemoryQuery) -> Answer:
     loader = PresetLoader(query)
     model = loader.model(query.model)
     hardware = loader.hardware(query.hardware)
-    answer.cite(model)
+    answer.cite(model, unused=beside_layers(query.with_mtp))
     answer.cite(hardware, used=("memory",))
     layout, sequence, wanted = _asked_layout(query, loader, model.value, answer)
     if hardware.value.memory.usable is None and (query.require_fit or query.fewest_gpus):
@@ -114,7 +120,7 @@ def _answer_training(query: MemoryQuery) -> Answer:
             f"{hardware.name} does not say how many bytes a process can use",
             "--set hardware.memory.usable=79GiB",
         )
-    inputs = Inputs(query, loader, answer, model, layout)
+    inputs = Inputs(query, loader, answer, model, layout, hardware.value)
     loader.check_overrides()
     if wanted is not None:
         layout = wanted.find(answer, inputs.training, hardware.value)
