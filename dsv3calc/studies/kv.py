@@ -23,6 +23,7 @@ from dsv3calc.studies.preset_loader import (
 )
 
 if TYPE_CHECKING:
+    from dsv3calc.accounting.kv_cache import FitLines
     from dsv3calc.schema.workload import Conventions
 
 DEFAULT_TOKENS = 4096
@@ -83,7 +84,7 @@ def answer_kv(query: KVQuery) -> Answer:
         page_size=page_size,
         state_interval=state_interval,
     ).lines
-    longest = 0
+    longest = tokens
     if query.fit is not None:
         available = positive("--fit", query.fit, 0, most=MOST_BYTES)
         answer.query["fit"] = available
@@ -98,17 +99,23 @@ def answer_kv(query: KVQuery) -> Answer:
             state_interval=state_interval,
         )
         lines += fit
-        if fit.tokens is None:
-            answer.warn(f"{preset.name}: every layer's cache is bounded: any number of tokens fits")
-        else:
-            longest = fit.tokens.value
-            if longest == 0:
-                answer.warn(
-                    f"{preset.name}: not one token fits in --fit {available:,} B; a number without "
-                    "a unit is in bytes, write 40GiB"
-                )
-    warn_context(answer, preset.name, preset.value, max(tokens, longest))
+        longest = max(tokens, _longest_that_fits(fit, available, answer, preset.name))
+    warn_context(answer, preset.name, preset.value, longest)
     answer.columns.append(
         Column(preset.name, preset.value.title, Ledger(preset.value.title, lines))
     )
     return answer
+
+
+def _longest_that_fits(fit: FitLines, available: int, answer: Answer, name: str) -> int:
+    """Return the longest context that fits, 0 where any does; warn where any or none does."""
+    if fit.tokens is None:
+        answer.warn(f"{name}: every layer's cache is bounded: any number of tokens fits")
+        return 0
+    longest: int = fit.tokens.value
+    if longest == 0:
+        answer.warn(
+            f"{name}: not one token fits in --fit {available:,} B; a number without a unit is in "
+            "bytes, write 40GiB"
+        )
+    return longest

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.queries.base import Query
+    from dsv3calc.schema.achieved import AchievedDefaults
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe, Recompute
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 LARGEST_WORKLOAD = 10**15
 DEFAULT_KV_FORMAT = "bf16"
+DEFAULT_ACHIEVED = "default"
 DEFAULT_SETUP = "pytorch"
 
 
@@ -156,6 +158,20 @@ class PresetLoader:
     def setup(self, reference: str | None) -> Preset[Setup]:
         """Load a set-up of software; without a name PyTorch's own overheads."""
         return self._load("setup", DEFAULT_SETUP if reference is None else reference)
+
+    def achieved(self) -> Preset[AchievedDefaults]:
+        """Load the rates that hold for a device whose own are not known."""
+        return self._load("achieved", DEFAULT_ACHIEVED)
+
+    def like(self, hardware: Preset[Hardware]) -> Preset[Hardware] | None:
+        """Load the device whose rates stand in for those that a device lacks; None for none."""
+        achieved = hardware.value.achieved
+        if achieved is None or achieved.like is None:
+            return None
+        found: Preset[Hardware] = presets.load(
+            "hardware", achieved.like, preset_path=self.query.preset_path
+        )
+        return found
 
     def network(self, reference: str) -> Preset[Network]:
         """Load a network technology."""

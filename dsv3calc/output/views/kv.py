@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.kv_cache import PER_LAYER
 from dsv3calc.numbers.quantity_format import format_quantity
-from dsv3calc.output.view import Table, View, show
+from dsv3calc.output.view import Table, View, show, show_count
 
 if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
@@ -45,14 +45,14 @@ def build(answer: Answer, *, exact: bool) -> View:
         rows += [
             [
                 f"{query['tokens']:,}-token sequences that fit in {memory}",
-                f"{named['kv_cache.fit.sequences'].value:,}",
+                show_count(named["kv_cache.fit.sequences"]),
             ]
         ]
         longest = named.get("kv_cache.fit.tokens")
         if longest is not None:
             each = "" if query["batch"] == 1 else f", each of {query['batch']:,} sequences"
             rows.append(
-                [f"longest context that fits in {memory}{each}", f"{longest.value:,} tokens"]
+                [f"longest context that fits in {memory}{each}", show_count(longest, "tokens")]
             )
     pages = f", pages of {query['page_size']:,} tokens" if "page_size" in query else ""
     heading = f"{column.title}: KV cache in {query['kv_dtype']}{pages}"
