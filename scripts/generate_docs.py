@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import accuracy_page
 import architecture_page
+import families_page
 import formula_use
 import lines_page
 import options_page
@@ -453,6 +454,7 @@ def files() -> dict[str, str]:
         "docs/reference/options.md": _page(
             [NOTE.format("dsv3calc/queries"), "", *options_page.page()]
         ),
+        "docs/reference/families.md": families_page.page(),
         "docs/papers.md": papers_page(),
         "docs/accuracy.md": accuracy_page.page(),
         "docs/explanation/architecture.md": architecture_page.page(),

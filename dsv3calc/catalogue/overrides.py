@@ -192,7 +192,7 @@ def _fields(inside: str, tag: object) -> set[str]:
 
 def _indexer_fields(part: object) -> set[str]:
     if isinstance(part, dict) and isinstance(part.get("indexer"), dict):
-        from dsv3calc.schema.model import Indexer
+        from dsv3calc.schema.sparse_attention import Indexer
 
         return set(Indexer.__struct_fields__)
     return set()

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.conventions import choose_conventions
-from dsv3calc.accounting.kv_cache import fit_lines, kv_lines
+from dsv3calc.accounting.kv_cache import kv_lines
+from dsv3calc.accounting.kv_fit import fit_lines
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.queries.base import KVQuery, as_dict
 from dsv3calc.studies.answer import Answer, Column
@@ -14,6 +15,7 @@ from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
     check_kv_format,
+    interval_of,
     positive,
     warn_context,
     warn_inapplicable,
@@ -45,6 +47,7 @@ def answer_kv(query: KVQuery) -> Answer:
     page_size = None
     if query.page_size is not None:
         page_size = positive("--page-size", query.page_size, 1)
+    state_interval = interval_of(query.state_interval)
     loader = PresetLoader(query)
     preset = loader.model(query.model)
     kv_format = loader.kv_format(query.kv_dtype)
@@ -58,14 +61,27 @@ def answer_kv(query: KVQuery) -> Answer:
     }
     if page_size is not None:
         answer.query["page_size"] = page_size
+    if state_interval is not None:
+        answer.query["state_interval"] = state_interval
     answer.cite(preset)
     answer.notes += query.notes
     cite_kv_format(answer, kv_format, [preset.value], conventions)
     warn_inapplicable(
-        answer, preset.name, preset.value, mla=query.mla, with_mtp=query.with_mtp or None
+        answer,
+        preset.name,
+        preset.value,
+        mla=query.mla,
+        with_mtp=query.with_mtp or None,
+        state_interval=state_interval,
     )
     lines = kv_lines(
-        preset.value, kv_format.value, conventions, batch=batch, tokens=tokens, page_size=page_size
+        preset.value,
+        kv_format.value,
+        conventions,
+        batch=batch,
+        tokens=tokens,
+        page_size=page_size,
+        state_interval=state_interval,
     ).lines
     longest = tokens
     if query.fit is not None:
@@ -79,6 +95,7 @@ def answer_kv(query: KVQuery) -> Answer:
             batch=batch,
             tokens=tokens,
             page_size=page_size,
+            state_interval=state_interval,
         )
         lines += fit
         longest = max(tokens, _longest_that_fits(fit, available, answer, preset.name))

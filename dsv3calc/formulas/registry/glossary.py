@@ -161,6 +161,9 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "value_products": Symbol(
             r"p_\mathrm{val}", "1", "products of a chunk over the channels of a value", 0
         ),
+        "state_interval": Symbol(
+            r"T_\mathrm{state}", "tokens", "tokens from one copy of a state to the next"
+        ),
         "state_products": Symbol(r"p_\mathrm{state}", "1", "products of a token with a state", 0),
     },
     "Feed-forward and experts": {

@@ -87,7 +87,7 @@ def _cache(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
     ]
     state = named["serving.state_bytes_per_sequence"]
     if state.value:
-        rows.insert(2, ["state per sequence, however long", show(state, exact=exact)])
+        rows.insert(2, ["state per sequence", show(state, exact=exact)])
     tokens = named.get("serving.kv_tokens")
     sequences = [
         f"{query['context']:,}-token sequences that fit",

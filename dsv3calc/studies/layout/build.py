@@ -142,6 +142,8 @@ def layout_of(
         answer.cite(preset, used=used or _with_effect(preset.value))
         return preset.value
     given = fields_given(query)
+    if not given.keys() & set(DEGREES) and getattr(query, "alone", False):
+        given |= dict.fromkeys(DEGREES, 1)
     if not given.keys() & set(DEGREES):
         raise UsageError(
             f"{query.command} needs to know how GPUs share the work",

@@ -25,7 +25,7 @@ from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.dispatch import answer as ask
 from dsv3calc.studies.explain.tree import computed_lines, unknown_line
-from dsv3calc.studies.layout.choose import chosen_layout
+from dsv3calc.studies.layout.choose import SERVING_PHASES, chosen_layout
 from dsv3calc.studies.layout.expert_degrees import ONE, STATED, TP, etp_of
 from dsv3calc.studies.preset_loader import PresetLoader
 from dsv3calc.symbolic.from_ledger import DEPTH, Composer, leaves
@@ -111,7 +111,8 @@ class OpenLine:
     def _layout(self) -> Layout | None:
         if not hasattr(self.query, "layout") or getattr(self.query, "fewest_gpus", False):
             return None  # there is none, or it is what the query finds
-        serving = bool(self.answer.query.get("serve"))
+        asked = self.answer.query
+        serving = bool(asked.get("serve")) or asked.get("phase") in SERVING_PHASES
         return chosen_layout(
             self.query, PresetLoader(self.query), Answer("", {}), self.model, serving=serving
         )
