@@ -254,14 +254,14 @@ def test_a_json_query_loads_no_heavy_module(command):
 
 
 @pytest.mark.parametrize("command", ["kv deepseek-v3 --json", "explain kv deepseek-v3 --json"])
-def test_a_plain_query_is_read_without_typer(command):
+def test_a_plain_query_loads_no_typer_and_nothing_slow_of_the_library(command):
     run = subprocess.run(
         [sys.executable, "-c", DUMP, *command.split()], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
     loaded = set(json.loads(run.stderr.splitlines()[-1]))
     assert "dsv3calc.commands.plain_query" in loaded
-    assert "typer" not in loaded
+    assert not loaded & {"typer", "typing_extensions", "pathlib", "shutil"}
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ class Command:
     lines
         What the names of lines begin with that this command answers.
     needs_device
-        Whether ``--hardware`` must be given. A line may not depend on it: another one stands in.
+        Whether ``--hardware`` must be given. Where a line does not depend on it, another device is
+        used.
     several
         Whether an answer has several columns.
     picture

@@ -262,6 +262,13 @@ def inclusions_of(
     return chosen, label
 
 
+def interval_of(state_interval: int | None) -> int | None:
+    """Return the tokens from one copy of a state to the next, None where none is copied."""
+    if state_interval is None:
+        return None
+    return positive("--state-interval", state_interval, 1)
+
+
 def warn_inapplicable(answer: Answer, name: str, model: Model, **options: object) -> None:
     """Warn of options that mean nothing for a model."""
     views = architecture_of(model).groups
@@ -270,6 +277,8 @@ def warn_inapplicable(answer: Answer, name: str, model: Model, **options: object
         answer.warn(f"{name}: --mla {options['mla']} has no effect: no layer has MLA")
     if options.get("scan") and not any(view.mixer.present for view in views):
         answer.warn(f"{name}: --scan {options['scan']} has no effect: no layer has a mixer")
+    if options.get("state_interval") and not any(view.mixer.present for view in views):
+        answer.warn(f"{name}: --state-interval has no effect: no layer has a mixer")
     if options.get("with_mtp") and model.mtp is None:
         answer.warn(f"{name}: --with-mtp has no effect: the model has no MTP module")
     if options.get("router") == "out" and all(view.experts is None for view in views):

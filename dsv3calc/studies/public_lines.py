@@ -36,7 +36,7 @@ PLACEHOLDERS = {
     "KERNEL": r"[a-z_]+(?:\.[a-z_]+)?",
     "LINE": r".+",
 }
-"""What stands in a pattern in capitals -> what it stands for."""
+"""Word in capitals in a pattern -> its meaning."""
 
 PLACEHOLDER_WORDS = {
     "N": "a number from 0: of a pipeline rank, a chunk, a stage",
@@ -143,7 +143,7 @@ PUBLIC_LINES = (
     ),
     *_declared(
         "kv, compare",
-        ("kv_cache.bytes_per_token", "B/token", "Cache that one token adds, in all layers."),
+        ("kv_cache.bytes_per_token", "B/token", "Cache that one token adds, all layers together."),
         ("kv_cache.bytes_per_token.GROUP", "B/token", "Cache that one token adds in a group."),
         (
             "kv_cache.bytes_per_token_per_layer",
@@ -160,6 +160,11 @@ PUBLIC_LINES = (
             "B/token",
             "Cache that one token adds in the layers that keep every token.",
         ),
+        (
+            "kv_cache.window_bytes_per_sequence",
+            "B",
+            "Cache of one sequence in the layers with a window, when it is full.",
+        ),
         ("state.bytes_per_sequence", "B", "State of mixers that a sequence keeps, of any length."),
         ("kv_cache.bytes_per_sequence", "B", "Cache and state of one sequence."),
         ("kv_cache.bytes", "B", "Cache and state of the batch."),
@@ -169,6 +174,7 @@ PUBLIC_LINES = (
     *_declared(
         "kv",
         ("kv_cache.fit.sequences", "1", "Sequences of the given length that fit."),
+        ("state.copies_bytes_per_sequence", "B", "Copies of the state, with --state-interval."),
         ("kv_cache.fit.tokens", "tokens", "The longest sequences of the batch that fit."),
     ),
     *_declared(
@@ -243,7 +249,7 @@ PUBLIC_LINES = (
         ("serving.exchange", "B", "Buffers of the experts' dispatch and combine."),
         ("serving.communication", "B", "Buffers of the communication library."),
         ("serving.layer.GROUP.weights.COMPONENT.TENSOR", "B", "One tensor of a layer on a GPU."),
-        ("serving.budget", "B", "Bytes of the device that the server takes in all."),
+        ("serving.budget", "B", "Bytes of the device that the server may take."),
         ("serving.kv_pool", "B", "Bytes that are left for the cache."),
         ("serving.kv_bytes_per_token", "B", "Cache of one token on a GPU."),
         ("serving.kv_bytes_per_sequence", "B", "Cache and state of one sequence on a GPU."),

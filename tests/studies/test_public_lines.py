@@ -24,7 +24,8 @@ V3 = "deepseek-v3 --layout v3-pretrain --hardware h800"
 QUERIES = (
     "params qwen3.5-27b",
     "compare qwen3.5-27b llama-3.1-8b --rows parameters,kv_cache",
-    "memory qwen3.5-27b --serve --hardware h800",
+    "memory qwen3.5-27b --serve --tp 4 --hardware h800",
+    "kv qwen3.5-27b --state-interval 1024",
     "params deepseek-v3 --with-mtp --by layer",
     "params deepseek-v3 --variant checkpoint",
     "flops deepseek-v3.2",
