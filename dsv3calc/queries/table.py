@@ -195,6 +195,16 @@ _COMMANDS = (
         picture="roofline",
     ),
     Command(
+        "train",
+        "Time of a training step, tokens a second, share of the peak, cost of a run.",
+        query="train:TrainQuery",
+        answer="times.train:answer_train",
+        views={"train": "train"},
+        headlines=("train.step.estimate", "train.step.floor"),
+        lines=("train",),
+        needs_device=True,
+    ),
+    Command(
         "limits ep",
         "The speed limit of inference with expert parallelism, and what sets it.",
         query="traffic:LimitsEPQuery",
