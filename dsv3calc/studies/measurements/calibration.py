@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 SHIPPED = "shipped"
 """What names the measurements that are shipped."""
 POOLED_BACKWARD: dict[Key, Key] = {
-    ("attention", "backward", "bf16"): ("attention", "mla_backward", "bf16-cudnn"),
+    ("attention", phase, "bf16"): ("attention", "mla_backward", "bf16-cudnn")
+    for phase in ("backward", "mla_backward")
 }
 """Entry of the defaults that no row gives -> the entry whose values it takes."""
 
