@@ -76,7 +76,8 @@ class LayoutQuery(Query, frozen=True, kw_only=True):
     shared_experts: Annotated[
         str | None,
         Option(
-            "local (divided over tp), replicated, or routed: dispatched like a routed expert",
+            "local (divided over tp), replicated, instance (over tp and the attention replicas of "
+            "a server), or routed: dispatched like a routed expert",
             shared.EXPERTS, metavar="PLACE", choices="schema.layout:SharedExperts",
         ),
     ] = None  # fmt: skip

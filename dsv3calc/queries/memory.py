@@ -69,8 +69,9 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
     compute_copy: Annotated[
         str | None,
         Option(
-            "Copy of the weights: stored, stored-twice, bf16, bf16-and-stored", shared.FORMATS,
-            metavar="COPY", default="recipe's", choices="accounting.memory.states:COMPUTE_COPIES",
+            "Copy of the weights: stored, stored-twice, bf16, gathered, bf16-and-stored",
+            shared.FORMATS, metavar="COPY", default="recipe's",
+            choices="accounting.memory.states:COMPUTE_COPIES",
         ),
     ] = None  # fmt: skip
     recompute: Annotated[
@@ -153,6 +154,14 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
         Option(
             "Tokens of one pass of a replica", shared.SERVING, flag="--pass-tokens",
             old=("--tokens",), dimension="tokens", default="one for each sequence",
+        ),
+    ] = None  # fmt: skip
+    dcp: Annotated[
+        int | None,
+        Option(
+            "Decode context parallelism: TP GPUs with the same heads that share the tokens of a "
+            "cache",
+            shared.SERVING, dimension="count", default="1",
         ),
     ] = None  # fmt: skip
     kv_dtype: Annotated[

@@ -156,7 +156,7 @@ class Server:
 
     def _share(self, name: str, view: GroupView, entry: CacheEntry, line: Line) -> Line:
         """Return what a GPU of an attention replica keeps of one token of a layer."""
-        parts = [degree(self.layout, "cp")]
+        parts = [degree(self.layout, "cp"), degree(self.layout, "dcp")]
         if entry.division == "key_value":
             parts.append(self.sharding.key_value(view))
         elif entry.division == "split":

@@ -216,6 +216,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "active": Symbol(
             r"N_\mathrm{active}", "elements", "parameters that one token passes through"
         ),
+        "reference_flops": Symbol(r"F_\mathrm{ref}", "FLOP", "FLOPs of another pass", 0),
         "amount": Symbol("X", "FLOP", "amount to divide among tokens", 0),
     },
     "Storage and the KV cache": {
@@ -238,6 +239,12 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "vectors": Symbol(r"n_\mathrm{vec}", "1", "vectors cached for a token in a layer"),
         "token_bytes": Symbol(r"B_\mathrm{entry}", "B", "bytes of one token in one layer", 0),
         "sequence_bytes": Symbol(r"B_\mathrm{seq}", "B", "bytes of the cache of one sequence"),
+        "growing_bytes_per_token": _real(
+            r"b_\mathrm{grow}", "B/token", "bytes that a token adds where no window bounds a cache"
+        ),
+        "reference_bytes_per_token": _real(
+            r"b_\mathrm{ref}'", "B/token", "bytes that a token adds to the cache of another model"
+        ),
         "kept_bytes": Symbol(r"B_\mathrm{kept}", "B", "bytes of a cache"),
         "reference_bytes": Symbol(r"B_\mathrm{ref}", "B", "bytes of the cache of another model"),
         "available": Symbol(r"B_\mathrm{free}", "B", "bytes that the caches may take", 0),
@@ -278,6 +285,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
     "Layout": {
         "tp": Symbol("P_t", "1", "tensor-parallel GPUs"),
         "cp": Symbol("P_c", "1", "context-parallel GPUs"),
+        "dcp": Symbol("P_{dc}", "1", "GPUs that share the tokens of a cache in decoding"),
         "pp": Symbol("P_p", "1", "pipeline stages"),
         "dp": Symbol("P_d", "1", "data-parallel replicas"),
         "ep": Symbol("P_e", "1", "expert-parallel GPUs"),
@@ -360,6 +368,15 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"f_\mathrm{res}", "ratio", "share of allocated bytes that is reserved beyond them"
         ),
         "loss_chunk": Symbol(r"T_\mathrm{loss}", "tokens", "tokens of a chunk of the loss"),
+        "living_logits": Symbol(
+            r"n_\mathrm{logits}", "1", "micro-batches whose logits a rank holds", 0
+        ),
+        "kept_logits": _real(
+            r"B_\mathrm{logits}", "B", "what a micro-batch keeps of logits for their gradient"
+        ),
+        "head_bytes": _real(r"B_\mathrm{head}", "B", "what loss and head of a micro-batch take"),
+        "layer_bytes": _real(r"B_\mathrm{layer}", "B", "what a layer takes while it runs"),
+        "part_bytes": _real(r"B_\mathrm{part}", "B", "a part of what a layer takes while it runs"),
         "reserved": Symbol(r"B_\mathrm{leave}", "B", "bytes that a server leaves of a device", 0),
         "reserved_per_token": Symbol(
             r"B_\mathrm{leave,t}", "B", "bytes that a server leaves for each token of a pass", 0

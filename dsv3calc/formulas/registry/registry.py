@@ -88,6 +88,7 @@ SUBJECTS = (
     "kv_cache",
     "link_times",
     "megatron",
+    "loss",
     "memory",
     "mixers",
     "mtp",

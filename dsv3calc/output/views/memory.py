@@ -113,7 +113,11 @@ def _width(table: Table) -> int:
 
 
 def _fullest(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
-    sizes = {"total": named["memory.worst.total"]}
+    allocated, reserved = named["memory.worst.allocated"], named["memory.worst.reserved"]
+    sizes = {"allocated": allocated}
+    if reserved.value != allocated.value:
+        sizes["reserved"] = reserved
+    sizes["total"] = named["memory.worst.total"]
     if "memory.fits" in named:
         fits = bool(named["memory.fits"].value)
         sizes[f"usable on {answer.query['hardware']}"] = named["memory.usable"]
@@ -176,7 +180,11 @@ def _at_peak(named: dict[str, Line], name: str) -> tuple[dict[str, int], dict[st
     """Return, by chunk, the micro-batches in flight when a rank holds most, and those waiting."""
     line = named[f"{name}.activations"]
     if line.rule == "maximum":
-        line = max(line.parts, key=lambda moment: moment.value)
+        line = max(line.parts, key=lambda instant: instant.value)
+    elif line.rule == "at_largest":
+        middle = len(line.parts) // 2
+        held = [instant.value for instant in line.parts[:middle]]
+        line = line.parts[middle + held.index(max(held))]
     found: tuple[dict[str, int], dict[str, int]] = ({}, {})
     for count, each in zip(line.parts[::2], line.parts[1::2], strict=True):
         found[each.tags.quantity == "pending"][each.name] = count.value
@@ -188,12 +196,13 @@ def _buffers(named: dict[str, Line], rank: int, *, exact: bool) -> Table:
     for line in named[f"{name}.buffers"].parts:
         parts = line.parts if line.name == SHARED else (line,)
         rows += [[_label(part), show(part, exact=exact)] for part in parts if part.value]
-        if line.tags.quantity == AT_WORK:
-            _, largest = max(line.parts, key=lambda product: product.value).parts
+        if line.tags.quantity == AT_WORK and line.value:
+            layers = next((each for name, each, _ in line.arguments if name == "part_bytes"), line)
+            _, largest = max(layers.parts, key=lambda product: product.value).parts
             rows += [
                 [f"  {_label(part)}", show(part, exact=exact)]
                 for part in largest.parts
-                if part.value and line.value
+                if part.value
             ]
     rows.append(["total", show(named[f"{name}.buffers"], exact=exact)])
     return Table("", ["buffers", "bytes"], rows)

@@ -40,7 +40,7 @@ LARGEST_PIPELINE = 4096
 LARGEST_INTERLEAVED = 2**15
 """Of pp v v: each of a rank's v moments has v chunks."""
 _NUMBERS = {
-    **dict.fromkeys((*DEGREES, "virtual_pipeline"), (1, LARGEST_DEGREE)),
+    **dict.fromkeys((*DEGREES, "dcp", "virtual_pipeline"), (1, LARGEST_DEGREE)),
     **dict.fromkeys(("micro_batch", "global_batch"), (1, LARGEST_COUNT)),
     "redundant_experts": (0, LARGEST_DEGREE),
     "zero": (0, 3),
@@ -191,9 +191,9 @@ def refuse(problems: list[Problem], hint: str = "") -> None:
         )
 
 
-def divided_widths(model: Model, layout: Layout) -> Iterator[tuple[str, int]]:
-    """Yield the widths of feed-forwards that tp divides, and whose they are."""
-    found: dict[tuple[str, int], None] = {}
+def divided_widths(model: Model, layout: Layout) -> Iterator[tuple[str, int, bool]]:
+    """Yield widths of feed-forwards that tp divides, whose they are, and whether dp does too."""
+    found: dict[tuple[str, int, bool], None] = {}
     for view in architecture_of(model).groups:
         for tensor in view.feed_forward.tensors:
             shared = tensor.component == "shared_experts"
@@ -202,7 +202,8 @@ def divided_widths(model: Model, layout: Layout) -> Iterator[tuple[str, int]]:
                 continue
             if tensor.division == "split" and tensor.in_features is view.hidden:
                 whose = "the shared experts'" if shared else f"a {view.feed_forward.kind}"
-                found[whose, tensor.out_features.value] = None
+                spans = layout.spans_instance(tensor.component)
+                found[whose, tensor.out_features.value, spans] = None
     yield from found
 
 
@@ -307,8 +308,16 @@ def check_grouping(
     refuse(problems, hint(sequence) if problems else "")
 
 
+def placement_problems(layout: Layout) -> Iterator[Problem]:
+    """Yield feed-forwards that attention replicas share, where there is no server."""
+    for name in ("shared_experts", "dense_feed_forward"):
+        if getattr(layout, name) == "instance":
+            yield f"{name} instance in training", "attention replicas share them in serving alone"
+
+
 def training_problems(model: Model, layout: Layout, micro_batches: int) -> Iterator[Problem]:
     """Yield what keeps a schedule from running, and options that the schedule has no use for."""
+    yield from placement_problems(layout)
     for _, what, why in schedule_problems(layout, micro_batches):
         yield what, why
     if layout.mirror_optimizer and layout.schedule != "dualpipe":

@@ -16,7 +16,12 @@ from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger, total
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE
 from dsv3calc.studies.answer import Answer, Column, add_new
-from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
+from dsv3calc.studies.layout.build import (
+    DEGREES,
+    check_grouping,
+    placement_problems,
+    stage_problems,
+)
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import (
     SERVING_PHASES,
@@ -95,6 +100,7 @@ def answer_traffic(query: TrafficQuery) -> Answer:
         hint=loader.degree_hint,
         more=(
             *feed_forward_problems(model.value, layout),
+            *(() if serving else placement_problems(layout)),
             *stage_problems(model.value, layout, virtual_stages(layout).value),
         ),
     )
