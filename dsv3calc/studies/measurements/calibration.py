@@ -87,7 +87,7 @@ def answer_calibrate(
     answer.columns.append(Column("calibrate", "fitted entries", Ledger("calibrate", [fits])))
     for left in collected.left:
         if left.unusable and rows != SHIPPED:
-            answer.warn(f"{left.place.file}:{left.place.line}: {left.row.id}: {left.why}")
+            answer.warn(f"{left.place.file}:{left.place.line}: {left.id}: {left.why}")
     return answer
 
 

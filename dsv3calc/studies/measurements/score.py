@@ -13,7 +13,9 @@ from dsv3calc.studies.measurements.blocks import quantile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-RESAMPLES = 400
+RESAMPLES, LEAST_RESAMPLES = 400, 40
+MOST_RANKED = 4_000_000
+"""Errors that are looked at for an interval."""
 SEED = 20260101
 LOW, HIGH = 0.05, 0.95
 
@@ -95,15 +97,25 @@ def _within(sizes: Sequence[float], limit: float) -> float:
 def interval(scored: Sequence[Scored]) -> tuple[float, float]:
     """Return the 90 % interval of the median unsigned error, groups drawn with replacement.
 
-    The draws are the same each time.
+    The draws are the same each time; of very many times there are fewer.
     """
-    groups: dict[str, list[float]] = {}
-    for each in scored:
-        groups.setdefault(each.group, []).append(abs(each.error))
-    listed = [groups[name] for name in sorted(groups)]
+    names = sorted({each.group for each in scored})
+    numbers = {name: number for number, name in enumerate(names)}
+    ranked = sorted((abs(each.error), numbers[each.group]) for each in scored)
+    sizes = [0] * len(names)
+    for _, number in ranked:
+        sizes[number] += 1
     source = random.Random(SEED)  # noqa: S311 - draws that anyone can repeat
-    medians = [
-        quantile([e for chosen in source.choices(listed, k=len(listed)) for e in chosen], 0.5)
-        for _ in range(RESAMPLES)
-    ]
+    draws = max(LEAST_RESAMPLES, min(RESAMPLES, MOST_RANKED // len(ranked)))
+    medians = []
+    for _ in range(draws):
+        times = [0] * len(names)
+        for number in source.choices(range(len(names)), k=len(names)):
+            times[number] += 1
+        rest = sum(count * size for count, size in zip(times, sizes, strict=True)) / 2
+        for error, number in ranked:
+            rest -= times[number]
+            if rest <= 0:
+                break
+        medians.append(error)
     return quantile(medians, LOW), quantile(medians, HIGH)
