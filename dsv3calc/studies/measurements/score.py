@@ -112,10 +112,16 @@ def interval(scored: Sequence[Scored]) -> tuple[float, float]:
         times = [0] * len(names)
         for number in source.choices(range(len(names)), k=len(names)):
             times[number] += 1
-        rest = sum(count * size for count, size in zip(times, sizes, strict=True)) / 2
-        for error, number in ranked:
-            rest -= times[number]
-            if rest <= 0:
-                break
-        medians.append(error)
+        half = sum(count * size for count, size in zip(times, sizes, strict=True)) / 2
+        medians.append(_weighted(ranked, times, half))
     return quantile(medians, LOW), quantile(medians, HIGH)
+
+
+def _weighted(ranked: Sequence[tuple[float, int]], times: Sequence[int], half: float) -> float:
+    """Return the error at which half of the weight is reached, each as often as its group."""
+    error = 0.0
+    for error, number in ranked:
+        half -= times[number]
+        if half <= 0:
+            return error
+    return error
