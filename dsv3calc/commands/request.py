@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.output.options import OutputOptions
+from dsv3calc.queries.table import PICTURES
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.files import check_writable
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dsv3calc.queries.base import Query
-    from dsv3calc.queries.output import OutputArguments
+    from dsv3calc.queries.output import OutputArguments, QueryOutputArguments
     from dsv3calc.studies.answer import Answer
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -28,6 +29,7 @@ _BY_ENDING = {
     ".xml": "junit",
     ".sarif": "sarif",
     ".html": "html",
+    ".svg": "svg",
 }
 
 
@@ -36,6 +38,7 @@ def output_options(
     *,
     more_formats: tuple[str, ...] = (),
     depth: int | None = None,
+    plot: bool = False,
 ) -> OutputOptions:
     """Check the output options of a command line together.
 
@@ -52,6 +55,8 @@ def output_options(
     formats = FORMATS + more_formats
     if format_ == "html" and "html" not in formats:
         raise UsageError("--format html: only explanations are pages", "add --explain")
+    if format_ == "svg" and "svg" not in formats:
+        raise UsageError("--format svg: this command has no picture", _drawing())
     if format_ is not None and format_ not in formats:
         raise UsageError(f"--format {quote(format_)}: choose one of {', '.join(formats)}")
     if color not in ("auto", "always", "never"):
@@ -75,7 +80,31 @@ def output_options(
         exact=given.exact,
         color=color,
         depth=depth,
+        plot=plot,
     )
+
+
+def check_plot(command: str, given: QueryOutputArguments) -> None:
+    """Refuse a picture in characters where there is none, or no table that it stands below.
+
+    Raises
+    ------
+    UsageError
+        With the commands that have a picture.
+    """
+    if not given.plot:
+        return
+    if command not in PICTURES:
+        raise UsageError(f"--plot: {command} has no picture", _drawing())
+    if given.json or given.explain or given.format not in (None, "table"):
+        raise UsageError(
+            "--plot draws below the tables of an answer",
+            "leave out the other format, or take --format svg for a file",
+        )
+
+
+def _drawing() -> str:
+    return f"{' and '.join(PICTURES)} {'have' if len(PICTURES) > 1 else 'has'} one"
 
 
 class Request:

@@ -174,7 +174,7 @@ def cache_bytes(batch: Count, layers: Count, tokens: Tokens, token_bytes: Bytes)
 
     Returns
     -------
-    Bytes in all.
+    Bytes in total.
 
     Notes
     -----
@@ -299,7 +299,7 @@ def window_with_pass(window: Tokens, pass_tokens: Tokens, page_size: Tokens) -> 
 
 @formula(r"T_\mathrm{chunk}")
 def tokens_in_chunk(tokens: Tokens, chunk: Tokens) -> Tokens:
-    r"""Count the tokens of the chunk that the last token stands in, itself included.
+    r"""Count the tokens of the chunk of the last token, itself included.
 
     .. math:: T_\mathrm{chunk} = T - K \lfloor (T - 1) / K \rfloor
 

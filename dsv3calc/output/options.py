@@ -7,7 +7,10 @@ import msgspec
 
 
 class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How an answer is shown, and where; ``depth`` limits an explanation's tree."""
+    """How an answer is shown, and where.
+
+    ``depth`` limits an explanation's tree, ``plot`` draws an answer's picture below its tables.
+    """
 
     format: str = "table"
     file: str | None = None
@@ -15,3 +18,4 @@ class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
     exact: bool = False
     color: str = "auto"
     depth: int | None = None
+    plot: bool = False

@@ -185,6 +185,10 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
             default="the set-up's",
         ),
     ] = None  # fmt: skip
+    state_interval: Annotated[
+        int | None,
+        Option(shared.STATE_INTERVAL, shared.SERVING, dimension="tokens", default="no copies"),
+    ] = None
     absorbed: Annotated[bool, Option("Keep a BF16 copy of MLA's kv_b_proj", shared.SERVING)] = False
     low_latency: Annotated[
         bool, Option("Count the buffers of low-latency kernels", shared.SERVING)

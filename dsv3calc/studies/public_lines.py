@@ -31,9 +31,12 @@ PLACEHOLDERS = {
     "CALL": r"[a-z_]+(?:\.(?:groups\.\d+|mtp))?(?:\.[a-z_]+)?\.[a-z-]+",
     "CONVENTION": r"(?:isca25|as_configured)",
     "SP": r"(?:with_sp|without_sp)",
+    "TIME": r"(?:bound|floor|estimate)",
+    "PLACE": r"(?:groups\.\d+|mtp|model)",
+    "KERNEL": r"[a-z_]+(?:\.[a-z_]+)?",
     "LINE": r".+",
 }
-"""What stands in a pattern in capitals -> what it stands for."""
+"""Word in capitals in a pattern -> its meaning."""
 
 PLACEHOLDER_WORDS = {
     "N": "a number from 0: of a pipeline rank, a chunk, a stage",
@@ -56,6 +59,9 @@ PLACEHOLDER_WORDS = {
     "CALL": "a collective: its kind, its layer group if it has one, what it sends, its primitive",
     "CONVENTION": "another way to count the limit: `isca25` or `as_configured`",
     "SP": "`with_sp` or `without_sp`: with or without sequence parallelism",
+    "TIME": "`bound` at peaks, `floor` at measured rates, or `estimate` with a set-up",
+    "PLACE": "a layer group, `mtp`, or `model` for what stands outside of layers",
+    "KERNEL": "a kernel: an operator, or the operators that run as one, such as `experts`",
     "LINE": "the name of another line",
 }
 """The placeholders in words."""
@@ -137,7 +143,7 @@ PUBLIC_LINES = (
     ),
     *_declared(
         "kv, compare",
-        ("kv_cache.bytes_per_token", "B/token", "Cache that one token adds, in all layers."),
+        ("kv_cache.bytes_per_token", "B/token", "Cache that one token adds, all layers together."),
         ("kv_cache.bytes_per_token.GROUP", "B/token", "Cache that one token adds in a group."),
         (
             "kv_cache.bytes_per_token_per_layer",
@@ -154,6 +160,11 @@ PUBLIC_LINES = (
             "B/token",
             "Cache that one token adds in the layers that keep every token.",
         ),
+        (
+            "kv_cache.window_bytes_per_sequence",
+            "B",
+            "Cache of one sequence in the layers with a window, when it is full.",
+        ),
         ("state.bytes_per_sequence", "B", "State of mixers that a sequence keeps, of any length."),
         ("kv_cache.bytes_per_sequence", "B", "Cache and state of one sequence."),
         ("kv_cache.bytes", "B", "Cache and state of the batch."),
@@ -163,6 +174,7 @@ PUBLIC_LINES = (
     *_declared(
         "kv",
         ("kv_cache.fit.sequences", "1", "Sequences of the given length that fit."),
+        ("state.copies_bytes_per_sequence", "B", "Copies of the state, with --state-interval."),
         ("kv_cache.fit.tokens", "tokens", "The longest sequences of the batch that fit."),
     ),
     *_declared(
@@ -237,7 +249,7 @@ PUBLIC_LINES = (
         ("serving.exchange", "B", "Buffers of the experts' dispatch and combine."),
         ("serving.communication", "B", "Buffers of the communication library."),
         ("serving.layer.GROUP.weights.COMPONENT.TENSOR", "B", "One tensor of a layer on a GPU."),
-        ("serving.budget", "B", "Bytes of the device that the server takes in all."),
+        ("serving.budget", "B", "Bytes of the device that the server may take."),
         ("serving.kv_pool", "B", "Bytes that are left for the cache."),
         ("serving.kv_bytes_per_token", "B", "Cache of one token on a GPU."),
         ("serving.kv_bytes_per_sequence", "B", "Cache and state of one sequence on a GPU."),
@@ -339,6 +351,45 @@ PUBLIC_LINES = (
             "B/s",
             "The bus bandwidth at the measured bandwidth of the links.",
         ),
+    ),
+    *_declared(
+        "time",
+        ("time.TIME", "s", "Time of a pass on the GPUs of a layout."),
+        ("time.p10", "s", "A tenth of the measurements are shorter than this for the estimate."),
+        ("time.p90", "s", "A tenth of the measurements are longer than this for the estimate."),
+        ("time.compute_time", "s", "Time of all FLOPs of a GPU at their peaks."),
+        ("time.memory_time", "s", "Time of reading weights and cache once."),
+        ("time.bandwidth", "B/s", "Nominal memory bandwidth of the device."),
+        ("time.peak.DTYPE", "FLOP/s", "A peak of the device that kernels run against."),
+        ("time.kernels.TIME", "s", "The kernels of a GPU, one after the other."),
+        ("time.kernels.flops", "FLOP", "FLOPs of all kernels of a GPU."),
+        ("time.kernels.moved", "B", "Bytes of weights, cache and activations of all kernels."),
+        ("time.communication.TIME", "s", "Exchanges; of an estimate what is not hidden."),
+        ("time.communication.AXIS", "s", "Exchanges among the GPUs of one axis, measured rates."),
+        ("time.optimizer.TIME", "s", "A step of the optimizer."),
+        ("time.tokens_per_second.TIME", "tokens/s", "Tokens of a pass over its time."),
+        (
+            "time.tokens_per_second_per_gpu.TIME",
+            "tokens/s",
+            "The same for each GPU, all pipeline stages at work.",
+        ),
+        ("time.components.COMPONENT.TIME", "s", "Kernels of a component, in all layers."),
+        ("time.components.COMPONENT.flops", "FLOP", "FLOPs of a component on a GPU."),
+        ("time.components.COMPONENT.moved", "B", "Bytes of a component on a GPU."),
+        ("time.PLACE.TIME", "s", "Kernels of a layer group, in all of its layers."),
+        ("time.PLACE.flops", "FLOP", "FLOPs of a layer group on a GPU."),
+        ("time.PLACE.moved", "B", "Bytes of a layer group on a GPU."),
+        ("time.PLACE.layer.TIME", "s", "Kernels of one layer."),
+        ("time.PLACE.KERNEL.TIME", "s", "One kernel in one layer, with its backward passes."),
+        ("time.PLACE.KERNEL.flops", "FLOP", "FLOPs of a kernel in one layer on a GPU."),
+        ("time.PLACE.KERNEL.moved", "B", "Bytes of a kernel in one layer on a GPU."),
+        ("time.PLACE.KERNEL.intensity", "FLOP/B", "FLOPs of a kernel over its bytes."),
+        ("time.PLACE.KERNEL.compute_time", "s", "FLOPs of a kernel in one layer at their peak."),
+        ("time.PLACE.KERNEL.launch", "s", "Time of a kernel that no work shortens."),
+        ("time.PLACE.KERNEL.rows", "tokens", "Rows of a kernel's first product."),
+        ("time.PLACE.KERNEL.columns", "elements", "Columns of its result."),
+        ("time.PLACE.KERNEL.depth", "elements", "What it sums over."),
+        ("time.PLACE.KERNEL.copies", "1", "How many equal products stand side by side."),
     ),
     *_declared(
         "limits ep",

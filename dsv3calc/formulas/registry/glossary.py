@@ -71,7 +71,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         ),
     },
     "Layers": {
-        "layers": Symbol(r"\ell", "1", "layers that something stands in"),
+        "layers": Symbol(r"\ell", "1", "layers that have this tensor or operator"),
         "start": Symbol("i_0", "1", "first layer of a slice of the depth, counted from 0", 0),
         "stop": Symbol("i_1", "1", "layer before which a slice of the depth ends", 0),
         "step": Symbol("s", "1", "distance from one layer of a slice to the next"),
@@ -160,6 +160,9 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         ),
         "value_products": Symbol(
             r"p_\mathrm{val}", "1", "products of a chunk over the channels of a value", 0
+        ),
+        "state_interval": Symbol(
+            r"T_\mathrm{state}", "tokens", "tokens from one copy of a state to the next"
         ),
         "state_products": Symbol(r"p_\mathrm{state}", "1", "products of a token with a state", 0),
     },
@@ -345,7 +348,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         ),
         "first_layer": Symbol(r"i_\mathrm{a}", "1", "first layer of a stage, from 0", 0),
         "last_layer": Symbol(r"i_\mathrm{b}", "1", "first layer after a stage", 0),
-        "place": Symbol(r"x_\mathrm{place}", "1", "stage on which something stands, from 0", 0),
+        "place": Symbol(r"x_\mathrm{place}", "1", "stage of a part of the model, from 0", 0),
         "amount_here": Symbol(r"n_\mathrm{here}", "1", "how many of something a rank has", 0),
         "shared_slots": Symbol(
             r"n_\mathrm{shared}", "1", "shared experts that take places like routed ones", 0
@@ -415,7 +418,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         ),
         "pool": _real(r"B_\mathrm{free,kv}", "B", "bytes that are left for the cache"),
         "memory_share": Symbol(r"f_\mathrm{ppm}", "1", "millionths of a device a server takes"),
-        "budget": _real(r"B_\mathrm{max}", "B", "bytes that a server takes in all"),
+        "budget": _real(r"B_\mathrm{max}", "B", "bytes of a device that a server may take"),
         "weight_bytes": _real(r"B_\mathrm{w}", "B", "bytes of weights on a GPU"),
         "buffer_bytes": _real(r"B_\mathrm{b}", "B", "bytes beside weights and cache on a GPU"),
         "memory_fraction": _real(r"f_\mathrm{mem}", "ratio", "share of a device a server takes"),
@@ -443,7 +446,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "forwards": Symbol(r"n_\mathrm{fwd}", "1", "forward passes of chunks that are done", 0),
         "backwards": Symbol(r"n_\mathrm{bwd}", "1", "backward passes of chunks that are done", 0),
         "forward_seconds": _real(
-            r"t_\mathrm{f}", "s", "forward pass of a micro-batch through what it meets on a rank"
+            r"t_\mathrm{f}", "s", "forward pass of a micro-batch through the layers of a rank"
         ),
         "backward_seconds": _real(
             r"t_\mathrm{b}", "s", "its whole backward pass, weight gradients included"

@@ -24,8 +24,7 @@ def answer_check(
     """Check golden files.
 
     The answer's status: a broken row (3) beats a moved one (1), and ``exit_zero`` hides only the
-    latter. An update that is refused (2) or cannot be written (74) is told as a warning beside the
-    report.
+    latter. An update that is refused (2) or cannot be written (74) is a warning beside the report.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Layouts of queries: a preset with options put in, or options alone, and whether a model fits one.
 
-What does not divide is refused with the rule, the reason and the nearest values that would do:
+What does not divide is refused with the rule, the reason and the nearest valid values:
 see :mod:`dsv3calc.studies.layout.degrees`.
 """
 
@@ -48,7 +48,7 @@ _NUMBERS = {
 """Field of a layout -> the least and the largest that an option may give."""
 _CHOICES = {"schedule": get_args(Schedule), "shared_experts": get_args(SharedExperts)}
 _FLAGS = ("sequence_parallel", "mirror_optimizer")
-_SPLIT = re.compile(r"[0-9]{1,6}(\*[0-9]{1,4})?(,[0-9]{1,6}(\*[0-9]{1,4})?){0,9999}")
+_SPLIT = r"[0-9]{1,6}(\*[0-9]{1,4})?(,[0-9]{1,6}(\*[0-9]{1,4})?){0,9999}"
 
 Problem = tuple[str, str]
 """What is wrong, and why."""
@@ -87,7 +87,7 @@ def _layer_split(text: str) -> str | list[int]:
     """Read ``even``, ``balanced`` or the layers of each stage, separated by commas."""
     if text in ("even", "balanced"):
         return text
-    if not _SPLIT.fullmatch(text):
+    if not re.fullmatch(_SPLIT, text):
         raise UsageError(
             f"--layer-split {quote(text)}: expected even, balanced or the layers of each stage",
             "such as --layer-split 4,4,4,3, or 4*15,1 for fifteen stages of four layers and one",
@@ -142,6 +142,8 @@ def layout_of(
         answer.cite(preset, used=used or _with_effect(preset.value))
         return preset.value
     given = fields_given(query)
+    if not given.keys() & set(DEGREES) and getattr(query, "alone", False):
+        given |= dict.fromkeys(DEGREES, 1)
     if not given.keys() & set(DEGREES):
         raise UsageError(
             f"{query.command} needs to know how GPUs share the work",

@@ -26,6 +26,7 @@ from dsv3calc.studies.measurements.rows import FOLDER
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dsv3calc.accounting.times.achieved import Entry
     from dsv3calc.studies.measurements.cases import Case
 
 UNSEEN_FILE = "unseen.json"
@@ -94,7 +95,7 @@ class Predictor:
             left_out = None
         own = not origin and case.kind != TRACED
         entry: Mapping[str, Any] = (
-            msgspec.structs.asdict(found.spec) if left_out is None else left_out.values
+            _values(found, case.form) if left_out is None else left_out.values
         )
         missing = _missing(entry, case)
         if missing:
@@ -102,7 +103,7 @@ class Predictor:
         computes_in = getattr(found.spec, "computes_in", case.computes_in)
         device = peaks_of(case.device, computes_in)
         form = FORMS[case.form]
-        place = found.place
+        place = ".".join((found.prefix, *found.path))
         if left_out is not None:
             place += f", fitted without half {half_of(case.row.group)}"
         try:
@@ -117,6 +118,19 @@ class Predictor:
             "" if left_out is not None else origin,
             own and left_out is None and _names(found.fit.rows, case.row.id),
         )
+
+
+def _values(found: Entry, form: str) -> dict[str, Any]:
+    """Return the values of an entry; what of an exchange was not measured is that of the next."""
+    values = msgspec.structs.asdict(found.spec)
+    further = found.beyond if form == "exchange" else None
+    while further is not None:
+        values = {
+            name: getattr(further.spec, name, None) if value is None else value
+            for name, value in values.items()
+        }
+        further = further.beyond
+    return values
 
 
 def _missing(entry: Mapping[str, Any], case: Case) -> str:

@@ -74,13 +74,14 @@ def score_of(scored: Sequence[Scored]) -> Score:
     errors = [each.error for each in counted]
     sizes = [abs(each) for each in errors]
     low, high = interval(counted)
+    median = quantile(sizes, 0.5)
     return Score(
         rows=len({each.row for each in counted}),
         groups=len({each.group for each in counted}),
         points=len(counted),
-        median=quantile(sizes, 0.5),
-        low=low,
-        high=high,
+        median=median,
+        low=min(low, median),
+        high=max(high, median),
         bias=quantile(errors, 0.5),
         within_10=_within(sizes, 0.1),
         within_20=_within(sizes, 0.2),

@@ -27,6 +27,7 @@ from dsv3calc.studies.memory.options import check_imbalance, replicated_heads, w
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
     check_kv_format,
+    interval_of,
     positive,
     warn_context,
     warn_inapplicable,
@@ -107,6 +108,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
     tokens = positive("--pass-tokens", query.tokens, max(batch, chunk))
     fraction = _share(query, software)
     page_size = positive("--page-size", query.page_size, software.page_size)
+    state_interval = interval_of(query.state_interval)
     exchange = Exchange(
         dispatch=format_of("--dispatch", query.dispatch, dispatch_format(precision)),
         combine=format_of("--combine", query.combine, FORMATS["bf16"]),
@@ -123,7 +125,13 @@ def answer_serving(query: MemoryQuery) -> Answer:
             f"{hardware.name} does not say how many bytes a process can use",
             "--set hardware.memory.usable=79GiB",
         )
-    warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
+    warn_inapplicable(
+        answer,
+        model.name,
+        model.value,
+        with_mtp=query.with_mtp or None,
+        state_interval=state_interval,
+    )
     server = Server(
         model.value,
         layout,
@@ -140,6 +148,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
             tokens=tokens,
             memory_share=None if fraction is None else _in_millionths(fraction),
             page_size=page_size,
+            state_interval=state_interval,
             absorbed=query.absorbed,
             low_latency=query.low_latency,
             mtp=query.with_mtp,
