@@ -22,7 +22,7 @@ from dsv3calc.studies.preset_loader import (
 )
 
 if TYPE_CHECKING:
-    from dsv3calc.accounting.kv_cache import FitLines
+    from dsv3calc.accounting.kv_fit import FitLines
     from dsv3calc.schema.workload import Conventions
 
 DEFAULT_TOKENS = 4096
