@@ -56,7 +56,7 @@ def _pairs(one: Any, two: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
         return
     names = dict.fromkeys([*sides[0], *sides[1]])
     if any(_is_fitted(part) for side in sides for part in side.values()):
-        yield path, *(list(side) or None for side in sides)
+        yield path, list(sides[0]) or None, list(sides[1]) or None
         names = dict.fromkeys(name for name in sides[0] if name in sides[1])
     for name in names:
         if name != _FIT:
