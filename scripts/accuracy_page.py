@@ -82,7 +82,7 @@ out: its error is that of the fit itself. The interval holds the median in 90 % 
 groups. The last column is the median error of the peak roofline on the same times.
 
 The form of each kind, and what else was tried, are in
-[decision 0019](decisions/0019-times-of-kernels.md).
+[decision 0018](decisions/0018-times-of-kernels.md).
 
 """
 

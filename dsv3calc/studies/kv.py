@@ -14,6 +14,7 @@ from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
+    beside_layers,
     check_kv_format,
     interval_of,
     positive,
@@ -63,7 +64,7 @@ def answer_kv(query: KVQuery) -> Answer:
         answer.query["page_size"] = page_size
     if state_interval is not None:
         answer.query["state_interval"] = state_interval
-    answer.cite(preset)
+    answer.cite(preset, unused=beside_layers(query.with_mtp))
     answer.notes += query.notes
     cite_kv_format(answer, kv_format, [preset.value], conventions)
     warn_inapplicable(
