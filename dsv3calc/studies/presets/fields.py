@@ -49,7 +49,10 @@ def _leaves(data: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def _pairs(one: Any, two: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
     sides = [{} if side is None else side for side in (one, two)]
-    if not all(isinstance(side, dict) for side in sides) or sides == [{}, {}]:
+    if sides == [{}, {}]:
+        yield path, None, None  # an empty table says no more than none
+        return
+    if not all(isinstance(side, dict) for side in sides):
         left, right = dict(_leaves(one, path)), dict(_leaves(two, path))
         for name in dict.fromkeys([*left, *right]):
             yield name, left.get(name), right.get(name)
