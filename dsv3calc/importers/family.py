@@ -67,7 +67,8 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     the precision preset of the type's own FP8 files, ``fp4_experts`` of those whose experts are in
     FP4. A ``text`` family nests the language model
     as ``text_config`` of that ``model_type``, or of one of ``other_texts``; where both hold
-    tie_word_embeddings and differ, the inner one counts under ``inner_tie``. A ``vision`` tower is
+    tie_word_embeddings and differ, the inner one counts under ``inner_tie``, the outer one under
+    ``outer_tie``, and else that is a problem. A ``vision`` tower is
     counted by the function of that name in ``towers``.
     """
 
@@ -77,6 +78,7 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     other_texts: tuple[str, ...] = ()
     inner_tie: bool = False
+    outer_tie: bool = False
     vision: str = ""
     defaults: dict[str, Any] = {}
     ignored: frozenset[str] = frozenset()
