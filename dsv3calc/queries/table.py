@@ -195,6 +195,16 @@ _COMMANDS = (
         picture="roofline",
     ),
     Command(
+        "train",
+        "Time of a training step, tokens a second, share of the peak, cost of a run.",
+        query="train:TrainQuery",
+        answer="times.train:answer_train",
+        views={"train": "train"},
+        headlines=("train.step.estimate", "train.step.floor"),
+        lines=("train",),
+        needs_device=True,
+    ),
+    Command(
         "limits ep",
         "The speed limit of inference with expert parallelism, and what sets it.",
         query="traffic:LimitsEPQuery",
@@ -320,4 +330,6 @@ def struct_of(command: Command) -> type[Query]:
 
     module, _, name = command.query.partition(":")
     found: type[Query] = getattr(import_module(f"dsv3calc.queries.{module}"), name)
+    if found.command != command.words:
+        raise ValueError(f"{name}.command is {found.command!r}, not {command.words!r}")
     return found

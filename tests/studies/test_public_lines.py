@@ -41,6 +41,8 @@ QUERIES = (
     "traffic llama-3.1-405b --layout llama-3.1-405b-pretrain --hardware h100",
     "time deepseek-v3 --hardware h800 --dp 8 --ep 8 --setup sglang --with-mtp",
     f"time {V3} --phase train --setup megatron-moe-hgx",
+    f"train {V3} --setup deepseek-dualpipe --train-tokens 14.8T",
+    "train llama-3.1-8b --hardware h100 --tp 2 --global-batch 8 --setup megatron-dense",
     "limits ep deepseek-v3 --hardware h800 --mtp-acceptance 0.8 --mtp-cost 0.1",
     "limits ep deepseek-v3 --hardware h800 --convention isca25",
     "network mpft slim-fly dragonfly --radix 64",

@@ -27,6 +27,7 @@ from dsv3calc.model.operator import ONE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dsv3calc.accounting.times.communication import Sending
     from dsv3calc.accounting.times.setting import Setting
 
 _PLACE = ("flops", "moved", *SECONDS)
@@ -133,21 +134,28 @@ class Fold:
         found = {MODEL: ONE, **{view.prefix: view.layers for view in arch.groups}}
         return found if arch.mtp is None else found | {arch.mtp.prefix: arch.mtp.layers}
 
-    def exchanges(self) -> ExchangeLines | None:
-        """Return the exchanges of the pass, None where every group is one GPU."""
-        sender = Sender(self.share, self.setting.hardware, self.setting.exchange)
-        layers = self.layers()
-        sendings = [(each, layers[each.place]) for each in sender.all()]
-        if not sendings:
-            return None
+    def link_rates(self) -> LinkRates:
+        """Return the rates of the links."""
         setting = self.setting
-        rates = LinkRates(
+        return LinkRates(
             setting.hardware,
             self.entries,
             given("time.oversubscription", setting.oversubscription, "ratio", "between domains"),
             decoding=setting.workload.phase == "decode",
         )
-        return exchange_lines(sendings, setting.hardware, rates)
+
+    def sendings(self) -> list[tuple[Sending, Line]]:
+        """List the exchanges of a layer of each place, with its layers."""
+        sender = Sender(self.share, self.setting.hardware, self.setting.exchange)
+        layers = self.layers()
+        return [(each, layers[each.place]) for each in sender.all()]
+
+    def exchanges(self) -> ExchangeLines | None:
+        """Return the exchanges of the pass, None where every group is one GPU."""
+        sendings = self.sendings()
+        if not sendings:
+            return None
+        return exchange_lines(sendings, self.setting.hardware, self.link_rates())
 
 
 def time_lines(fold: Fold) -> TimeLines:
@@ -205,9 +213,9 @@ def time_lines(fold: Fold) -> TimeLines:
         kernels=kernels,
         communication=communication,
         rates=_token_rates(fold, times),
-        optimizer=_optimizer_times(fold),
+        optimizer=optimizer_times(fold),
         components=_components(fold),
-        band=_band(fold, times),
+        band=band_lines("time", fold, times.get("estimate")),
         device=fold.device.lines,
         parts=[*axes, *(line for place in fold.places for line in place.lines)],
     )
@@ -264,9 +272,9 @@ def _token_rates(fold: Fold, times: dict[str, Line]) -> dict[str, Line]:
     return found
 
 
-def _band(fold: Fold, times: dict[str, Line]) -> dict[str, Line]:
+def band_lines(prefix: str, fold: Fold, estimate: Line | None) -> dict[str, Line]:
     """Give the times that eight of ten measurements lie between, where the set-up has a band."""
-    if fold.software is None:
+    if fold.software is None or estimate is None:
         return {}
     phase = fold.setting.workload.phase
     band = fold.software.times.bands.get(phase)
@@ -276,18 +284,18 @@ def _band(fold: Fold, times: dict[str, Line]) -> dict[str, Line]:
     for name, deviation in (("p10", "p90"), ("p90", "p10")):
         place = f"setup.time.bands.{phase}.{deviation}"
         by = given(place, getattr(band, deviation), "ratio", "estimates over measurements, less 1")
-        over = total(f"time.{name}.estimate_over_measured", (given("one", 1, "ratio"), by))
+        over = total(f"{prefix}.{name}.estimate_over_measured", (given("one", 1, "ratio"), by))
         found[name] = combined(
-            f"time.{name}",
+            f"{prefix}.{name}",
             "ratio",
-            (times["estimate"], over),
+            (estimate, over),
             unit="s",
             convention=f"of {band.points:,} measurements that the set-up was scored on",
         )
     return found
 
 
-def _optimizer_times(fold: Fold) -> dict[str, Line]:
+def optimizer_times(fold: Fold) -> dict[str, Line]:
     """Give the step of the optimizer on all states of a model, one stage after the other."""
     recipe = fold.setting.recipe
     if recipe is None:

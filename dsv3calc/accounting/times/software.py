@@ -109,6 +109,14 @@ class Software:
         slots = self.share.expert_slots(kernel.view)
         return divided(f"{name}.launches", slots, [degree(self.share.layout, "ep")])
 
+    def shown(self, axis: str) -> Line | None:
+        """Return the share of an axis's communication that nothing hides; None for all of it."""
+        hidden = getattr(self.times.overlap, "tp" if axis == "etp" else axis)
+        if not hidden:
+            return None
+        share = given(f"setup.time.overlap.{axis}", hidden, "ratio", "share that is hidden")
+        return combined(f"time.communication.{axis}.shown", "difference", (ONE, share))
+
     def exposed(self, communication: Mapping[str, Line], kernels: Line) -> Line:
         """Give the communication that computation does not hide.
 
@@ -117,12 +125,10 @@ class Software:
         """
         left = []
         for axis, seconds in communication.items():
-            hidden = getattr(self.times.overlap, "tp" if axis == "etp" else axis)
-            if not hidden:
+            rest = self.shown(axis)
+            if rest is None:
                 left.append(seconds)
                 continue
-            share = given(f"setup.time.overlap.{axis}", hidden, "ratio", "share that is hidden")
-            rest = combined(f"time.communication.{axis}.shown", "difference", (ONE, share))
             left.append(
                 combined(f"time.communication.{axis}.exposed", "product", (seconds, rest), unit="s")
             )

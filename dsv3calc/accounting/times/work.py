@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dsv3calc.accounting.times.kernels import Kernel
+    from dsv3calc.model.block import StatePart
     from dsv3calc.model.layer import GroupView
-    from dsv3calc.model.mixer import StatePart
     from dsv3calc.model.operator import Operator
     from dsv3calc.schema.precision import KVFormat, Precision
 

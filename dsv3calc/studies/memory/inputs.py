@@ -32,6 +32,7 @@ from dsv3calc.studies.traffic.exchanges import (
 
 if TYPE_CHECKING:
     from dsv3calc.catalogue.presets import Preset
+    from dsv3calc.queries.base import Query
     from dsv3calc.queries.memory import MemoryQuery
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
@@ -95,23 +96,27 @@ def _edits(kind: str, values: dict[str, Any]) -> tuple[Override, ...]:
     )
 
 
-def recompute_of(query: MemoryQuery, loader: PresetLoader, layout: Layout) -> Preset[Recompute]:
+def recompute_of(query: Query, loader: PresetLoader, layout: Layout) -> Preset[Recompute]:
     """Return the policy of a query: a preset by name, or modules separated by commas.
+
+    The query may choose how a policy writes and keeps activations.
 
     Raises
     ------
     UsageError
         If it names neither.
     """
-    wanted = layout.recompute if query.recompute is None else query.recompute
+    own, kernel, order, dropout = (
+        getattr(query, name, None)
+        for name in ("recompute", "attention_kernel", "routing_weights", "dropout")
+    )
+    wanted: str = layout.recompute if own is None else own
     edits = _edits(
         "recompute",
         {
-            "attention_kernel": query.attention_kernel
-            and one_of("--attention-kernel", query.attention_kernel, KERNELS, ""),
-            "routing_weights": query.routing_weights
-            and one_of("--routing-weights", query.routing_weights, ORDERS, ""),
-            "dropout": "true" if query.dropout else None,
+            "attention_kernel": kernel and one_of("--attention-kernel", kernel, KERNELS, ""),
+            "routing_weights": order and one_of("--routing-weights", order, ORDERS, ""),
+            "dropout": "true" if dropout else None,
         },
     )
     modules = [part.strip() for part in wanted.split(",")]

@@ -39,6 +39,7 @@ from dsv3calc.studies.traffic.exchanges import (
 
 if TYPE_CHECKING:
     from dsv3calc.catalogue.presets import Preset
+    from dsv3calc.queries.layout import LayoutQuery
     from dsv3calc.queries.time import TimeQuery
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.precision import Precision
@@ -108,7 +109,7 @@ def answer_time(query: TimeQuery) -> Answer:
         hardware=hardware.value,
         precision=precision.value,
         kv_format=kv_format.value,
-        exchange=_exchange(query, answer, precision, layout, phase),
+        exchange=exchange_of(query, answer, precision, layout, phase),
         setup=None if setup is None else setup.value,
         recipe=None if recipe is None else recipe.value,
         achieved=achieved.value.achieved,
@@ -165,8 +166,8 @@ def _workload(query: TimeQuery, layout: Layout, phase: str) -> Workload:
     return workload_of(phase, batch, sequence, query.context, last_logit=query.last_logit)
 
 
-def _exchange(
-    query: TimeQuery, answer: Answer, precision: Preset[Precision], layout: Layout, phase: str
+def exchange_of(
+    query: LayoutQuery, answer: Answer, precision: Preset[Precision], layout: Layout, phase: str
 ) -> Exchange:
     """Return how tokens are sent: in decode a copy for each expert, as low-latency kernels do."""
     dispatch = format_of("--dispatch", query.dispatch, dispatch_format(precision))

@@ -26,9 +26,8 @@ def remarks(answer: Answer, fold: Fold) -> None:
     """Add the assumptions, notes and warnings of a pass to its answer."""
     setting = fold.setting
     layout, model = setting.layout, setting.model
-    _widened(answer, setting)
-    _rates(answer, fold)
-    _extrapolated(answer, fold)
+    widened(answer, setting)
+    rate_remarks(answer, fold)
     if experts_of(model):
         answer.assumptions.append(
             "routing: every expert is equally likely, so a pass reads the expected distinct ones; "
@@ -47,7 +46,7 @@ def remarks(answer: Answer, fold: Fold) -> None:
         answer.notes.append("no estimate without a set-up (--setup)")
 
 
-def _widened(answer: Answer, setting: Setting) -> None:
+def widened(answer: Answer, setting: Setting) -> None:
     """Warn of components that run in a wider data type than the precision asks for first."""
     precision, hardware = setting.precision, setting.hardware
     found: dict[tuple[str, str], None] = {}
@@ -60,6 +59,12 @@ def _widened(answer: Answer, setting: Setting) -> None:
             f"{hardware.name} has no {wish} peak: {precision.name} is weight-only there, its "
             f"weights are widened and multiplied at the {used} peak"
         )
+
+
+def rate_remarks(answer: Answer, fold: Fold) -> None:
+    """Say of which devices the measured rates are, and where kernels lie outside of their range."""
+    _rates(answer, fold)
+    _extrapolated(answer, fold)
 
 
 def _rates(answer: Answer, fold: Fold) -> None:

@@ -1,0 +1,137 @@
+"""What a pipeline rank computes for one micro-batch: forward, and gradients of inputs and weights.
+
+A rank's chunks are passed one after the other; under DualPipe each micro-batch passes one of two.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.times.communication import AXES
+from dsv3calc.accounting.times.kernels import MODEL
+from dsv3calc.accounting.times.work import FORWARD, INPUT_GRADIENT, PASSES
+from dsv3calc.ledger.line import Line, combined, given, total
+from dsv3calc.ledger.tags import Tags
+from dsv3calc.model.operator import LOOKUP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dsv3calc.accounting.placement.stages import Chunk, Stages
+    from dsv3calc.accounting.times.fold import Fold
+    from dsv3calc.accounting.times.kernel_time import KernelTime
+    from dsv3calc.schema.memory import Recompute
+
+HEAD, EMBEDDING = "head", "embedding"
+"""What stands after the layers and before them."""
+
+_AGAIN = {
+    "core_attn": ("core",),
+    "mla_up_proj": ("q_b_proj", "kv_b_proj", "rotary"),
+    "mlp_act": ("mlp_act", "shared_act"),
+    "mlp": ("up_proj", "mlp_act", "down_proj"),
+    "shared_experts": ("shared_experts.up_proj", "shared_act", "shared_experts.down_proj"),
+    "moe": (
+        "router", "experts", "shared_experts.up_proj", "shared_act", "shared_experts.down_proj",
+    ),
+}  # fmt: skip
+"""Module of a policy of recomputation -> the kernels that run again before the backward pass."""
+
+Seconds = dict[str, Line]
+"""Pass of :data:`PASSES` -> its seconds."""
+
+
+def is_recomputed(kernel: KernelTime, recompute: Recompute) -> bool:
+    """Tell whether a kernel runs again before the backward pass."""
+    first = kernel.kernel.first
+    if kernel.kernel.place == MODEL:
+        return False
+    if "full" in recompute.modules:
+        return True
+    if "layernorm" in recompute.modules and first.component == "norms":
+        return True
+    return any(kernel.kernel.name in _AGAIN.get(module, ()) for module in recompute.modules)
+
+
+class RankTimes:
+    """The seconds of every pipeline rank, by one of the three times.
+
+    ``what`` is ``compute_time`` for the bound, ``floor``, or ``estimate``, which has what the
+    set-up shows of exchanges inside of layers.
+    """
+
+    def __init__(self, fold: Fold, stages: Stages, recompute: Recompute, what: str) -> None:
+        self.fold = fold
+        self.stages = stages
+        self.recompute = recompute
+        self.what = what
+        self.prefix = f"train.{'bound' if what == 'compute_time' else what}"
+        sent = self._sent() if what == "estimate" else {}
+        self.of_layer = {
+            place.name: self._seconds(place.name, place.kernels, sent.get(place.name, {}))
+            for place in fold.places
+            if place.name != MODEL
+        }
+        outer = next(place for place in fold.places if place.name == MODEL)
+        ends: dict[str, list[KernelTime]] = {EMBEDDING: [], HEAD: []}
+        for kernel in outer.kernels:
+            ends[EMBEDDING if kernel.kernel.first.kind == LOOKUP else HEAD].append(kernel)
+        self.of_end = {
+            end: self._seconds(end, kernels, sent.get(MODEL, {}) if end == HEAD else {})
+            for end, kernels in ends.items()
+        }
+
+    def _seconds(
+        self, name: str, kernels: Iterable[KernelTime], sent: dict[str, list[Line]]
+    ) -> Seconds:
+        """Sum up the kernels of a layer by pass, and what is sent in it and not hidden."""
+        parts: dict[str, list[Line]] = {each: list(sent.get(each, ())) for each in PASSES}
+        for kernel in kernels:
+            for each, lines in kernel.by_pass.items():
+                parts[each].append(lines[self.what])
+            if self.what != "compute_time" and is_recomputed(kernel, self.recompute):
+                parts[INPUT_GRADIENT].append(kernel.by_pass[FORWARD][self.what])
+        return {
+            each: total(f"{self.prefix}.layer.{name}.{each}", lines, unit="s")
+            for each, lines in parts.items()
+        }
+
+    def _sent(self) -> dict[str, dict[str, list[Line]]]:
+        """Give what the set-up shows of the exchanges of a layer, by place and pass."""
+        software, rates = self.fold.software, self.fold.link_rates()
+        assert software is not None  # noqa: S101 - there is no estimate without one
+        found: dict[str, dict[str, list[Line]]] = {}
+        for sending, _ in self.fold.sendings():
+            parts = [rates.one_call(sending), sending.calls]
+            shown = software.shown(AXES[sending.kind])
+            parts += [] if shown is None else [shown]
+            line = combined(f"{sending.name}.exposed", "product", parts, unit="s")
+            where = FORWARD if sending.way == FORWARD else INPUT_GRADIENT
+            found.setdefault(sending.place, {}).setdefault(where, []).append(line)
+        return found
+
+    def of_rank(self, number: int) -> Seconds:
+        """Give the seconds of a rank for one micro-batch."""
+        rank = given(f"train.rank.{number}", number, "1", "pipeline rank from 0")
+        name = f"{self.prefix}.rank.{number}"
+        chunks = self.stages.chunks(f"train.rank.{number}", rank)
+        found = {each: self._of_chunks(f"{name}.{each}", chunks, each) for each in PASSES}
+        if self.fold.setting.layout.schedule != "dualpipe":
+            return found
+        half = given("dualpipe.share", 0.5, "1", "a micro-batch passes one of a rank's two stages")
+        return {
+            each: combined(f"{name}.{each}.mean", "product", (line, half))
+            for each, line in found.items()
+        }
+
+    def _of_chunks(self, name: str, chunks: Iterable[Chunk], what: str) -> Line:
+        views = [*self.stages.groups, *([] if self.stages.mtp is None else [self.stages.mtp])]
+        parts = []
+        for chunk in chunks:
+            for view, layers in zip(views, chunk.layers, strict=True):
+                parts += [layers, self.of_layer[view.prefix][what]]
+            parts += [chunk.embedding, self.of_end[EMBEDDING][what]]
+            parts += [chunk.head, self.of_end[HEAD][what]]
+        tags = Tags(quantity=what, component="rank")
+        return combined(name, "sum_of_products", parts, unit="s", tags=tags)

@@ -1,0 +1,144 @@
+"""Answer ``train``: how long a training step takes, what share of the peak, what a run costs."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.conventions import choose_conventions
+from dsv3calc.accounting.flops import flops_lines
+from dsv3calc.accounting.times.fold import Fold
+from dsv3calc.accounting.times.setting import Setting
+from dsv3calc.accounting.times.step import step_lines
+from dsv3calc.errors import UsageError
+from dsv3calc.ledger.line import Ledger
+from dsv3calc.schema.workload import DEFAULT_SEQUENCE, Workload
+from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.layout.build import check_grouping, refuse, training_problems
+from dsv3calc.studies.layout.check import feed_forward_problems
+from dsv3calc.studies.layout.choose import chosen_layout, named_by, sequence_of
+from dsv3calc.studies.memory.answer import micro_batches_of
+from dsv3calc.studies.memory.inputs import recompute_of
+from dsv3calc.studies.memory.options import check_imbalance
+from dsv3calc.studies.preset_loader import (
+    DEFAULT_KV_FORMAT,
+    PresetLoader,
+    positive,
+    warn_context,
+    warn_inapplicable,
+)
+from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
+from dsv3calc.studies.times.remarks import rate_remarks, widened
+from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, asked, imbalance_text, number
+
+if TYPE_CHECKING:
+    from dsv3calc.queries.train import TrainQuery
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.memory import Recompute
+
+UNCOUNTED = ("moe_act",)
+"""Modules of recomputation that run inside of a kernel: they are not counted again."""
+
+
+def answer_train(query: TrainQuery) -> Answer:
+    """Give the time of a training step.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query or a preset is wrong, or a step has no global batch.
+    """
+    answer = Answer("train", asked(query))
+    answer.notes += query.notes
+    loader = PresetLoader(query)
+    model = loader.model(query.model)
+    hardware = loader.hardware(query.hardware)
+    layout = chosen_layout(query, loader, answer, model.value)
+    if layout.global_batch is None:
+        raise UsageError(
+            "train needs the sequences of a step, and the layout has no global_batch",
+            f"give --global-batch, a multiple of dp {layout.dp:,} x micro-batch "
+            f"{layout.micro_batch:,}",
+        )
+    sequence = sequence_of(query, layout, answer, DEFAULT_SEQUENCE["train"])
+    check_grouping(
+        model.value,
+        layout,
+        sequence,
+        hint=loader.degree_hint,
+        more=feed_forward_problems(model.value, layout),
+    )
+    refuse([*training_problems(model.value, layout, micro_batches_of(layout, answer))])
+    check_imbalance(model.value, layout, query.imbalance)
+    precision = loader.precision(named_by(query, layout, answer, "precision"), model)
+    recipe = loader.recipe(named_by(query, layout, answer, "recipe") or precision.value.recipe)
+    recompute = recompute_of(query, loader, layout)
+    setup = None if query.setup is None else loader.setup(query.setup)
+    like = loader.like(hardware)
+    conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})
+    workload = Workload(phase="train", batch=layout.micro_batch, sequence=sequence, past=0)
+    fold = Fold(
+        Setting(
+            model=model.value,
+            layout=layout,
+            workload=workload,
+            conventions=conventions,
+            hardware=hardware.value,
+            precision=precision.value,
+            kv_format=loader.kv_format(DEFAULT_KV_FORMAT).value,
+            exchange=exchange_of(query, answer, precision, layout, "train"),
+            setup=None if setup is None else setup.value,
+            recipe=recipe.value,
+            achieved=loader.achieved().value.achieved,
+            like=None if like is None else like.value,
+            imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),
+            oversubscription=number(
+                "--oversubscription",
+                query.oversubscription,
+                1,
+                least=1,
+                most=LARGEST_OVERSUBSCRIPTION,
+            ),
+        )
+    )
+    run = None if query.train_tokens is None else positive("--train-tokens", query.train_tokens, 1)
+    loader.check_overrides()
+    for preset in (model, precision, recipe, recompute):
+        answer.cite(preset)
+    answer.cite(
+        hardware,
+        used=("peaks", "memory.bandwidth", "scale_up", "scale_out", "achieved", "dollars_per_hour"),
+    )
+    answer.cite(setup, used=("time",))
+    counted = flops_lines(model.value, workload, conventions)
+    lines = step_lines(fold, recompute.value, counted, run)
+    answer.query |= {"sequence": sequence, "precision": precision.name, "phase": "train"}
+    warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
+    warn_context(answer, model.name, model.value, sequence)
+    widened(answer, fold.setting)
+    rate_remarks(answer, fold)
+    _remarks(answer, fold, layout, recompute.value)
+    ledger = Ledger(model.value.title, lines.lines)
+    answer.columns.append(Column(model.name, model.value.title, ledger))
+    return answer
+
+
+def _remarks(answer: Answer, fold: Fold, layout: Layout, recompute: Recompute) -> None:
+    """Tell what the numbers take for granted."""
+    if layout.ep > 1:
+        factor = float(fold.setting.imbalance)
+        answer.assumptions.append(
+            imbalance_text(factor, "the busiest GPU has {} times the mean rows of experts")
+        )
+    if layout.pp > 1:
+        answer.notes.append(
+            "the slowest pipeline rank sets the pace of all; the optimizer is the mean of the ranks"
+        )
+    left = [module for module in recompute.modules if module in UNCOUNTED]
+    if left or recompute.saved_operations:
+        words = ", ".join(left) or "what runs again beside saved operations"
+        answer.notes.append(f"recomputation is not counted of {words}")
+    if fold.software is None:
+        answer.notes.append(
+            "no estimate without a set-up (--setup): the floor hides all communication"
+        )
