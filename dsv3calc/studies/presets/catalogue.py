@@ -32,6 +32,7 @@ _TELLING_FIELDS = (
     ("bits", "kv_format"),
     ("latency_same_leaf", "network"),
     ("gradient_bits", "recipe"),
+    ("ring_base", "achieved"),
     ("memory", "setup"),
     ("driver_context", "setup"),  # a runtime of 0.1.0, which is refused with what to do
     ("model_type", "model"),
