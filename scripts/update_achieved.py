@@ -17,6 +17,7 @@ from fresh import ROOT, write
 
 from dsv3calc.catalogue import presets
 from dsv3calc.studies.measurements.blocks import (
+    DEFAULTS,
     as_yaml,
     by_key,
     fit_block,
@@ -27,7 +28,6 @@ from dsv3calc.studies.measurements.blocks import (
 from dsv3calc.studies.measurements.calibration import entries_of, pooled_entries
 from dsv3calc.studies.measurements.collected import collect
 from dsv3calc.studies.measurements.predict import UNSEEN_FILE
-from dsv3calc.studies.measurements.rates import DEFAULTS
 from dsv3calc.studies.measurements.rows import FOLDER, shipped_files
 
 if TYPE_CHECKING:

@@ -86,7 +86,8 @@ def core_flops_line(
     """Count one channel's FLOPs of a core that has a span of its own."""
     assert operator.core is not None  # noqa: S101 - the caller asked
     assert operator.core.span is not None  # noqa: S101 - the caller asked
-    span, arguments = operator.core.span(conventions)
+    span, given = operator.core.span(conventions)
+    arguments: dict[str, Any] = dict(given)
     return computed(
         f"{view.prefix}.{operator.name}.channel_flops.{count}",
         CHANNEL_FLOPS[span][count],

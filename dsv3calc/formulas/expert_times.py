@@ -217,7 +217,8 @@ def expert_activation_bytes(
     ------
     Derived here.
     """
-    return (  # type: ignore[return-value] # an expectation
-        expert_rows_here * (10 * hidden_size + 8 * moe_intermediate_size)
+    return (
+        expert_rows_here  # type: ignore[return-value] # an expectation
+        * (10 * hidden_size + 8 * moe_intermediate_size)
         + 4 * rank_tokens * hidden_size
     )

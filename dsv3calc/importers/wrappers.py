@@ -72,7 +72,13 @@ def _with_tie(outer: Reader, inner: dict[str, Any]) -> dict[str, Any]:
             "of the outer class, and the published files follow the inner"
         )
         return inner
-    outer.refuse(name, f"{name} contradicts that of text_config")
+    if outer.family.outer_tie:
+        outer.findings.assumed[name] = (
+            f"{name} is {json.dumps(tied)}, that beside text_config: the inner one is the default "
+            "of the inner class, and the published files follow the outer"
+        )
+    else:
+        outer.refuse(name, f"{name} contradicts that of text_config")
     return inner | {name: tied}
 
 

@@ -330,4 +330,6 @@ def struct_of(command: Command) -> type[Query]:
 
     module, _, name = command.query.partition(":")
     found: type[Query] = getattr(import_module(f"dsv3calc.queries.{module}"), name)
+    if found.command != command.words:
+        raise ValueError(f"{name}.command is {found.command!r}, not {command.words!r}")
     return found

@@ -30,6 +30,14 @@ ACTIVATIONS = (
     "expert_input", "expert_act_input", "expert_act_gate", "expert_act_output", "expert_output",
     "shared_act_input", "shared_act_gate", "shared_act_output", "feed_forward_mask",
     "final_norm_input", "head_input", "mtp_norm_inputs", "mtp_projection_input",
+    "mixer_input", "convolution_input", "recurrence_input", "recurrence_output", "output_gate",
+    "gated_output", "mixer_output", "latent_output", "o_latent", "compressor_values",
+    "compressor_weights", "indexer_compressor_values", "indexer_compressor_weights",
+    "attention_streams", "feed_forward_streams", "head_streams", "attention_branch",
+    "feed_forward_branch", "corrected_stream", "altup_projections_input",
+    "altup_unembed_projections_input", "laurel_latent", "laurel_norm_input", "per_layer_inputs",
+    "per_layer_gate_input", "per_layer_gate", "per_layer_projection_input",
+    "per_layer_norm_input",
 )  # fmt: skip
 """Every name that an activation may have: what a recompute preset may keep or give a format."""
 

@@ -87,8 +87,8 @@ class Answer:
     ) -> None:
         """Take over the sources and assumptions of presets that the answer stands on.
 
-        ``used`` limits the assumptions to fields with these prefixes. Sources that fields with one
-        of the prefixes ``unused`` have alone are left out.
+        ``used`` limits the assumptions to fields with these prefixes. Assumptions of fields with
+        one of the prefixes ``unused``, and sources that they have alone, are left out.
         """
         for preset in presets:
             if preset is None:
@@ -113,7 +113,8 @@ class Answer:
                 [
                     text
                     for field, text in preset.assumptions
-                    if not used or not field or field.startswith(used)
+                    if (not used or not field or field.startswith(used))
+                    and not (field and unused and field.startswith(unused))
                 ],
             )
             if preset.ignored:

@@ -11,6 +11,7 @@ from dsv3calc.queries.base import FlopsQuery, as_dict
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
+    beside_layers,
     warn_context,
     warn_inapplicable,
     workload_of,
@@ -53,7 +54,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
     }
     if not (query.convention or query.library):
         answer.query |= {"counting": conventions.counting, "attention": conventions.attention}
-    answer.cite(preset)
+    answer.cite(preset, unused=beside_layers(query.with_mtp))
     answer.notes += query.notes
     warn_inapplicable(
         answer,

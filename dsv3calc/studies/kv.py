@@ -14,6 +14,7 @@ from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
+    beside_layers,
     check_kv_format,
     interval_of,
     positive,
@@ -22,7 +23,7 @@ from dsv3calc.studies.preset_loader import (
 )
 
 if TYPE_CHECKING:
-    from dsv3calc.accounting.kv_cache import FitLines
+    from dsv3calc.accounting.kv_fit import FitLines
     from dsv3calc.schema.workload import Conventions
 
 DEFAULT_TOKENS = 4096
@@ -63,7 +64,7 @@ def answer_kv(query: KVQuery) -> Answer:
         answer.query["page_size"] = page_size
     if state_interval is not None:
         answer.query["state_interval"] = state_interval
-    answer.cite(preset)
+    answer.cite(preset, unused=beside_layers(query.with_mtp))
     answer.notes += query.notes
     cite_kv_format(answer, kv_format, [preset.value], conventions)
     warn_inapplicable(

@@ -262,6 +262,11 @@ def inclusions_of(
     return chosen, label
 
 
+def beside_layers(with_mtp: bool) -> tuple[str, ...]:  # noqa: FBT001 - as a query has it
+    """Return the parts of a model that a count of its layers alone does not use."""
+    return ("towers",) if with_mtp else ("towers", "mtp")
+
+
 def interval_of(state_interval: int | None) -> int | None:
     """Return the tokens from one copy of a state to the next, None where none is copied."""
     if state_interval is None:
@@ -310,8 +315,12 @@ def check_kv_format(
     views = architecture_of(model).groups
     kinds = {view.attention.kind for view in views if view.attention.present}
     if only and kinds != {only}:
+        words = {
+            kind: f"{kind} attention" if len(kind) > len("mla") else kind.upper()
+            for kind in (only, *kinds)
+        }
         raise UsageError(
-            f"the KV format {kv_format.name} is for {only.upper()} alone; "
-            f"{name} has {', '.join(sorted(kinds)).upper()} layers",
+            f"the KV format {kv_format.name} is for {words[only]} alone; "
+            f"{name} has {', '.join(words[kind] for kind in sorted(kinds))} layers",
             "dsv3calc presets list kv_formats",
         )

@@ -210,11 +210,37 @@ def test_no_prediction_modules():
     assert "mtp" not in imported(config("deepseek_v3", num_nextn_predict_layers=0)).data
 
 
+BLOCKS = {"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}}
+PACKED = {
+    "quant_method": "compressed-tensors",
+    "config_groups": {
+        "group_0": {
+            "input_activations": None,
+            "weights": {
+                "group_size": 32,
+                "num_bits": 4,
+                "strategy": "group",
+                "symmetric": True,
+                "type": "int",
+            },
+        }
+    },
+    "ignore": [
+        "lm_head",
+        "re:.*self_attn.*",
+        "re:.*shared_experts.*",
+        "re:.*mlp\\.(gate|up|gate_up|down)_proj.*",
+    ],
+}
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "precision"),
     [
         ("deepseek_v3", {}, "fp8-deepseek-v3"),
         ("gpt_oss", {}, "mxfp4"),
+        ("deepseek_v4", BLOCKS | {"expert_dtype": "fp4"}, "fp4-fp8-deepseek-v4"),
+        ("deepseek_v4", BLOCKS | {"expert_dtype": "fp8"}, "fp8-deepseek-v4"),
         ("llama", {}, "bf16"),
         ("llama", {"torch_dtype": "float16"}, "fp16"),
         ("llama", {"torch_dtype": "float32"}, "fp32"),
@@ -256,6 +282,38 @@ def test_a_precision_that_is_an_assumption(changes, text):
 def test_a_storage_that_no_preset_describes_is_refused(changes):
     with pytest.raises(InvalidInput, match="precision preset"):
         imported(config("llama", **changes))
+
+
+def test_four_bit_experts_of_kimi():
+    found = imported(config("deepseek_v3", quantization_config=PACKED))
+    assert found.data["precision"] == "int4-kimi-k2"
+    assert found.data["provenance"]["precision"] == "assumed_precision"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ignore": ["lm_head"]},
+        {"config_groups": {}},
+        {"config_groups": {"group_0": None}},
+        {"config_groups": {"group_0": {"weights": None}}},
+        {"config_groups": {"group_0": {"weights": {"num_bits": 4, "group_size": 128}}}},
+    ],
+)
+def test_other_packed_files_are_refused(changes):
+    with pytest.raises(InvalidInput, match="precision preset"):
+        imported(config("deepseek_v3", quantization_config=PACKED | changes))
+
+
+def test_experts_of_an_unknown_type_are_refused():
+    with pytest.raises(InvalidInput, match="expert_dtype 'int3'"):
+        imported(config("deepseek_v4", **BLOCKS, expert_dtype="int3"))
+
+
+def test_experts_of_no_stated_type_are_an_assumption():
+    found = imported(config("deepseek_v4", **BLOCKS, expert_dtype=None))
+    assert found.data["precision"] == "fp8-deepseek-v4"
+    assert any("no expert_dtype" in text for text in found.assumptions)
 
 
 # --- what single keys do --------------------------------------------------------------------

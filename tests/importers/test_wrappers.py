@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import dsv3calc
+from dsv3calc.__main__ import run as run_program
 from dsv3calc.errors import InvalidInput
 from dsv3calc.importers.huggingface import import_config
 from dsv3calc.reading.source import Source
@@ -138,14 +139,20 @@ def test_in_mistral_the_text_config_says_it():
     )
 
 
+def test_in_qwen3_vl_what_stands_beside_it_says_it():
+    data = config("qwen3_vl_moe")
+    data["text_config"]["tie_word_embeddings"] = not data["tie_word_embeddings"]
+    assert run(data).data["tie_word_embeddings"] is data["tie_word_embeddings"]
+
+
 def test_elsewhere_a_contradiction_is_refused_at_its_line():
-    data = config("qwen3_vl")
-    data["text_config"]["tie_word_embeddings"] = False
+    data = config("qwen3_5")
+    data["text_config"]["tie_word_embeddings"] = True
     with pytest.raises(InvalidInput) as caught:
         run(data)
     (problem,) = caught.value.problems
     assert problem.what == "tie_word_embeddings contradicts that of text_config"
-    assert problem.source_line.strip().startswith('"tie_word_embeddings": true')
+    assert problem.source_line.strip().startswith('"tie_word_embeddings": false')
 
 
 def test_a_text_of_another_type():
@@ -201,3 +208,39 @@ def test_a_number_that_no_json_has_is_read_where_no_count_depends_on_it():
     assert "time_step_limit" in import_config(Source("config.json", text)).ignored
     with pytest.raises(InvalidInput, match="state_size is Infinity"):
         run(config("mamba2", state_size=float("inf")))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "kinds"),
+    [
+        ("granitemoehybrid", {"layer_types": ["mamba"] * 4}, {"mamba2"}),
+        ("granitemoehybrid", {"layer_types": ["attention"] * 4, "num_local_experts": 0}, {"gqa"}),
+        ("nemotron_h", {"hybrid_override_pattern": "M-M-M-M-"}, {"mamba2", None}),
+        ("nemotron_h", {"hybrid_override_pattern": "*E*E*E*E"}, {"gqa", None}),
+    ],
+)
+def test_keys_of_a_part_that_no_layer_has_are_no_problem(name, changes, kinds):
+    found = run(config(name, **changes)).data["groups"]
+    mixes = [group.get("attention") or group.get("mixer") or {} for group in found]
+    assert {part.get("type") for part in mixes} == kinds
+
+
+def test_a_list_of_kinds_says_how_many_layers_there_are():
+    data = config("nemotron_h", layers_block_type=["linear_attention", "moe", "full_attention"])
+    del data["hybrid_override_pattern"]
+    del data["num_hidden_layers"]
+    assert run(data).data["num_hidden_layers"] == 3
+
+
+@pytest.mark.parametrize("command", ["diff {} llama-3.1-8b", "presets show {}", "kv {}"])
+def test_every_command_reads_such_a_file(command, capsys):
+    assert run_program(command.format(CONFIGS / "mamba2.json").split()) == 0
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["kimi_k3", "gpt2", "nemotron_h", "falcon_h1"])
+def test_rows_of_layers_sum_to_the_total(name):
+    answer = dsv3calc.answer(f"params {CONFIGS / f'{name}.json'} --by layer")
+    total = answer.columns[0].ledger["parameters.total"]
+    assert sum(row["total"] for row in answer.rows) == total
+    assert len({tuple(row) for row in answer.rows}) == 1

@@ -220,8 +220,11 @@ def megatron_lines(footprint: Footprint, training: Training, ours: WorstLines) -
     Raises
     ------
     UsageError
-        If a layer is not one of attention and a feed-forward: the report knows no other.
+        If a layer is not one of attention and a feed-forward, or more stands beside it: the report
+        knows no other.
     """
+    if added := [type(each).__struct_config__.tag for each in footprint.model.additions]:
+        raise UsageError(f"Megatron-LM's memory report knows no {', '.join(map(str, added))}")
     for view in footprint.views:
         if view.mixer.present:
             raise view.mixer.refusal("Megatron-LM's memory report")

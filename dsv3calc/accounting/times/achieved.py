@@ -128,6 +128,16 @@ class Entries:
         """Return the entry of an exchange of tokens: ``low_latency`` or ``normal``."""
         return self._entry(("links", "exchanges"), name)
 
+    def find(self, path: tuple[str, ...], key: str) -> Entry:
+        """Return the entry under a path of tables, such as ``("attention", "decode")``.
+
+        Raises
+        ------
+        UsageError
+            If no block has one.
+        """
+        return self._entry(path, key)
+
     def _entry(self, path: tuple[str, ...], key: str, variant: str = "") -> Entry:
         """Return the entry under a key, of the nearest data type where there is none.
 

@@ -219,13 +219,20 @@ FAMILIES = {
         architectures=("KimiK25ForConditionalGeneration",),
         text="kimi_k2",
         other_texts=("deepseek_v3",),
+        inner_tie=True,
         vision="moonvit",
         ignored=frozenset(
             (
                 "ignore_index",
+                "image_token_id",
                 "media_placeholder_token_id",
+                "projection_hidden_size",
+                "projection_layer_norm_eps",
                 "use_unified_vision_chunk",
                 "video_placeholder",
+                "video_token_id",
+                "vision_end_token_id",
+                "vision_start_token_id",
             )
         ),
     ),

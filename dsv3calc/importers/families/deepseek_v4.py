@@ -155,7 +155,8 @@ _FAMILY = Family(
             "topk_group",
         )
     ),
-    fp8="fp4-fp8-deepseek-v4",
+    fp8="fp8-deepseek-v4",
+    fp4_experts="fp4-fp8-deepseek-v4",
 )
 
 FAMILIES = {"deepseek_v4": _FAMILY, "deepseek_ref": _FAMILY}

@@ -132,6 +132,7 @@ def _granite(reader: Reader) -> Architecture:
     key = "layers_block_type" if reader.has("layers_block_type") else "layer_types"
     types = [names[kind] for kind in layer_list(reader, key, depth, tuple(names))]
     reader.skip("layer_types", "layers_block_type")
+    reader.skip(*_ATTENTION_KEYS, *_MAMBA_KEYS)  # of parts that no layer may have
     attention = _attention(reader, hidden_size) if "attention" in types else None
     mixer = _mamba2(reader, hidden_size) if "mamba" in types else None
     reader.activation("hidden_act")
@@ -211,6 +212,19 @@ def _period(reader: Reader, depth: int, period: str, offset: str) -> list[bool]:
     return [layer % every == first for layer in range(depth)]
 
 
+_ATTENTION_KEYS = ("attention_bias", "head_dim", "num_attention_heads", "num_key_value_heads")
+_MAMBA_KEYS = (
+    "mamba_chunk_size",
+    "mamba_conv_bias",
+    "mamba_d_conv",
+    "mamba_d_head",
+    "mamba_d_ssm",
+    "mamba_d_state",
+    "mamba_expand",
+    "mamba_n_groups",
+    "mamba_n_heads",
+    "mamba_proj_bias",
+)
 _NUMERICS = frozenset(
     (
         "mamba_cache_dtype",

@@ -36,8 +36,46 @@ _KEYS = {
     "moe": "n_routed_experts",
     "mlp": "intermediate_size",
 }
+_OF_PARTS = [
+    "mamba_num_heads",
+    "mamba_head_dim",
+    "ssm_state_size",
+    "n_groups",
+    "conv_kernel",
+    "chunk_size",
+    "use_conv_bias",
+    "mamba_proj_bias",
+    "mamba_ssm_cache_dtype",
+    "expand",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+    "attention_head_dim",
+    "attention_bias",
+    "intermediate_size",
+    "mlp_bias",
+    "n_routed_experts",
+    "num_experts_per_tok",
+    "moe_intermediate_size",
+    "n_shared_experts",
+    "n_group",
+    "topk_group",
+    "moe_shared_expert_intermediate_size",
+    "moe_latent_size",
+]
+"""Keys of parts that no layer of a file may have."""
+
 _PATTERN = "hybrid_override_pattern"
 _BLOCKS = ("layers_block_type", "layer_types")
+
+
+def _depth(reader: Reader) -> int:
+    """Return the number of layers, which transformers writes as the list of their kinds alone."""
+    named = next((name for name in _BLOCKS if isinstance(reader.data.get(name), list)), None)
+    if named is None or reader.has("num_hidden_layers"):
+        return reader.depth()
+    reader.skip("num_hidden_layers")
+    return len(reader.data[named])
 
 
 def _types(reader: Reader, depth: int) -> list[str]:
@@ -78,8 +116,8 @@ def _kinds_by_keys(reader: Reader) -> list[str]:
 def _parts(reader: Reader, types: set[str]) -> dict[str, dict[str, Any]]:
     """Return the schema's plain data of each kind of layer that the model has."""
     found: dict[str, dict[str, Any]] = {}
+    reader.skip(*_OF_PARTS)
     if "mamba" in types:
-        reader.skip("expand")
         found["mamba"] = {
             "type": "mamba2",
             "mamba_num_heads": reader.size("mamba_num_heads"),
@@ -98,8 +136,6 @@ def _parts(reader: Reader, types: set[str]) -> dict[str, dict[str, Any]]:
         found["mlp"] = parts.dense(width, mlp_bias=bias) | {"gated": False}
     if "moe" in types:
         found["moe"] = _experts(reader)
-        if "mlp" not in types:
-            reader.skip("intermediate_size")
     return found
 
 
@@ -119,7 +155,6 @@ def _attention(reader: Reader) -> dict[str, Any]:
 def _experts(reader: Reader) -> dict[str, Any]:
     shared = reader.natural("n_shared_experts")
     width = reader.size("moe_shared_expert_intermediate_size") if shared else None
-    reader.skip("moe_shared_expert_intermediate_size")
     return parts.moe(
         reader.size("n_routed_experts"),
         reader.size("num_experts_per_tok"),
@@ -133,7 +168,7 @@ def _experts(reader: Reader) -> dict[str, Any]:
 
 
 def _read(reader: Reader) -> Architecture:
-    depth = reader.depth()
+    depth = _depth(reader)
     types = _types(reader, depth)
     modules = reader.natural("num_nextn_predict_layers", null=0)
     inside = _module(reader) if modules else []

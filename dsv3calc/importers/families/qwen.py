@@ -236,6 +236,7 @@ FAMILIES = {
         architectures=("Qwen3VLForConditionalGeneration",),
         text="qwen3_vl_text",
         vision="qwen3_vl",
+        outer_tie=True,
         ignored=_TOKENS,
     ),
     "qwen3_vl_moe_text": Family(
@@ -249,6 +250,7 @@ FAMILIES = {
         architectures=("Qwen3VLMoeForConditionalGeneration",),
         text="qwen3_vl_moe_text",
         vision="qwen3_vl",
+        outer_tie=True,
         ignored=_TOKENS,
     ),
 }

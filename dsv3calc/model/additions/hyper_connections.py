@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsv3calc.ledger.line import Line, combined, given, total
 from dsv3calc.model.addition import Addition, InLayer
@@ -118,7 +118,7 @@ class Kind(Addition):
         """List the projection of the last streams to their weights, with base and scale."""
         streams = self.field("hc_mult")
         width = combined("head.streams_width", "product", (self.hidden, self.field("hc_mult", "1")))
-        whole = {"layers": modules, "division": "replicated"}
+        whole: dict[str, Any] = {"layers": modules, "division": "replicated"}
         yield self.tensor("hc_head.fn", _COMPONENT, streams, width, **whole)
         for name, length in (("base", streams), ("scale", _ONE_SCALE)):
             yield self.tensor(f"hc_head.{name}", _COMPONENT, length, weight_class="biases", **whole)

@@ -13,7 +13,6 @@ from dsv3calc.studies.measurements.cases import TRACED
 from dsv3calc.studies.measurements.fit import Columns, fitted, is_determined, rounded
 from dsv3calc.studies.measurements.forms import FORMS
 from dsv3calc.studies.measurements.halves import folds
-from dsv3calc.studies.measurements.rates import DEFAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from dsv3calc.studies.measurements.cases import Case
 
 Key = tuple[str, ...]
+DEFAULTS = "default"
+"""The preset of ``achieved`` that holds for devices without measurements."""
 Block = dict[Key, dict[str, Any]]
 
 TIES: dict[Key, tuple[Key, tuple[str, ...]]] = {

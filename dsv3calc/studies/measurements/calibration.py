@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 SHIPPED = "shipped"
 """What names the measurements that are shipped."""
 POOLED_BACKWARD: dict[Key, Key] = {
-    ("attention", "backward", "bf16"): ("attention", "mla_backward", "bf16-cudnn"),
+    ("attention", phase, "bf16"): ("attention", "mla_backward", "bf16-cudnn")
+    for phase in ("backward", "mla_backward")
 }
 """Entry of the defaults that no row gives -> the entry whose values it takes."""
 
@@ -86,7 +87,7 @@ def answer_calibrate(
     answer.columns.append(Column("calibrate", "fitted entries", Ledger("calibrate", [fits])))
     for left in collected.left:
         if left.unusable and rows != SHIPPED:
-            answer.warn(f"{left.place.file}:{left.place.line}: {left.row.id}: {left.why}")
+            answer.warn(f"{left.place.file}:{left.place.line}: {left.id}: {left.why}")
     return answer
 
 

@@ -67,7 +67,7 @@ FORMATS = {
     **dict.fromkeys(("fp16", "float16"), Format("bf16", 16, 16, "fp16")),
     "fp8": Format("fp8", 8, 8, "fp8"),
     **dict.fromkeys(("fp8_block", "fp8 1x128/128x128 scaling"), Format("fp8_block", 8, 8, "fp8")),
-    **dict.fromkeys(("nvfp4", "fp4", "mxfp4"), Format("fp4", 4, 4, "fp4")),
+    **dict.fromkeys(("nvfp4", "fp4", "mxfp4"), Format("nvfp4", 4, 4, "fp4")),
     "int8": Format("int8", 8, 8, "int8"),
 }
 """Data type as rows name it, in small letters -> what kernels do."""

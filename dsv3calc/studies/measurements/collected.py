@@ -1,9 +1,9 @@
-"""All cases of files, and the rows that give none, with why."""
+"""The cases of files, row by row, and the rows that give none, with why."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -19,7 +19,7 @@ from dsv3calc.studies.measurements.cases import Case, NotExpressed
 from dsv3calc.studies.measurements.rows import Place, read_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from dsv3calc.schema.measurement import Row
 
@@ -28,36 +28,36 @@ class Left(msgspec.Struct, frozen=True):
     """A row that is not predicted, with why; ``unusable`` says that a contradiction is why."""
 
     place: Place
-    row: Row
+    id: str
+    area: str
     why: str
     unusable: bool
     hint: str = ""
 
 
 class Collected(msgspec.Struct, frozen=True):
-    """What files hold: cases by the row that they come from, and the rows left out."""
+    """What files hold: cases by the row that they come from, the rows left out, all names."""
 
     cases: list[Case]
     left: list[Left]
     ids: set[str]
-    rows: int = 0
 
 
-def collect(
+def express(
     files: list[str],
     *,
     areas: Sequence[str] = (),
     hardware: Sequence[str] = (),
     preset_path: str | None = None,
-) -> Collected:
-    """Read files and express their rows, those of some areas and devices where such are named.
+) -> Iterator[tuple[Row, list[Case] | Left]]:
+    """Yield each row of some areas and devices with its cases, or with why it has none.
 
     Raises
     ------
     UsageError
         If no predictor is for an area.
     InvalidInput
-        With every problem of every line.
+        After the last row, with every problem of every line.
     """
     for area in areas:
         if area not in AREAS:
@@ -68,30 +68,32 @@ def collect(
             )
     devices = Devices(preset_path)
     wanted = {devices.load(name).name for name in hardware}
-    found = Collected([], [], set())
-    count = 0
     for place, row in read_rows(files):
-        found.ids.add(row.id)
-        if areas and row.area not in areas:
+        if (areas and row.area not in areas) or (wanted and _device(devices, row) not in wanted):
             continue
         try:
-            cases = cases_of(row, devices)
+            yield row, cases_of(row, devices)
         except Unusable as error:
-            left = Left(place, row, str(error), unusable=True)
+            yield row, Left(place, row.id, row.area, str(error), unusable=True)
         except NotExpressed as error:
-            left = Left(place, row, str(error), unusable=False, hint=getattr(error, "hint", ""))
+            hint = getattr(error, "hint", "")
+            yield row, Left(place, row.id, row.area, str(error), unusable=False, hint=hint)
+
+
+def collect(files: list[str], **chosen: Any) -> Collected:
+    """Read files whole, as :func:`express` does: ``chosen`` are its other arguments."""
+    found = Collected([], [], set())
+    for row, result in express(files, **chosen):
+        found.ids.add(row.id)
+        if isinstance(result, Left):
+            found.left.append(result)
         else:
-            if not wanted or cases[0].device.name in wanted:
-                count += 1
-                found.cases.extend(cases)
-            continue
-        if not wanted or _names(devices, row) in wanted:
-            count += 1
-            found.left.append(left)
-    return msgspec.structs.replace(found, rows=count)
+            found.cases.extend(result)
+    return found
 
 
-def _names(devices: Devices, row: Row) -> str:
+def _device(devices: Devices, row: Row) -> str:
+    """Return the name of a row's device, empty for one that no preset describes."""
     try:
         return devices(row.hw).name
     except NotExpressed:

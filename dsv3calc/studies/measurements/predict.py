@@ -5,24 +5,28 @@ from __future__ import annotations
 
 import os
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from dsv3calc.accounting.times.achieved import Entries
+from dsv3calc.catalogue import presets
 from dsv3calc.catalogue.search_path import packaged_presets
-from dsv3calc.errors import InvalidInput
+from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.reading.diagnostics import Problem
 from dsv3calc.reading.source import read_source
 from dsv3calc.studies.measurements.areas import BEYOND
+from dsv3calc.studies.measurements.blocks import DEFAULTS
 from dsv3calc.studies.measurements.cases import TRACED, NotExpressed
 from dsv3calc.studies.measurements.forms import FORMS, peaks_of, unmeasured
 from dsv3calc.studies.measurements.halves import half_of
-from dsv3calc.studies.measurements.rates import Rates
 from dsv3calc.studies.measurements.rows import FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dsv3calc.accounting.times.achieved import Entry
     from dsv3calc.studies.measurements.cases import Case
 
 UNSEEN_FILE = "unseen.json"
@@ -56,8 +60,19 @@ class Predictor:
 
     def __init__(self, preset_path: str | None = None) -> None:
         self._preset_path = preset_path
-        self._rates: dict[str, Rates] = {}
+        self._known: dict[tuple[str, str], Entries] = {}
         self._unseen = unseen_fits()
+
+    def _entries(self, case: Case) -> Entries:
+        """Return the blocks that hold for a device and a library."""
+        key = (case.device.name, case.library)
+        if key not in self._known:
+            block = case.device.achieved
+            load = partial(presets.load, preset_path=self._preset_path)
+            like = load("hardware", block.like).value if block and block.like else None
+            defaults = load("achieved", DEFAULTS).value.achieved
+            self._known[key] = Entries(case.device, like, defaults, case.library)
+        return self._known[key]
 
     def __call__(self, case: Case) -> Prediction:
         """Predict a case.
@@ -68,26 +83,27 @@ class Predictor:
             If no entry holds for it.
         """
         name = case.device.name
-        if name not in self._rates:
-            self._rates[name] = Rates(case.device, self._preset_path)
-        found = self._rates[name].find(case.entry, case.library)
-        if found is None:
-            raise NotExpressed(f"no entry for {'.'.join(case.key)}")
+        *tables, dtype = case.entry
+        try:
+            found = self._entries(case).find(tuple(tables), dtype)
+        except UsageError:
+            raise NotExpressed(f"no entry for {'.'.join(case.key)}") from None
+        origin = "" if found.whose == name and not found.instead_of else found.words
         fits = self._unseen.get((name, case.key), [])
         left_out = next((fit for fit in fits if case.row.group in fit.groups), None)
         if left_out is not None and _missing(left_out.values, case):
             left_out = None
-        own = not found.origin and case.kind != TRACED
+        own = not origin and case.kind != TRACED
         entry: Mapping[str, Any] = (
-            msgspec.structs.asdict(found.entry) if left_out is None else left_out.values
+            _values(found, case.form) if left_out is None else left_out.values
         )
         missing = _missing(entry, case)
         if missing:
             raise NotExpressed(f"{missing} of {'.'.join(case.key)} was not measured")
-        computes_in = getattr(found.entry, "computes_in", case.computes_in)
+        computes_in = getattr(found.spec, "computes_in", case.computes_in)
         device = peaks_of(case.device, computes_in)
         form = FORMS[case.form]
-        place = found.place
+        place = ".".join((found.prefix, *found.path))
         if left_out is not None:
             place += f", fitted without half {half_of(case.row.group)}"
         try:
@@ -99,9 +115,22 @@ class Predictor:
             seconds,
             bound,
             place,
-            "" if left_out is not None else found.origin,
-            own and left_out is None and _names(found.entry.fit.rows, case.row.id),
+            "" if left_out is not None else origin,
+            own and left_out is None and _names(found.fit.rows, case.row.id),
         )
+
+
+def _values(found: Entry, form: str) -> dict[str, Any]:
+    """Return the values of an entry; what of an exchange was not measured is that of the next."""
+    values = msgspec.structs.asdict(found.spec)
+    further = found.beyond if form == "exchange" else None
+    while further is not None:
+        values = {
+            name: getattr(further.spec, name, None) if value is None else value
+            for name, value in values.items()
+        }
+        further = further.beyond
+    return values
 
 
 def _missing(entry: Mapping[str, Any], case: Case) -> str:

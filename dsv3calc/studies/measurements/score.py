@@ -13,7 +13,9 @@ from dsv3calc.studies.measurements.blocks import quantile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-RESAMPLES = 400
+RESAMPLES, LEAST_RESAMPLES = 400, 40
+MOST_RANKED = 4_000_000
+"""Errors that are looked at for an interval."""
 SEED = 20260101
 LOW, HIGH = 0.05, 0.95
 
@@ -72,13 +74,14 @@ def score_of(scored: Sequence[Scored]) -> Score:
     errors = [each.error for each in counted]
     sizes = [abs(each) for each in errors]
     low, high = interval(counted)
+    median = quantile(sizes, 0.5)
     return Score(
         rows=len({each.row for each in counted}),
         groups=len({each.group for each in counted}),
         points=len(counted),
-        median=quantile(sizes, 0.5),
-        low=low,
-        high=high,
+        median=median,
+        low=min(low, median),
+        high=max(high, median),
         bias=quantile(errors, 0.5),
         within_10=_within(sizes, 0.1),
         within_20=_within(sizes, 0.2),
@@ -95,15 +98,31 @@ def _within(sizes: Sequence[float], limit: float) -> float:
 def interval(scored: Sequence[Scored]) -> tuple[float, float]:
     """Return the 90 % interval of the median unsigned error, groups drawn with replacement.
 
-    The draws are the same each time.
+    The draws are the same each time; of very many times there are fewer.
     """
-    groups: dict[str, list[float]] = {}
-    for each in scored:
-        groups.setdefault(each.group, []).append(abs(each.error))
-    listed = [groups[name] for name in sorted(groups)]
+    names = sorted({each.group for each in scored})
+    numbers = {name: number for number, name in enumerate(names)}
+    ranked = sorted((abs(each.error), numbers[each.group]) for each in scored)
+    sizes = [0] * len(names)
+    for _, number in ranked:
+        sizes[number] += 1
     source = random.Random(SEED)  # noqa: S311 - draws that anyone can repeat
-    medians = [
-        quantile([e for chosen in source.choices(listed, k=len(listed)) for e in chosen], 0.5)
-        for _ in range(RESAMPLES)
-    ]
+    draws = max(LEAST_RESAMPLES, min(RESAMPLES, MOST_RANKED // len(ranked)))
+    medians = []
+    for _ in range(draws):
+        times = [0] * len(names)
+        for number in source.choices(range(len(names)), k=len(names)):
+            times[number] += 1
+        half = sum(count * size for count, size in zip(times, sizes, strict=True)) / 2
+        medians.append(_weighted(ranked, times, half))
     return quantile(medians, LOW), quantile(medians, HIGH)
+
+
+def _weighted(ranked: Sequence[tuple[float, int]], times: Sequence[int], half: float) -> float:
+    """Return the error at which half of the weight is reached, each as often as its group."""
+    error = 0.0
+    for error, number in ranked:
+        half -= times[number]
+        if half <= 0:
+            return error
+    return error

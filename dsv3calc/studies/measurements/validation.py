@@ -15,47 +15,56 @@ from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.measurements.areas import UnknownDevice
 from dsv3calc.studies.measurements.calibration import SHIPPED, files_of
 from dsv3calc.studies.measurements.cases import Case, NotExpressed
-from dsv3calc.studies.measurements.collected import Left, collect
+from dsv3calc.studies.measurements.collected import Left, express
 from dsv3calc.studies.measurements.predict import Predictor
 from dsv3calc.studies.measurements.score import Score, Scored, score_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dsv3calc.schema.measurement import Row
-
 MOST_WARNINGS = 20
 
 
 class Validated:
-    """What ``validate`` finds: scored times, and the rows left out by why."""
+    """What ``validate`` finds: scored times, rows left out by why, the first to tell of."""
 
     def __init__(self, files: list[str], **chosen: Any) -> None:
-        collected = collect(files, **chosen)
         predictor = Predictor(chosen.get("preset_path"))
-        self.left = list(collected.left)
-        self.rows = collected.rows
         self.scored: list[Scored] = []
-        places: dict[str, tuple[Row, str]] = {}
-        for case in collected.cases:
+        self.reasons: Counter[tuple[str, str, bool]] = Counter()
+        self.told: list[Left] = []
+        self.untold = 0
+        for row, result in express(files, **chosen):
+            if isinstance(result, Left):
+                self._leave(result)
+                continue
+            why = self._score(result, predictor)
+            if why:
+                self.reasons[row.area, why, False] += 1
+
+    def _score(self, cases: list[Case], predictor: Predictor) -> str:
+        """Score the cases of a row; return why where none can be predicted."""
+        why, before = "", len(self.scored)
+        for case in cases:
             try:
                 self.scored += _scored(case, predictor)
             except NotExpressed as error:
-                places.setdefault(case.row.id, (case.row, str(error)))
-        kept = {each.row for each in self.scored}
-        self.not_predicted = [(row, why) for name, (row, why) in places.items() if name not in kept]
+                why = str(error)
+        return why if len(self.scored) == before else ""
+
+    def _leave(self, left: Left) -> None:
+        self.reasons[left.area, left.why, left.unusable] += 1
+        if left.unusable or UnknownDevice.is_meant(left.why):
+            if len(self.told) < MOST_WARNINGS:
+                self.told.append(left)
+            else:
+                self.untold += 1
 
     def areas(self) -> dict[str, list[Scored]]:
         """Return the scored times by area."""
         found: dict[str, list[Scored]] = {}
         for each in self.scored:
             found.setdefault(each.area, []).append(each)
-        return found
-
-    def reasons(self) -> Counter[tuple[str, str, bool]]:
-        """Count the rows left out by area and why, and whether a contradiction is why."""
-        found = Counter((left.row.area, left.why, left.unusable) for left in self.left)
-        found.update((row.area, why, False) for row, why in self.not_predicted)
         return found
 
 
@@ -107,7 +116,7 @@ def answer_validate(
         raise UsageError(f"--fail-over {fail_over:g}: an error is 0 or more", "0.1 is 10 %")
     found = Validated(files_of(file), areas=areas, hardware=hardware, preset_path=preset_path)
     if not found.scored:
-        whys = "; ".join(f"{why} ({count})" for (_, why, _), count in found.reasons().items())
+        whys = "; ".join(f"{why} ({count})" for (_, why, _), count in found.reasons.items())
         what = "no row can be predicted"
         raise InvalidInput([Problem(file, None, None, what, why=whys[:600])])
     query: dict[str, Any] = {"file": file, "areas": list(areas), "hardware": list(hardware)}
@@ -125,13 +134,13 @@ def answer_validate(
     answer.query["scores"] = {n: _plain(score) for n, score in scores.items()}
     answer.query["left_out"] = [
         {"area": area, "why": why, "unusable": unusable, "rows": count}
-        for (area, why, unusable), count in sorted(found.reasons().items())
+        for (area, why, unusable), count in sorted(found.reasons.items())
     ]
     answer.headings = ["area", "kind", "row", "hardware", "size", "predicted", "measured", "error"]
     if rows:
         answer.rows = [_detail(each) for each in found.scored]
     if file != SHIPPED:
-        _tell_problems(answer, found.left)
+        _tell_problems(answer, found)
     if fail_over is not None:
         over = [a for a, s in scores.items() if "." not in a and s.median > fail_over]
         if over:
@@ -181,12 +190,10 @@ def _detail(each: Scored) -> dict[str, Any]:
     }
 
 
-def _tell_problems(answer: Answer, left: Sequence[Left]) -> None:
+def _tell_problems(answer: Answer, found: Validated) -> None:
     """Warn of rows of a user's file that contradict a bound, and of unknown devices, by line."""
-    told = [each for each in left if each.unusable or UnknownDevice.is_meant(each.why)]
-    for each in told[:MOST_WARNINGS]:
+    for each in found.told:
         hint = f" ({each.hint})" if each.hint else ""
-        place = f"{each.place.file}:{each.place.line}"
-        answer.warn(f"{place}: {each.row.id}: {each.why}{hint}")
-    if len(told) > MOST_WARNINGS:
-        answer.warn(f"{len(told) - MOST_WARNINGS} more rows of this kind")
+        answer.warn(f"{each.place.file}:{each.place.line}: {each.id}: {each.why}{hint}")
+    if found.untold:
+        answer.warn(f"{found.untold:,} more rows of this kind")

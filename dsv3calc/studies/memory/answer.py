@@ -31,7 +31,13 @@ from dsv3calc.studies.memory.options import (
     typed,
     warn_of_training,
 )
-from dsv3calc.studies.preset_loader import PresetLoader, positive, warn_context, warn_inapplicable
+from dsv3calc.studies.preset_loader import (
+    PresetLoader,
+    beside_layers,
+    positive,
+    warn_context,
+    warn_inapplicable,
+)
 from dsv3calc.studies.traffic.exchanges import asked
 
 if TYPE_CHECKING:
@@ -106,7 +112,7 @@ def _answer_training(query: MemoryQuery) -> Answer:
     loader = PresetLoader(query)
     model = loader.model(query.model)
     hardware = loader.hardware(query.hardware)
-    answer.cite(model)
+    answer.cite(model, unused=beside_layers(query.with_mtp))
     answer.cite(hardware, used=("memory",))
     layout, sequence, wanted = _asked_layout(query, loader, model.value, answer)
     if hardware.value.memory.usable is None and (query.require_fit or query.fewest_gpus):

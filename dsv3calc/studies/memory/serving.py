@@ -26,6 +26,7 @@ from dsv3calc.studies.memory.inputs import setup_used
 from dsv3calc.studies.memory.options import check_imbalance, replicated_heads, warn_of_serving
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
+    beside_layers,
     check_kv_format,
     interval_of,
     positive,
@@ -97,7 +98,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
     kv_format = loader.kv_format(query.kv_dtype)
     setup = loader.setup(query.setup)
     software = setup.value.memory
-    answer.cite(model)
+    answer.cite(model, unused=beside_layers(query.with_mtp))
     answer.cite(hardware, used=("memory",))
     answer.cite(precision, used=("weights", "activations", "formats"))
     conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})

@@ -12,7 +12,7 @@ from dsv3calc.catalogue import presets, search_path
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.queries.base import CompareQuery
 from dsv3calc.reading.diagnostics import Problem, quote, suggest
-from dsv3calc.reading.source import read_source
+from dsv3calc.reading.source import parse_json, read_source
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.compare.answer import answer_compare
 from dsv3calc.studies.goldens.verdict import load_goldens
@@ -165,7 +165,12 @@ def kind_of_file(path: str) -> str:
 
     if path != "-" and os.path.isdir(path):
         return "model"
-    data = read_source(path).data if path != "-" else {"groups": []}
+    data: object = {"groups": []}
+    if path != "-":
+        source = read_source(path)
+        # a config.json may hold Infinity where no count depends on it
+        is_json = source.form == "json"
+        data = parse_json(source, not_finite=True) if is_json else source.data
     if isinstance(data, dict):
         for field, kind in _TELLING_FIELDS:
             if field in data:

@@ -19,7 +19,8 @@ def test_the_file_lists_every_formula_with_how_it_is_reached():
 
 
 @pytest.mark.parametrize(
-    "query", ["kv llama-3.1-8b", "params mixtral-8x7b", "traffic mixtral-8x7b --hardware h100"]
+    "query",
+    ["kv llama-3.1-8b", "params mixtral-8x7b", "traffic mixtral-8x7b --hardware h100 --ep 8"],
 )
 def test_the_formulas_of_another_query_are_listed_with_its_command(query):
     ledger = dsv3calc.query(query)
