@@ -65,6 +65,10 @@ def rate_remarks(answer: Answer, fold: Fold) -> None:
     """Say of which devices the measured rates are, and where kernels lie outside of their range."""
     _rates(answer, fold)
     _extrapolated(answer, fold)
+    if any(view.mixer.present for view in fold.share.run.arch.groups):
+        answer.assumptions.append(
+            "scans and convolutions are timed as BF16 products: none of their kernels was measured"
+        )
 
 
 def _rates(answer: Answer, fold: Fold) -> None:
