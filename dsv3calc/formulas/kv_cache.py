@@ -473,4 +473,4 @@ def grown_cache_bytes(tokens: Tokens, growing_bytes_per_token: BytesPerToken) ->
     ------
     Definition.
     """
-    return tokens * growing_bytes_per_token  # type: ignore[return-value]  # a mean of bytes
+    return tokens * growing_bytes_per_token
