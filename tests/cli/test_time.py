@@ -106,6 +106,12 @@ def test_the_busiest_gpu_is_waited_for(program):
     assert hot["time.communication.ep"] > even["time.communication.ep"]
 
 
+def test_scans_are_assumed(program):
+    found = program.json("time", "qwen3-next-80b-a3b", "--hardware", "h100")
+    assert any("scans and convolutions" in text for text in found.data["assumptions"])
+    assert found.values["time.components.mixer_core.bound"] > 0
+
+
 # pictures
 
 

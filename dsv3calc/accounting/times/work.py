@@ -323,8 +323,9 @@ class WorkCounter:
         read = [self.share.weights(kernel)]
         if run.workload.phase != "train":
             read += self._states(name, view)
-        widths = [total(f"{name}.values", (view.mixer.value_width,), unit="elements")]
-        width = divided(f"{name}.width", widths[0], [self.share.tp])
+        values = view.mixer.weights("out_proj")[0].in_features
+        assert values is not None  # noqa: S101 - a projection is a matrix
+        width = divided(f"{name}.width", values, [self.share.tp])
         elements = combined(
             f"{name}.elements", "product", (self.share.rows(kernel), width, _SCAN_SIDES),
             unit="elements",

@@ -23,6 +23,8 @@ COMPONENTS = {
     "attention_projections": "attention projections",
     "attention_core": "attention core",
     "indexer": "DSA indexer",
+    "mixer_projections": "mixer projections",
+    "mixer_core": "scans and convolutions",
     "dense_ffn": "dense feed-forward",
     "router": "router",
     "routed_experts": "routed experts",

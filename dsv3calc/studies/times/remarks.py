@@ -65,6 +65,10 @@ def rate_remarks(answer: Answer, fold: Fold) -> None:
     """Say of which devices the measured rates are, and where kernels lie outside of their range."""
     _rates(answer, fold)
     _extrapolated(answer, fold)
+    if any(view.mixer.present for view in fold.share.run.arch.groups):
+        answer.assumptions.append(
+            "scans and convolutions are timed as BF16 products: none of their kernels was measured"
+        )
 
 
 def _rates(answer: Answer, fold: Fold) -> None:
@@ -105,11 +109,11 @@ def _extrapolated(answer: Answer, fold: Fold) -> None:
                 if limits and not limits[0] <= line.value <= limits[1]:
                     key = (_name(entry), name)
                     outside.setdefault(key, (limits, []))[1].append(line.value)
-    for (entry, name), (limits, values) in outside.items():
+    for (which, name), (limits, values) in outside.items():
         low, high = (f"{value:,g}" for value in limits)
         far = " to ".join(f"{value:,g}" for value in sorted({min(values), max(values)}))
         answer.warn(
-            f"{entry}: {name} is {far}, and was measured from {low} to {high}: extrapolated"
+            f"{which}: {name} is {far}, and was measured from {low} to {high}: extrapolated"
         )
 
 
