@@ -239,7 +239,7 @@ SAID_OUT_LOUD = {
     "the peak of Table 4": ("I-36d.mpft", "prints no peak"),
     "the peak of the preset": ("I-36e.mpft-preset-peak", "38.926 %"),
     "80 % of the peak": ("F-1.share", "76 %"),
-    "bound by computation": ("F-3.intensity", "bound by memory"),
+    "bound by computation": ("F-3.intensity", "memory-bound"),
 }
 
 

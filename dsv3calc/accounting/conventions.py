@@ -66,8 +66,8 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
     "sparse_attention": (
         "",
         {
-            "selected": "DSA attends to the keys that its indexer selects",
-            "masked-dense": "DSA computes every pair and masks the rest",
+            "selected": "layers with an indexer attend to what it selects: keys, entries, blocks",
+            "masked-dense": "they compute every pair and mask the rest",
         },
     ),
     "window_cache": (
@@ -100,9 +100,11 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
         "",
         {
             "engines": "a mixer keeps its state in its state_dtype, and one input of its "
-            "convolution less than the kernel spans",
+            "convolution less than the kernel spans; a compressor keeps the tokens of its blocks "
+            "in FP32",
             "as-transformers": "it keeps as many inputs as the kernel spans, and its state in FP32 "
-            "(lightning attention in the model's data type)",
+            "(lightning attention in the model's data type); a compressor keeps the tokens of the "
+            "block that is not complete",
         },
     ),
     "parameters": (
@@ -157,7 +159,7 @@ BUNDLES = {
             "what the transformers library computes and keeps: full attention, the latent expanded "
             "again in every pass, masked dense DSA, every expert in llama4, window-1 tokens "
             "cached, index keys in the cache's dtype, mixers as its code computes and keeps them",
-            "transformers 5.23, counted on its modelling code",
+            "transformers 5.23 and 5.24, counted on their modelling code",
             {
                 "counting": "matmul",
                 "attention": "full",

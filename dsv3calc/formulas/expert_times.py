@@ -10,7 +10,8 @@ from dsv3calc.formulas.registry.units import (
     Count,
     Elements,
     Expected,
-    Flops,
+    FractionalBytes,
+    FractionalFlops,
     Ratio,
     Tokens,
 )
@@ -102,7 +103,7 @@ def hit_experts(
 @formula(r"F_\mathrm{expert}")
 def expert_flops(
     expert_rows_here: Expected, hidden_size: Elements, moe_intermediate_size: Elements
-) -> Flops:
+) -> FractionalFlops:
     r"""Count the FLOPs of gate, up and down projection over the rows of a GPU.
 
     .. math:: F_\mathrm{expert} = 6 n_\mathrm{row,gpu} h d_e
@@ -133,7 +134,7 @@ def expert_flops(
     ------
     Definition.
     """
-    return 6 * expert_rows_here * hidden_size * moe_intermediate_size  # type: ignore[return-value] # an expectation
+    return 6 * expert_rows_here * hidden_size * moe_intermediate_size
 
 
 @formula(r"Q_\mathrm{expert}")
@@ -181,7 +182,7 @@ def expert_activation_bytes(
     rank_tokens: Tokens,
     hidden_size: Elements,
     moe_intermediate_size: Elements,
-) -> Bytes:
+) -> FractionalBytes:
     r"""Count the bytes that permuting, casting, SwiGLU and combining move beside the products.
 
     .. math:: Q_\mathrm{permute} = n_\mathrm{row,gpu} (10 h + 8 d_e) + 4 T_\mathrm{rank} h
@@ -218,7 +219,6 @@ def expert_activation_bytes(
     Derived here.
     """
     return (
-        expert_rows_here  # type: ignore[return-value] # an expectation
-        * (10 * hidden_size + 8 * moe_intermediate_size)
+        expert_rows_here * (10 * hidden_size + 8 * moe_intermediate_size)
         + 4 * rank_tokens * hidden_size
     )

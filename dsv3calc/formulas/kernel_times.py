@@ -117,11 +117,22 @@ def kernel_time(
     4,096 tokens and DeepSeek-V3's output projection in BF16, on an H100; 0.97 ms by the peak alone,
     measured 1.16 ms:
 
-    >>> round(1000 * kernel_time(
-    ...     flops=2 * 4096 * 7168 * 16384, peak=989.4e12, compute_share=0.8,
-    ...     moved=product_bytes(1, 4096, 7168, 16384, 16, 16, 16),
-    ...     bandwidth=3.35e12, bandwidth_share=0.86,
-    ...     serial_steps=16384, serial_latency=1e-9, exponent=3, launch=3e-6), 2)
+    >>> round(
+    ...     1000
+    ...     * kernel_time(
+    ...         flops=2 * 4096 * 7168 * 16384,
+    ...         peak=989.4e12,
+    ...         compute_share=0.8,
+    ...         moved=product_bytes(1, 4096, 7168, 16384, 16, 16, 16),
+    ...         bandwidth=3.35e12,
+    ...         bandwidth_share=0.86,
+    ...         serial_steps=16384,
+    ...         serial_latency=1e-9,
+    ...         exponent=3,
+    ...         launch=3e-6,
+    ...     ),
+    ...     2,
+    ... )
     1.22
 
     Source
@@ -186,11 +197,21 @@ def prefill_attention_time(
     --------
     Llama-3.1-8B's 32 heads over 8,192 tokens, causal, on an H100; measured: 1.08 ms.
 
-    >>> round(1000 * prefill_attention_time(
-    ...     flops=4 * 32 * 128 * 8192**2 // 2, peak=989.4e12, compute_share=0.57,
-    ...     half_length=800, sequence=8192,
-    ...     moved=8192 * 128 * (2 * 32 + 4 * 8) * 2, bandwidth=3.35e12, bandwidth_share=0.8,
-    ...     launch=12e-6), 2)
+    >>> round(
+    ...     1000
+    ...     * prefill_attention_time(
+    ...         flops=4 * 32 * 128 * 8192**2 // 2,
+    ...         peak=989.4e12,
+    ...         compute_share=0.57,
+    ...         half_length=800,
+    ...         sequence=8192,
+    ...         moved=8192 * 128 * (2 * 32 + 4 * 8) * 2,
+    ...         bandwidth=3.35e12,
+    ...         bandwidth_share=0.8,
+    ...         launch=12e-6,
+    ...     ),
+    ...     2,
+    ... )
     1.16
 
     Source

@@ -10,6 +10,7 @@ from dsv3calc.formulas.registry.units import (
     BytesPerToken,
     Count,
     Elements,
+    FractionalBytes,
     Ratio,
     Tokens,
 )
@@ -441,7 +442,7 @@ def cache_growth_ratio(
 
 
 @formula(r"B_\mathrm{grown}")
-def grown_cache_bytes(tokens: Tokens, growing_bytes_per_token: BytesPerToken) -> Bytes:
+def grown_cache_bytes(tokens: Tokens, growing_bytes_per_token: BytesPerToken) -> FractionalBytes:
     r"""Give the bytes of a cache without its windows and states.
 
     .. math:: B_\mathrm{grown} = T b_\mathrm{grow}
@@ -472,4 +473,4 @@ def grown_cache_bytes(tokens: Tokens, growing_bytes_per_token: BytesPerToken) ->
     ------
     Definition.
     """
-    return tokens * growing_bytes_per_token
+    return tokens * growing_bytes_per_token  # type: ignore[return-value]  # a mean of bytes

@@ -245,6 +245,9 @@ class Attention(Block):
     joined: tuple[str, ...] = ()
     """The products whose matrices training libraries keep as one weight."""
 
+    context_is_known: bool = True
+    """Whether it tells what context parallelism exchanges."""
+
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self._cache: dict[str, list[CacheEntry]] = {}

@@ -27,9 +27,19 @@ class Mixer(Block):
         raise self.refusal("heads divided over tp")
 
     @property
+    def value_width(self) -> Line:
+        """The channels of what the recurrence gives, all heads together."""
+        raise self.refusal("the width of the values")
+
+    @property
     def groups(self) -> Line | None:
         """The groups of heads that share keys or inputs, None where no tensor is divided so."""
         return None
+
+    @property
+    def value_width(self) -> Line:
+        """The channels of what it gives before its output projection, all heads together."""
+        raise self.refusal("the width of the values")
 
     shared_words = "groups of heads"
     """What its heads share, in words."""

@@ -40,9 +40,9 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
         *(("note", text) for text in answer.notes),
         *(("assumed", text) for text in answer.assumptions),
     ]
-    lines = lines_of(view, told, width=terminal_width(options), ascii_only=ascii_only)
+    lines = list(lines_of(view, told, width=terminal_width(options), ascii_only=ascii_only))
     if options.plot:
-        lines = [*lines, *_picture(answer, options, ascii_only=ascii_only)]
+        lines += _picture(answer, options, ascii_only=ascii_only)
     paint = _painter() if color else None
     if paint is not None:
         return inert(paint(lines))

@@ -165,7 +165,11 @@ PUBLIC_LINES = (
             "B",
             "Cache of one sequence in the layers with a window, when it is full.",
         ),
-        ("state.bytes_per_sequence", "B", "State of mixers that a sequence keeps, of any length."),
+        (
+            "state.bytes_per_sequence",
+            "B",
+            "State of mixers and compressors that a sequence keeps, of any length.",
+        ),
         ("kv_cache.bytes_per_sequence", "B", "Cache and state of one sequence."),
         ("kv_cache.bytes", "B", "Cache and state of the batch."),
         ("kv_cache.bytes.COMPONENT.GROUP", "B", "Cache of the batch in one layer group."),

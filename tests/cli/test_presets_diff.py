@@ -18,6 +18,27 @@ def test_two_devices(program):
     assert any(row["field"] == "memory.bandwidth" for row in rows)
 
 
+@pytest.mark.parametrize("command", [("presets", "diff"), ("diff", "--all", "--kind", "hardware")])
+def test_what_was_fitted_is_short(program, command):
+    """Entries of one device alone are named; how values were fitted is not compared."""
+    rows = program.json(*command, "h800", "h100").data["rows"]
+    fields = {row.get("field", row.get("name")): row for row in rows}
+    assert len(rows) < 40
+    assert not any(".fit" in field or field.endswith("fit") for field in fields)
+    assert "bf16" in fields["achieved.gemm"]["b"]
+    assert "bf16" not in fields["achieved.gemm"]["a"]
+    assert fields["achieved.experts"]["a"] is None
+    assert fields["achieved.links.exchanges.normal.latency"]["ratio"] > 0
+    assert not any(field.startswith("achieved.gemm.bf16") for field in fields)
+
+
+def test_fields_beside_a_device_without_any(program):
+    rows = program.json("presets", "diff", "h100", "rtx-4090").data["rows"]
+    (gemm,) = (row for row in rows if row["field"].startswith("achieved.gemm"))
+    assert "bf16" in gemm["a"]
+    assert gemm["b"] is None
+
+
 def test_the_same(program):
     data = program.json("presets", "diff", "deepseek-v3", "deepseek-r1").data
     assert data["rows"] == []

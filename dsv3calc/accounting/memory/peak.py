@@ -59,8 +59,16 @@ def overlapping_peak(
     """
     tags = Tags(quantity="activations", rank=rank.value)
     most = combined(f"{name}.activations", "maximum", activations, tags=tags)
+    at_work = computed(
+        f"{name}.working",
+        loss.working_bytes,
+        living_logits=living,
+        kept_logits=head.kept,
+        head_bytes=head.largest,
+        layer_bytes=NOTHING,
+    )
     working = {**layer, **_of_head(name, living, head, NOTHING)}
-    return Peak(most, working, [most, *working.values()])
+    return Peak(most, working, [most, *layer.values(), at_work])
 
 
 def peak_of(

@@ -2,6 +2,7 @@
 
 A formula is typed for its scalar evaluation; arrays and symbols pass through the same code. The
 name of an annotation is its unit, so the registry reads a signature without evaluating it.
+FLOPs and bytes are whole numbers, but for means and expectations: these are ``Fractional``.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -15,8 +16,10 @@ Tokens: TypeAlias = Annotated[int, "tokens"]
 Flops: TypeAlias = Annotated[int, "FLOP"]
 FlopsPerToken: TypeAlias = Annotated[float, "FLOP/token"]
 FlopsPerSecond: TypeAlias = Annotated[float, "FLOP/s"]
+FractionalFlops: TypeAlias = Annotated[float, "FLOP"]
 Bits: TypeAlias = Annotated[int, "bit"]
 Bytes: TypeAlias = Annotated[int, "B"]
+FractionalBytes: TypeAlias = Annotated[float, "B"]
 BytesPerToken: TypeAlias = Annotated[float, "B/token"]
 BytesPerSecond: TypeAlias = Annotated[float, "B/s"]
 Seconds: TypeAlias = Annotated[float, "s"]
@@ -35,8 +38,10 @@ UNITS: dict[str, str] = {
     "Flops": "FLOP",
     "FlopsPerToken": "FLOP/token",
     "FlopsPerSecond": "FLOP/s",
+    "FractionalFlops": "FLOP",
     "Bits": "bit",
     "Bytes": "B",
+    "FractionalBytes": "B",
     "BytesPerToken": "B/token",
     "BytesPerSecond": "B/s",
     "Seconds": "s",

@@ -39,6 +39,8 @@ class Kind(Attention):
 
         return EntryIndexer(self, self.ratio)
 
+    context_is_known = False  # none has published how entries of blocks are exchanged
+
     @cached_property
     def compressor(self) -> Compressor | None:
         """What makes compressed entries of tokens, where the layer has any."""

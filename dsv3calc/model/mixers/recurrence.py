@@ -55,11 +55,6 @@ class Recurrent(Mixer):
         """Return the columns of the state of a head."""
         raise self.refusal("the state")
 
-    @property
-    def value_width(self) -> Line:
-        """The channels of what the recurrence gives, all heads together."""
-        raise self.refusal("the width of the values")
-
     def scan(self) -> Scan:
         """Return the forms of the recurrence."""
         raise self.refusal("the FLOPs of the recurrence")

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 SHIPPED = "shipped"
 """What names the measurements that are shipped."""
 POOLED_BACKWARD: dict[Key, Key] = {
-    ("attention", phase, "bf16"): ("attention", "mla_backward", "bf16-cudnn")
-    for phase in ("backward", "mla_backward")
+    ("attention", "backward", "bf16"): ("attention", "mla_backward", "bf16-cudnn"),
 }
 """Entry of the defaults that no row gives -> the entry whose values it takes."""
 

@@ -6,8 +6,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from dsv3calc.catalogue import presets, search_path
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.queries.base import CompareQuery
@@ -16,10 +14,11 @@ from dsv3calc.reading.source import parse_json, read_source
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.compare.answer import answer_compare
 from dsv3calc.studies.goldens.verdict import load_goldens
+from dsv3calc.studies.presets.fields import flatten, side_by_side
 from dsv3calc.studies.presets.figures import UNITS, figures_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from dsv3calc.catalogue.presets import Preset
 
@@ -33,6 +32,7 @@ _TELLING_FIELDS = (
     ("bits", "kv_format"),
     ("latency_same_leaf", "network"),
     ("gradient_bits", "recipe"),
+    ("ring_base", "achieved"),
     ("memory", "setup"),
     ("driver_context", "setup"),  # a runtime of 0.1.0, which is refused with what to do
     ("model_type", "model"),
@@ -42,8 +42,6 @@ _TELLING_FIELDS = (
     ("tp", "layout"),
 )
 """A field that only one kind of preset has -> that kind, in the order they are looked for."""
-
-_APART = ("sources", "provenance", "name", "title", "aliases")
 
 
 def kind_named(word: str | None) -> str | None:
@@ -213,25 +211,6 @@ def where_preset(reference: str, kind: str | None, preset_path: str | None) -> A
     return answer
 
 
-def flatten(value: Any, *, everything: bool = False) -> list[tuple[str, Any]]:
-    """Return a struct's leaves by dotted path; sources and names left out unless asked for."""
-    data = msgspec.to_builtins(value)
-    if not everything:
-        data = {name: part for name, part in data.items() if name not in _APART}
-    return list(_leaves(data, ""))
-
-
-def _leaves(data: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(data, dict) and data:
-        for name, part in data.items():
-            yield from _leaves(part, f"{path}.{name}" if path else str(name))
-    elif isinstance(data, list) and any(isinstance(part, dict | list) for part in data):
-        for number, part in enumerate(data):
-            yield from _leaves(part, f"{path}.{number}")
-    else:
-        yield path, data
-
-
 def diff_presets(first: str, second: str, kind: str | None, preset_path: str | None) -> Answer:
     """Compare two presets field by field.
 
@@ -248,19 +227,10 @@ def diff_presets(first: str, second: str, kind: str | None, preset_path: str | N
         )
     answer = Answer("presets diff", {"a": one.name, "b": two.name, "kind": one.kind}, "rows")
     answer.headings = ["field", "a", "b", "ratio"]
-    left, right = dict(flatten(one.value)), dict(flatten(two.value))
-    missing = object()
-    absent = (missing, None)
-    for field in dict.fromkeys([*left, *right]):
-        a, b = left.get(field, missing), right.get(field, missing)
-        if (a == b and type(a) is type(b)) or (a in absent and b in absent):
+    for field, a, b in side_by_side(one.value, two.value):
+        if a == b and type(a) is type(b):
             continue
-        row: dict[str, Any] = {
-            "field": field,
-            "a": None if a is missing else a,
-            "b": None if b is missing else b,
-            "ratio": None,
-        }
+        row: dict[str, Any] = {"field": field, "a": a, "b": b, "ratio": None}
         if _is_number(a) and _is_number(b) and a:
             row["ratio"] = b / a
         answer.rows.append(row)

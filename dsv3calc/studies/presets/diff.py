@@ -21,7 +21,8 @@ from dsv3calc.queries.base import FlopsQuery, KVQuery, ParamsQuery, Query
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.studies.answer import Answer, add_new
 from dsv3calc.studies.dispatch import answer as answer_query
-from dsv3calc.studies.presets.catalogue import flatten, kind_named
+from dsv3calc.studies.presets.catalogue import kind_named
+from dsv3calc.studies.presets.fields import side_by_side
 from dsv3calc.studies.presets.sides import Side, open_side, shown
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _BASE_UNITS = {
     "bytes": "B",
     "bytes/s": "B/s",
     "flop/s": "FLOP/s",
+    "s": "s",
     "usd/h": "USD/h",
 }
 """Dimension of a preset's field -> the unit that its value is kept in."""
@@ -233,14 +235,13 @@ def _compare_presets(
     assert a.preset is not None  # noqa: S101 - the caller has looked
     assert b.preset is not None  # noqa: S101 - as above
     answer.query["of"] = a.preset.kind
-    left, right = dict(flatten(a.preset.value)), dict(flatten(b.preset.value))
+    fields = side_by_side(a.preset.value, b.preset.value)
     changes = []
-    for name in dict.fromkeys([*left, *right]):
-        one, two = left.get(name), right.get(name)
+    for name, one, two in fields:
         if one != two or isinstance(one, bool) != isinstance(two, bool):
             unit = _unit(type(a.preset.value), name.split("."))
             changes.append(Change(FIELD, "", name, unit, one, two, top=True))
-    compared = len(left.keys() | right.keys())
+    compared = len(fields)
     if a.preset.kind == "model":
         for section in ("params", "flops.train", "flops.prefill", "flops.decode", "kv"):
             one, two = (_ask(side, section, answer, preset_path) for side in (a, b))

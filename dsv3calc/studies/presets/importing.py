@@ -10,7 +10,7 @@ from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.source import Source
 from dsv3calc.studies.answer import Answer
-from dsv3calc.studies.presets.catalogue import flatten
+from dsv3calc.studies.presets.fields import flatten
 
 
 def import_preset(reference: str, name: str | None, ignore_keys: tuple[str, ...]) -> Answer:

@@ -109,11 +109,11 @@ def _extrapolated(answer: Answer, fold: Fold) -> None:
                 if limits and not limits[0] <= line.value <= limits[1]:
                     key = (_name(entry), name)
                     outside.setdefault(key, (limits, []))[1].append(line.value)
-    for (held_for, name), (limits, values) in outside.items():
+    for (which, name), (limits, values) in outside.items():
         low, high = (f"{value:,g}" for value in limits)
         far = " to ".join(f"{value:,g}" for value in sorted({min(values), max(values)}))
         answer.warn(
-            f"{held_for}: {name} is {far}, and was measured from {low} to {high}: extrapolated"
+            f"{which}: {name} is {far}, and was measured from {low} to {high}: extrapolated"
         )
 
 
