@@ -114,7 +114,7 @@ def context_parallel(counter: StepCollectives) -> CollectiveTotals:
     for view in counter.views:
         if view.mixer.present and layout.cp != 1:
             raise view.mixer.refusal("what context parallelism exchanges")
-        if not view.attention.present or (layout.cp == 1 and not view.attention.context_is_known):
+        if not view.attention.present or (not view.attention.context_is_known and layout.cp == 1):
             continue
         name = f"{_CONTEXT}.{view.prefix}"
         for what, held in view.attention.context_widths(counter.mla_context).items():
