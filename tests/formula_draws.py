@@ -20,12 +20,14 @@ def arguments_of(formula):
 
 
 def sensible(values):
-    """Keep the experts of a token among those of the layer: a share above 1 has no meaning."""
+    """Keep the experts of a token among those of the layer, and planes that are down below all."""
     if "num_experts_per_tok" in values:
         # a binomial coefficient of millions over thousands has no use, and takes long
         experts = values.get("n_routed_experts", 256)
         most = experts if "slots" not in values else min(values["slots"], 64)
         values = {**values, "num_experts_per_tok": min(values["num_experts_per_tok"], most)}
+    if "planes_down" in values:
+        values = {**values, "planes_down": min(values["planes_down"], values["planes"] - 1)}
     return values
 
 

@@ -49,7 +49,7 @@ def calibrate(
 
       dsv3calc calibrate --rows shipped --hardware h100 --area collective_other
 
-      dsv3calc calibrate --rows my-rows.jsonl --hardware my-device.yaml -o block.yaml
+      dsv3calc calibrate --rows my-rows.jsonl --hardware mine.yaml -o block.yaml
     """
 
     def answer() -> Answer:

@@ -217,6 +217,7 @@ PUBLIC_LINES = (
         ("memory.rank.N.chunk.N.stage", "1", "The pipeline stage of a chunk of a rank."),
         ("memory.rank.N.chunk.N.activations", "B", "Activations of a micro-batch in a chunk."),
         ("memory.rank.N.at_work.N", "B", "Buffers of a layer group while one layer runs."),
+        ("memory.rank.N.largest_layer", "B", "Buffers of the largest layer that a rank holds."),
         ("memory.rank.N.embeddings", "1", "Embeddings that a rank holds."),
         (
             "memory.rank.N.logits",
@@ -228,6 +229,13 @@ PUBLIC_LINES = (
         ("memory.head.STATE", "B", "Bytes of the output head on a GPU, by class."),
         ("memory.buffers.driver_context", "B", "Context of the driver on a device."),
         ("memory.buffers.communication", "B", "Buffers of the communication library."),
+        ("memory.buffers.GROUP.at_work", "B", "Buffers while one layer of a group runs."),
+        (
+            "memory.buffers.logits_of_micro_batch",
+            "B",
+            "Logits that a micro-batch keeps from the forward to the backward pass of its loss.",
+        ),
+        ("memory.buffers.loss_and_head", "B", "What the loss and the head take at their peak."),
         ("memory.buffers.pipeline.payload", "B", "Bytes that a stage sends to the next one."),
         ("memory.fewest_gpus", "1", "The fewest GPUs whose fullest rank fits."),
         ("memory.fewest_gpus.AXIS", "1", "A degree of the layout with the fewest GPUs."),
@@ -333,6 +341,7 @@ PUBLIC_LINES = (
             "s",
             "The time of that rank at the measured bandwidth.",
         ),
+        ("traffic.collectives.pipeline.payload", "B", "Bytes that a stage sends to the next one."),
         ("traffic.collectives.CALL.payload_bytes", "B", "The whole tensor of one call."),
         ("traffic.collectives.CALL.calls_per_gpu", "1", "Calls of a GPU in a training step."),
         (

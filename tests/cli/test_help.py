@@ -6,10 +6,12 @@ import shlex
 import subprocess
 import sys
 from inspect import cleandoc
+from pathlib import Path
 
 import pytest
 
 from dsv3calc import __version__
+from dsv3calc.catalogue.search_path import packaged_presets
 from dsv3calc.cli import COMMANDS, GROUPS, load_command
 from dsv3calc.exit_status import ExitStatus
 
@@ -120,6 +122,9 @@ def workplace(tmp_path, config, preset_text, program):
     (tmp_path / "presets" / "models" / "deepseek-v3.yaml").write_text(
         preset_text("models", "deepseek-v3"), "utf-8"
     )
+    (tmp_path / "mine.yaml").write_text(preset_text("hardware", "h100"), "utf-8")
+    rows = Path(packaged_presets(), "measurements", "collective_other.jsonl").read_text("utf-8")
+    (tmp_path / "my-rows.jsonl").write_text(rows, "utf-8")
     (tmp_path / "my-model.yaml").write_text(preset_text("models", "deepseek-v3"), "utf-8")
     program.ok("kv", "deepseek-v3", "-o", "saved.json")
     program.ok("snapshot", "kv deepseek-v3", "-o", "numbers.yaml")

@@ -61,6 +61,7 @@ RANGES = {
     "radix": st.integers(1, 256).map(lambda half: 2 * half),
     "tiers": st.integers(2, 4),
     "planes": st.integers(1, 16),
+    "paths": st.integers(1, 512),  # 1 less a power near 1 loses digits
     "q": st.integers(3, 512),
     "network_radix": st.integers(5, 512),
     "group_switches": st.integers(1, 256),
@@ -79,8 +80,8 @@ RANGES = {
 BIG = st.integers(1, 2**52)
 ROUNDED = {"hottest_rank", "kernel_time", "collective_time"}
 """Formulas with powers that are no integers: sympy's number is a float too."""
-POWERS = {"expected_distinct_experts", "hit_experts"}
-"""Formulas with the tokens as an exponent: floats, as the integers would be very long."""
+POWERS = {"expected_distinct_experts", "hit_experts", "ecmp_mean_share"}
+"""Formulas with tokens or flows as an exponent: floats, as the integers would be very long."""
 LARGE_AMOUNTS = ("flops", "moved", "amount", "forward", "peak", "bandwidth")
 """What formulas divide, or take three times."""
 
@@ -99,8 +100,11 @@ def arguments_of(draw, name):
         else:
             default = BIG if parameter in LARGE_AMOUNTS else WIDTH
             drawn[parameter] = draw(RANGES.get(parameter, default))
-    if name in POWERS:
-        drawn["tokens"] = draw(st.integers(1, 200))
+    for exponent in ("tokens", "flows"):
+        if name in POWERS and exponent in drawn:
+            drawn[exponent] = draw(st.integers(1, 200))
+    if "planes_down" in drawn:  # one is left
+        drawn["planes_down"] = draw(st.integers(0, drawn["planes"] - 1))
     if "n_routed_experts" in drawn and "elements" in drawn:
         experts = drawn["n_routed_experts"]
         if name == "expected_expert_share":

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.output.view import Table, View, show
+from dsv3calc.output.view import Cell, Table, View, show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,7 +152,7 @@ def _operators(
 ) -> Table:
     """List the kernels of one layer of each group, with their share of the floor of the pass."""
     headings = ["of one layer", "rows × N × K", "FLOPs", "bytes", "FLOP/B", "wall", *times, "share"]
-    whole = named["time.kernels.floor"].value
+    whole = named["time.kernels.floor"]
     rows: list[list[str]] = []
     place = ""
     for row in kernel_rows(ledger):
@@ -168,10 +168,10 @@ def _operators(
                 *(show(row.lines.get(what), exact=exact) for what in ("moved", "intensity")),
                 row.wall,
                 *(show(row.lines[what], exact=exact) for what in times),
-                _share(row.value("floor") * layers, whole),
+                _share(row.lines["floor"], row.value("floor") * layers, whole),
             ]
         )
-    rows.append(["all layers", "", *_total_cells(named, times, exact=exact), "100.00 %"])
+    rows.append(["all layers", "", *_total_cells(named, times, exact=exact), _all_of(whole)])
     return Table("", headings, rows, left=(1, 5))
 
 
@@ -198,25 +198,26 @@ def _places(
 ) -> Table:
     """List layer groups, each with the time of one of its layers."""
     rows = []
-    whole = named["time.kernels.floor"].value
+    whole = named["time.kernels.floor"]
     for place in dict.fromkeys(row.place for row in kernels):
         lines = [named[f"time.{place}.{what}"] for what in ("flops", "moved", *times)]
         one = named[f"time.{place}.layer.floor"]
-        share = _share(named[f"time.{place}.floor"].value, whole)
+        floor = named[f"time.{place}.floor"]
+        share = _share(floor, floor.value, whole)
         words = _place_words(place, _layers(named, place))
         cells = [show(line, exact=exact) for line in lines]
         rows.append([words, *cells, show(one, exact=exact), share])
     cells = [
         show(named[f"time.kernels.{what}"], exact=exact) for what in ("flops", "moved", *times)
     ]
-    rows.append(["all kernels", *cells, "", "100.00 %"])
+    rows.append(["all kernels", *cells, "", _all_of(whole)])
     headings = ["layer group", "FLOPs", "bytes", *times, "floor of one layer", "share"]
     return Table("", headings, rows)
 
 
 def _components(named: dict[str, Line], times: Sequence[str], *, exact: bool) -> Table:
     rows = []
-    whole = named["time.kernels.floor"].value
+    whole = named["time.kernels.floor"]
     found = dict.fromkeys(
         line.tags.component
         for line in named.values()
@@ -227,12 +228,13 @@ def _components(named: dict[str, Line], times: Sequence[str], *, exact: bool) ->
             named[f"time.components.{component}.{what}"] for what in ("flops", "moved", *times)
         ]
         cells = [show(line, exact=exact) for line in lines]
-        share = _share(named[f"time.components.{component}.floor"].value, whole)
+        floor = named[f"time.components.{component}.floor"]
+        share = _share(floor, floor.value, whole)
         rows.append([COMPONENTS.get(component, component), *cells, share])
     cells = [
         show(named[f"time.kernels.{what}"], exact=exact) for what in ("flops", "moved", *times)
     ]
-    rows.append(["all kernels", *cells, "100.00 %"])
+    rows.append(["all kernels", *cells, _all_of(whole)])
     return Table("", ["component", "FLOPs", "bytes", *times, "share"], rows)
 
 
@@ -240,5 +242,10 @@ def _order(component: str) -> int:
     return [*COMPONENTS, component].index(component)
 
 
-def _share(part: float, whole: float) -> str:
-    return f"{100 * part / (whole or 1):.2f} %"
+def _share(line: Line, part: float, whole: Line) -> Cell:
+    """Show what a line, or several layers of it, takes of the whole."""
+    return Cell(f"{100 * part / (whole.value or 1):.2f} %", None, (line, whole))
+
+
+def _all_of(whole: Line) -> Cell:
+    return Cell("100.00 %", None, (whole,))

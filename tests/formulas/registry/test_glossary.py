@@ -55,6 +55,7 @@ from dsv3calc.schema.setup import (
     SetupMemory,
     SetupOverlap,
     SetupTime,
+    WeightCopies,
 )
 from dsv3calc.schema.sparse_attention import BlockIndexer, Compressed, Indexer
 from dsv3calc.symbolic.term import record
@@ -68,7 +69,7 @@ STRUCTS = (
     Host, HostLink, Storage,
     Precision, Format, Scale, KVFormat, Comparison, Design, Network,
     Measurement, Layout, Recipe, Recompute, Setup, SetupMemory, SetupExperts, SetupBlocks,
-    SetupTime, SetupBand, SetupOverlap, PassTokens, AppliesTo,
+    WeightCopies, SetupTime, SetupBand, SetupOverlap, PassTokens, AppliesTo,
     Achieved, AchievedDefaults, AttentionKernels, Collective, Exchange, Fit, Kernel, LinkRates,
     Prefill,
 )  # fmt: skip
