@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -34,12 +34,20 @@ KEYS_NOT_IGNORED = ("model_type", "text_config")
 _MOST_CACHED = 256
 
 
+class Assumption(NamedTuple):
+    """A value of a preset that is assumed: its field, the assumption, and the same in brief."""
+
+    field: str
+    text: str
+    brief: str
+
+
 class Preset(Generic[T]):
     """A loaded preset: its value, the file it came from, and what a reader must know of it.
 
-    ``assumptions`` lists (field, text) of values that nothing published states and no override
-    replaces; ``imported`` is our plain data where the file is Hugging Face's. ``edited`` gives
-    the ``NAME=VALUE`` of each path that an override changed.
+    ``assumptions`` lists the values that nothing published states and no override replaces;
+    ``imported`` is our plain data where the file is Hugging Face's. ``edited`` gives the
+    ``NAME=VALUE`` of each path that an override changed.
     """
 
     __slots__ = (
@@ -61,7 +69,7 @@ class Preset(Generic[T]):
         self.path = path
         self.source = source
         self.value: T = None  # type: ignore[assignment] # set by the loader, once converted
-        self.assumptions: list[tuple[str, str]] = []
+        self.assumptions: list[Assumption] = []
         self.edited: dict[PathInData, str] = {}
         self.ignored: list[str] = []
         self.imported: dict[str, Any] | None = None
@@ -283,13 +291,14 @@ def _read(
     preset.edited = places
     preset.name = getattr(preset.value, "name", path)
     # an import's assumptions are told by the key that the config omits
-    stated = _assumed(preset.value) if told is None else [("", text) for text in told]
+    stated = _assumed(preset.value) if told is None else [("", text, text) for text in told]
+    stated = [*stated, *(("", text, text) for text in (f"--set {each.text}" for each in overrides))]
+    called = kind.replace("_", " ")
     preset.assumptions = [
-        (field, f"{preset.name}: {text}")
-        for field, text in stated
+        Assumption(field, f"{preset.name}: {text}", f"{called} {preset.name}: {brief}")
+        for field, text, brief in stated
         if not _is_replaced(field, places)
     ]
-    preset.assumptions += [("", f"{preset.name}: --set {override.text}") for override in overrides]
     return preset
 
 
@@ -331,15 +340,16 @@ def _blamed(problem: Problem, places: dict[PathInData, str]) -> Problem:
     return msgspec.structs.replace(problem, file=texts, line=None, column=None, source_line="")
 
 
-def _assumed(value: Any) -> Iterator[tuple[str, str]]:
-    """Yield the fields whose values are assumptions, with the assumption in words."""
+def _assumed(value: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield the fields whose values are assumptions, with the assumption in words and in brief."""
     if not hasattr(value, "provenance"):
         return
     from dsv3calc.schema.provenance import assumed_fields
 
     for field, origin in assumed_fields(value):
         where = "" if field == "default" else f"{field}: "
-        yield field, f"{where}{origin.citation}" + (f" ({origin.note})" if origin.note else "")
+        note = f" ({origin.note})" if origin.note else ""
+        yield field, f"{where}{origin.citation}{note}", origin.citation
 
 
 def _is_replaced(field: str, places: Iterable[PathInData]) -> bool:

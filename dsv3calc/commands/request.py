@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.output.options import OutputOptions
+from dsv3calc.output.notes import NOTES
+from dsv3calc.output.options import COLORS, OutputOptions
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.files import check_writable
 
@@ -54,8 +55,7 @@ def output_options(
         raise UsageError("--format html: only explanations are pages", "add --explain")
     if format_ is not None and format_ not in formats:
         raise UsageError(f"--format {quote(format_)}: choose one of {', '.join(formats)}")
-    if color not in ("auto", "always", "never"):
-        raise UsageError(f"--color {quote(color)}: choose one of auto, always, never")
+    _check_choices(given)
     if file == "-":
         file = None  # as elsewhere, - is the standard stream
     if given.force and file is None:
@@ -73,9 +73,19 @@ def output_options(
         file=file,
         force=given.force,
         exact=given.exact,
+        notes="none" if given.quiet else given.notes,
+        quiet=given.quiet,
         color=color,
         depth=depth,
     )
+
+
+def _check_choices(given: OutputArguments) -> None:
+    for option, value, known in (("color", given.color, COLORS), ("notes", given.notes, NOTES)):
+        if value not in known:
+            raise UsageError(f"--{option} {quote(value)}: choose one of {', '.join(known)}")
+    if given.quiet and given.notes == "all":
+        raise UsageError("--quiet and --notes all contradict each other", "give one")
 
 
 class Request:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.reading.files import shown_path
 
 if TYPE_CHECKING:
@@ -37,12 +38,14 @@ class Answer:
     of ``rows`` where there may be none of them. ``text`` is what a person gets to read instead of
     tables where the answer is a file; ``status`` is the exit status that it means. ``explanations``
     are what ``--explain`` asks for instead of tables. ``layout`` names the layout that is counted,
-    ``etp_rule`` what its etp follows from.
+    ``etp_rule`` what its etp follows from. ``brief`` has the short form of notes and assumptions
+    that have one, empty where they change no number.
     """
 
     __slots__ = (
         "asked",
         "assumptions",
+        "brief",
         "columns",
         "command",
         "etp_rule",
@@ -75,6 +78,7 @@ class Answer:
         self.columns: list[Column] = []
         self.rows: list[dict[str, Any]] = []
         self.assumptions: list[str] = []
+        self.brief: dict[str, str] = {}
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self.sources: list[dict[str, str]] = []
@@ -87,8 +91,9 @@ class Answer:
     ) -> None:
         """Take over the sources and assumptions of presets that the answer stands on.
 
-        ``used`` limits the assumptions to fields with these prefixes. Sources that fields with one
-        of the prefixes ``unused`` have alone are left out.
+        ``used`` limits the assumptions to fields with these prefixes, and a precision's to what the
+        models cited before it have. Sources that fields with one of the prefixes ``unused`` have
+        alone are left out.
         """
         for preset in presets:
             if preset is None:
@@ -108,17 +113,40 @@ class Answer:
                 if entry not in self.sources:
                     self.sources.append(entry)
             add_new(self.warnings, preset.warnings)
-            add_new(
-                self.assumptions,
-                [
-                    text
-                    for field, text in preset.assumptions
-                    if not used or not field or field.startswith(used)
-                ],
-            )
+            absent = self._absent_classes() if preset.kind == "precision" else ()
+            bearing = [
+                each
+                for each in preset.assumptions
+                if not used or not each.field or each.field.startswith(used)
+                if each.field.partition(".")[2] not in absent
+            ]
+            add_new(self.assumptions, [each.text for each in bearing])
+            self.brief |= {each.text: each.brief for each in bearing}
             if preset.ignored:
                 listed = f"{preset.name}: ignored keys: {', '.join(preset.ignored)}"
                 add_new(self.notes, [listed])
+
+    def _absent_classes(self) -> set[str]:
+        """Return the classes of weights that none of the models has."""
+        from dsv3calc.accounting.parameters import model_tensors, mtp_tensors
+        from dsv3calc.schema.precision import WEIGHT_CLASSES
+
+        held = set()
+        models = [preset.value for preset in self.presets if preset.kind == "model"]
+        for arch in map(architecture_of, models):
+            tensors = [*model_tensors(arch), *(mtp_tensors(arch) if arch.model.mtp else ())]
+            held |= {tensor.weight_class for tensor in tensors}
+        return set(WEIGHT_CLASSES) - held if models else set()
+
+    def take_told(self, other: Answer) -> None:
+        """Take over what another answer says beside its numbers, but for its notes."""
+        self.assumptions, self.warnings = other.assumptions, other.warnings
+        self.sources, self.brief = other.sources, other.brief
+
+    def tell_when_all(self, text: str) -> None:
+        """Add an assumption that changes no number: told with all others alone."""
+        self.assumptions.append(text)
+        self.brief[text] = ""
 
     def place_of(self, place: str) -> str:
         """Return the file and line of an input such as ``model.groups.0.attention.head_dim``.

@@ -218,14 +218,15 @@ def _cite_precisions(answer: Answer, precisions: Sequence[Preset[Precision]]) ->
     """Cite the precision of each column, and name the columns where it is not that of all."""
     columns: dict[str, list[str]] = {}
     for column, precision in zip(answer.columns, precisions, strict=True):
-        for _, text in precision.assumptions:
-            columns.setdefault(text, []).append(column.id)
+        for each in precision.assumptions:
+            columns.setdefault(each.text, []).append(column.id)
     count = len(answer.assumptions)
     answer.cite(*precisions)
     for number, text in enumerate(answer.assumptions[count:], count):
         if len(columns[text]) < len(precisions):
-            name, _, words = text.partition(": ")
-            answer.assumptions[number] = f"{name} (only in {', '.join(columns[text])}): {words}"
+            where = f" (only in {', '.join(columns[text])}): "
+            answer.assumptions[number] = told = text.replace(": ", where, 1)
+            answer.brief[told] = answer.brief.pop(text).replace(": ", where, 1)
 
 
 def _warn_dropped(answer: Answer, entry: Entry) -> None:

@@ -251,8 +251,7 @@ def answer_sensitivity(query: Query, line: str, top: int = DEFAULT_TOP) -> Answe
         )
     if traced.etp_follows:
         answer.notes.append(f"etp is not varied alone, it follows: {WORDS[traced.answer.etp_rule]}")
-    for attribute in ("assumptions", "warnings", "sources"):
-        setattr(answer, attribute, getattr(traced.answer, attribute))
+    answer.take_told(traced.answer)
     return answer
 
 

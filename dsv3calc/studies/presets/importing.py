@@ -41,7 +41,7 @@ def import_preset(reference: str, name: str | None, ignore_keys: tuple[str, ...]
         data["name"] = name
     answer = Answer("import", {"file": reference, "name": data["name"]}, "text")
     answer.rows = [{"field": field, "value": value} for field, value in flatten(preset.value)]
-    answer.assumptions = [text for _, text in preset.assumptions]
+    answer.assumptions = [each.text for each in preset.assumptions]
     answer.warnings += preset.warnings
     if preset.ignored:
         answer.notes.append(f"ignored keys: {', '.join(preset.ignored)}")

@@ -66,10 +66,12 @@ def number(
     return int(value) if int(value) == value else float(value)
 
 
-def imbalance_text(ratio: float, words: str) -> str:
+def tell_imbalance(answer: Answer, ratio: float, words: str) -> None:
     """Say what a load imbalance means; ``words`` has ``{}`` in place of the ratio."""
-    told = "no load imbalance" if ratio == 1 else words.format(f"{ratio:g}")
-    return f"{told} (--imbalance{' 1' if ratio == 1 else ''})"
+    if ratio == 1:
+        answer.tell_when_all("no load imbalance (--imbalance 1)")
+    else:
+        answer.assumptions.append(f"{words.format(f'{ratio:g}')} (--imbalance)")
 
 
 def format_of(option: str, name: str | None, default: TransferFormat) -> TransferFormat:
@@ -113,7 +115,9 @@ def cite_formats(answer: Answer, *formats: TransferFormat) -> None:
         if entry not in answer.sources:
             answer.sources.append(entry)
             if form.kind == "assumed":
-                answer.assumptions.append(f"{form.name}: {form.citation}")
+                text = f"{form.name}: {form.citation}"
+                answer.assumptions.append(text)
+                answer.brief[text] = f"{form.name}: {form.title}"
 
 
 def latency_of(
