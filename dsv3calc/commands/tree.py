@@ -76,7 +76,9 @@ class Command(TyperCommand):
             what, hint = f"{what}; {words} calls it {here}", f"use {here}; "
         elif others:
             have = "have" if len(others) > 1 else "has"
-            what = f"{what}; {words} has none, {' and '.join(others)} {have} it"
+            *first, last = others
+            listed = f"{', '.join(first)} and {last}" if first else last
+            what = f"{what}; {words} has none, {listed} {have} it"
         elif close:
             now = f", now called {own[close]}" if own[close] != close else ""
             hint = f"did you mean {close}{now}? "

@@ -52,4 +52,5 @@ def told_of(answer: Answer, options: OutputOptions) -> Told:
     if len(hidden) == 1 and hidden[0] in telling:  # a line for a line
         hidden = []
     shown = [(word, brief.get(text, text)) for word, text in telling if (word, text) not in hidden]
-    return Told([*warnings, *shown], hidden, any(each not in rest for each in shown))
+    shortened = any(len(brief.get(text, text)) < len(text) for _, text in telling)
+    return Told([*warnings, *shown], hidden, shortened)

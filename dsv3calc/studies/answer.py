@@ -21,14 +21,18 @@ SCHEMA_VERSION = 1
 
 
 class Column:
-    """One design's ledger with a short id and a title."""
+    """One design's ledger with a short id and a title.
 
-    __slots__ = ("id", "ledger", "title")
+    ``settings`` are what it is counted with, by name, where columns may differ in it.
+    """
+
+    __slots__ = ("id", "ledger", "settings", "title")
 
     def __init__(self, id_: str, title: str, ledger: Ledger) -> None:
         self.id = id_
         self.title = title
         self.ledger = ledger
+        self.settings: dict[str, Any] = {}
 
 
 class Answer:

@@ -62,8 +62,19 @@ class PresetLoader:
         )
 
     def model(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Model]:
-        """Load a model."""
+        """Load a model, or take the design that the query is asked of."""
+        if self.query.design is not None:
+            self.used.add("model")
+            given: Preset[Model] = self.query.design
+            return given
         return self._load("model", reference, overrides)
+
+    def beside(self, overrides: tuple[Override, ...]) -> PresetLoader:
+        """Return a loader that has more overrides and notes with this one what was used."""
+        other = PresetLoader(self.query)
+        other.overrides = self.overrides + overrides
+        other.applied, other.skipped, other.used = self.applied, self.skipped, self.used
+        return other
 
     def one_of_several(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Model]:
         """Load a model of a comparison: ``--set`` changes those models that have the field.
