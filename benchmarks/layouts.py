@@ -56,7 +56,7 @@ TRAINING = {
         load("precision", "fp8-deepseek-v3"),
         load("recipe", "v3-training"),
         load("recompute", name),
-        load("runtime", "pytorch"),
+        load("setup", "pytorch").memory,
     )
     for name in RECOMPUTE
 }

@@ -87,6 +87,7 @@ UNIT_WORDS = {
     "ratio": "a quotient of two quantities",
     "tokens/s": "tokens per second",
     "Hz": "clock cycles per second",
+    "W": "watts",
     "USD": "US dollars",
     "USD/h": "US dollars per hour",
 }

@@ -26,10 +26,11 @@ from dsv3calc.schema.fields import Kind
 from dsv3calc.schema.golden import GoldenFile
 from dsv3calc.schema.hardware import Hardware
 from dsv3calc.schema.layout import Layout
-from dsv3calc.schema.memory import Recipe, Recompute, Runtime
+from dsv3calc.schema.memory import Recipe, Recompute
 from dsv3calc.schema.model import Model
 from dsv3calc.schema.network import Network
 from dsv3calc.schema.precision import KVFormat, Precision
+from dsv3calc.schema.setup import Setup
 from dsv3calc.studies.answer import SCHEMA_VERSION
 from dsv3calc.studies.explain.provenance import DEFINITION, QUERY
 
@@ -45,7 +46,7 @@ PRESETS: dict[str, type[msgspec.Struct]] = {
     "network": Network,
     "recipe": Recipe,
     "recompute": Recompute,
-    "runtime": Runtime,
+    "setup": Setup,
     "golden": GoldenFile,
 }
 """Kind of preset, or golden file -> the struct that reads it."""

@@ -7,23 +7,20 @@ from dsv3calc.accounting.memory.footprint import Footprint, Training
 from dsv3calc.accounting.memory.ranks import rank_line
 from dsv3calc.catalogue import presets
 from dsv3calc.schema.layout import Layout
-from dsv3calc.schema.memory import Runtime
 from dsv3calc.schema.model import GQA, Dense, LayerGroup, Model
 from dsv3calc.schema.provenance import Source
+from dsv3calc.schema.setup import SetupMemory
 
 CITED = {"sources": {"drawn": Source(kind="assumed", citation="of a test")}}
 CITED["provenance"] = {"default": "drawn"}
 
-NO_RUNTIME = Runtime(
-    name="none",
-    title="Nothing but tensors",
+NO_OVERHEADS = SetupMemory(
     driver_context=0,
     workspace=0,
     communication=0,
     bucket=0,
     memory_fraction=1.0,
     page_size=1,
-    **CITED,
 )
 BF16 = dsv3calc.load_precision("bf16")
 UNIFORM = msgspec.structs.replace(BF16, weights={"default": BF16.weights["default"]})
@@ -56,7 +53,7 @@ def footprint_of(
         precision,
         preset("recipe", recipe) if isinstance(recipe, str) else recipe,
         preset("recompute", recompute) if isinstance(recompute, str) else recompute,
-        options.pop("runtime", NO_RUNTIME),
+        options.pop("software", NO_OVERHEADS),
         **options,
     )
     return Footprint(

@@ -91,7 +91,7 @@ def test_a_quantity_may_be_a_number_or_a_text():
     for value, fits in [(3.35e12, True), ("3.35 TB/s", True), ("fast", False), (0, False),
                         (None, False), ([], False)]:  # fmt: skip
         changed = copy.deepcopy(data)
-        changed["memory"]["bandwidth"] = value
+        changed["scale_up"]["nominal"] = value
         assert bool(problems("hardware", changed)) != fits
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsv3calc.accounting.device import memory_bandwidth
 from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.accounting.kv_cache import cached_views, entry_lines, tokens_line
 from dsv3calc.accounting.parameters import model_tensors, mtp_tensors
@@ -86,7 +87,7 @@ def roofline_lines(
         unit="B",
         convention="weights read once, cache once; activations stay on chip",
     )
-    bandwidth = field(("hardware.memory", hardware.memory), "bandwidth", "B/s")
+    bandwidth = memory_bandwidth(hardware)
     moving = computed(
         f"{prefix}.pass_memory_time", roofline.memory_time, moved=moved, bandwidth=bandwidth
     )

@@ -3,7 +3,7 @@
 A bare name changes the model field of that name, or else every layer group whose attention or
 feed-forward has it; ``groups.1.feed_forward.num_experts_per_tok`` changes one. The prefixes
 ``hardware.``, ``precision.``, ``kv_format.``, ``layout.``, ``network.``, ``recipe.``,
-``recompute.`` and ``runtime.`` reach the other presets of a query.
+``recompute.`` and ``setup.`` reach the other presets of a query.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from dsv3calc.reading.text import PathInData
 
 OTHER_KINDS = (
-    "hardware", "precision", "kv_format", "layout", "network", "recipe", "recompute", "runtime",
+    "hardware", "precision", "kv_format", "layout", "network", "recipe", "recompute", "setup",
 )  # fmt: skip
+FORMER_PLACES = {"runtime.": "setup.memory."}
+"""What places of 0.1.0 began with -> what they begin with now."""
+
 LONGEST = 200
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,17}")
 """The same in YAML and JSON; the reader of JSON is imported ten times as fast."""
@@ -48,6 +51,14 @@ class Override(msgspec.Struct, frozen=True):
     text: str
 
 
+def current_place(place: str) -> str:
+    """Return the name of today of a place, which may be one of 0.1.0."""
+    for former, current in FORMER_PLACES.items():
+        if place.startswith(former):
+            return current + place.removeprefix(former)
+    return place
+
+
 def describe(text: str) -> str:
     """Return user text shortened and without control characters, for a message."""
     return quote(text)[1:-1]
@@ -65,7 +76,7 @@ def parse_overrides(texts: Sequence[str]) -> tuple[Override, ...]:
     found: dict[tuple[str, str], Override] = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        name = name.strip()
+        name = current_place(name.strip())
         if len(text) > LONGEST:
             raise UsageError(f"--set {quote(text)}: more than {LONGEST} characters")
         if not equals or not name:

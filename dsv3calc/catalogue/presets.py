@@ -86,7 +86,7 @@ _TYPES = {
     "kv_format": ("precision", "KVFormat"),
     "recipe": ("memory", "Recipe"),
     "recompute": ("memory", "Recompute"),
-    "runtime": ("memory", "Runtime"),
+    "setup": ("setup", "Setup"),
 }
 """Kind of preset -> module of ``dsv3calc.schema`` and struct."""
 
@@ -287,6 +287,8 @@ def _read(
         if is_json:
             words = "config.json must be a JSON object"
         raise InvalidInput([Problem(source.name, 1, 1, words)])
+    if kind == "setup" and "driver_context" in data:
+        raise InvalidInput([_runtime_of_old(source)])
     preset.value, places = _overridden(kind, source, data, overrides)
     preset.edited = places
     preset.name = getattr(preset.value, "name", path)
@@ -300,6 +302,20 @@ def _read(
         if not _is_replaced(field, places)
     ]
     return preset
+
+
+def _runtime_of_old(source: Source) -> Problem:
+    """Return what to do with a runtime preset of 0.1.0, whose fields a set-up has in a part."""
+    at = source.position(("driver_context",), key=True)
+    return Problem(
+        source.name,
+        at.line,
+        at.column,
+        "this is a runtime preset of 0.1.0; set-ups have taken their place",
+        valid="memory: with these fields below it",
+        next="put all but name, title and sources below memory:, and memory. before the fields "
+        "in provenance; the file belongs into the folder setups",
+    )
 
 
 def _overridden(

@@ -25,7 +25,7 @@ FOLDERS = {
     "network": "networks",
     "recipe": "recipes",
     "recompute": "recompute",
-    "runtime": "runtimes",
+    "setup": "setups",
 }
 """Kind of preset -> folder inside a presets directory."""
 

@@ -57,7 +57,7 @@ KindArgument = Annotated[
     typer.Argument(
         metavar="[KIND]",
         help="models, hardware, precisions, kv_formats, layouts, networks, recipes, recompute, "
-        "runtimes or comparisons [all].",
+        "setups or comparisons [all].",
     ),
 ]
 KindOption = Annotated[

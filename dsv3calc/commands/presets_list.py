@@ -21,7 +21,7 @@ def presets_list(
     names: Annotated[bool, typer.Option("--names", help="Print the names alone.")] = False,
     preset_path: PresetPathOption = None,
 ) -> Callable[[], Answer]:
-    """List the presets that can be named.
+    """List the presets that can be named; models and devices with their figures.
 
     Examples:
 
@@ -33,7 +33,7 @@ def presets_list(
     def answer() -> Answer:
         from dsv3calc.studies.presets.catalogue import kind_named, list_presets
 
-        found = list_presets(kind_named(kind), preset_path)
+        found = list_presets(kind_named(kind), preset_path, figures=not names)
         if names:
             found.text = "".join(f"{row['name']}\n" for row in found.rows)
         return found

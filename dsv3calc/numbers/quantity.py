@@ -30,6 +30,7 @@ DIMENSIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "count": ("a count", ("256", "7e3", "671B")),
     "tokens": ("tokens", ("4096", "128k", "128Ki", "14.8T")),
     "ratio": ("a ratio", ("0.9", "90%")),
+    "w": ("watts", ("700", "700 W", "1.2 kW")),
     "usd": ("US dollars", ("2", "$2", "5.5M USD")),
     "usd/h": ("US dollars per hour", ("2", "$2/h", "2 USD/h")),
     "elements": ("elements", ("671B", "7e9")),
@@ -37,6 +38,11 @@ DIMENSIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 _SHOWN = 40  # characters of a text that a message quotes
+_DECIMAL_NAMES = {
+    "flop": ("", "FLOP", "FLOPs", "flop"),
+    "flop/s": ("", "FLOP/s", "FLOPs/s", "FLOPS", "FLOPs", "flop/s", "flops/s", "flops"),
+    "w": ("", "W"),
+}
 _UNIT_TABLES: dict[str, dict[str, tuple[int, int]]] = {}
 
 
@@ -88,11 +94,8 @@ def _build_units(dimension: str) -> dict[str, tuple[int, int]]:  # noqa: PLR0911
             | _prefixed(both, "B/s", "Bps", "byte/s", "bytes/s")
             | _prefixed(both, "b/s", "bps", "bit/s", "bits/s", per=8)
         )
-    if dimension == "flop":
-        return _prefixed(DECIMAL, "", "FLOP", "FLOPs", "flop")
-    if dimension == "flop/s":
-        names = ("", "FLOP/s", "FLOPs/s", "FLOPS", "FLOPs", "flop/s", "flops/s", "flops")
-        return _prefixed(DECIMAL, *names)
+    if dimension in _DECIMAL_NAMES:
+        return _prefixed(DECIMAL, *_DECIMAL_NAMES[dimension])
     if dimension == "s":
         table: dict[str, tuple[int, int]] = {"ps": (1, 10**12), "ns": (1, 10**9), "ms": (1, 1000)}
         table |= dict.fromkeys(("us", "\N{MICRO SIGN}s", "\N{GREEK SMALL LETTER MU}s"), (1, 10**6))

@@ -103,13 +103,7 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
             dimension="ratio", default="1",
         ),
     ] = None  # fmt: skip
-    runtime: Annotated[
-        str | None,
-        Option(
-            "Framework overhead preset", shared.COUNTING, metavar="NAME", default="pytorch",
-            preset="runtime",
-        ),
-    ] = None  # fmt: skip
+    setup: shared.Setup = None
     padded: Annotated[
         bool, Option("Count whole elements, and a padded vocabulary", shared.COUNTING)
     ] = False
@@ -173,14 +167,14 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
         float | None,
         Option(
             "Share of the device that the server takes", shared.SERVING,
-            dimension="ratio", metavar="SHARE", default="the runtime's",
+            dimension="ratio", metavar="SHARE", default="the set-up's",
         ),
     ] = None  # fmt: skip
     page_size: Annotated[
         int | None,
         Option(
             "Tokens of a page of the cache", shared.SERVING, dimension="tokens",
-            default="the runtime's",
+            default="the set-up's",
         ),
     ] = None  # fmt: skip
     absorbed: Annotated[bool, Option("Keep a BF16 copy of MLA's kv_b_proj", shared.SERVING)] = False

@@ -73,6 +73,13 @@ Library = Annotated[
     ),
 ]  # fmt: skip
 
+Setup = Annotated[
+    str | None,
+    Option(
+        "Set-up of software: what it takes of memory, how it divides experts", DEGREES,
+        old=("--runtime",), metavar="NAME", default="pytorch", preset="setup",
+    ),
+]  # fmt: skip
 KVDtype = Annotated[
     str | None,
     Option(

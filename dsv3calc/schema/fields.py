@@ -23,6 +23,7 @@ Text = Annotated[str, Meta(min_length=1, max_length=2000)]
 
 _BYTES_PER_SECOND = Meta(ge=1, le=10**18, extra={"dimension": "bytes/s"})
 _FLOPS_PER_SECOND = Meta(ge=1, le=9 * 10**18, extra={"dimension": "flop/s"})
+_WATTS = Meta(gt=0, le=10**6, extra={"dimension": "w"})
 _DOLLARS_PER_HOUR = Meta(gt=0, le=10**6, extra={"dimension": "usd/h"})
 
 Bytes = Annotated[int, Meta(ge=1, le=2**60, extra={"dimension": "bytes"})]
@@ -30,8 +31,22 @@ Bytes = Annotated[int, Meta(ge=1, le=2**60, extra={"dimension": "bytes"})]
 BytesPerSecond = Annotated[int, _BYTES_PER_SECOND] | Annotated[float, _BYTES_PER_SECOND]
 FlopsPerSecond = Annotated[int, _FLOPS_PER_SECOND] | Annotated[float, _FLOPS_PER_SECOND]
 DollarsPerHour = Annotated[int, _DOLLARS_PER_HOUR] | Annotated[float, _DOLLARS_PER_HOUR]
+Watts = Annotated[int, _WATTS] | Annotated[float, _WATTS]
 
-PEAK_DTYPES = ("fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp6", "fp4", "int8", "int4")
+PEAK_DTYPES = (
+    "fp64",
+    "fp32",
+    "tf32",
+    "bf16",
+    "fp16",
+    "fp8",
+    "mxfp8",
+    "fp6",
+    "fp4",
+    "mxfp4",
+    "int8",
+    "int4",
+)
 """Data types that matrix units have peaks for."""
 
 Kind = Literal["datasheet", "paper", "measured", "derived", "assumed"]

@@ -1,6 +1,7 @@
 """One accelerator as its data sheet and its measurements describe it."""
 
 # SPDX-License-Identifier: Apache-2.0
+import math
 from collections.abc import Iterator
 
 import msgspec
@@ -14,51 +15,92 @@ from dsv3calc.schema.fields import (
     Name,
     Size,
     Text,
+    Watts,
 )
 from dsv3calc.schema.provenance import Source, provenance_problems
 
 
 class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """HBM of one device: bytes as sold, bytes as the driver reports, bandwidth.
+    """Device memory: bytes as sold, bytes as the driver reports, bandwidth.
 
-    ``usable`` is null where no public driver report was found.
+    ``usable`` is null where no public driver report was found, ``bandwidth`` where no source
+    gives it.
     """
 
     marketed: Bytes
-    usable: Bytes | None
-    bandwidth: BytesPerSecond
+    usable: Bytes | None = None
+    bandwidth: BytesPerSecond | None = None
 
 
 class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One device's link, per direction: nominal and, where measured, achieved.
 
     ``domain_size`` is the number of devices that the link joins (null: not limited by it).
+    ``in_network_reduction`` says that the switches of the link can add up an all-reduce.
     """
 
     name: Text
     nominal: BytesPerSecond
-    achieved: BytesPerSecond | None
-    domain_size: Size | None
+    achieved: BytesPerSecond | None = None
+    domain_size: Size | None = None
+    in_network_reduction: bool = False
+
+
+class HostLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The link between host and one device, per direction (PCIe, NVLink-C2C)."""
+
+    name: Text
+    nominal: BytesPerSecond
+    achieved: BytesPerSecond | None = None
+
+
+class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The storage tier of one host: capacity and read bandwidth."""
+
+    capacity: Bytes | None = None
+    bandwidth: BytesPerSecond | None = None
+
+
+class Host(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The host of a node: its memory, its link to each device, its matrix peaks, its storage.
+
+    ``peaks`` are those of all CPUs of the host together, by data type.
+    """
+
+    dram_capacity: Bytes | None = None
+    dram_bandwidth: BytesPerSecond | None = None
+    link: HostLink | None = None
+    peaks: dict[str, FlopsPerSecond] = msgspec.field(default_factory=dict)
+    storage: Storage | None = None
 
 
 class Hardware(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One device. ``peaks`` are dense matrix peaks by data type; a sparse peak is another field."""
+    """One device. ``peaks`` are dense matrix peaks by data type, with FP32 accumulation.
+
+    A structured-sparse peak is another field, and so is a peak that needs FP16 accumulation.
+    ``node_size`` is the number of devices of one host, ``scale_up.domain_size`` the number that
+    the scale-up link joins. What no source gives is null, and a query that needs it says so.
+    """
 
     name: Name
     title: Text
     aliases: list[Name] = msgspec.field(default_factory=list)
     peaks: dict[str, FlopsPerSecond]
     sparse_peaks: dict[str, FlopsPerSecond] = msgspec.field(default_factory=dict)
+    fp16_accumulate_peaks: dict[str, FlopsPerSecond] = msgspec.field(default_factory=dict)
     memory: Memory
-    scale_up: Link
-    scale_out: Link | None
-    dollars_per_hour: DollarsPerHour | None
+    scale_up: Link | None = None
+    scale_out: Link | None = None
+    node_size: Size | None = None
+    power: Watts | None = None
+    host: Host | None = None
+    dollars_per_hour: DollarsPerHour | None = None
     sources: dict[str, Source]
     provenance: dict[str, str]
 
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-        """Yield a missing BF16 peak, a sparse peak taken for a dense one, unlisted sources."""
-        for table in ("peaks", "sparse_peaks"):
+        """Yield unknown data types, a sparse peak taken for a dense one, unlisted sources."""
+        for table in ("peaks", "sparse_peaks", "fp16_accumulate_peaks"):
             for dtype in getattr(self, table):
                 if dtype not in PEAK_DTYPES:
                     yield (
@@ -66,9 +108,9 @@ class Hardware(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
                         f"'{dtype}' is no data type of a peak",
                         f"data types: {', '.join(PEAK_DTYPES)}",
                     )
-        if "bf16" not in self.peaks:
-            yield ("peaks",), "peaks needs bf16", "every comparison has columns that run in BF16"
-        elif "fp8" in self.peaks and self.peaks["fp8"] > 2.2 * self.peaks["bf16"]:
+        if not self.peaks:
+            yield ("peaks",), "peaks is empty", "give the dense peak of at least one data type"
+        elif self.peaks.get("fp8", 0) > 2.2 * self.peaks.get("bf16", math.inf):
             yield (
                 ("peaks", "fp8"),
                 "the FP8 peak is more than twice the BF16 peak",

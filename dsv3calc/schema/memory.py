@@ -1,4 +1,4 @@
-"""What training keeps beside the weights, what it recomputes, and what a runtime takes."""
+"""What training keeps beside the weights, and what it recomputes."""
 
 # SPDX-License-Identifier: Apache-2.0
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from dsv3calc.reading.diagnostics import quote, suggest
-from dsv3calc.schema.fields import Bytes, Name, Natural, Size, Text
+from dsv3calc.schema.fields import Name, Text
 from dsv3calc.schema.provenance import Source, provenance_problems
 
 Width = Annotated[int, msgspec.Meta(ge=0, le=64)]
@@ -34,8 +34,6 @@ FORMATTED = ("default", "linear_input", "output_gradients", *ACTIVATIONS)
 
 ACTIVATION_FORMATS = ("bf16", "fp8", "e5m6", "logfmt-8", "logfmt-10")
 """Formats of numbers that are kept or sent: those of ``accounting.transfer_formats``."""
-
-_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 def _unknown(
@@ -106,31 +104,4 @@ class Recompute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         for name, form in self.formats.items():
             yield from _unknown(("formats", name), "formats", name, FORMATTED)
             yield from _unknown(("formats", name), f"formats.{name}", form, ACTIVATION_FORMATS)
-        yield from provenance_problems(self.sources, self.provenance)
-
-
-class Runtime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a framework takes of a device beside tensors.
-
-    ``driver_context`` is the driver's, ``workspace`` the matrix library's, ``communication`` that
-    of collectives. ``bucket`` is the number of gradients that are reduced at once where they are
-    sharded. ``fragmentation`` is lost of what is allocated dynamically, as a share of it.
-    ``memory_fraction`` is how much of a device a server takes in all; its cache has pages of
-    ``page_size`` tokens.
-    """
-
-    name: Name
-    title: Text
-    driver_context: Bytes
-    workspace: Bytes
-    communication: Bytes
-    bucket: Natural
-    fragmentation: _Share = 0.0
-    memory_fraction: _Share
-    page_size: Size
-    sources: dict[str, Source]
-    provenance: dict[str, str]
-
-    def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-        """Yield sources that are not listed."""
         yield from provenance_problems(self.sources, self.provenance)

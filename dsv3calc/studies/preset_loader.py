@@ -22,15 +22,17 @@ if TYPE_CHECKING:
     from dsv3calc.queries.base import Query
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
-    from dsv3calc.schema.memory import Recipe, Recompute, Runtime
+    from dsv3calc.schema.memory import Recipe, Recompute
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.network import Network
     from dsv3calc.schema.precision import KVFormat, Precision
+    from dsv3calc.schema.setup import Setup
     from dsv3calc.schema.workload import Conventions
     from dsv3calc.studies.answer import Answer
 
 LARGEST_WORKLOAD = 10**15
 DEFAULT_KV_FORMAT = "bf16"
+DEFAULT_SETUP = "pytorch"
 
 
 class PresetLoader:
@@ -162,9 +164,9 @@ class PresetLoader:
         """Load a policy of recomputation."""
         return self._load("recompute", reference, overrides)
 
-    def runtime(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Runtime]:
-        """Load what a framework takes of a device."""
-        return self._load("runtime", reference, overrides)
+    def setup(self, reference: str | None) -> Preset[Setup]:
+        """Load a set-up of software; without a name PyTorch's own overheads."""
+        return self._load("setup", DEFAULT_SETUP if reference is None else reference)
 
     def network(self, reference: str) -> Preset[Network]:
         """Load a network technology."""

@@ -153,6 +153,18 @@ PUBLIC_LINES = (
         ("kv_cache.fit.tokens", "tokens", "The longest sequences of the batch that fit."),
     ),
     *_declared(
+        "which",
+        ("which.weights", "B", "Weights on each device."),
+        ("which.buffers", "B", "Buffers on each device, driver context included."),
+        ("which.kv_bytes", "B", "Cache of the batch on each device."),
+        ("which.total", "B", "Weights, buffers and cache of the batch on each device."),
+        ("which.budget", "B", "Bytes of a device that the server takes."),
+        ("which.free", "B", "Room left on each device: the budget minus the total."),
+        ("which.fits", "1", "1 if the total is within the budget, else 0."),
+        ("which.max_sequences", "1", "Sequences of the given context that fit."),
+        ("which.gpus", "1", "Devices that share the model by tensor parallelism."),
+    ),
+    *_declared(
         "memory",
         ("memory.worst.CLASS", "B", "Bytes of the fullest pipeline rank, by class."),
         ("memory.worst.rank", "1", "The fullest pipeline rank, the first of several."),

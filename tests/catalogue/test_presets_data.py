@@ -11,14 +11,17 @@ from typing import get_args
 import msgspec
 import pytest
 
+import dsv3calc
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS
+from dsv3calc.errors import UsageError
 from dsv3calc.model.saved import MODULES
 from dsv3calc.reading.source import read_source
 from dsv3calc.schema.convert import convert
 from dsv3calc.schema.hardware import Hardware
-from dsv3calc.schema.memory import ACTIVATION_FORMATS, Module, Recipe, Recompute, Runtime
+from dsv3calc.schema.memory import ACTIVATION_FORMATS, Module, Recipe, Recompute
 from dsv3calc.schema.precision import WEIGHT_CLASSES, KVFormat, Precision
 from dsv3calc.schema.provenance import source_of
+from dsv3calc.schema.setup import Setup
 
 PRESETS = Path(__file__).parents[2] / "presets"
 TYPES = {
@@ -27,7 +30,7 @@ TYPES = {
     "kv_formats": KVFormat,
     "recipes": Recipe,
     "recompute": Recompute,
-    "runtimes": Runtime,
+    "setups": Setup,
 }
 SCHEMAS = {
     "hardware": "hardware",
@@ -35,7 +38,7 @@ SCHEMAS = {
     "kv_formats": "kv_format",
     "recipes": "recipe",
     "recompute": "recompute",
-    "runtimes": "runtime",
+    "setups": "setup",
 }
 FILES = sorted(path for folder in TYPES for path in (PRESETS / folder).glob("*.yaml"))
 DTYPES = {"bf16", "fp16", "tf32", "fp32", "fp8", "fp6", "fp4", "int8"}
@@ -94,7 +97,7 @@ def test_all_presets_are_there():
     assert {path.stem for path in FILES if path.parent.name == "recompute"} >= {
         *("none", "selective", "full", "v3-recompute", "fp8-caches")
     }
-    assert {path.stem for path in FILES if path.parent.name == "runtimes"} >= {"pytorch"}
+    assert {path.stem for path in FILES if path.parent.name == "setups"} >= {"pytorch"}
 
 
 def test_file_is_valid_and_named_after_itself(path):
@@ -194,6 +197,68 @@ def test_published_figures(name, bf16, fp8, memory, bandwidth, scale_up, domain,
     assert device.scale_up.nominal == scale_up
     assert device.scale_up.domain_size == domain
     assert device.scale_out.nominal == scale_out
+
+
+# bytes, FLOP per second and bytes per second per direction; None where sources disagree or lack it
+@pytest.mark.parametrize(
+    ("name", "bf16", "fp8", "memory", "bandwidth", "scale_up", "domain"),
+    [
+        ("b300", 2.25e15, 4.5e15, 288e9, 7.75e12, 900e9, 8),
+        ("gb300-nvl72", 2.5e15, 5e15, 288e9, 8e12, 900e9, 72),
+        ("mi355x", 2516.6e12, 5033e12, 288e9, 8e12, 535.5e9, 8),
+        ("mi325x", 1307.4e12, 2614.9e12, 256e9, 6e12, 448e9, 8),
+        ("rtx-pro-6000-server", 467.8e12, 935.6e12, 96e9, 1.792e12, 64e9, 8),
+        ("h100-pcie", 756.5e12, 1513e12, 80e9, 2e12, 64e9, 8),
+        ("h100-nvl", 835e12, 1671e12, 94e9, 3.9e12, 300e9, 2),
+        ("h100-96g-500w", 989.4e12, 1978.9e12, 96e9, 2.4e12, 450e9, 8),
+        ("l40s", 362.05e12, 733e12, 48e9, 864e9, 32e9, 8),
+        ("rtx-5090", 209.5e12, 419e12, 32e9, 1.792e12, 64e9, 8),
+        ("rtx-4090", 165.2e12, 330.3e12, 24e9, 1.008e12, 32e9, 8),
+        ("a100-40g", 312e12, None, 40e9, 1.555e12, 300e9, 8),
+        ("a100-80g-pcie", 312e12, None, 80e9, 1.935e12, 32e9, 8),
+        ("l4", 121e12, 242e12, 24e9, 300e9, 32e9, 8),
+        ("a10", 125e12, None, 24e9, 600e9, 32e9, 8),
+        ("tpu-v7x", 2307e12, 4614e12, 192 * 2**30, None, 600e9, 9216),
+        ("tpu-v6e", 918e12, None, 32e9, 1.6e12, 360e9, 256),
+        ("tpu-v5p", 459e12, None, 95 * 2**30, 2.765e12, 540e9, 8960),
+        ("tpu-v5e", 197e12, None, 16e9, 819e9, 180e9, 256),
+        ("trainium2", 667e12, 1299e12, 96 * 2**30, 2.9e12, 640e9, 16),
+        ("trainium3", 671e12, None, 144 * 2**30, 4.9e12, 1280e9, None),
+        ("gaudi3", 1677e12, 1677e12, 128e9, 3.7e12, 600e9, 8),
+    ],
+)
+def test_published_figures_of_other_devices(name, bf16, fp8, memory, bandwidth, scale_up, domain):
+    device = preset("hardware", name)
+    assert (device.peaks["bf16"], device.peaks.get("fp8")) == (bf16, fp8)
+    assert (device.memory.marketed, device.memory.bandwidth) == (memory, bandwidth)
+    assert (device.scale_up.nominal, device.scale_up.domain_size) == (scale_up, domain)
+
+
+def test_int8_is_not_the_fp8_peak():
+    assert preset("hardware", "b300").peaks["int8"] == 153.5e12
+    assert preset("hardware", "gb300-nvl72").peaks["int8"] == 165e12
+
+
+def test_peaks_name_the_accumulator():
+    device = preset("hardware", "rtx-4090")
+    assert (device.peaks["fp8"], device.fp16_accumulate_peaks["fp8"]) == (330.3e12, 660.6e12)
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("compare llama-3.1-8b --hardware tpu-v7x", "memory bandwidth of tpu-v7x is not known"),
+        ("compare llama-3.1-8b --hardware dgx-spark", "dgx-spark has no peak for bf16"),
+        (
+            "traffic llama-3.1-8b --tp 2 --global-batch 8 --hardware dgx-spark",
+            "dgx-spark has no scale-up link",
+        ),
+        ("limits ep --model deepseek-v3 --hardware l4", "l4 has no scale-out link"),
+    ],
+)
+def test_what_a_preset_lacks_is_refused_by_name(query, words):
+    with pytest.raises(UsageError, match=words):
+        dsv3calc.query(query)
 
 
 def test_h800_as_deepseek_publishes_it():
@@ -316,7 +381,7 @@ def test_bits_per_element_in_a_head_of_128(name, bits):
     assert token_bits(preset("kv_formats", name), 128) == 128 * bits
 
 
-# --- recipes, recomputation, runtimes ----------------------------------------------------------
+# --- recipes, recomputation, set-ups- ----------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -360,8 +425,8 @@ def test_deepseek_v3_recomputes_and_caches_what_its_report_says():
 
 
 def test_what_pytorch_takes():
-    runtime = preset("runtimes", "pytorch")
-    assert runtime.workspace == 32 * 2**20  # cuBLASLt on Hopper
-    assert runtime.bucket == 40_000_000
-    for field in ("driver_context", "communication", "fragmentation"):
-        assert runtime.sources[source_of(field, runtime.provenance)].kind == "assumed", field
+    setup = preset("setups", "pytorch")
+    assert setup.memory.workspace == 32 * 2**20  # cuBLAS on Hopper
+    assert setup.memory.bucket == 40_000_000
+    for field in ("memory.driver_context", "memory.communication", "memory.fragmentation"):
+        assert setup.sources[source_of(field, setup.provenance)].kind == "assumed", field

@@ -154,6 +154,8 @@ OLD = [
     ("flops deepseek-v3 --phase decode", "--past", "--context", "9000"),
     ("kv deepseek-v3", "--tokens", "--context", "128k"),
     ("memory qwen2.5-72b --serve --tp 8 --hardware h200", "--tokens", "--pass-tokens", "16384"),
+    ("memory qwen2.5-72b --serve --tp 8 --hardware h200", "--runtime", "--setup", "pytorch"),
+    ("which --model llama-3.1-8b --hardware h100", "--runtime", "--setup", "pytorch"),
     ("traffic deepseek-v3 --ep 64 --hardware h800", "--tokens", "--pass-tokens", "128"),
     ("limits ep deepseek-v3 --hardware h800", "--tokens", "--pass-tokens", "32"),
     ("traffic deepseek-v3 --ep 64 --hardware h800", "--law", "--score-distribution", "exponential"),

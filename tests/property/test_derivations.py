@@ -162,7 +162,7 @@ TRAININGS = [
         load("precision", precision).value,
         load("recipe", recipe).value,
         load("recompute", recompute).value,
-        load("runtime", "pytorch").value,
+        load("setup", "pytorch").value.memory,
     )
     for precision, recipe, recompute in (
         ("bf16", "megatron-bf16", "none"),

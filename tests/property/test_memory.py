@@ -317,7 +317,11 @@ def test_every_layer_stands_on_one_stage(model, drawn, mtp):
 def test_classes_add_up_to_the_total(model, drawn, mtp):
     layout, micro_batches = drawn
     footprint = footprint_of(
-        model, layout, micro_batches=micro_batches, mtp=mtp, runtime=preset("runtime", "pytorch")
+        model,
+        layout,
+        micro_batches=micro_batches,
+        mtp=mtp,
+        software=preset("setup", "pytorch").memory,
     )
     for rank in ranks_of(footprint):
         assert tuple(rank.lines) == PARTS
@@ -446,7 +450,7 @@ def evaluated(model, layout, numbers, *, mtp, **options):
         sequence=numbers["sequence"],
         micro_batches=numbers["micro_batches"],
         mtp=mtp,
-        runtime=preset("runtime", "pytorch"),
+        software=preset("setup", "pytorch").memory,
         **options,
     )
     rank = footprint.rank("memory.rank", rank_line("memory.rank", numbers["rank"]))

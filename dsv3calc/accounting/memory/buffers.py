@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from dsv3calc.accounting.traffic.exchange import Exchange
     from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
-    from dsv3calc.schema.memory import Recipe, Runtime
+    from dsv3calc.schema.memory import Recipe
     from dsv3calc.schema.model import Model
+    from dsv3calc.schema.setup import SetupMemory
 
 SHARED = "memory.buffers.shared"
 """The line of what every pipeline rank has: counted once, and part of each rank's buffers."""
@@ -39,14 +40,18 @@ REDUCED_AT_ONCE, _GATHERED = 2, 3
 """ZeRO stages from which gradients are reduced, and weights gathered, while a layer runs."""
 
 
-def runtime_buffers(name: str, runtime: Runtime, layout: Layout) -> list[Line]:
-    """Give what a framework takes of a device, whatever is computed.
+SCOPE = "setup.memory"
+"""Where the numbers of a set-up stand, for the lines that read them."""
+
+
+def software_buffers(name: str, software: SetupMemory, layout: Layout) -> list[Line]:
+    """Give what software takes of a device, whatever is computed.
 
     Returns
     -------
     Lines ``NAME.{driver_context,workspace,communication}`` [B], the last 0 on a single GPU.
     """
-    scope = ("runtime", runtime)
+    scope = (SCOPE, software)
     degrees = [degree(layout, axis) for axis in ("tp", "cp", "pp", "dp")]
     every = combined(f"{name}.gpus", "product", degrees, unit="1")
     communicates = several(f"{name}.communicates", every)
@@ -115,7 +120,7 @@ class Unsharded:
         self,
         layers: Sequence[Sequence[Replicated]],
         ends: Sequence[Sequence[Replicated]],
-        runtime: Runtime,
+        software: SetupMemory,
         recipe: Recipe,
         sharding: Sharding,
         *,
@@ -135,7 +140,7 @@ class Unsharded:
             bucket = computed(
                 "memory.buffers.bucket.full",
                 memory.shard_bytes,
-                elements=field(("runtime", runtime), "bucket"),
+                elements=field((SCOPE, software), "bucket"),
                 bits=field(("recipe", recipe), "gradient_bits", "bit"),
                 divisor=ONE,
             )
@@ -191,7 +196,7 @@ class Buffers:
         kept: Sequence[SavedActivations],
         unsharded: Unsharded | None,
         exchange: Exchange,
-        runtime: Runtime,
+        software: SetupMemory,
     ) -> None:
         """Make the lines.
 
@@ -200,7 +205,7 @@ class Buffers:
         """
         self.layout = layout
         self.activations = activations
-        self.runtime = runtime
+        self.software = software
         self.unsharded = unsharded
         both = layout.schedule in PAIRED
         self._at_once = given(
@@ -235,7 +240,7 @@ class Buffers:
         )
         self.shared = [
             self._pipeline(model),
-            *runtime_buffers("memory.buffers", runtime, layout),
+            *software_buffers("memory.buffers", software, layout),
         ]
         self.in_common = total(SHARED, self.shared, convention="the same on every pipeline rank")
 
@@ -340,8 +345,8 @@ class Buffers:
         ]
         if self.unsharded is not None:
             own += self.unsharded.of_rank(name, ends)
-        if self.runtime.fragmentation:
-            share = field(("runtime", self.runtime), "fragmentation", "ratio")
+        if self.software.fragmentation:
+            share = field((SCOPE, self.software), "fragmentation", "ratio")
             own.append(
                 combined(
                     f"{name}.fragmentation",

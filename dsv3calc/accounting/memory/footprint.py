@@ -41,22 +41,23 @@ if TYPE_CHECKING:
     from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
-    from dsv3calc.schema.memory import Recipe, Recompute, Runtime
+    from dsv3calc.schema.memory import Recipe, Recompute
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import Precision
+    from dsv3calc.schema.setup import SetupMemory
 
 
 class Training:
     """What a layout trains with, beside the model and the layout themselves."""
 
-    __slots__ = ("exchange", "imbalance", "precision", "recipe", "recompute", "rules", "runtime")
+    __slots__ = ("exchange", "imbalance", "precision", "recipe", "recompute", "rules", "software")
 
     def __init__(
         self,
         precision: Precision,
         recipe: Recipe,
         recompute: Recompute,
-        runtime: Runtime,
+        software: SetupMemory,
         *,
         exchange: Exchange | None = None,
         rules: Rules | None = None,
@@ -65,7 +66,7 @@ class Training:
         self.precision = precision
         self.recipe = recipe
         self.recompute = recompute
-        self.runtime = runtime
+        self.software = software
         self.exchange = exchange or Exchange()
         self.rules = rules or Rules()
         self.imbalance = imbalance
@@ -133,7 +134,7 @@ class Footprint:
             self.kept,
             self._unsharded(training) if layout.zero >= REDUCED_AT_ONCE else None,
             training.exchange,
-            training.runtime,
+            training.software,
         )
 
     def _tensors(self, view: GroupView, rules: Rules) -> list[Tensor]:
@@ -183,7 +184,7 @@ class Footprint:
             if tensors
         ]
         return Unsharded(
-            layers, ends, training.runtime, training.recipe, whole, zero=self.layout.zero
+            layers, ends, training.software, training.recipe, whole, zero=self.layout.zero
         )
 
     def rank(self, name: str, rank: Line) -> Rank:

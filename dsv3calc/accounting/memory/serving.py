@@ -14,7 +14,7 @@ import msgspec
 
 from dsv3calc.accounting.kv_cache import entry_lines, kept_entries
 from dsv3calc.accounting.memory.activations import NOTHING_RECOMPUTED, Activations
-from dsv3calc.accounting.memory.buffers import runtime_buffers
+from dsv3calc.accounting.memory.buffers import software_buffers
 from dsv3calc.accounting.memory.sharding import Rules, Sharding, several
 from dsv3calc.accounting.memory.states import States, layer_tensors
 from dsv3calc.accounting.parameters import tensor_elements
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
-    from dsv3calc.schema.memory import Runtime
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import KVFormat, Precision
+    from dsv3calc.schema.setup import SetupMemory
     from dsv3calc.schema.workload import Conventions
 
 LOW_LATENCY = TransferFormat(
@@ -66,7 +66,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
     precision: Precision
     kv_format: KVFormat
-    runtime: Runtime
+    software: SetupMemory
     conventions: Conventions
     exchange: Exchange
     context: Any
@@ -161,7 +161,7 @@ class Server:
                 tags=about("activations"),
             ),
             *self._exchange(),
-            *runtime_buffers("serving", self.serving.runtime, self.layout),
+            *software_buffers("serving", self.serving.software, self.layout),
         ]
 
     def _exchange(self) -> list[Line]:
@@ -343,7 +343,7 @@ class Server:
             server.server_budget,
             ("hardware.memory", self.hardware.memory),
             memory_share=given(
-                "runtime.memory_fraction", self.serving.memory_share, "1", "in millionths"
+                "setup.memory.memory_fraction", self.serving.memory_share, "1", "in millionths"
             ),
         )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.accounting.device import scale_up_of
 from dsv3calc.accounting.placement.rank_order import check_pipeline, gpus_per_node
 from dsv3calc.accounting.placement.stages import Stages
 from dsv3calc.accounting.traffic.algorithms import LINKS, check_algorithm
@@ -91,7 +92,7 @@ def collective_assumptions(model: Model, layout: Layout, hardware: Hardware) -> 
         ),
         "no recomputation; no overlap between collectives: each time is a bound of one alone",
     ]
-    domain = hardware.scale_up.domain_size
+    domain = scale_up_of(hardware).domain_size
     used = gpus_per_node(layout, domain, experts=has_experts(model))
     if type(used) is int and domain is not None and used < min(domain, layout.gpus):
         found.append(
@@ -181,7 +182,7 @@ def collective_lines(
         "gradient_bits": given("workload.gradient_bits", gradient_bits, "bit"),
         "parameter_bits": given("workload.parameter_bits", parameter_bits, "bit"),
     }
-    domain = hardware.scale_up.domain_size
+    domain = scale_up_of(hardware).domain_size
     used = gpus_per_node(layout, domain, experts=has_experts(model))
     node = given(f"{prefix}.gpus_per_node", used, "1", f"GPUs used of each domain of {domain}")
     inside = type(used) is int and used == layout.gpus

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.accounting.device import scale_up_of
 from dsv3calc.accounting.routing.expert_load import load_lines
 from dsv3calc.accounting.traffic.exchange import (
     LINKS,
@@ -161,7 +162,7 @@ def usable_links(hardware: Hardware, group: Group, kind: str) -> dict[str, tuple
 
     Empty where the bandwidth of a link that carries something is unknown.
     """
-    links = {"scale_up": hardware.scale_up, "scale_out": hardware.scale_out}
+    links = {"scale_up": scale_up_of(hardware), "scale_out": hardware.scale_out}
     if hardware.scale_out is None:
         del links["scale_out"]
         if type(group.nodes.value) is not int or group.nodes.value > 1:
@@ -303,7 +304,7 @@ def expert_lines(
     if not views:
         return [], ()
     check_alike(model, views)
-    node_size = hardware.scale_up.domain_size or layout.ep
+    node_size = scale_up_of(hardware).domain_size or layout.ep
     group = Group(layout, node_size)
     copies = copies_of(views[0], layout, group, exchange)
     sent = DispatchBytes(model, copies, exchange)

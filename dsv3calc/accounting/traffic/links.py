@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from dsv3calc.accounting.device import scale_up_of
 from dsv3calc.accounting.traffic.algorithms import LINKS, PRIMITIVES, phases_of, sent
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import algorithms, transfers
@@ -99,7 +100,7 @@ def measured(hardware: Hardware, *, inside: bool) -> Hardware | None:
 
     ``inside`` says that a layout stays in one scale-up domain: its device then needs no other link.
     """
-    if hardware.scale_up.achieved is None:
+    if scale_up_of(hardware).achieved is None:
         return None
     if hardware.scale_out is None or hardware.scale_out.achieved is not None:
         return hardware

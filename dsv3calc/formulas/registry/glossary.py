@@ -174,6 +174,14 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"\beta_\mathrm{meas}", "B/s", "measured bandwidth of a link, per direction"
         ),
         "domain_size": Symbol(r"n_\mathrm{dom}", "1", "devices that a link joins"),
+        "fp16_accumulate_peaks": _real(
+            r"\pi_\mathrm{fp16acc}", "FLOP/s", "dense peaks with FP16 accumulation; never used"
+        ),
+        "node_size": Symbol(r"n_\mathrm{node}", "1", "devices of one host"),
+        "power": _real(r"P_\mathrm{W}", "W", "power limit of one device"),
+        "dram_capacity": Symbol(r"M_\mathrm{host}", "B", "memory of one host"),
+        "dram_bandwidth": _real(r"\beta_\mathrm{host}", "B/s", "memory bandwidth of one host"),
+        "capacity": Symbol(r"M_\mathrm{disk}", "B", "storage of one host"),
         "dollars_per_hour": _real(r"p_\mathrm{h}", "USD/h", "price of one device for one hour"),
     },
     "Roofline": {
@@ -261,6 +269,23 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "communication": Symbol(r"B_\mathrm{comm}", "B", "buffers of collectives"),
         "bucket": Symbol(r"N_\mathrm{bucket}", "elements", "gradients that are reduced at once", 0),
         "fragmentation": _real(r"f_\mathrm{frag}", "ratio", "share of activations lost in gaps"),
+        "allowance": _real(
+            r"f_\mathrm{res}", "ratio", "share of allocated bytes that is reserved beyond them"
+        ),
+        "loss_chunk": Symbol(r"T_\mathrm{loss}", "tokens", "tokens of a chunk of the loss"),
+        "graphs": Symbol(r"B_\mathrm{graph}", "B", "bytes of captured graphs", 0),
+        "repacked": _real(
+            r"f_\mathrm{rep}", "ratio", "bytes of a copy in the kernels' order, over the weights'"
+        ),
+        "device_memory": Symbol(r"B_\mathrm{sold}", "B", "memory of a device as it is sold", 0),
+        "moe_dp": Symbol(r"n_\mathrm{mdp}", "1", "data parallelism of experts in an engine"),
+        "sustained": _real(
+            r"\kappa", "ratio", "time of matrix products in a run, over that of their kernels"
+        ),
+        "host_gap": _real(r"t_\mathrm{host}", "s", "time of the host for each kernel"),
+        "launch_factor": _real(
+            r"f_\mathrm{launch}", "ratio", "launch times in a run, over those of kernels alone"
+        ),
         "pool": _real(r"B_\mathrm{free,kv}", "B", "bytes that are left for the cache"),
         "memory_share": Symbol(r"f_\mathrm{ppm}", "1", "millionths of a device a server takes"),
         "budget": _real(r"B_\mathrm{max}", "B", "bytes that a server takes in all"),

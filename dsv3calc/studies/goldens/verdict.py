@@ -7,6 +7,7 @@ import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
+from dsv3calc.catalogue.overrides import current_place
 from dsv3calc.errors import Dsv3calcError, InvalidInput, UsageError
 from dsv3calc.queries.command_line import key_fault, query_text
 from dsv3calc.reading.diagnostics import Problem, suggest
@@ -346,7 +347,8 @@ def check_row(row: Row, answers: dict[str, Answer | Dsv3calcError], ask: Ask) ->
         row.status = "moved"
         row.made_from = made_from(line)
         if row.golden.made_from:
-            row.reasons = explain_change(row.golden.made_from, row.made_from, found.place_of)
+            recorded = {current_place(place): each for place, each in row.golden.made_from.items()}
+            row.reasons = explain_change(recorded, row.made_from, found.place_of)
 
 
 def _line_of(golden: Golden, answer: Answer) -> Line:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.catalogue.overrides import OTHER_KINDS
+from dsv3calc.catalogue.overrides import OTHER_KINDS, current_place
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.formulas.registry.glossary import SYMBOLS, Symbol
 from dsv3calc.ledger.rules import RULES
@@ -205,7 +205,7 @@ class OpenLine:
         UsageError
             If the line does not stand on it, or the name means several that differ.
         """
-        wanted = number_named(self.query, name)
+        wanted = number_named(self.query, current_place(name))
         found = self._find(wanted)
         if found is not None:
             return found

@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.queries.memory import MemoryQuery
     from dsv3calc.schema.layout import Layout
-    from dsv3calc.schema.memory import Recipe, Recompute, Runtime
+    from dsv3calc.schema.memory import Recipe, Recompute
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import Precision
+    from dsv3calc.schema.setup import Setup
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.preset_loader import PresetLoader
 
-DEFAULT_RUNTIME = "pytorch"
 KERNELS = ("flash", "unfused")
 ORDERS = ("before", "after")
 
@@ -72,10 +72,11 @@ def library_of(query: MemoryQuery) -> Library | None:
     return library
 
 
-def runtime_used(layout: Layout) -> tuple[str, ...]:
-    """Return the fields of a runtime that every GPU needs: one alone has no collectives."""
+def setup_used(layout: Layout, *more: str) -> tuple[str, ...]:
+    """Return the fields of a set-up that a query needs: one GPU alone has no collectives."""
     alone = layout.tp * layout.cp * layout.pp * layout.dp == 1
-    return ("driver_context", "workspace", *(() if alone else ("communication",)))
+    used = ("driver_context", "workspace", *(() if alone else ("communication",)), *more)
+    return tuple(f"memory.{name}" for name in used)
 
 
 def _edits(kind: str, values: dict[str, Any]) -> tuple[Override, ...]:
@@ -141,7 +142,7 @@ def recompute_of(query: MemoryQuery, loader: PresetLoader, layout: Layout) -> Pr
 class Inputs:
     """The presets of one query, loaded and cited."""
 
-    __slots__ = ("library", "precision", "recipe", "recompute", "runtime", "training")
+    __slots__ = ("library", "precision", "recipe", "recompute", "setup", "training")
 
     def __init__(
         self,
@@ -165,7 +166,7 @@ class Inputs:
             _edits("recipe", {"compute_copy": copy}),
         )
         self.recompute = recompute_of(query, loader, layout)
-        self.runtime: Preset[Runtime] = loader.runtime(query.runtime or DEFAULT_RUNTIME)
+        self.setup: Preset[Setup] = loader.setup(query.setup)
         answer.cite(self.precision, used=("weights", "activations", "formats"))
         experts = has_experts(model.value)
         answer.cite(self.recipe)
@@ -174,10 +175,7 @@ class Inputs:
             used=("modules", "keep", "formats", "attention_kernel", "activation_function")
             + (("routing_weights",) if experts else ()),
         )
-        answer.cite(
-            self.runtime,
-            used=(*runtime_used(layout), "bucket", "fragmentation"),
-        )
+        answer.cite(self.setup, used=setup_used(layout, "bucket", "fragmentation"))
         imbalance = number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE)
         check_imbalance(model.value, layout, query.imbalance)
         dispatch = dispatch_format(self.precision)
@@ -195,7 +193,7 @@ class Inputs:
             self.precision.value,
             self.recipe.value,
             self.recompute.value,
-            self.runtime.value,
+            self.setup.value.memory,
             exchange=exchange,
             rules=rules,
             imbalance=imbalance,
@@ -204,7 +202,8 @@ class Inputs:
             "precision": self.precision.name,
             "recipe": self.recipe.name,
             "recompute": query.recompute or layout.recompute,
-            "runtime": self.runtime.name,
+            "setup": self.setup.name,
+            "runtime": self.setup.name,
             "imbalance": imbalance,
         }
         self._tell(answer, imbalance if experts else None)

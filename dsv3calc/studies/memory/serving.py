@@ -19,7 +19,7 @@ from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import chosen_layout, named_by
-from dsv3calc.studies.memory.inputs import DEFAULT_RUNTIME, runtime_used
+from dsv3calc.studies.memory.inputs import setup_used
 from dsv3calc.studies.memory.options import check_imbalance, replicated_heads, warn_of_serving
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
@@ -82,21 +82,17 @@ def answer_serving(query: MemoryQuery) -> Answer:
     )
     precision = loader.precision(named_by(query, layout, answer, "precision"), model)
     kv_format = loader.kv_format(query.kv_dtype)
-    runtime = loader.runtime(query.runtime or DEFAULT_RUNTIME)
+    setup = loader.setup(query.setup)
+    software = setup.value.memory
     answer.cite(model)
     answer.cite(hardware, used=("memory",))
     answer.cite(precision, used=("weights", "activations", "formats"))
     conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})
     cite_kv_format(answer, kv_format, [model.value], conventions)
-    answer.cite(
-        runtime,
-        used=(*runtime_used(layout), "memory_fraction", "page_size"),
-    )
+    answer.cite(setup, used=setup_used(layout, "memory_fraction", "page_size"))
     check_kv_format(model.name, model.value, kv_format, conventions)
-    fraction = number(
-        "--memory-fraction", query.memory_fraction, runtime.value.memory_fraction, most=1
-    )
-    page_size = positive("--page-size", query.page_size, runtime.value.page_size)
+    fraction = number("--memory-fraction", query.memory_fraction, software.memory_fraction, most=1)
+    page_size = positive("--page-size", query.page_size, software.page_size)
     exchange = Exchange(
         dispatch=format_of("--dispatch", query.dispatch, dispatch_format(precision)),
         combine=format_of("--combine", query.combine, FORMATS["bf16"]),
@@ -122,7 +118,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
         Serving(
             precision=precision.value,
             kv_format=kv_format.value,
-            runtime=runtime.value,
+            software=software,
             conventions=conventions,
             exchange=exchange,
             context=context,

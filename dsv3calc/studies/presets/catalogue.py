@@ -16,6 +16,7 @@ from dsv3calc.reading.source import read_source
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.compare.answer import answer_compare
 from dsv3calc.studies.goldens.verdict import load_goldens
+from dsv3calc.studies.presets.figures import UNITS, figures_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +33,8 @@ _TELLING_FIELDS = (
     ("bits", "kv_format"),
     ("latency_same_leaf", "network"),
     ("gradient_bits", "recipe"),
-    ("driver_context", "runtime"),
+    ("memory", "setup"),
+    ("driver_context", "setup"),  # a runtime of 0.1.0, which is refused with what to do
     ("model_type", "model"),
     ("ep", "layout"),
     ("dp", "layout"),
@@ -56,6 +58,7 @@ def kind_named(word: str | None) -> str | None:
         return None
     names = {name: kind for kind, folder in search_path.FOLDERS.items() for name in (kind, folder)}
     names |= {name.replace("_", "-"): kind for name, kind in names.items()}
+    names |= dict.fromkeys(("runtime", "runtimes"), "setup")  # their name in 0.1.0
     if word not in names:
         close = suggest(word, names)
         raise UsageError(
@@ -66,16 +69,21 @@ def kind_named(word: str | None) -> str | None:
     return names[word]
 
 
-def list_presets(kind: str | None, preset_path: str | None) -> Answer:
-    """List the presets that can be named, with the place that each comes from."""
-    answer = Answer("presets list", {"kind": kind, "heading": ""}, "rows")
+def list_presets(kind: str | None, preset_path: str | None, *, figures: bool = True) -> Answer:
+    """List the presets that can be named, with the place that each comes from.
+
+    Models and devices are listed with ``figures``, where wanted.
+    """
+    answer = Answer("presets list", {"kind": kind}, "rows")
     for each in search_path.FOLDERS if kind is None else (kind,):
         for name, (place, path) in search_path.listing(each, preset_path).items():
             title, aliases = _heading(path)
-            answer.rows.append(
-                {"kind": each, "name": name, "title": title, "aliases": aliases, "from": place.why}
-            )
-    answer.query.pop("heading")
+            row: dict[str, Any] = {"kind": each, "name": name, "title": title, "aliases": aliases}
+            answer.rows.append(row | {"from": place.why})
+    if figures and kind in UNITS and answer.rows:
+        answer.view = "presets list"
+        for row in answer.rows:
+            row.update(figures_of(kind, row["name"], preset_path))
     return answer
 
 

@@ -101,6 +101,8 @@ def _compare_links(
     answer: Answer, model: Model, hardware: Hardware, limit: Limit, convention: str
 ) -> None:
     """Note what the scale-up link gives, where a token's experts may all lie in its domain."""
+    if hardware.scale_up is None:
+        return
     domain, moe = hardware.scale_up.domain_size, experts_of(model)[0]
     copies = moe.num_experts_per_tok + moe.n_shared_experts
     if domain is None or domain < copies or getattr(hardware.scale_up, limit.bandwidth) is None:

@@ -239,7 +239,7 @@ def test_logits_stay_in_fp32_while_their_micro_batch_is_in_flight():
 
 def buffers_of_rank(layout):
     """Name the buffers of rank 0: what every rank has, and what that one has."""
-    footprint = footprint_of(V3, layout, runtime=preset("runtime", "pytorch"))
+    footprint = footprint_of(V3, layout, software=preset("setup", "pytorch").memory)
     lines = footprint.rank("memory.rank.0", given("rank", 0, "1")).lines["buffers"].parts
     parts = [*lines, *footprint.buffers.shared]
     return {line.name.rpartition(".")[2]: line.value for line in parts}

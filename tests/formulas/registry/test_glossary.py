@@ -8,19 +8,31 @@ from dsv3calc.formulas.registry.glossary import BY_SUBJECT, INTERMEDIATE, SYMBOL
 from dsv3calc.formulas.registry.registry import all_formulas
 from dsv3calc.formulas.registry.units import UNITS
 from dsv3calc.schema.comparison import Comparison, Design
-from dsv3calc.schema.hardware import Hardware, Link, Memory
+from dsv3calc.schema.hardware import Hardware, Host, HostLink, Link, Memory, Storage
 from dsv3calc.schema.layout import Layout
-from dsv3calc.schema.memory import Recipe, Recompute, Runtime
+from dsv3calc.schema.memory import Recipe, Recompute
 from dsv3calc.schema.model import GQA, MLA, MTP, Dense, Indexer, LayerGroup, Model, MoE
 from dsv3calc.schema.network import Measurement, Network
 from dsv3calc.schema.precision import Format, KVFormat, Precision, Scale
+from dsv3calc.schema.setup import (
+    AppliesTo,
+    PassTokens,
+    Setup,
+    SetupBlocks,
+    SetupExperts,
+    SetupMemory,
+    SetupOverlap,
+    SetupTime,
+)
 from dsv3calc.symbolic.term import record
 
 FORMULAS = all_formulas()
 STRUCTS = (
     Model, LayerGroup, MLA, GQA, Indexer, Dense, MoE, MTP, Hardware, Memory, Link,
+    Host, HostLink, Storage,
     Precision, Format, Scale, KVFormat, Comparison, Design, Network,
-    Measurement, Layout, Recipe, Recompute, Runtime,
+    Measurement, Layout, Recipe, Recompute, Setup, SetupMemory, SetupExperts, SetupBlocks,
+    SetupTime, SetupOverlap, PassTokens, AppliesTo,
 )  # fmt: skip
 UNIT_OF = {
     "bytes": "B",
@@ -28,6 +40,7 @@ UNIT_OF = {
     "flop/s": "FLOP/s",
     "s": "s",
     "tokens": "tokens",
+    "w": "W",
     "usd": "USD",
     "usd/h": "USD/h",
 }
@@ -106,7 +119,7 @@ def test_nothing_is_listed_that_nothing_uses():
 @pytest.mark.parametrize("name", [*SYMBOLS, *INTERMEDIATE])
 def test_rows_are_in_form(name):
     symbol = SYMBOLS.get(name) or INTERMEDIATE[name]
-    assert symbol.unit in {*UNITS.values(), "USD", "USD/h"}
+    assert symbol.unit in {*UNITS.values(), "USD", "USD/h", "W"}
     assert symbol.least in (0, 1)
     assert symbol.description
     assert symbol.description[-1] != "."

@@ -95,7 +95,7 @@ def test_values_of_presets_lead_to_their_file_and_source(query):
     for each in explained(query, "*"):
         for line in below(each.line, {}):
             kind = line.name.partition(".")[0]
-            kinds = ("model", "hardware", "precision", "recipe", "runtime")
+            kinds = ("model", "hardware", "precision", "recipe", "setup")
             if line.rule == "given" and kind in kinds:
                 assert line.origin.file.endswith(".yaml"), line.name
                 assert line.origin.line > 1, line.name
@@ -124,7 +124,7 @@ def test_assumptions_are_marked():
     (found,) = explained("memory deepseek-v3 --layout v3-pretrain --hardware h800")
     kinds = {line.name: line.origin.kind for line in below(found.line, {}) if line.origin}
     assert kinds["layout.micro_batch"] == "assumed"
-    assert kinds["runtime.driver_context"] == "assumed"
+    assert kinds["setup.memory.driver_context"] == "assumed"
     assert kinds["layout.pp"] == "paper"
 
 

@@ -1,0 +1,161 @@
+"""Answer ``which``: what fits on what, each pair asked as ``memory --serve`` asks it."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.catalogue import presets, search_path
+from dsv3calc.errors import InvalidInput, UsageError
+from dsv3calc.exit_status import ExitStatus
+from dsv3calc.ledger.line import Ledger, combined, given
+from dsv3calc.queries.base import as_dict
+from dsv3calc.queries.memory import MemoryQuery
+from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.memory.answer import answer_memory
+from dsv3calc.studies.memory.serving import DEFAULT_CONTEXT
+from dsv3calc.studies.preset_loader import PresetLoader, positive, warn_context
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dsv3calc.queries.which import WhichQuery
+    from dsv3calc.schema.hardware import Hardware
+
+COMMON_PRECISIONS = ("bf16", "fp8", "int8", "int4")
+"""Precisions that are tried for each model beside its own, where such a preset exists."""
+
+LINES = ("weights", "buffers", "kv_bytes", "total", "budget", "free", "fits", "max_sequences")
+"""Lines of ``serving`` that each pair takes over as ``which``."""
+
+
+def answer_which(query: WhichQuery) -> Answer:
+    """Ask for each model, device and precision whether the model can be served.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        If neither a model nor a device is given, or what is given is wrong.
+    """
+    if query.model is None and query.hardware is None:
+        raise UsageError(
+            "which needs a device or a model", "--hardware rtx-4090, or --model deepseek-v3"
+        )
+    answer = Answer("which", as_dict(query))
+    answer.query["context"] = positive("--context", query.context, DEFAULT_CONTEXT)
+    answer.query["batch"] = positive("--batch", query.batch, 1)
+    answer.notes += query.notes
+    search = _Search(query, answer)
+    search.check()
+    for model in _names("model", query.model, query):
+        for hardware in _names("hardware", query.hardware, query):
+            search.add(model, hardware)
+    if not any(column.ledger.named()["which.fits"].value for column in answer.columns):
+        answer.status = ExitStatus.INFEASIBLE
+        answer.warn("nothing that was tried fits")
+    answer.assumptions.append("one device of a tensor-parallel group; all layers on each")
+    return answer
+
+
+def _names(kind: str, given: str | None, query: WhichQuery) -> list[str]:
+    return [given] if given is not None else list(search_path.listing(kind, query.preset_path))
+
+
+class _Search:
+    """Asks pair after pair, and keeps why some could not be asked."""
+
+    def __init__(self, query: WhichQuery, answer: Answer) -> None:
+        self.query = query
+        self.answer = answer
+        self.loader = PresetLoader(query)
+        self.context = answer.query["context"]
+        self.known = search_path.listing("precision", query.preset_path)
+
+    def check(self) -> None:
+        """Refuse what is given and wrong at once, and not as a reason of each pair."""
+        query = self.query
+        for reference, load in (
+            (query.model, self.loader.model),
+            (query.hardware, self.loader.hardware),
+            (query.kv_dtype, self.loader.kv_format),
+        ):
+            if reference is not None:
+                load(reference)
+        for kind, name in (("precision", query.precision), ("setup", query.setup)):
+            if name is not None:
+                presets.load(kind, name, preset_path=query.preset_path)
+
+    def add(self, model: str, hardware: str) -> None:
+        """Add a column for each precision of a pair, or a row that says why there is none."""
+        pinned = self.query.model is not None and self.query.hardware is not None
+        try:
+            device = self.loader.hardware(hardware)
+            precisions = self._precisions(model)
+            warn_context(self.answer, model, self.loader.model(model).value, self.context)
+            for precision in precisions:
+                self._ask(model, hardware, device.value, precision)
+        except (UsageError, InvalidInput) as error:
+            if pinned:
+                raise
+            reason = error.message if isinstance(error, UsageError) else error.problems[0].what
+            self.answer.rows.append({"model": model, "hardware": hardware, "reason": reason})
+
+    def _precisions(self, model: str) -> list[str]:
+        if self.query.precision:
+            return [self.query.precision]
+        own = self.loader.model(model).value.precision
+        return [own, *(each for each in COMMON_PRECISIONS if each != own and each in self.known)]
+
+    def _degrees(self, device: Hardware) -> Iterator[int]:
+        if self.query.gpus is not None or self.query.model is None:
+            yield positive("--gpus", self.query.gpus, 1)
+            return
+        link = device.scale_up
+        most = 1 if link is None else (link.domain_size or device.node_size or 1)
+        degree = 1
+        while degree <= min(most, 64):
+            yield degree
+            degree *= 2
+
+    def _ask(self, model: str, hardware: str, device: Hardware, precision: str) -> None:
+        """Add the column of the fewest devices that hold the model, or of the most tried."""
+        found: Column | None = None
+        weights = 0
+        degrees = list(self._degrees(device))
+        for gpus in degrees:
+            usable = device.memory.usable
+            if gpus != degrees[-1] and usable is not None and weights > usable * gpus:
+                continue  # the weights alone do not fit
+            try:
+                found = self._column(model, hardware, precision, gpus)
+            except UsageError:
+                if found is None:
+                    raise
+                break  # the model cannot be divided further
+            lines = found.ledger.named()
+            weights = weights or lines["which.weights"].value * gpus
+            if lines["which.fits"].value:
+                break
+        if found is not None:
+            self.answer.columns.append(found)
+
+    def _column(self, model: str, hardware: str, precision: str, gpus: int) -> Column:
+        query = self.query
+        asked = answer_memory(
+            MemoryQuery(
+                model=model, hardware=hardware, precision=precision, tp=gpus, serve=True, dp=1,
+                context=query.context, batch=query.batch, kv_dtype=query.kv_dtype,
+                setup=query.setup, set=query.set, preset_path=query.preset_path,
+                ignore_keys=query.ignore_keys,
+            )
+        )  # fmt: skip
+        if query.model is not None and query.hardware is not None:
+            add_new(self.answer.assumptions, asked.assumptions)
+        for source in asked.sources:
+            if source not in self.answer.sources:
+                self.answer.sources.append(source)
+        named = asked.columns[0].ledger.named()
+        lines = [named[f"serving.{name}"].renamed(f"which.{name}") for name in LINES]
+        lines.append(combined("which.gpus", "sum", [given("layout.tp", gpus, "1")]))
+        title = f"{model}, {precision}, {hardware} x {gpus}"
+        return Column(f"{model}|{precision}|{hardware}", title, Ledger(title, lines))
