@@ -269,7 +269,7 @@ def _read(
         for key in KEYS_NOT_IGNORED:
             if key in ignore_keys:
                 raise UsageError(f"--ignore-key {key}: this key cannot be passed over")
-        imported = import_config(source, ignore_keys=ignore_keys)
+        imported = import_config(source, ignore_keys=ignore_keys, beside=_beside(path))
         data = preset.imported = imported.data
         told = imported.assumptions
         preset.warnings += [
@@ -294,13 +294,7 @@ def _read(
     preset.name = getattr(preset.value, "name", path)
     # an import's assumptions are told by the key that the config omits
     stated = _assumed(preset.value) if told is None else [("", text, text) for text in told]
-    stated = [*stated, *(("", text, text) for text in (f"--set {each.text}" for each in overrides))]
-    called = kind.replace("_", " ")
-    preset.assumptions = [
-        Assumption(field, f"{preset.name}: {text}", f"{called} {preset.name}: {brief}")
-        for field, text, brief in stated
-        if not _is_replaced(field, places)
-    ]
+    _assume(preset, stated, overrides)
     return preset
 
 
@@ -316,6 +310,44 @@ def _runtime_of_old(source: Source) -> Problem:
         next="put all but name, title and sources below memory:, and memory. before the fields "
         "in provenance; the file belongs into the folder setups",
     )
+
+
+def _beside(path: str) -> dict[str, Any] | None:
+    """Return what the file says that tells how the weights beside a config.json are quantised."""
+    if os.path.basename(path).casefold() != "config.json":
+        return None
+    from dsv3calc.importers.stored import BESIDE
+
+    other = os.path.join(os.path.dirname(path), BESIDE)
+    if not os.path.isfile(other):
+        return None
+    data = parse_json(read_source(other))
+    return data if isinstance(data, dict) else None
+
+
+def inside(
+    model: Preset[Any], kind: str, value: Any, overrides: Sequence[Override] = ()
+) -> Preset[Any]:
+    """Return what a model's file holds of another kind as a preset, with overrides put in."""
+    preset: Preset[Any] = Preset(kind, value.name, model.path, model.source)
+    preset.imported = msgspec.to_builtins(value)
+    preset.value, preset.edited = _overridden(kind, model.source, preset.imported, overrides)
+    preset.name = value.name
+    _assume(preset, _assumed(preset.value), overrides)
+    return preset
+
+
+def _assume(
+    preset: Preset[Any], stated: Iterable[tuple[str, str, str]], overrides: Sequence[Override]
+) -> None:
+    """Note the assumptions of a preset: those stated, and the overrides."""
+    edits = (("", text, text) for text in (f"--set {each.text}" for each in overrides))
+    called = preset.kind.replace("_", " ")
+    preset.assumptions = [
+        Assumption(field, f"{preset.name}: {text}", f"{called} {preset.name}: {brief}")
+        for field, text, brief in (*stated, *edits)
+        if not _is_replaced(field, preset.edited)
+    ]
 
 
 def _overridden(

@@ -129,6 +129,9 @@ class Answer:
             if preset.ignored:
                 listed = f"{preset.name}: ignored keys: {', '.join(preset.ignored)}"
                 add_new(self.notes, [listed])
+                count = len(preset.ignored)
+                keys = f"{count} keys are" if count > 1 else "1 key is"
+                self.brief[listed] = f"{preset.name}: {keys} ignored, which change no count"
 
     def _absent_classes(self) -> set[str]:
         """Return the classes of weights that none of the models has."""

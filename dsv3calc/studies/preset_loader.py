@@ -108,8 +108,13 @@ class PresetLoader:
 
     def precision(self, reference: str | None, model: Preset[Model]) -> Preset[Precision]:
         """Load the precision asked for, or else the model's own."""
+        own = reference or model.value.precision
+        if not isinstance(own, str):
+            self.used.add("precision")
+            mine = tuple(each for each in self.overrides if each.kind == "precision")
+            return presets.inside(model, "precision", own, mine)
         try:
-            return self._load("precision", reference or model.value.precision)
+            return self._load("precision", own)
         except UsageError as error:
             if reference is not None or any(each.path == "precision" for each in self.overrides):
                 raise
@@ -117,9 +122,10 @@ class PresetLoader:
             problem = model.source.problem(place, error.message, next=error.hint)
             raise InvalidInput([problem]) from None
 
-    def kv_format(self, reference: str | None) -> Preset[KVFormat]:
-        """Load the cache format asked for, or BF16."""
-        return self._load("kv_format", reference or DEFAULT_KV_FORMAT)
+    def kv_format(self, reference: str | None, model: Model | None = None) -> Preset[KVFormat]:
+        """Load the cache format asked for, or that of the model's files, or BF16."""
+        own = model.kv_format if model is not None else None
+        return self._load("kv_format", reference or own or DEFAULT_KV_FORMAT)
 
     def layout(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Layout]:
         """Load a parallelism layout.

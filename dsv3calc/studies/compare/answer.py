@@ -86,10 +86,10 @@ def _instance_sections(query: CompareQuery, entries: Sequence[Entry]) -> tuple[s
 def _add_column(answer: Answer, entry: Entry, asked: Sequence[str]) -> Preset[Precision]:
     """Count a column, cite what it stands on, and return its precision."""
     query, loader = entry.query, entry.loader
-    setting = Setting(loader, query)
+    setting = Setting(loader, query, entry.model)
     kv_format = setting.use_format_for(loader, answer, entry.title, entry.model)
     precision = loader.precision(query.precision, entry.preset)
-    lines = setting.lines(loader, entry.model, precision, kv_format)
+    lines = setting.lines(loader, entry.design, precision, kv_format)
     decoding = setting.longest == setting.context + 1
     cached = setting.context if decoding else 0
     warn_context(answer, entry.title, entry.model, setting.longest, cached=cached)

@@ -34,14 +34,14 @@ def parameter_rows(model: Model, variant: str) -> list[Line]:
 
 
 def weight_rows(
-    loader: PresetLoader, model: Model, precision: Preset[Any], variant: str
+    loader: PresetLoader, design: Preset[Model], precision: Preset[Any], variant: str
 ) -> list[Line]:
     """Count the bytes of the weights in the column's precision and in others."""
     inclusions = PARAMETER_VARIANTS[variant][0]
-    lines = [*weight_lines(model, precision.value, inclusions, precision.name)]
+    lines = [*weight_lines(design.value, precision.value, inclusions, precision.name)]
     for name in WEIGHT_PRECISIONS:
-        other = loader.precision(name, precision)
-        stored = weight_lines(model, other.value, inclusions, name).bytes
+        other = loader.precision(name, design)
+        stored = weight_lines(design.value, other.value, inclusions, name).bytes
         lines.append(_under(stored, f"weights.in.{name}"))
     return lines
 

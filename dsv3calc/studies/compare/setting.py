@@ -45,7 +45,7 @@ class Setting:
         "workloads",
     )
 
-    def __init__(self, loader: PresetLoader, query: CompareQuery) -> None:
+    def __init__(self, loader: PresetLoader, query: CompareQuery, model: Model) -> None:
         self.rows = sections(query.rows) or OF_A_DESIGN
         self.batch = positive("--batch", query.batch, 1)
         self.context = positive("--context", query.context, DEFAULT_CONTEXT)
@@ -57,7 +57,7 @@ class Setting:
         )
         self.variant = "with-mtp" if query.with_mtp else self.conventions.parameters
         self.hardware = loader.hardware(query.hardware) if query.hardware else None
-        self.kv_format = loader.kv_format(query.kv_dtype)
+        self.kv_format = loader.kv_format(query.kv_dtype, model)
         if "roofline" in query.rows and self.hardware is None:
             raise UsageError("--rows roofline needs --hardware", "for example --hardware h800")
         self.workloads = {
@@ -93,16 +93,17 @@ class Setting:
     def lines(
         self,
         loader: PresetLoader,
-        model: Model,
+        design: Preset[Model],
         precision: Preset[Precision],
         kv_format: Preset[KVFormat],
     ) -> list[Line]:
         """Count one column, but for memory and traffic."""
         lines: list[Line] = []
+        model = design.value
         if "parameters" in self.rows:
             lines += parameter_rows(model, self.variant)
         if "weights" in self.rows:
-            lines += weight_rows(loader, model, precision, self.variant)
+            lines += weight_rows(loader, design, precision, self.variant)
         if "flops" in self.rows:
             lines += flops_rows(model, self.workloads, self.conventions)
         if "kv_cache" in self.rows:
