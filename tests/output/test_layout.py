@@ -37,6 +37,7 @@ COMMANDS = {
     "traffic": ["traffic", "deepseek-v3", *LAYOUT],
     "limits ep": ["limits", "ep", "--model", "deepseek-v3", "--hardware", "h800"],
     "network": ["network", "ft3", "slim-fly", "dragonfly", "mpft", "--radix", "64"],
+    "which": ["which", "--hardware", "h200"],
     "check": ["check", "numbers/kv.yaml"],
     "reproduce": ["reproduce", "isca25", "deepseek-v2"],
     "snapshot": ["snapshot", "kv deepseek-v3"],

@@ -89,6 +89,21 @@ def is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+NOISE = 1e-9
+"""Relative difference of floats that is none: sums of floats depend on their order."""
+
+
+def same(one: Any, two: Any) -> bool:
+    """Tell whether two values are equal, floats but for their last digits.
+
+    >>> same(0.1 + 0.2, 0.3), same(10**20, 10**20 + 1)
+    (True, False)
+    """
+    if is_number(one) and is_number(two) and isinstance(one + two, float):
+        return bool(abs(one - two) <= NOISE * max(abs(one), abs(two)))
+    return bool(one == two)
+
+
 def exact(value: float) -> Fraction:
     """Return a number as it is written: 0.1 is one tenth.
 
@@ -386,7 +401,7 @@ def _changes(
         old, new = a.units.get(name, ""), b.units.get(name, "")
         top = name in a.top or name in b.top
         if one is not None and two is not None and old == new:
-            if one != two:
+            if not same(one, two):
                 yield Change(section, column, name, old, one, two, top=top)
             continue
         if one is not None:
