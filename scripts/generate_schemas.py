@@ -21,6 +21,7 @@ from dsv3calc.ledger.rules import RULES
 from dsv3calc.numbers.quantity import DIMENSIONS, LONGEST_TEXT
 from dsv3calc.queries.fields import Field, fields_of, keys_of
 from dsv3calc.queries.table import QUERIES, struct_of
+from dsv3calc.schema.achieved import AchievedDefaults
 from dsv3calc.schema.comparison import Comparison
 from dsv3calc.schema.fields import Kind
 from dsv3calc.schema.golden import GoldenFile
@@ -39,6 +40,7 @@ DRAFT = "http://json-schema.org/draft-07/schema#"
 PRESETS: dict[str, type[msgspec.Struct]] = {
     "model": Model,
     "hardware": Hardware,
+    "achieved": AchievedDefaults,
     "precision": Precision,
     "kv_format": KVFormat,
     "comparison": Comparison,

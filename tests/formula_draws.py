@@ -23,7 +23,8 @@ def sensible(values):
     """Keep the experts of a token among those of the layer: a share above 1 has no meaning."""
     if "num_experts_per_tok" in values:
         # a binomial coefficient of millions over thousands has no use, and takes long
-        most = values["n_routed_experts"] if "slots" not in values else min(values["slots"], 64)
+        experts = values.get("n_routed_experts", 256)
+        most = experts if "slots" not in values else min(values["slots"], 64)
         values = {**values, "num_experts_per_tok": min(values["num_experts_per_tok"], most)}
     return values
 

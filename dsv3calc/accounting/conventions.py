@@ -59,7 +59,8 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
         "",
         {
             "chosen": "only the experts that a token is routed to are counted",
-            "as-transformers": "what the library computes is counted (llama4: every expert)",
+            "as-transformers": "what the library computes is counted (llama4: every expert), and "
+            "each choice of a token as an expert with weights",
         },
     ),
     "sparse_attention": (
@@ -82,6 +83,26 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
             "format": "the keys of DSA's indexer are stored as the KV format says: the presets "
             "have FP8 with a scale, as engines do",
             "as-keys": "they are stored as the latent is",
+        },
+    ),
+    "scan": (
+        "--scan",
+        {
+            "recurrent": "a mixer goes token by token, the least arithmetic: 6 FLOP an element of "
+            "the state for a delta rule, 4 for a state space and linear attention",
+            "chunked": "in training and prefill the products of kernels that compute whole chunks "
+            "of chunk_size tokens, the last one padded; recurrent in decode",
+            "as-transformers": "the products of transformers' code: whole chunks in training and "
+            "prefill, what is elementwise there left out, padded convolutions",
+        },
+    ),
+    "state": (
+        "",
+        {
+            "engines": "a mixer keeps its state in its state_dtype, and one input of its "
+            "convolution less than the kernel spans",
+            "as-transformers": "it keeps as many inputs as the kernel spans, and its state in FP32 "
+            "(lightning attention in the model's data type)",
         },
     ),
     "parameters": (
@@ -135,7 +156,7 @@ BUNDLES = {
             "--as",
             "what the transformers library computes and keeps: full attention, the latent expanded "
             "again in every pass, masked dense DSA, every expert in llama4, window-1 tokens "
-            "cached, index keys in the cache's dtype",
+            "cached, index keys in the cache's dtype, mixers as its code computes and keeps them",
             "transformers 5.23, counted on its modelling code",
             {
                 "counting": "matmul",
@@ -148,6 +169,8 @@ BUNDLES = {
                 "sparse_attention": "masked-dense",
                 "window_cache": "window-minus-one",
                 "index_keys": "as-keys",
+                "scan": "as-transformers",
+                "state": "as-transformers",
                 "parameters": "trainable",
             },
         ),

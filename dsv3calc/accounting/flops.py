@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from dsv3calc.accounting.forward_pass import Pass
 from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, grouped, parameter_lines
 from dsv3calc.formulas import architecture as shapes
-from dsv3calc.formulas import attention, flops, roofline
+from dsv3calc.formulas import attention, flops, mixers, roofline
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.block import refusal
-from dsv3calc.model.operator import CORE, GROUPED, NO_PRODUCT, PRODUCT
+from dsv3calc.model.operator import CONVOLUTION, CORE, GROUPED, NO_PRODUCT, PRODUCT, SCAN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 COMPONENTS = (
     "attention_projections",
     "attention_core",
+    "mixer_projections",
+    "mixer_core",
     "indexer",
     "dense_ffn",
+    "latent_projections",
     "routed_experts",
     "shared_experts",
     "router",
@@ -35,12 +38,22 @@ COMPONENTS = (
 )
 """The lines of a FLOP table, in order; MTP joins where it is counted."""
 
+_WHERE_PRESENT = ("mixer_projections", "mixer_core", "indexer", "latent_projections")
+"""Components without a line where a model has none of their operators."""
+
 ATTENTION_COUNTS = ("causal", "full", "half")
 
-GRADIENTS = {PRODUCT: (1, 1), GROUPED: (1, 1), CORE: (2, 0)}
+GRADIENTS = {
+    PRODUCT: (1, 1),
+    GROUPED: (1, 1),
+    CONVOLUTION: (1, 1),
+    CORE: (2, 0),
+    SCAN: (2, 0),
+}
 """Kind of operator -> FLOPs of its input gradients and weight gradients over those forward.
 
-A core has two inputs, both of them computed: queries and keys, or scores and values.
+A core has two inputs, both of them computed: queries and keys, or scores and values. So has each
+product of a scan.
 """
 
 _MTP = Tags(component="mtp")
@@ -85,6 +98,8 @@ def flops_lines(
     label = f"matmul; attention {conventions.attention}"
     if any(view.attention.forms for view in run.arch.groups):
         label += f"; MLA {run.mla}"
+    if any(view.mixer.present for view in run.arch.groups):
+        label += f"; scan {scan_form(run)}"
     whole = total(f"{prefix}.total", components, unit="FLOP", convention=label)
     return _results(run, whole, _by_attention(run, whole))
 
@@ -130,9 +145,9 @@ def _rule_of_thumb(run: Pass) -> Line:
 
 
 class Component:
-    """The operators of one line of the FLOP table that multiply: matrices, then attention cores."""
+    """The operators of one line of the FLOP table that multiply: matrices, cores, then scans."""
 
-    __slots__ = ("cores", "name", "products", "tags", "trained")
+    __slots__ = ("cores", "name", "products", "scans", "tags", "trained")
 
     def __init__(
         self,
@@ -149,16 +164,19 @@ class Component:
         """
         self.name = name
         self.tags = Tags(component=name, group=group)
-        kinds: dict[str, dict[Tensor, Operator]] = {PRODUCT: {}, GROUPED: {}}
+        kinds: dict[str, dict[Tensor, Operator]] = {PRODUCT: {}, GROUPED: {}, CONVOLUTION: {}}
         self.cores: list[tuple[GroupView, Operator]] = []
+        self.scans: list[tuple[GroupView, Operator]] = []
         for view, operator in operators:
             if operator.kind == CORE and view is not None:
                 self.cores.append((view, operator))
+            elif operator.scan is not None and view is not None:
+                self.scans.append((view, operator))
             elif operator.kind in kinds:
                 kinds[operator.kind] |= dict.fromkeys(operator.matrices, operator)
             elif operator.kind not in NO_PRODUCT:
                 raise refusal("the FLOPs", operator.words)
-        self.products = kinds[PRODUCT] | kinds[GROUPED]
+        self.products = kinds[PRODUCT] | kinds[GROUPED] | kinds[CONVOLUTION]
         self.trained = all(operator.trained for _, operator in operators)
 
 
@@ -172,6 +190,9 @@ def components_of(run: Pass, views: Sequence[GroupView], group: str = "") -> lis
         found: dict[str, list[tuple[GroupView | None, Operator]]] = {
             name: [] for name in COMPONENTS
         }
+        for operator in () if group else (*run.arch.entry, *run.arch.exit):
+            if operator.kind not in NO_PRODUCT:
+                found.setdefault(operator.component, []).append((None, operator))
         for view in views:
             for operator in view.operators(run.mla):
                 if operator.kind not in NO_PRODUCT:
@@ -213,7 +234,7 @@ def _components(run: Pass, count: str) -> list[Line]:
             continue
         else:
             found = _component(run, name, part, count)
-            if not found and part.name != "indexer":
+            if not found and part.name not in _WHERE_PRESENT:
                 found = [_stepped(run, name, [], part.tags)]
             lines += found
     if run.conventions.mtp == "in" and run.arch.mtp is not None:
@@ -234,6 +255,8 @@ def _component(run: Pass, name: str, part: Component, count: str, place: str = "
     )
     for view, operator in part.cores:
         forward += core_lines(run, prefix, view, operator, count)
+    for view, operator in part.scans:
+        forward += scan_lines(run, prefix, view, operator)
     if not forward:
         return []
     return [_stepped(run, name, forward, part.tags, gradients=part.trained)]
@@ -259,18 +282,17 @@ def _stepped(
 def product_line(run: Pass, name: str, operator: Operator, tensor: Tensor) -> Line:
     """Count the product of one matrix with every row that passes through it."""
     assert tensor.in_features is not None  # noqa: S101 - vectors are not multiplied
-    every = (
-        operator.rows == "routed"
-        and run.conventions.routed_experts == "as-transformers"
-        and run.arch.model.model_type in LIBRARY_RUNS_EVERY_EXPERT
-    )
+    copies = tensor.used
+    if operator.rows == "routed" and run.conventions.routed_experts == "as-transformers":
+        every = run.arch.model.model_type in LIBRARY_RUNS_EVERY_EXPERT
+        copies = tensor.copies if every else tensor.most
     return computed(
         name,
         flops.linear_flops,
         tags=tensor.tags,
         tokens=rows_of(run, operator),
         layers=tensor.layers,
-        copies=tensor.copies if every else tensor.used,
+        copies=copies,
         out_features=tensor.out_features,
         in_features=tensor.in_features,
     )
@@ -282,7 +304,19 @@ def rows_of(run: Pass, operator: Operator) -> Line:
         return computed("tokens_in_context", shapes.tokens_in_context, run.workload_scope)
     if operator.rows == "logits" and run.workload.logits == "last":
         return field(run.workload_scope, "batch", "tokens")
+    if operator.kind == CONVOLUTION and run.conventions.scan == "as-transformers":
+        return _library_positions(run, operator)
     return run.tokens
+
+
+def _library_positions(run: Pass, operator: Operator) -> Line:
+    """Count the positions that transformers convolves: those that it cuts off too."""
+    name = f"{run.prefix}.convolved_positions"
+    if run.workload.phase == "decode":
+        kept = given(f"{name}.each", 2, "1", "the last inputs and the new one, less the kernel")
+        return combined(name, "product", (run.tokens, kept), unit="tokens")
+    kernel = operator.matrices[0].in_features
+    return computed(name, mixers.convolved_positions, run.workload_scope, conv_kernel=kernel)
 
 
 def core_lines(
@@ -291,7 +325,7 @@ def core_lines(
     """Count the products of an attention core with the pairs that its layer group's span leaves."""
     core = operator.core
     assert core is not None  # noqa: S101 - an attention core has one
-    pairs = run.channel_flops(view, count, every_key=core.every_key)
+    pairs = run.channel_flops(view, operator, count)
     return [
         computed(
             f"{prefix}.{part}.{view.prefix}",
@@ -305,6 +339,32 @@ def core_lines(
             channel_flops=pairs,
         )
         for part, channels in core.channels.items()
+    ]
+
+
+def scan_form(run: Pass) -> str:
+    """Return the form in which a mixer's recurrence is counted: one that :class:`Scan` has."""
+    decode = run.workload.phase == "decode"
+    if run.conventions.scan == "as-transformers":
+        return "library-step" if decode else "library"
+    return "recurrent" if decode else run.conventions.scan
+
+
+def scan_lines(run: Pass, prefix: str, view: GroupView, operator: Operator) -> list[Line]:
+    """Count the recurrence of a mixer in the form that the conventions name."""
+    form = scan_form(run)
+    assert operator.scan is not None  # noqa: S101 - a scan that is counted has forms
+    return [
+        computed(
+            f"{prefix}.{part}.{view.prefix}",
+            function,
+            run.workload_scope,
+            convention=f"scan {form}",
+            tags=Tags(component=operator.component, operator=part, group=view.prefix),
+            layers=view.layers,
+            **arguments,
+        )
+        for part, (function, arguments) in operator.scan.forms[form].items()
     ]
 
 

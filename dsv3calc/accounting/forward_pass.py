@@ -5,13 +5,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.spans import channel_flops_line, full_channel_flops_line
+from dsv3calc.accounting.spans import (
+    channel_flops_line,
+    core_flops_line,
+    full_channel_flops_line,
+)
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.ledger.line import Line, computed
 from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:
     from dsv3calc.model.layer import GroupView
+    from dsv3calc.model.operator import Operator
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.workload import Conventions, Workload
 
@@ -44,9 +49,13 @@ class Pass:
             self.mla = "absorbed" if workload.phase == "decode" else "naive"
         self._full: dict[str, Line] = {}
 
-    def channel_flops(self, view: GroupView, count: str, *, every_key: bool = False) -> Line:
-        """Count one channel's FLOPs of a layer group; layers of full span share the line."""
-        if not every_key and view.attention.span(self.conventions)[0] != "full":
+    def channel_flops(self, view: GroupView, operator: Operator, count: str) -> Line:
+        """Count one channel's FLOPs of an attention core; layers of full span share the line."""
+        core = operator.core
+        assert core is not None  # noqa: S101 - an attention core has one
+        if core.span is not None:
+            return core_flops_line(self.workload, self.conventions, view, operator, count)
+        if not core.every_key and view.attention.span(self.conventions)[0] != "full":
             return channel_flops_line(self.workload, self.conventions, view, count)
         line = self._full.get(count)
         if line is None:

@@ -1,11 +1,15 @@
-"""The KV cache: what a token appends, what a batch of sequences holds, what fits."""
+"""The KV cache: what a token appends, what a batch of sequences holds, what fits.
+
+What mixers keep of a sequence, however long it is, counts to what a sequence holds.
+"""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.formulas import kv_cache
+from dsv3calc.accounting.state import state_lines
+from dsv3calc.formulas import compression, kv_cache
 from dsv3calc.ledger.line import Line, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.ledger.tags import Tags
@@ -26,7 +30,7 @@ PER_LAYER = "bytes_per_token_per_layer"
 
 
 def cached_views(model: Model, conventions: Conventions) -> list[GroupView]:
-    """List the layer groups whose keys are cached; the MTP layers too where they are counted."""
+    """List the layer groups that keep something; the MTP layers too where they are counted."""
     arch = architecture_of(model)
     views = list(arch.groups)
     if conventions.mtp == "in" and arch.mtp is not None:
@@ -43,15 +47,30 @@ def entry_lines(
     view: GroupView, kv_format: KVFormat, conventions: Conventions
 ) -> list[tuple[CacheEntry, Line]]:
     """Give the bytes of each entry of one token in one layer."""
-    key = ("entry", view.prefix, kv_format.name, conventions.mla, conventions.index_keys)
+    key = (
+        "entry",
+        view.prefix,
+        kv_format.name,
+        conventions.mla,
+        conventions.index_keys,
+        conventions.state,
+    )
     return view.cached(
         key,
         kv_format,
         lambda: [
             (entry, _entry_line(view, entry, kv_format, conventions))
-            for entry in view.attention.cache(conventions.mla)
+            for entry in entries_of(view, conventions)
         ],
     )
+
+
+def entries_of(view: GroupView, conventions: Conventions) -> list[CacheEntry]:
+    """List what a layer caches, and what transformers keeps beside it where that is counted."""
+    entries = view.attention.cache(conventions.mla)
+    if conventions.state == "as-transformers":
+        return entries + view.attention.kept_by_library()
+    return entries
 
 
 def _entry_line(
@@ -61,7 +80,15 @@ def _entry_line(
     parts = [
         _part_line(f"{name}.{part.name}", part, kv_format, conventions) for part in entry.parts
     ]
-    return parts[0] if len(parts) == 1 else total(f"{name}.{entry.kind}_bytes", parts)
+    line = parts[0] if len(parts) == 1 else total(f"{name}.{entry.kind}_bytes", parts)
+    if not kv_format.entry_multiple or entry.kind == "indexer":
+        return line
+    return computed(
+        f"{name}.{entry.kind}_bytes_padded",
+        compression.padded_entry_bytes,
+        ("kv_format", kv_format),
+        token_bytes=line,
+    )
 
 
 def _part_line(name: str, part: CachePart, kv_format: KVFormat, conventions: Conventions) -> Line:
@@ -75,6 +102,17 @@ def _part_line(name: str, part: CachePart, kv_format: KVFormat, conventions: Con
             bits=field(scope, "rope_bits", "bit"),
             group_size=width,
             scale_bits=given("unscaled", 0, "bit"),
+            **size,
+        )
+    if part.stored == "fp32":
+        fp32 = given("kept.fp32_bits", 32, "bit", "in any format of the cache")
+        unscaled = given("unscaled", 0, "bit")
+        return computed(
+            name,
+            kv_cache.entry_bytes,
+            bits=fp32,
+            group_size=width,
+            scale_bits=unscaled,
             **size,
         )
     if part.stored == "indexer" and has_own_index_keys(kv_format, conventions):
@@ -92,19 +130,55 @@ def _part_line(name: str, part: CachePart, kv_format: KVFormat, conventions: Con
 
 
 def tokens_line(
-    name: str, tokens: Line, entry: CacheEntry, conventions: Conventions, page_size: Any = None
+    name: str,
+    tokens: Line,
+    entry: CacheEntry,
+    conventions: Conventions,
+    page_size: Any = None,
+    batched: Line | None = None,
 ) -> Line:
-    """Count the tokens that one layer keeps for a sequence, in whole pages."""
+    """Count the tokens that one layer keeps for a sequence, in whole pages.
+
+    A layer of limited span keeps the tokens of a pass too where an engine has ``batched`` them.
+    Where an entry stands for several tokens, its entries are counted.
+    """
     kept = tokens
     bound = entry.bound
     if bound is not None:
         if conventions.window_cache == "window-minus-one":
             bound = computed(f"{name}.window_kept", kv_cache.window_kept, window=bound)
+        if batched is not None:
+            bound = computed(
+                f"{name}.window_with_pass",
+                kv_cache.window_with_pass,
+                window=bound,
+                pass_tokens=batched,
+                page_size=given("page_size", page_size, "tokens"),
+            )
         kept = computed(f"{name}.kept", kv_cache.retained_tokens, tokens=tokens, window=bound)
-    if page_size is None:
+    if page_size is not None:
+        pages = given("page_size", page_size, "tokens")
+        kept = computed(f"{name}.paged", kv_cache.paged_tokens, tokens=kept, page_size=pages)
+    if entry.ratio is None:
         return kept
-    pages = given("page_size", page_size, "tokens")
-    return computed(f"{name}.paged", kv_cache.paged_tokens, tokens=kept, page_size=pages)
+    return computed(
+        f"{name}.entries",
+        entry.rows or compression.compressed_tokens,
+        tokens=kept,
+        compress_ratio=entry.ratio,
+    )
+
+
+def token_line(name: str, entry: CacheEntry, line: Line) -> Line:
+    """Give what one token adds to the cache: a part of an entry that stands for several."""
+    if entry.ratio is None:
+        return line
+    return computed(
+        name,
+        compression.compressed_token_bytes,
+        token_bytes=line,
+        compress_ratio=entry.ratio,
+    )
 
 
 def kept_entries(
@@ -114,16 +188,19 @@ def kept_entries(
     kv_format: KVFormat,
     conventions: Conventions,
     page_size: Any = None,
+    batched: Line | None = None,
 ) -> Iterator[tuple[CacheEntry, Line, Line]]:
     """Yield each entry of a layer, its bytes for one token, and the tokens that are kept of it.
 
-    Entries of one bound share the line of their tokens.
+    Entries of one bound and ratio share the line of their tokens.
     """
-    known: dict[Line | None, Line] = {}
+    known: dict[tuple[Line | None, Line | None, Any], Line] = {}
     for entry, line in entry_lines(view, kv_format, conventions):
-        if entry.bound not in known:
-            known[entry.bound] = tokens_line(name, tokens, entry, conventions, page_size)
-        yield entry, line, known[entry.bound]
+        key = (entry.bound, entry.ratio, entry.rows)
+        if key not in known:
+            place = f"{name}.{entry.kind}" if entry.ratio is not None else name
+            known[key] = tokens_line(place, tokens, entry, conventions, page_size, batched)
+        yield entry, line, known[key]
 
 
 def bytes_line(
@@ -135,8 +212,9 @@ def bytes_line(
     conventions: Conventions,
     page_size: Any = None,
 ) -> Line:
-    """Count the bytes of the cache of ``batch`` sequences of ``tokens`` each."""
+    """Count the bytes of cache and state of ``batch`` sequences of ``tokens`` each."""
     parts = []
+    views = list(views)
     for view in views:
         place = f"{name}.tokens.{view.prefix}"
         entries = kept_entries(place, tokens, view, kv_format, conventions, page_size)
@@ -151,16 +229,21 @@ def bytes_line(
             )
             for entry, line, kept in entries
         ]
+    parts += state_lines(f"{name}.state", views, batch, conventions)
     return total(name, parts, unit="B", convention=f"{kv_format.name}")
 
 
 class KVCacheLines(NamedLines, frozen=True, eq=False, kw_only=True):
     """Lines ``kv_cache.*``: ``bytes_per_token`` [B/token], ``bytes`` of the batch [B] and so on.
 
-    ``per_layer`` is one line where all layers have as much, else one for each layer group.
+    ``per_layer`` is one line where all layers that cache have as much, else one for each layer
+    group. ``growing`` is ``growing_bytes_per_token``, of the entries that a sequence never lets go
+    of. ``state`` is ``state.bytes_per_sequence`` [B], of mixers.
     """
 
     bytes_per_token: Line
+    growing: Line
+    state: Line
     per_layer: tuple[Line, ...]
     bytes_per_sequence: Line
     bytes: Line
@@ -186,12 +269,32 @@ def kv_lines(
     page_size
         Tokens of a page; None where the cache has none.
     """
+    one = given("one", 1, "1")
     views = cached_views(model, conventions)
     appended = []
+    growing = []
     per_layer: list[Line] = []
     for view in views:
         name = f"kv_cache.bytes_per_token_per_layer.{view.prefix}"
-        entries = [line for _, line in entry_lines(view, kv_format, conventions)]
+        kept = [
+            (entry, token_line(f"{name}.{entry.kind}", entry, line))
+            for entry, line in entry_lines(view, kv_format, conventions)
+            if entry.rows is None
+        ]
+        if not kept:
+            continue
+        growing += [
+            computed(
+                f"kv_cache.growing_bytes_per_token.{entry.kind}.{view.prefix}",
+                kv_cache.token_bytes_in_layers,
+                unit="B/token",
+                layers=view.layers,
+                token_bytes=line,
+            )
+            for entry, line in kept
+            if entry.bound is None
+        ]
+        entries = [line for _, line in kept]
         tags = Tags(quantity=PER_LAYER, group=view.prefix)
         entry = total(name, entries, unit="B/token", tags=tags)
         per_layer.append(entry)
@@ -204,11 +307,10 @@ def kv_lines(
                 token_bytes=entry,
             )
         )
-    if all(
+    if per_layer and all(
         line.value is per_layer[0].value or line.value == per_layer[0].value for line in per_layer
     ):
         per_layer = [total("kv_cache.bytes_per_token_per_layer", per_layer[:1])]
-    one = given("one", 1, "1")
     length = given("workload.tokens", tokens, "tokens")
     sequences = given("workload.batch", batch, "1")
 
@@ -216,7 +318,20 @@ def kv_lines(
         return bytes_line(name, views, count, length, kv_format, conventions, page_size)
 
     return KVCacheLines(
-        bytes_per_token=total("kv_cache.bytes_per_token", appended, convention=kv_format.name),
+        bytes_per_token=total(
+            "kv_cache.bytes_per_token", appended, unit="B/token", convention=kv_format.name
+        ),
+        growing=total(
+            "kv_cache.growing_bytes_per_token",
+            growing,
+            unit="B/token",
+            convention=f"{kv_format.name}; layers without a window alone",
+        ),
+        state=total(
+            "state.bytes_per_sequence",
+            state_lines("state.bytes_per_sequence", views, one, conventions),
+            unit="B",
+        ),
         per_layer=tuple(per_layer),
         bytes_per_sequence=held("kv_cache.bytes_per_sequence", one),
         bytes=held("kv_cache.bytes", sequences),

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from dsv3calc.formulas import dragonfly, fat_tree, network, slim_fly
+from dsv3calc.formulas import dragonfly, fabric, fat_tree, network, slim_fly
 from dsv3calc.ledger.line import Line, combined, computed, given, total
 from dsv3calc.ledger.named_lines import NamedLines
 
@@ -38,6 +38,12 @@ class NetworkLines(NamedLines, frozen=True, eq=False, kw_only=True):
     switches: Line
     links: Line
     diameter: Line
+    leaf_ports: Line | None = None
+    leaf_uplinks: Line | None = None
+    oversubscription: Line | None = None
+    reach: Line | None = None
+    lost_plane_factor: Line | None = None
+    ecmp_mean_share: Line | None = None
     bisection_links: Line | None = None
     bisection_share: Line | None = None
     cost: Line | None = None
@@ -62,6 +68,128 @@ def fat_tree_lines(radix: Any, tiers: int, planes: Any = 1) -> NetworkLines:
             convention="exact: any cut into halves of the endpoints of each plane",
             **arguments,
         ),
+    )
+
+
+def built_tree_lines(
+    endpoints: Any,
+    radix: Any,
+    tiers: int,
+    planes: Any = 1,
+    *,
+    every_plane: bool = False,
+    oversubscription: tuple[int, int] = (1, 1),
+) -> NetworkLines:
+    """Count a fat tree as it is built for so many endpoints, of switches of a given radix.
+
+    ``every_plane`` says that each endpoint has a port in every plane, not in one of them.
+    ``oversubscription`` is the ratio of a leaf's ports down to those up.
+    """
+    ports, side_by_side = given("radix", radix, "1"), given("planes", planes, "1")
+    wanted = given("endpoints", endpoints, "1")
+    down, up = (
+        given(f"oversubscription.{way}", n, "1")
+        for way, n in zip(("down", "up"), oversubscription, strict=True)
+    )
+    leaf_ports = computed(
+        "network.leaf_ports", fabric.leaf_endpoint_ports, radix=ports, down_parts=down, up_parts=up
+    )
+    one = given("planes_of_an_endpoint", 1, "1")
+    per_plane = (
+        wanted
+        if every_plane
+        else computed(
+            "network.plane_endpoints", fabric.plane_endpoints, endpoints=wanted, planes=side_by_side
+        )
+    )
+    leaves = computed(
+        "network.plane_leaves", fabric.built_leaves, endpoints=per_plane, leaf_ports=leaf_ports
+    )
+    uplinks = computed(
+        "network.plane_uplinks",
+        fabric.built_uplinks,
+        leaves=leaves,
+        radix=ports,
+        leaf_ports=leaf_ports,
+    )
+    tiers_above = []
+    if tiers == 3:  # noqa: PLR2004 - the middle tier looks both ways
+        half = computed(
+            "network.middle_ports",
+            fabric.leaf_endpoint_ports,
+            radix=ports,
+            down_parts=one,
+            up_parts=one,
+        )
+        tiers_above.append(
+            computed(
+                "network.plane_middle_switches", fabric.built_spines, uplinks=uplinks, ports=half
+            )
+        )
+    tiers_above.append(
+        computed("network.plane_spines", fabric.built_spines, uplinks=uplinks, ports=ports)
+    )
+    switches = total("network.plane_switches", [leaves, *tiers_above])
+    between = given("tiers_of_links", tiers - 1, "1")
+    hops = [given(f"hops.{way}", tiers - 1, "1") for way in ("up", "down")]
+    return NetworkLines(
+        planes=total("network.planes", (side_by_side,)),
+        leaf_ports=leaf_ports,
+        leaf_uplinks=computed(
+            "network.leaf_uplinks",
+            fabric.leaf_uplink_ports,
+            radix=ports,
+            leaf_ports=leaf_ports,
+        ),
+        endpoints=total("network.endpoints", (wanted,)),
+        reach=computed(
+            "network.reach",
+            fabric.fabric_reach,
+            radix=ports,
+            leaf_ports=leaf_ports,
+            tiers=given("tiers", tiers, "1"),
+            spread_planes=one if every_plane else side_by_side,
+        ),
+        switches=combined("network.switches", "product", (switches, side_by_side)),
+        links=combined(
+            "network.links",
+            "product",
+            (uplinks, between, side_by_side),
+            unit="1",
+            convention=LINKS,
+        ),
+        diameter=total("network.diameter", hops, convention=f"{HOPS}, inside a plane"),
+        oversubscription=computed(
+            "network.oversubscription", fabric.oversubscription, radix=ports, leaf_ports=leaf_ports
+        ),
+    )
+
+
+def loss_lines(
+    counted: NetworkLines, *, planes_down: Any = None, flows: Any = None
+) -> NetworkLines:
+    """Add what is lost of the bandwidth: to planes that are down, to flows that share uplinks."""
+    factor = share = None
+    if planes_down is not None and counted.planes is not None:
+        factor = computed(
+            "network.lost_plane_factor",
+            fabric.lost_plane_factor,
+            convention="of the time of bytes, spread evenly over the planes that are left",
+            planes=counted.planes,
+            planes_down=given("planes_down", planes_down, "1"),
+        )
+    if flows is not None and counted.leaf_uplinks is not None:
+        share = computed(
+            "network.ecmp_mean_share",
+            fabric.ecmp_mean_share,
+            convention="mean over flows that leave a leaf, each hashed to one of its uplinks",
+            flows=given("flows", flows, "1"),
+            paths=counted.leaf_uplinks,
+        )
+    return msgspec.structs.replace(
+        counted,
+        lost_plane_factor=factor or counted.lost_plane_factor,
+        ecmp_mean_share=share or counted.ecmp_mean_share,
     )
 
 

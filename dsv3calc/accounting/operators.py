@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.flops import GRADIENTS, core_lines, product_line, rows_of
+from dsv3calc.accounting.flops import GRADIENTS, core_lines, product_line, rows_of, scan_lines
 from dsv3calc.accounting.forward_pass import Pass
 from dsv3calc.accounting.weights import stored_lines
 from dsv3calc.ledger.line import Line, combined, given, total
@@ -71,7 +71,9 @@ def _forward(run: Pass, name: str, operator: Operator, view: GroupView | None) -
         return core_lines(run, name, view, operator, run.conventions.attention)
     if operator.kind in NO_PRODUCT:
         return []
-    if operator.kind not in GRADIENTS:
+    if operator.scan is not None and view is not None:
+        return scan_lines(run, name, view, operator)
+    if operator.kind not in GRADIENTS or not operator.matrices:
         raise refusal("the FLOPs", operator.words)
     return [
         product_line(run, f"{name}.{tensor.name}", operator, tensor) for tensor in operator.matrices
@@ -91,18 +93,19 @@ def operator_counts(
     run = Pass(model, workload, conventions, "operators")
     return [
         OperatorCount(run, operator, view, precision, place, times)
-        for operator, view, place, times in _placed(run)
+        for operator, view, place, times in placed(run)
     ]
 
 
-def _placed(run: Pass) -> Iterator[tuple[Operator, GroupView | None, str, Line]]:
+def placed(run: Pass) -> Iterator[tuple[Operator, GroupView | None, str, Line]]:
     """Yield each operator with its layer group, the name of its place, and how often it runs."""
     arch = run.arch
-    yield arch.embedding, None, "model", ONE
+    for operator in (arch.embedding, *arch.entry):
+        yield operator, None, "model", ONE
     for view in arch.groups:
         for operator in view.operators(run.mla):
             yield operator, view, view.prefix, ONE
-    for operator in arch.head:
+    for operator in (*arch.exit, *arch.head):
         yield operator, None, "model", ONE
     if run.conventions.mtp == "out" or arch.mtp is None:
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import experts
-from dsv3calc.ledger.line import Line, combined, computed, total
+from dsv3calc.ledger.line import Line, combined, computed, field, total
 from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.architecture import Architecture, architecture_of
@@ -37,8 +37,9 @@ INCLUSIONS = {
     "head": "the output head (the same matrix as the embedding where tied)",
     "router": "the routers' linear layers",
     "routing-bias": "the per-expert bias that balances routing, a buffer in most libraries",
+    "routing-table": "tables of the experts that a token of the vocabulary goes to, buffers too",
     "norms": "norm weights and biases",
-    "biases": "biases of linear layers, and attention sinks",
+    "biases": "biases of linear layers, attention sinks, and the vectors of mixers such as decays",
     "mtp": "multi-token-prediction modules: their layers, projections and norms",
     "mtp-copies": "the copies of embedding and head that a checkpoint stores for each MTP module",
     "scales": "quantisation scales, where the precision stores any",
@@ -55,7 +56,7 @@ PARAMETER_VARIANTS: dict[str, tuple[frozenset[str], str]] = {
     "trainable": (_EVERYTHING - {"routing-bias"}, "as torch counts parameters(): no buffers"),
     "with-mtp": (_EVERYTHING | {"mtp"}, "the default and the MTP modules"),
     "checkpoint": (
-        _EVERYTHING | {"mtp", "mtp-copies", "scales"},
+        _EVERYTHING | {"routing-table", "mtp", "mtp-copies", "scales"},
         "every element that the published files store",
     ),
     "non-embedding": (_EVERYTHING - {"embedding", "head"}, "layers and final norm alone"),
@@ -63,7 +64,13 @@ PARAMETER_VARIANTS: dict[str, tuple[frozenset[str], str]] = {
 }
 """Named inclusion lists."""
 
-_SWITCH = {"norms": "norms", "biases": "biases", "routing_bias": "routing-bias"}
+_SWITCH = {
+    "norms": "norms",
+    "biases": "biases",
+    "mixer_vectors": "biases",
+    "routing_bias": "routing-bias",
+    "routing_table": "routing-table",
+}
 
 
 def included(tensor: Tensor, inclusions: frozenset[str]) -> bool:
@@ -120,7 +127,8 @@ def model_tensors(arch: Architecture) -> list[Tensor]:
     """List the tensors of a model without MTP; a tied head is the embedding and not listed."""
     tied = arch.model.tie_word_embeddings
     outer = [tensor for tensor in arch.outer if not (tied and tensor.name == "head")]
-    return outer + [tensor for view in arch.groups for tensor in view.tensors]
+    layers = [tensor for view in arch.groups for tensor in view.tensors]
+    return [*outer, *arch.entry_tensors, *layers]
 
 
 def mtp_tensors(arch: Architecture) -> list[Tensor]:
@@ -164,12 +172,17 @@ def counted_tensors(arch: Architecture, inclusions: frozenset[str]) -> list[Tens
 
 
 class ParameterLines(NamedLines, frozen=True, eq=False, kw_only=True):
-    """Lines ``parameters.*`` [elements]; ``mtp`` is None where the total is made of it already."""
+    """Lines ``parameters.*`` [elements]; ``mtp`` is None where the total is made of it already.
+
+    ``towers`` stand beside the language model and ``whole`` is both: None where there is no tower.
+    """
 
     total: Line
     active: Line
     active_without_embedding: Line
     mtp: Line | None
+    towers: Line | None
+    whole: Line | None
 
 
 def parameter_lines(
@@ -217,7 +230,10 @@ def _parameter_lines(
     )
     active = _active(arch, whole, components, inclusions, convention)
     apart = [] if arch.model.tie_word_embeddings else [components["embedding"]]
+    towers, every = _towers(arch, whole)
     return ParameterLines(
+        towers=towers,
+        whole=every,
         total=whole,
         active=active,
         active_without_embedding=combined(
@@ -228,6 +244,21 @@ def _parameter_lines(
         ),
         mtp=None if "mtp" in components else mtp,
     )
+
+
+def _towers(arch: Architecture, text: Line) -> tuple[Line | None, Line | None]:
+    """Count the towers beside the language model, and the whole with both."""
+    if not arch.model.towers:
+        return None, None
+    lines = [
+        total(
+            f"parameters.towers.{tower.name}",
+            (field((f"model.towers.{index}", tower), "parameters"),),
+        )
+        for index, tower in enumerate(arch.model.towers)
+    ]
+    towers = total("parameters.towers", lines, unit="elements")
+    return towers, total("parameters.whole", (text, towers), convention=text.convention)
 
 
 def _by_component(prefix: str, tensors: Sequence[Tensor]) -> list[Line]:
@@ -281,11 +312,10 @@ def _active(
         if view.experts is not None:
             name = f"parameters.inactive.{view.prefix}"
             routed = _routed(f"{name}.routed_experts", view, inclusions)
-            idle.append(
-                computed(
-                    name, experts.inactive_expert_elements, view.experts.scope, elements=routed
-                )
-            )
+            count = experts.inactive_expert_elements
+            if view.experts.spec.zero_expert_num:
+                count = experts.expected_inactive_elements
+            idle.append(computed(name, count, view.experts.scope, elements=routed))
     stored_only = [components[name] for name in ("mtp_copies", "scales") if name in components]
     return combined(
         "parameters.active",

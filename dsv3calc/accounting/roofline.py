@@ -9,6 +9,7 @@ from dsv3calc.accounting.device import memory_bandwidth
 from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.accounting.kv_cache import cached_views, entry_lines, tokens_line
 from dsv3calc.accounting.parameters import model_tensors, mtp_tensors
+from dsv3calc.accounting.state import state_lines
 from dsv3calc.accounting.weights import format_of, stored_lines
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import architecture as shapes
@@ -18,6 +19,9 @@ from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dsv3calc.model.block import CacheEntry
     from dsv3calc.model.layer import GroupView
     from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.hardware import Hardware
@@ -178,6 +182,7 @@ def _weights_read(
             f"{name}.distinct_experts",
             experts.expected_distinct_experts,
             view.experts.scope,
+            n_routed_experts=view.experts.choices,
             tokens=tokens,
         )
         lines.append(
@@ -188,6 +193,7 @@ def _weights_read(
                 unit="B",
                 convention="expected distinct experts of the batch, balanced routing",
                 elements=stored,
+                n_routed_experts=view.experts.choices,
                 hit=hit,
             )
         )
@@ -225,10 +231,34 @@ def _keys_read(name: str, view: GroupView, span: str, length: Line, size: Line, 
 def _cache_read(
     prefix: str, model: Model, workload: Workload, conventions: Conventions, kv_format: KVFormat
 ) -> list[Line]:
-    """Count the cache bytes that a pass touches: what it keeps, read (or written) once.
+    """Count the cache bytes that a pass touches in all layers, and the states of mixers."""
+    views = cached_views(model, conventions)
+    lines = [
+        line
+        for view in views
+        for _, line in cache_read(prefix, view, view.layers, workload, conventions, kv_format)
+    ]
+    batch = field(("workload", workload), "batch", "1")
+    states = state_lines(f"{prefix}.state", views, batch, conventions)
+    if not states:
+        return lines
+    held = total(f"{prefix}.state.held", states, unit="B")
+    passes = state_passes(prefix, workload)
+    return [*lines, combined(f"{prefix}.state", "product", (held, passes), unit="B")]
 
-    In decode, layers with DSA read the keys that the indexer selects and every key of the indexer,
-    and chunked layers the keys of the chunk that the token stands in.
+
+def cache_read(
+    prefix: str,
+    view: GroupView,
+    layers: Line,
+    workload: Workload,
+    conventions: Conventions,
+    kv_format: KVFormat,
+) -> Iterator[tuple[CacheEntry, Line]]:
+    """Yield the entries of a cache with the bytes that a pass touches: what it keeps, once.
+
+    They are read or written. In decode, layers with DSA read the keys that the indexer selects and
+    every key of the indexer, and chunked layers the keys of the chunk that the token stands in.
     """
     batch = field(("workload", workload), "batch", "1")
     length = total(
@@ -238,22 +268,33 @@ def _cache_read(
             field(("workload", workload), "sequence", "tokens"),
         ),
     )
-    lines = []
-    for view in cached_views(model, conventions):
-        span, size = view.attention.span(conventions)
-        for entry, line in entry_lines(view, kv_format, conventions):
-            name = f"{prefix}.cache.{entry.kind}.{view.prefix}"
-            held = tokens_line(f"{name}.tokens", length, entry, conventions)
-            if workload.phase == "decode" and entry.kind == "attention" and size is not None:
-                held = _keys_read(name, view, span, length, size, held)
-            lines.append(
-                computed(
-                    name,
-                    kv_cache.cache_bytes,
-                    batch=batch,
-                    layers=view.layers,
-                    tokens=held,
-                    token_bytes=line,
-                )
+    span, size = view.attention.span(conventions) if view.attention.present else ("", None)
+    sparse = conventions.sparse_attention == "selected"
+    for entry, line in entry_lines(view, kv_format, conventions):
+        name = f"{prefix}.cache.{entry.kind}.{view.prefix}"
+        held = tokens_line(f"{name}.tokens", length, entry, conventions)
+        if workload.phase == "decode" and entry.kind == "attention" and size is not None:
+            held = _keys_read(name, view, span, length, size, held)
+        elif workload.phase == "decode" and entry.selected is not None and sparse:
+            held = computed(
+                f"{name}.selected",
+                kv_cache.retained_tokens,
+                tokens=held,
+                window=entry.selected,
             )
-    return lines
+        yield (
+            entry,
+            computed(
+                name,
+                kv_cache.cache_bytes,
+                batch=batch,
+                layers=layers,
+                tokens=held,
+                token_bytes=line,
+            ),
+        )
+
+
+def state_passes(prefix: str, workload: Workload) -> Line:
+    """Return how often a mixer's state is moved: read and written in decode, written once else."""
+    return given(f"{prefix}.state_passes", 2 if workload.phase == "decode" else 1, "1")

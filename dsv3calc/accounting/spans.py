@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.formulas import attention
+from dsv3calc.formulas import attention, compression
 from dsv3calc.ledger.line import Line, computed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dsv3calc.model.layer import GroupView
+    from dsv3calc.model.operator import Operator
     from dsv3calc.schema.workload import Conventions, Workload
 
 CHANNEL_FLOPS: dict[str, dict[str, Callable[..., Any]]] = {
@@ -35,6 +36,17 @@ CHANNEL_FLOPS: dict[str, dict[str, Callable[..., Any]]] = {
         "causal": attention.window_causal_channel_flops,
         "half": attention.window_half_channel_flops,
     },
+    "compressed": {
+        "full": compression.compressed_full_channel_flops,
+        "causal": compression.compressed_causal_channel_flops,
+        "half": compression.compressed_half_channel_flops,
+    },
+    "selected-entries": {
+        "full": compression.selected_entries_full_channel_flops,
+        "causal": compression.selected_entries_causal_channel_flops,
+        "half": compression.selected_entries_half_channel_flops,
+    },
+    "own-token": dict.fromkeys(("full", "causal", "half"), compression.mixing_channel_flops),
 }
 """Span of a layer -> way of counting -> formula."""
 
@@ -62,6 +74,22 @@ def channel_flops_line(
     return computed(
         f"{view.prefix}.channel_flops.{count}",
         function,
+        ("workload", workload),
+        convention=f"attention {count}",
+        **arguments,
+    )
+
+
+def core_flops_line(
+    workload: Workload, conventions: Conventions, view: GroupView, operator: Operator, count: str
+) -> Line:
+    """Count one channel's FLOPs of a core that has a span of its own."""
+    assert operator.core is not None  # noqa: S101 - the caller asked
+    assert operator.core.span is not None  # noqa: S101 - the caller asked
+    span, arguments = operator.core.span(conventions)
+    return computed(
+        f"{view.prefix}.{operator.name}.channel_flops.{count}",
+        CHANNEL_FLOPS[span][count],
         ("workload", workload),
         convention=f"attention {count}",
         **arguments,

@@ -1,7 +1,7 @@
 """``--set NAME=VALUE``: edits of a preset's plain data, validated afterwards like the file.
 
-A bare name changes the model field of that name, or else every layer group whose attention or
-feed-forward has it; ``groups.1.feed_forward.num_experts_per_tok`` changes one. The prefixes
+A bare name changes the model field of that name, or else every layer group whose attention, mixer
+or feed-forward has it; ``groups.1.feed_forward.num_experts_per_tok`` changes one. The prefixes
 ``hardware.``, ``precision.``, ``kv_format.``, ``layout.``, ``network.``, ``recipe.``,
 ``recompute.`` and ``setup.`` reach the other presets of a query.
 """
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 OTHER_KINDS = (
     "hardware", "precision", "kv_format", "layout", "network", "recipe", "recompute", "setup",
 )  # fmt: skip
+_PARTS = ("attention", "mixer", "feed_forward")
 FORMER_PLACES = {"runtime.": "setup.memory."}
 """What places of 0.1.0 began with -> what they begin with now."""
 
@@ -143,7 +144,7 @@ def _targets(kind: str, data: dict[str, Any], override: Override) -> Iterator[Pa
     found = False
     known: set[str] = set(_model_fields())
     for index, group in enumerate(_groups(data)):
-        for inside in ("attention", "feed_forward"):
+        for inside in _PARTS:
             part = group.get(inside)
             fields = _fields(inside, part.get("type") if isinstance(part, dict) else None)
             known |= fields
@@ -160,7 +161,7 @@ def _targets(kind: str, data: dict[str, Any], override: Override) -> Iterator[Pa
             found = True
             yield ("groups", index, *parts)
     if not found:
-        close = suggest(str(parts[-1] if head in ("attention", "feed_forward") else head), known)
+        close = suggest(str(parts[-1] if head in _PARTS else head), known)
         raise UnknownField(
             override,
             f"--set {quote(override.text)}: {describe(str(data.get('name')))} has no field "

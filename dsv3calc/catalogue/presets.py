@@ -79,6 +79,7 @@ class Preset(Generic[T]):
 _TYPES = {
     "model": ("model", "Model"),
     "hardware": ("hardware", "Hardware"),
+    "achieved": ("achieved", "AchievedDefaults"),
     "layout": ("layout", "Layout"),
     "network": ("network", "Network"),
     "comparison": ("comparison", "Comparison"),

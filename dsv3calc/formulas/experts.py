@@ -80,6 +80,87 @@ def inactive_expert_elements(
     return exact_div(elements * (n_routed_experts - num_experts_per_tok), n_routed_experts)
 
 
+@formula(r"k_\mathrm{real}")
+def expected_real_choices(
+    num_experts_per_tok: Count, n_routed_experts: Count, zero_expert_num: Count
+) -> Expected:
+    r"""Expect how many of a token's choices are experts with weights.
+
+    .. math:: k_\mathrm{real} = \frac{k E}{E + E_0}
+
+    Parameters
+    ----------
+    num_experts_per_tok
+        Choices of a token.
+    n_routed_experts, zero_expert_num
+        Experts with weights, and zero-computation experts that return the token as it is.
+
+    Returns
+    -------
+    Expected experts with weights that serve one token.
+
+    Notes
+    -----
+    Every choice is equally likely: uniform routing. A trained router may choose otherwise; the
+    papers' averages are measured.
+
+    Examples
+    --------
+    LongCat-Flash chooses 12 of 512 experts and 256 zero-computation ones:
+
+    >>> expected_real_choices(12, 512, 256)
+    8
+
+    Source
+    ------
+    Derived here: the mean of a hypergeometric distribution. arXiv:2509.01322 §2.1 has such experts.
+    """
+    return ratio(num_experts_per_tok * n_routed_experts, n_routed_experts + zero_expert_num)
+
+
+@formula(r"N_\mathrm{idle}")
+def expected_inactive_elements(
+    elements: Elements,
+    num_experts_per_tok: Count,
+    n_routed_experts: Count,
+    zero_expert_num: Count,
+) -> Expected:
+    r"""Expect the elements of routed experts that a token leaves idle, some of them without any.
+
+    .. math:: N_\mathrm{idle} = \frac{N (E + E_0 - k)}{E + E_0}
+
+    Parameters
+    ----------
+    elements
+        Elements of all routed experts together.
+    num_experts_per_tok
+        Choices of a token.
+    n_routed_experts, zero_expert_num
+        Experts with weights, and zero-computation experts that return the token as it is.
+
+    Returns
+    -------
+    Expected elements, under uniform routing.
+
+    Notes
+    -----
+    As :func:`inactive_expert_elements`, with the share of each choice.
+
+    Examples
+    --------
+    One layer of LongCat-Flash, 512 experts of 37,748,736 elements:
+
+    >>> expected_inactive_elements(512 * 37748736, 12, 512, 256)
+    19025362944
+
+    Source
+    ------
+    Derived here.
+    """
+    choices = n_routed_experts + zero_expert_num
+    return ratio(elements * (choices - num_experts_per_tok), choices)
+
+
 @formula(r"E_\mathrm{hit}", result=("result >= 0", "result <= n_routed_experts"))
 def expected_distinct_experts(
     n_routed_experts: Count, num_experts_per_tok: Count, tokens: Tokens

@@ -252,6 +252,43 @@ def window_kept(window: Tokens) -> Tokens:
     return window - 1
 
 
+@formula(r"W_\mathrm{pass}")
+def window_with_pass(window: Tokens, pass_tokens: Tokens, page_size: Tokens) -> Tokens:
+    r"""Give the most tokens that vLLM keeps of a layer with a window.
+
+    .. math:: W_\mathrm{pass} = W - 1 + T_\mathrm{pass} + T_p
+
+    Parameters
+    ----------
+    window
+        Size of the sliding window or of the chunk.
+    pass_tokens
+        Tokens of a pass.
+    page_size
+        Tokens of a page (a block of the paged cache).
+
+    Returns
+    -------
+    Tokens of a sequence.
+
+    Notes
+    -----
+    The first token of a pass sees a window before it, and the window may start within a page.
+
+    Examples
+    --------
+    A window of 1,024 with passes of 1,024 tokens, 129 blocks of 16:
+
+    >>> -(-window_with_pass(1024, 1024, 16) // 16)
+    129
+
+    Source
+    ------
+    vLLM, tests/v1/core/test_kv_cache_utils.py at 002f10e0.
+    """
+    return window - 1 + pass_tokens + page_size
+
+
 @formula(r"T_\mathrm{chunk}")
 def tokens_in_chunk(tokens: Tokens, chunk: Tokens) -> Tokens:
     r"""Count the tokens of the chunk that the last token stands in, itself included.

@@ -117,6 +117,55 @@ def shard_bytes(elements: Elements, bits: Bits, divisor: Count) -> Bytes:
     return ratio(ratio(elements * bits, 8), divisor)
 
 
+@formula(r"B_\mathrm{fill}")
+def block_padding(
+    width: Elements, across: Elements, divisor: Count, block: Elements, copies: Count, bits: Bits
+) -> Bytes:
+    r"""Give the bytes that fill a GPU's part of a block-quantised tensor up to whole blocks.
+
+    .. math::
+
+        B_\mathrm{fill} = \frac{((\lceil d / (n_\mathrm{div} d_\mathrm{block}) \rceil
+            d_\mathrm{block} n_\mathrm{div} - d) d_\mathrm{across} c b) / 8}{n_\mathrm{div}}
+
+    Parameters
+    ----------
+    width
+        The dimension that is divided.
+    across
+        The other one.
+    divisor
+        GPUs that it is divided among.
+    block
+        Elements of a block along it.
+    copies
+        Tensors of that shape that the GPU has a part of.
+    bits
+        Bits stored for each element.
+
+    Returns
+    -------
+    Bytes on one GPU.
+
+    Notes
+    -----
+    Each part is padded by itself; none where it is whole blocks.
+
+    Examples
+    --------
+    A dense matrix of DeepSeek-V3 over 32 GPUs, 576 padded to 640 in FP8:
+
+    >>> block_padding(18432, 7168, 32, 128, 1, 8)
+    458752
+
+    Source
+    ------
+    Derived here.
+    """
+    padded = ceil_div(width, divisor * block) * block * divisor
+    return ratio(ratio((padded - width) * across * copies * bits, 8), divisor)
+
+
 @formula(r"B_\mathrm{pad}")
 def padded_shard_bytes(elements: Elements, bits: Bits, divisor: Count) -> Bytes:
     r"""Give the bytes of a GPU's share of a tensor that is padded until it divides.

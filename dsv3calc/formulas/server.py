@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.formulas.registry.registry import formula
-from dsv3calc.formulas.registry.units import Bytes, Count, Tokens
-from dsv3calc.numbers.ops import floor_div, maximum
+from dsv3calc.formulas.registry.registry import SHARE, formula
+from dsv3calc.formulas.registry.units import Bytes, Count, Ratio, Tokens
+from dsv3calc.numbers.ops import ceil_div, floor_div, maximum, minimum
 
 
 @formula(r"T_\mathrm{pool}", "token_bytes >= 1")
@@ -79,6 +79,72 @@ def server_budget(usable: Bytes, memory_share: Count) -> Bytes:
     vLLM, ``gpu_memory_utilization``.
     """
     return floor_div(usable * memory_share, 1000000)
+
+
+@formula(r"\delta_\mathrm{load}", result=SHARE)
+def loadable(undivided: Count) -> Count:
+    r"""Tell whether an engine that refuses parts of blocks can load a model.
+
+    .. math:: \delta_\mathrm{load} = 1 - \min(n_\mathrm{und}, 1)
+
+    Parameters
+    ----------
+    undivided
+        Tensors whose parts are no whole blocks.
+
+    Returns
+    -------
+    1 where there are none, else 0.
+
+    Notes
+    -----
+    An engine that pads such parts, or loads them as they are, refuses none.
+
+    Examples
+    --------
+    >>> loadable(0), loadable(3)
+    (1, 0)
+
+    Source
+    ------
+    Definition.
+    """
+    return 1 - minimum(undivided, 1)
+
+
+@formula(r"B_\mathrm{rep}")
+def repacked_bytes(stored_bytes: Bytes, repacked: Ratio) -> Bytes:
+    r"""Give what weights take beside their stored bytes in the order of an engine's kernels.
+
+    .. math:: B_\mathrm{rep} = \lceil B_\mathrm{stored} f_\mathrm{rep} / 1 \rceil
+
+    Parameters
+    ----------
+    stored_bytes
+        Bytes of the weights as their format stores them.
+    repacked
+        What the kernels' order adds, as a share of them.
+
+    Returns
+    -------
+    Whole bytes.
+
+    Notes
+    -----
+    Padding to the tiles of a kernel, and copies that it keeps.
+
+    Examples
+    --------
+    The experts of gpt-oss-120b in MXFP4:
+
+    >>> repacked_bytes(60914073600, 0.0636)
+    3874135081
+
+    Source
+    ------
+    Definition.
+    """
+    return ceil_div(stored_bytes * repacked, 1)
 
 
 @formula(r"B_\mathrm{pool}")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.importers.layer_slices import group_layers
-from dsv3calc.schema.model import LayerGroup, Model, struct_of
+from dsv3calc.schema.model import PARTS, LayerGroup, Model, struct_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from dsv3calc.importers.family import Architecture, Family
     from dsv3calc.importers.findings import Findings
@@ -35,13 +35,15 @@ _DECIDES = {
 
 
 def assemble(
-    findings: Findings, family: Family, architecture: Architecture, precision: str
+    findings: Findings,
+    family: Family,
+    architecture: Architecture,
+    precision: str,
+    towers: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Return the schema's plain data of a model."""
     name = _name(findings)
-    groups = group_layers(
-        architecture.attention, architecture.feed_forward, architecture.block_norms
-    )
+    groups = group_layers(_parts(architecture), architecture.block_norms)
     data: dict[str, Any] = {
         "name": name,
         "title": f"{name} (imported, model_type {findings.model_type})",
@@ -58,22 +60,41 @@ def assemble(
     if architecture.max_position_embeddings is not None:
         data["max_position_embeddings"] = architecture.max_position_embeddings
     data |= {"precision": precision, "groups": groups}
+    if architecture.additions:
+        data["additions"] = architecture.additions
+    if towers:
+        data["towers"] = towers
     if architecture.mtp is not None:
-        data["mtp"] = {
-            "num_nextn_predict_layers": architecture.mtp[0],
-            "group": _last_group(groups, architecture),
-            "stores_embedding_and_head": architecture.mtp[1],
-        }
-        if not architecture.mtp[1]:  # files that hold no copies of these hold no modules either
+        modules: dict[str, Any] = {"num_nextn_predict_layers": architecture.mtp[0]}
+        modules |= _mtp_layer(groups, architecture)
+        data["mtp"] = modules | {"stores_embedding_and_head": architecture.mtp[1]}
+        stored = architecture.mtp_stored
+        # files that hold no copies of these hold no modules either, unless a family knows better
+        if not (architecture.mtp[1] if stored is None else stored):
             data["mtp"]["stored"] = False
     return data | _sources(findings, family, groups)
 
 
-def _last_group(groups: list[dict[str, Any]], architecture: Architecture) -> int:
-    """Return the group of the last layer: the kind that a prediction module repeats."""
-    last = (architecture.attention[-1], architecture.feed_forward[-1])
-    pairs = [(group["attention"], group["feed_forward"]) for group in groups]
-    return pairs.index(last)
+def _parts(architecture: Architecture) -> dict[str, Sequence[dict[str, Any] | None]]:
+    """Return the parts of each layer by name, in the schema's order."""
+    depth = len(architecture.attention)
+    mixers = architecture.mixer or [None] * depth
+    every = (architecture.attention, mixers, architecture.feed_forward)
+    return dict(zip(PARTS, every, strict=True))
+
+
+def _mtp_layer(groups: list[dict[str, Any]], architecture: Architecture) -> dict[str, Any]:
+    """Return the group whose kind of layer a prediction module repeats, or a layer of its own.
+
+    It is that of the last layer, unless the family says another.
+    """
+    last = {name: layers[-1] for name, layers in _parts(architecture).items()}
+    own = architecture.mtp_layer
+    kind = last if own is None else {name: own.get(name) for name in last}
+    kinds = [{name: group.get(name) for name in last} for group in groups]
+    if kind in kinds:
+        return {"group": kinds.index(kind)}
+    return {"layer": own}
 
 
 def _name(findings: Findings) -> str:
@@ -115,7 +136,7 @@ def _paths(field: str, groups: list[dict[str, Any]]) -> Iterator[str]:
     for index, group in enumerate(groups):
         if field in LayerGroup.__struct_fields__:
             yield f"groups.{index}.{field}"
-        for part in ("attention", "feed_forward"):
+        for part in (part for part in PARTS if part in group):
             struct = struct_of(part, group[part]["type"])
             if struct is not None and field in struct.__struct_fields__:
                 yield f"groups.{index}.{part}.{field}"
@@ -126,7 +147,7 @@ def cross_checks(findings: Findings, family: Family, data: dict[str, Any]) -> No
     model = msgspec.convert(data, Model)
     found: dict[str, tuple[str, str]] = {}
     for group in model.groups:
-        for part in (group.attention, group.feed_forward):
+        for part in (group.attention, group.mixer, group.feed_forward):
             problems = getattr(part, "problems", None)  # a part may have nothing to check
             if problems is not None:
                 for path, what, why in problems():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 class Computed(msgspec.Struct, frozen=True):
@@ -33,20 +33,27 @@ Mtp = tuple[int, bool]
 class Architecture(msgspec.Struct, kw_only=True):
     """What a family's ``read`` returns: the widths, and the parts of each layer, first to last.
 
-    Equal layers share one dict, so that a deep model costs a list of references.
+    Equal layers share one dict, so that a deep model costs a list of references; a part that a
+    layer lacks is None. ``block_norms`` is a number, or one for each layer. ``mtp_layer`` is the
+    layer of a multi-token-prediction module where it is not of the last one's kind; ``mtp_stored``
+    says whether files hold the modules where that does not follow from the copies.
     """
 
     hidden_size: int
     vocab_size: int
-    attention: list[dict[str, Any]]
-    feed_forward: list[dict[str, Any]]
-    block_norms: int = 2
+    attention: Sequence[dict[str, Any] | None]
+    feed_forward: Sequence[dict[str, Any] | None]
+    mixer: Sequence[dict[str, Any] | None] = ()
+    block_norms: int | Sequence[int] = 2
     tie_word_embeddings: bool = False
     head_bias: bool = False
     norm: str = "rms"
     norm_bias: bool = False
     max_position_embeddings: int | None = None
+    additions: list[dict[str, Any]] = []
     mtp: Mtp | None = None
+    mtp_layer: dict[str, Any] | None = None
+    mtp_stored: bool | None = None
 
 
 class Family(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,13 +65,18 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     ones; ``fixed`` the keys that may only hold the listed values, because anything else would be
     another architecture; ``fields`` the config keys behind schema fields of another name; ``fp8``
     the precision preset of the type's own FP8 files. A ``text`` family nests the language model
-    as ``text_config`` of that ``model_type``.
+    as ``text_config`` of that ``model_type``, or of one of ``other_texts``; where both hold
+    tie_word_embeddings and differ, the inner one counts under ``inner_tie``. A ``vision`` tower is
+    counted by the function of that name in ``towers``.
     """
 
     architectures: tuple[str, ...]
     configuration: str = ""
     read: Callable[[Any], Architecture] | None = None  # of a Reader, which knows this class
     text: str = ""
+    other_texts: tuple[str, ...] = ()
+    inner_tie: bool = False
+    vision: str = ""
     defaults: dict[str, Any] = {}
     ignored: frozenset[str] = frozenset()
     fixed: dict[str, tuple[Any, ...]] = {}

@@ -17,8 +17,8 @@ from dsv3calc.importers.assemble import assemble, cross_checks
 from dsv3calc.importers.families import MODULES, family
 from dsv3calc.importers.findings import Findings
 from dsv3calc.importers.ignored import COMMON, FIXED, SWITCHES
-from dsv3calc.importers.keys import Reader
 from dsv3calc.importers.stored import Stored
+from dsv3calc.importers.wrappers import readers_of, towers_of
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.reading.source import parse_json
 from dsv3calc.reading.text import MOST_PROBLEMS
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from dsv3calc.importers.family import Architecture, Family
+    from dsv3calc.importers.keys import Reader
     from dsv3calc.reading.source import Source
 
 
@@ -73,12 +74,13 @@ def import_config(
     readers, found = _readers(findings, data)
     architecture = _read(readers, found)
     stored = Stored(readers, beside)
+    towers = towers_of(readers)
     for reader in readers:
         _check_architectures(reader)
         _check_other_keys(reader)
     imported: dict[str, Any] = {}
     if not findings.problems:
-        imported = assemble(findings, found, architecture, stored.precision)
+        imported = assemble(findings, found, architecture, stored.precision, towers)
         stored.put_into(imported)
         cross_checks(findings, found, imported)
     if findings.problems:
@@ -92,42 +94,8 @@ def _readers(findings: Findings, data: dict[str, Any]) -> tuple[list[Reader], Fa
     model_type = data.get("model_type")
     if not isinstance(model_type, str) or model_type not in MODULES:
         raise _unsupported(findings, data)
-    found = family(model_type)
     findings.model_type = model_type
-    outer = Reader(findings, found, data)
-    outer.skip("model_type")
-    if not found.text:
-        return [outer], found
-    outer.skip("text_config", "vision_config", "tie_word_embeddings")
-    inner = data.get("text_config")
-    if not isinstance(inner, dict):
-        what = "text_config is missing" if inner is None else f"text_config is {quote(inner)}"
-        why = f"model_type {model_type} nests its language model there"
-        findings.refuse(("text_config",), what, why=why, valid="an object")
-        raise InvalidInput(findings.problems)
-    if inner.get("model_type", found.text) != found.text:
-        what = f"text_config is of model_type {quote(inner['model_type'])}"
-        findings.refuse(("text_config", "model_type"), what, valid=found.text)
-        raise InvalidInput(findings.problems)
-    findings.model_type = found.text
-    if outer.has("vision_config"):
-        text = "vision_config is left out: the language model alone is counted"
-        findings.assumed["vision_config"] = text
-    text_family = family(found.text)
-    reader = Reader(findings, text_family, _with_tie(outer, inner), ("text_config",))
-    reader.skip("model_type")
-    return [outer, reader], text_family
-
-
-def _with_tie(outer: Reader, inner: dict[str, Any]) -> dict[str, Any]:
-    """Return the text_config with tie_word_embeddings, which may stand beside it instead."""
-    if not outer.has("tie_word_embeddings"):
-        return inner
-    tied = outer.data["tie_word_embeddings"]
-    if inner.get("tie_word_embeddings", tied) != tied:
-        what = "tie_word_embeddings contradicts that of text_config"
-        outer.refuse("tie_word_embeddings", what)
-    return inner | {"tie_word_embeddings": tied}
+    return readers_of(findings, family(model_type), data)
 
 
 def _unsupported(findings: Findings, data: dict[str, Any]) -> InvalidInput:
@@ -153,7 +121,7 @@ def _unsupported(findings: Findings, data: dict[str, Any]) -> InvalidInput:
     return InvalidInput(findings.problems)
 
 
-_OTHER_FAMILIES = ("gemma3n", "gemma3n_text", "glm4v_moe", "mllama", "olmo", "phi")
+_OTHER_FAMILIES = ("glm4v_moe", "minimax_m3", "mllama", "olmo", "phi")
 """Families of their own whose ``model_type`` resembles that of a supported one."""
 
 
@@ -177,7 +145,10 @@ def _check_architectures(reader: Reader) -> None:
         return
     given = reader.data["architectures"]
     for name in given if isinstance(given, list) else [given]:
-        if name not in reader.family.architectures:
+        if isinstance(name, str) and not any(letter.isalpha() for letter in name):
+            text = f"architectures {quote(name)} names no class: the language model's is counted"
+            reader.findings.assumed["architectures"] = text
+        elif name not in reader.family.architectures:
             reader.refuse(
                 "architectures",
                 f"architecture {quote(name)} is not counted",

@@ -60,7 +60,7 @@ FIXED: dict[str, tuple[Any, ...]] = {
 """Accepted in every family at these values; a family that reads one of them maps it instead."""
 
 _ELEMENTWISE = """
-    silu swish gelu gelu_new gelu_fast gelu_pytorch_tanh gelu_python quick_gelu
+    silu swish situ gelu gelu_new gelu_fast gelu_pytorch_tanh gelu_python quick_gelu
     relu relu2 relu6 leaky_relu sigmoid tanh mish linear
 """
 

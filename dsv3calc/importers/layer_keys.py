@@ -45,8 +45,8 @@ def layer_list(
     return value if reader.sound(name) else [allowed[0]] * depth
 
 
-def layer_indices(reader: Reader, name: str, depth: int) -> set[int] | None:
-    """Return the layers that a list names by their number, or None for null."""
+def layer_indices(reader: Reader, name: str, depth: int, first: int = 0) -> set[int] | None:
+    """Return the layers that a list names by their number from ``first``, or None for null."""
     name, value = reader.find((name,), None)
     if value is ABSENT or value is None:
         return None
@@ -54,12 +54,12 @@ def layer_indices(reader: Reader, name: str, depth: int) -> set[int] | None:
         reader.refuse(name, f"{name} is {quote(value)}", valid="a list of layer numbers")
         return None
     for index, entry in enumerate(value):
-        if isinstance(entry, bool) or not isinstance(entry, int) or not 0 <= entry < depth:
+        if isinstance(entry, bool) or not isinstance(entry, int) or not 0 <= entry - first < depth:
             if reader.sound("num_hidden_layers"):
                 reader.findings.refuse(
                     (*reader.path, name, index),
                     f"{name} holds {quote(entry)}",
-                    valid=f"layer numbers from 0 to {depth - 1}",
+                    valid=f"layer numbers from {first} to {depth - 1 + first}",
                 )
             return None
     return set(value)

@@ -61,34 +61,36 @@ def _periodic(layers: Sequence[int], num_hidden_layers: int) -> list[str]:
 
 
 def group_layers(
-    attention: Sequence[dict[str, Any]],
-    feed_forward: Sequence[dict[str, Any]],
-    block_norms: int,
+    parts: dict[str, Sequence[dict[str, Any] | None]],
+    block_norms: int | Sequence[int],
 ) -> list[dict[str, Any]]:
     """Return the schema's layer groups, in the order of their first layers.
 
-    The layers of one group take "rest" where they would need several slices; a model whose
-    layers are all of one kind names no layers.
+    ``parts`` gives for each part of a layer one of each layer, None where it lacks it. The layers
+    of one group take "rest" where they would need several slices; a model whose layers are all of
+    one kind names no layers.
     """
-    kinds: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    depth = len(next(iter(parts.values())))
+    norms = [block_norms] * depth if isinstance(block_norms, int) else block_norms
+    kinds: list[tuple[Any, ...]] = []
     members: list[list[int]] = []
-    seen: dict[tuple[int, int], int] = {}
-    for layer, pair in enumerate(zip(attention, feed_forward, strict=True)):
-        identity = (id(pair[0]), id(pair[1]))
+    seen: dict[tuple[int, ...], int] = {}
+    for layer, found in enumerate(zip(norms, *parts.values(), strict=True)):
+        identity = (found[0], *(id(part) for part in found[1:]))
         kind = seen.get(identity)
         if kind is None:
-            if pair not in kinds:
-                kinds.append(pair)
+            if found not in kinds:
+                kinds.append(found)
                 members.append([])
-            kind = seen[identity] = kinds.index(pair)
+            kind = seen[identity] = kinds.index(found)
         members[kind].append(layer)
-    slices = [compact_slices(layers, len(attention)) for layers in members]
+    slices = [compact_slices(layers, depth) for layers in members]
     lists = [found for found in slices if isinstance(found, list)]
     if lists:
         slices[slices.index(max(lists, key=len))] = "rest"
     groups = []
-    for (attends, feeds), layers in zip(kinds, slices, strict=True):
+    for (count, *found), layers in zip(kinds, slices, strict=True):
         group: dict[str, Any] = {} if len(kinds) == 1 else {"layers": layers}
-        group |= {"attention": dict(attends), "feed_forward": dict(feeds)}
-        groups.append(group if block_norms == 2 else group | {"block_norms": block_norms})  # noqa: PLR2004
+        group |= {name: dict(part) for name, part in zip(parts, found, strict=True) if part}
+        groups.append(group if count == 2 else group | {"block_norms": count})  # noqa: PLR2004
     return groups

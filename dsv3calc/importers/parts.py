@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dsv3calc.importers.keys import Reader
 
 
 def _given(**options: Any) -> dict[str, Any]:
@@ -19,8 +22,12 @@ def gqa(
     output_bias: bool = False,
     qk_norm: str = "none",
     attention_sinks: bool = False,
+    output_gate: str = "none",
     sliding_window: int | None = None,
     attention_chunk_size: int | None = None,
+    v_head_dim: int | None = None,
+    key_values: str | None = None,
+    indexer: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return grouped-query attention; the span follows from a window or a chunk size."""
     return {
@@ -33,15 +40,20 @@ def gqa(
         output_bias=output_bias,
         qk_norm=qk_norm,
         attention_sinks=attention_sinks,
+        output_gate=output_gate,
         span="sliding" if sliding_window else "chunked" if attention_chunk_size else None,
         sliding_window=sliding_window,
         attention_chunk_size=attention_chunk_size,
+        v_head_dim=None if v_head_dim == head_dim else v_head_dim,
+        key_values=key_values,
+        indexer=indexer,
     )
 
 
-def dense(intermediate_size: int, *, mlp_bias: bool = False) -> dict[str, Any]:
-    """Return a gated feed-forward: every family here has three matrices."""
-    return {"type": "dense", "intermediate_size": intermediate_size} | _given(mlp_bias=mlp_bias)
+def dense(intermediate_size: int, *, gated: bool = True, mlp_bias: bool = False) -> dict[str, Any]:
+    """Return a feed-forward of three matrices, or of two where it is not gated."""
+    plain = {"type": "dense", "intermediate_size": intermediate_size}
+    return plain | ({} if gated else {"gated": False}) | _given(mlp_bias=mlp_bias)
 
 
 def moe(
@@ -54,20 +66,38 @@ def moe(
     routing_bias: bool = False,
     router_bias: bool = False,
     expert_bias: bool = False,
+    beside: int | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
-    """Return a mixture of gated experts; ``groups`` is (n_group, topk_group)."""
+    """Return a mixture of gated experts; ``groups`` is (n_group, topk_group).
+
+    ``beside`` is the width of a dense feed-forward that tokens pass too; ``more`` are further
+    fields of the struct, left out where false or None.
+    """
     limited = {"n_group": groups[0], "topk_group": groups[1]} if groups != (1, 1) else {}
     return (
         {
-            "type": "moe",
+            "type": "moe" if beside is None else "moe_beside_dense",
             "n_routed_experts": n_routed_experts,
             "num_experts_per_tok": num_experts_per_tok,
             "moe_intermediate_size": moe_intermediate_size,
             "n_shared_experts": n_shared_experts,
         }
         | limited
-        | _given(routing_bias=routing_bias, router_bias=router_bias, expert_bias=expert_bias)
+        | _given(
+            routing_bias=routing_bias,
+            router_bias=router_bias,
+            expert_bias=expert_bias,
+            intermediate_size=beside,
+            **more,
+        )
     )
+
+
+def state_dtype(reader: Reader, name: str) -> dict[str, Any]:
+    """Return the data type of a recurrent state where it is not FP32."""
+    dtype = reader.choice(name, "float32", "bfloat16", "float16")
+    return {} if dtype == "float32" else {"state_dtype": dtype}
 
 
 def spread(kinds: dict[str, dict[str, Any]], layer_types: list[str]) -> list[dict[str, Any]]:

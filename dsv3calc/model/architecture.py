@@ -7,27 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.formulas import architecture
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.model.addition import additions_of
 from dsv3calc.model.layer import GroupView, LineCache, norm_vectors
 from dsv3calc.model.operator import LOOKUP, PASS, PRODUCT, Operator, Tensor
 from dsv3calc.model.saved import BYTE, Activation, Product, Saving
 from dsv3calc.schema.layers import listed, parse_slice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from dsv3calc.model.addition import Addition
     from dsv3calc.schema.model import Model, MoE
 
 
 class Architecture(LineCache):
     """A model's layer groups, with the operators before and after the layers, and those of MTP.
 
-    ``outer`` are the tensors outside the layers, ``mtp_tensors`` those that an MTP module has
-    beside its layer. ``head`` are the operators after the last layer, ``mtp_projection`` those
-    between an MTP module's inputs and its layer.
+    ``outer`` are the tensors outside the layers: embedding, head and what stands with the head, the
+    final norm last; ``entry_tensors`` stand with the embedding. ``mtp_tensors`` are those that an
+    MTP module has beside its layer. ``entry`` are the operators between embedding and layers,
+    ``exit`` and then ``head`` those after the last layer, ``mtp_projection`` those between an MTP
+    module's inputs and its layer. ``between_layers`` is the width of what one layer passes to the
+    next.
     """
 
     __slots__ = (
+        "between_layers",
         "embedding",
+        "entry",
+        "entry_tensors",
+        "exit",
         "groups",
         "head",
         "model",
@@ -42,11 +51,18 @@ class Architecture(LineCache):
         super().__init__()
         self.model = model
         self.scope = ("model", model)
-        self.outer = tuple(_outer_tensors(model))
+        additions = additions_of(model) if model.additions else []
+        entries = [(each, tuple(each.entry_tensors())) for each in additions]
+        exits = [(each, tuple(each.exit_tensors())) for each in additions]
+        self.entry_tensors = tuple(tensor for _, tensors in entries for tensor in tensors)
+        self.outer = tuple(_outer_tensors(model, [one for _, each in exits for one in each]))
         self.embedding = _embedding(self.outer[0])
+        self.entry = tuple(one for each, tensors in entries for one in each.entry(tensors))
+        self.exit = tuple(one for each, tensors in exits for one in each.exit(tensors))
         self.head = tuple(_head(model, self.outer))
+        self.between_layers = _between_layers(model, additions)
         self.groups = tuple(
-            GroupView(model, index, f"groups.{index}", layers)
+            GroupView(model, index, f"groups.{index}", layers, additions=additions)
             for index, layers in enumerate(_group_layers(model))
         )
         self.mtp: GroupView | None = None
@@ -54,9 +70,17 @@ class Architecture(LineCache):
         self.mtp_projection: tuple[Operator, ...] = ()
         if model.mtp is not None:
             modules = field(("model.mtp", model.mtp), "num_nextn_predict_layers", "1")
-            self.mtp = GroupView(model, model.mtp.group, "mtp", modules)
-            self.mtp_tensors = tuple(_mtp_tensors(model, modules))
-            self.mtp_projection = tuple(_mtp_projection(model, *self.mtp_tensors))
+            own = None if model.mtp.layer is None else ("mtp.layer", model.mtp.layer)
+            place = (model.mtp.group or 0, "mtp", modules)
+            self.mtp = GroupView(model, *place, own, additions=additions)
+            joining = tuple(_mtp_tensors(model, modules))
+            repeated = [each for each in additions if each.in_mtp]
+            ends = [(each, tuple(each.exit_tensors(modules))) for each in repeated]
+            self.mtp_tensors = (*joining, *(one for _, each in ends for one in each))
+            self.mtp_projection = (
+                *_mtp_projection(model, *joining),
+                *(one for each, tensors in ends for one in each.exit(tensors)),
+            )
 
 
 _ARCHITECTURES: dict[int, Architecture] = {}
@@ -113,7 +137,15 @@ def _group_layers(model: Model) -> list[Line]:
     return [rest if line is None else line for line in lines]
 
 
-def _outer_tensors(model: Model) -> Iterator[Tensor]:
+def _between_layers(model: Model, additions: Sequence[Addition]) -> Line:
+    hidden = field(("model", model), "hidden_size")
+    streams = next((each.streams for each in additions if each.streams is not None), None)
+    if streams is None:
+        return hidden
+    return combined("model.between_layers", "product", (hidden, streams))
+
+
+def _outer_tensors(model: Model, exits: Sequence[Tensor]) -> Iterator[Tensor]:
     scope = ("model", model)
     vocabulary, hidden = field(scope, "vocab_size"), field(scope, "hidden_size")
     divided: dict[str, Any] = {"division": "vocabulary"}
@@ -122,6 +154,7 @@ def _outer_tensors(model: Model) -> Iterator[Tensor]:
     yield Tensor("head", "head", vocabulary, hidden, **divided)
     if model.head_bias:
         yield Tensor("head.bias", "head", vocabulary, weight_class="biases", **divided)
+    yield from exits
     norms = norm_vectors(model)
     yield Tensor("final_norm", "norms", hidden, copies=norms, division="replicated")
 
@@ -144,7 +177,8 @@ def _head(model: Model, outer: tuple[Tensor, ...]) -> Iterator[Operator]:
     The gradient of the head's output takes the place of the logits.
     """
     hidden = field(("model", model), "hidden_size")
-    embedding, head, *bias, norm = outer
+    embedding, head, *more, norm = outer
+    bias = [tensor for tensor in more if tensor.component == head.component]
     yield Operator(
         "final_norm",
         PASS,

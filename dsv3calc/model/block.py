@@ -1,8 +1,9 @@
-"""A part of a layer, attention or feed-forward: what each kind says of itself, once.
+"""A part of a layer, attention, mixer or feed-forward: what each kind says of itself, once.
 
-A kind of attention is a class ``Kind`` in ``attention/TAG.py``, of feed-forward in
-``feed_forward/TAG.py``, where TAG is the tag of its struct in the schema. What a kind does not
-define is refused by its name: no count takes it for another kind.
+A kind of attention is a class ``Kind`` in ``attention/TAG.py``, of mixer in ``mixers/TAG.py``, of
+feed-forward in ``feed_forward/TAG.py``, where TAG is the tag of its struct in the schema. What a
+kind does not define is refused by its name: no count takes it for another kind. A part that a
+layer lacks is an object of the part's own class: it has no tensors, operators, cache or state.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -12,12 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dsv3calc.errors import UsageError
-from dsv3calc.ledger.line import Line, Scope, field
+from dsv3calc.formulas import experts
+from dsv3calc.ledger.line import Line, Scope, computed, field, total
 from dsv3calc.model.operator import Tensor
 from dsv3calc.model.saved import Activation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from dsv3calc.model.operator import Operator
     from dsv3calc.schema.model import MoE
@@ -27,13 +29,22 @@ if TYPE_CHECKING:
 class Place:
     """Where a block stands: its struct with its path, its layer group, and what surrounds it.
 
-    ``normed`` says that a norm stands before the block.
+    ``normed`` says that a norm stands before the block, ``shares_input`` that another block of the
+    layer reads the same input and saves it.
     """
 
-    __slots__ = ("hidden", "index", "layers", "normed", "prefix", "scope")
+    __slots__ = ("hidden", "index", "layers", "normed", "prefix", "scope", "shares_input")
 
     def __init__(
-        self, scope: Scope, prefix: str, index: int, layers: Line, hidden: Line, *, normed: bool
+        self,
+        scope: Scope,
+        prefix: str,
+        index: int,
+        layers: Line,
+        hidden: Line,
+        *,
+        normed: bool,
+        shares_input: bool = False,
     ) -> None:
         self.scope = scope
         self.prefix = prefix
@@ -41,10 +52,11 @@ class Place:
         self.layers = layers
         self.hidden = hidden
         self.normed = normed
+        self.shares_input = shares_input
 
 
 class Block:
-    """One attention or feed-forward of a layer group."""
+    """One attention, mixer or feed-forward of a layer group."""
 
     part = ""
 
@@ -54,13 +66,18 @@ class Block:
         self.spec: Any = place.scope[1]
         self.prefix = place.prefix
         self.hidden = place.hidden
-        self.tensors = tuple(self.make_tensors())
+        self.tensors = tuple(self.make_tensors()) if self.present else ()
         self._operators: dict[str, tuple[Operator, ...]] = {}
 
     @property
+    def present(self) -> bool:
+        """Whether the layer has this part."""
+        return self.spec is not None
+
+    @property
     def kind(self) -> str:
-        """The tag of its struct in the schema."""
-        return kind_of(self.spec)
+        """The tag of its struct in the schema, ``none`` for a part that the layer lacks."""
+        return kind_of(self.spec) if self.present else "none"
 
     def refusal(self, what: str) -> UsageError:
         """Return the error of a count that this kind does not define."""
@@ -78,7 +95,8 @@ class Block:
         """Return its operators in a form of attention, listed the first time."""
         found = self._operators.get(form)
         if found is None:
-            found = self._operators[form] = tuple(self.make_operators(form))
+            made = self.make_operators(form) if self.present else ()
+            found = self._operators[form] = tuple(made)
         return found
 
     def field(self, name: str, unit: str = "elements") -> Line:
@@ -121,8 +139,8 @@ class Block:
 class CachePart:
     """Vectors of one width that a token leaves in the cache of a layer.
 
-    ``stored`` names those for which a cache's format may have a width of its own: ``rope`` or
-    ``indexer``.
+    ``stored`` names those for which a cache's format may have a width of its own, ``rope`` or
+    ``indexer``, and those that are kept in ``fp32`` in any.
     """
 
     __slots__ = ("name", "stored", "vectors", "width")
@@ -135,21 +153,54 @@ class CachePart:
 
 
 class CacheEntry:
-    """What a token leaves in the cache of a layer: ``attention`` or ``indexer``.
+    """What a token leaves in the cache of a layer: ``attention``, ``compressed`` or ``indexer``.
 
     ``division`` says how tensor parallelism divides it, in the words of tensors; ``bound`` is the
-    line of the tokens that are kept, None where all are.
+    line of the tokens that are kept, None where all are. ``ratio`` is the line of the tokens that
+    one entry stands for, None where it is one; ``selected`` that of the entries that an indexer
+    selects for a query, None where a query reads all that its span leaves. ``rows`` counts the
+    entries of so many tokens and such a ratio where they are not one for each block: such an entry
+    does not grow with every token.
     """
 
-    __slots__ = ("bound", "division", "kind", "parts")
+    __slots__ = ("bound", "division", "kind", "parts", "ratio", "rows", "selected")
 
     def __init__(
-        self, kind: str, parts: list[CachePart], division: str, bound: Line | None = None
+        self,
+        kind: str,
+        parts: list[CachePart],
+        division: str,
+        bound: Line | None = None,
+        *,
+        ratio: Line | None = None,
+        selected: Line | None = None,
+        rows: Callable[..., Any] | None = None,
     ) -> None:
         self.kind = kind
         self.parts = parts
         self.division = division
         self.bound = bound
+        self.ratio = ratio
+        self.selected = selected
+        self.rows = rows
+
+
+class StatePart:
+    """Elements that a sequence keeps in a layer however long it is.
+
+    ``kind`` is ``recurrent`` for the state of a recurrence and ``convolution`` for the last inputs
+    of a convolution, which are kept in the model's data type; ``compressor`` is what a block of
+    tokens has that is not complete, in FP32. ``division`` says how tensor
+    parallelism divides it, in the words of tensors.
+    """
+
+    __slots__ = ("division", "elements", "kind", "name")
+
+    def __init__(self, name: str, kind: str, elements: Line, division: str) -> None:
+        self.name = name
+        self.kind = kind
+        self.elements = elements
+        self.division = division
 
 
 class Held:
@@ -170,8 +221,9 @@ class Held:
 class KeySelector(Protocol):
     """What selects the keys that a query attends to, beside an attention: an indexer."""
 
-    topk: Line
-    """Keys that are selected."""
+    @property
+    def topk(self) -> Line:
+        """Keys that are selected."""
 
     def tensors(self) -> Iterator[Tensor]:
         """List its weights."""
@@ -179,8 +231,8 @@ class KeySelector(Protocol):
     def operators(self) -> Iterator[Operator]:
         """List its operators."""
 
-    def cache(self) -> CacheEntry:
-        """Return what a token leaves in its cache."""
+    def cache(self) -> list[CacheEntry]:
+        """List what a token leaves in its cache."""
 
 
 class Attention(Block):
@@ -211,6 +263,14 @@ class Attention(Block):
         """The heads that queries share, None where each query head has its own keys."""
         return None
 
+    shared_words = "key-value heads"
+    """What its heads share, in words."""
+
+    @property
+    def shared_heads(self) -> Line | None:
+        """What its heads share: the key-value heads."""
+        return self.key_value_heads
+
     @property
     def expansion(self) -> Tensor | None:
         """The matrix that expands a cached latent, which can be folded into its neighbours."""
@@ -228,8 +288,20 @@ class Attention(Block):
         """Return what a token leaves in the cache of one layer, listed the first time."""
         found = self._cache.get(form)
         if found is None:
-            found = self._cache[form] = self.make_cache(form)
+            found = self._cache[form] = self.make_cache(form) if self.present else []
         return found
+
+    def kept_by_library(self) -> list[CacheEntry]:
+        """List what transformers keeps of a layer beside its cache."""
+        return []
+
+    def make_state(self) -> list[StatePart]:
+        """List what engines keep of a sequence in one layer, however long it is."""
+        return []
+
+    def state(self) -> list[StatePart]:
+        """Return what engines keep of a sequence in one layer."""
+        return self.make_state() if self.present else []
 
     def context_widths(self, form: str) -> dict[str, Held]:
         """Return what context parallelism exchanges: ``queries``, and ``keys`` or ``latent``."""
@@ -278,15 +350,31 @@ class FeedForward(Block):
 
 
 class Experts:
-    """Routed experts of a layer: how many, how many a token goes to, and their struct."""
+    """Routed experts of a layer: how many, how many a token goes to, and their struct.
 
-    __slots__ = ("chosen", "count", "scope", "spec")
+    ``width`` are the channels that they work on. Where some choices of the router are experts
+    without weights, ``chosen`` is the expected number of others, and ``choices`` counts them all.
+    """
+
+    __slots__ = ("choices", "chosen", "count", "scope", "spec", "width")
 
     def __init__(self, block: Block) -> None:
         self.scope = block.scope
         self.spec: MoE = block.spec
-        self.count = block.field("n_routed_experts", "1")
+        self.count = self.choices = block.field("n_routed_experts", "1")
         self.chosen = block.field("num_experts_per_tok", "1")
+        self.width = block.hidden
+        if self.spec.moe_latent_size is not None:
+            self.width = block.field("moe_latent_size")
+        if self.spec.zero_expert_num:
+            zero = block.field("zero_expert_num", "1")
+            self.choices = total(f"{block.prefix}.router_choices", (self.count, zero))
+            self.chosen = computed(
+                f"{block.prefix}.expected_real_choices",
+                experts.expected_real_choices,
+                block.scope,
+                convention="uniform routing",
+            )
 
 
 def kind_of(spec: Any) -> str:
@@ -304,17 +392,20 @@ def refusal(what: str, kind: str) -> UsageError:
 
 def attention_of(place: Place) -> Attention:
     """Return the attention of a layer group, by the tag of its struct."""
-    found: Attention = _built("attention", Attention, place)
+    found: Attention = built("attention", Attention, place)
     return found
 
 
 def feed_forward_of(place: Place) -> FeedForward:
     """Return the feed-forward of a layer group, by the tag of its struct."""
-    found: FeedForward = _built("feed_forward", FeedForward, place)
+    found: FeedForward = built("feed_forward", FeedForward, place)
     return found
 
 
-def _built(folder: str, base: type[Block], place: Place) -> Any:
+def built(folder: str, base: type[Block], place: Place) -> Any:
+    """Return the block of a kind, or of the class of its part where the layer has none."""
+    if place.scope[1] is None:
+        return base(place)
     kind = kind_of(place.scope[1])
     name = f"dsv3calc.model.{folder}.{kind}"
     try:

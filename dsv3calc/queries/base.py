@@ -148,6 +148,13 @@ class FlopsQuery(Query, frozen=True, kw_only=True):
         ),
     ] = None  # fmt: skip
     mla: shared.Mla = None
+    scan: Annotated[
+        str | None,
+        Option(
+            "recurrent or chunked: how mixers' recurrences are counted", shared.COUNTING,
+            metavar="FORM", default="recurrent", choices=f"{shared.CONVENTIONS}/scan",
+        ),
+    ] = None  # fmt: skip
     head: Annotated[
         str | None,
         Option(

@@ -41,9 +41,10 @@ class LayoutQuery(Query, frozen=True, kw_only=True):
         int | None,
         Option(
             "GPUs that share one expert", shared.DEGREES, dimension="count",
-            default="training: tp, 1 with --ep; serving: tp dp / ep",
+            default="the set-up's rule; training: tp, 1 with --ep; serving: tp dp / ep",
         ),
     ] = None  # fmt: skip
+    setup: shared.Setup = None
     zero: Annotated[
         int | None,
         Option(

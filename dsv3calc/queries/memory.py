@@ -103,7 +103,6 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
             dimension="ratio", default="1",
         ),
     ] = None  # fmt: skip
-    setup: shared.Setup = None
     padded: Annotated[
         bool, Option("Count whole elements, and a padded vocabulary", shared.COUNTING)
     ] = False

@@ -20,6 +20,8 @@ class NetworkQuery(Query, frozen=True, kw_only=True):
       dsv3calc network --endpoints 16384
 
       dsv3calc network slim-fly dragonfly --radix 64 --variant both
+
+      dsv3calc network mpft ft3 --radix 64 --endpoints 2048 --planes 8
     """
 
     command: ClassVar[str] = "network"
@@ -41,10 +43,37 @@ class NetworkQuery(Query, frozen=True, kw_only=True):
     ] = None
     endpoints: Annotated[
         int | None,
-        Option("Find the smallest radix with at least so many endpoints", SIZE, dimension="count"),
+        Option(
+            "Endpoints: of fat trees of --radix as they are built; without it, the smallest radix "
+            "with at least so many",
+            SIZE,
+            dimension="count",
+        ),
     ] = None
     planes: Annotated[
         int | None, Option("Planes of mpft", SIZE, dimension="count", default="8")
+    ] = None
+    every_plane: Annotated[
+        bool, Option("Each endpoint of mpft has a port in every plane, not in one", SIZE)
+    ] = False
+    oversubscription: Annotated[
+        float | None,
+        Option(
+            "Ports of a leaf down over ports up, of a fat tree as built", SIZE, dimension="ratio",
+            default="1",
+        ),
+    ] = None  # fmt: skip
+    planes_down: Annotated[
+        int | None,
+        Option("Planes of mpft that are down", SIZE, dimension="count", least=0, default="0"),
+    ] = None
+    flows: Annotated[
+        int | None,
+        Option(
+            "Flows that leave a leaf at once, hashed to its uplinks (ECMP), of a fat tree as built",
+            SIZE,
+            dimension="count",
+        ),
     ] = None
     q: Annotated[
         int | None,

@@ -8,7 +8,7 @@ import msgspec
 from dsv3calc.reading.diagnostics import Problem
 
 LARGEST = 512 * 1024  # bytes of one input; a preset has some ten thousand
-LARGEST_JSON = 4 * 1024 * 1024  # bytes of one JSON input; a config may list every expert by name
+LARGEST_JSON = 5 * 1024 * 1024  # bytes of one JSON input; a config may list every expert by name
 DEEPEST = 64  # levels of nesting
 MOST_COMMAS = 2**18  # of one JSON input, which bound its values and the time to read them
 LONGEST_NUMBER = 40  # characters of one number

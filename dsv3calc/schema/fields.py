@@ -49,5 +49,5 @@ PEAK_DTYPES = (
 )
 """Data types that matrix units have peaks for."""
 
-Kind = Literal["datasheet", "paper", "measured", "derived", "assumed"]
+Kind = Literal["datasheet", "paper", "measured", "derived", "fitted", "assumed"]
 """How a datum came to be."""

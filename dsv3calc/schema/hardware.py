@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from dsv3calc.schema.achieved import Achieved
 from dsv3calc.schema.fields import (
     PEAK_DTYPES,
     Bytes,
@@ -79,7 +80,9 @@ class Hardware(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     A structured-sparse peak is another field, and so is a peak that needs FP16 accumulation.
     ``node_size`` is the number of devices of one host, ``scale_up.domain_size`` the number that
-    the scale-up link joins. What no source gives is null, and a query that needs it says so.
+    the scale-up link joins. ``family`` names the generation of chips, which factors of set-ups go
+    by; ``multiprocessors`` are those of one device. What no source gives is null, and a query that
+    needs it says so.
     """
 
     name: Name
@@ -93,8 +96,11 @@ class Hardware(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     scale_out: Link | None = None
     node_size: Size | None = None
     power: Watts | None = None
+    family: Name | None = None
+    multiprocessors: Size | None = None
     host: Host | None = None
     dollars_per_hour: DollarsPerHour | None = None
+    achieved: Achieved | None = None
     sources: dict[str, Source]
     provenance: dict[str, str]
 
@@ -122,4 +128,6 @@ class Hardware(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
                 "more memory is usable than was sold",
                 "80 GB devices report about 79.1 GiB",
             )
+        for path, what, why in self.achieved.problems() if self.achieved else ():
+            yield ("achieved", *path), what, why
         yield from provenance_problems(self.sources, self.provenance)

@@ -12,6 +12,8 @@ from dsv3calc.schema.provenance import Source, provenance_problems
 
 Bits = Annotated[int, msgspec.Meta(ge=1, le=64)]
 
+_EntryBytes = Annotated[int, msgspec.Meta(ge=0, le=2**20, extra={"dimension": "bytes"})]
+
 WEIGHT_CLASSES = (
     "embedding",
     "head",
@@ -21,10 +23,18 @@ WEIGHT_CLASSES = (
     "shared_experts",
     "router",
     "routing_bias",
+    "routing_table",
     "norms",
     "biases",
     "indexer",
     "indexer_weights",
+    "compressor",
+    "hyper_connections",
+    "latent_projections",
+    "mixer",
+    "mixer_rates",
+    "mixer_vectors",
+    "convolutions",
     "mtp_projection",
 )
 """Every tensor belongs to one of these; a precision says which format each is stored in."""
@@ -38,6 +48,9 @@ COMPUTE_CLASSES = (
     "shared_experts",
     "router",
     "indexer",
+    "latent_projections",
+    "mixer_projections",
+    "mixer_core",
     "mtp_projection",
 )
 """Every matrix product belongs to one of these; a precision says which peak each runs against."""
@@ -159,7 +172,9 @@ class KVFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     Elements take ``bits`` each; every ``group_size`` of them along a head (or the latent) share
     ``scale_bits`` (a zero point included), 0 where the scale is per tensor and not stored per
     token. ``rope_bits`` is the width of MLA's rotary part where it differs, and ``indexer_bits``
-    that of the keys of DSA's indexer. ``only`` limits the format to one kind of attention.
+    that of the keys of DSA's indexer. Keys and values of a token take a multiple of
+    ``entry_multiple`` bytes, 0 where nothing is padded. ``only`` limits the format to one kind of
+    attention.
     """
 
     name: Name
@@ -172,6 +187,7 @@ class KVFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     indexer_bits: Natural = 0
     indexer_group_size: Natural = 0
     indexer_scale_bits: Natural = 0
+    entry_multiple: _EntryBytes = 0
     only: str = ""
     sources: dict[str, Source]
     provenance: dict[str, str]

@@ -9,16 +9,18 @@ import msgspec
 from dsv3calc.schema.fields import Name, Natural, Size, Text
 from dsv3calc.schema.network import Seconds
 from dsv3calc.schema.provenance import Source, provenance_problems
+from dsv3calc.schema.workload import Phase
 
 _Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 _Bytes = Annotated[int, msgspec.Meta(ge=0, le=2**60, extra={"dimension": "bytes"})]
 """Bytes of something that software may do without."""
 
+_Deviation = Annotated[float, msgspec.Meta(gt=-1, le=100)]
 _Factor = Annotated[float, msgspec.Meta(gt=0, le=100)]
 
 Loss = Literal["fp32-logits", "eager", "vocab-parallel", "fused", "chunked"]
 GradientBuffers = Literal["none", "fused-accumulation"]
-Pool = Literal["device", "free"]
+Pool = Literal["device", "static", "free"]
 ExpertRule = Literal["megatron", "vllm", "sglang", "trtllm"]
 Undivided = Literal["refuse", "pad", "load"]
 
@@ -41,12 +43,16 @@ class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     In training, ``loss`` says how the loss is computed: ``chunked`` over ``loss_chunk`` tokens.
     ``gradient_buffers`` are those of ``fused-accumulation``: one for each shape of weight.
 
-    A server takes ``memory_fraction`` of the ``device`` in all, or, where the ``pool`` is one of
-    what is ``free``, that share of what weights and buffers leave for its cache. The cache has
-    pages of ``page_size`` tokens. ``graphs`` are bytes of captured graphs, ``prefill`` the tokens
-    of a prefill pass, by the memory of the device. ``repacked`` gives, by data type of weights,
-    what a copy in the kernels' order takes beside them, as a share of their bytes.
-    ``batched_windows`` tells that layers with a window keep the tokens of a pass beside it.
+    A server's ``pool`` follows its engine. ``memory_fraction`` is a share of the ``device`` that
+    weights, buffers and cache take together; or the ``static`` share, of weights and cache alone;
+    or the share for the cache of what weights and buffers leave ``free``. Instead of a share,
+    a static pool may leave ``reserved`` bytes, and so many for each token of a prefill pass and
+    for each GPU of a replica. The cache has pages of ``page_size`` tokens. ``prefill`` gives the
+    tokens of a prefill pass by the memory of the device, ``graphs`` are bytes of captured graphs.
+    Where a sampler is profiled, its ``sampled_sequences`` have ``logit_bits`` for each logit, and
+    the larger of that and a pass counts. ``repacked`` gives, by the name of a format of weights,
+    what kernels take beside the stored bytes, as a share of them. ``batched_windows`` tells that
+    layers with a window keep the tokens of a pass beside it.
     """
 
     driver_context: _Bytes
@@ -58,10 +64,15 @@ class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     loss: Loss = "fp32-logits"
     loss_chunk: Size | None = None
     gradient_buffers: GradientBuffers = "none"
-    memory_fraction: _Share
+    memory_fraction: _Share | None = None
     pool: Pool = "device"
     page_size: Size
+    reserved: _Bytes = 0
+    reserved_per_token: _Bytes = 0
+    reserved_per_gpu: _Bytes = 0
     graphs: _Bytes = 0
+    sampled_sequences: Natural = 0
+    logit_bits: Natural = 0
     prefill: list[PassTokens] = msgspec.field(default_factory=list)
     repacked: dict[str, _Share] = msgspec.field(default_factory=dict)
     batched_windows: bool = False
@@ -70,12 +81,10 @@ class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class SetupExperts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How experts are divided where etp is not given: the ``rule`` of a framework or engine.
 
-    ``expert_parallel`` tells whether an engine that is not told an ep divides experts over GPUs
-    whole. ``moe_dp`` is the data parallelism of experts under the rule of SGLang.
+    ``moe_dp`` is the data parallelism of experts under the rule of SGLang.
     """
 
     rule: ExpertRule
-    expert_parallel: bool = False
     moe_dp: Size = 1
 
 
@@ -83,11 +92,17 @@ class SetupBlocks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """What happens where blocks of a quantised weight do not divide by the layout.
 
     The weight is refused, padded to whole blocks, or loaded with a scale of its own for the rest.
-    ``release`` is the version in which this was read.
+    ``formats`` says it of formats by name, where it is another than ``undivided``. ``release`` is
+    the version in which this was read.
     """
 
     undivided: Undivided = "refuse"
+    formats: dict[str, Undivided] = msgspec.field(default_factory=dict)
     release: Text | None = None
+
+    def policy(self, form: str) -> Undivided:
+        """Return what happens to parts of blocks of a format."""
+        return self.formats.get(form, self.undivided)
 
 
 class SetupOverlap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -104,15 +119,34 @@ class SetupOverlap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     two_batch: bool = False
 
 
+class SetupBand(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How estimates with a set-up deviate from measurements: 0.1 is 10 % too long.
+
+    Of ``points`` measurements a tenth deviates less than ``p10`` and a tenth more than ``p90``.
+    """
+
+    p10: _Deviation
+    p90: _Deviation
+    points: Size
+
+
 class SetupTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What software makes of the rates of kernels.
 
-    ``sustained`` multiplies the time of matrix products and attention, by chip family.
-    ``host_gap`` is time of the host for each kernel, ``launch_factor`` multiplies the kernels' own
-    launch times. ``communication_sms`` are multiprocessors that send instead of compute.
+    ``sustained`` multiplies the time of matrix products and attention, by chip family, in the
+    ``sustained_phases``; in all where none is listed. ``weight_gradients`` is the rate of products
+    that make weight gradients over that of the forward ones. ``library`` names the kernels that
+    are run where a device's rates tell them apart. ``host_gap`` is time of the host for each
+    kernel, ``launch_factor`` multiplies the kernels' own launch times. ``communication_sms`` are
+    multiprocessors that send instead of compute. ``bands`` say by phase how far estimates lie from
+    measurements.
     """
 
     sustained: dict[str, _Factor] = msgspec.field(default_factory=dict)
+    sustained_phases: list[Phase] = msgspec.field(default_factory=list)
+    weight_gradients: _Factor | None = None
+    library: Name | None = None
+    bands: dict[Phase, SetupBand] = msgspec.field(default_factory=dict)
     host_gap: Seconds | None = None
     launch_factor: _Factor | None = None
     communication_sms: Natural | None = None
@@ -156,6 +190,19 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
                 ("memory", "loss_chunk"),
                 f"loss {memory.loss} with loss_chunk {memory.loss_chunk}",
                 "a chunked loss has a loss_chunk, and no other has",
+            )
+        reserves = memory.reserved + memory.reserved_per_token + memory.reserved_per_gpu
+        if memory.memory_fraction is None and not (memory.pool == "static" and reserves):
+            yield (
+                ("memory", "memory_fraction"),
+                f"a pool of kind {memory.pool} without memory_fraction",
+                "a static pool may state what is reserved instead",
+            )
+        if bool(memory.sampled_sequences) != bool(memory.logit_bits):
+            yield (
+                ("memory", "logit_bits"),
+                "one of sampled_sequences and logit_bits without the other",
+                "a profiled sampler has both",
             )
         floors = [each.device_memory for each in memory.prefill]
         if floors != sorted(set(floors)) or (floors and floors[0]):

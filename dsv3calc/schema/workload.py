@@ -44,4 +44,6 @@ class Conventions(msgspec.Struct, frozen=True, kw_only=True):
     sparse_attention: Literal["selected", "masked-dense"] = "selected"
     window_cache: Literal["window", "window-minus-one"] = "window"
     index_keys: Literal["format", "as-keys"] = "format"
+    scan: Literal["recurrent", "chunked", "as-transformers"] = "recurrent"
+    state: Literal["engines", "as-transformers"] = "engines"
     parameters: str = "default"

@@ -75,7 +75,7 @@ class Answer:
         self.text = ""
         self.asked = ""
         self.layout = ""
-        self.etp_rule: Rule = "stated"
+        self.etp_rule: Rule | None = None
         self.explanations: list[Explanation] = []
         self.headings: list[str] = []
         self.status = ExitStatus.OK

@@ -29,6 +29,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
         {
             "counting": query.counting,
             "attention": query.attention,
+            "scan": query.scan,
             "mla": query.mla,
             "head": query.head,
             "router": query.router,
@@ -59,6 +60,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
         preset.name,
         preset.value,
         mla=query.mla,
+        scan=query.scan,
         with_mtp=query.with_mtp or None,
         router=query.router,
     )
@@ -73,6 +75,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
         for option, value in (
             ("--attention", query.attention),
             ("--mla", query.mla),
+            ("--scan", query.scan),
             ("--head", query.head),
             ("--router", query.router),
             ("--last-logit", "" if query.last_logit else None),

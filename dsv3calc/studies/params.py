@@ -91,7 +91,7 @@ def _layer_rows(
     columns = dict.fromkeys((*COMPONENTS, *in_layers), 0)
     outside = {
         tensor.name: tensor_elements(tensor.name, tensor).value
-        for tensor in arch.outer
+        for tensor in (*arch.outer, *arch.entry_tensors)
         if included(tensor, inclusions)
         and not (model.tie_word_embeddings and tensor.name == "head")
     }
@@ -102,8 +102,8 @@ def _layer_rows(
         row: dict[str, Any] = {
             "layer": number,
             "group": index,
-            "attention_type": arch.groups[index].attention.kind,
-            "feed_forward_type": arch.groups[index].feed_forward.kind,
+            "attention_type": arch.groups[index].kinds[0],
+            "feed_forward_type": arch.groups[index].kinds[1],
         }
         row |= {"embedding": 0, "head": 0} | dict.fromkeys(in_layers, 0)
         row |= {name: line.value for name, line in per_layer[index].items()}

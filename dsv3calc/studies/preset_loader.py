@@ -269,6 +269,8 @@ def warn_inapplicable(answer: Answer, name: str, model: Model, **options: object
     latent = any(view.attention.forms for view in views)
     if options.get("mla") and not latent:
         answer.warn(f"{name}: --mla {options['mla']} has no effect: no layer has MLA")
+    if options.get("scan") and not any(view.mixer.present for view in views):
+        answer.warn(f"{name}: --scan {options['scan']} has no effect: no layer has a mixer")
     if options.get("with_mtp") and model.mtp is None:
         answer.warn(f"{name}: --with-mtp has no effect: the model has no MTP module")
     if options.get("router") == "out" and all(view.experts is None for view in views):
@@ -297,7 +299,8 @@ def check_kv_format(
             "leave out --mla naive, or choose another --kv-dtype",
         )
     only = kv_format.value.only
-    kinds = {view.attention.kind for view in architecture_of(model).groups}
+    views = architecture_of(model).groups
+    kinds = {view.attention.kind for view in views if view.attention.present}
     if only and kinds != {only}:
         raise UsageError(
             f"the KV format {kv_format.name} is for {only.upper()} alone; "

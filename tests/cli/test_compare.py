@@ -73,7 +73,7 @@ def test_what_if_feed_forward(program):
 def test_rows(program):
     data = program.json("compare", "deepseek-v3", "--rows", "kv_cache, parameters").data
     assert {name.split(".")[0] for name in data["columns"][0]["values"]} <= {
-        "kv_cache", "parameters", "groups", "tokens",
+        "kv_cache", "state", "parameters", "groups", "tokens",
     }  # fmt: skip
 
 

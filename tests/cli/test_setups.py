@@ -91,3 +91,91 @@ def test_what_contradicts_itself_is_refused(program, tmp_path, lines, words):
     found = program("presets", "validate", str(file))
     assert found.status == 3
     assert words in found.err
+
+
+# --- the default of etp
+
+
+def etp(program, *words):
+    found = program.json(*words)
+    return [text for text in found.data["assumptions"] if text.startswith("etp is")], found
+
+
+SERVED = ("memory", "mixtral-8x7b", "--serve", "--hardware", "h100", "--tp", "8")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((*SERVED,), 8),
+        ((*SERVED, "--ep", "4"), 2),
+        ((*SERVED, "--ep", "4", "--setup", "trtllm"), 2),
+        ((*SERVED, "--ep", "4", "--setup", "sglang"), 2),
+        ((*SERVED, "--ep", "2", "--setup", "sglang", "--set", "setup.experts.moe_dp=2"), 2),
+        ((*SERVED, "--setup", "vllm"), 8),
+        ((*SERVED, "--ep", "8", "--setup", "vllm"), 1),
+        ((*SERVED, "--dp", "2", "--ep", "16", "--setup", "vllm", "--tp", "4"), None),
+        (("memory", "mixtral-8x7b", "--hardware", "h100", "--tp", "2", "--ep", "8"), 1),
+        (
+            ("memory", "mixtral-8x7b", "--hardware", "h100", "--tp", "2", "--ep", "8",
+             "--setup", "megatron-moe-hgx"),
+            2,
+        ),
+        (
+            ("traffic", "mixtral-8x7b", "--hardware", "h100", "--tp", "2", "--ep", "8",
+             "--setup", "megatron-moe-hgx"),
+            2,
+        ),
+        (
+            ("memory", "mixtral-8x7b", "--hardware", "h100", "--tp", "2", "--zero", "1",
+             "--fewest-gpus", "--setup", "megatron-moe-hgx"),
+            2,
+        ),
+    ],
+)  # fmt: skip
+def test_etp_follows_the_rule_of_the_setup(program, words, expected):
+    if expected is None:
+        program.refused(2, *words)
+        return
+    (said,), _ = etp(program, *words)
+    assert said.startswith(f"etp is {expected}, as --etp is not given")
+    if "--setup" in words:
+        rule = {"megatron-moe-hgx": "Megatron", "vllm": "vLLM", "sglang": "SGLang",
+                "trtllm": "TensorRT"}[words[words.index("--setup") + 1]]  # fmt: skip
+        assert rule in said
+
+
+def test_vllm_has_no_other_ep_than_all_gpus(program):
+    refused = program.refused(2, *SERVED, "--ep", "4", "--setup", "vllm")
+    assert "ep 4 is neither 1 nor tp x dp = 8" in refused.err
+    assert "--ep 1 or 8" in refused.err
+
+
+def test_megatron_counts_as_many_gpus_as_experts_need(program):
+    words = ("memory", "mixtral-8x7b", "--hardware", "h100", "--tp", "2", "--ep", "8")
+    _, found = etp(program, *words, "--setup", "megatron-moe-hgx")
+    assert any(text.startswith("dp is 8:") for text in found.data["assumptions"])
+    stated = program.json(*words, "--etp", "2", "--dp", "8", "--setup", "megatron-moe-hgx")
+    assert stated.values == found.values
+    program.refused(2, *words, "--dp", "4", "--setup", "megatron-moe-hgx")
+
+
+def test_a_rule_for_the_other_use_is_told(program):
+    words = ("memory", "mixtral-8x7b", "--hardware", "h100", "--tp", "2", "--ep", "8")
+    found = program.json(*words, "--setup", "vllm")
+    assert (
+        "vllm: its rule for experts is for serving: etp as without a set-up"
+        in (found.data["warnings"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--setup", "pytorch"), "states no rule for experts"),
+        (("--set", "setup.memory.bucket=1"), "traffic takes a set-up's experts alone"),
+    ],
+)
+def test_what_traffic_does_not_take_of_a_setup_is_told(program, more, words):
+    found = program.json("traffic", "mixtral-8x7b", "--ep", "8", "--hardware", "h800", *more)
+    assert any(words in text for text in found.data["warnings"])

@@ -155,6 +155,7 @@ OLD = [
     ("kv deepseek-v3", "--tokens", "--context", "128k"),
     ("memory qwen2.5-72b --serve --tp 8 --hardware h200", "--tokens", "--pass-tokens", "16384"),
     ("memory qwen2.5-72b --serve --tp 8 --hardware h200", "--runtime", "--setup", "pytorch"),
+    ("traffic mixtral-8x7b --tp 2 --ep 8 --hardware h800", "--runtime", "--setup", "pytorch"),
     ("which --model llama-3.1-8b --hardware h100", "--runtime", "--setup", "pytorch"),
     ("traffic deepseek-v3 --ep 64 --hardware h800", "--tokens", "--pass-tokens", "128"),
     ("limits ep deepseek-v3 --hardware h800", "--tokens", "--pass-tokens", "32"),

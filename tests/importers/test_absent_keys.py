@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import newer_types
 import pytest
+from measured_hybrids import MEASURED, OTHERWISE
 
 from dsv3calc.errors import InvalidInput
-from dsv3calc.importers.families import MODULES
+from dsv3calc.importers.families import MODULES, family
 from dsv3calc.importers.huggingface import import_config
 from dsv3calc.reading.source import Source
 
@@ -38,6 +40,9 @@ SIZES = {
     "mixtral": DENSE | EXPERTS,
     "qwen": WIDTHS | {"intermediate_size", "kv_channels"},
     "qwen2": DENSE,
+    "qwen2_moe": HEADS
+    | {"num_experts", "num_experts_per_tok", "moe_intermediate_size"}
+    | {"shared_expert_intermediate_size"},
     "qwen3": DENSE | {"head_dim"},
     "qwen3_moe": HEADS | {"num_experts", "num_experts_per_tok", "moe_intermediate_size"},
     "deepseek": DENSE | FINE | {"first_k_dense_replace"},
@@ -54,6 +59,8 @@ SIZES = {
     "minimax_m2": DENSE | EXPERTS | {"head_dim"},
 }
 """The keys without which a file is refused. Gemma 3's files omit heads and vocabulary."""
+
+SIZES |= newer_types.SIZES
 
 V3 = {
     "attention_bias": "false",
@@ -78,6 +85,15 @@ SWITCHES = {
     "qwen2": (
         "transformers' Qwen2Config",
         {"tie_word_embeddings": "false", "use_sliding_window": "false"},
+    ),
+    "qwen2_moe": (
+        "transformers' Qwen2MoeConfig",
+        {
+            "decoder_sparse_step": "1",
+            "mlp_only_layers": "[]",
+            "tie_word_embeddings": "false",
+            "use_sliding_window": "false",
+        },
     ),
     "qwen3": (
         "transformers' Qwen3Config",
@@ -166,6 +182,8 @@ SWITCHES = {
 }
 """Configuration class, and the defaults of its switches and options as a message shows them."""
 
+SWITCHES |= newer_types.SWITCHES
+
 DERIVED = {
     "mistral": {"head_dim": "16 is used: hidden_size / num_attention_heads"},
     "qwen3_moe": {"head_dim": "16 is used: hidden_size / num_attention_heads"},
@@ -234,10 +252,11 @@ def test_what_the_code_derives_is_told(name):
 
 
 def test_every_supported_type_has_its_defaults_here():
-    nested = {"gemma3", "llama4"}
     constant = {"dbrx"}  # never tied, and no other switch
-    assert set(SWITCHES) == set(MODULES) - nested - constant
-    assert set(SIZES) == set(MODULES) - nested - constant - {"gemma3_text"}
+    plain = {name for name in MODULES if family(name).read} - constant
+    measured = set(MEASURED) | OTHERWISE  # with tests of their own
+    assert set(SWITCHES) == plain - measured - newer_types.VISION
+    assert set(SIZES) == plain - measured - {"gemma3_text"}
 
 
 def test_what_the_defaults_make():

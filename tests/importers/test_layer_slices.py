@@ -64,7 +64,7 @@ KINDS = [{"type": "gqa", "head_dim": size} for size in (16, 32, 64)]
 def test_groups_give_each_layer_its_kind(kinds):
     attention = [KINDS[kind] for kind in kinds]
     feed_forward = [{"type": "dense"}] * len(kinds)
-    groups = group_layers(attention, feed_forward, 2)
+    groups = group_layers({"attention": attention, "feed_forward": feed_forward}, 2)
     slices = [group.get("layers", ":") for group in groups]
     assert list(layer_problems(len(kinds), slices)) == []
     owners = layer_groups(len(kinds), slices)
@@ -75,12 +75,22 @@ def test_groups_give_each_layer_its_kind(kinds):
 
 def test_five_sliding_layers_to_a_full_one():
     kinds = list(islice(cycle([KINDS[0]] * 5 + [KINDS[1]]), 62))
-    groups = group_layers(kinds, [{}] * 62, 4)
+    groups = group_layers({"attention": kinds}, 4)
     assert [group["layers"] for group in groups] == ["rest", "5::6"]
     assert all(group["block_norms"] == 4 for group in groups)
 
 
 def test_equal_kinds_are_one_group_whether_or_not_they_are_one_object():
-    groups = group_layers([dict(KINDS[0]) for _ in range(4)], [{} for _ in range(4)], 2)
+    groups = group_layers({"attention": [dict(KINDS[0]) for _ in range(4)]}, 2)
     assert len(groups) == 1
     assert "layers" not in groups[0]
+
+
+def test_a_part_that_a_layer_lacks_is_left_out_of_its_group():
+    parts = {"attention": [KINDS[0], None, None], "feed_forward": [None, KINDS[1], KINDS[1]]}
+    groups = group_layers(parts, [1, 1, 0])
+    assert groups == [
+        {"layers": "0:1", "attention": KINDS[0], "block_norms": 1},
+        {"layers": "1:2", "feed_forward": KINDS[1], "block_norms": 1},
+        {"layers": "2:", "feed_forward": KINDS[1], "block_norms": 0},
+    ]

@@ -44,8 +44,8 @@ class ReLU2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     gated: Literal[False] = False
 
 
-Attention = MLA | GQA | GLA | Bare
-FeedForward = Dense | MoE | ReLU2
+Attention = MLA | GQA | Compressed | GLA | Bare
+FeedForward = Dense | MoE | MoEBesideDense | ReLU2
 '''
 
 GLA = """
@@ -197,7 +197,7 @@ def outcomes(tmp_path_factory):
     (root / "presets").symlink_to(packaged_presets())
     edit(
         package / "schema" / "model.py",
-        "Attention = MLA | GQA\nFeedForward = Dense | MoE\n",
+        "Attention = MLA | GQA | Compressed\nFeedForward = Dense | MoE | MoEBesideDense\n",
         STRUCTS,
     )
     (package / "model" / "attention" / "gla.py").write_text(GLA, "utf-8")

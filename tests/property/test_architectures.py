@@ -382,7 +382,8 @@ def test_a_span_that_reaches_everything_is_no_span(model, sequence, past, extra)
             one = flops(model, sequence=sequence, past=past, attention=attention).total.value
             other = flops(limited, sequence=sequence, past=past, attention=attention).total.value
             assert one == other
-        assert cache(model, tokens=reach) == cache(limited, tokens=reach)
+        growing = {"kv_cache.growing_bytes_per_token": 0}  # of what never leaves: nothing here
+        assert cache(model, tokens=reach) | growing == cache(limited, tokens=reach)
 
 
 @given(model=models(), batch=batches, past=pasts)

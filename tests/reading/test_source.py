@@ -394,7 +394,7 @@ def test_json_may_be_longer_but_not_hold_more_values(tmp_path):
     path = tmp_path / "config.json"
     names = ",".join(f'"model.layers.{layer}.mlp.experts.7.w1"' for layer in range(60_000))
     path.write_text(f'{{"ignore": [{names}]}}', encoding="utf-8")
-    assert 2 * 1024**2 < path.stat().st_size < LARGEST_JSON == 4 * 1024**2
+    assert 2 * 1024**2 < path.stat().st_size < LARGEST_JSON == 5 * 1024**2
     assert len(read_source(path).data["ignore"]) == 60_000
     path.write_text(f"[{'1,' * 2**18}1, 1]", encoding="utf-8")
     with pytest.raises(InvalidInput, match="too many values"):

@@ -20,6 +20,9 @@ ROOT = Path(__file__).parents[2]
 
 V3 = "deepseek-v3 --layout v3-pretrain --hardware h800"
 QUERIES = (
+    "params qwen3.5-27b",
+    "compare qwen3.5-27b llama-3.1-8b --rows parameters,kv_cache",
+    "memory qwen3.5-27b --serve --hardware h800",
     "params deepseek-v3 --with-mtp --by layer",
     "params deepseek-v3 --variant checkpoint",
     "flops deepseek-v3.2",
@@ -36,6 +39,8 @@ QUERIES = (
     "limits ep deepseek-v3 --hardware h800 --mtp-acceptance 0.8 --mtp-cost 0.1",
     "limits ep deepseek-v3 --hardware h800 --convention isca25",
     "network mpft slim-fly dragonfly --radix 64",
+    "network mpft --radix 64 --endpoints 2048 --planes-down 1 --flows 16",
+    "which --model llama-3.1-8b --hardware h100",
 )
 """Queries that give every public line between them."""
 
@@ -57,10 +62,15 @@ def ledgers():
 
 @cache
 def given():
-    """Return the units and the commands of each line, by name."""
+    """Return the units and the commands of each line, by name.
+
+    What ``which`` answers is made of the lines of ``memory --serve``, which are not its own.
+    """
     found = {}
     for command, ledger in ledgers():
         for name, line in ledger.named().items():
+            if command == "which" and not name.startswith("which."):
+                continue
             found.setdefault(name, set()).add((line.unit, command))
     return found
 

@@ -14,7 +14,17 @@ from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.model.block import refusal
-from dsv3calc.model.operator import CAST, CORE, EXCHANGE, GROUPED, LOOKUP, ONE, PASS, PRODUCT
+from dsv3calc.model.operator import (
+    CAST,
+    CONVOLUTION,
+    CORE,
+    EXCHANGE,
+    GROUPED,
+    LOOKUP,
+    ONE,
+    PASS,
+    PRODUCT,
+)
 from dsv3calc.model.saved import BF16, DTYPES, FP32, SHARED, Activation, Product, Saving
 from dsv3calc.schema.memory import Recompute
 from dsv3calc.schema.provenance import Source
@@ -29,7 +39,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import Precision
 
-COUNTED = (PRODUCT, GROUPED, CORE, PASS, CAST, LOOKUP, EXCHANGE)
+COUNTED = (PRODUCT, GROUPED, CORE, CONVOLUTION, PASS, CAST, LOOKUP, EXCHANGE)
 """Kinds of operators of which it is known what they save."""
 
 NOTHING_RECOMPUTED = Recompute(
@@ -246,7 +256,8 @@ class Activations:
 
     def of_embedding(self, prefix: str) -> SavedActivations:
         """Give the bytes of what stands between the embedding and the first layer."""
-        operators, tags = [architecture_of(self.model).embedding], Tags(component="embedding")
+        arch, tags = architecture_of(self.model), Tags(component="embedding")
+        operators = [arch.embedding, *arch.entry]
         return self._sorted(prefix, operators, None, tags, waiting=False)
 
     def of_head(self, prefix: str) -> SavedActivations:
@@ -255,7 +266,8 @@ class Activations:
         The head's weight gradient does not wait: it follows the loss at once. The gradient of its
         output takes the place of the logits.
         """
-        operators, tags = architecture_of(self.model).head, Tags(component="head")
+        arch, tags = architecture_of(self.model), Tags(component="head")
+        operators = [*arch.exit, *arch.head]
         return self._sorted(prefix, operators, None, tags, waiting=False)
 
     def of_mtp(self, prefix: str) -> SavedActivations:
@@ -269,7 +281,7 @@ class Activations:
         activations: list[Activation] = []
         products: list[Product] = []
         for operator in operators:
-            if operator.kind not in COUNTED:
+            if operator.kind not in COUNTED and operator.scan is None:
                 raise refusal("the activations", operator.words)
             activations += operator.saves(saving)
             product = operator.output(saving)

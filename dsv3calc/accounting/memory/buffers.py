@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.memory.sharding import several
 from dsv3calc.accounting.placement.rank_order import degree
-from dsv3calc.accounting.traffic.exchange import copy_bytes
+from dsv3calc.accounting.traffic.exchange import copy_bytes, experts_width
 from dsv3calc.formulas import collectives, memory, stages
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.tags import Tags, about
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.model.operator import ONE
 from dsv3calc.model.saved import FP32
 from dsv3calc.schema.layout import PAIRED
@@ -249,11 +250,17 @@ class Buffers:
         exchanged = several("memory.buffers.is_exchanged", degree(self.layout, "ep"))
         rows = self.activations.rows(view)
         name = f"memory.buffers.{view.prefix}"
+        width = experts_width(view)
         return [
             combined(
                 f"{name}.{phase}",
                 "product",
-                (rows, copy_bytes(f"{name}.{phase}.copy", model, form), exchanged, self._at_once),
+                (
+                    rows,
+                    copy_bytes(f"{name}.{phase}.copy", model, form, **width),
+                    exchanged,
+                    self._at_once,
+                ),
                 unit="B",
                 convention=f"rows of one micro-batch, {form.title}",
                 tags=Tags(quantity=phase, group=view.prefix),
@@ -268,7 +275,7 @@ class Buffers:
             collectives.activation_payload,
             ("layout", self.layout),
             sequence=self.activations.sequence,
-            width=field(("model", model), "hidden_size"),
+            width=architecture_of(model).between_layers,
             bits=self.activations.working,
             split=self.activations.divisors["block"],
         )

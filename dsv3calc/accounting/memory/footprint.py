@@ -153,10 +153,12 @@ class Footprint:
 
     def _outer(self, rules: Rules) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """List the embedding, the head unless it is the embedding, and what stands with it."""
-        embedding, head, *after = architecture_of(self.model).outer
+        arch = architecture_of(self.model)
+        embedding, head, *after = arch.outer
         if rules.padded and self.layout.vocabulary_parallel:
             embedding, head = padded(embedding, self.layout), padded(head, self.layout)
-        return [embedding], [] if self.model.tie_word_embeddings else [head], after
+        first = [embedding, *arch.entry_tensors]
+        return first, [] if self.model.tie_word_embeddings else [head], after
 
     def _unsharded(self, training: Training) -> Unsharded:
         """Give weights and gradients of layers and ends as no replica shares them."""
@@ -264,7 +266,7 @@ class Footprint:
             return kept.kept if what == "activations" else kept.pending
 
         pairs = [*zip(chunk.layers, self.kept, strict=True), (chunk.head, self.head_kept)]
-        if self.activations.recompute.dropout:
+        if self.activations.recompute.dropout or architecture_of(self.model).entry:
             pairs.append((chunk.embedding, self.embedding_kept))
         return combined(
             f"{chunk.name}.activations" + ("" if what == "activations" else f".{what}"),

@@ -15,11 +15,12 @@ from dsv3calc.accounting.memory.ranks import PARTS
 from dsv3calc.accounting.memory.sharding import CLASSES, padded
 from dsv3calc.accounting.parameters import tensor_elements
 from dsv3calc.accounting.placement.rank_order import degree
+from dsv3calc.errors import UsageError
 from dsv3calc.formulas import megatron, memory
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.model.architecture import architecture_of
-from dsv3calc.model.operator import ONE
+from dsv3calc.model.operator import BUFFERS, ONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ def _counted(tensor: Tensor) -> bool:
     if tensor.weight_class == "biases":
         return tensor.component == "router"
     return (
-        tensor.weight_class != "routing_bias"
+        tensor.weight_class not in BUFFERS
         and tensor.component != "indexer"
         and tensor.name not in _UNCOUNTED_NORMS
     )
@@ -215,7 +216,17 @@ def megatron_lines(footprint: Footprint, training: Training, ours: WorstLines) -
         Its policy of recomputation.
     ours
         Its fullest rank.
+
+    Raises
+    ------
+    UsageError
+        If a layer is not one of attention and a feed-forward: the report knows no other.
     """
+    for view in footprint.views:
+        if view.mixer.present:
+            raise view.mixer.refusal("Megatron-LM's memory report")
+        if not (view.attention.present and view.feed_forward.present):
+            raise UsageError("Megatron-LM's memory report has attention and MLP in every layer")
     parameters = _parameters(footprint.model, footprint.layout, mtp=footprint.mtp)
     states = _states(parameters, footprint.layout)
     forms = {sp: _activations(footprint, sp=sp) for sp in (True, False)}

@@ -80,6 +80,8 @@ class Sharding:
             division = "replicated"
         if division == "key_value":
             return f"key_value.{view.prefix}", self.key_value(view)
+        if division == "groups":
+            return f"groups.{view.prefix}", self.groups(view)
         return division, self._once(division)
 
     def _once(self, place: str) -> Line:
@@ -94,12 +96,23 @@ class Sharding:
 
     def key_value(self, view: GroupView) -> Line:
         """Return the parts that a layer's keys and values are divided into."""
-        key, heads = ("key_value", view.prefix), view.attention.key_value_heads
+        heads = view.attention.key_value_heads
         if heads is None:
             raise view.attention.refusal("key-value heads divided over tp")
+        return self._shared_heads("key_value", view, heads)
+
+    def groups(self, view: GroupView) -> Line:
+        """Return the parts that what a mixer's groups of heads share is divided into."""
+        groups = view.mixer.groups
+        if groups is None:
+            raise view.mixer.refusal("groups of heads divided over tp")
+        return self._shared_heads("groups", view, groups)
+
+    def _shared_heads(self, division: str, view: GroupView, heads: Line) -> Line:
+        key = (division, view.prefix)
         if key not in self._known:
             self._known[key] = computed(
-                f"sharding.key_value.{view.prefix}",
+                f"sharding.{division}.{view.prefix}",
                 memory.key_value_shards,
                 num_key_value_heads=heads,
                 tp=degree(self.layout, "tp"),

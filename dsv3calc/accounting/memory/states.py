@@ -14,12 +14,11 @@ from dsv3calc.accounting.weights import block_values, format_of
 from dsv3calc.formulas import memory
 from dsv3calc.ledger.line import Line, computed, field, given, total
 from dsv3calc.ledger.tags import Tags
-from dsv3calc.model.operator import ONE, Tensor
+from dsv3calc.model.operator import BUFFERS, ONE, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from dsv3calc.model.block import Experts
     from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe
@@ -40,7 +39,7 @@ def layer_tensors(view: GroupView, layout: Layout, rules: Rules) -> Iterable[Ten
     """Yield the tensors of one layer as a layout holds them: experts with their replicas."""
     for tensor in view.tensors:
         if tensor.division == "experts" and view.experts is not None:
-            yield tensor.changed(copies=_slots(view, view.experts, layout))
+            yield tensor.changed(copies=expert_slots_line(view, layout))
         elif tensor.component == "shared_experts" and layout.shared_experts == "routed":
             continue  # they take places among the routed ones
         elif rules.no_routing_bias and tensor.weight_class == "routing_bias":
@@ -51,7 +50,10 @@ def layer_tensors(view: GroupView, layout: Layout, rules: Rules) -> Iterable[Ten
             yield tensor
 
 
-def _slots(view: GroupView, experts: Experts, layout: Layout) -> Line:
+def expert_slots_line(view: GroupView, layout: Layout) -> Line:
+    """Count the places for experts of one layer, replicas and dispatched shared ones included."""
+    experts = view.experts
+    assert experts is not None  # noqa: S101 - asked of layers with experts
     return computed(
         f"memory.layer.{view.prefix}.expert_slots",
         memory.expert_slots,
@@ -109,7 +111,7 @@ class States:
                 parts["weights"] += self._weights(
                     f"{prefix}.weights.{name}", tensor, view, elements
                 )
-            if self.recipe is None or tensor.weight_class == "routing_bias":
+            if self.recipe is None or tensor.weight_class in BUFFERS:
                 continue  # a buffer: it is not trained by gradients
             for what, bits in (
                 ("gradients", self.gradient_bits),
@@ -158,7 +160,7 @@ class States:
     ) -> Sequence[Line]:
         """Give the bytes of a tensor's compute copies, their scales beside them."""
         key, form = format_of(self.precision, tensor)
-        if self.copy == "bf16" and tensor.weight_class != "routing_bias":
+        if self.copy == "bf16" and tensor.weight_class not in BUFFERS:
             return [self._held(name, elements, _BF16, tensor, view, "weights")]
         lines = self._stored(name, key, form, tensor, view, elements)
         scaled = form.scale is not None and tensor.in_features is not None

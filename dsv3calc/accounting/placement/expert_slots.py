@@ -21,8 +21,22 @@ if TYPE_CHECKING:
 
 
 def shared_slots(moe: MoE, layout: Layout) -> int:
-    """Return the shared experts that take places of their own, dispatched like routed ones."""
-    return moe.n_shared_experts if layout.shared_experts == "routed" else 0
+    """Return the shared experts that take places of their own, dispatched like routed ones.
+
+    Raises
+    ------
+    UsageError
+        If they are not like routed ones.
+    """
+    if layout.shared_experts != "routed":
+        return 0
+    width = moe.n_shared_experts * moe.moe_intermediate_size
+    if (moe.shared_expert_intermediate_size or width) != width or moe.moe_latent_size is not None:
+        raise UsageError(
+            "shared experts of another width than routed ones cannot take places among them",
+            "choose a layout whose shared_experts are local",
+        )
+    return moe.n_shared_experts
 
 
 def expert_slots(moe: MoE, layout: Layout) -> Any:

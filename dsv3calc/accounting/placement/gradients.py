@@ -16,7 +16,7 @@ from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger.line import Line, combined, computed, total
 from dsv3calc.model.architecture import architecture_of
-from dsv3calc.model.operator import ONE
+from dsv3calc.model.operator import BUFFERS, ONE
 from dsv3calc.schema.layout import BOTH_ENDS
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ PLACES = ("split", "replicated", "experts")
 _PLACE_OF = {
     "split": "split",
     "key_value": "split",
+    "groups": "split",
     "replicated": "replicated",
     "experts": "experts",
 }
@@ -124,7 +125,7 @@ def layer_elements(
     for view in views:
         of_view: dict[str, list[Line]] = {place: [] for place in PLACES}
         for tensor in mtp_tensors(arch) if view is arch.mtp else view.tensors:
-            if tensor.weight_class != "routing_bias":  # a buffer: it has no gradient
+            if tensor.weight_class not in BUFFERS:  # a buffer: it has no gradient
                 place = place_of(tensor, layout)
                 name = f"{prefix}.{view.prefix}.{place}_elements.{tensor.name}"
                 of_view[place].append(tensor_elements(name, tensor, ONE))
@@ -136,12 +137,14 @@ def layer_elements(
 
 def outer_elements(prefix: str, model: Model, outer: Sequence[Line]) -> Line:
     """Count the elements outside the layers, so many times each: see :attr:`Held.outer`."""
-    embedding, head, *after = architecture_of(model).outer
-    matrices = [embedding] if model.tie_word_embeddings else [embedding, head]
-    counts = [*outer[:-1], *[outer[-1]] * len(after)]
+    arch = architecture_of(model)
+    embedding, head, *after = arch.outer
+    first = [embedding, *arch.entry_tensors]
+    heads = [] if model.tie_word_embeddings else [head]
+    counts = [*[outer[0]] * len(first), *outer[1:-1], *[outer[-1]] * len(after)]
     pairs = [
         part
-        for tensor, count in zip([*matrices, *after], counts, strict=True)
+        for tensor, count in zip([*first, *heads, *after], counts, strict=True)
         for part in (tensor_elements(f"{prefix}.{tensor.name}", tensor), count)
     ]
     return combined(f"{prefix}.outer_elements", "sum_of_products", pairs, unit="elements")
@@ -224,12 +227,19 @@ def replicated_payload(
         bits=bits,
         split=held.stages,
     )
-    norm = architecture_of(model).outer[-1]
-    norms = (tensor_elements(f"{prefix}.{norm.name}", norm), held.outer[-1])
+    arch = architecture_of(model)
+    norm = arch.outer[-1]
+    pairs = [tensor_elements(f"{prefix}.{norm.name}", norm), held.outer[-1]]
+    ends = [(tensor, held.outer[0]) for tensor in arch.entry_tensors]
+    ends += [(tensor, held.outer[-1]) for tensor in arch.outer[2:-1]]
+    for tensor, count in ends:
+        if tensor.division == "replicated":
+            pairs += [tensor_elements(f"{prefix}.{tensor.name}", tensor), count]
+    rule = "product" if len(pairs) == 2 else "sum_of_products"  # noqa: PLR2004 - one pair
     last = computed(
         f"{prefix}.final_norm_bytes",
         collectives.shard_payload,
-        elements=combined(f"{prefix}.final_norms", "product", norms, unit="elements"),
+        elements=combined(f"{prefix}.final_norms", rule, pairs, unit="elements"),
         bits=bits,
         split=ONE,
     )

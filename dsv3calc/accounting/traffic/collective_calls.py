@@ -109,6 +109,7 @@ class StepCollectives:
         if self.mtp and arch.mtp is not None:
             self.views.append(arch.mtp)
         self.hidden = field(("model", model), "hidden_size")
+        self.between_layers = arch.between_layers
         self.mirrored = layout.schedule == "dualpipe"
         self.copies = given(
             "stages_per_gpu", 2 if self.mirrored else 1, "1", f"schedule {layout.schedule}"

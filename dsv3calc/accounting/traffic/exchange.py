@@ -238,13 +238,23 @@ def copy_bytes(
     )
 
 
+def experts_width(view: GroupView) -> dict[str, Line]:
+    """Return the channels of what a layer's experts receive, as an argument of a copy's bytes."""
+    experts = view.experts
+    assert experts is not None  # noqa: S101 - only such layers exchange rows
+    return {} if experts.width is view.hidden else {"hidden_size": experts.width}
+
+
 class DispatchBytes:
     """Bytes that a GPU sends for one of its tokens, by phase and link."""
 
-    __slots__ = ("backward", "copy", "forward")
+    __slots__ = ("backward", "copy", "forward", "width")
 
-    def __init__(self, model: Model, copies: Copies, exchange: Exchange) -> None:
+    def __init__(
+        self, model: Model, copies: Copies, exchange: Exchange, width: dict[str, Line]
+    ) -> None:
         self.copy: dict[str, Line] = {}
+        self.width = width
         self.forward = self._direction("", model, copies, exchange)
         self.backward = self._direction("backward.", model, copies, exchange)
 
@@ -256,7 +266,7 @@ class DispatchBytes:
             form: TransferFormat = getattr(exchange, f"{way.replace('.', '_')}{phase}")
             beside = exchange.metadata_bytes if not way and phase == "dispatch" else 0
             name = f"traffic.{way}{phase}"
-            copy = copy_bytes(f"{name}.copy_bytes", model, form, beside)
+            copy = copy_bytes(f"{name}.copy_bytes", model, form, beside, **self.width)
             self.copy[f"{way}{phase}"] = copy
             sent[phase] = {
                 link: combined(

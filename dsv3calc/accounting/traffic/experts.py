@@ -15,6 +15,7 @@ from dsv3calc.accounting.traffic.exchange import (
     Group,
     copies_of,
     copy_bytes,
+    experts_width,
 )
 from dsv3calc.accounting.traffic.stages import layers_by_stage, stage_lines
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 SENT_BY = (
     "n_routed_experts", "num_experts_per_tok", "n_shared_experts", "n_group", "topk_group",
-    "routing_bias",
+    "routing_bias", "moe_latent_size", "zero_expert_num",
 )  # fmt: skip
 """Fields of experts on which depends where a token is sent."""
 
@@ -57,6 +58,11 @@ def check_alike(model: Model, views: list[GroupView]) -> None:
     UsageError
         With the fields that differ.
     """
+    if any(view.feed_forward.spec.zero_expert_num for view in views):
+        raise UsageError(
+            f"{model.name}: what a layer with zero-computation experts sends is not counted",
+            "how many copies of a token leave depends on its choices",
+        )
     for name in SENT_BY:
         values = [getattr(view.feed_forward.spec, name) for view in views]
         if len(set(values)) > 1:
@@ -307,10 +313,11 @@ def expert_lines(
     node_size = scale_up_of(hardware).domain_size or layout.ep
     group = Group(layout, node_size)
     copies = copies_of(views[0], layout, group, exchange)
-    sent = DispatchBytes(model, copies, exchange)
+    width = experts_width(views[0])
+    sent = DispatchBytes(model, copies, exchange, width)
     held = tokens_line(layout, sequence, tokens)
     lines = [*copies.lines, *sent.lines]
-    plain = copy_bytes("traffic.bf16_copy_bytes", model, FORMATS["bf16"])
+    plain = copy_bytes("traffic.bf16_copy_bytes", model, FORMATS["bf16"], **width)
     lines += [
         combined(f"traffic.{phase}.ratio_to_bf16", "ratio", (sent.copy[phase], plain), unit="ratio")
         for phase in PHASES

@@ -20,17 +20,18 @@ if TYPE_CHECKING:
     from dsv3calc.model.block import Held
     from dsv3calc.model.layer import GroupView
     from dsv3calc.model.operator import Operator
+    from dsv3calc.schema.layout import Layout
 
 _CONTEXT = "context_parallel"
 
 
-def _reduced(counter: StepCollectives, operator: Operator) -> bool:
+def _is_reduced(layout: Layout, operator: Operator) -> bool:
     """Tell whether the tensor-parallel GPUs add up an operator's output.
 
     With sequence parallelism routed experts take their tokens as they lie; else all of a token's
     GPUs compute on it. Shared experts and dense feed-forwards may be whole on every GPU.
     """
-    layout, component = counter.layout, operator.component
+    component = operator.component
     if "etp" in operator.after:
         return not layout.sequence_parallel
     if component == "shared_experts":
@@ -38,18 +39,16 @@ def _reduced(counter: StepCollectives, operator: Operator) -> bool:
     return "tp" in operator.after and not layout.is_replicated(component)
 
 
+def reduced_blocks(view: GroupView, layout: Layout) -> int:
+    """Count the tensor-parallel blocks of a layer: its parts whose outputs GPUs add up."""
+    return sum(
+        any(_is_reduced(layout, operator) for operator in block.operators("naive"))
+        for block in (view.attention, view.mixer, view.feed_forward)
+    )
+
+
 def _blocks(counter: StepCollectives) -> list[tuple[GroupView, int]]:
-    """Count the tensor-parallel blocks of a layer: attention, and the feed-forward if it is one."""
-    return [
-        (
-            view,
-            sum(
-                any(_reduced(counter, operator) for operator in block.operators("naive"))
-                for block in (view.attention, view.feed_forward)
-            ),
-        )
-        for view in counter.views
-    ]
+    return [(view, reduced_blocks(view, counter.layout)) for view in counter.views]
 
 
 def tensor_parallel(counter: StepCollectives) -> CollectiveTotals:
@@ -96,7 +95,7 @@ def expert_tensor_parallel(counter: StepCollectives) -> CollectiveTotals:
     return found
 
 
-def _width(name: str, held: Held, tp: Line, fewest: Line) -> Line:
+def width_held(name: str, held: Held, tp: Line, fewest: Line) -> Line:
     """Count the elements of a token that a GPU holds; ``fewest`` heads of those that are shared."""
     if held.heads is None:
         return total(f"{name}.width", held.channels)
@@ -113,9 +112,15 @@ def context_parallel(counter: StepCollectives) -> CollectiveTotals:
     exchanged = layout.context_parallel_method == "all-to-all"
     fewest = degree(layout, "cp") if exchanged else ONE
     for view in counter.views:
+        if view.mixer.present and layout.cp != 1:
+            raise view.mixer.refusal("what context parallelism exchanges")
+        if not view.attention.present:
+            continue
         name = f"{_CONTEXT}.{view.prefix}"
         for what, held in view.attention.context_widths(counter.mla_context).items():
-            width = _width(f"{counter.prefix}.{name}.{what}", held, degree(layout, "tp"), fewest)
+            width = width_held(
+                f"{counter.prefix}.{name}.{what}", held, degree(layout, "tp"), fewest
+            )
             if exchanged and what != "latent":
                 place = f"{name}.{what}"
                 payload = counter.payload(place, width, ("cp",))

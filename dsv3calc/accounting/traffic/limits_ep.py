@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.accounting.traffic.exchange import copy_bytes
+from dsv3calc.accounting.traffic.exchange import copy_bytes, experts_width
 from dsv3calc.accounting.traffic.experts import check_alike, expert_layers, expert_views
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS, TransferFormat
 from dsv3calc.errors import UsageError
@@ -119,7 +119,7 @@ def _moved(prefix: str, model: Model, limit: Limit, *, paper: bool) -> Line:
         (routed.chosen, field(routed.scope, "n_shared_experts", "1")),
     )
     dispatch, combine = limit.dispatch, limit.combine
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = experts_width(expert_views(model)[0])
     if paper:
         dispatch, combine = FORMATS["fp8"].without_scales(), FORMATS["bf16"]
         arguments["hidden_size"] = computed(

@@ -23,7 +23,7 @@ _SCALAR_BITS = given("loss.bits", 32, "bit", "FP32")
 def pipeline(counter: StepCollectives) -> CollectiveTotals:
     """Count activations forward and gradients backward of the rank at the edge of a node."""
     name, layout = f"{counter.prefix}.pipeline", counter.layout
-    payload = counter.payload("pipeline", counter.hidden, counter.tokens_of_block())
+    payload = counter.payload("pipeline", counter.between_layers, counter.tokens_of_block())
     scope = ("layout", layout)
     if layout.schedule in FOLDED:
         once = computed(

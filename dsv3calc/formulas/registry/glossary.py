@@ -44,8 +44,27 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "block_norms": Symbol(
             r"n_\mathrm{norm}", "1", "norms over the hidden state in one layer", 0
         ),
+        "parameters": Symbol(
+            r"N_\mathrm{tower}", "elements", "parameters of a tower beside the language model"
+        ),
         "num_nextn_predict_layers": Symbol(
             r"n_\mathrm{mtp}", "1", "multi-token-prediction modules"
+        ),
+        "hc_mult": Symbol(r"n_\mathrm{hc}", "1", "residual streams of hyper-connections"),
+        "attn_res_block_size": Symbol(
+            r"n_\mathrm{res}", "1", "layers that give one output to attention residuals"
+        ),
+        "altup_num_inputs": Symbol(r"n_\mathrm{alt}", "1", "residual streams of AltUp"),
+        "laurel_rank": Symbol(r"r_\mathrm{lau}", "elements", "rank of LAuReL's residual"),
+        "vocab_size_per_layer_input": Symbol(
+            r"V_\ell", "elements", "rows of the table of per-layer embeddings"
+        ),
+        "hidden_size_per_layer_input": Symbol(
+            r"h_\ell", "elements", "width of a layer's own embedding of a token"
+        ),
+        "positions": Symbol(r"S_\mathrm{pos}", "elements", "rows of a table of learned positions"),
+        "frequencies": Symbol(
+            r"n_\mathrm{freq}", "elements", "frequencies of a rotary embedding that are learned"
         ),
         "group": Symbol(
             r"g_\mathrm{mtp}", "1", "index of the layer group that an MTP module repeats", 0
@@ -83,6 +102,15 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "index_n_heads": Symbol("n_I", "1", "heads of the lightning indexer"),
         "index_head_dim": Symbol("d_I", "elements", "channels of an indexer head"),
         "index_topk": Symbol("k_I", "tokens", "keys that the indexer selects for a query"),
+        "compress_ratio": Symbol("m_c", "tokens", "tokens that a compressed entry stands for"),
+        "blocks": Symbol("b_c", "1", "blocks of compressed tokens that a token contributes to"),
+        "mixed": Symbol(
+            r"n_\mathrm{mix}", "1", "multiply-adds of a channel where residual streams are mixed"
+        ),
+        "index_block_size": Symbol("b_k", "tokens", "keys of a block that an indexer selects"),
+        "index_topk_blocks": Symbol("k_b", "1", "blocks of keys that the indexer selects"),
+        "o_groups": Symbol("g_o", "1", "groups of heads that the output projection keeps apart"),
+        "o_lora_rank": Symbol("d_o", "elements", "width of one group of the output latent"),
         "heads": Symbol("n", "1", "heads: of queries, of keys and values, or of the indexer"),
         "head_channels": Symbol(
             r"d_\mathrm{ch}", "elements", "channels that a score sums over or a value has"
@@ -91,12 +119,68 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             "C", "FLOP", "FLOPs of one channel of one head: twice its (query, key) pairs", 0
         ),
     },
+    "Mixers": {
+        "linear_num_heads": Symbol(r"n_\mathrm{lin}", "1", "heads of a linear attention"),
+        "linear_num_key_heads": Symbol(r"n_\mathrm{lin,k}", "1", "key heads of Gated DeltaNet"),
+        "linear_num_value_heads": Symbol(
+            r"n_\mathrm{lin,v}", "1", "value heads of Gated DeltaNet: each has a state"
+        ),
+        "linear_head_dim": Symbol(
+            r"d_\mathrm{lin}", "elements", "channels of a head of a linear attention"
+        ),
+        "linear_key_head_dim": Symbol(
+            r"d_\mathrm{lin,k}", "elements", "channels of a key head of Gated DeltaNet"
+        ),
+        "linear_value_head_dim": Symbol(
+            r"d_\mathrm{lin,v}", "elements", "channels of a value head of Gated DeltaNet"
+        ),
+        "linear_conv_kernel_dim": Symbol(
+            r"k_\mathrm{lin}", "1", "inputs that an output of a linear attention's convolution sums"
+        ),
+        "mamba_num_heads": Symbol("n_m", "1", "heads of Mamba-2"),
+        "mamba_head_dim": Symbol("p_m", "elements", "channels of a head of Mamba-2"),
+        "mamba_inner_size": Symbol("d_m", "elements", "inner channels of Mamba"),
+        "ssm_state_size": Symbol("n_s", "elements", "elements of the state of a Mamba channel"),
+        "n_groups": Symbol(r"n_\mathrm{grp}", "1", "groups of Mamba-2 heads that share B and C"),
+        "time_step_rank": Symbol(r"r_\Delta", "elements", "rank of the projection of Mamba's step"),
+        "conv_kernel": Symbol(
+            r"k_\mathrm{conv}", "1", "inputs that an output of a convolution sums over"
+        ),
+        "chunk_size": Symbol(
+            r"C_\mathrm{chunk}", "tokens", "tokens of a chunk in which a recurrence is computed"
+        ),
+        "state_rows": Symbol(
+            r"d_\mathrm{key}", "elements", "rows of a head's state: channels of a key"
+        ),
+        "state_columns": Symbol(
+            r"d_\mathrm{val}", "elements", "columns of a head's state: channels of a value"
+        ),
+        "key_products": Symbol(
+            r"p_\mathrm{key}", "1", "products of a chunk over the channels of a key", 0
+        ),
+        "value_products": Symbol(
+            r"p_\mathrm{val}", "1", "products of a chunk over the channels of a value", 0
+        ),
+        "state_products": Symbol(r"p_\mathrm{state}", "1", "products of a token with a state", 0),
+    },
     "Feed-forward and experts": {
         "intermediate_size": Symbol("d_f", "elements", "width of a dense feed-forward"),
         "moe_intermediate_size": Symbol("d_e", "elements", "width of one expert"),
         "n_routed_experts": Symbol("E", "1", "routed experts of a layer"),
         "num_experts_per_tok": Symbol("k", "1", "routed experts that serve one token"),
         "n_shared_experts": Symbol("E_s", "1", "shared experts of a layer", 0),
+        "zero_expert_num": Symbol(
+            r"E_0", "1", "zero-computation experts, which return a token as it is", 0
+        ),
+        "shared_expert_intermediate_size": Symbol(
+            r"d_{es}", "elements", "width of the shared experts together"
+        ),
+        "moe_latent_size": Symbol(
+            r"h_e", "elements", "channels that routed experts work on, where not the hidden state"
+        ),
+        "routing_table": Symbol(
+            r"V_\mathrm{hash}", "elements", "rows of a table of experts: tokens of the vocabulary"
+        ),
         "n_group": Symbol("n_g", "1", "groups that the routed experts form"),
         "topk_group": Symbol("k_g", "1", "expert groups that one token may use"),
         "hit": _real(r"E_\mathrm{hit}", "1", "expected distinct experts that a batch uses"),
@@ -148,6 +232,9 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             "g_I", "elements", "elements of the indexer's cache that share a scale", 0
         ),
         "indexer_scale_bits": Symbol("b_{Is}", "bit", "width of a scale of the indexer's cache", 0),
+        "entry_multiple": Symbol(
+            r"a_\mathrm{entry}", "B", "bytes that an entry is padded to a multiple of; 0: none", 0
+        ),
         "vectors": Symbol(r"n_\mathrm{vec}", "1", "vectors cached for a token in a layer"),
         "token_bytes": Symbol(r"B_\mathrm{entry}", "B", "bytes of one token in one layer", 0),
         "sequence_bytes": Symbol(r"B_\mathrm{seq}", "B", "bytes of the cache of one sequence"),
@@ -273,6 +360,26 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"f_\mathrm{res}", "ratio", "share of allocated bytes that is reserved beyond them"
         ),
         "loss_chunk": Symbol(r"T_\mathrm{loss}", "tokens", "tokens of a chunk of the loss"),
+        "reserved": Symbol(r"B_\mathrm{leave}", "B", "bytes that a server leaves of a device", 0),
+        "reserved_per_token": Symbol(
+            r"B_\mathrm{leave,t}", "B", "bytes that a server leaves for each token of a pass", 0
+        ),
+        "reserved_per_gpu": Symbol(
+            r"B_\mathrm{leave,g}", "B", "bytes that a server leaves for each GPU of a replica", 0
+        ),
+        "sampled_sequences": Symbol(
+            r"n_\mathrm{samp}", "1", "sequences of the sampler that an engine profiles", 0
+        ),
+        "logit_bits": Symbol(
+            r"b_\mathrm{logit}", "bit", "width of a logit with its copies in a sampler", 0
+        ),
+        "pass_tokens": Symbol(r"T_\mathrm{pass}", "tokens", "tokens of a pass of a server"),
+        "across": Symbol(r"d_\mathrm{across}", "elements", "the dimension that is not divided"),
+        "block": Symbol(r"d_\mathrm{block}", "elements", "elements of a block that has one scale"),
+        "undivided": Symbol(
+            r"n_\mathrm{und}", "1", "tensors whose parts are no whole blocks of their scales", 0
+        ),
+        "stored_bytes": _real(r"B_\mathrm{stored}", "B", "bytes of weights as they are stored"),
         "graphs": Symbol(r"B_\mathrm{graph}", "B", "bytes of captured graphs", 0),
         "repacked": _real(
             r"f_\mathrm{rep}", "ratio", "bytes of a copy in the kernels' order, over the weights'"
@@ -281,6 +388,9 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "moe_dp": Symbol(r"n_\mathrm{mdp}", "1", "data parallelism of experts in an engine"),
         "sustained": _real(
             r"\kappa", "ratio", "time of matrix products in a run, over that of their kernels"
+        ),
+        "weight_gradients": _real(
+            r"f_\mathrm{wgrad}", "ratio", "rate of products for weight gradients, over forward ones"
         ),
         "host_gap": _real(r"t_\mathrm{host}", "s", "time of the host for each kernel"),
         "launch_factor": _real(
@@ -330,6 +440,20 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "radix": Symbol(r"k_\mathrm{sw}", "1", "ports of a switch"),
         "tiers": Symbol(r"n_\mathrm{tier}", "1", "layers of switches of a fat tree"),
         "planes": Symbol(r"n_\mathrm{plane}", "1", "fat trees side by side"),
+        "planes_down": Symbol(
+            r"n_\mathrm{down}", "1", "planes, or ports of a NIC, that are down", least=0
+        ),
+        "down_parts": Symbol(r"o_\mathrm{d}", "1", "ports of a leaf down, of the oversubscription"),
+        "up_parts": Symbol(r"o_\mathrm{u}", "1", "ports of a leaf up, of the oversubscription"),
+        "leaf_ports": Symbol(r"d_\mathrm{leaf}", "1", "ports of a leaf that face endpoints"),
+        "leaves": Symbol(r"n_\mathrm{leaf}", "1", "leaf switches of a plane"),
+        "uplinks": Symbol(r"L_\mathrm{up}", "1", "links from one tier of switches to the next"),
+        "ports": Symbol(r"k_\mathrm{below}", "1", "ports of a switch that look down"),
+        "spread_planes": Symbol(
+            r"n_\mathrm{spread}", "1", "planes over which the endpoints are spread"
+        ),
+        "flows": Symbol(r"n_\mathrm{flow}", "1", "flows, each of the rate of a path"),
+        "paths": Symbol(r"m_\mathrm{path}", "1", "paths of equal cost"),
         "q": Symbol(r"q_\mathrm{sf}", "1", "order of the field that a Slim Fly is made from"),
         "network_radix": Symbol(
             r"k_\mathrm{net}", "1", "ports of a switch that face other switches"
@@ -459,6 +583,74 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "scale_rate": Symbol(r"r_\mathrm{mul}", "1", "FP32 multiplications of a cycle"),
         "to_bf16_rate": Symbol(r"r_\mathrm{bf}", "1", "FP32 to BF16 conversions of a cycle"),
         "masked_copies": Symbol(r"n_\mathrm{mask}", "1", "copies of tokens that are left out", 0),
+    },
+    "Times of kernels": {
+        "compute_share": _real(r"e_c", "ratio", "share of the dense peak that kernels reach"),
+        "bandwidth_share": _real(
+            r"e_m", "ratio", "share of the memory bandwidth that kernels reach"
+        ),
+        "serial_steps": Symbol(
+            r"n_\mathrm{serial}", "1", "steps that a result waits for one after the other", 0
+        ),
+        "serial_latency": _real(r"\tau_\mathrm{serial}", "s", "time of such a step"),
+        "exponent": _real(r"p_\mathrm{join}", "ratio", "exponent of the norm that joins times"),
+        "launch": _real(r"t_0", "s", "time of a kernel that no work shortens"),
+        "half_length": Symbol(
+            r"L_\mathrm{half}", "tokens", "sequence at which attention reaches half its rate", 0
+        ),
+        "activation_bits": Symbol(r"b_\mathrm{act}", "bit", "width of an activation"),
+        "weight_bits": Symbol(r"b_\mathrm{w}", "bit", "width of a weight as a kernel reads it"),
+        "result_bits": Symbol(r"b_\mathrm{out}", "bit", "width of an element of a result"),
+        "expert_rows_here": _real(
+            r"n_\mathrm{row,gpu}", "1", "rows that the experts of a GPU compute"
+        ),
+        "hit_here": _real(
+            r"E_\mathrm{here}", "1", "local experts that at least one token goes to"
+        ),
+        "rank_tokens": Symbol(
+            r"T_\mathrm{rank}", "tokens", "tokens that an operator is handed and returns", 0
+        ),
+        "link_share": _real(r"e_\ell", "ratio", "share of a link that large messages reach"),
+        "latency_growth": _real(
+            r"g_\mathrm{lat}", "ratio", "part of the latency that each further GPU adds"
+        ),
+        "ring_base": _real(r"t_\mathrm{base}", "s", "latency of a collective without its steps"),
+        "ring_step": _real(r"t_\mathrm{hop}", "s", "latency of each step of a ring"),
+        "scale_up_share": _real(
+            r"e_\mathrm{up}", "ratio", "share of the bandwidth in a node that is reached"
+        ),
+        "scale_out_share": _real(
+            r"e_\mathrm{out}", "ratio", "share of the bandwidth between nodes that is reached"
+        ),
+        "scale_up_bytes": Symbol(r"Q_\mathrm{up}", "B", "bytes that a GPU sends in its node", 0),
+        "scale_out_bytes": Symbol(
+            r"Q_\mathrm{out}", "B", "bytes that a GPU sends to other nodes", 0
+        ),
+        "rails": Symbol(r"n_\mathrm{rail}", "1", "network ports of a node"),
+        "oversubscription": _real(
+            r"f_\mathrm{over}", "ratio", "bandwidth below a leaf switch over that above it"
+        ),
+    },
+    "Fits": {
+        "points": Symbol(r"n_\mathrm{fit}", "1", "measured times that values are fitted to"),
+        "median_error": _real(r"\epsilon_{50}", "ratio", "median of the errors of a fit, unsigned"),
+        "p10": _real(r"\epsilon_{10}", "ratio", "first decile of the signed errors of a fit"),
+        "p90": _real(r"\epsilon_{90}", "ratio", "last decile of the signed errors of a fit"),
+        "unseen_error": _real(
+            r"\epsilon_\mathrm{half}", "ratio", "median error on measurements that no fit saw"
+        ),
+        "transfer_error": _real(
+            r"\epsilon_\mathrm{chip}", "ratio", "median error on devices that no fit saw"
+        ),
+        "ranges": _real(
+            r"R_\mathrm{fit}", "1", "smallest and largest of each quantity in the measurements"
+        ),
+        "pass_share": _real(
+            r"e_\mathrm{pass}", "ratio", "share of the bandwidth of the passes beside a kernel"
+        ),
+        "remote_latency": _real(
+            r"t_\mathrm{far}", "s", "time of the smallest exchange that leaves a node"
+        ),
     },
     "Multi-token prediction": {
         "mtp_elements": Symbol(r"N_\mathrm{mtp}", "elements", "parameters of its modules"),

@@ -1,10 +1,11 @@
-"""DeepSeek-V2, V3, V3.2 and Kimi-K2: multi-head latent attention and fine-grained experts.
+"""DeepSeek-V2, V3, V3.2, Kimi-K2, GLM-4.7-Flash and GLM-5: latent attention, fine experts.
 
 Read in transformers' modeling_deepseek_v2.py, _v3.py and _v32.py and in the repositories' own
 modeling_deepseek.py: attention_bias covers the two down-projections and the output;
 num_key_value_heads plays no part; the routing bias is a buffer of the noaux_tc router; V2's
 greedy router knows no groups; the multi-token-prediction module repeats the last kind of layer
-and is stored with a copy of embedding and head.
+and is stored with a copy of embedding and head. glm4_moe_lite is V3's layout; glm_moe_dsa is
+V3.2's, whose later files name layers that take the keys that an earlier layer's indexer selected.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -23,12 +24,14 @@ from dsv3calc.importers.family import (
     Family,
 )
 from dsv3calc.importers.layer_keys import layer_list
+from dsv3calc.reading.diagnostics import quote
 
 if TYPE_CHECKING:
     from dsv3calc.importers.keys import Reader
 
 
-def _attention(reader: Reader) -> dict[str, Any]:
+def latent_attention(reader: Reader) -> dict[str, Any]:
+    """Return latent attention, of the keys that DeepSeek gave it."""
     heads = reader.size("num_attention_heads")
     key_value = reader.size("num_key_value_heads", computed=heads)
     if key_value != heads and reader.sound("num_attention_heads", "num_key_value_heads"):
@@ -48,10 +51,43 @@ def _attention(reader: Reader) -> dict[str, Any]:
     }
     if reader.flag("attention_bias"):
         attention["attention_bias"] = True
-    if reader.findings.model_type == "deepseek_v32":
+    if reader.findings.model_type in _INDEXED:
         names = ("index_n_heads", "index_head_dim", "index_topk")
         attention["indexer"] = {name: reader.size(name) for name in names}
     return attention
+
+
+def with_indexers(reader: Reader, depth: int, attention: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the attention of each layer: with an indexer of its own, or with an earlier one's."""
+    shared = attention | {"indexer": attention["indexer"] | {"shared": True}}
+    kinds = {"full": attention, "shared": shared}
+    return parts.spread(kinds, indexer_types(reader, depth))
+
+
+def indexer_types(reader: Reader, depth: int) -> list[str]:
+    """Return full or shared for each layer, by the list, the pattern or the frequency."""
+    offset = 2
+    names = ("index_topk_pattern", "index_topk_freq", "index_skip_topk_offset")
+    if reader.has("indexer_types"):
+        reader.skip(*names)
+        return [str(one) for one in layer_list(reader, "indexer_types", depth, ("full", "shared"))]
+    reader.skip("indexer_types")
+    if reader.has("index_topk_pattern"):
+        reader.skip(*names)
+        pattern = reader.data["index_topk_pattern"]
+        if isinstance(pattern, str) and len(pattern) == depth and set(pattern) <= {"F", "S"}:
+            return [{"F": "full", "S": "shared"}[letter] for letter in pattern]
+        what = f"index_topk_pattern is {quote(pattern)}"
+        reader.refuse("index_topk_pattern", what, valid="a letter F or S for each layer")
+        return ["full"] * depth
+    reader.skip("index_topk_pattern")
+    frequency = reader.size("index_topk_freq")
+    if reader.has("index_skip_topk_offset"):
+        offset = reader.natural("index_skip_topk_offset")
+    reader.skip("index_skip_topk_offset")
+    return [
+        "shared" if max(layer - offset + 1, 0) % frequency else "full" for layer in range(depth)
+    ]
 
 
 def _experts(reader: Reader) -> dict[str, Any]:
@@ -61,7 +97,7 @@ def _experts(reader: Reader) -> dict[str, Any]:
     method = reader.choice("topk_method", *methods)
     groups = reader.size("n_group", computed=1), reader.size("topk_group", computed=1)
     return parts.moe(
-        reader.size("n_routed_experts"),
+        reader.size("n_routed_experts", "num_experts"),
         reader.size("num_experts_per_tok"),
         reader.size("moe_intermediate_size"),
         n_shared_experts=reader.natural("n_shared_experts", null=0),
@@ -88,14 +124,21 @@ def _latent(reader: Reader) -> Architecture:
     if reader.findings.model_type != "deepseek_v2":
         mtp = reader.natural("num_nextn_predict_layers", null=0)
     reader.activation("hidden_act")
+    plain = latent_attention(reader)
+    attention, feed_forward = [plain] * depth, _feed_forward(reader, depth)
+    module = None
+    if reader.findings.model_type == "glm_moe_dsa":
+        attention = with_indexers(reader, depth, plain)
+        module = {"attention": plain, "feed_forward": feed_forward[-1]}
     return Architecture(
         hidden_size=reader.size("hidden_size"),
         vocab_size=reader.size("vocab_size"),
-        attention=[_attention(reader)] * depth,
-        feed_forward=_feed_forward(reader, depth),
+        attention=attention,
+        feed_forward=feed_forward,
         tie_word_embeddings=reader.flag("tie_word_embeddings"),
         max_position_embeddings=reader.positions(),
         mtp=(mtp, True) if mtp else None,
+        mtp_layer=module,
     )
 
 
@@ -104,7 +147,10 @@ _LAYER_TYPES = {
     "deepseek_v3": ("full_attention",),
     "kimi_k2": ("full_attention",),
     "deepseek_v32": ("indexed_attention", "deepseek_sparse_attention"),
+    "glm4_moe_lite": ("full_attention",),
+    "glm_moe_dsa": ("indexed_attention", "deepseek_sparse_attention"),
 }
+_INDEXED = ("deepseek_v32", "glm_moe_dsa")
 
 # head_dim and qk_head_dim are transformers' own copies of the named widths and their sum
 _IGNORED = frozenset(
@@ -113,6 +159,9 @@ _IGNORED = frozenset(
         "ep_size",
         "head_dim",
         "qk_head_dim",
+        "index_share_for_mtp_iteration",
+        "indexer_rope_interleave",
+        "moe_router_dtype",
         "routed_scaling_factor",
         "scoring_func",
         "seq_aux",
@@ -134,6 +183,7 @@ _V3 = _V2 | {
     "topk_group": 4,
     "topk_method": Computed(NO_CHOICE, "noaux_tc"),
 }
+_UNGROUPED = {"n_group": 1, "topk_group": 1}
 
 
 def _family(
@@ -165,7 +215,31 @@ FAMILIES = {
         configuration="Kimi-K2's DeepseekV3Config",
         defaults=_V3 | {"moe_layer_freq": 1, "topk_method": "noaux_tc"},
     ),
+    "kimi_k25": Family(
+        architectures=("KimiK25ForConditionalGeneration",),
+        text="kimi_k2",
+        other_texts=("deepseek_v3",),
+        vision="moonvit",
+        ignored=frozenset(
+            (
+                "ignore_index",
+                "media_placeholder_token_id",
+                "use_unified_vision_chunk",
+                "video_placeholder",
+            )
+        ),
+    ),
     "deepseek_v32": _family(
         "DeepseekV32ForCausalLM", configuration="transformers' DeepseekV32Config", defaults=_V3
+    ),
+    "glm4_moe_lite": _family(
+        "Glm4MoeLiteForCausalLM",
+        configuration="transformers' Glm4MoeLiteConfig",
+        defaults=_V3 | _UNGROUPED,
+    ),
+    "glm_moe_dsa": _family(
+        "GlmMoeDsaForCausalLM",
+        configuration="transformers' GlmMoeDsaConfig",
+        defaults=_V3 | _UNGROUPED | {"index_topk_freq": 1},
     ),
 }

@@ -75,6 +75,18 @@ def _mistral(reader: Reader) -> Architecture:
     )
 
 
+MISTRAL_VISION = frozenset(
+    (
+        "image_token_id",
+        "image_token_index",
+        "multimodal_projector_bias",
+        "projector_hidden_act",
+        "spatial_merge_size",
+        "vision_feature_layer",
+    )
+)
+"""Keys of the projector between Mistral's vision tower and its language model."""
+
 FAMILIES = {
     "llama": Family(
         architectures=("LlamaForCausalLM", "LLaMAForCausalLM"),
@@ -112,5 +124,13 @@ FAMILIES = {
             "n_routed_experts": "num_local_experts",
             "moe_intermediate_size": "intermediate_size",
         },
+    ),
+    "mistral3": Family(
+        architectures=("Mistral3ForConditionalGeneration",),
+        text="mistral",
+        other_texts=("ministral3",),
+        inner_tie=True,
+        vision="pixtral",
+        ignored=MISTRAL_VISION,
     ),
 }

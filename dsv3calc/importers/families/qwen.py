@@ -1,4 +1,4 @@
-"""Qwen 2 and 2.5, Qwen 3 and its mixture of experts.
+"""Qwen 2 and 2.5, Qwen 3, their mixtures of experts, and the text models of Qwen 3 VL.
 
 Read in transformers' modeling_qwen2.py, modeling_qwen3.py and modeling_qwen3_moe.py: Qwen 2 has
 biases on query, key and value and none on the output; Qwen 3 has none unless attention_bias (then
@@ -13,13 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.importers import parts
 from dsv3calc.importers.families.llama import heads
-from dsv3calc.importers.family import HEAD_DIM_FROM_HEADS, Architecture, Family
+from dsv3calc.importers.family import (
+    HEAD_DIM_FROM_HEADS,
+    NO_CHOICE,
+    Architecture,
+    Computed,
+    Family,
+)
 from dsv3calc.importers.layer_keys import layer_indices, layer_list
 
 if TYPE_CHECKING:
     from dsv3calc.importers.keys import Reader
 
 _FULL, _SLIDING = "full_attention", "sliding_attention"
+_SAME_WINDOW = ("qwen3_moe", "qwen3_vl_text", "qwen3_vl_moe_text")
+"""Types whose layers all have the same window, or none."""
 
 
 def _window(reader: Reader) -> int | None:
@@ -56,7 +64,7 @@ def _attention(
     reader: Reader, depth: int, width: tuple[int, int, int], **options: Any
 ) -> list[dict[str, Any]]:
     window = _window(reader)
-    if reader.findings.model_type == "qwen3_moe":
+    if reader.findings.model_type in _SAME_WINDOW:
         reader.skip("max_window_layers")
         return [parts.gqa(*width, sliding_window=window, **options)] * depth
     kinds = {
@@ -82,22 +90,49 @@ def _qwen3(reader: Reader) -> Architecture:
     attention = _attention(
         reader, depth, width, attention_bias=bias, output_bias=bias, qk_norm="head"
     )
-    if reader.findings.model_type == "qwen3":
+    if reader.findings.model_type in ("qwen3", "qwen3_vl_text"):
         return _rest(reader, hidden_size, attention, [_dense(reader)] * depth)
     experts = parts.moe(
         reader.size("num_experts", "num_local_experts"),
         reader.size("num_experts_per_tok"),
         reader.size("moe_intermediate_size"),
     )
+    return _rest(reader, hidden_size, attention, sparse_layers(reader, depth, experts))
+
+
+def _qwen2_moe(reader: Reader) -> Architecture:
+    depth = reader.depth()
+    hidden_size = reader.size("hidden_size")
+    width = heads(reader, hidden_size)
+    attention = _attention(reader, depth, width, attention_bias=reader.flag("qkv_bias"))
+    experts = shared_experts(reader)
+    return _rest(reader, hidden_size, attention, sparse_layers(reader, depth, experts))
+
+
+def shared_experts(reader: Reader) -> dict[str, Any]:
+    """Return experts beside a shared one, whose output a gate weighs."""
+    return parts.moe(
+        reader.size("num_experts"),
+        reader.size("num_experts_per_tok"),
+        reader.size("moe_intermediate_size"),
+        n_shared_experts=1,
+        shared_expert_intermediate_size=reader.size("shared_expert_intermediate_size"),
+        shared_expert_gate=True,
+    )
+
+
+def sparse_layers(
+    reader: Reader, depth: int, experts: dict[str, Any]
+) -> list[dict[str, Any] | None]:
+    """Return the feed-forwards of layers of which some may be dense, by two keys."""
     step = reader.size("decoder_sparse_step")
     dense_layers = layer_indices(reader, "mlp_only_layers", depth) or set()
     sparse = [layer not in dense_layers and not (layer + 1) % step for layer in range(depth)]
     if all(sparse):
         reader.skip("intermediate_size")
-        return _rest(reader, hidden_size, attention, [experts] * depth)
+        return [experts] * depth
     dense = _dense(reader)
-    feed_forward = [experts if chosen else dense for chosen in sparse]
-    return _rest(reader, hidden_size, attention, feed_forward)
+    return [experts if chosen else dense for chosen in sparse]
 
 
 def _dense(reader: Reader) -> dict[str, Any]:
@@ -120,6 +155,18 @@ def _rest(
         max_position_embeddings=reader.positions(),
     )
 
+
+_VL = {
+    "attention_bias": False,
+    "head_dim": 128,
+    "tie_word_embeddings": Computed(
+        "a published text model has a head of its own, whatever its class takes", value=False
+    ),
+    "use_sliding_window": Computed(NO_CHOICE, value=False),
+}
+_TOKENS = frozenset(
+    ("image_token_id", "video_token_id", "vision_end_token_id", "vision_start_token_id")
+)
 
 FAMILIES = {
     "qwen2": Family(
@@ -162,5 +209,44 @@ FAMILIES = {
             "use_qk_norm": (True,),
         },
         fields={"n_routed_experts": "num_experts"},
+    ),
+    "qwen2_moe": Family(
+        architectures=("Qwen2MoeForCausalLM",),
+        configuration="transformers' Qwen2MoeConfig",
+        read=_qwen2_moe,
+        defaults={
+            "decoder_sparse_step": 1,
+            "head_dim": HEAD_DIM_FROM_HEADS,
+            "mlp_only_layers": [],
+            "qkv_bias": True,
+            "tie_word_embeddings": False,
+            "use_sliding_window": False,
+        },
+        fields={"n_routed_experts": "num_experts"},
+    ),
+    "qwen3_vl_text": Family(
+        architectures=("Qwen3VLForCausalLM",),
+        configuration="transformers' Qwen3VLTextConfig",
+        read=_qwen3,
+        defaults=_VL,
+    ),
+    "qwen3_vl": Family(
+        architectures=("Qwen3VLForConditionalGeneration",),
+        text="qwen3_vl_text",
+        vision="qwen3_vl",
+        ignored=_TOKENS,
+    ),
+    "qwen3_vl_moe_text": Family(
+        architectures=("Qwen3VLMoeForCausalLM",),
+        configuration="transformers' Qwen3VLMoeTextConfig",
+        read=_qwen3,
+        defaults=_VL | {"decoder_sparse_step": 1, "mlp_only_layers": []},
+        fields={"n_routed_experts": "num_experts"},
+    ),
+    "qwen3_vl_moe": Family(
+        architectures=("Qwen3VLMoeForConditionalGeneration",),
+        text="qwen3_vl_moe_text",
+        vision="qwen3_vl",
+        ignored=_TOKENS,
     ),
 }

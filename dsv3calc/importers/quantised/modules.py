@@ -36,18 +36,35 @@ class Matrix(NamedTuple):
         return [f"{stem}.{layer}.{place}" for stem in stems for place in self.places]
 
 
-def matrices_of(group: dict[str, Any]) -> list[Matrix] | None:
-    """List the matrices of a layer that may be quantised; None for parts that are not known."""
-    attention, feed = group.get("attention"), group.get("feed_forward")
-    if set(group) - {"attention", "feed_forward", "layers", "block_norms"}:
-        return None
-    kinds = {"gqa": _gqa, "mla": _mla}, {"dense": _dense, "moe": _moe}
+UNNAMED = "*"
+"""Tensor that stands for all matrices of a part whose names are not known here."""
+
+
+def matrices_of(group: dict[str, Any]) -> list[Matrix]:
+    """List the matrices of a layer that may be quantised.
+
+    Of a part that is not known one stands for all, which can be left out and not be quantised.
+    """
+    kinds = {
+        "attention": {"gqa": _gqa, "mla": _mla},
+        "feed_forward": {"dense": _dense, "moe": _moe},
+        "mixer": {},
+    }
     found: list[Matrix] = []
-    for part, known in zip((attention, feed), kinds, strict=True):
-        if part is None or part.get("type") not in known:
-            return None
-        found += known[part["type"]](part)
+    for name, known in kinds.items():
+        part = group.get(name)
+        if part is None:
+            continue
+        if part.get("type") in known:
+            found += known[part["type"]](part)
+        else:
+            places = tuple(f"{block}.{UNNAMED}" for block in (*_BLOCKS.get(name, ()), *_MIXERS))
+            found.append(Matrix(f"{name}.{UNNAMED}", UNNAMED, places))
     return found
+
+
+_MIXERS = ("linear_attn", "mixer", "mamba", "self_attn")
+"""What published files call the mixer of a layer."""
 
 
 def _gqa(_: dict[str, Any]) -> Iterator[Matrix]:

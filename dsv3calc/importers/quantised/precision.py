@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.importers.layer_slices import compact_slices
-from dsv3calc.importers.quantised.modules import Matrix, matrices_of
+from dsv3calc.importers.quantised.modules import UNNAMED, Matrix, matrices_of
 from dsv3calc.importers.quantised.names import Names, plain_name
 from dsv3calc.importers.quantised.storage import EVERY, Storage, Unexpressed
 from dsv3calc.schema.layers import layer_groups
@@ -19,6 +19,8 @@ Key = tuple[str, str]
 
 _LISTED = 3
 _COMPUTED = ("attention_projections", "dense_ffn", "routed_experts", "shared_experts", "indexer")
+_PARTS = ("attention.*", "feed_forward.*", "mixer.*")
+"""What stands for parts whose matrices have no names here: they stay as they are."""
 _WEIGHTS_OF = {"attention_projections": "attention"}
 
 
@@ -52,8 +54,6 @@ class Assigned:
         mtp = data.get("mtp")
         for index, group in enumerate(data["groups"]):
             found = matrices_of(group)
-            if found is None:
-                raise Unexpressed("layers whose matrices are not named in this importer")
             layers = [layer for layer, owner in enumerate(owners) if owner == index]
             first = len(self.groups)
             last = self._divide(group, layers, found, chooser, depth)
@@ -63,7 +63,8 @@ class Assigned:
         self.mtp: dict[Key, str] = {}
         if mtp is not None:
             stems = ("model.layers", "mtp.layers")
-            matrices = matrices_of(self.groups[self.mtp_group]) or []
+            repeated = mtp["layer"] if mtp.get("layer") else self.groups[self.mtp_group]
+            matrices = matrices_of(repeated)
             self.mtp = {
                 (each.weight_class, each.tensor): chooser.of(
                     [*each.modules(depth, stems[:1]), *each.modules(0, stems[1:])]
@@ -72,6 +73,10 @@ class Assigned:
             }
             own = [f"model.layers.{depth}.eh_proj", "mtp.fc"]
             self.mtp[("mtp_projection", "eh_proj")] = chooser.of(own)
+        every = [*self.by_group, self.mtp]
+        if any(form != "default" for kind in every for (_, name), form in kind.items()
+               if name == UNNAMED):  # fmt: skip
+            raise Unexpressed("layers whose matrices are not named in this importer")
         self.head = chooser.of(["lm_head"]) if storage.head else "default"
         if data.get("tie_word_embeddings"):
             self.head = "default"
@@ -195,6 +200,8 @@ def _by_class(assigned: Assigned) -> dict[str, str]:
     found: dict[str, str] = {}
     classes = dict.fromkeys(key[0] for _, kind in places for key in kind)
     for name in classes:
+        if name in _PARTS:
+            continue
         own = [{key: form for key, form in kind.items() if key[0] == name} for _, kind in places]
         values = {form for kind in own for form in kind.values()}
         tensors = {key: {kind[key] for kind in own if key in kind} for kind in own for key in kind}

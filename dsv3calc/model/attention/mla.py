@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import attention
 from dsv3calc.ledger.line import Line, computed, total
-from dsv3calc.model.attention.core import attention_core, projections_input
+from dsv3calc.model.attention.core import (
+    PROJECTIONS,
+    attention_core,
+    gate_operators,
+    gate_tensor,
+    projections_input,
+    score_scaling,
+)
 from dsv3calc.model.block import Attention, CacheEntry, CachePart, Held
 from dsv3calc.model.operator import GROUPED, ONE, PASS, PRODUCT, Core, Operator
 from dsv3calc.model.saved import Activation, Product, Saving
@@ -23,8 +30,8 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import MLA
     from dsv3calc.schema.workload import Conventions
 
-_PROJECTIONS = "attention_projections"
 _UP = "mla_up_proj"
+_DOWN = "qkv_a_proj"
 ROPE = ".rope"
 """Ending of the name of a rotary part that stands apart."""
 
@@ -68,28 +75,36 @@ class Kind(Attention):
             yield self.tensor("q_b_proj", "attention", queries, rank)
             if biased:
                 yield self.tensor("q_a_proj.bias", "attention", rank, **bias)
-        yield self.tensor("kv_a_proj_with_mqa", "attention", down, hidden, **whole)
-        yield self.tensor("kv_a_layernorm", "norms", latent, **whole)
+        own = self.spec.latent == "own"
+        if own:
+            yield self.tensor("kv_a_proj_with_mqa", "attention", down, hidden, **whole)
+            yield self.tensor("kv_a_layernorm", "norms", latent, **whole)
         yield self.tensor("kv_b_proj", "attention", up, latent)
+        yield from gate_tensor(self, values)
         yield self.tensor("o_proj", "attention", hidden, values)
-        if biased:
+        if biased and own:
             yield self.tensor("kv_a_proj_with_mqa.bias", "attention", down, **bias)
+        if biased:
             yield self.tensor("o_proj.bias", "attention", hidden, **bias)
+        if self.spec.score_scaling:
+            yield score_scaling(self, "score_scaling", "attention", self.heads)
         if self.indexer is not None:
             yield from self.indexer.tensors()
 
     def make_operators(self, form: str) -> Iterator[Operator]:
         """List projections, norms, rotation, indexer, core and output projection."""
         yield from self._query_operators()
-        yield self._product(
-            "kv_a_proj_with_mqa",
-            output=lambda _: Product(
+        if self.spec.latent == "own":
+            yield self._product(
                 "kv_a_proj_with_mqa",
-                computed(self.width("kv_down"), attention.mla_kv_down_width, self.scope),
-                "block",
-            ),
-        )
-        yield self._norm("kv_a_layernorm", "kv_latent")
+                kernel=_DOWN,
+                output=lambda _: Product(
+                    "kv_a_proj_with_mqa",
+                    computed(self.width("kv_down"), attention.mla_kv_down_width, self.scope),
+                    "block",
+                ),
+            )
+            yield self._norm("kv_a_layernorm", "kv_latent")
         if form == "absorbed":
             yield self._absorbed("absorb_q", "qk_nope_head_dim")
         else:
@@ -102,13 +117,22 @@ class Kind(Attention):
         queries = self._query_tensor.out_features
         rotated = (queries, self.field("qk_rope_head_dim"))
         yield Operator(
-            "rotary", PASS, "attention_core", reads=rotated, writes=rotated, saves=self._rotated
+            "rotary",
+            PASS,
+            "attention_core",
+            reads=rotated,
+            writes=rotated,
+            saves=self._rotated,
+            division="split",
+            linear=True,
         )
         if self.indexer is not None:
             yield from self.indexer.operators()
-        yield attention_core(self, self._core(form), lambda: self._saved_widths["values"])
+        scaling = self.weights("score_scaling")
+        yield attention_core(self, self._core(form), lambda: self._saved_widths["values"], scaling)
         if form == "absorbed":
             yield self._absorbed("absorb_o", "v_head_dim")
+        yield from gate_operators(self, lambda: self._saved_widths["values"])
         yield self._product(
             "o_proj",
             output=lambda _: Product("o_proj", self.hidden, "block"),
@@ -116,7 +140,11 @@ class Kind(Attention):
         )
 
     def _query_operators(self) -> Iterator[Operator]:
-        first: dict[str, Any] = {"saves": projections_input(self), "before": ("tp",)}
+        first: dict[str, Any] = {
+            "saves": projections_input(self),
+            "before": ("tp",),
+            "kernel": _DOWN,
+        }
         if self.spec.q_lora_rank is None:
             yield self._product("q_proj", output=self._query_output, **first)
             return
@@ -132,7 +160,7 @@ class Kind(Attention):
         )
 
     def _product(self, name: str, **options: Any) -> Operator:
-        return Operator(name, PRODUCT, _PROJECTIONS, self.weights(name), **options)
+        return Operator(name, PRODUCT, PROJECTIONS, self.weights(name), **options)
 
     def _norm(self, name: str, reads: str) -> Operator:
         weights = self.weights(name)
@@ -156,7 +184,7 @@ class Kind(Attention):
             self.field("kv_lora_rank"),
             copies=self.heads,
         )
-        return Operator(name, GROUPED, _PROJECTIONS, [half])
+        return Operator(name, GROUPED, PROJECTIONS, [half])
 
     def _core(self, form: str) -> Core:
         rope = self.field("qk_rope_head_dim")
@@ -198,7 +226,8 @@ class Kind(Attention):
 
     def _rotated(self, _: Saving) -> Iterator[Activation]:
         queries, values = self._saved_widths["queries"], self._saved_widths["values"]
-        yield Activation("rope_key", self.field("qk_rope_head_dim"), "whole", needed_by=_UP)
+        if self.spec.qk_rope_head_dim:
+            yield Activation("rope_key", self.field("qk_rope_head_dim"), "whole", needed_by=_UP)
         yield Activation("queries", queries, "split", _UP)
         yield Activation("keys", queries, "split", _UP, carried=True)
         yield Activation("values", values, "split", _UP, carried=True)
@@ -222,12 +251,13 @@ class Kind(Attention):
             ]
             entries = [CacheEntry("attention", parts, "split")]
         else:
-            parts = [
-                CachePart("latent", ONE, self.field("kv_lora_rank")),
-                CachePart("rope", ONE, rope, "rope"),
-            ]
+            parts = [CachePart("latent", ONE, self.field("kv_lora_rank"))]
+            if self.spec.qk_rope_head_dim:
+                parts.append(CachePart("rope", ONE, rope, "rope"))
             entries = [CacheEntry("attention", parts, "replicated")]
-        return entries + ([] if self.indexer is None else [self.indexer.cache()])
+        if self.spec.latent != "own":
+            entries = []
+        return entries + ([] if self.indexer is None else self.indexer.cache())
 
     def context_widths(self, form: str) -> dict[str, Held]:
         """Return queries with outputs, and keys with values or the latent."""

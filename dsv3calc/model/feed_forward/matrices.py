@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.ledger.line import Line, combined, given
-from dsv3calc.model.operator import PASS, PRODUCT, Operator, saves_nothing
+from dsv3calc.model.operator import GROUPED, PASS, PRODUCT, Operator, saves_nothing
 from dsv3calc.model.saved import Activation, Product, Saving
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ class Matrices:
         exchange input and output.
     output_place
         The place of the output.
+    kernel
+        The kernel that all of it runs in; each operator in its own where it is empty.
+    outer
+        The channels of input and output, by default those of the hidden state.
     """
 
     def __init__(
@@ -52,7 +56,10 @@ class Matrices:
         rows: str = "tokens",
         groups: tuple[str, ...] = ("tp",),
         output_place: str = "block",
+        kernel: str = "",
+        outer: Line | None = None,
     ) -> None:
+        self.kernel = kernel
         self.block = block
         self.component = component
         self.function = function
@@ -64,6 +71,7 @@ class Matrices:
         self.rows = rows
         self.groups = groups
         self.output_place = output_place
+        self.outer = block.hidden if outer is None else outer
         self.gated: bool = block.spec.gated
         self.inner = ("gate_proj", "up_proj") if self.gated else ("up_proj",)
 
@@ -72,7 +80,7 @@ class Matrices:
 
         Where tensor parallelism divides the matrices, each GPU has the whole bias of the output.
         """
-        hidden = self.block.hidden
+        hidden = self.outer
         shapes = [(name, width, hidden) for name in self.inner] + [("down_proj", hidden, width)]
         for name, out_features, in_features in shapes:
             yield self.block.tensor(
@@ -108,6 +116,7 @@ class Matrices:
             saves=reads,
             output=self._inner_output,
             before=self.groups,
+            kernel=self.kernel,
         )
         yield Operator(
             self.function,
@@ -117,6 +126,8 @@ class Matrices:
             reads=(width,) * len(self.inner),
             writes=(width,),
             saves=self._function_input,
+            kernel=self.kernel,
+            division="experts" if self.kind == GROUPED else "split",
         )
         yield Operator(
             f"{self.prefix}down_proj",
@@ -127,6 +138,7 @@ class Matrices:
             saves=lambda saving: (*self._function_output(saving), *writes(saving)),
             output=self._output,
             after=self.groups,
+            kernel=self.kernel,
         )
 
     def _weights(self, *names: str) -> list[Tensor]:
@@ -168,4 +180,4 @@ class Matrices:
     def _output(self, saving: Saving) -> Product | None:
         if self.width(saving) is None:
             return None
-        return Product(f"{self.prefix}down_proj", self.block.hidden, self.output_place)
+        return Product(f"{self.prefix}down_proj", self.outer, self.output_place)

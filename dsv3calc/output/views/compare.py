@@ -55,6 +55,7 @@ ROWS = (
         "KV cache{kv_dtype}",
         (
             ("kv_cache.bytes_per_token", "per token"),
+            ("state.bytes_per_sequence", "state"),
             ("kv_cache.bytes_per_sequence", "{context} tokens"),
             ("kv_cache.bytes", "batch of {batch}"),
         ),
@@ -111,11 +112,15 @@ ROWS = (
 )
 """Section -> the lines shown in it and their labels."""
 
+_WHERE_PRESENT = ("state.bytes_per_sequence",)
+"""Lines that are shown where one of the designs has something of it."""
+
 WITHOUT_RATIO = (
     "parameters.active_share",
+    "state.bytes_per_sequence",
     *(f"roofline.{phase}.ridge" for phase in BOUND_PHASES.values()),
 )
-"""Lines that are a share, or the same for all designs on a device of one precision."""
+"""Lines that are a share, that many designs have none of, or that a device alone decides."""
 
 SETTINGS = {
     "hardware": "device",
@@ -146,6 +151,8 @@ def build(answer: Answer, *, exact: bool) -> View:
         found = []
         for name, label in quantities:
             if not any(name in lines for lines in named):
+                continue
+            if name in _WHERE_PRESENT and not any(lines[name].value for lines in named):
                 continue
             if name == "kv_cache.bytes" and query.get("batch") == 1:
                 continue

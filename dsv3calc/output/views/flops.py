@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 LABELS = {
     "attention_projections": "attention projections",
     "attention_core": "attention core",
+    "mixer_projections": "mixer projections",
+    "mixer_core": "mixer core",
     "indexer": "DSA indexer",
     "dense_ffn": "dense feed-forward",
+    "latent_projections": "latent projections",
     "routed_experts": "routed experts",
     "shared_experts": "shared experts",
     "router": "router",

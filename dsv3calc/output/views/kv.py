@@ -19,6 +19,9 @@ def build(answer: Answer, *, exact: bool) -> View:
     named = column.ledger.named()
     query = answer.query
     rows = [["per token, all layers", show(named["kv_cache.bytes_per_token"], exact=exact)]]
+    growing, state = named["kv_cache.growing_bytes_per_token"], named["state.bytes_per_sequence"]
+    if growing.value != named["kv_cache.bytes_per_token"].value:
+        rows.append(["per token, layers without a window", show(growing, exact=exact)])
     per_layer = "kv_cache.bytes_per_token_per_layer"
     if per_layer in named:
         rows.append(["per token and layer", show(named[per_layer], exact=exact)])
@@ -27,6 +30,8 @@ def build(answer: Answer, *, exact: bool) -> View:
             if line.tags.quantity == PER_LAYER:
                 label = line.tags.group.replace(".", " ")
                 rows.append([f"per token and layer of {label}", show(line, exact=exact)])
+    if state.value:
+        rows.append(["state per sequence, however long", show(state, exact=exact)])
     rows.append(
         [
             f"per sequence of {query['tokens']:,} tokens",

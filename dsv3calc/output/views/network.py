@@ -21,12 +21,17 @@ ROWS = (
     ("groups", "groups"),
     ("switches_per_group", "  switches per group"),
     ("endpoints_per_switch", "endpoints per switch"),
+    ("leaf_ports", "ports of a leaf to endpoints"),
+    ("oversubscription", "oversubscription"),
     ("endpoints", "endpoints"),
+    ("reach", "  at most"),
     ("switches", "switches"),
     ("links", "links between switches"),
     ("diameter", "diameter in hops"),
     ("bisection_links", "bisection, links"),
     ("bisection_share", "  share of full"),
+    ("lost_plane_factor", "time with planes down"),
+    ("ecmp_mean_share", "bandwidth of hashed flows"),
     ("cost", "cost, US dollars"),
     ("cost_per_endpoint", "  per endpoint"),
 )
@@ -51,11 +56,9 @@ def build(answer: Answer, *, exact: bool) -> View:
         if any(cell != "-" for cell in cells):
             rows.append([label, *cells])
     query = answer.query
-    size = (
-        f"switches of {query['radix']:,} ports"
-        if "radix" in query
-        else f"the smallest switches for {query['endpoints']:,} endpoints"
-    )
+    size = f"switches of {query['radix']:,} ports" if "radix" in query else "the smallest switches"
+    if "endpoints" in query:
+        size += f" for {query['endpoints']:,} endpoints"
     words = {"published": "with the counts of Table 3", "both": "and with the counts of Table 3"}
     heading = ", ".join(filter(None, [size, words.get(query["variant"], "")]))
     headings = [

@@ -16,7 +16,9 @@ LABELS = {
     "embedding": "embedding",
     "head": "head",
     "attention": "attention",
+    "mixer": "mixers",
     "dense_ffn": "dense feed-forward",
+    "latent_projections": "latent projections",
     "routed_experts": "routed experts",
     "shared_experts": "shared experts",
     "router": "router",
@@ -48,6 +50,11 @@ def build(answer: Answer, *, exact: bool) -> View:
         totals.append(
             ["MTP modules, not counted above", show(named["parameters.mtp"], exact=exact)]
         )
+    if "parameters.whole" in named:
+        totals += [
+            [words, show(named[f"parameters.{name}"], exact=exact)]
+            for name, words in (("towers", "towers beside the language model"), ("whole", "both"))
+        ]
     tables.append(Table("", [f"variant {variant}", "parameters"], totals))
     tables.append(_weights(column.ledger, named, precision, exact=exact))
     return View(f"{column.title}: parameters, variant {variant}", tables)

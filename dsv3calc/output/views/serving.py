@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
 
 
+_SHARE_OF = {
+    "free": "of what weights and buffers leave",
+    "static": "of the device with the weights",
+}
+"""Kind of pool -> what the share of an engine is taken of."""
+
+
 def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
     named = answer.columns[0].ledger.named()
@@ -39,8 +46,9 @@ def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
         if line.value
     ]
     fits = bool(named["serving.fits"].value)
-    share = 100 * answer.query["memory_fraction"]
-    words = f"budget ({share:g} % of usable on {answer.query['hardware']})"
+    words = f"usable on {answer.query['hardware']}"
+    if answer.query["pool"] == "device":
+        words = f"budget ({100 * answer.query['memory_fraction']:g} % of {words})"
     sizes = {
         "weights": named["serving.weights"],
         "buffers": named["serving.buffers"],
@@ -51,27 +59,44 @@ def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
     }
     rows = size_rows(sizes, exact=exact)
     rows = [*rows[:2], *buffers, *rows[2:], ["fits", "yes" if fits else "no"]]
+    if not named["serving.loadable"].value:
+        rows.append(["can be loaded", "no"])
     place = "one GPU" if "serving.rank.1.weights" not in named else f"a GPU of rank {rank}"
     return Table("", [place, "bytes"], rows)
+
+
+def _of_what(answer: Answer) -> str:
+    """Say which share of the device an engine gives its cache, where that is not what is left."""
+    share = answer.query["memory_fraction"]
+    if answer.query["pool"] == "device":
+        return ""
+    if share is None:
+        return ", beside what the engine reserves"
+    return f" ({100 * share:g} % {_SHARE_OF[answer.query['pool']]})"
 
 
 def _cache(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
     query = answer.query
     rows = [
-        ["KV pool", show(named["serving.kv_pool"], exact=exact)],
+        [f"KV pool{_of_what(answer)}", show(named["serving.kv_pool"], exact=exact)],
         ["per token", show(named["serving.kv_bytes_per_token"], exact=exact)],
         [
             f"per sequence of {query['context']:,} tokens",
             show(named["serving.kv_bytes_per_sequence"], exact=exact),
         ],
     ]
-    tokens = named["serving.kv_tokens"]
+    state = named["serving.state_bytes_per_sequence"]
+    if state.value:
+        rows.insert(2, ["state per sequence, however long", show(state, exact=exact)])
+    tokens = named.get("serving.kv_tokens")
     sequences = [
         f"{query['context']:,}-token sequences that fit",
         f"{named['serving.max_sequences'].value:,}",
     ]
     rank = named["serving.rank"].value
-    if named[f"serving.rank.{rank}.kv_tokens"].convention == UNTIL_LET_GO:
+    if tokens is None:
+        rows.append(sequences)
+    elif named[f"serving.rank.{rank}.kv_tokens"].convention == UNTIL_LET_GO:
         rows[1][0] = "per token, before it leaves a window"
         held = f"{named['serving.sequence_tokens'].value:,}"
         rows += [
@@ -80,7 +105,8 @@ def _cache(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
             ["tokens that fit before any leaves a window", f"{tokens.value:,}"],
         ]
     else:
-        rows += [["tokens in the pool", f"{tokens.value:,}"], sequences]
+        beside = ", beside the batch's states" if state.value else ""
+        rows += [[f"tokens in the pool{beside}", f"{tokens.value:,}"], sequences]
     longest = named.get("serving.longest_context")
     if longest is not None:
         each = "" if query["batch"] == 1 else f" in each of {query['batch']:,} sequences"

@@ -88,8 +88,9 @@ def vary(model: Model, changes: Sequence[tuple[str, str]]) -> Model:
         change = _attention if name == "attention" else _feed_forward
         changed = [change(model.name, value, view) for view in architecture_of(model).groups]
         if all(part is None for part in changed):
+            lacks = "routed experts" if name == "feed_forward" else "attention"
             raise UsageError(
-                f"--vary {model.name}:{name}={value}: no layer of {model.name} has routed experts"
+                f"--vary {model.name}:{name}={value}: no layer of {model.name} has {lacks}"
             )
         groups = [
             group if part is None else msgspec.structs.replace(group, **{name: part})
@@ -99,7 +100,9 @@ def vary(model: Model, changes: Sequence[tuple[str, str]]) -> Model:
     return model
 
 
-def _attention(model: str, value: str, view: GroupView) -> GQA:
+def _attention(model: str, value: str, view: GroupView) -> GQA | None:
+    if not view.attention.present:
+        return None
     heads: int = view.attention.heads.value
     kind, _, number = value.partition(":")
     if kind == "gqa" and number.isascii() and number.isdecimal() and len(number) < 8:  # noqa: PLR2004 - digits

@@ -224,17 +224,19 @@ def pipeline_problems(model: Model, layout: Layout) -> Iterator[Problem]:
 def head_problems(model: Model, layout: Layout) -> Iterator[Problem]:
     """Yield heads that tp does not divide."""
     for view in architecture_of(model).groups:
-        heads, shared = view.attention.heads.value, view.attention.key_value_heads
-        if heads % layout.tp:
-            yield (
-                f"{heads:,} attention heads do not divide among tp {layout.tp:,}",
-                "tensor parallelism divides whole heads",
-            )
-        elif shared is not None and shared.value % layout.tp and layout.tp % shared.value:
-            yield (
-                f"{shared.value:,} key-value heads and tp {layout.tp:,}: neither divides the other",
-                "each GPU has whole key-value heads, or as many GPUs share each of them",
-            )
+        for block in view.mixing:
+            heads, shared = block.heads.value, block.shared_heads
+            if heads % layout.tp:
+                yield (
+                    f"{heads:,} {block.part} heads do not divide among tp {layout.tp:,}",
+                    "tensor parallelism divides whole heads",
+                )
+            elif shared is not None and shared.value % layout.tp and layout.tp % shared.value:
+                words = block.shared_words
+                yield (
+                    f"{shared.value:,} {words} and tp {layout.tp:,}: neither divides the other",
+                    f"each GPU has whole {words}, or as many GPUs share each of them",
+                )
 
 
 def sequence_problems(layout: Layout, sequence: int) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ import msgspec
 
 from dsv3calc.catalogue.overrides import Override, apply_overrides
 from dsv3calc.errors import InvalidInput, InvalidOverride, UsageError
+from dsv3calc.model.architecture import experts_of
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.source import Source
@@ -20,9 +21,10 @@ from dsv3calc.studies.layout.build import (
     fields_given,
     layout_of,
     layout_preset,
+    refuse,
 )
 from dsv3calc.studies.layout.degrees import Degrees
-from dsv3calc.studies.layout.expert_degrees import Rule, rule_of, told, with_etp
+from dsv3calc.studies.layout.expert_degrees import Rule, setup_rule, told, with_etp
 from dsv3calc.studies.preset_loader import positive
 
 if TYPE_CHECKING:
@@ -71,6 +73,8 @@ def chosen_layout(
     given = {name for name in DEGREES if getattr(query, name, None) is not None}
     given |= {each.path for each in edits}
 
+    of_setup = _rule_of_setup(query, loader, answer, serving=serving)
+
     def degrees(layout: Layout, file: dict[str, Any]) -> Degrees:
         return Degrees(
             model,
@@ -79,27 +83,50 @@ def chosen_layout(
             stated=given | file.keys(),
             serving=serving,
             dp_follows=not file and "dp" not in given,
+            of_setup=of_setup,
         )
 
+    asked = query
+    if of_setup is not None and of_setup.equals_tp and "etp" not in given and experts_of(model):
+        asked = _with_etp_of_tp(query)
     try:
-        layout = _stated_layout(query, loader, answer, edits, used)
+        layout = _stated_layout(asked, loader, answer, edits, used)
     except WrongDegrees as error:
         reference = getattr(query, "layout", None)
         file = _file_of(None if reference is None else loader.layout(reference))
         wrong = degrees(error.layout, file)
-        problem = _of_default(error, model, rule_of(wrong.stated, serving=serving))
+        problem = _of_default(error, model, wrong.rule)
         raise _hinted(problem, wrong) from None
     preset = layout_preset(query, loader)
     chosen = degrees(layout, _file_of(preset))
     loader.degree_hint = chosen.hint
     answer.layout = _name_of(query, layout, preset, edits)
-    answer.etp_rule = rule = rule_of(chosen.stated, serving=serving)
+    answer.etp_rule = rule = chosen.rule
     try:
         found = with_etp(layout, model, rule)
+        refuse([(what, why) for _, what, why in found.problems()])
     except UsageError as error:
         raise _hinted(error, chosen) from None
     answer.assumptions += told(found, model, rule)
     return found
+
+
+def _rule_of_setup(
+    query: Query, loader: PresetLoader, answer: Answer, *, serving: bool
+) -> Rule | None:
+    """Return the rule of etp that the set-up of a query names; None where it names none."""
+    name = getattr(query, "setup", None)
+    if name is None and not any(each.kind == "setup" for each in loader.overrides):
+        return None
+    rule, warning = setup_rule(loader.setup(name).value, serving=serving)
+    if warning:
+        answer.warn(warning)
+    return rule
+
+
+def _with_etp_of_tp(query: Any) -> Any:
+    """Return a query of options that gives etp as its tp, so that dp follows from both."""
+    return query if query.layout is not None else msgspec.structs.replace(query, etp=query.tp or 1)
 
 
 def _of_default(error: WrongDegrees, model: Model, rule: Rule) -> UsageError:

@@ -19,7 +19,7 @@ from dsv3calc.studies.layout.build import (
     training_problems,
 )
 from dsv3calc.studies.layout.check import etp_problems, expert_problems, width_problems
-from dsv3calc.studies.layout.expert_degrees import etp_of, rule_of
+from dsv3calc.studies.layout.expert_degrees import STATED, Rule, divides, etp_of, rule_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -54,6 +54,8 @@ class Degrees:
         Whether the layout serves.
     dp_follows
         Whether dp is the default, which follows from the other degrees.
+    of_setup
+        The rule of etp that a set-up names.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Degrees:
         stated: Collection[str],
         serving: bool,
         dp_follows: bool,
+        of_setup: Rule | None = None,
     ) -> None:
         self.model = model
         self.layout = layout
@@ -72,8 +75,14 @@ class Degrees:
         self.stated = set(stated)
         self.serving = serving
         self.dp_follows = dp_follows
+        self.of_setup = of_setup
         self._now = layout
         self._checks_steps = not serving
+
+    @property
+    def rule(self) -> Rule:
+        """What etp follows from."""
+        return rule_of(self.stated, serving=self.serving, of_setup=self.of_setup)
 
     def hint(self, sequence: int | None = None) -> str:
         """Name the values next to those given with which every rule holds; nothing if all hold."""
@@ -112,10 +121,8 @@ class Degrees:
         """Return a bound above which no value of a degree passes, or is looked at."""
         model, layout = self.model, self.layout
         if axis == "tp":
-            heads: list[int] = [
-                view.attention.heads.value for view in architecture_of(model).groups
-            ]
-            return min(heads)
+            views = architecture_of(model).groups
+            return min((heads for view in views for heads in view.heads), default=1)
         if axis == "pp":
             return model.num_hidden_layers
         if axis == "ep":
@@ -131,11 +138,16 @@ class Degrees:
         dp and etp follow from the others by the same rules as in the query.
         """
         layout = msgspec.structs.replace(self.layout, **changes)
+        stated = self.stated | changes.keys()
+        rule = rule_of(stated, serving=self.serving, of_setup=self.of_setup)
+        experts = bool(slots_of_layers(self.model, layout))
         if self.dp_follows and "dp" not in changes:
-            layout = msgspec.structs.replace(layout, dp=default_dp(layout))
-        rule = rule_of(self.stated | changes.keys(), serving=self.serving)
-        if rule != "stated" and slots_of_layers(self.model, layout):
-            if rule == "instance" and layout.tp * layout.dp % layout.ep:
+            grouped = layout
+            if experts and rule is self.of_setup and rule.equals_tp:
+                grouped = msgspec.structs.replace(layout, etp=layout.tp)
+            layout = msgspec.structs.replace(layout, dp=default_dp(grouped))
+        if rule is not STATED and experts:
+            if not divides(layout, rule):
                 return None
             etp = etp_of(rule, tp=layout.tp, dp=layout.dp, ep=layout.ep)
             layout = msgspec.structs.replace(layout, etp=etp)

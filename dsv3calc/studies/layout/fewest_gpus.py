@@ -40,7 +40,15 @@ from dsv3calc.studies.layout.check import (
 )
 from dsv3calc.studies.layout.choose import chosen_layout
 from dsv3calc.studies.layout.degrees import Degrees
-from dsv3calc.studies.layout.expert_degrees import told, with_etp, with_searched_etp
+from dsv3calc.studies.layout.expert_degrees import (
+    ONE,
+    STATED,
+    TP,
+    Rule,
+    told,
+    with_etp,
+    with_searched_etp,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -53,7 +61,6 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.layout.build import Problem
-    from dsv3calc.studies.layout.expert_degrees import Rule
     from dsv3calc.studies.preset_loader import PresetLoader
 
 MOST_GPUS = 2**17
@@ -98,9 +105,9 @@ class SearchRequest:
         elif query.schedule == "dualpipe":  # the preset's pp may be odd, which says nothing
             loose = msgspec.structs.replace(loose, schedule=None)
         self.asked = layout = chosen_layout(loose, loader, answer, model)
-        self.rule: Rule = answer.etp_rule
-        if self.rule == "tp" and "ep" in self.held:
-            self.rule = "one"
+        self.rule: Rule = answer.etp_rule or STATED
+        if self.rule is TP and "ep" in self.held:
+            self.rule = ONE
         put_in = {name: typed[name] for name in (*FREE, *_LATER) if name in typed}
         whole = with_etp(msgspec.structs.replace(layout, **put_in), model, self.rule)
         known = query.layout is not None and next(whole.problems(), None) is None
@@ -110,7 +117,7 @@ class SearchRequest:
         free = dict.fromkeys((axis for axis in FREE if axis not in self.held), 1)
         if isinstance(layout.layer_split, list) and "pp" not in self.held:
             free["pp"] = max(1, len(layout.layer_split) // _chunks_of_rank(layout))
-        if self.rule == "tp":  # etp follows from each ep that is tried
+        if self.rule is TP:  # etp follows from each ep that is tried
             free["etp"] = 1
         self.layout = msgspec.structs.replace(whole, **free)
 
@@ -185,9 +192,9 @@ class SearchRequest:
         if "pp" in changed:
             changed.append("layer_split")
         about = tuple(f"{found.name}: {name}: " for name in changed)
-        about = (*about, *told(self.asked, self.model, answer.etp_rule))
+        about = (*about, *told(self.asked, self.model, answer.etp_rule or STATED))
         answer.assumptions[:] = [text for text in answer.assumptions if not text.startswith(about)]
-        rule: Rule = "one" if self.rule == "tp" and found.ep > 1 else self.rule
+        rule: Rule = ONE if self.rule is TP and found.ep > 1 else self.rule
         answer.assumptions += told(found, self.model, rule)
 
     def lines(self, footprint: Footprint, training: Training, found: WorstLines) -> list[Line]:
@@ -254,7 +261,7 @@ class SearchRequest:
 
     def _how(self, axis: str) -> str:
         """Say how a degree came about."""
-        if axis == "etp" and self.rule != "stated":
+        if axis == "etp" and self.rule is not STATED:
             return "follows from tp and ep"
         return "searched" if axis in FREE and axis not in self.held else "held"
 
@@ -505,7 +512,8 @@ class _Search:
 def _remedies(wanted: SearchRequest, training: Training) -> str:
     """Name the options that would take less memory: those that would change something."""
     layout = wanted.layout
-    heads = gcd(*(view.attention.heads.value for view in architecture_of(wanted.model).groups))
+    views = architecture_of(wanted.model).groups
+    heads = gcd(*(heads for view in views for heads in view.heads))
     found = []
     if "full" not in training.recompute.modules:
         found.append("--recompute full")

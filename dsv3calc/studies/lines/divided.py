@@ -20,7 +20,7 @@ def divided_by(traced: OpenLine, unknown: Quantity) -> tuple[int, str] | None:
     layout, name = traced.layout, unknown.name
     if unknown.field == "num_key_value_heads":
         views = architecture_of(traced.model).groups
-        heads = gcd(*(view.attention.heads.value for view in views))
+        heads = gcd(*(heads for view in views for heads in view.heads))
         return heads, f"the {heads:,} query heads"
     if layout is None or not unknown.places[0].startswith("layout."):
         return None

@@ -26,7 +26,7 @@ from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.dispatch import answer as ask
 from dsv3calc.studies.explain.tree import computed_lines, unknown_line
 from dsv3calc.studies.layout.choose import chosen_layout
-from dsv3calc.studies.layout.expert_degrees import etp_of
+from dsv3calc.studies.layout.expert_degrees import ONE, STATED, TP, etp_of
 from dsv3calc.studies.preset_loader import PresetLoader
 from dsv3calc.symbolic.from_ledger import DEPTH, Composer, leaves
 from dsv3calc.symbolic.term import Term
@@ -43,10 +43,6 @@ KINDS = ("model", "layout", "workload", *OTHER_KINDS)
 """What a place may begin with whose number has a name."""
 
 FOLLOWS_FROM_GPUS = ("tp", "cp", "pp")
-ETP_FOLLOWS: dict[str, tuple[str, ...]] = {
-    "stated": (), "one": (), "tp": ("tp", "ep"), "instance": ("tp", "dp", "ep")
-}  # fmt: skip
-"""Rule of etp -> the degrees that it follows from."""
 
 
 class Quantity:
@@ -152,7 +148,7 @@ class OpenLine:
         """The degrees that the line's etp follows from, as it is not given."""
         if self.layout is None or "layout.etp" not in self.places:
             return ()
-        return ETP_FOLLOWS[self.answer.etp_rule]
+        return (self.answer.etp_rule or STATED).follows
 
     def quantities(self) -> list[Quantity]:
         """Return every number that the line stands on and that a query can change.
@@ -264,10 +260,10 @@ class OpenLine:
             axis: terms.get(f"layout.{axis}", getattr(self.layout, axis))
             for axis in ("tp", "dp", "ep")
         }
-        rule = self.answer.etp_rule
-        if rule == "tp" and "layout.ep" in terms:
-            rule = "one"  # an ep that is open is one that is given
-        etp = self.layout.etp if rule == "stated" else etp_of(rule, **degrees)
+        rule = self.answer.etp_rule or STATED
+        if rule is TP and "layout.ep" in terms:
+            rule = ONE  # an ep that is open is one that is given
+        etp = self.layout.etp if rule is STATED else etp_of(rule, **degrees)
         return None if type(etp) is int and etp == self.layout.etp else etp
 
     def follows(self, free: Iterable[Quantity]) -> Any:

@@ -17,7 +17,6 @@ from dsv3calc.accounting.memory.worst_rank import needs_all_ranks
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.explain.provenance import Origins
-from dsv3calc.studies.layout.expert_degrees import WORDS
 from dsv3calc.studies.lines.derive import Derivation, other_values
 from dsv3calc.studies.lines.open_line import OpenLine, Quantity
 from dsv3calc.studies.lines.over_ranks import at_value, lines_over_ranks
@@ -249,8 +248,8 @@ def answer_sensitivity(query: Query, line: str, top: int = DEFAULT_TOP) -> Answe
             f"not ranked, since {traced.name} comes to 0 or below when they double: "
             f"{', '.join(undefined)}"
         )
-    if traced.etp_follows:
-        answer.notes.append(f"etp is not varied alone, it follows: {WORDS[traced.answer.etp_rule]}")
+    if traced.answer.etp_rule is not None and traced.etp_follows:
+        answer.notes.append(f"etp is not varied alone, it follows: {traced.answer.etp_rule.words}")
     answer.take_told(traced.answer)
     return answer
 

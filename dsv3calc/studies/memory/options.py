@@ -13,6 +13,7 @@ from dsv3calc.accounting.placement.expert_slots import expert_slots, shared_slot
 from dsv3calc.accounting.weights import format_of
 from dsv3calc.errors import UsageError
 from dsv3calc.model.architecture import architecture_of, experts_of
+from dsv3calc.model.operator import BUFFERS
 from dsv3calc.model.saved import BF16, MODULES
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.queries.memory import MemoryQuery
@@ -224,8 +225,8 @@ def _formats(query: MemoryQuery, model: Model, precision: Precision) -> list[For
     tensors = [tensor for view in views_of(query, model) for tensor in view.tensors]
     return [
         format_of(precision, tensor)[1]
-        for tensor in (*tensors, *arch.outer)
-        if tensor.weight_class != "routing_bias"
+        for tensor in (*tensors, *arch.outer, *arch.entry_tensors)
+        if tensor.weight_class not in BUFFERS
     ]
 
 

@@ -6,7 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.conventions import choose_conventions
-from dsv3calc.accounting.memory.serving import LOW_LATENCY, Server, Serving, serving_lines
+from dsv3calc.accounting.memory.passes import LOW_LATENCY
+from dsv3calc.accounting.memory.served import Serving
+from dsv3calc.accounting.memory.serving import Server
+from dsv3calc.accounting.memory.serving_ranks import serving_lines
 from dsv3calc.accounting.traffic.exchange import Exchange
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS
 from dsv3calc.errors import UsageError
@@ -14,7 +17,7 @@ from dsv3calc.exit_status import ExitStatus
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.numbers.decimals import decimal_ratio
-from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.answer import Answer, Column, add_new
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
@@ -38,12 +41,21 @@ from dsv3calc.studies.traffic.exchanges import (
 )
 
 if TYPE_CHECKING:
+    from dsv3calc.catalogue.presets import Preset
     from dsv3calc.queries.memory import MemoryQuery
+    from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
+    from dsv3calc.schema.precision import Precision
+    from dsv3calc.schema.setup import Setup, SetupMemory
 
 DEFAULT_CONTEXT = 4096
 _MILLION = 10**6
+_OF_SERVERS = (
+    "memory_fraction", "pool", "page_size", "graphs", "reserved", "prefill", "sampled_sequences",
+    "logit_bits", "repacked",
+)  # fmt: skip
+"""Fields of a set-up's memory that only a server has."""
 
 
 _USED = (
@@ -63,7 +75,6 @@ def answer_serving(query: MemoryQuery) -> Answer:
     """
     context = positive("--context", query.context, DEFAULT_CONTEXT)
     batch = positive("--batch", query.batch, 1)
-    tokens = positive("--pass-tokens", query.tokens, batch)
     answer = Answer("memory", asked(query), "serving")
     answer.notes += query.notes
     loader = PresetLoader(query)
@@ -89,9 +100,11 @@ def answer_serving(query: MemoryQuery) -> Answer:
     answer.cite(precision, used=("weights", "activations", "formats"))
     conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})
     cite_kv_format(answer, kv_format, [model.value], conventions)
-    answer.cite(setup, used=setup_used(layout, "memory_fraction", "page_size"))
+    answer.cite(setup, used=setup_used(layout, *_OF_SERVERS))
     check_kv_format(model.name, model.value, kv_format, conventions)
-    fraction = number("--memory-fraction", query.memory_fraction, software.memory_fraction, most=1)
+    chunk = _prefill_tokens(software, hardware.value, decoding=decodes(query, layout))
+    tokens = positive("--pass-tokens", query.tokens, max(batch, chunk))
+    fraction = _share(query, software)
     page_size = positive("--page-size", query.page_size, software.page_size)
     exchange = Exchange(
         dispatch=format_of("--dispatch", query.dispatch, dispatch_format(precision)),
@@ -110,7 +123,6 @@ def answer_serving(query: MemoryQuery) -> Answer:
             "--set hardware.memory.usable=79GiB",
         )
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
-    numerator, denominator = decimal_ratio(fraction)
     server = Server(
         model.value,
         layout,
@@ -119,12 +131,13 @@ def answer_serving(query: MemoryQuery) -> Answer:
             precision=precision.value,
             kv_format=kv_format.value,
             software=software,
+            blocks=setup.value.blocks,
             conventions=conventions,
             exchange=exchange,
             context=context,
             batch=batch,
             tokens=tokens,
-            memory_share=numerator * _MILLION // denominator,
+            memory_share=None if fraction is None else _in_millionths(fraction),
             page_size=page_size,
             absorbed=query.absorbed,
             low_latency=query.low_latency,
@@ -141,15 +154,80 @@ def answer_serving(query: MemoryQuery) -> Answer:
         "kv_dtype": kv_format.name,
         "memory_fraction": fraction,
         "page_size": page_size,
+        "setup": setup.name,
+        "pool": software.pool,
     }
+    _tell_passes(answer, batch, tokens, chunk, query)
+    _tell_blocks(answer, server, setup)
+    _tell_units(answer, precision, hardware)
     _remarks(answer, model.value, layout, query)
     ledger = Ledger(model.value.title, found.lines)
     longest = 0 if found.longest_context is None else found.longest_context.value
     warn_context(answer, model.name, model.value, max(context, longest))
     answer.columns.append(Column(model.name, model.value.title, ledger))
-    if query.require_fit and not found.tightest["fits"].value:
+    if query.require_fit and not (found.tightest["fits"].value and found.loadable.value):
         answer.status = ExitStatus.CHECK_FAILED
     return answer
+
+
+def decodes(query: MemoryQuery, layout: Layout) -> bool:
+    """Tell whether an instance only decodes, other instances having filled its cache."""
+    return query.low_latency or layout.phase == "decode"
+
+
+def _prefill_tokens(software: SetupMemory, hardware: Hardware, *, decoding: bool) -> int:
+    """Return the tokens of a prefill pass on a device; 0 where the set-up states none."""
+    marketed = hardware.memory.marketed
+    chunks = [each.tokens for each in software.prefill if each.device_memory <= marketed]
+    return chunks[-1] if chunks and not decoding else 0
+
+
+def _share(query: MemoryQuery, software: SetupMemory) -> float | None:
+    """Return the share that a server takes; None where its set-up states what it leaves."""
+    if query.memory_fraction is None and software.memory_fraction is None:
+        return None
+    return number("--memory-fraction", query.memory_fraction, software.memory_fraction, most=1)
+
+
+def _in_millionths(fraction: float) -> int:
+    numerator, denominator = decimal_ratio(fraction)
+    return numerator * _MILLION // denominator
+
+
+def _tell_passes(answer: Answer, batch: int, tokens: int, chunk: int, query: MemoryQuery) -> None:
+    """Say which of a decode and a prefill pass is counted, where the set-up states a chunk."""
+    if query.tokens is None and chunk > batch:
+        answer.notes.append(f"a prefill pass of {tokens:,} tokens is counted, the set-up's chunk")
+
+
+def _tell_blocks(answer: Answer, server: Server, setup: Preset[Setup]) -> None:
+    """Say which weights a layout divides within blocks, and what the engine does with them."""
+    blocks = setup.value.blocks
+    found: dict[str, list[str]] = {}
+    for each in server.undivided:
+        add_new(found.setdefault(blocks.policy(each.key), []), [each.words])
+    engine = f"{setup.name} {blocks.release}" if blocks.release else setup.name
+    if "refuse" in found:
+        answer.warn(f"cannot be loaded: {'; '.join(found['refuse'])} (set-up {engine})")
+        answer.notes.append("--set setup.blocks.undivided=pad counts parts padded to whole blocks")
+    if "pad" in found:
+        answer.notes.append(f"padded to whole blocks: {'; '.join(found['pad'])} (set-up {engine})")
+    if "load" in found:
+        answer.notes.append(f"loaded as parts: {'; '.join(found['load'])} (set-up {engine})")
+
+
+def _tell_units(answer: Answer, precision: Preset[Precision], hardware: Preset[Hardware]) -> None:
+    """Say that weights are widened on a device without units for their data type."""
+    wish = precision.value.compute["default"][0]
+    peaks = hardware.value.peaks
+    if wish in peaks:
+        return
+    taken = next((each for each in precision.value.compute["default"] if each in peaks), None)
+    if taken is not None:
+        answer.warn(
+            f"{hardware.name} has no {wish} units: {precision.name} is weight-only there, "
+            f"computed in {taken}"
+        )
 
 
 def _remarks(answer: Answer, model: Model, layout: Layout, query: MemoryQuery) -> None:

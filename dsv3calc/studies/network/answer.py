@@ -16,7 +16,9 @@ from dsv3calc.queries.fields import flag_of
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.schema.provenance import source_of
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.network.built import built, built_topologies, is_built
 from dsv3calc.studies.network.choices import (
+    LARGEST_NETWORK,
     LARGEST_RADIX,
     LEAST_RADIX,
     PUBLISHED_GROUPS,
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
 
 DEFAULT_NETWORK = "infiniband-ndr"
 DEFAULT_PLANES = 8
-LARGEST_NETWORK = 10**10
 _DIFFERS = ("slim-fly", "dragonfly")
 """Topologies whose published sizes are not the canonical ones."""
 
@@ -61,47 +62,70 @@ def answer_network(query: NetworkQuery) -> Answer:
     )
     _refuse_set(query)
     planes = whole("--planes", query.planes, DEFAULT_PLANES, LARGEST_RADIX)
-    radix = (
-        None if query.endpoints is not None else chosen_radix(query, preset, topologies, variant)
-    )
+    radix = None
+    if is_built(query):
+        topologies = built_topologies(query, topologies)
+    if query.endpoints is None or query.radix is not None:
+        radix = chosen_radix(query, preset, topologies, variant)
     answer = Answer("network", as_dict(query))
     answer.query |= {"topologies": list(topologies), "network": preset.name, "variant": variant}
     answer.query |= {n: int(answer.query[n]) for n in ("q", "groups") if n in answer.query}
     if "mpft" in topologies:
         answer.query["planes"] = planes
-    if radix is None:
-        wanted = whole("--endpoints", query.endpoints, 1, LARGEST_NETWORK)
-        answer.query["endpoints"] = wanted
-    else:
+    if query.endpoints is not None:
+        answer.query["endpoints"] = whole("--endpoints", query.endpoints, 1, LARGEST_NETWORK)
+    if radix is not None:
         answer.query["radix"] = radix
     prices = _prices(query, preset, answer)
     radices: dict[str, int] = {}
-    for topology in topologies:
-        for published in _published(topology, variant):
-            if radix is None:
-                counted = _smallest(topology, wanted, planes)
-            else:
-                counted = msgspec.structs.replace(
-                    _counted(topology, radix, planes, query.q, query.groups, published=published),
-                    radix=total("network.radix", (given("radix", radix, "1"),)),
-                )
-            share = counts.share_line(counted)
-            counted = msgspec.structs.replace(counted, bisection_share=share)
-            if prices:
-                counted = counts.priced(counted, *prices)
-            marked = published and variant == "both"
-            title = f"{TOPOLOGIES[topology]}{', as published' if published else ''}"
-            name = f"{topology}-published" if marked else topology
-            answer.columns.append(Column(name, title, Ledger(title, counted.lines)))
-            _tell(answer, topology, radix, published=published, own_prices=_own_prices(query))
-            assert counted.radix is not None  # noqa: S101 - both ways above give it
-            radices[name] = counted.radix.value
-            _tell_room(answer, counted)
+    sizes = [(each, published) for each in topologies for published in _published(each, variant)]
+    for topology, published in sizes:
+        counted = _sized(query, topology, radix, planes, answer, published=published)
+        if counted is None:
+            continue
+        if prices:
+            counted = counts.priced(counted, *prices)
+        marked = published and variant == "both"
+        title = f"{TOPOLOGIES[topology]}{', as published' if published else ''}"
+        name = f"{topology}-published" if marked else topology
+        answer.columns.append(Column(name, title, Ledger(title, counted.lines)))
+        _tell(answer, topology, radix, published=published, own_prices=_own_prices(query))
+        assert counted.radix is not None  # noqa: S101 - each way above gives it
+        radices[name] = counted.radix.value
+        _tell_room(answer, counted)
     if prices and query.switch_price is None:
         _tell_radix(answer, preset.value, radices)
-    _tell_planes(answer, topologies, planes)
+    _tell_planes(answer, topologies, planes, every_plane=query.every_plane)
     _cite(answer, preset, query)
     return answer
+
+
+def _sized(
+    query: NetworkQuery,
+    topology: str,
+    radix: int | None,
+    planes: int,
+    answer: Answer,
+    *,
+    published: bool,
+) -> NetworkLines | None:
+    """Count a topology of a radix, or of the smallest radix; None where it is left out."""
+    counted: NetworkLines | None
+    if radix is None:
+        counted = _smallest(topology, answer.query["endpoints"], planes)
+    elif is_built(query):
+        counted = built(query, topology, radix, planes, answer)
+    else:
+        counted = _counted(topology, radix, planes, query.q, query.groups, published=published)
+    if counted is None:
+        return None
+    if radix is not None:
+        ports = total("network.radix", (given("radix", radix, "1"),))
+        counted = msgspec.structs.replace(counted, radix=ports)
+    if topology == "mpft" and query.planes_down:
+        down = whole("--planes-down", query.planes_down, 1, planes - 1)
+        counted = counts.loss_lines(counted, planes_down=down)
+    return msgspec.structs.replace(counted, bisection_share=counts.share_line(counted))
 
 
 def _refuse_set(query: NetworkQuery) -> None:
@@ -238,8 +262,12 @@ def _tell_room(answer: Answer, counted: NetworkLines) -> None:
         )
 
 
-def _tell_planes(answer: Answer, topologies: tuple[str, ...], planes: int) -> None:
-    if "mpft" in topologies and planes > 1:
+def _tell_planes(
+    answer: Answer, topologies: tuple[str, ...], planes: int, *, every_plane: bool
+) -> None:
+    if every_plane:
+        answer.notes.append(f"mpft: each endpoint has a port in each of {planes:,} planes")
+    elif "mpft" in topologies and planes > 1:
         answer.notes.append(
             f"mpft: {planes:,} separate planes, each endpoint in one; cross-plane traffic is "
             "forwarded inside a node"

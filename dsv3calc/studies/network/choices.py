@@ -9,6 +9,7 @@ from dsv3calc.accounting.network import is_slim_fly_order, largest_order, neighb
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas.dragonfly import dragonfly_global_ports, dragonfly_groups
 from dsv3calc.formulas.slim_fly import slim_fly_network_radix
+from dsv3calc.queries.fields import flag_of
 from dsv3calc.reading.diagnostics import quote, suggest
 
 if TYPE_CHECKING:
@@ -26,11 +27,18 @@ TOPOLOGIES = {
 """Topology -> its title; all of them in this order where none is named."""
 VARIANTS = ("canonical", "published", "both")
 LARGEST_RADIX = 10**6
+LARGEST_NETWORK = 10**10
 PUBLISHED_RADIX = 64
 PUBLISHED_Q = 28
 PUBLISHED_GROUPS = 511
 TABLE_3 = "Table 3 of arXiv:2505.09343"
-_OWNERS = {"planes": "mpft", "q": "slim-fly", "groups": "dragonfly"}
+_OWNERS = {
+    "planes": "mpft",
+    "every_plane": "mpft",
+    "planes_down": "mpft",
+    "q": "slim-fly",
+    "groups": "dragonfly",
+}
 LEAST_RADIX = {"ft2": 2, "mpft": 2, "ft3": 2, "slim-fly": 7, "dragonfly": 3}
 
 
@@ -47,12 +55,13 @@ def chosen_topologies(query: NetworkQuery) -> tuple[str, ...]:
             raise UsageError(f"{name} is named twice", "name each topology once")
     chosen = query.topologies or tuple(TOPOLOGIES)
     for option, owner in _OWNERS.items():
-        if getattr(query, option) is not None and owner not in chosen:
+        if getattr(query, option) not in (None, False) and owner not in chosen:
             raise UsageError(
-                f"--{option} is of {owner}, which is not asked for", f"add {owner}, or leave it out"
+                f"{flag_of(query, option)} is of {owner}, which is not asked for",
+                f"add {owner}, or leave it out",
             )
     if query.endpoints is not None:
-        given_too = [n for n in ("radix", "q", "groups") if getattr(query, n) is not None]
+        given_too = [n for n in ("q", "groups") if getattr(query, n) is not None]
         if given_too:
             raise UsageError(
                 f"--endpoints finds the size: --{given_too[0]} would fix it", "give one of them"

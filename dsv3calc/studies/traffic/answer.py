@@ -42,7 +42,7 @@ from dsv3calc.studies.traffic.exchanges import (
 )
 from dsv3calc.studies.traffic.limits_ep import DEFAULT_TOKENS
 from dsv3calc.studies.traffic.step_collectives import step_collectives
-from dsv3calc.studies.traffic.warnings import warn_of_traffic
+from dsv3calc.studies.traffic.warnings import warn_of_setup, warn_of_traffic
 
 if TYPE_CHECKING:
     from dsv3calc.catalogue.presets import Preset
@@ -102,6 +102,7 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     loader.check_overrides()
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_of_traffic(answer, query, model.value, layout)
+    warn_of_setup(answer, query, loader)
     answer.query |= {
         "forwarding": exchange.forwarding,
         "policy": exchange.policy,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.answer import Answer
+    from dsv3calc.studies.preset_loader import PresetLoader
 
 OF_EXPERTS = (
     "redundant_experts", "shared_experts", "dispatch", "combine", "backward_dispatch",
@@ -44,6 +45,15 @@ def warn_of_traffic(answer: Answer, query: TrafficQuery, model: Model, layout: L
                 f"{flag_of(query, name)} is {value:g} s a message: a number without a unit is "
                 "in seconds, write 3us"
             )
+
+
+def warn_of_setup(answer: Answer, query: TrafficQuery, loader: PresetLoader) -> None:
+    """Warn of a set-up, or of its fields, of which traffic takes nothing: it takes the experts."""
+    if query.setup is not None and loader.setup(query.setup).value.experts is None:
+        answer.warn(f"--setup {query.setup} has no effect: it states no rule for experts")
+    for each in loader.overrides:
+        if each.kind == "setup" and not each.path.startswith("experts"):
+            answer.warn(f"--set {each.text} has no effect: traffic takes a set-up's experts alone")
 
 
 def without_effect(query: TrafficQuery, model: Model, layout: Layout) -> Iterator[tuple[str, str]]:

@@ -7,38 +7,77 @@ from load_script import load_script
 from dsv3calc.formulas.registry.glossary import BY_SUBJECT, INTERMEDIATE, SYMBOLS, latex, plain
 from dsv3calc.formulas.registry.registry import all_formulas
 from dsv3calc.formulas.registry.units import UNITS
+from dsv3calc.schema.achieved import (
+    Achieved,
+    AchievedDefaults,
+    AttentionKernels,
+    Collective,
+    Exchange,
+    Fit,
+    Kernel,
+    LinkRates,
+    Prefill,
+)
+from dsv3calc.schema.additions import (
+    AltUp,
+    AttentionResiduals,
+    HyperConnections,
+    Laurel,
+    LearnedPositions,
+    LearnedRotary,
+    PerLayerInput,
+)
 from dsv3calc.schema.comparison import Comparison, Design
 from dsv3calc.schema.hardware import Hardware, Host, HostLink, Link, Memory, Storage
 from dsv3calc.schema.layout import Layout
 from dsv3calc.schema.memory import Recipe, Recompute
-from dsv3calc.schema.model import GQA, MLA, MTP, Dense, Indexer, LayerGroup, Model, MoE
+from dsv3calc.schema.mixers import KDA, GatedDeltaNet, Lightning, Mamba, Mamba2
+from dsv3calc.schema.model import (
+    GQA,
+    MLA,
+    MTP,
+    Dense,
+    LayerGroup,
+    Model,
+    MoE,
+    MoEBesideDense,
+    Tower,
+)
 from dsv3calc.schema.network import Measurement, Network
 from dsv3calc.schema.precision import Format, KVFormat, Precision, Scale
 from dsv3calc.schema.setup import (
     AppliesTo,
     PassTokens,
     Setup,
+    SetupBand,
     SetupBlocks,
     SetupExperts,
     SetupMemory,
     SetupOverlap,
     SetupTime,
 )
+from dsv3calc.schema.sparse_attention import BlockIndexer, Compressed, Indexer
 from dsv3calc.symbolic.term import record
 
 FORMULAS = all_formulas()
 STRUCTS = (
     Model, LayerGroup, MLA, GQA, Indexer, Dense, MoE, MTP, Hardware, Memory, Link,
+    GatedDeltaNet, KDA, Mamba2, Mamba, Lightning, Tower, Compressed, BlockIndexer, MoEBesideDense,
+    HyperConnections, AltUp, AttentionResiduals, Laurel, PerLayerInput,
+    LearnedPositions, LearnedRotary,
     Host, HostLink, Storage,
     Precision, Format, Scale, KVFormat, Comparison, Design, Network,
     Measurement, Layout, Recipe, Recompute, Setup, SetupMemory, SetupExperts, SetupBlocks,
-    SetupTime, SetupOverlap, PassTokens, AppliesTo,
+    SetupTime, SetupBand, SetupOverlap, PassTokens, AppliesTo,
+    Achieved, AchievedDefaults, AttentionKernels, Collective, Exchange, Fit, Kernel, LinkRates,
+    Prefill,
 )  # fmt: skip
 UNIT_OF = {
     "bytes": "B",
     "bytes/s": "B/s",
     "flop/s": "FLOP/s",
     "s": "s",
+    "ratio": "ratio",
     "tokens": "tokens",
     "w": "W",
     "usd": "USD",

@@ -189,7 +189,7 @@ def test_every_line_follows_from_its_parts(variant):
         (("ft2",), {"planes": 4}, "mpft", ""),
         (("ft2",), {"q": 29}, "slim-fly", ""),
         (("ft2",), {"groups": 29}, "dragonfly", ""),
-        (("ft2",), {"endpoints": 5, "radix": 64}, "--radix", ""),
+        (("slim-fly",), {"endpoints": 5, "radix": 64}, "slim-fly", "--endpoints"),
         (("ft2",), {"endpoints": 10**11}, "--endpoints", ""),
         (("slim-fly",), {"variant": "publish"}, "--variant", "published"),
         (("slim-fly",), {"variant": "published", "radix": 128}, "64", "canonical"),

@@ -1,0 +1,156 @@
+"""Which measured entry holds for a kernel: of the device, of one like it, or of all others."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.errors import UsageError
+from dsv3calc.ledger.line import Line, given
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from dsv3calc.schema.achieved import Achieved
+    from dsv3calc.schema.hardware import Hardware
+
+UNITS = {"half_length": "tokens", "launch": "s", "serial_latency": "s", "latency": "s",
+         "remote_latency": "s"}  # fmt: skip
+"""Unit of a value of an entry, where it is no share."""
+
+NEAREST = {
+    "fp16": "bf16", "tf32": "bf16", "fp32": "bf16", "mxfp8": "fp8_block", "fp8_block": "fp8",
+    "int8": "fp8", "fp6": "fp8", "fp4": "nvfp4", "mxfp4": "nvfp4", "nvfp4": "fp8_block",
+    "int4": "nvfp4", "fp8": "bf16",
+}  # fmt: skip
+"""Data type -> the one whose entry holds where it has none."""
+
+
+class Entry:
+    """The values of a kernel or a link, as lines named after the place that they were read from."""
+
+    __slots__ = ("_known", "fit", "instead_of", "place", "spec", "whose")
+
+    def __init__(self, place: str, spec: Any, whose: str, instead_of: str = "") -> None:
+        self.place = place
+        self.spec = spec
+        self.fit = spec.fit
+        self.whose = whose
+        self.instead_of = instead_of
+        self._known: dict[str, Line] = {}
+
+    @property
+    def computes_in(self) -> str:
+        """The data type of the peak that it computes at."""
+        found: str = self.spec.computes_in
+        return found
+
+    @property
+    def words(self) -> str:
+        """What the values are: of which device, fitted or assumed."""
+        return f"{self.fit.kind}: {self.whose}"
+
+    def has(self, name: str) -> bool:
+        """Tell whether it has a value of that name."""
+        return getattr(self.spec, name, None) is not None
+
+    def value(self, name: str) -> Line:
+        """Return a value as a line."""
+        if name not in self._known:
+            value = getattr(self.spec, name)
+            unit = UNITS.get(name, "ratio")
+            self._known[name] = given(f"{self.place}.{name}", value, unit, self.words)
+        return self._known[name]
+
+
+class Entries:
+    """The ``achieved`` blocks that hold for a device: its own, that of a device like it, defaults.
+
+    ``used`` lists the entries that were asked for, for what an answer tells of them. ``library``
+    names the kernels that a set-up runs, where a block tells them apart.
+    """
+
+    def __init__(
+        self, hardware: Hardware, like: Hardware | None, defaults: Achieved, library: str = ""
+    ) -> None:
+        self.hardware = hardware
+        self.library = library
+        blocks = [("hardware.achieved", hardware.achieved, hardware.name)]
+        if like is not None:
+            blocks.append(("like.achieved", like.achieved, like.name))
+        blocks.append(("achieved.achieved", defaults, "the devices that were measured"))
+        self._blocks = [each for each in blocks if each[1] is not None]
+        self.used: dict[str, Entry] = {}
+
+    def gemm(self, dtype: str) -> Entry:
+        """Return the entry of matrix products."""
+        return self._entry(("gemm",), dtype)
+
+    def experts(self, dtype: str) -> Entry:
+        """Return the entry of the routed experts' products."""
+        return self._entry(("experts",), dtype)
+
+    def attention(self, phase: str, dtype: str, *, latent: bool) -> Entry:
+        """Return the entry of attention in a phase: of MLA, or of queries that share keys."""
+        name = f"mla_{phase}" if latent else phase
+        try:
+            return self._entry(("attention", name), dtype)
+        except UsageError:
+            if not latent:
+                raise
+        return self._entry(("attention", phase), dtype)
+
+    def collective(self, primitive: str) -> Entry:
+        """Return the entry of a collective in one scale-up domain."""
+        return self._entry(("links", "collectives"), primitive.replace("-", "_"))
+
+    def exchange(self, name: str) -> Entry:
+        """Return the entry of an exchange of tokens: ``low_latency`` or ``normal``."""
+        return self._entry(("links", "exchanges"), name)
+
+    def _entry(self, path: tuple[str, ...], key: str) -> Entry:
+        """Return the entry under a key, of the nearest data type where there is none.
+
+        Raises
+        ------
+        UsageError
+            If no block has one.
+        """
+        place = ".".join((*path, key))
+        if place in self.used:
+            return self.used[place]
+        for name in _nearest(key):
+            for prefix, block, whose in self._blocks:
+                table = _table(block, path)
+                for wanted in self._names(name):
+                    if wanted in table:
+                        found = Entry(
+                            ".".join((prefix, *path, wanted)),
+                            table[wanted],
+                            whose,
+                            "" if name == key else key,
+                        )
+                        self.used[place] = found
+                        return found
+        raise UsageError(
+            f"no measured rate of {place} is known for {self.hardware.name}, nor of any device",
+            "give an achieved block in a preset of the device",
+        )
+
+    def _names(self, name: str) -> Iterable[str]:
+        return (f"{name}-{self.library}", name) if self.library else (name,)
+
+
+def _nearest(key: str) -> Iterable[str]:
+    seen = []
+    while key and key not in seen:
+        seen.append(key)
+        key = NEAREST.get(key, "")
+    return seen
+
+
+def _table(block: Any, path: tuple[str, ...]) -> Mapping[str, Any]:
+    for name in path:
+        block = getattr(block, name)
+    found: Mapping[str, Any] = block
+    return found

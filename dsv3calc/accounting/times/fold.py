@@ -1,0 +1,304 @@
+"""The fold of a model's operators into seconds: by kernel, by layer group, and in all."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.forward_pass import Pass
+from dsv3calc.accounting.times.achieved import Entries
+from dsv3calc.accounting.times.communication import Sender
+from dsv3calc.accounting.times.device import Device
+from dsv3calc.accounting.times.exchanges import ExchangeLines, exchange_lines
+from dsv3calc.accounting.times.kernel_time import SECONDS, KernelTime
+from dsv3calc.accounting.times.kernels import MODEL, kernels_of
+from dsv3calc.accounting.times.link_rates import LinkRates
+from dsv3calc.accounting.times.optimizer import optimizer_bytes
+from dsv3calc.accounting.times.rates import Rates
+from dsv3calc.accounting.times.share import Share
+from dsv3calc.accounting.times.software import Software
+from dsv3calc.accounting.times.work import WorkCounter
+from dsv3calc.formulas import roofline
+from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.ledger.named_lines import NamedLines
+from dsv3calc.ledger.tags import Tags
+from dsv3calc.model.operator import ONE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dsv3calc.accounting.times.setting import Setting
+
+_PLACE = ("flops", "moved", *SECONDS)
+"""What is summed over the kernels of a place and of a component."""
+
+
+class Place:
+    """A layer group, MTP's modules, or what stands outside of layers: its kernels and their sums.
+
+    ``layer`` are the sums over the kernels of one layer, ``whole`` those over its ``layers``.
+    """
+
+    __slots__ = ("kernels", "layer", "layers", "name", "whole")
+
+    def __init__(self, name: str, layers: Line, kernels: Sequence[KernelTime]) -> None:
+        self.name = name
+        self.layers = layers
+        self.kernels = list(kernels)
+        self.layer = _sums(f"time.{name}.layer", kernels)
+        self.whole = {
+            what: combined(
+                f"time.{name}.{what}",
+                "product",
+                (line, layers),
+                tags=Tags(quantity=what, group=name),
+            )
+            for what, line in self.layer.items()
+        }
+
+    @property
+    def lines(self) -> list[Line]:
+        """Every line that is shown of it."""
+        each = [line for kernel in self.kernels for line in kernel.lines.values()]
+        return [*each, *self.layer.values(), *self.whole.values()]
+
+
+def _sums(prefix: str, kernels: Sequence[KernelTime]) -> dict[str, Line]:
+    found = {}
+    for what in _PLACE:
+        parts = [kernel.lines[what] for kernel in kernels if what in kernel.lines]
+        if parts:
+            found[what] = total(f"{prefix}.{what}", parts)
+    return found
+
+
+class TimeLines(NamedLines, frozen=True, eq=False, kw_only=True):
+    """Lines ``time.{bound,floor,estimate}`` [s] of a pass, and what they are made of.
+
+    ``estimate`` is None without a set-up. ``kernels`` are the sums over all kernels, ``optimizer``
+    the step of the optimizer, which is no part of a pass; both by name of the time.
+    """
+
+    bound: Line
+    floor: Line
+    estimate: Line | None
+    compute_time: Line
+    memory_time: Line
+    kernels: dict[str, Line]
+    communication: dict[str, Line]
+    rates: dict[str, Line]
+    optimizer: dict[str, Line]
+    components: list[Line]
+    band: dict[str, Line]
+    device: list[Line]
+    parts: list[Line]
+
+
+class Fold:
+    """The kernels and exchanges of a pass on a GPU of a layout, with their seconds."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        run = Pass(setting.model, setting.workload, setting.conventions, "time")
+        self.device = Device(setting.hardware, setting.precision)
+        self.share = Share(run, setting.layout, setting.precision, setting.imbalance)
+        times = None if setting.setup is None else setting.setup.time
+        self.entries = Entries(
+            setting.hardware,
+            setting.like,
+            setting.achieved,
+            library="" if times is None else times.library or "",
+        )
+        self.rates = Rates(self.share, self.device, self.entries, setting.kv_format.bits)
+        self.software = None
+        if setting.setup is not None:
+            self.software = Software(setting.setup, setting.hardware, self.share)
+        gradient_bits = None
+        if setting.recipe is not None:
+            gradient_bits = field(("recipe", setting.recipe), "gradient_bits", "bit")
+        counter = WorkCounter(
+            self.share, setting.precision, setting.kv_format, self.device.input_bits, gradient_bits
+        )
+        self.passes = counter.passes
+        by_place: dict[str, list[KernelTime]] = {}
+        for kernel in kernels_of(run, setting.layout):
+            made = KernelTime(kernel, counter, self.device, self.rates, self.software)
+            by_place.setdefault(kernel.place, []).append(made)
+        layers = self.layers()
+        self.places = [Place(name, layers[name], made) for name, made in by_place.items()]
+
+    def layers(self) -> dict[str, Line]:
+        """Return how often the kernels of each place run in a pass."""
+        arch = self.share.run.arch
+        found = {MODEL: ONE, **{view.prefix: view.layers for view in arch.groups}}
+        return found if arch.mtp is None else found | {arch.mtp.prefix: arch.mtp.layers}
+
+    def exchanges(self) -> ExchangeLines | None:
+        """Return the exchanges of the pass, None where every group is one GPU."""
+        sender = Sender(self.share, self.setting.hardware, self.setting.exchange)
+        layers = self.layers()
+        sendings = [(each, layers[each.place]) for each in sender.all()]
+        if not sendings:
+            return None
+        setting = self.setting
+        rates = LinkRates(
+            setting.hardware,
+            self.entries,
+            given("time.oversubscription", setting.oversubscription, "ratio", "between domains"),
+            decoding=setting.workload.phase == "decode",
+        )
+        return exchange_lines(sendings, setting.hardware, rates)
+
+
+def time_lines(setting: Setting) -> TimeLines:
+    """Give the seconds of a pass through the whole model, pipeline stages one after the other.
+
+    ``bound`` is the longest of all computing at peak, all weights and caches read once and all
+    bytes sent, as if they went on at the same time and activations stayed on chip; no schedule is
+    shorter. ``floor`` adds up the kernels at measured rates, communication hidden as far as they
+    last. ``estimate`` is what a set-up makes of that.
+
+    Raises
+    ------
+    UsageError
+        If the device or the set-up lacks what the pass needs.
+    """
+    fold = Fold(setting)
+    sent = fold.exchanges()
+    whole = {
+        what: [place.whole[what] for place in fold.places if what in place.whole]
+        for what in (*_PLACE,)
+    }
+    kernels = {what: total(f"time.kernels.{what}", parts) for what, parts in whole.items() if parts}
+    compute = total("time.compute_time", _over_layers(fold, "compute_time"), unit="s")
+    resident = total("time.resident_bytes", _over_layers(fold, "resident"), unit="B")
+    memory = computed(
+        "time.memory_time",
+        roofline.memory_time,
+        convention="weights and cache read once; activations stay on chip",
+        moved=resident,
+        bandwidth=fold.device.bandwidth,
+    )
+    bounds, floors = [compute, memory], [kernels["floor"]]
+    if sent is not None:
+        bounds.append(sent.bound)
+        floors.append(sent.floor)
+    times = {
+        "bound": combined("time.bound", "maximum", bounds, convention="at peaks, all at once"),
+        "floor": combined("time.floor", "maximum", floors, convention="kernels at measured rates"),
+    }
+    communication = {} if sent is None else {"bound": sent.bound, "floor": sent.floor}
+    if fold.software is not None:
+        parts = [kernels["estimate"]]
+        if sent is not None:
+            shown = fold.software.exposed(sent.by_axis, kernels["estimate"])
+            communication["estimate"] = shown
+            parts.append(shown)
+        words = f"set-up {fold.software.setup.name}"
+        times["estimate"] = total("time.estimate", parts, unit="s", convention=words)
+    each = [] if sent is None else [*sent.by_axis.values(), *sent.each]
+    return TimeLines(
+        bound=times["bound"],
+        floor=times["floor"],
+        estimate=times.get("estimate"),
+        compute_time=compute,
+        memory_time=memory,
+        kernels=kernels,
+        communication=communication,
+        rates=_token_rates(fold, times),
+        optimizer=_optimizer_times(fold),
+        components=_components(fold),
+        band=_band(fold, times),
+        device=fold.device.lines,
+        parts=[*each, *(line for place in fold.places for line in place.lines)],
+    )
+
+
+def _over_layers(fold: Fold, what: str) -> list[Line]:
+    """Return a line for each place: what its kernels add up to in all of its layers."""
+    found = []
+    for place in fold.places:
+        one = total(
+            f"time.{place.name}.layer.{what}", [kernel.lines[what] for kernel in place.kernels]
+        )
+        found.append(combined(f"time.{place.name}.{what}", "product", (one, place.layers)))
+    return found
+
+
+def _components(fold: Fold) -> list[Line]:
+    """Sum the kernels of each component over all layers."""
+    pairs: dict[tuple[str, str], list[Line]] = {}
+    for place in fold.places:
+        for kernel in place.kernels:
+            component = kernel.kernel.first.component
+            for what in _PLACE:
+                if what in kernel.lines:
+                    found = pairs.setdefault((component, what), [])
+                    found += (kernel.lines[what], place.layers)
+    return [
+        combined(
+            f"time.components.{component}.{what}",
+            "sum_of_products",
+            parts,
+            tags=Tags(quantity=what, component=component),
+        )
+        for (component, what), parts in pairs.items()
+    ]
+
+
+def _token_rates(fold: Fold, times: dict[str, Line]) -> dict[str, Line]:
+    """Give the tokens of a second: of a replica, and of each of its GPUs where stages are full."""
+    share, found = fold.share, {}
+    gpus = combined("time.gpus_of_a_stage", "product", (share.tp, share.cp), unit="1")
+    for what, seconds in times.items():
+        rate = combined(
+            f"time.tokens_per_second.{what}", "ratio", (share.run.tokens, seconds), unit="tokens/s"
+        )
+        found[what] = rate
+        found[f"{what}.per_gpu"] = combined(
+            f"time.tokens_per_second_per_gpu.{what}",
+            "ratio",
+            (rate, gpus),
+            unit="tokens/s",
+            convention="every stage at work on another pass",
+        )
+    return found
+
+
+def _band(fold: Fold, times: dict[str, Line]) -> dict[str, Line]:
+    """Give the times that eight of ten measurements lie between, where the set-up has a band."""
+    if fold.software is None:
+        return {}
+    phase = fold.setting.workload.phase
+    band = fold.software.times.bands.get(phase)
+    if band is None:
+        return {}
+    found = {}
+    for name, deviation in (("p10", "p90"), ("p90", "p10")):
+        place = f"setup.time.bands.{phase}.{deviation}"
+        by = given(place, getattr(band, deviation), "ratio", "estimates over measurements, less 1")
+        over = total(f"time.{name}.estimate_over_measured", (given("one", 1, "ratio"), by))
+        found[name] = combined(
+            f"time.{name}",
+            "ratio",
+            (times["estimate"], over),
+            unit="s",
+            convention=f"of {band.points:,} measurements that the set-up was scored on",
+        )
+    return found
+
+
+def _optimizer_times(fold: Fold) -> dict[str, Line]:
+    """Give the step of the optimizer on all states of a model, one stage after the other."""
+    recipe = fold.setting.recipe
+    if recipe is None:
+        return {}
+    parts = [part for pair in optimizer_bytes(fold.share, recipe) for part in pair]
+    moved = combined("time.optimizer.bytes", "sum_of_products", parts, unit="B")
+    bound = computed(
+        "time.optimizer.bound",
+        roofline.memory_time,
+        moved=moved,
+        bandwidth=fold.device.bandwidth,
+    )
+    return {"bound": bound, "floor": fold.rates.passing("time.optimizer.floor", moved)}

@@ -1,0 +1,116 @@
+"""The seconds of one kernel on one GPU in one layer, by pass and in all."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.times.bound import bound_lines
+from dsv3calc.formulas import roofline
+from dsv3calc.ledger.line import Line, computed, total
+
+if TYPE_CHECKING:
+    from dsv3calc.accounting.times.device import Device
+    from dsv3calc.accounting.times.kernels import Kernel
+    from dsv3calc.accounting.times.rates import Rates
+    from dsv3calc.accounting.times.software import Software
+    from dsv3calc.accounting.times.work import Work, WorkCounter
+
+SECONDS = ("bound", "floor", "estimate")
+"""The three times: at peaks, at measured rates, with a set-up."""
+
+SUMMED = ("flops", "resident", "activations", "compute_time", "launch", *SECONDS)
+"""What the passes of a kernel add up to; an estimate where there is a set-up."""
+
+SHAPE = ("products", "rows", "columns", "depth")
+
+
+class KernelTime:
+    """A kernel with its lines: ``by_pass`` by pass and by what they are, ``lines`` in all.
+
+    ``lines`` have the shape of the kernel's first product too, and what it moves.
+    """
+
+    __slots__ = ("by_pass", "kernel", "lines")
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        counter: WorkCounter,
+        device: Device,
+        rates: Rates,
+        software: Software | None,
+    ) -> None:
+        self.kernel = kernel
+        base = f"time.{kernel.place}.{kernel.name}"
+        several = len(counter.passes) > 1
+        self.by_pass = {
+            what: _seconds(
+                f"{base}.{what}" if several else base, kernel, what, work, device, rates, software
+            )
+            for what, work in counter.works(kernel).items()
+        }
+        self.lines = _shape(base, kernel, counter)
+        for what in SUMMED:
+            parts = [lines[what] for lines in self.by_pass.values() if what in lines]
+            if parts and several:
+                self.lines[what] = total(f"{base}.{what}", parts, tags=kernel.tags(what))
+            elif parts:
+                self.lines[what] = parts[0]
+        self._add_intensity(base)
+
+    def _add_intensity(self, base: str) -> None:
+        parts = (self.lines["resident"], self.lines["activations"])
+        moved = total(f"{base}.moved", parts, unit="B", tags=self.kernel.tags("moved"))
+        self.lines["moved"] = moved
+        if any(lines["flops"].rule != "given" for lines in self.by_pass.values()):
+            self.lines["intensity"] = computed(
+                f"{base}.intensity",
+                roofline.arithmetic_intensity,
+                tags=self.kernel.tags("intensity"),
+                flops=self.lines["flops"],
+                moved=moved,
+            )
+
+
+def _seconds(
+    name: str,
+    kernel: Kernel,
+    what: str,
+    work: Work,
+    device: Device,
+    rates: Rates,
+    software: Software | None,
+) -> dict[str, Line]:
+    bound = bound_lines(name, kernel, work, device)
+    floor = rates.floor(name, kernel, what, work, bound)
+    found = {
+        "flops": work.flops,
+        "resident": work.resident,
+        "activations": work.activations,
+        "compute_time": bound.compute_time,
+        "bound": bound.bound,
+        "launch": floor.launch,
+        "floor": floor.floor,
+    }
+    if software is not None:
+        found["estimate"] = software.estimate(name, kernel, what, floor)
+    return found
+
+
+def _shape(base: str, kernel: Kernel, counter: WorkCounter) -> dict[str, Line]:
+    """Give the shape of a kernel's first product: rows, columns and what it sums over."""
+    lists = counter.share.products(kernel)
+    if not lists:
+        return {}
+    first = lists[0]
+    shape = {
+        "products": [first[0].groups],
+        "rows": [first[0].rows],
+        "columns": [each.columns for each in first],
+        "depth": [first[0].depth],
+    }
+    return {
+        what: total(f"{base}.{what}", parts, tags=kernel.tags(what))
+        for what, parts in shape.items()
+    }

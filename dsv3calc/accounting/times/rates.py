@@ -1,0 +1,188 @@
+"""The time of kernels and exchanges at the rates that were measured of a device."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from dsv3calc.accounting.times.work import FORWARD, NONE, WEIGHT_GRADIENT
+from dsv3calc.formulas import expert_times, kernel_times
+from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.model.operator import CORE, ONE
+
+if TYPE_CHECKING:
+    from dsv3calc.accounting.times.achieved import Entries, Entry
+    from dsv3calc.accounting.times.bound import BoundLines
+    from dsv3calc.accounting.times.device import Device
+    from dsv3calc.accounting.times.kernels import Kernel
+    from dsv3calc.accounting.times.share import Share
+    from dsv3calc.accounting.times.work import Work
+
+_WIDE_BITS = 16
+_ASIDE = given("time.launch_aside", 0, "s", "launching is a line of its own")
+_PASSES_LAUNCH = given("time.pass_launch", 0, "s", "no measurement of passes alone")
+_RECOMPUTED = given("attention.backward_products", 5, "1", "scores are computed again")
+_COUNTED = given("attention.counted_products", 4, "1", "of them in the FLOPs counted")
+
+
+class FloorLines(NamedTuple):
+    """The time of a kernel at measured rates: aside from its launch, the launch, both together."""
+
+    body: Line
+    launch: Line
+    floor: Line
+
+
+class Rates:
+    """Times of kernels by the entries of a device's ``achieved`` block."""
+
+    def __init__(self, share: Share, device: Device, entries: Entries, cache_bits: int) -> None:
+        self.share = share
+        self.device = device
+        self.entries = entries
+        self.cache_dtype = "fp8" if cache_bits < _WIDE_BITS else "bf16"
+
+    def floor(
+        self, name: str, kernel: Kernel, what: str, work: Work, bound: BoundLines
+    ) -> FloorLines:
+        """Give the time of a pass of a kernel in one layer: at least its bound."""
+        if work.flops.rule == "given":
+            body, launch = self.passing(f"{name}.body", work.bytes), _PASSES_LAUNCH
+        elif kernel.first.kind == CORE:
+            body, launch = self._attention(name, kernel, what, work)
+        else:
+            body, launch = self._product(name, kernel, what, work)
+        launched = total(f"{name}.body_and_launch", (body, launch), unit="s")
+        return FloorLines(
+            body,
+            total(f"{name}.launch", (launch,), unit="s", tags=kernel.tags("launch")),
+            combined(
+                f"{name}.floor", "maximum", (launched, bound.bound), tags=kernel.tags("floor")
+            ),
+        )
+
+    def passing(self, name: str, moved: Line) -> Line:
+        """Give the time of a memory-bound pass, at the bandwidth share of BF16 products."""
+        entry = self.entries.gemm("bf16")
+        return computed(
+            name,
+            kernel_times.pass_time,
+            convention="bandwidth share of BF16 products",
+            moved=moved,
+            bandwidth=self.device.bandwidth,
+            bandwidth_share=entry.value("bandwidth_share"),
+        )
+
+    def _timed(
+        self, name: str, component: str, entry: Entry, flops: Line, moved: Line, steps: Line
+    ) -> Line:
+        """Give the time of a kernel without its launch."""
+        return computed(
+            name,
+            kernel_times.kernel_time,
+            convention=entry.words,
+            flops=flops,
+            peak=self.device.peak_of_dtype(entry.computes_in, component),
+            compute_share=entry.value("compute_share"),
+            moved=moved,
+            bandwidth=self.device.bandwidth,
+            bandwidth_share=entry.value("bandwidth_share"),
+            serial_steps=steps,
+            serial_latency=entry.value("serial_latency"),
+            exponent=entry.value("exponent"),
+            launch=_ASIDE,
+        )
+
+    def _product(self, name: str, kernel: Kernel, what: str, work: Work) -> tuple[Line, Line]:
+        component = kernel.first.component
+        dtype = self.device.kernel_dtype(kernel.first)
+        first = self.share.products(kernel)[0][0]
+        steps = {FORWARD: first.depth, WEIGHT_GRADIENT: first.rows}.get(what, first.columns)
+        if kernel.routed:
+            entry = self.entries.experts(dtype)
+            parts = [
+                self._timed(f"{name}.products", component, entry, work.flops, work.resident, steps)
+            ]
+            beside = self._expert_passes(name, kernel, what)
+        else:
+            entry = self.entries.gemm(dtype)
+            parts = [
+                self._timed(f"{name}.products", component, entry, work.flops, work.bytes, steps)
+            ]
+            beside = self._cast_bytes(name, kernel, work)
+        share = entry.value("pass_share") if entry.has("pass_share") else None
+        if beside is not None and share is not None:
+            parts.append(
+                computed(
+                    f"{name}.passes",
+                    kernel_times.pass_time,
+                    moved=beside,
+                    bandwidth=self.device.bandwidth,
+                    bandwidth_share=share,
+                )
+            )
+        return total(f"{name}.body", parts, unit="s"), entry.value("launch")
+
+    def _cast_bytes(self, name: str, kernel: Kernel, work: Work) -> Line | None:
+        """Count the bytes of casting a product's inputs; None where they stay as they are."""
+        bits = self.device.input_bits(kernel.first.component)
+        if bits is None or work.cast is NONE:
+            return None
+        return computed(
+            f"{name}.cast_bytes",
+            kernel_times.cast_bytes,
+            gemm_rows=work.cast,
+            gemm_depth=ONE,
+            activation_bits=bits,
+        )
+
+    def _expert_passes(self, name: str, kernel: Kernel, what: str) -> Line | None:
+        """Count what permuting, casting and the activation function of experts move."""
+        if what == WEIGHT_GRADIENT or kernel.view is None:
+            return None
+        width = self.share.products(kernel)[0][0].columns
+        return computed(
+            f"{name}.activation_bytes",
+            expert_times.expert_activation_bytes,
+            expert_rows_here=self.share.rows(kernel),
+            rank_tokens=given("experts.rank_tokens", 0, "tokens", "rows come by a dispatch"),
+            hidden_size=kernel.view.hidden,
+            moe_intermediate_size=width,
+        )
+
+    def _attention(self, name: str, kernel: Kernel, what: str, work: Work) -> tuple[Line, Line]:
+        run, view, component = self.share.run, kernel.view, kernel.first.component
+        assert view is not None  # noqa: S101 - attention stands in layers
+        latent = bool(view.attention.forms)
+        if run.workload.phase == "decode":
+            entry = self.entries.attention("decode", self.cache_dtype, latent=latent)
+            steps = total(
+                f"{name}.keys",
+                [field(run.workload_scope, each, "tokens") for each in ("past", "sequence")],
+            )
+            return (
+                self._timed(f"{name}.body", component, entry, work.flops, work.bytes, steps),
+                entry.value("launch"),
+            )
+        backward = what != FORWARD
+        dtype = self.device.kernel_dtype(kernel.first)
+        entry = self.entries.attention("backward" if backward else "prefill", dtype, latent=latent)
+        flops = work.flops
+        if backward:
+            factor = combined("attention.recomputed", "ratio", (_RECOMPUTED, _COUNTED))
+            flops = combined(f"{name}.flops_with_scores", "product", (flops, factor))
+        body = computed(
+            f"{name}.body",
+            kernel_times.prefill_attention_time,
+            convention=entry.words,
+            flops=flops,
+            peak=self.device.peak_of_dtype(entry.computes_in, component),
+            compute_share=entry.value("compute_share"),
+            half_length=entry.value("half_length"),
+            sequence=field(run.workload_scope, "sequence", "tokens"),
+            moved=work.bytes,
+            bandwidth=self.device.bandwidth,
+            bandwidth_share=entry.value("bandwidth_share"),
+            launch=_ASIDE,
+        )
+        return body, entry.value("launch")

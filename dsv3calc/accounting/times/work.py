@@ -1,0 +1,293 @@
+"""What a kernel does on one GPU in one layer: shapes, FLOPs, bytes, elements that are cast."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dsv3calc.accounting.flops import GRADIENTS
+from dsv3calc.accounting.roofline import cache_read
+from dsv3calc.accounting.times.share import Product, Share, divided
+from dsv3calc.accounting.weights import format_of
+from dsv3calc.formulas import attention, kernels, kv_cache, memory
+from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.model.block import refusal
+from dsv3calc.model.operator import CORE, GROUPED, LOOKUP, NO_PRODUCT, ONE, PRODUCT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dsv3calc.accounting.times.kernels import Kernel
+    from dsv3calc.model.layer import GroupView
+    from dsv3calc.model.operator import Operator
+    from dsv3calc.schema.precision import KVFormat, Precision
+
+FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT = "forward", "input_gradient", "weight_gradient"
+PASSES = (FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT)
+"""The passes of a kernel: forward; gradients of its input; gradients of its weights."""
+
+NONE = given("nothing", 0, "elements")
+_PLAIN = given("time.activation_bits", 16, "bit", "activations in BF16")
+
+
+class Work(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """What a pass of a kernel does on a GPU in one layer.
+
+    ``resident`` are bytes of weights and cache, which are read whatever stays on chip;
+    ``activations`` are those of its inputs and outputs. ``cast`` are the elements that are
+    cast before a product. ``bytes`` are all bytes.
+    """
+
+    flops: Line
+    resident: Line
+    activations: Line
+    cast: Line
+    bytes: Line
+
+
+class WorkCounter:
+    """Counts the work of kernels on a GPU of a layout.
+
+    ``input_bits`` gives the bits to which the inputs of a component's products are cast, None where
+    they stay in BF16; ``gradient_bits`` those of weight gradients, in training.
+    """
+
+    def __init__(
+        self,
+        share: Share,
+        precision: Precision,
+        kv_format: KVFormat,
+        input_bits: Callable[[str], Line | None],
+        gradient_bits: Line | None = None,
+    ) -> None:
+        self.share = share
+        self.run = share.run
+        self.precision = precision
+        self.kv_format = kv_format
+        self.input_bits = input_bits
+        self.gradient_bits = gradient_bits
+
+    @property
+    def passes(self) -> tuple[str, ...]:
+        """The passes of the workload."""
+        return PASSES if self.run.workload.phase == "train" else PASSES[:1]
+
+    def works(self, kernel: Kernel) -> dict[str, Work]:
+        """Count the work of each pass of a kernel."""
+        name = f"time.{kernel.place}.{kernel.name}"
+        kind = kernel.first.kind
+        if kind in (PRODUCT, GROUPED):
+            make = self._product_work
+        elif kind == CORE:
+            make = self._core_work
+        elif kind in NO_PRODUCT:
+            make = self._pass_work
+        else:
+            raise refusal("the time", kernel.first.words)
+        several = len(self.passes) > 1
+        passes = self.passes if kernel.trained else self.passes[:1]
+        if make != self._product_work:
+            passes = passes[:2]  # gradients of norms' weights are no pass of their own
+        return {each: make(f"{name}.{each}" if several else name, kernel, each) for each in passes}
+
+    def _work(
+        self, name: str, flops: Line, resident: Line, activations: Line, cast: Line = NONE
+    ) -> Work:
+        return Work(
+            flops=flops,
+            resident=resident,
+            activations=activations,
+            cast=cast,
+            bytes=total(f"{name}.bytes", (resident, activations), unit="B"),
+        )
+
+    def _product_work(self, name: str, kernel: Kernel, what: str) -> Work:
+        lists = self.share.products(kernel)
+        flops = [
+            computed(
+                f"{name}.flops.{number}.{place}",
+                kernels.gemm_flops,
+                gemm_groups=each.groups,
+                gemm_rows=each.rows,
+                gemm_columns=each.columns,
+                gemm_depth=each.depth,
+            )
+            for number, products in enumerate(lists)
+            for place, each in enumerate(products)
+        ]
+        narrow = self.input_bits(kernel.first.component)
+        moved, cast = self._product_activations(name, lists, what, narrow)
+        moved += self._inner_passes(name, kernel, what)
+        resident = self.share.weights(kernel)
+        if what == WEIGHT_GRADIENT and self.gradient_bits is not None:
+            resident = self.share.gradients(kernel, self.gradient_bits)
+        return self._work(
+            name,
+            total(f"{name}.flops", flops, tags=kernel.tags("flops")),
+            resident,
+            total(f"{name}.activations", moved, unit="B"),
+            cast,
+        )
+
+    def _product_activations(
+        self, name: str, lists: list[list[Product]], what: str, narrow: Line | None
+    ) -> tuple[list[Line], Line]:
+        """Count the bytes of inputs and outputs of products, and the elements that are cast."""
+        moved, cast = [], []
+        for number, products in enumerate(lists):
+            first = products[0]
+            wide = [each.columns for each in products]
+            columns = wide[0] if len(wide) == 1 else total(f"{name}.columns.{number}", wide)
+            sides = {
+                "inputs": (first.groups, first.rows, first.depth),
+                "outputs": (first.groups, first.rows, columns),
+            }
+            elements = {
+                side: combined(f"{name}.{side}.{number}", "product", parts, unit="elements")
+                for side, parts in sides.items()
+            }
+            read = {FORWARD: ("inputs",), INPUT_GRADIENT: ("outputs",)}.get(what, tuple(sides))
+            for side, line in elements.items():
+                taken = side in read
+                bits = narrow if taken and narrow is not None else _PLAIN
+                if taken or what != WEIGHT_GRADIENT:
+                    moved.append(_bytes(f"{name}.{side}_bytes.{number}", line, bits))
+                if taken and narrow is not None:
+                    cast.append(line)
+        return moved, total(f"{name}.cast", cast, unit="elements") if cast else NONE
+
+    def _inner_passes(self, name: str, kernel: Kernel, what: str) -> list[Line]:
+        """Count the activations of passes that run within a kernel of products."""
+        if what == WEIGHT_GRADIENT:
+            return []
+        return [
+            self._moved(f"{name}.{operator.name}", kernel, operator, what)
+            for operator in kernel.operators
+            if operator.kind in NO_PRODUCT
+        ]
+
+    def _moved(self, name: str, kernel: Kernel, operator: Operator, what: str) -> Line:
+        """Count the bytes that a memory-bound pass reads and writes.
+
+        Backward it reads its input too, unless it is linear, and the gradient of its output.
+        """
+        again = what != FORWARD and not operator.linear
+        widths = [*operator.reads, *operator.writes, *(operator.reads if again else ())]
+        width = total(f"{name}.width", widths, unit="elements")
+        elements = combined(
+            f"{name}.elements", "product", (self.share.rows(kernel), width), unit="elements"
+        )
+        return _bytes(f"{name}.activations", elements, _PLAIN, self._pass_parts(operator))
+
+    def _pass_parts(self, operator: Operator) -> Line:
+        if self.share.layout.is_replicated(operator.component):
+            return ONE
+        return {"split": self.share.tp, "experts": self.share.etp}.get(operator.division, ONE)
+
+    def _pass_work(self, name: str, kernel: Kernel, what: str) -> Work:
+        operator = kernel.first
+        moved = self._moved(name, kernel, operator, what)
+        tags = kernel.tags("flops")
+        flops = given(f"{name}.flops", 0, "FLOP", "no matrix product", tags)
+        if operator.kind == LOOKUP:
+            return self._work(name, flops, self._looked_up(name, kernel), moved)
+        return self._work(name, flops, self.share.weights(kernel), moved)
+
+    def _looked_up(self, name: str, kernel: Kernel) -> Line:
+        """Count the rows of a table that tokens look up: those that the head reads aside."""
+        table = kernel.first.weights[0]
+        if table.tied:
+            return given(f"{name}.resident", 0, "B", "the head reads the whole table")
+        key, form = format_of(self.precision, table)
+        width = table.in_features
+        assert width is not None  # noqa: S101 - the embedding is a matrix
+        whole = computed(
+            f"{name}.table_rows",
+            kv_cache.entry_bytes,
+            vectors=self.share.rows(kernel),
+            width=width,
+            bits=field((f"precision.formats.{key}", form), "bits", "bit"),
+            group_size=width,
+            scale_bits=given("unscaled", 0, "bit"),
+        )
+        return divided(f"{name}.resident", whole, [self.share.sharding.shards(table, None)[1]])
+
+    def _core_work(self, name: str, kernel: Kernel, what: str) -> Work:
+        operator, view, core = kernel.first, kernel.view, kernel.first.core
+        assert core is not None and view is not None  # noqa: S101, PT018 - cores stand in layers
+        run = self.run
+        split = self.share.tp if operator.division == "split" else ONE
+        heads = divided(f"{name}.heads", core.heads, [split])
+        pairs = run.channel_flops(view, run.conventions.attention, every_key=core.every_key)
+        parts = [
+            computed(
+                f"{name}.{part}",
+                attention.attention_core_flops,
+                run.workload_scope,
+                convention=f"attention {run.conventions.attention}",
+                layers=ONE,
+                heads=heads,
+                head_channels=channels,
+                channel_flops=pairs,
+            )
+            for part, channels in core.channels.items()
+        ]
+        whole = total(f"{name}.of_sequence", parts, unit="FLOP")
+        forward = divided(f"{name}.of_a_gpu", whole, [self.share.cp])
+        times = 1 if what == FORWARD else GRADIENTS[CORE][0]
+        flops = combined(
+            f"{name}.flops",
+            "product",
+            (forward, given("passes", times, "1", what)),
+            tags=kernel.tags("flops"),
+        )
+        width = total(f"{name}.channels", [*core.channels.values()], unit="elements")
+        queries = combined(
+            f"{name}.elements", "product", (self.share.rows(kernel), heads, width), unit="elements"
+        )
+        moved = [_bytes(f"{name}.queries_and_outputs", queries, _PLAIN)]
+        read = [self.share.weights(kernel)] if operator.weights else []  # attention sinks
+        if run.workload.phase == "train":
+            moved.append(self._new_keys(name, view, heads, width))
+        else:
+            read += self._cache(name, view, operator)
+        resident = total(f"{name}.resident", read, unit="B")
+        activations = total(f"{name}.activations_once", moved, unit="B")
+        if what != FORWARD:
+            both = given("backward.sides", 2, "1", "inputs and their gradients")
+            activations = combined(f"{name}.activations", "product", (activations, both))
+        return self._work(name, flops, resident, activations)
+
+    def _new_keys(self, name: str, view: GroupView, heads: Line, width: Line) -> Line:
+        """Count the bytes of keys and values of all tokens of the replica's sequences."""
+        shared = view.attention.key_value_heads
+        if shared is not None:
+            place = f"{name}.key_value_heads"
+            heads = divided(place, shared, [self.share.sharding.key_value(view)])
+        elements = combined(
+            f"{name}.key_elements", "product", (self.run.tokens, heads, width), unit="elements"
+        )
+        return _bytes(f"{name}.keys_and_values", elements, _PLAIN)
+
+    def _cache(self, name: str, view: GroupView, operator: Operator) -> list[Line]:
+        """Count the bytes of the cache that a core reads on a GPU, by entry."""
+        run = self.run
+        wanted = "indexer" if operator.component == "indexer" else "attention"
+        found = []
+        for entry, line in cache_read(
+            name, view, ONE, run.workload, run.conventions, self.kv_format
+        ):
+            if entry.kind == wanted:
+                parts = [self.share.cp]
+                if entry.division == "key_value":
+                    parts.append(self.share.sharding.key_value(view))
+                elif entry.division == "split":
+                    parts.append(self.share.tp)
+                found.append(divided(f"{name}.cache.{entry.kind}", line, parts))
+        return found
+
+
+def _bytes(name: str, elements: Line, bits: Line, divisor: Line = ONE) -> Line:
+    return computed(name, memory.shard_bytes, elements=elements, bits=bits, divisor=divisor)

@@ -1,0 +1,107 @@
+"""Files that nest a language model as ``text_config``, and the towers beside it."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.errors import InvalidInput
+from dsv3calc.importers.families import family
+from dsv3calc.importers.keys import Reader
+from dsv3calc.reading.diagnostics import quote
+
+if TYPE_CHECKING:
+    from dsv3calc.importers.family import Family
+    from dsv3calc.importers.findings import Findings
+
+_NESTED = ("text_config", "vision_config", "audio_config", "tie_word_embeddings")
+
+
+def readers_of(
+    findings: Findings, found: Family, data: dict[str, Any]
+) -> tuple[list[Reader], Family]:
+    """Return a reader of the object, and of the text_config inside where the family has one."""
+    outer = Reader(findings, found, data)
+    outer.skip("model_type")
+    model_type, inner = data["model_type"], data.get("text_config")
+    # a file may name the language model's type outside too
+    nested = isinstance(inner, dict) and inner.get("model_type") == model_type
+    if not found.text and not nested:
+        return [outer], found
+    outer.skip(*_NESTED)
+    texts = (found.text, *found.other_texts) if found.text else (model_type,)
+    text = _text(findings, data, texts)
+    findings.model_type = text.get("model_type", texts[0])
+    text_family = family(findings.model_type)
+    reader = Reader(findings, text_family, _with_tie(outer, text), ("text_config",))
+    reader.skip("model_type")
+    return [outer, reader], text_family
+
+
+def _text(findings: Findings, data: dict[str, Any], texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return the text_config, an object of one of the types."""
+    inner, model_type = data.get("text_config"), data["model_type"]
+    if not isinstance(inner, dict):
+        what = "text_config is missing" if inner is None else f"text_config is {quote(inner)}"
+        why = f"model_type {model_type} nests its language model there"
+        findings.refuse(("text_config",), what, why=why, valid="an object")
+        raise InvalidInput(findings.problems)
+    text_type = inner.get("model_type", texts[0])
+    if text_type not in texts:
+        what = f"text_config is of model_type {quote(text_type)}"
+        findings.refuse(("text_config", "model_type"), what, valid=", ".join(texts))
+        raise InvalidInput(findings.problems)
+    return inner
+
+
+def _with_tie(outer: Reader, inner: dict[str, Any]) -> dict[str, Any]:
+    """Return the text_config with tie_word_embeddings, which may stand beside it instead.
+
+    Where both stand, they say the same; or the family knows that published files mean the inner.
+    """
+    name = "tie_word_embeddings"
+    if not outer.has(name):
+        return inner
+    tied = outer.data[name]
+    if inner.get(name, tied) == tied:
+        return inner | {name: tied}
+    if outer.family.inner_tie:
+        outer.findings.assumed[name] = (
+            f"{name} is that of text_config, {json.dumps(not tied)}: the other one is the default "
+            "of the outer class, and the published files follow the inner"
+        )
+        return inner
+    outer.refuse(name, f"{name} contradicts that of text_config")
+    return inner | {name: tied}
+
+
+def towers_of(readers: list[Reader]) -> list[dict[str, Any]]:
+    """Count the towers beside a language model, those that the file describes.
+
+    What is not known of them is left out and told.
+    """
+    outer = readers[0]
+    if len(readers) == 1:
+        return []
+    found: list[dict[str, Any]] = []
+    for name in ("vision", "audio"):
+        key = f"{name}_config"
+        if not outer.has(key):
+            continue
+        count = None
+        config = outer.data[key]
+        if name == "vision" and outer.family.vision and isinstance(config, dict):
+            from dsv3calc.importers import towers
+
+            hidden_size = readers[1].data.get("hidden_size")
+            sizes = towers.Sizes(config, outer.data, hidden_size)
+            count = getattr(towers, outer.family.vision)(sizes)
+            if sizes.missing:
+                count = None
+        if count is None:
+            text = f"{key} is left out: the language model alone is counted"
+            outer.findings.assumed[key] = text
+        else:
+            found.append({"name": name, "parameters": count})
+    return found

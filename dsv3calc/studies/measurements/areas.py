@@ -1,0 +1,167 @@
+"""Areas of measurements: who expresses their rows. A new area is a row of ``AREAS``."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.catalogue import presets
+from dsv3calc.errors import UsageError
+from dsv3calc.reading.diagnostics import quote
+from dsv3calc.studies.measurements import attention, links, products
+from dsv3calc.studies.measurements.cases import Case, NotExpressed
+from dsv3calc.studies.measurements.forms import FORMS, peaks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dsv3calc.schema.hardware import Hardware
+    from dsv3calc.schema.measurement import Row
+
+AREAS: dict[str, Callable[[Row, Hardware], list[Case]]] = {
+    "kernel_gemm": products.products,
+    "kernel_grouped_gemm": products.experts,
+    "kernel_attention": attention.attention,
+    "collective_other": links.links,
+    "collective_a2a": links.links,
+}
+"""Area -> what turns its row into cases, or says why it cannot."""
+
+KINDS = {
+    "dense": "dense products",
+    "grouped": "grouped products, the product alone",
+    "fused": "routed experts of a layer",
+    "masked": "experts after a low-latency dispatch",
+    "prefill": "attention over new tokens, GQA",
+    "mla_prefill": "attention over new tokens, MLA",
+    "decode": "attention over a cache, GQA",
+    "mla_decode": "attention over a cache, MLA",
+    "prefill_rate": "FLOP/s of attention by library",
+    "backward_rate": "FLOP/s of its backward pass by library",
+    "mla_prefill_rate": "FLOP/s of MLA by library",
+    "mla_backward_rate": "FLOP/s of its backward pass by library",
+    "traced": "kernels beside communication in a training step",
+    "nccl": "NCCL in one domain",
+    "custom_all_reduce": "all-reduce of TensorRT-LLM",
+    "low_latency": "DeepEP, low latency",
+    "normal": "DeepEP, normal",
+    "one_sided": "NVLink exchange, one-sided",
+    "two_sided": "NVLink exchange, two-sided",
+}
+"""Kind of a case -> what is measured."""
+
+LARGEST_CACHE = 256 * 2**20
+"""Bytes beyond which no cache on chip holds what a kernel reads: the bound of memory holds."""
+TOLERANCE = 0.97
+"""Part of a bound below which a time contradicts it: clocks and sizes are rounded."""
+
+
+class Devices:
+    """Devices by the names that rows give them; each is loaded once."""
+
+    def __init__(self, preset_path: str | None = None) -> None:
+        self._preset_path = preset_path
+        self._found: dict[str, Hardware] = {}
+        self._unknown: dict[str, str] = {}
+
+    def __call__(self, name: str) -> Hardware:
+        """Return a device.
+
+        Raises
+        ------
+        NotExpressed
+            If no preset has the name, in small letters, or lists it among its aliases.
+        """
+        key = name.casefold()
+        if key in self._found:
+            return self._found[key]
+        if key not in self._unknown:
+            if presets.NAME.fullmatch(key):
+                try:
+                    loaded = presets.load("hardware", key, preset_path=self._preset_path)
+                except UsageError as error:
+                    self._unknown[key] = error.hint
+                else:
+                    self._found[key] = loaded.value
+                    return self._found[key]
+            else:
+                self._unknown[key] = ""
+        raise UnknownDevice(name, self._unknown[key])
+
+    def load(self, name: str) -> Hardware:
+        """Return a device that a person names.
+
+        Raises
+        ------
+        UsageError, InvalidInput
+            If there is no such preset, or it is wrong.
+        """
+        found: Hardware = presets.load("hardware", name, preset_path=self._preset_path).value
+        return found
+
+
+UNKNOWN = "unknown hardware"
+
+
+class UnknownDevice(NotExpressed):
+    """A device that no preset describes."""
+
+    def __init__(self, name: str, hint: str) -> None:
+        super().__init__(f"{UNKNOWN} {quote(name)}" if name else "no hardware stated")
+        self.hint = hint
+
+    @staticmethod
+    def is_meant(why: str) -> bool:
+        """Tell whether a reason is that of an unknown device."""
+        return why.startswith(UNKNOWN)
+
+
+class Unusable(Exception):
+    """What contradicts a row."""
+
+
+def cases_of(row: Row, devices: Devices) -> list[Case]:
+    """Express a row.
+
+    Raises
+    ------
+    Unusable
+        If the row says so, or a time of it is below a bound that holds.
+    NotExpressed
+        If no formula can be asked for it.
+    """
+    if row.unusable:
+        raise Unusable(row.unusable)
+    express = AREAS.get(row.area)
+    if express is None:
+        raise NotExpressed("an area without a predictor")
+    device = devices(row.hw)
+    found = express(row, device)
+    for case in found:
+        _check_bound(case)
+    return found
+
+
+def _check_bound(case: Case) -> None:
+    """Refuse times below the peaks of the device.
+
+    A switch that adds up moves half of what a ring does, so that an all-reduce has its bound
+    halved; what fits a cache may be read faster than memory gives it. Bytes of an exchange are
+    expected ones, which bound nothing.
+    """
+    if case.form == "exchange":
+        return
+    device = peaks_of(case.device, case.computes_in)
+    form = FORMS[case.form]
+    for point, seconds in zip(case.points, case.seconds, strict=True):
+        sure = dict(point)
+        if sure.get("moved", 0) < LARGEST_CACHE and "flops" in sure:
+            sure["moved"] = 0
+        bound = form.bound(sure, device)
+        if "all_reduce" in case.entry[-1]:
+            bound /= 2
+        if seconds < TOLERANCE * bound:
+            raise Unusable(
+                f"{seconds * 1e6:.4g} us is below the bound of {bound * 1e6:.4g} us "
+                f"by the peaks of {case.device.name}"
+            )

@@ -1,0 +1,80 @@
+"""Families of hybrid models: small configs against what was measured on real tensors."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from measured_hybrids import MEASURED
+
+import dsv3calc
+
+CONFIGS = Path(__file__).with_name("configs")
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_a_small_model_is_counted_as_it_was_measured(name):
+    path, measured = CONFIGS / f"{name}.json", MEASURED[name]
+    found = dsv3calc.query(f"params {path} --variant trainable")
+    assert found["parameters.total"] == measured.parameters
+    library = "--as transformers"
+    tokens = measured.tokens
+    cache = dsv3calc.query(f"kv {path} --context {tokens} {library}")
+    assert cache["kv_cache.bytes"] == measured.cache
+    prefill = dsv3calc.query(f"flops {path} --phase prefill --seq {tokens} {library}")
+    assert prefill["flops.total"] == measured.prefill
+    past = 127 if tokens == 128 else tokens
+    decode = dsv3calc.query(f"flops {path} --phase decode --context {past} {library}")
+    assert decode["flops.total"] == measured.decode
+
+
+@pytest.mark.parametrize("name", ["qwen3_5", "qwen3_5_text"])
+def test_dense_qwen_differs_in_the_feed_forward_alone(name):
+    """One of 320 channels for 8 experts and a shared one of 64, its gate, and the router."""
+    dense, sparse = (
+        dsv3calc.query(f"params {CONFIGS / f'{each}.json'}")["parameters.total"]
+        for each in (name, "qwen3_5_moe")
+    )
+    assert dense - sparse == 4 * 256 * (3 * 320 - 9 * 3 * 64 - 1 - 8)
+
+
+def test_longcat():
+    """Measured as the others, less what transformers allocates for experts without weights.
+
+    On real tensors a choice without weights costs nothing: torch counted fewer FLOPs of a token
+    than of three experts with weights, by whole experts.
+    """
+    path = CONFIGS / "longcat_flash.json"
+    found = dsv3calc.query(f"params {path} --variant trainable")
+    expert = 3 * 256 * 64
+    unused = 2 * 4 * 2 * 256 * 64
+    assert found["parameters.total"] == 5_909_120 - unused
+    active = dsv3calc.query(f"params {path}")
+    assert active["parameters.total"] - active["parameters.active"] == 2 * (8 - 2) * expert
+    cache = dsv3calc.query(f"kv {path} --context 200 --as transformers")
+    assert cache["kv_cache.bytes"] == 921_600
+    decode = dsv3calc.query(f"flops {path} --phase decode --context 200 --as transformers")
+    saved, rest = divmod(decode["flops.total"] - 850_663_424, 2 * expert)
+    assert (rest, 0 <= saved <= 2 * 3) == (0, True)
+    expected = dsv3calc.query(f"flops {path} --phase decode --context 200")
+    routed = expected["flops.components.routed_experts"]
+    assert routed == 2 * 2 * 2 * expert  # two layers, of 3 choices 2 with weights
+
+
+def test_kimi_k3_has_what_kimi_linear_lacks():
+    """Counted by hand, as published descriptions have it: there is no class to build."""
+    found = dsv3calc.query(f"params {CONFIGS / 'kimi_k3.json'} --by tensor")
+    layers, hidden, latent, experts = 4, 256, 64, 8
+    width = 32 * 128
+    components = {
+        "attention_residuals": (2 * 2 * layers + 2) * hidden,
+        "latent_projections": 3 * 2 * hidden * latent,
+        "routed_experts": 3 * experts * 3 * latent * 64,
+        "shared_experts": 3 * 3 * hidden * 2 * 64,
+    }
+    for name, count in components.items():
+        assert found[f"parameters.components.{name}"] == count
+    one_matrix = found["parameters.components.mixer.g_proj"]
+    assert one_matrix == 3 * width * hidden
+    assert found["parameters.components.attention.output_gate"] == 4 * 128 * hidden

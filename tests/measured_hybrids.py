@@ -1,0 +1,50 @@
+"""Small models whose parameters, cache and FLOPs were measured on real tensors.
+
+Each is the config of that name in ``importers/configs``, built by transformers 5.24: parameters
+without buffers, bytes of the cache in BF16 after some tokens, FLOPs that torch counted of a prefill
+of these tokens and of one token more.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Measured(NamedTuple):
+    """What was measured of one small model."""
+
+    parameters: int
+    cache: int
+    prefill: int
+    decode: int
+    tokens: int = 200
+
+
+_QWEN = Measured(4_683_928, 1_220_608, 1_964_892_160, 7_587_840)
+_MINIMAX = Measured(47_373_946_880, 25_165_824, 3_448_321_867_776, 26_906_460_160, 128)
+"""As large as the library's default, and not built with real tensors but in their shapes."""
+
+MEASURED = {
+    "qwen3_next": _QWEN,
+    "qwen3_5_moe": _QWEN,
+    "qwen3_5_moe_text": _QWEN,
+    "nemotron_h": Measured(3_234_144, 1_286_144, 1_936_654_336, 6_862_848),
+    "kimi_linear": Measured(18_953_440, 6_816_768, 10_895_982_592, 246_368_768),
+    "bailing_hybrid": Measured(7_506_836, 1_602_560, 3_805_040_640, 225_028_608),
+    "falcon_h1": Measured(1_815_344, 741_376, 1_493_766_144, 4_048_896),
+    "jamba": Measured(8_447_056, 360_448, 2_574_831_616, 12_903_424),
+    "mamba2": Measured(1_326_896, 540_672, 1_014_743_040, 2_662_400),
+    "granitemoehybrid": Measured(3_503_176, 907_264, 1_774_819_328, 5_252_096),
+    "minimax": _MINIMAX,
+    "minimax_text_01": _MINIMAX,
+    "minimax_m1": _MINIMAX,
+}
+
+OTHERWISE = {
+    "kimi_k3",
+    "longcat_flash",
+    "qwen3_5",
+    "qwen3_5_text",
+}
+"""Types of which other tests hold the numbers."""
