@@ -12,6 +12,7 @@ import msgspec
 
 from dsv3calc.catalogue import search_path
 from dsv3calc.catalogue.overrides import Override, apply_overrides, describe
+from dsv3calc.catalogue.own import completed
 from dsv3calc.errors import InvalidInput, InvalidOverride, UsageError
 from dsv3calc.reading.diagnostics import Problem, suggest
 from dsv3calc.reading.source import Source, parse_json, read_source
@@ -181,8 +182,9 @@ def _check_local(kind: str, reference: str, preset_path: str | None) -> None:
         return
     name = reference.rstrip("/").rpartition("/")[2].casefold()
     hint = "download its config.json and name that file"
-    if kind == "model" and name in search_path.listing(kind, preset_path):
-        hint = f"the preset {name}, or {hint}"
+    close = suggest(name, search_path.listing("model", preset_path)) if kind == "model" else ""
+    if close:
+        hint = f"the preset {close}, or {hint}"
     what = "no address is contacted" if address else "no such file"
     raise InvalidInput([Problem(reference, None, None, what, next=hint)])
 
@@ -204,15 +206,7 @@ def resolve(kind: str, reference: str, preset_path: str | None) -> tuple[str, st
     if reference == "-":
         return "standard input", "-"
     if is_path(reference):
-        if kind == "model" and os.path.isdir(reference):
-            return "given", os.path.join(reference, "config.json")
-        if reference.startswith(f"{search_path.FOLDERS[kind]}/") and not os.path.lexists(reference):
-            # comparisons/mla-vs-gqa.yaml and the like: a path inside a presets directory
-            for place in search_path.search_path(preset_path):
-                inside = os.path.join(place.directory, reference)
-                if os.path.isfile(inside):
-                    return place.why, inside
-        return "given", reference
+        return _resolve_path(kind, reference, preset_path)
     if NAME.fullmatch(reference):
         for place, path in search_path.candidates(kind, reference, preset_path):
             return place.why, path
@@ -220,6 +214,35 @@ def resolve(kind: str, reference: str, preset_path: str | None) -> tuple[str, st
         if alias is not None:
             return alias
     raise _unknown(kind, reference, preset_path)
+
+
+def _resolve_path(kind: str, reference: str, preset_path: str | None) -> tuple[str, str]:
+    if kind == "model" and os.path.isdir(reference):
+        return "given", os.path.join(reference, "config.json")
+    known = _of_hub(kind, reference, preset_path)
+    if known is not None:
+        return known
+    if reference.startswith(f"{search_path.FOLDERS[kind]}/") and not os.path.lexists(reference):
+        # comparisons/mla-vs-gqa.yaml and the like: a path inside a presets directory
+        for place in search_path.search_path(preset_path):
+            inside = os.path.join(place.directory, reference)
+            if os.path.isfile(inside):
+                return place.why, inside
+    return "given", reference
+
+
+def _of_hub(kind: str, reference: str, preset_path: str | None) -> tuple[str, str] | None:
+    """Find the preset of a model that is named by its id on Hugging Face, as organisation/name."""
+    if (
+        kind != "model"
+        or not HUB_ID.fullmatch(reference)
+        or reference.lower().endswith(ENDINGS)
+        or os.path.lexists(reference.partition("/")[0])
+    ):
+        return None
+    name = reference.rpartition("/")[2].casefold()
+    found = search_path.listing(kind, preset_path).get(name)
+    return None if found is None else (f"{found[0].why}, by its id on the hub", found[1])
 
 
 def _alias(kind: str, name: str, preset_path: str | None) -> tuple[str, str] | None:
@@ -290,6 +313,7 @@ def _read(
         raise InvalidInput([Problem(source.name, 1, 1, words)])
     if kind == "setup" and "driver_context" in data:
         raise InvalidInput([_runtime_of_old(source)])
+    data = completed(kind, path, data)
     preset.value, places = _overridden(kind, source, data, overrides)
     preset.edited = places
     preset.name = getattr(preset.value, "name", path)

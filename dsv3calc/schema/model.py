@@ -17,7 +17,7 @@ from dsv3calc.schema.fields import Name, Natural, Size, Text
 from dsv3calc.schema.layers import layer_problems
 from dsv3calc.schema.mixers import Mixer
 from dsv3calc.schema.precision import Precision
-from dsv3calc.schema.provenance import Source
+from dsv3calc.schema.provenance import Source, provenance_problems
 from dsv3calc.schema.sparse_attention import BlockIndexer, Compressed, Indexer
 
 LayerSlice = Annotated[str, msgspec.Meta(max_length=40)]
@@ -296,3 +296,4 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
                 f"there is no group {self.mtp.group}",
                 f"groups are numbered 0 to {len(self.groups) - 1}",
             )
+        yield from provenance_problems(self.sources, self.provenance)
