@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.ledger.display import frame
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.reading.files import shown_path
 
@@ -86,6 +87,41 @@ class Answer:
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self.sources: list[dict[str, str]] = []
+
+    def __repr__(self) -> str:
+        """Show what was answered, column by column, and how much is to be known with it."""
+        told = f"{len(self.assumptions)} assumptions, {len(self.warnings)} warnings"
+        shown = [repr(column.ledger) for column in self.columns]
+        shown += [f"{len(self.rows):,} rows"] if self.rows else []
+        return "\n".join([f"Answer of {self.command} ({told})", *shown])
+
+    def _repr_html_(self) -> str:
+        """Show each column as a table in a notebook."""
+        return "".join(column.ledger._repr_html_() for column in self.columns)
+
+    def to_pandas(self) -> Any:
+        """Return a DataFrame: values by name with a column for each design, or the listed rows.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        if not self.columns:
+            return frame(self.rows, next(iter(self.rows[0]), "name") if self.rows else "name")
+        named = [(column.id, column.ledger.named()) for column in self.columns]
+        names = dict.fromkeys(name for _, lines in named for name in lines)
+        return frame(
+            (
+                {
+                    "name": name,
+                    "unit": next(lines[name].unit for _, lines in named if name in lines),
+                }
+                | {id_: lines[name].value if name in lines else None for id_, lines in named}
+                for name in names
+            ),
+            "name",
+        )
 
     def cite(
         self,
