@@ -136,8 +136,8 @@ class FlopsQuery(Query, frozen=True, kw_only=True):
     counting: Annotated[
         str | None,
         Option(
-            "matmul, six-n or twelve-l-h2", shared.COUNTING, metavar="HOW", default="matmul",
-            choices=f"{shared.CONVENTIONS}/counting",
+            "matmul, six-n, six-n-attention or twelve-l-h2", shared.COUNTING, metavar="HOW",
+            default="matmul", choices=f"{shared.CONVENTIONS}/counting",
         ),
     ] = None  # fmt: skip
     attention: Annotated[

@@ -74,7 +74,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
     if conventions.counting != "matmul":
         for option, value in (
             ("--attention", query.attention),
-            ("--mla", query.mla),
+            ("--mla", query.mla if conventions.counting != "six-n-attention" else None),
             ("--scan", query.scan),
             ("--head", query.head),
             ("--router", query.router),

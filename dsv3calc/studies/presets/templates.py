@@ -73,7 +73,7 @@ TEMPLATES = {"hardware": _HARDWARE, "layout": _LAYOUT, "setup": _SETUP}
 """Kind -> a file to start from, which is valid as it is."""
 
 
-def new_preset(kind: str, name: str) -> Answer:
+def new_preset(kind: str, called: str) -> Answer:
     """Return a file to start from.
 
     Raises
@@ -89,17 +89,17 @@ def new_preset(kind: str, name: str) -> Answer:
             if close
             else "a model starts with dsv3calc import config.json",
         )
-    if not presets.NAME.fullmatch(name) or len(name) > presets.LONGEST_NAME:
+    if not presets.NAME.fullmatch(called) or len(called) > presets.LONGEST_NAME:
         raise UsageError(
-            f"{quote(name)} is no name of a preset",
+            f"{quote(called)} is no name of a preset",
             "letters, digits, '.', '_' and '-', the first a letter or digit",
         )
-    answer = Answer("presets new", {"kind": kind, "name": name}, "text")
-    answer.text = TEMPLATES[kind].format(name=name)
-    answer.rows = [{"kind": kind, "name": name}]
+    answer = Answer("presets new", {"kind": kind, "name": called}, "text")
+    answer.text = TEMPLATES[kind].format(name=called)
+    answer.rows = [{"kind": kind, "name": called}]
     answer.notes.append(
-        f"save it with -o {name}.yaml and name it as ./{name}.yaml, or put it into "
-        f"presets/{_FOLDERS[kind]}/ and name it {name}"
+        f"save it with -o {called}.yaml and name it as ./{called}.yaml, or put it into "
+        f"presets/{_FOLDERS[kind]}/ and name it {called}"
     )
     return answer
 
