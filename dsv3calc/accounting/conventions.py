@@ -107,6 +107,13 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
             "(lightning attention in the model's data type)",
         },
     ),
+    "recompute": (
+        "--recompute",
+        {
+            "none": "nothing is computed twice: the FLOPs of the model, which MFU is about",
+            "full": "in training the whole forward pass is computed again: 4/3, which HFU is about",
+        },
+    ),
     "n_parameters": (
         "",
         {

@@ -97,6 +97,7 @@ def flops_lines(
         return _results(run, rule_of_thumb(run, lambda: _every_pair(run)), {})
     components = _components(run, conventions.attention)
     label = f"matmul; attention {conventions.attention}"
+    label += "; everything recomputed" if conventions.recompute == "full" else ""
     if any(view.attention.forms for view in run.arch.groups):
         label += f"; MLA {run.mla}"
     if any(view.mixer.present for view in run.arch.groups):
@@ -253,6 +254,8 @@ def _stepped(
         return total(name, forward, unit="FLOP", tags=tags)
     passes = 1 + sum(GRADIENTS[PRODUCT]) if gradients else 1
     words = "forward, input gradients, weight gradients" if gradients else "forward alone"
+    if run.conventions.recompute == "full":
+        passes, words = passes + 1, f"{words}; forward again"
     return computed(
         name,
         flops.training_flops,

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 def rule_of_thumb(run: Pass, cores: Callable[[], list[Line]]) -> Line:
     """Count a pass by the rule of its conventions; ``cores`` counts every pair of a query."""
+    train, again = run.workload.phase == "train", run.conventions.recompute == "full"
+    words = "forward and backward" if train else "forward"
     per_parameter = given(
         "flops_per_parameter",
-        6 if run.workload.phase == "train" else 2,
+        (8 if again else 6) if train else 2,
         "1",
-        "forward and backward" if run.workload.phase == "train" else "forward",
+        f"{words}, forward again" if train and again else words,
     )
     if run.conventions.counting == "twelve-l-h2":
         return computed(

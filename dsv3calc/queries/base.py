@@ -117,10 +117,10 @@ class FlopsQuery(Query, frozen=True, kw_only=True):
     ] = "train"  # fmt: skip
     batch: shared.Batch = None
     sequence: Annotated[
-        int | None,
+        int | tuple[int, ...] | None,
         Option(
-            "New tokens of each sequence", shared.WORKLOAD, flag="--seq", dimension="tokens",
-            default="4096, and 1 in decode",
+            "New tokens of each sequence; of a packed batch: 512,1024,2048", shared.WORKLOAD,
+            flag="--seq", dimension="tokens", default="4096, and 1 in decode", separator="+",
         ),
     ] = None  # fmt: skip
     past: Annotated[
@@ -167,6 +167,13 @@ class FlopsQuery(Query, frozen=True, kw_only=True):
         Option(
             "Count routers", shared.COUNTING, metavar="IN|OUT", default="in",
             choices=f"{shared.CONVENTIONS}/router",
+        ),
+    ] = None  # fmt: skip
+    recompute: Annotated[
+        str | None,
+        Option(
+            "In training: none, or full for a second forward pass", shared.COUNTING, metavar="HOW",
+            default="none", choices=f"{shared.CONVENTIONS}/recompute",
         ),
     ] = None  # fmt: skip
     with_mtp: shared.WithMtp = False

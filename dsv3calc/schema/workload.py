@@ -46,5 +46,6 @@ class Conventions(msgspec.Struct, frozen=True, kw_only=True):
     index_keys: Literal["format", "as-keys"] = "format"
     scan: Literal["recurrent", "chunked", "as-transformers"] = "recurrent"
     state: Literal["engines", "as-transformers"] = "engines"
+    recompute: Literal["none", "full"] = "none"
     n_parameters: Literal["without-embedding", "all"] = "without-embedding"
     parameters: str = "default"

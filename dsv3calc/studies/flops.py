@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.flops import flops_lines
+from dsv3calc.accounting.packed import packed_lines
+from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.queries.base import FlopsQuery, as_dict
@@ -33,13 +35,18 @@ def answer_flops(query: FlopsQuery) -> Answer:
             "mla": query.mla,
             "head": query.head,
             "router": query.router,
+            "recompute": query.recompute,
             "mtp": "in" if query.with_mtp else None,
         },
         convention=query.convention,
         library=query.library,
     )
-    workload = workload_of(
-        query.phase, query.batch, query.sequence, query.past, last_logit=query.last_logit
+    if query.recompute == "full" and query.phase != "train":
+        raise UsageError("--recompute full: only training keeps and recomputes activations")
+    packed = query.sequence if isinstance(query.sequence, tuple) else None
+    longest = max(packed) if packed else query.sequence
+    workload = workload_of(  # type: ignore[arg-type] # a tuple has its largest
+        query.phase, query.batch, longest, query.past, last_logit=query.last_logit
     )
     loader = PresetLoader(query)
     preset = loader.model(query.model)
@@ -48,7 +55,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
     answer.query |= {
         "phase": workload.phase,
         "batch": workload.batch,
-        "sequence": workload.sequence,
+        "sequence": list(packed) if packed else workload.sequence,
         "past": workload.past,
     }
     if not (query.convention or query.library):
@@ -94,6 +101,9 @@ def answer_flops(query: FlopsQuery) -> Answer:
             f"{preset.name}: the indexer counts its forward pass alone: no gradient of the "
             "language-model loss reaches it, and its own loss is not counted"
         )
-    ledger = Ledger(preset.value.title, flops_lines(preset.value, workload, conventions).lines)
+    count = flops_lines(preset.value, workload, conventions)
+    if packed:
+        count = packed_lines(preset.value, workload, conventions, packed)
+    ledger = Ledger(preset.value.title, count.lines)
     answer.columns.append(Column(preset.name, preset.value.title, ledger))
     return answer

@@ -151,3 +151,44 @@ def test_pairs_of_mla_have_channels_of_their_own(program):
     values = program.json("flops", "deepseek-v3", "--as", "torchtitan").values
     core = values["flops.components.attention_core"]
     assert core == 4096 * 6 * 61 * 128 * (192 + 128) * 4096
+
+
+def test_full_recomputation_is_a_second_forward_pass(program):
+    """Korthikanti et al., arXiv:2205.05198: 4 passes instead of 3; and 8 N instead of 6 N."""
+    for more in ((), ("--counting", "six-n"), ("--as", "torchtitan"), ("--with-mtp",)):
+        once, again = (
+            program.json("flops", "deepseek-v3", *more, *options).values["flops.total"]
+            for options in ((), ("--recompute", "full"))
+        )
+        assert 3 * again == 4 * once
+    found = program.refused(ExitStatus.USAGE, "flops", "deepseek-v3", "--phase", "prefill",
+                            "--recompute", "full")  # fmt: skip
+    assert "only training" in found.err
+
+
+@pytest.mark.parametrize("attention", ["causal", "full", "half"])
+def test_a_packed_batch_is_the_sum_of_its_sequences(program, attention):
+    options = ("--attention", attention)
+    packed = program.json("flops", "gemma-3-27b", "--seq", "512,1024,2048", *options).values
+    alone = [
+        program.json("flops", "gemma-3-27b", "--seq", str(length), *options).values
+        for length in (512, 1024, 2048)
+    ]
+    for name in ("flops.total", "flops.tokens", "flops.components.attention_core"):
+        assert packed[name] == sum(values[name] for values in alone)
+    assert packed["flops.per_token"] == packed["flops.total"] / 3584
+    twice = program.json("flops", "gemma-3-27b", "--seq", "512+512", *options).values
+    assert twice["flops.total"] == 2 * alone[0]["flops.total"]
+
+
+def test_a_comma_between_thousands_is_none_between_sequences(program):
+    one, other = (
+        program.json("flops", "llama-3.1-8b", "--seq", text).values for text in ("1,024", "1024")
+    )
+    assert one == other
+    assert (
+        "packed sequences of 512, 1,024 tokens"
+        in program.ok("flops", "llama-3.1-8b", "--seq", "512,1024").out
+    )
+    program.refused(ExitStatus.USAGE, "flops", "llama-3.1-8b", "--seq", "512,,1024")
+    program.refused(ExitStatus.USAGE, "flops", "llama-3.1-8b", "--seq", "512,0")
