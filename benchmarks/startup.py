@@ -2,6 +2,7 @@
 
 Runs are interleaved, so that a slow moment of the machine hits every program alike, and figures
 are ratios to the bare interpreter of the same round. Bytecode is cached, as on a user's machine.
+Processor time, system calls included, depends least on what else the machine does.
 
 Run: ``python benchmarks/startup.py [--rounds 40] [--json]``
 """
@@ -49,8 +50,8 @@ QUERIES = {
 """What is run -> its arguments, and the goal as a multiple of a bare interpreter, or None."""
 
 
-def run(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
-    """Run a command once; return its wall time in seconds and its peak memory in MiB."""
+def run(command: list[str], environment: dict[str, str]) -> tuple[float, float, float]:
+    """Run a command once; return its wall and processor seconds and its peak memory in MiB."""
     start = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -59,7 +60,8 @@ def run(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} exited with {process.returncode}")
     peak = usage.ru_maxrss / 1024  # Linux counts KiB
-    return elapsed, peak / 1024 if sys.platform == "darwin" else peak  # macOS counts bytes
+    peak = peak / 1024 if sys.platform == "darwin" else peak  # macOS counts bytes
+    return elapsed, usage.ru_utime + usage.ru_stime, peak
 
 
 def measure(rounds: int) -> dict[str, dict[str, float | None]]:
@@ -70,6 +72,7 @@ def measure(rounds: int) -> dict[str, dict[str, float | None]]:
         for name, (arguments, _) in QUERIES.items()
     }
     times: dict[str, list[float]] = {name: [] for name in programs}
+    processor: dict[str, list[float]] = {name: [] for name in programs}
     peaks: dict[str, float] = dict.fromkeys(programs, 0.0)
     with tempfile.TemporaryDirectory() as cache:
         environment = os.environ | {"PYTHONPYCACHEPREFIX": cache}
@@ -78,13 +81,15 @@ def measure(rounds: int) -> dict[str, dict[str, float | None]]:
             run(command, environment)
         for _ in range(rounds):
             for name, command in programs.items():
-                elapsed, peak = run(command, environment)
+                elapsed, used, peak = run(command, environment)
                 times[name].append(elapsed)
+                processor[name].append(used)
                 peaks[name] = max(peaks[name], peak)
     bare = times["bare python"]
     return {
         name: {
             "ratio_of_minima": min(found) / min(bare),
+            "ratio_of_processor_minima": min(processor[name]) / min(processor["bare python"]),
             "median_ratio": statistics.median(
                 mine / theirs for mine, theirs in zip(found, bare, strict=True)
             ),
@@ -105,12 +110,12 @@ def main() -> None:
     if options.json:
         print(json.dumps(found, indent=2))
         return
-    print(f"{'':24}{'min/min':>9}{'median':>9}{'goal':>7}{'peak MiB':>10}")
+    print(f"{'':24}{'min/min':>9}{'median':>9}{'cpu':>9}{'goal':>7}{'peak MiB':>10}")
     for name, row in found.items():
         goal = f"{row['goal']}x" if row["goal"] else ""
         print(
             f"{name:24}{row['ratio_of_minima']:8.2f}x{row['median_ratio']:8.2f}x"
-            f"{goal:>7}{row['peak_mib']:10.1f}"
+            f"{row['ratio_of_processor_minima']:8.2f}x{goal:>7}{row['peak_mib']:10.1f}"
         )
 
 

@@ -66,7 +66,7 @@ BLOCK = {
 RATES = msgspec.convert(BLOCK, Achieved)
 RECIPE = presets.load("recipe", "megatron-bf16").value
 BF16_CACHE = dsv3calc.load_kv_format("bf16")
-H800 = dsv3calc.load_hardware("h800")
+H800 = msgspec.structs.replace(dsv3calc.load_hardware("h800"), achieved=None)
 
 
 def preset(kind, name):
@@ -104,7 +104,7 @@ def setting_of(model, phase, batch=1, sequence=None, past=None, *, precision=Non
 
 def lines_of(*arguments, **options):
     """Return the lines of a pass."""
-    return time_lines(setting_of(*arguments, **options))
+    return time_lines(Fold(setting_of(*arguments, **options)))
 
 
 def fold_of(*arguments, **options):

@@ -235,6 +235,7 @@ finally:
         "flops deepseek-v3.2 --json",
         "memory deepseek-v3 --layout v3-pretrain --hardware h800 --json",
         "compare deepseek-v3 qwen2.5-72b llama-3.1-405b --hardware h800 --json",
+        "time deepseek-v3 --hardware h800 --json",
         "explain kv deepseek-v3 --json",
         "formula eval gpu_cost gpu_time=2788000h dollars_per_hour=2 --json",
         "reproduce day6 isca25 --json",
@@ -252,14 +253,14 @@ def test_a_json_query_loads_no_heavy_module(command):
 
 
 @pytest.mark.parametrize("command", ["kv deepseek-v3 --json", "explain kv deepseek-v3 --json"])
-def test_a_plain_query_is_read_without_typer(command):
+def test_a_plain_query_loads_no_typer_and_nothing_slow_of_the_library(command):
     run = subprocess.run(
         [sys.executable, "-c", DUMP, *command.split()], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
     loaded = set(json.loads(run.stderr.splitlines()[-1]))
     assert "dsv3calc.commands.plain_query" in loaded
-    assert "typer" not in loaded
+    assert not loaded & {"typer", "typing_extensions", "pathlib", "shutil"}
 
 
 @pytest.mark.parametrize(

@@ -336,8 +336,13 @@ def scan_form(run: Pass) -> str:
     return "recurrent" if decode else run.conventions.scan
 
 
-def scan_lines(run: Pass, prefix: str, view: GroupView, operator: Operator) -> list[Line]:
-    """Count the recurrence of a mixer in the form that the conventions name."""
+def scan_lines(
+    run: Pass, prefix: str, view: GroupView, operator: Operator, layers: Line | None = None
+) -> list[Line]:
+    """Count the recurrence of a mixer in the form that the conventions name.
+
+    It is that of all layers of a group, or of so many ``layers``.
+    """
     form = scan_form(run)
     assert operator.scan is not None  # noqa: S101 - a scan that is counted has forms
     return [
@@ -347,7 +352,7 @@ def scan_lines(run: Pass, prefix: str, view: GroupView, operator: Operator) -> l
             run.workload_scope,
             convention=f"scan {form}",
             tags=Tags(component=operator.component, operator=part, group=view.prefix),
-            layers=view.layers,
+            layers=view.layers if layers is None else layers,
             **arguments,
         )
         for part, (function, arguments) in operator.scan.forms[form].items()

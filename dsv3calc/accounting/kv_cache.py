@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.state import state_lines
+from dsv3calc.accounting.state import state_lines, with_copies
 from dsv3calc.formulas import compression, kv_cache
-from dsv3calc.ledger.line import Line, computed, field, given, total
+from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.architecture import architecture_of
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from dsv3calc.schema.precision import KVFormat
     from dsv3calc.schema.workload import Conventions
 
+
+MOST_TOKENS = 2**60
+"""Where the search for the longest sequence that fits ends: the cache does not grow."""
 
 PER_LAYER = "bytes_per_token_per_layer"
 """The quantity of a line on one layer of a group."""
@@ -211,6 +214,7 @@ def bytes_line(
     kv_format: KVFormat,
     conventions: Conventions,
     page_size: Any = None,
+    state_interval: Any = None,
 ) -> Line:
     """Count the bytes of cache and state of ``batch`` sequences of ``tokens`` each."""
     parts = []
@@ -229,7 +233,8 @@ def bytes_line(
             )
             for entry, line, kept in entries
         ]
-    parts += state_lines(f"{name}.state", views, batch, conventions)
+    states = with_copies(name, batch, tokens, state_interval)
+    parts += state_lines(f"{name}.state", views, states, conventions)
     return total(name, parts, unit="B", convention=f"{kv_format.name}")
 
 
@@ -238,12 +243,16 @@ class KVCacheLines(NamedLines, frozen=True, eq=False, kw_only=True):
 
     ``per_layer`` is one line where all layers that cache have as much, else one for each layer
     group. ``growing`` is ``growing_bytes_per_token``, of the entries that a sequence never lets go
-    of. ``state`` is ``state.bytes_per_sequence`` [B], of mixers.
+    of. ``state`` is ``state.bytes_per_sequence`` [B], of mixers, and ``windows`` is
+    ``kv_cache.window_bytes_per_sequence`` [B] of what it lets go of, when full. ``copies`` is
+    ``state.copies_bytes_per_sequence`` [B], None where no state is copied.
     """
 
     bytes_per_token: Line
     growing: Line
     state: Line
+    windows: Line
+    copies: Line | None
     per_layer: tuple[Line, ...]
     bytes_per_sequence: Line
     bytes: Line
@@ -257,6 +266,7 @@ def kv_lines(
     batch: Any,
     tokens: Any,
     page_size: Any = None,
+    state_interval: Any = None,
 ) -> KVCacheLines:
     """Count the KV cache.
 
@@ -268,6 +278,8 @@ def kv_lines(
         Sequences, and tokens of each.
     page_size
         Tokens of a page; None where the cache has none.
+    state_interval
+        Tokens from one copy of a state to the next; None where none is copied.
     """
     one = given("one", 1, "1")
     views = cached_views(model, conventions)
@@ -315,8 +327,15 @@ def kv_lines(
     sequences = given("workload.batch", batch, "1")
 
     def held(name: str, count: Line) -> Line:
-        return bytes_line(name, views, count, length, kv_format, conventions, page_size)
+        return bytes_line(
+            name, views, count, length, kv_format, conventions, page_size, state_interval
+        )
 
+    state = total(
+        "state.bytes_per_sequence",
+        state_lines("state.bytes_per_sequence", views, one, conventions),
+        unit="B",
+    )
     return KVCacheLines(
         bytes_per_token=total(
             "kv_cache.bytes_per_token", appended, unit="B/token", convention=kv_format.name
@@ -327,75 +346,44 @@ def kv_lines(
             unit="B/token",
             convention=f"{kv_format.name}; layers without a window alone",
         ),
-        state=total(
-            "state.bytes_per_sequence",
-            state_lines("state.bytes_per_sequence", views, one, conventions),
-            unit="B",
-        ),
+        state=state,
+        windows=_windows(views, kv_format, conventions, page_size),
+        copies=_copies(state, length, state_interval),
         per_layer=tuple(per_layer),
         bytes_per_sequence=held("kv_cache.bytes_per_sequence", one),
         bytes=held("kv_cache.bytes", sequences),
     )
 
 
-class FitLines(NamedLines, frozen=True, eq=False, kw_only=True):
-    """Lines ``kv_cache.fit.*``: ``sequences`` of the tokens asked for, ``tokens`` of each sequence.
-
-    ``tokens`` is None where a longer sequence takes no more bytes in the end.
-    """
-
-    sequences: Line
-    tokens: Line | None
-
-
-MOST_TOKENS = 2**60
-"""Where the search for the longest sequence that fits ends: the cache does not grow."""
-
-
-def fit_lines(
-    model: Model,
-    kv_format: KVFormat,
-    conventions: Conventions,
-    *,
-    available: int,
-    batch: int,
-    tokens: int,
-    page_size: int | None = None,
-) -> FitLines:
-    """Tell how many sequences of ``tokens`` fit in given bytes, and how long ``batch`` may be."""
-    views = cached_views(model, conventions)
-    one = given("one", 1, "1")
-    room = given("available", available, "B")
-
-    def held(name: str, length: int, count: Line) -> Line:
-        length_line = given("workload.tokens", length, "tokens")
-        return bytes_line(
-            f"kv_cache.fit.{name}", views, count, length_line, kv_format, conventions, page_size
+def _windows(
+    views: Iterable[GroupView], kv_format: KVFormat, conventions: Conventions, page_size: Any
+) -> Line:
+    """Count the bytes of a sequence in the entries that it lets go of, when they are full."""
+    name = "kv_cache.window_bytes_per_sequence"
+    endless, one = given("endless", MOST_TOKENS, "tokens"), given("one", 1, "1")
+    lines = [
+        computed(
+            f"{name}.{entry.kind}.{view.prefix}",
+            kv_cache.cache_bytes,
+            batch=one,
+            layers=view.layers,
+            tokens=kept,
+            token_bytes=line,
         )
-
-    sequences = computed(
-        "kv_cache.fit.sequences",
-        kv_cache.sequences_that_fit,
-        available=room,
-        sequence_bytes=held("bytes_per_sequence", tokens, one),
-    )
-    batch_line = given("workload.batch", batch, "1")
-    if held("largest", MOST_TOKENS, batch_line).value <= available:
-        return FitLines(sequences=sequences, tokens=None)
-    low, high = 0, MOST_TOKENS
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (
-            (middle, high)
-            if held("tried", middle, batch_line).value <= available
-            else (low, middle)
+        for view in views
+        for entry, line, kept in kept_entries(
+            f"{name}.tokens.{view.prefix}", endless, view, kv_format, conventions, page_size
         )
-    longest = Line(
-        "kv_cache.fit.tokens",
-        low,
-        "tokens",
-        "search",
-        convention="the most tokens of each sequence whose cache is at most the bytes given",
-        parts=(held("bytes", low, batch_line), held("bytes_one_more", high, batch_line), room),
-    )
-    return FitLines(sequences=sequences, tokens=longest)
+        if entry.bound is not None
+    ]
+    return total(name, lines, unit="B", convention=f"{kv_format.name}; when full")
+
+
+def _copies(state: Line, tokens: Line, state_interval: Any) -> Line | None:
+    """Count the bytes of the copies of a sequence's state."""
+    if state_interval is None:
+        return None
+    name = "state.copies_bytes_per_sequence"
+    states = with_copies(name, given("one", 1, "1"), tokens, state_interval)
+    every = combined(f"{name}.all", "product", (state, states), unit="B")
+    return combined(name, "difference", (every, state), unit="B")

@@ -14,7 +14,7 @@ from dsv3calc.model.architecture import Architecture, architecture_of
 from dsv3calc.model.operator import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.model import Model
@@ -312,7 +312,7 @@ def _active(
         if view.experts is not None:
             name = f"parameters.inactive.{view.prefix}"
             routed = _routed(f"{name}.routed_experts", view, inclusions)
-            count = experts.inactive_expert_elements
+            count: Callable[..., Any] = experts.inactive_expert_elements
             if view.experts.spec.zero_expert_num:
                 count = experts.expected_inactive_elements
             idle.append(computed(name, count, view.experts.scope, elements=routed))

@@ -3,17 +3,17 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsv3calc.formulas import mixers
-from dsv3calc.ledger.line import Line, computed, given
+from dsv3calc.ledger.line import Line, combined, computed, given
 from dsv3calc.ledger.tags import Tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from dsv3calc.model.block import StatePart
     from dsv3calc.model.layer import GroupView
-    from dsv3calc.model.mixer import StatePart
     from dsv3calc.schema.workload import Conventions
 
 COLUMNS = {"engines": "kernel-minus-one", "as-transformers": "kernel"}
@@ -64,3 +64,14 @@ def state_lines(
         for view in views
         for part, bits in state_parts(view, conventions)
     ]
+
+
+def with_copies(name: str, batch: Line, tokens: Line, state_interval: Any) -> Line:
+    """Count the states of ``batch`` sequences: one of each, and the copies for prefix caching."""
+    if state_interval is None:
+        return batch
+    interval = given("state_interval", state_interval, "tokens")
+    each = computed(
+        f"{name}.kept_states", mixers.kept_states, tokens=tokens, state_interval=interval
+    )
+    return combined(f"{name}.states", "product", (batch, each), unit="1")

@@ -28,7 +28,7 @@ T = TypeVar("T")
 ENDINGS = (".yaml", ".yml", ".json")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 LONGEST_NAME = 100
-HUB_ID = re.compile(rf"{NAME.pattern}/{NAME.pattern}")
+HUB_ID = rf"{NAME.pattern}/{NAME.pattern}"
 """Organisation and name of a model on Hugging Face."""
 KEYS_NOT_IGNORED = ("model_type", "text_config")
 """Keys of a config.json without which it cannot be read."""
@@ -175,7 +175,7 @@ def _check_local(kind: str, reference: str, preset_path: str | None) -> None:
     address = re.match(r"https?://", reference)
     if not address and (
         kind != "model"
-        or not HUB_ID.fullmatch(reference)
+        or not re.fullmatch(HUB_ID, reference)
         or reference.lower().endswith(ENDINGS)
         or os.path.lexists(reference.partition("/")[0])
     ):
@@ -235,7 +235,7 @@ def _of_hub(kind: str, reference: str, preset_path: str | None) -> tuple[str, st
     """Find the preset of a model that is named by its id on Hugging Face, as organisation/name."""
     if (
         kind != "model"
-        or not HUB_ID.fullmatch(reference)
+        or not re.fullmatch(HUB_ID, reference)
         or reference.lower().endswith(ENDINGS)
         or os.path.lexists(reference.partition("/")[0])
     ):

@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.commands.explaining import Explaining
-from dsv3calc.commands.request import Request, output_options
+from dsv3calc.commands.request import Request, check_plot, output_options
 from dsv3calc.queries.fields import read_query
 from dsv3calc.queries.output import QueryOutputArguments
+from dsv3calc.queries.table import PICTURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +38,13 @@ class QueryCommand:
         query: Query = read_query(self.structs[0], given).completed(self._parse_query)
         shown: QueryOutputArguments = read_query(QueryOutputArguments, output)
         explaining = Explaining(asked=shown.explain, lines=shown.line, depth=shown.depth)
-        more_formats = ("html",) if explaining.asked else ()
-        options = output_options(shown, more_formats=more_formats, depth=explaining.depth)
+        check_plot(query.command, shown)
+        more_formats: tuple[str, ...] = ("html",) if explaining.asked else ()
+        if query.command in PICTURES and not explaining.asked:
+            more_formats = ("svg", "html")
+        options = output_options(
+            shown, more_formats=more_formats, depth=explaining.depth, plot=shown.plot
+        )
         if explaining.asked:
             return Request(None, options, explaining.answer(query))
         return Request(query, options)

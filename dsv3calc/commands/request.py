@@ -11,6 +11,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.output.notes import NOTES
 from dsv3calc.output.options import COLORS, OutputOptions
+from dsv3calc.queries.table import PICTURES
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.files import check_writable
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dsv3calc.queries.base import Query
-    from dsv3calc.queries.output import OutputArguments
+    from dsv3calc.queries.output import OutputArguments, QueryOutputArguments
     from dsv3calc.studies.answer import Answer
 
 FORMATS = ("table", "json", "csv", "markdown")
@@ -29,6 +30,7 @@ _BY_ENDING = {
     ".xml": "junit",
     ".sarif": "sarif",
     ".html": "html",
+    ".svg": "svg",
 }
 
 
@@ -37,6 +39,7 @@ def output_options(
     *,
     more_formats: tuple[str, ...] = (),
     depth: int | None = None,
+    plot: bool = False,
 ) -> OutputOptions:
     """Check the output options of a command line together.
 
@@ -53,6 +56,8 @@ def output_options(
     formats = FORMATS + more_formats
     if format_ == "html" and "html" not in formats:
         raise UsageError("--format html: only explanations are pages", "add --explain")
+    if format_ == "svg" and "svg" not in formats:
+        raise UsageError("--format svg: this command has no picture", _drawing())
     if format_ is not None and format_ not in formats:
         raise UsageError(f"--format {quote(format_)}: choose one of {', '.join(formats)}")
     _check_choices(given)
@@ -77,6 +82,7 @@ def output_options(
         quiet=given.quiet,
         color=color,
         depth=depth,
+        plot=plot,
     )
 
 
@@ -86,6 +92,29 @@ def _check_choices(given: OutputArguments) -> None:
             raise UsageError(f"--{option} {quote(value)}: choose one of {', '.join(known)}")
     if given.quiet and given.notes == "all":
         raise UsageError("--quiet and --notes all contradict each other", "give one")
+
+
+def check_plot(command: str, given: QueryOutputArguments) -> None:
+    """Refuse a picture in characters where there is none, or no table that it stands below.
+
+    Raises
+    ------
+    UsageError
+        With the commands that have a picture.
+    """
+    if not given.plot:
+        return
+    if command not in PICTURES:
+        raise UsageError(f"--plot: {command} has no picture", _drawing())
+    if given.json or given.explain or given.format not in (None, "table"):
+        raise UsageError(
+            "--plot draws below the tables of an answer",
+            "leave out the other format, or take --format svg for a file",
+        )
+
+
+def _drawing() -> str:
+    return f"{' and '.join(PICTURES)} {'have' if len(PICTURES) > 1 else 'has'} one"
 
 
 class Request:

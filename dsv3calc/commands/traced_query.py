@@ -47,7 +47,7 @@ def query_of(line: str, words: list[str]) -> Query:
     Raises
     ------
     UsageError
-        If it is no query, or no command can be told from the line.
+        If it is no query, or the line's name fits no command.
     """
     from dsv3calc.cli import parse_request
     from dsv3calc.output.options import OutputOptions

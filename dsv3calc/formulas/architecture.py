@@ -51,7 +51,7 @@ def slice_length(num_hidden_layers: Count, start: Count, stop: Count, step: Coun
 def matrix_elements(
     layers: Count, copies: Count, out_features: Elements, in_features: Elements
 ) -> Elements:
-    r"""Count the elements of a weight matrix that stands in several layers, several times in each.
+    r"""Count the elements of a weight matrix, over the layers and copies of it.
 
     .. math:: N = \ell c d_\mathrm{out} d_\mathrm{in}
 

@@ -151,7 +151,7 @@ def heads_width(heads: Count, head_dim: Elements) -> Elements:
 
 @formula(r"C_\mathrm{full}")
 def full_channel_flops(sequence: Tokens, past: Tokens) -> Flops:
-    r"""Count one channel's FLOPs when every query meets every key, masked ones included.
+    r"""Count one channel's FLOPs over all query-key pairs, masked ones included.
 
     .. math:: C_\mathrm{full} = 2 S (P + S)
 
@@ -244,7 +244,7 @@ def half_channel_flops(sequence: Tokens, past: Tokens) -> Flops:
 
 @formula(r"C_\mathrm{full}")
 def window_full_channel_flops(sequence: Tokens, past: Tokens, window: Tokens) -> Flops:
-    r"""Count one channel's FLOPs when every query meets every key that a bounded cache holds.
+    r"""Count one channel's FLOPs over all pairs of a query and a key of a bounded cache.
 
     .. math:: C_\mathrm{full} = 2 S (\min(P, W - 1) + S)
 

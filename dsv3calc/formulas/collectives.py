@@ -210,8 +210,8 @@ def pipeline_sends(pp: Count, virtual_pipeline: Count) -> Count:
 
     Notes
     -----
-    Every chunk sends an activation forward and a gradient back, but for the first and the last.
-    From three ranks on the busiest has neither.
+    Every chunk sends an activation forward and a gradient back; the first and the last chunk send
+    one of the two. From three ranks on the busiest has neither.
 
     Examples
     --------
@@ -244,7 +244,7 @@ def pipeline_crossing_share(members: Count, nodes: Count) -> Ratio:
 
     Notes
     -----
-    The edge binds the scale-out link; ranks inside a node send nothing to another.
+    The edge limits the scale-out link; ranks inside a node send nothing to another.
 
     Examples
     --------

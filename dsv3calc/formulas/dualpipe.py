@@ -62,7 +62,7 @@ def dualpipe_pending_early(virtual_stages: Count, stage: Count) -> Count:
 
     Returns
     -------
-    1 for the deeper stage where other ranks stand between it and its mirror, else 0.
+    1 for the deeper stage where other ranks are between it and its mirror, else 0.
 
     Notes
     -----

@@ -178,7 +178,7 @@ def expected_distinct_experts(
 
     Returns
     -------
-    Expected number of experts that at least one token goes to.
+    Expected number of experts that at least one token is sent to.
 
     Notes
     -----

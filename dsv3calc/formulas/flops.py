@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from dsv3calc.formulas.registry.registry import formula
-from dsv3calc.formulas.registry.units import Count, Elements, Flops, Tokens
+from dsv3calc.formulas.registry.units import Count, Elements, Flops, Ratio, Tokens
+from dsv3calc.numbers.ops import ratio
 
 
 @formula(r"F")
@@ -162,3 +163,36 @@ def training_flops(passes: Count, forward: Flops) -> Flops:
     arXiv:2204.02311, appendix B.
     """
     return passes * forward
+
+
+@formula(r"\rho_F", "reference_flops >= 1")
+def flops_ratio(flops: Flops, reference_flops: Flops) -> Ratio:
+    r"""Give the FLOPs of one pass over those of another.
+
+    .. math:: \rho_F = \frac{F}{F_\mathrm{ref}}
+
+    Parameters
+    ----------
+    flops
+        FLOPs of the pass.
+    reference_flops
+        FLOPs of the pass that it is compared with.
+
+    Returns
+    -------
+    Share of the reference; more than one where the pass costs more.
+
+    Notes
+    -----
+    Each FLOP counts as one, whatever it is computed in.
+
+    Examples
+    --------
+    >>> flops_ratio(303, 1212)
+    0.25
+
+    Source
+    ------
+    Definition.
+    """
+    return ratio(flops, reference_flops)

@@ -4,7 +4,15 @@
 from __future__ import annotations
 
 from dsv3calc.formulas.registry.registry import formula
-from dsv3calc.formulas.registry.units import Bits, Bytes, Count, Elements, Ratio, Tokens
+from dsv3calc.formulas.registry.units import (
+    Bits,
+    Bytes,
+    BytesPerToken,
+    Count,
+    Elements,
+    Ratio,
+    Tokens,
+)
 from dsv3calc.numbers.ops import ceil_div, floor_div, minimum, ratio
 
 
@@ -166,7 +174,7 @@ def cache_bytes(batch: Count, layers: Count, tokens: Tokens, token_bytes: Bytes)
 
     Returns
     -------
-    Bytes in all.
+    Bytes in total.
 
     Notes
     -----
@@ -291,7 +299,7 @@ def window_with_pass(window: Tokens, pass_tokens: Tokens, page_size: Tokens) -> 
 
 @formula(r"T_\mathrm{chunk}")
 def tokens_in_chunk(tokens: Tokens, chunk: Tokens) -> Tokens:
-    r"""Count the tokens of the chunk that the last token stands in, itself included.
+    r"""Count the tokens of the chunk of the last token, itself included.
 
     .. math:: T_\mathrm{chunk} = T - K \lfloor (T - 1) / K \rfloor
 
@@ -392,3 +400,76 @@ def cache_reduction(kept_bytes: Bytes, reference_bytes: Bytes) -> Ratio:
     Definition; arXiv:2405.04434 states 93.3 %.
     """
     return 1 - ratio(kept_bytes, reference_bytes)
+
+
+@formula(r"\rho_\mathrm{KV}", "reference_bytes_per_token > 0")
+def cache_growth_ratio(
+    growing_bytes_per_token: BytesPerToken, reference_bytes_per_token: BytesPerToken
+) -> Ratio:
+    r"""Give what a token adds to one cache over what it adds to another.
+
+    .. math:: \rho_\mathrm{KV} = \frac{b_\mathrm{grow}}{b_\mathrm{ref}'}
+
+    Parameters
+    ----------
+    growing_bytes_per_token
+        Bytes that a token adds to the cache, in layers without a window alone.
+    reference_bytes_per_token
+        Bytes that it adds to the cache of another model.
+
+    Returns
+    -------
+    Share of the reference; more than one where the cache grows faster.
+
+    Notes
+    -----
+    How two long caches compare, whatever a sequence keeps beside; how each is stored is a part of
+    what is compared.
+
+    Examples
+    --------
+    DeepSeek-V3.2 and V4-Pro, all in BF16:
+
+    >>> round(cache_growth_ratio(85888, 9848), 2)
+    8.72
+
+    Source
+    ------
+    Definition.
+    """
+    return ratio(growing_bytes_per_token, reference_bytes_per_token)
+
+
+@formula(r"B_\mathrm{grown}")
+def grown_cache_bytes(tokens: Tokens, growing_bytes_per_token: BytesPerToken) -> Bytes:
+    r"""Give the bytes of a cache without its windows and states.
+
+    .. math:: B_\mathrm{grown} = T b_\mathrm{grow}
+
+    Parameters
+    ----------
+    tokens
+        Tokens of the sequence.
+    growing_bytes_per_token
+        Bytes that a token adds to the cache, in layers without a window alone.
+
+    Returns
+    -------
+    Bytes of one sequence.
+
+    Notes
+    -----
+    Exact at multiples of the tokens that a compressed entry stands for.
+
+    Examples
+    --------
+    DeepSeek-V4-Pro in BF16 at 1,048,576 tokens:
+
+    >>> grown_cache_bytes(1048576, 9848)
+    10326376448
+
+    Source
+    ------
+    Definition.
+    """
+    return tokens * growing_bytes_per_token

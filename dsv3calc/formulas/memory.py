@@ -23,7 +23,7 @@ def key_value_shards(num_key_value_heads: Count, tp: Count) -> Count:
 
     Returns
     -------
-    Parts; with more GPUs than heads each head stands on several of them.
+    Parts; with more GPUs than heads each head is on several of them.
 
     Notes
     -----
@@ -306,7 +306,7 @@ def received_rows(
     etp
         GPUs that share an expert: each of them sees all of its rows.
     imbalance
-        Rows of the GPU that is meant over the mean.
+        Rows of this GPU over the mean.
 
     Returns
     -------

@@ -296,6 +296,40 @@ def kept_inputs(conv_kernel: Count) -> Count:
     return conv_kernel - 1
 
 
+@formula(r"n_\mathrm{state}")
+def kept_states(tokens: Tokens, state_interval: Tokens) -> Count:
+    r"""Count the states that a sequence keeps where some are copied for prefix caching.
+
+    .. math:: n_\mathrm{state} = 1 + \lfloor T / T_\mathrm{state} \rfloor
+
+    Parameters
+    ----------
+    tokens
+        Tokens of the sequence.
+    state_interval
+        Tokens from one copy to the next: a state cannot be cut back to an earlier token, so a
+        prefix can be taken up again at a copy alone.
+
+    Returns
+    -------
+    The state at the end of the sequence, and a copy for each whole interval.
+
+    Notes
+    -----
+    An engine that lets go of copies keeps fewer.
+
+    Examples
+    --------
+    >>> kept_states(4096, 1024)
+    5
+
+    Source
+    ------
+    Derived here.
+    """
+    return 1 + floor_div(tokens, state_interval)
+
+
 @formula(r"B_\mathrm{state}")
 def state_bytes(batch: Count, layers: Count, elements: Elements, bits: Bits) -> Bytes:
     r"""Give the bytes of a state of fixed size.

@@ -103,7 +103,7 @@ def mirrored_stage(pp: Count, rank: Count) -> Count:
 
     Notes
     -----
-    Every stage stands on two ranks, and half of the micro-batches enter at either end.
+    Every stage is on two ranks, and half of the micro-batches enter at either end.
 
     Examples
     --------

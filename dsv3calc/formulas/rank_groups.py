@@ -37,7 +37,8 @@ def members_per_node(ranks: Count, rank_stride: Count, gpus_per_node: Count) -> 
 
     Examples
     --------
-    Expert parallelism of 64 fills nodes of 8; pipeline stages 128 GPUs apart never meet in one.
+    Expert parallelism of 64 fills nodes of 8; pipeline stages 128 GPUs apart are never in the same
+    one.
 
     >>> members_per_node(64, 1, 8), members_per_node(16, 128, 8)
     (8, 1)
@@ -97,12 +98,12 @@ def mirrored_members(pp: Count, members: Count) -> Count:
 
     Returns
     -------
-    2 where the whole pipeline stands in one node, else 1.
+    2 where the whole pipeline is in one node, else 1.
 
     Notes
     -----
-    The pair is (i, pp - 1 - i). Where a pipeline spans several nodes the outer pairs do not meet in
-    one; a middle node of an odd number of nodes may hold a pair, which is passed over.
+    The pair is (i, pp - 1 - i). Where a pipeline spans several nodes the outer pairs are not in the
+    same one; a middle node of an odd number of nodes may hold a pair, which is passed over.
 
     Examples
     --------

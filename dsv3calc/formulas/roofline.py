@@ -102,7 +102,7 @@ def arithmetic_intensity(flops: Flops, moved: Bytes) -> Intensity:
 
     Notes
     -----
-    Compute binds above the ridge, memory below it.
+    Above the ridge computation is the limit, below it memory.
 
     Examples
     --------

@@ -138,10 +138,10 @@ def remote_destinations(distinct: Expected, destinations: Count) -> Expected:
 
     Notes
     -----
-    The token stands at each destination with the same probability, and its routing does not depend
-    on where it stands: it finds its own destination among those hit with probability D_hit/D. So
-    too inside a node: the one copy that reaches it lands on the GPU of the source's index, and of
-    the GPUs that the token goes to one in as many as share the node is that GPU.
+    The token is at each destination with the same probability, and its routing does not depend on
+    it: it finds its own destination among those hit with probability D_hit/D. So too inside a node:
+    the one copy that reaches it lands on the GPU of the source's index, and of the GPUs that the
+    token goes to one in as many as share the node is that GPU.
 
     Examples
     --------

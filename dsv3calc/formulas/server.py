@@ -48,7 +48,7 @@ def pool_tokens(pool: Bytes, token_bytes: Bytes, page_size: Tokens) -> Tokens:
 
 @formula(r"B_\mathrm{budget}")
 def server_budget(usable: Bytes, memory_share: Count) -> Bytes:
-    r"""Give the bytes of a device that a server takes in all.
+    r"""Give the bytes of a device that a server may take.
 
     .. math:: B_\mathrm{budget} = \lfloor M f_\mathrm{ppm} / 1000000 \rfloor
 
@@ -158,7 +158,7 @@ def cache_pool(budget: Bytes, weight_bytes: Bytes, buffer_bytes: Bytes) -> Bytes
     Parameters
     ----------
     budget
-        Bytes that the server takes in all.
+        Bytes that the server may take.
     weight_bytes, buffer_bytes
         Bytes of weights, and of everything beside weights and cache.
 

@@ -261,7 +261,7 @@ def strided_layers_in_stage(
 
 @formula(r"\delta_\mathrm{stage}", result=SHARE)
 def stage_has(stage: Count, place: Count) -> Count:
-    r"""Tell whether a stage is the one on which something stands.
+    r"""Tell whether a part of the model is on a stage.
 
     .. math:: \delta_\mathrm{stage} = 1 - \min((i_\mathrm{stage} - x_\mathrm{place})^2, 1)
 
@@ -270,7 +270,7 @@ def stage_has(stage: Count, place: Count) -> Count:
     stage
         Stage from 0.
     place
-        Stage on which the embedding, the head or the MTP modules stand.
+        Stage of the embedding, the head or the MTP modules.
 
     Returns
     -------

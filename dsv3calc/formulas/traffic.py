@@ -133,8 +133,8 @@ def copies_with_shared(token_copies: Expected, places: Count) -> Expected:
 
     Notes
     -----
-    The replica is in any place with the same chance, whatever the routing. The shared experts run
-    as one feed-forward, so they take one copy.
+    The replica is in each place with the same probability, independent of the routing. The shared
+    experts run as one feed-forward, so they take one copy.
 
     Examples
     --------
@@ -230,7 +230,7 @@ def layers_per_gpu(layers: Count, pp: Count) -> Expected:
     Parameters
     ----------
     layers
-        Layers of the model that are meant.
+        Layers of the model that are counted.
     pp
         Pipeline stages.
 

@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +33,8 @@ def as_text(title: str, lines: Sequence[Any], count: int) -> str:
 
 def as_html(title: str, lines: Sequence[Any]) -> str:
     """Return the first lines as a table for a notebook."""
+    from html import escape  # its table of entities is no part of a query
+
     rows = "".join(
         f"<tr><td><code>{escape(line.name)}</code></td><td style='text-align:right'>"
         f"{escape(_amount(line))}</td><td>{escape(line.convention)}</td></tr>"

@@ -218,7 +218,7 @@ def _from_scopes(formula: Formula, parameter: str, scopes: tuple[Scope, ...]) ->
 
 
 def field(scope: Scope, name: str, unit: str = "elements") -> Line:
-    """Return a schema field as a line named after the place it stands."""
+    """Return a schema field as a line, named after its place."""
     prefix, holder = scope
     return Line(f"{prefix}.{name}", getattr(holder, name), unit, "given")
 

@@ -242,6 +242,9 @@ class Attention(Block):
     forms: tuple[str, ...] = ()
     """The forms in which it can be computed, where there is a choice: those of MLA."""
 
+    joined: tuple[str, ...] = ()
+    """The products whose matrices training libraries keep as one weight."""
+
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self._cache: dict[str, list[CacheEntry]] = {}

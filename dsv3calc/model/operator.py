@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -11,7 +11,7 @@ from dsv3calc.ledger.line import given
 from dsv3calc.ledger.tags import Tags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from dsv3calc.ledger.line import Line
     from dsv3calc.model.saved import Activation, Product, Saving
@@ -158,6 +158,10 @@ class Core:
         self.span = span
 
 
+Form: TypeAlias = "tuple[Callable[..., Any], Mapping[str, Any]]"
+"""A formula, and its arguments beside the workload's and the number of layers."""
+
+
 class Scan:
     """The recurrence of a mixer, in each form in which it is computed or counted.
 
@@ -169,9 +173,7 @@ class Scan:
 
     __slots__ = ("forms",)
 
-    def __init__(
-        self, forms: dict[str, dict[str, tuple[Callable[..., Any], dict[str, Line]]]]
-    ) -> None:
+    def __init__(self, forms: Mapping[str, Mapping[str, Form]]) -> None:
         self.forms = forms
 
 

@@ -45,15 +45,23 @@ class Saving:
     """What decides which tensors are saved.
 
     ``recompute`` is the policy, whose choices of kernels count here; ``layout`` says what stands
-    whole on every GPU; ``sequence`` are the tokens of a sequence.
+    whole on every GPU; ``sequence`` are the tokens of a sequence. ``separate_output`` is 1 where
+    attention's output is kept before an exchange too, 0 where it is not, None where none could be.
     """
 
-    __slots__ = ("layout", "recompute", "sequence")
+    __slots__ = ("layout", "recompute", "separate_output", "sequence")
 
-    def __init__(self, recompute: Recompute, layout: Layout, sequence: Line) -> None:
+    def __init__(
+        self,
+        recompute: Recompute,
+        layout: Layout,
+        sequence: Line,
+        separate_output: Line | None = None,
+    ) -> None:
         self.recompute = recompute
         self.layout = layout
         self.sequence = sequence
+        self.separate_output = separate_output
 
 
 class Activation:
@@ -67,7 +75,8 @@ class Activation:
     nothing else does. ``linear_input`` marks what a matrix is multiplied with, ``shared_by`` says
     who else reads it where several do: it is kept once. ``checkpoint`` marks what full
     recomputation keeps: inputs of layers and MTP modules, and all outside of layers. ``carried``
-    marks what context parallelism brings from other GPUs.
+    marks what context parallelism brings from other GPUs. ``operation`` names the operation whose
+    output it is, where a policy may save it by that name.
     """
 
     __slots__ = (
@@ -78,6 +87,7 @@ class Activation:
         "linear_input",
         "name",
         "needed_by",
+        "operation",
         "place",
         "shared_by",
         "width",
@@ -96,6 +106,7 @@ class Activation:
         shared_by: str = "",
         checkpoint: bool = False,
         carried: bool = False,
+        operation: str = "",
     ) -> None:
         self.name = name
         self.width = width
@@ -107,11 +118,14 @@ class Activation:
         self.shared_by = shared_by
         self.checkpoint = checkpoint
         self.carried = carried
+        self.operation = operation
 
     def kept(self, recompute: Recompute) -> bool:
         """Tell whether a policy keeps it from the forward to the backward pass."""
         if self.name in recompute.keep:
             return True
+        if recompute.saved_operations:
+            return self.checkpoint or self.operation in recompute.saved_operations
         if "full" in recompute.modules:
             return self.checkpoint
         if self.needed_by:

@@ -11,12 +11,11 @@ DECIMAL = {"": 1, "k": 10**3, "K": 10**3} | {
 }
 BINARY = {f"{letter}i": 1024**power for power, letter in enumerate("KMGTPE", start=1)}
 
-NUMBER = re.compile(
+NUMBER = (
     r"(?P<sign>[-+]?)"
     r"(?P<whole>[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+(?:_[0-9]+)*)?"
     r"(?:\.(?P<part>[0-9]+(?:_[0-9]+)*)?)?"
-    r"(?:[eE](?P<exponent>[-+]?[0-9]+))?",
-    re.ASCII,
+    r"(?:[eE](?P<exponent>[-+]?[0-9]+))?"
 )
 
 
@@ -30,7 +29,7 @@ def decimal_ratio(value: float) -> tuple[int, int]:
     ValueError
         For NaN and the infinities.
     """
-    match = NUMBER.fullmatch(repr(float(value)))
+    match = re.fullmatch(NUMBER, repr(float(value)))
     if match is None:
         raise ValueError(f"{value!r} is not a number")
     numerator, denominator = ratio_of(match)

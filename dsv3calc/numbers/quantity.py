@@ -198,7 +198,7 @@ def _read(text: str, dimension: str) -> tuple[int, int, str]:
         raise QuantityError(f"{_shown(text)} is longer than {LONGEST_TEXT} characters", dimension)
     dollar = stripped.startswith("$") and dimension.startswith("usd")
     body = stripped[1:].lstrip() if dollar else stripped
-    match = NUMBER.match(body)
+    match = re.match(NUMBER, body)
     if match is None or not (match["whole"] or match["part"]):
         raise QuantityError(f"{_shown(text)} does not start with a number", dimension)
     digits = ((match["whole"] or "") + (match["part"] or "")).replace("_", "").replace(",", "")
@@ -220,7 +220,7 @@ def _read(text: str, dimension: str) -> tuple[int, int, str]:
 
 
 def _bits_for_bytes(text: str, number: str, unit: str) -> QuantityError:
-    """Return the error for a number of bits where bytes are meant, with both readings."""
+    """Return the error for a number of bits where bytes are expected, with both readings."""
     prefix = re.sub(r"b(its?)?$", "", unit)
     written = f"{parse(number, 'ratio', minimum=None) / 8:g} {prefix}B"
     return QuantityError(
@@ -229,7 +229,7 @@ def _bits_for_bytes(text: str, number: str, unit: str) -> QuantityError:
 
 
 def _suggestion(number: str, unit: str, dimension: str) -> str:
-    """Guess the unit meant: another case, a forgotten or superfluous "/s"."""
+    """Guess the intended unit: another case, a forgotten or superfluous "/s"."""
     table = _units(dimension)
     wanted = (unit, f"{unit}/s", f"{unit}bit/s", unit.removesuffix("/s"), unit.removesuffix("S"))
     found = [name for name in wanted if name and name in table]

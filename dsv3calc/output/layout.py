@@ -10,7 +10,6 @@ is cut: where even the labels and one column are too wide, they take the width t
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -68,6 +67,8 @@ def terminal_width(options: OutputOptions) -> int | None:
     """Return the columns of the terminal that is written to; None where it is another place."""
     if options.file is not None or not sys.stdout.isatty():
         return None
+    import shutil
+
     return shutil.get_terminal_size((PAGE, 24)).columns
 
 

@@ -13,7 +13,7 @@ class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How an answer is shown, and where.
 
     ``notes`` is one of ``output.notes.NOTES``; ``quiet`` leaves out warnings as well. ``depth``
-    limits an explanation's tree.
+    limits an explanation's tree, ``plot`` draws an answer's picture below its tables.
     """
 
     format: str = "table"
@@ -24,3 +24,4 @@ class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
     quiet: bool = False
     color: str = "auto"
     depth: int | None = None
+    plot: bool = False

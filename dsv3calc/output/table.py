@@ -7,13 +7,13 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from dsv3calc.output.layout import in_ascii, lines_of, terminal_width
+from dsv3calc.output.layout import PAGE, Line, in_ascii, lines_of, terminal_width
 from dsv3calc.output.notes import told_of
 from dsv3calc.output.view import build
-from dsv3calc.reading.escaping import escape_lines, inert
+from dsv3calc.reading.escaping import escape, escape_lines, inert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
@@ -45,10 +45,21 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
         ascii_only=ascii_only,
         in_brief=options.notes == "short",
     )
+    if options.plot:
+        lines = [*lines, *_picture(answer, options, ascii_only=ascii_only)]
     paint = _painter() if color else None
     if paint is not None:
         return inert(paint(lines))
     return inert("".join(f"{line.text}\n" for line in lines))
+
+
+def _picture(answer: Answer, options: OutputOptions, *, ascii_only: bool) -> Iterator[Line]:
+    """Yield the picture of an answer, drawn with characters, after an empty line."""
+    from dsv3calc.output.pictures import characters
+    from dsv3calc.output.pictures.of_answer import chart_of
+
+    for text in ("", *characters.drawn(chart_of(answer), terminal_width(options) or PAGE)):
+        yield Line(escape(in_ascii(text) if ascii_only else text))
 
 
 def _painter() -> Callable[..., str] | None:

@@ -11,9 +11,30 @@ from dsv3calc.queries.table import VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
 
     from dsv3calc.ledger.line import Line
     from dsv3calc.studies.answer import Answer
+
+
+class Cell(str):
+    """The text of a cell that shows a number, with the lines of the ledger that it comes from.
+
+    ``line`` is the line whose value is shown. Where the view computes what is shown, ``line`` is
+    None and ``sources`` are the lines that it is derived from.
+    """
+
+    __slots__ = ("line", "sources")
+
+    line: Line | None
+    sources: tuple[Line, ...]
+
+    def __new__(cls, text: str, line: Line | None = None, sources: Sequence[Line] = ()) -> Self:
+        """Make the cell of a line, or one that is derived from ``sources``."""
+        cell = super().__new__(cls, text)
+        cell.line = line
+        cell.sources = (line,) if line is not None else tuple(sources)
+        return cell
 
 
 class Table:
@@ -83,7 +104,25 @@ def show(line: Line | None, *, exact: bool) -> str:
     """Return a line's value with its unit for a person; a dash where there is none."""
     if line is None:
         return "-"
-    return format_quantity(line.value, SHOWN_UNITS.get(line.unit, line.unit), exact=exact)
+    unit = SHOWN_UNITS.get(line.unit, line.unit)
+    return Cell(format_quantity(line.value, unit, exact=exact), line)
+
+
+def show_number(line: Line | None, *, exact: bool) -> str:
+    """Return a line's value without its unit, where the table's labels say it."""
+    if line is None:
+        return "-"
+    return Cell(format_quantity(line.value, "1", exact=exact), line)
+
+
+def show_count(line: Line, unit: str = "") -> Cell:
+    """Return a line's value as a whole number, in full, with the unit that is given."""
+    return Cell(f"{line.value:,} {unit}".rstrip(), line)
+
+
+def show_share(line: Line, total: Line) -> Cell:
+    """Return the share that a line has in another one, in percent."""
+    return Cell(f"{100 * line.value / (total.value or 1):.2f} %", None, (line, total))
 
 
 def build(answer: Answer, *, exact: bool) -> View:

@@ -27,13 +27,14 @@ RENDERERS = {
     "github": "dsv3calc.output.github",
     "sarif": "dsv3calc.output.sarif",
     "html": "dsv3calc.output.html",
+    "svg": "dsv3calc.output.svg_format",
 }
 """Format -> module whose ``render(answer, options, color)`` returns the text.
 
 A module's ``after(answer)``, where it has one, runs once the text is written.
 """
 
-ALWAYS_UTF8 = ("json", "sarif", "junit", "html")
+ALWAYS_UTF8 = ("json", "sarif", "junit", "html", "svg")
 """Formats that are UTF-8 by definition or by their own header, whatever the locale is."""
 
 

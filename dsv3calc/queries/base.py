@@ -209,6 +209,10 @@ class KVQuery(Query, frozen=True, kw_only=True):
         int | None,
         Option("Tokens of a cache page", shared.WORKLOAD, dimension="tokens", default="1"),
     ] = None
+    state_interval: Annotated[
+        int | None,
+        Option(shared.STATE_INTERVAL, shared.WORKLOAD, dimension="tokens", default="no copies"),
+    ] = None
     fit: Annotated[
         int | None,
         Option(

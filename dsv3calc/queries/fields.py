@@ -220,7 +220,7 @@ class Field:
         return given[0]
 
 
-_GROUPED = re.compile(r"\d{1,3}(,\d{3})+")
+_GROUPED = r"\d{1,3}(,\d{3})+"
 """A number with commas between its thousands."""
 
 
@@ -228,7 +228,7 @@ def _one_or_several(raw: Any, separator: str) -> Any:
     """Return the parts of a list of numbers, or what is one number: 1,024 is."""
     if isinstance(raw, list | tuple):
         return list(raw) if len(raw) != 1 else raw[0]
-    if not isinstance(raw, str) or _GROUPED.fullmatch(raw.strip()):
+    if not isinstance(raw, str) or re.fullmatch(_GROUPED, raw.strip()):
         return raw
     parts = raw.replace(",", separator).split(separator)
     return parts if len(parts) > 1 else raw

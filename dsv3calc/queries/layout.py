@@ -1,7 +1,7 @@
 """What queries about a layout have in common: the design, the layout, and options that edit it."""
 
 # SPDX-License-Identifier: Apache-2.0
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from dsv3calc.queries import options as shared
 from dsv3calc.queries.base import Query
@@ -9,7 +9,12 @@ from dsv3calc.queries.fields import Option
 
 
 class LayoutQuery(Query, frozen=True, kw_only=True):
-    """A model on GPUs of a layout. Degrees edit the layout."""
+    """A model on GPUs of a layout. Degrees edit the layout.
+
+    ``alone`` says that the query is about one GPU where it names no layout and no degree.
+    """
+
+    alone: ClassVar[bool] = False
 
     model: shared.Model
     hardware: shared.Hardware
@@ -76,7 +81,8 @@ class LayoutQuery(Query, frozen=True, kw_only=True):
     shared_experts: Annotated[
         str | None,
         Option(
-            "local (divided over tp), replicated, or routed: dispatched like a routed expert",
+            "local (divided over tp), replicated, instance (over tp and the attention replicas of "
+            "a server), or routed: dispatched like a routed expert",
             shared.EXPERTS, metavar="PLACE", choices="schema.layout:SharedExperts",
         ),
     ] = None  # fmt: skip

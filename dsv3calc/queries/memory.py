@@ -69,8 +69,9 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
     compute_copy: Annotated[
         str | None,
         Option(
-            "Copy of the weights: stored, stored-twice, bf16, bf16-and-stored", shared.FORMATS,
-            metavar="COPY", default="recipe's", choices="accounting.memory.states:COMPUTE_COPIES",
+            "Copy of the weights: stored, stored-twice, bf16, gathered, bf16-and-stored",
+            shared.FORMATS, metavar="COPY", default="recipe's",
+            choices="accounting.memory.states:COMPUTE_COPIES",
         ),
     ] = None  # fmt: skip
     recompute: Annotated[
@@ -155,6 +156,14 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
             old=("--tokens",), dimension="tokens", default="one for each sequence",
         ),
     ] = None  # fmt: skip
+    dcp: Annotated[
+        int | None,
+        Option(
+            "Decode context parallelism: TP GPUs with the same heads that share the tokens of a "
+            "cache",
+            shared.SERVING, dimension="count", default="1",
+        ),
+    ] = None  # fmt: skip
     kv_dtype: Annotated[
         str | None,
         Option(
@@ -176,6 +185,10 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
             default="the set-up's",
         ),
     ] = None  # fmt: skip
+    state_interval: Annotated[
+        int | None,
+        Option(shared.STATE_INTERVAL, shared.SERVING, dimension="tokens", default="no copies"),
+    ] = None
     absorbed: Annotated[bool, Option("Keep a BF16 copy of MLA's kv_b_proj", shared.SERVING)] = False
     low_latency: Annotated[
         bool, Option("Count the buffers of low-latency kernels", shared.SERVING)

@@ -57,6 +57,7 @@ Mla = Annotated[
         choices=f"{CONVENTIONS}/mla",
     ),
 ]  # fmt: skip
+STATE_INTERVAL = "Copy the state of mixers each so many tokens, for prefix caching"
 WithMtp = Annotated[bool, Option("Count multi-token prediction", COUNTING)]
 Convention = Annotated[
     str | None,

@@ -44,6 +44,7 @@ class OutputArguments(msgspec.Struct, frozen=True, kw_only=True):
 class QueryOutputArguments(OutputArguments, frozen=True, kw_only=True):
     """The same for a query, whose answer can be explained instead."""
 
+    plot: Annotated[bool, Option("Draw the picture of the answer below its tables", OUTPUT)] = False
     explain: Annotated[bool, Option("Show how the result is derived", EXPLANATION)] = False
     line: Annotated[
         tuple[str, ...],

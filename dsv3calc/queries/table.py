@@ -43,9 +43,12 @@ class Command:
     lines
         What the names of lines begin with that this command answers.
     needs_device
-        Whether ``--hardware`` must be given. A line may not depend on it: another one stands in.
+        Whether ``--hardware`` must be given. Where a line does not depend on it, another device is
+        used.
     several
         Whether an answer has several columns.
+    picture
+        The module of ``dsv3calc.output.pictures`` that makes a chart of an answer.
     """
 
     __slots__ = (
@@ -54,6 +57,7 @@ class Command:
         "help",
         "lines",
         "needs_device",
+        "picture",
         "query",
         "several",
         "views",
@@ -72,6 +76,7 @@ class Command:
         lines: tuple[str, ...] = (),
         needs_device: bool = False,
         several: bool = False,
+        picture: str = "",
     ) -> None:
         if query and not (answer and views and headlines):
             raise ValueError(f"{words}: a query needs an answer, views and headlines")
@@ -84,6 +89,7 @@ class Command:
         self.lines = lines
         self.needs_device = needs_device
         self.several = several
+        self.picture = picture
 
     @property
     def group(self) -> str:
@@ -178,6 +184,17 @@ _COMMANDS = (
         needs_device=True,
     ),
     Command(
+        "time",
+        "Time of a pass by operator: at peaks, at measured rates, with a set-up.",
+        query="time:TimeQuery",
+        answer="times.answer:answer_time",
+        views={"time": "time"},
+        headlines=("time.floor", "time.bound"),
+        lines=("time",),
+        needs_device=True,
+        picture="roofline",
+    ),
+    Command(
         "limits ep",
         "The speed limit of inference with expert parallelism, and what sets it.",
         query="traffic:LimitsEPQuery",
@@ -204,6 +221,16 @@ _COMMANDS = (
         "reproduce",
         "Compute the figures that papers print, and say which of them follow.",
         views={"reproduce": "reproduce"},
+    ),
+    Command(
+        "validate",
+        "Predict measured times and score the predictions.",
+        views={"validate": "validate"},
+    ),
+    Command(
+        "calibrate",
+        "Fit what devices achieve to measured times.",
+        views={"calibrate": "calibrate"},
     ),
     Command("snapshot", "Write the numbers of queries as a golden file."),
     Command(
@@ -280,6 +307,9 @@ QUERIES = {words: command for words, command in COMMANDS.items() if command.quer
 
 VIEWS = {view: module for command in _COMMANDS for view, module in command.views.items()}
 """View of an answer -> module of ``dsv3calc.output.views``; others list their rows as they are."""
+
+PICTURES = {command.words: command.picture for command in _COMMANDS if command.picture}
+"""Words of a command -> the module of ``dsv3calc.output.pictures`` that makes its chart."""
 
 PREFIXES = {prefix: command for command in QUERIES.values() for prefix in command.lines}
 """What the name of a line begins with -> the command that answers with it."""

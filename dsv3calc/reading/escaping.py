@@ -21,15 +21,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-_LINE_COMMAND = re.compile(r"^((?:[ \t]|\x1b\[[0-9;]*m)*):(?=:)", re.MULTILINE)
-_HASH_COMMAND = re.compile(r"##(?=\w*\[)")
-_MARKDOWN = re.compile(
+# patterns are compiled where they are first used: most queries use none
+_LINE_COMMAND = r"(?m)^((?:[ \t]|\x1b\[[0-9;]*m)*):(?=:)"
+_HASH_COMMAND = r"##(?=\w*\[)"
+_MARKDOWN = (
     r"([\\`*\[\]|~$@#]"  # code, emphasis, links, images, tables, strikethrough, math, mentions
     r"|(?<![^\W_])_|_(?![^\W_])"  # emphasis; inside of a word it is none
     r"|:(?=[/:]|\w+:)"  # addresses, emoji
     r"|(?<=[wW]{3})\.)"  # addresses without a scheme
 )
-_MARKDOWN_HTML = re.compile(r"<|&(?=[#\w])")
+_MARKDOWN_HTML = r"<|&(?=[#\w])"
 _HTML_OF = {"<": "&lt;", "&": "&amp;"}
 _FORMULA = "=+-@＝＋－＠"
 """Characters that start a formula in a spreadsheet, wide ones included."""
@@ -64,8 +65,8 @@ def inert(text: str) -> str:
     A::B
     """
     if "::" in text:
-        text = _LINE_COMMAND.sub(r"\1\\x3a", text)
-    return _HASH_COMMAND.sub(r"#\\x23", text) if "##" in text else text
+        text = re.sub(_LINE_COMMAND, r"\1\\x3a", text)
+    return re.sub(_HASH_COMMAND, r"#\\x23", text) if "##" in text else text
 
 
 def escape_lines(text: str) -> str:
@@ -95,8 +96,8 @@ def markdown(text: str) -> str:
     >>> print(markdown("[a](http://b) <b> kv_cache | note: 1"))
     \[a\](http\://b) &lt;b> kv_cache \| note: 1
     """
-    safe = _MARKDOWN.sub(r"\\\1", escape(text))
-    return _MARKDOWN_HTML.sub(lambda found: _HTML_OF[found[0]], safe)
+    safe = re.sub(_MARKDOWN, r"\\\1", escape(text))
+    return re.sub(_MARKDOWN_HTML, lambda found: _HTML_OF[found[0]], safe)
 
 
 def markdown_code(text: str) -> str:
@@ -115,7 +116,7 @@ def html(text: str) -> str:
     """Return the text for HTML, between tags or inside of an attribute."""
     from html import escape as escape_html
 
-    return _HASH_COMMAND.sub("#&#35;", escape_html(escape(text)))
+    return re.sub(_HASH_COMMAND, "#&#35;", escape_html(escape(text)))
 
 
 def xml_document(root: Element) -> str:
@@ -123,7 +124,7 @@ def xml_document(root: Element) -> str:
     from xml.etree import ElementTree as ET
 
     text = ET.tostring(root, encoding="us-ascii", xml_declaration=False).decode("ascii")
-    text = _HASH_COMMAND.sub("#&#35;", _LINE_COMMAND.sub(r"\1&#58;", text))
+    text = re.sub(_HASH_COMMAND, "#&#35;", re.sub(_LINE_COMMAND, r"\1&#58;", text))
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
@@ -155,7 +156,7 @@ def json_document(data: Any, *, indent: int | None = None, ascii_only: bool = Fa
         }
         codes = {ord(letter): _json_escape(letter) for letter in hidden if letter != "\n"}
         text = text.translate(codes)
-    return _HASH_COMMAND.sub("#\\\\u0023", text) if "##" in text else text
+    return re.sub(_HASH_COMMAND, "#\\\\u0023", text) if "##" in text else text
 
 
 def _as_utf8(data: Any) -> Any:

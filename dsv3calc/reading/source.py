@@ -16,7 +16,6 @@ import os
 import stat
 import sys
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from dsv3calc.errors import InvalidInput
@@ -26,10 +25,11 @@ from dsv3calc.reading.text import LARGEST, LARGEST_JSON, MOST_COMMAS, PathInData
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 class Source(Text):
-    """A text with its data and positions; ``parse_yaml`` and ``parse_json`` set its form."""
+    """A text with its data and positions; ``parse_json`` sets its form."""
 
     __slots__ = ("_data", "_parsed", "_places")
 
@@ -83,17 +83,6 @@ def parsed(source: Source) -> object:
     return _build(source, None)
 
 
-def parse_yaml(source: Source) -> object:
-    """Return the data of a YAML text.
-
-    Raises
-    ------
-    InvalidInput
-        With every problem of the text.
-    """
-    return _parse_as(source, "yaml")
-
-
 def parse_json(source: Source, *, not_finite: bool = False) -> object:
     """Return the data of a JSON text, as Python writes it with ``not_finite``: NaN, Infinity.
 
@@ -102,12 +91,8 @@ def parse_json(source: Source, *, not_finite: bool = False) -> object:
     InvalidInput
         With every problem of the text.
     """
-    return _parse_as(source, "json", not_finite=not_finite)
-
-
-def _parse_as(source: Source, form: str, *, not_finite: bool = False) -> object:
-    if (source.form, source.not_finite) != (form, not_finite):
-        source.form, source.not_finite = form, not_finite
+    if (source.form, source.not_finite) != ("json", not_finite):
+        source.form, source.not_finite = "json", not_finite
         source._parsed, source._places = False, None  # noqa: SLF001
     return source.data
 
@@ -230,9 +215,7 @@ def _opened(name: str, largest: int | None) -> Iterator[BinaryIO]:
     if "\0" in name:
         _refuse_file(name, "cannot read the file: its name holds a NUL character")
     try:
-        _check_mode(
-            name, Path(name).stat(), largest
-        )  # before opening: to open a device may act on it
+        _check_mode(name, os.stat(name), largest)  # before opening: to open a device may act on it
         # what was a file may be a FIFO by now: an open that does not wait, and another look
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(name, flags), "rb") as file:
@@ -259,11 +242,11 @@ def _check_mode(name: str, status: os.stat_result, largest: int | None) -> None:
 
 def _neighbour(name: str) -> str:
     """Return the file of the same folder whose name is nearest, or an empty text."""
-    path = Path(name)
+    folder, base = os.path.split(name)
     try:
-        with os.scandir(path.parent) as entries:
+        with os.scandir(folder or os.curdir) as entries:
             names = [entry.name for entry, _ in zip(entries, range(1000), strict=False)]
     except (OSError, ValueError):
         return ""
-    close = suggest(path.name, sorted(names))
-    return str(path.with_name(close)) if close else ""
+    close = suggest(base, sorted(names))
+    return os.path.join(folder, close).removeprefix(f".{os.sep}") if close else ""

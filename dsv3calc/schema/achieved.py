@@ -13,10 +13,10 @@ import msgspec
 from dsv3calc.schema.fields import PEAK_DTYPES, Name, Natural, Size, Text
 from dsv3calc.schema.provenance import Source, provenance_problems
 
-Share = Annotated[float, msgspec.Meta(gt=0, le=4, extra={"dimension": "ratio"})]
-Deviation = Annotated[float, msgspec.Meta(gt=-1, le=100, extra={"dimension": "ratio"})]
-Growth = Annotated[float, msgspec.Meta(ge=0, le=100, extra={"dimension": "ratio"})]
-Exponent = Annotated[float, msgspec.Meta(ge=0.25, le=8, extra={"dimension": "ratio"})]
+Share = Annotated[float, msgspec.Meta(gt=0, le=4)]
+Deviation = Annotated[float, msgspec.Meta(gt=-1, le=100)]
+Growth = Annotated[float, msgspec.Meta(ge=0, le=100)]
+Exponent = Annotated[float, msgspec.Meta(ge=0.25, le=8)]
 Duration = Annotated[float, msgspec.Meta(ge=0, le=60, extra={"dimension": "s"})]
 Limits = Annotated[list[float], msgspec.Meta(min_length=2, max_length=2)]
 

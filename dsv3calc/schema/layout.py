@@ -28,8 +28,8 @@ BOTH_ENDS = ("dualpipe", *FOLDED)
 SPLIT_BACKWARD = ("zb1p", *BOTH_ENDS)
 """Schedules that put off gradients of weights."""
 
-SharedExperts = Literal["local", "replicated", "routed"]
-DenseFeedForward = Literal["local", "replicated"]
+SharedExperts = Literal["local", "replicated", "routed", "instance"]
+DenseFeedForward = Literal["local", "replicated", "instance"]
 Axis = Literal["tp", "cp", "ep", "dp", "pp"]
 
 
@@ -47,6 +47,12 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     (``routed``). ``dense_feed_forward`` says the same of dense layers: divided over tp (``local``)
     or whole on every GPU (``replicated``, 1-way TP). ``redundant_experts`` are copies of hot
     experts.
+
+    ``instance`` divides either over tp and the attention replicas of a server, which gather each
+    other's tokens.
+
+    ``dcp`` is decode context parallelism: of the tensor-parallel GPUs that would hold the same keys
+    and values in serving, so many keep other tokens of a sequence.
 
     ``layer_split`` divides the layers over the pipeline's stages (virtual ones, where a rank holds
     several): as ``even`` as they go, ``balanced`` with embedding and head counted as a layer each,
@@ -67,6 +73,7 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     dp: Size = 1
     ep: Size = 1
     etp: Size = 1
+    dcp: Size = 1
     sequence_parallel: bool = False
     virtual_pipeline: Size = 1
     zero: Annotated[int, msgspec.Meta(ge=0, le=3)] = 0
@@ -99,6 +106,14 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         }
         return policies.get(component) == "replicated"
 
+    def spans_instance(self, component: str) -> bool:
+        """Tell whether the attention replicas of a server share a layer's component by choice."""
+        policies = {
+            "shared_experts": self.shared_experts,
+            "dense_ffn": self.dense_feed_forward,
+        }
+        return policies.get(component) == "instance"
+
     @property
     def gpus(self) -> int:
         """GPUs of the whole layout."""
@@ -117,6 +132,12 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
                 ("ep",),
                 f"ep {self.ep} x etp {self.etp} do not divide tp x cp x dp = {stage}",
                 "expert parallelism regroups the GPUs of a stage, so ep x etp divide their number",
+            )
+        if self.tp % self.dcp:
+            yield (
+                ("dcp",),
+                f"dcp {self.dcp} does not divide tp {self.tp}",
+                "decode context parallelism takes tensor-parallel GPUs",
             )
         if sorted(self.rank_order) != ["cp", "dp", "ep", "pp", "tp"]:
             yield (

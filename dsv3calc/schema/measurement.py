@@ -30,8 +30,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     id: Text
     area: Text
-    what: Text
     group: Text
+    what: str = ""
     hw: str = ""
     hw_detail: str = ""
     model: str = ""

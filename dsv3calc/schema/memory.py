@@ -11,16 +11,20 @@ from dsv3calc.schema.fields import Name, Text
 from dsv3calc.schema.provenance import Source, provenance_problems
 
 Width = Annotated[int, msgspec.Meta(ge=0, le=64)]
-ComputeCopy = Literal["stored", "stored-twice", "bf16", "bf16-and-stored"]
+ComputeCopy = Literal["stored", "stored-twice", "bf16", "gathered", "bf16-and-stored"]
 Module = Literal[
     "full", "core_attn", "layernorm", "mla_up_proj", "mlp_act", "moe_act", "mlp", "moe",
     "shared_experts",
 ]  # fmt: skip
+SavedOperation = Literal[
+    "products", "alternate_products", "grouped_products", "attention", "reduce_scatter"
+]
 ACTIVATIONS = (
     "layer_input", "attention_input", "q_latent", "q_latent_normed", "kv_latent",
     "kv_latent_normed", "rope_key", "query_norm_input", "key_norm_input", "queries", "keys",
     "values", "index_queries", "index_keys", "index_weights", "selected_keys", "softmax",
-    "softmax_mask", "softmax_dropped", "logsumexp", "attention_output", "attention_mask",
+    "softmax_mask", "softmax_dropped", "logsumexp", "attention_output", "context_output",
+    "attention_mask",
     "feed_forward_norm_input", "post_norm_inputs", "feed_forward_input", "mlp_act_input",
     "mlp_act_gate", "mlp_act_output", "router_scores", "routing_weights", "routing_indices",
     "expert_input", "expert_act_input", "expert_act_gate", "expert_act_output", "expert_output",
@@ -54,7 +58,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     ``compute_copy`` says which copy of the weights the forward pass reads: as the precision
     ``stored`` them, that ``stored-twice`` (row-wise and column-wise, where weights have scales),
-    in ``bf16``, or ``bf16-and-stored``.
+    in ``bf16``, ``gathered`` (in BF16 and, under ZeRO-3, cast from the master weights as they are
+    gathered), or ``bf16-and-stored``.
     """
 
     name: Name
@@ -75,7 +80,10 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Recompute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which activations are kept between forward and backward, and how they are written.
 
-    ``modules`` are recomputed, ``keep`` names activations that are kept all the same. ``formats``
+    ``modules`` are recomputed, ``keep`` names activations that are kept all the same. Where
+    ``saved_operations`` are listed instead, the outputs of those operations are kept beside the
+    input of each layer: matrix products (``alternate_products`` leaves out every second one of a
+    layer), products of routed experts, attention, reduce-scatters. ``formats``
     gives the format of an activation by name, of ``linear_input`` (whatever a matrix is multiplied
     with), of ``output_gradients`` that wait for a weight gradient, or of the ``default``.
     ``routing_weights`` are multiplied ``before`` or ``after`` the experts' down-projection.
@@ -86,6 +94,7 @@ class Recompute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     name: Name
     title: Text
     modules: list[Module]
+    saved_operations: list[SavedOperation] = []
     keep: list[str] = []
     formats: dict[str, str] = {}
     routing_weights: Literal["before", "after"] = "before"
@@ -99,6 +108,12 @@ class Recompute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         """Yield unknown sources, activations and formats, and modules beside ``full``."""
         if "full" in self.modules and len(self.modules) > 1:
             yield ("modules",), "full and other modules", "full recomputes everything"
+        if self.modules and self.saved_operations:
+            yield (
+                ("saved_operations",),
+                "saved_operations beside modules",
+                "a policy lists what is recomputed, or what is kept",
+            )
         for number, name in enumerate(self.keep):
             yield from _unknown(("keep", number), "keep", name, ACTIVATIONS)
         for name, form in self.formats.items():

@@ -56,7 +56,7 @@ COMPUTE_CLASSES = (
 """Every matrix product belongs to one of these; a precision says which peak each runs against."""
 
 
-_TENSOR = re.compile(r"(?:groups\.\d{1,4}\.|mtp\.|model\.)?([a-z_]+)(?:\.\w+)?")
+_TENSOR = r"(?:groups\.\d{1,4}\.|mtp\.|model\.)?([a-z_]+)(?:\.\w+)?"
 """A class of weights with a layer group before it, and a tensor after it."""
 
 
@@ -132,11 +132,10 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             if "default" not in table:
                 yield (field,), f"{field} needs a default", "classes not listed take it"
             for name in table:
-                own = _TENSOR.fullmatch(name)
-                if (
-                    name != "default"
-                    and (own[1] if own and field == "weights" else name) not in known
-                ):
+                if name == "default" or name in known:
+                    continue
+                own = re.fullmatch(_TENSOR, name) if field == "weights" else None
+                if own is None or own[1] not in known:
                     yield (
                         (field, name),
                         f"'{name}' is no class of {field}",

@@ -18,7 +18,7 @@ _Bytes = Annotated[int, msgspec.Meta(ge=0, le=2**60, extra={"dimension": "bytes"
 _Deviation = Annotated[float, msgspec.Meta(gt=-1, le=100)]
 _Factor = Annotated[float, msgspec.Meta(gt=0, le=100)]
 
-Loss = Literal["fp32-logits", "eager", "vocab-parallel", "fused", "chunked"]
+Loss = Literal["fp32-logits", "eager", "vocab-parallel", "compiled", "fused", "chunked"]
 GradientBuffers = Literal["none", "fused-accumulation"]
 Pool = Literal["device", "static", "free"]
 ExpertRule = Literal["megatron", "vllm", "sglang", "trtllm"]
@@ -32,6 +32,16 @@ class PassTokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     tokens: Size
 
 
+class WeightCopies(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """In training, two copies of weights in a format: of rows and of columns, as products read it.
+
+    Devices with a dense peak in the data type ``one_with`` read one copy in both ways.
+    """
+
+    format: Text
+    one_with: Text | None = None
+
+
 class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What software takes of a device beside tensors, and which tensors it keeps.
 
@@ -42,6 +52,12 @@ class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     In training, ``loss`` says how the loss is computed: ``chunked`` over ``loss_chunk`` tokens.
     ``gradient_buffers`` are those of ``fused-accumulation``: one for each shape of weight.
+    ``frees_gradients`` tells that they are freed after a step, until its first backward pass;
+    ``whole_gradients`` that ZeRO-2 and 3 reduce them once for all micro-batches of a pipeline, and
+    ``keeps_outputs`` that the last stage keeps the outputs of all of them.
+    ``separate_context_output`` tells that attention keeps its output before the all-to-all of
+    context parallelism beside the one after it. ``weight_copies`` lists the formats of weights of
+    which there is a copy of columns beside that of rows.
 
     A server's ``pool`` follows its engine. ``memory_fraction`` is a share of the ``device`` that
     weights, buffers and cache take together; or the ``static`` share, of weights and cache alone;
@@ -64,6 +80,11 @@ class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     loss: Loss = "fp32-logits"
     loss_chunk: Size | None = None
     gradient_buffers: GradientBuffers = "none"
+    frees_gradients: bool = False
+    whole_gradients: bool = False
+    keeps_outputs: bool = False
+    separate_context_output: bool = False
+    weight_copies: list[WeightCopies] = msgspec.field(default_factory=list)
     memory_fraction: _Share | None = None
     pool: Pool = "device"
     page_size: Size

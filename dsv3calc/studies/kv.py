@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.conventions import choose_conventions
-from dsv3calc.accounting.kv_cache import fit_lines, kv_lines
+from dsv3calc.accounting.kv_cache import kv_lines
+from dsv3calc.accounting.kv_fit import fit_lines
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.queries.base import KVQuery, as_dict
 from dsv3calc.studies.answer import Answer, Column
@@ -14,12 +15,14 @@ from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
     check_kv_format,
+    interval_of,
     positive,
     warn_context,
     warn_inapplicable,
 )
 
 if TYPE_CHECKING:
+    from dsv3calc.accounting.kv_cache import FitLines
     from dsv3calc.schema.workload import Conventions
 
 DEFAULT_TOKENS = 4096
@@ -44,6 +47,7 @@ def answer_kv(query: KVQuery) -> Answer:
     page_size = None
     if query.page_size is not None:
         page_size = positive("--page-size", query.page_size, 1)
+    state_interval = interval_of(query.state_interval)
     loader = PresetLoader(query)
     preset = loader.model(query.model)
     kv_format = loader.kv_format(query.kv_dtype, preset.value)
@@ -57,16 +61,29 @@ def answer_kv(query: KVQuery) -> Answer:
     }
     if page_size is not None:
         answer.query["page_size"] = page_size
+    if state_interval is not None:
+        answer.query["state_interval"] = state_interval
     answer.cite(preset)
     answer.notes += query.notes
     cite_kv_format(answer, kv_format, [preset.value], conventions)
     warn_inapplicable(
-        answer, preset.name, preset.value, mla=query.mla, with_mtp=query.with_mtp or None
+        answer,
+        preset.name,
+        preset.value,
+        mla=query.mla,
+        with_mtp=query.with_mtp or None,
+        state_interval=state_interval,
     )
     lines = kv_lines(
-        preset.value, kv_format.value, conventions, batch=batch, tokens=tokens, page_size=page_size
+        preset.value,
+        kv_format.value,
+        conventions,
+        batch=batch,
+        tokens=tokens,
+        page_size=page_size,
+        state_interval=state_interval,
     ).lines
-    longest = 0
+    longest = tokens
     if query.fit is not None:
         available = positive("--fit", query.fit, 0, most=MOST_BYTES)
         answer.query["fit"] = available
@@ -78,19 +95,26 @@ def answer_kv(query: KVQuery) -> Answer:
             batch=batch,
             tokens=tokens,
             page_size=page_size,
+            state_interval=state_interval,
         )
         lines += fit
-        if fit.tokens is None:
-            answer.warn(f"{preset.name}: every layer's cache is bounded: any number of tokens fits")
-        else:
-            longest = fit.tokens.value
-            if longest == 0:
-                answer.warn(
-                    f"{preset.name}: not one token fits in --fit {available:,} B; a number without "
-                    "a unit is in bytes, write 40GiB"
-                )
-    warn_context(answer, preset.name, preset.value, max(tokens, longest))
+        longest = max(tokens, _longest_that_fits(fit, available, answer, preset.name))
+    warn_context(answer, preset.name, preset.value, longest)
     answer.columns.append(
         Column(preset.name, preset.value.title, Ledger(preset.value.title, lines))
     )
     return answer
+
+
+def _longest_that_fits(fit: FitLines, available: int, answer: Answer, name: str) -> int:
+    """Return the longest context that fits, 0 where any does; warn where any or none does."""
+    if fit.tokens is None:
+        answer.warn(f"{name}: every layer's cache is bounded: any number of tokens fits")
+        return 0
+    longest: int = fit.tokens.value
+    if longest == 0:
+        answer.warn(
+            f"{name}: not one token fits in --fit {available:,} B; a number without a unit is in "
+            "bytes, write 40GiB"
+        )
+    return longest

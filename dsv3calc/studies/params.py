@@ -89,12 +89,14 @@ def _layer_rows(
     arch = architecture_of(model)
     in_layers = dict.fromkeys(name for lines in per_layer for name in lines if name != "total")
     columns = dict.fromkeys((*COMPONENTS, *in_layers), 0)
-    outside = {
-        tensor.name: tensor_elements(tensor.name, tensor).value
+    tensors = [
+        tensor
         for tensor in (*arch.outer, *arch.entry_tensors)
         if included(tensor, inclusions)
         and not (model.tie_word_embeddings and tensor.name == "head")
-    }
+    ]
+    outside = {tensor.name: tensor_elements(tensor.name, tensor).value for tensor in tensors}
+    components = {tensor.name: tensor.component for tensor in tensors}
     if "embedding" in outside:
         rows.append(_outside_row("embedding", "embedding", outside.pop("embedding"), columns))
     groups = layer_groups(model.num_hidden_layers, [group.layers for group in model.groups])
@@ -108,9 +110,13 @@ def _layer_rows(
         row |= {"embedding": 0, "head": 0} | dict.fromkeys(in_layers, 0)
         row |= {name: line.value for name, line in per_layer[index].items()}
         rows.append(row)
-    names = {"final_norm": "norms", "head": "head", "head.bias": "head"}
+    for component in dict.fromkeys(components.values()):
+        if component not in columns:
+            rows = [row | {component: 0} for row in rows]
+            columns[component] = 0
     rows += [
-        _outside_row(name, names[name], value, columns) for name, value in sorted(outside.items())
+        _outside_row(name, components[name], value, columns)
+        for name, value in sorted(outside.items())
     ]
     for line in whole.parts:
         component = line.tags.component

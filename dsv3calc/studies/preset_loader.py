@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.queries.base import Query
+    from dsv3calc.schema.achieved import AchievedDefaults
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe, Recompute
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 LARGEST_WORKLOAD = 10**15
 DEFAULT_KV_FORMAT = "bf16"
+DEFAULT_ACHIEVED = "default"
 DEFAULT_SETUP = "pytorch"
 
 
@@ -174,6 +176,20 @@ class PresetLoader:
         """Load a set-up of software; without a name PyTorch's own overheads."""
         return self._load("setup", DEFAULT_SETUP if reference is None else reference)
 
+    def achieved(self) -> Preset[AchievedDefaults]:
+        """Load the rates that hold for a device whose own are not known."""
+        return self._load("achieved", DEFAULT_ACHIEVED)
+
+    def like(self, hardware: Preset[Hardware]) -> Preset[Hardware] | None:
+        """Load the device whose rates stand in for those that a device lacks; None for none."""
+        achieved = hardware.value.achieved
+        if achieved is None or achieved.like is None:
+            return None
+        found: Preset[Hardware] = presets.load(
+            "hardware", achieved.like, preset_path=self.query.preset_path
+        )
+        return found
+
     def network(self, reference: str) -> Preset[Network]:
         """Load a network technology."""
         return self._load("network", reference)
@@ -263,6 +279,13 @@ def inclusions_of(
     return chosen, label
 
 
+def interval_of(state_interval: int | None) -> int | None:
+    """Return the tokens from one copy of a state to the next, None where none is copied."""
+    if state_interval is None:
+        return None
+    return positive("--state-interval", state_interval, 1)
+
+
 def warn_inapplicable(answer: Answer, name: str, model: Model, **options: object) -> None:
     """Warn of options that mean nothing for a model."""
     views = architecture_of(model).groups
@@ -271,6 +294,8 @@ def warn_inapplicable(answer: Answer, name: str, model: Model, **options: object
         answer.warn(f"{name}: --mla {options['mla']} has no effect: no layer has MLA")
     if options.get("scan") and not any(view.mixer.present for view in views):
         answer.warn(f"{name}: --scan {options['scan']} has no effect: no layer has a mixer")
+    if options.get("state_interval") and not any(view.mixer.present for view in views):
+        answer.warn(f"{name}: --state-interval has no effect: no layer has a mixer")
     if options.get("with_mtp") and model.mtp is None:
         answer.warn(f"{name}: --with-mtp has no effect: the model has no MTP module")
     if options.get("router") == "out" and all(view.experts is None for view in views):

@@ -33,18 +33,6 @@ def sympy_symbol(name: str) -> Any:
     return sympy.Symbol(name, integer=True, **known) if entry.whole else sympy.Symbol(name, **known)
 
 
-def trace(formula: Formula) -> Any:
-    """Return a formula as a sympy expression in symbols named as its arguments are.
-
-    >>> from dsv3calc.formulas.registry.registry import all_formulas
-    >>> trace(all_formulas()["causal_channel_flops"])
-    2*past*sequence + sequence*(sequence + 1)
-    """
-    import sympy
-
-    return sympy.sympify(formula.function(*(sympy_symbol(name) for name in formula.parameters)))
-
-
 def equations(formula: Formula, notation: Notation = LATEX) -> tuple[str, ...]:
     r"""Return the equation of a formula, then what its named steps stand for.
 
@@ -61,16 +49,6 @@ def equations(formula: Formula, notation: Notation = LATEX) -> tuple[str, ...]:
         others = {key: other for key, other in names.items() if other != name}
         found.append(f"{shown(name)} = {render(step, notation, shown, others)}")
     return tuple(found)
-
-
-def equation(formula: Formula) -> str:
-    r"""Return the equation of a formula in LaTeX, on one line.
-
-    >>> from dsv3calc.formulas.registry.registry import all_formulas
-    >>> equation(all_formulas()["cache_bytes"])
-    'B_\\mathrm{kv} = B \\ell T B_\\mathrm{entry}'
-    """
-    return r",\quad ".join(equations(formula))
 
 
 def unicode_equation(formula: Formula) -> str:

@@ -40,7 +40,7 @@ class Equation:
 
 
 class ClosedForm:
-    """The equations of one line, each with a name after those that it stands on.
+    """The equations of one line, each with a name, after those that it depends on.
 
     Parameters
     ----------

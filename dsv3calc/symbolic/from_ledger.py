@@ -1,8 +1,8 @@
 """A whole composition as one expression: what a line computes, in names left open.
 
-A ledger says of every line how it follows from others. So the expression of a line is had by
-walking down from it, each formula run on terms, to the values that were read: those of a chosen
-place become names, the others stay numbers. It computes what the query does, exactly.
+A ledger records how every line follows from others. The expression of a line is built by walking
+down from it, running each formula on terms, to the values that were read: those of a chosen place
+become names, the others stay numbers. It computes what the query does, exactly.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -26,7 +26,7 @@ _OPEN_END = re.compile(r"model\.groups\.\d+\.layers\.\d+\.stop")
 
 
 def leaves(lines: Iterable[Line]) -> dict[str, Any]:
-    """Return the values that lines stand on, by the place that they were read from.
+    """Return the input values of lines, by the place that they were read from.
 
     The end of a slice of layers that reaches the last is the model's depth.
     """
@@ -77,7 +77,7 @@ class Composer:
         return known[1]
 
     def at(self, place: str, value: Any) -> Any:
-        """Return what stands for a value that was read."""
+        """Return the name or the number that replaces an input value."""
         if _OPEN_END.fullmatch(place) and value == self._depth:
             place = DEPTH
         return self._named.get(place, value)

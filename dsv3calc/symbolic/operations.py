@@ -1,4 +1,4 @@
-"""The operations of terms, and all that is known of each: one row, read by everything else."""
+"""The operations of terms: one row with everything about each."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -9,20 +9,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.numbers import ops
-from dsv3calc.symbolic import derivative, in_sympy
-from dsv3calc.symbolic.term import fold
+from dsv3calc.symbolic import in_sympy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
-
-    from dsv3calc.symbolic.derivative import Slope
+    from collections.abc import Callable, Collection, Iterable
 
 SUM, PRODUCT, SIGN, POWER, ATOM = range(5)
 """How tightly operations bind."""
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """What is known of an operation. In its forms ``{}`` stands for the operands."""
+    """Everything about an operation. In its forms ``{}`` are the operands."""
 
     value: Callable[..., Any]
     """What it computes from numbers, arrays or symbols."""
@@ -32,19 +29,13 @@ class Operation(msgspec.Struct, frozen=True):
     latex: str
 
     senses: tuple[int | None, ...]
-    """Whether it rises (1) or falls (-1) with each operand; None where that is not sure."""
-
-    slope: Slope
-    """Its derivative, from the exact values of the operands and their derivatives."""
-
-    exact: Callable[..., Any] | None = None
-    """Its value of exact numbers, exactly; without one ``value`` gives it."""
+    """Whether it rises (1) or falls (-1) with each operand; None where neither is certain."""
 
     senses_from_zero: bool = False
     """The senses hold where no operand is negative."""
 
     sign: Callable[[Iterable[bool]], bool] = all
-    """Whether it is surely not negative, from whether its operands are."""
+    """Whether it is known not to be negative, from whether its operands are."""
 
     sympy: Callable[..., Any] | None = None
     """The sympy expression of its name and operands; without one ``value`` gives it."""
@@ -74,46 +65,39 @@ class Operation(msgspec.Struct, frozen=True):
 _CALL: Any = {"enclosed": ("python", "unicode", "latex")}
 _EXTREME: Any = {**_CALL, "senses": (1, 1), "sympy": in_sympy.extreme}
 _COMPARISON: Any = {
-    "senses": (None, None), "slope": derivative.comparison_slope, "sign": lambda _: True,
-    "sympy": in_sympy.comparison, "binding": SUM,
+    "senses": (None, None), "sign": lambda _: True, "sympy": in_sympy.comparison, "binding": SUM,
 }  # fmt: skip
 _QUOTIENT: Any = {
     "senses": (1, -1), "senses_from_zero": True, "binding": PRODUCT, "strict": True,
 }  # fmt: skip
 _ROUNDED: Any = {
-    **_QUOTIENT, "slope": derivative.step_slope, "sympy": in_sympy.rounded,
-    "enclosed": ("python",), "brackets": True,
+    **_QUOTIENT, "sympy": in_sympy.rounded, "enclosed": ("python",), "brackets": True,
 }  # fmt: skip
 
 OPERATIONS = {
     "+": Operation(
-        operator.add, "{} + {}", "{} + {}", "{} + {}",
-        senses=(1, 1), slope=lambda _, s: s[0] + s[1], binding=SUM,
+        operator.add, "{} + {}", "{} + {}", "{} + {}", senses=(1, 1), binding=SUM,
     ),
     "-": Operation(
         operator.sub, "{} - {}", "{} \N{MINUS SIGN} {}", "{} - {}",
-        senses=(1, -1), slope=lambda _, s: s[0] - s[1], sign=lambda _: False,
-        binding=SUM, strict=True,
+        senses=(1, -1), sign=lambda _: False, binding=SUM, strict=True,
     ),
     "neg": Operation(
         operator.neg, "-{}", "\N{MINUS SIGN}{}", "-{}",
-        senses=(-1,), slope=lambda _, s: -s[0], sign=lambda _: False,
-        binding=SIGN, strict=True,
+        senses=(-1,), sign=lambda _: False, binding=SIGN, strict=True,
     ),
     "*": Operation(
         operator.mul, "{} * {}", "{}·{}", "{} {}",
-        senses=(1, 1), senses_from_zero=True, slope=derivative.product_slope, binding=PRODUCT,
+        senses=(1, 1), senses_from_zero=True, binding=PRODUCT,
     ),
     "/": Operation(
         ops.ratio, "{} / {}", "{} / {}", r"\frac{{{}}}{{{}}}", **_QUOTIENT,
-        exact=derivative.quotient, slope=derivative.quotient_slope,
         code="ratio({}, {})", enclosed=("latex",),
     ),
     "**": Operation(
         operator.pow, "{} ** {}", "{}^{}", "{}^{}",
-        senses=(1, None), senses_from_zero=True,
-        exact=derivative.power, slope=derivative.power_slope,
-        sympy=in_sympy.power, sympy_name="power", binding=POWER,
+        senses=(1, None), senses_from_zero=True, binding=POWER,
+        sympy=in_sympy.power, sympy_name="power",
     ),
     "<": Operation(operator.lt, "{} < {}", "{} < {}", "{} < {}", **_COMPARISON),
     "<=": Operation(operator.le, "{} <= {}", "{} ≤ {}", r"{} \le {}", **_COMPARISON),
@@ -121,11 +105,11 @@ OPERATIONS = {
     ">=": Operation(operator.ge, "{} >= {}", "{} ≥ {}", r"{} \ge {}", **_COMPARISON),
     "maximum": Operation(
         ops.maximum, "maximum({}, {})", "max({}, {})", r"\max({}, {})", **_EXTREME,
-        slope=derivative.maximum_slope, sign=any, sympy_name="Max",
+        sign=any, sympy_name="Max",
     ),
     "minimum": Operation(
         ops.minimum, "minimum({}, {})", "min({}, {})", r"\min({}, {})", **_EXTREME,
-        slope=derivative.minimum_slope, sympy_name="Min",
+        sympy_name="Min",
     ),
     "floor_div": Operation(
         ops.floor_div, "floor_div({}, {})", "⌊{} / {}⌋", r"\lfloor {} / {} \rfloor", **_ROUNDED,
@@ -138,23 +122,11 @@ OPERATIONS = {
     "where": Operation(
         ops.where, "where({}, {}, {})", "({1} if {0}, else {2})",
         r"\begin{{cases}} {1} & \text{{if }} {0} \\ {2} & \text{{else}} \end{{cases}}", **_CALL,
-        senses=(None, None, None), slope=lambda v, s: s[1 if v[0] else 2], sympy=in_sympy.where,
+        senses=(None, None, None), sympy=in_sympy.where,
     ),
     "binomial": Operation(
         ops.binomial, "binomial({}, {})", "C({}, {})", r"\binom{{{}}}{{{}}}", **_CALL,
-        exact=derivative.of_floats(ops.binomial), slope=derivative.step_slope,
         senses=(None, None), sign=lambda _: True, sympy=in_sympy.binomial,
     ),
 }  # fmt: skip
-"""Operation of a term -> what is known of it."""
-
-
-def evaluate(term: Any, values: Mapping[str, Any]) -> Any:
-    """Compute a recorded term, exactly as the formula does.
-
-    >>> from dsv3calc.formulas.kv_cache import paged_tokens
-    >>> from dsv3calc.symbolic.term import record
-    >>> evaluate(record(paged_tokens)[0], {"tokens": 1000, "page_size": 64})
-    1024
-    """
-    return fold(term, values.__getitem__, lambda name, parts: OPERATIONS[name].value(*parts))
+"""Operation of a term -> its row."""

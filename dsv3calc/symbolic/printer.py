@@ -74,7 +74,7 @@ def render(
 
 
 class _Writer:
-    """Texts of terms, each with how tightly it binds."""
+    """Texts of terms, each with its binding strength."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Which way a term surely goes as one of its names grows."""
+"""Whether a term rises or falls as one of its names grows."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 UP, DOWN, FLAT = 1, -1, 0
 
 Course = tuple[int | None, bool]
-"""Which way a term goes, None where that is not sure; and whether it is surely not negative."""
+"""Whether a term rises, falls or stays, None if unknown; and whether it is known not to be
+negative."""
 
 
 def direction(term: Any, name: str) -> int | None:
-    """Return whether a term surely rises (1), falls (-1) or stays (0) as a name grows from 0 on.
+    """Return whether a term provably rises (1), falls (-1) or stays (0) as a name grows from 0.
 
-    None is no proof that it turns: it is not known. Other names may have any value from 0 on.
+    None means unknown, not that it turns. Other names may have any value from 0 on.
 
     >>> from dsv3calc.symbolic.term import Term
     >>> direction(70272 * Term("name", name="tokens") + 64, "tokens")

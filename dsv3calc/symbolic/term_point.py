@@ -1,4 +1,4 @@
-"""A term at one point: its value, its derivatives, and its values where one name changes.
+"""A term at one point: its value there, and its values where some names change.
 
 Terms that are equal share a slot, so that each is computed once for all names.
 """
@@ -6,18 +6,13 @@ Terms that are equal share a slot, so that each is computed once for all names.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from fractions import Fraction
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.symbolic.derivative import NotSmooth, exactly
 from dsv3calc.symbolic.operations import OPERATIONS
 from dsv3calc.symbolic.term import Term, bottom_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-ROUNDED = ("floor_div", "ceil_div")
 
 
 class Point:
@@ -78,7 +73,7 @@ class Point:
         return slot
 
     def _names_below(self) -> list[int]:
-        """Return which names stand in each slot, one bit for each."""
+        """Return which names each slot depends on, one bit for each name."""
         found: list[int] = []
         for slot, operation in enumerate(self._operations):
             names = self._bits[self._name_at[slot]] if operation == "name" else 0
@@ -92,14 +87,12 @@ class Point:
         """The value of the term."""
         return self._values[self._top]
 
-    # --- where names change
-
     def at(self, values: Mapping[str, Any]) -> Any:
         """Return the value of the term where some names have other values."""
         return self._moved(values, self._slots_of(values))[self._top]
 
     def _slots_of(self, names: Iterable[str]) -> list[int]:
-        """Return the slots in which one of some names stands, parts first."""
+        """Return the slots that depend on one of some names, parts first."""
         bits = 0
         for name in names:
             bits |= self._bits.get(name, 0)
@@ -118,92 +111,3 @@ class Point:
                 else there[self._name_at[slot]]
             )
         return values
-
-    @cached_property
-    def _rounded(self) -> set[int]:
-        """The slots that rounded quotients stand on, and they themselves."""
-        found: set[int] = set()
-        for slot in reversed(range(len(self._parts))):
-            if slot in found or self._operations[slot] in ROUNDED:
-                found |= {slot, *self._parts[slot]}
-        return found
-
-    def quotients(self, name: str, value: Any) -> list[tuple[Any, Any, Any, Any]]:
-        """Return the rounded quotients in which a name stands, each after those inside of it.
-
-        Each as numerator and denominator here, then where the name has another value.
-        """
-        slots = [slot for slot in self._slots_of((name,)) if slot in self._rounded]
-        there = self._moved({name: value}, slots)
-        return [
-            (*(values[part] for values in (self._values, there) for part in self._parts[slot]),)
-            for slot in slots
-            if self._operations[slot] in ROUNDED
-        ]
-
-    # --- derivatives
-
-    @property
-    def exact_value(self) -> Any:
-        """The value of the term, nothing rounded."""
-        return self._exact[0]
-
-    @property
-    def slopes(self) -> dict[str, Any]:
-        """The derivative by each name that has one, exactly: no corner is here, and no step."""
-        return self._exact[1]
-
-    @cached_property
-    def _exact(self) -> tuple[Any, dict[str, Any]]:
-        """The exact value of the term and its derivatives, found in one pass for all names."""
-        values: list[Any] = []
-        slopes: list[dict[str, Any]] = []
-        rough: set[str] = set()
-        none: dict[str, Any] = {}
-        for slot, operation in enumerate(self._operations):
-            parts = self._parts[slot]
-            if not parts:
-                values.append(exactly(self._values[slot]))
-                slopes.append({self._name_at[slot]: 1} if operation == "name" else none)
-                continue
-            numbers = [values[part] for part in parts]
-            row = OPERATIONS[operation]
-            values.append((row.exact or row.value)(*numbers))
-            beneath = [slopes[part] for part in parts]
-            slopes.append(_slopes(operation, numbers, beneath, rough) or none)
-        found = dict.fromkeys(self._given, 0) | slopes[self._top]
-        return values[self._top], {name: found[name] for name in found if name not in rough}
-
-
-def _slopes(
-    operation: str, values: list[Any], parts: list[dict[str, Any]], rough: set[str]
-) -> dict[str, Any]:
-    """Return the derivatives of an operation that are not 0; note in ``rough`` which are none."""
-    found: dict[str, Any] = {}
-    for name in {name for slopes in parts for name in slopes} - rough:
-        try:
-            slope = OPERATIONS[operation].slope(values, [slopes.get(name, 0) for slopes in parts])
-        except NotSmooth:
-            rough.add(name)
-        else:
-            if slope:
-                found[name] = slope
-    return found
-
-
-def derivative(term: Any, name: str, values: Mapping[str, Any]) -> Fraction:
-    """Return the derivative of a term by a name, exactly, at the names' values.
-
-    >>> T = Term("name", name="tokens")
-    >>> derivative(Term("*", T, T), "tokens", {"tokens": 3})
-    Fraction(6, 1)
-
-    Raises
-    ------
-    NotSmooth
-        Where the term has a corner there, or goes in steps.
-    """
-    point = Point(term, values)
-    if name in point.slopes:
-        return Fraction(point.slopes[name])
-    raise NotSmooth

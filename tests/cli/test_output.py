@@ -25,6 +25,7 @@ QUERIES = {
     "kv": ["kv", "gemma-3-27b", "--fit", "40GiB"],
     "compare": ["compare", "deepseek-v3", "gpt-oss-120b", "--hardware", "h800"],
     "traffic": ["traffic", "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800"],
+    "time": ["time", "deepseek-v3", "--hardware", "h800"],
     "limits ep": ["limits", "ep", "--model", "deepseek-v3", "--hardware", "h800"],
     "network": ["network", "ft3", "slim-fly", "dragonfly", "--radix", "64"],
     "memory": ["memory", "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800"],

@@ -179,3 +179,15 @@ def test_a_rule_for_the_other_use_is_told(program):
 def test_what_traffic_does_not_take_of_a_setup_is_told(program, more, words):
     found = program.json("traffic", "mixtral-8x7b", "--ep", "8", "--hardware", "h800", *more)
     assert any(words in text for text in found.data["warnings"])
+
+
+def test_inputs_recorded_under_the_former_name_have_not_moved(program, tmp_path):
+    file = tmp_path / "golden.yaml"
+    program.ok("snapshot", TRAIN, "--quantity", "memory.worst.total", "-o", file)
+    text = file.read_text()
+    assert '"setup.memory.driver_context"' in text
+    moved = text.replace("setup.memory.", "runtime.").replace("expect: ", "expect: 1")
+    file.write_text(moved)
+    found = program("check", file)
+    assert found.status == 1
+    assert "inputs and formulas are as recorded" in " ".join(found.out.split())

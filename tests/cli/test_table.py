@@ -189,7 +189,7 @@ def test_an_old_name_works_and_is_hidden(program, line, old, new, value):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("kv deepseek-v3 --layout v3-pretrain", "kv has none, compare, memory and traffic have it"),
+        ("kv deepseek-v3 --layout v3-pretrain", "memory, traffic and time have it"),
         ("params deepseek-v3 --fit 40GiB", "params has none, kv has it"),
         ("flops deepseek-v3 --tokens 4096", "flops calls it --context"),
         ("compare deepseek-v3 --past 4096", "compare calls it --context"),

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsv3calc.formulas import deployment, economics, utilisation
+from dsv3calc.formulas import deployment, economics, serving_costs, utilisation
 
 some = st.integers(1, 10**6)
 
@@ -35,22 +35,22 @@ def test_gpu_time_and_what_the_clock_says(tokens, flops, rate, gpus):
 def test_a_day_of_serving_hour_by_hour():
     nodes = [278] * 12 + [144] * 12
     cost = sum(8 * 2 * each for each in nodes)
-    assert economics.fleet_daily_cost(sum(nodes) / 24, 8, 2) == cost
-    sold = economics.token_revenue(3 * 10**6, 5 * 10**6, 7 * 10**6, 0.1, 0.5, 2)
+    assert serving_costs.fleet_daily_cost(sum(nodes) / 24, 8, 2) == cost
+    sold = serving_costs.token_revenue(3 * 10**6, 5 * 10**6, 7 * 10**6, 0.1, 0.5, 2)
     assert math.isclose(sold, 3 * 0.1 + 5 * 0.5 + 7 * 2)
-    assert economics.profit_margin(300, 100) == 2
-    assert economics.cache_hit_share(3, 12) == 0.25
-    assert math.isclose(economics.cost_per_million_tokens(cost, 10**9), cost / 1000)
+    assert serving_costs.profit_margin(300, 100) == 2
+    assert serving_costs.cache_hit_share(3, 12) == 0.25
+    assert math.isclose(serving_costs.cost_per_million_tokens(cost, 10**9), cost / 1000)
 
 
 @given(inputs=some, outputs=some, rate_in=some, rate_out=some)
 def test_a_fleet_is_two_fleets(inputs, outputs, rate_in, rate_out):
-    fleet = economics.fleet_of_rates(inputs, rate_in, outputs, rate_out)
-    prefill = economics.fleet_of_rates(inputs, rate_in, 0, rate_out)
-    decode = economics.fleet_of_rates(0, rate_in, outputs, rate_out)
+    fleet = serving_costs.fleet_of_rates(inputs, rate_in, outputs, rate_out)
+    prefill = serving_costs.fleet_of_rates(inputs, rate_in, 0, rate_out)
+    decode = serving_costs.fleet_of_rates(0, rate_in, outputs, rate_out)
     assert math.isclose(fleet, prefill + decode)
-    assert math.isclose(economics.node_throughput(inputs, prefill), rate_in)
-    assert math.isclose(economics.node_throughput(outputs, decode), rate_out)
+    assert math.isclose(serving_costs.node_throughput(inputs, prefill), rate_in)
+    assert math.isclose(serving_costs.node_throughput(outputs, decode), rate_out)
 
 
 def test_units_of_deployment():

@@ -7,6 +7,7 @@ what publishers state. Kimi-K3 has no class: its numbers are sums of a reading o
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -93,3 +94,48 @@ def test_a_token_costs_as_much_at_any_depth_of_the_context():
     assert near["flops.components.mixer_core"] == 113_246_208 + convolution
     assert far["flops.components.mixer_core"] == near["flops.components.mixer_core"]
     assert far["flops.components.attention_core"] > near["flops.components.attention_core"]
+
+
+def test_copies_of_the_state_for_prefix_caching():
+    """One state at the end and one for each whole interval, in cache, batch and what fits."""
+    plain = dsv3calc.query("kv qwen3.5-27b --context 100000 --batch 3")
+    copied = dsv3calc.query("kv qwen3.5-27b --context 100000 --batch 3 --state-interval 16384")
+    state = plain["state.bytes_per_sequence"]
+    assert copied["state.bytes_per_sequence"] == state
+    assert copied["state.copies_bytes_per_sequence"] == 6 * state
+    assert copied["kv_cache.bytes"] - plain["kv_cache.bytes"] == 3 * 6 * state
+    asked = "kv qwen3.5-27b --context 100000 --fit 40GiB"
+    fewer = dsv3calc.query(f"{asked} --state-interval 1024")["kv_cache.fit.sequences"]
+    each = 100_000 * 65_536 + 98 * state
+    assert fewer == 40 * 2**30 // each < dsv3calc.query(asked)["kv_cache.fit.sequences"]
+
+
+def test_a_server_keeps_states_beside_the_cache():
+    asked = "memory qwen3.5-27b --serve --tp 4 --hardware h200 --context 65536 --batch 8"
+    served = dsv3calc.query(asked)
+    state = dsv3calc.query("kv qwen3.5-27b")["state.bytes_per_sequence"]
+    assert served["serving.state_bytes_per_sequence"] == state // 4
+    assert served["serving.kv_bytes_per_sequence"] == 65_536 * 65_536 // 4 + state // 4
+    left = served["serving.kv_pool"] - 8 * state // 4
+    assert served["serving.kv_tokens"] == left // (65_536 // 4) // 64 * 64
+    copied = dsv3calc.query(f"{asked} --state-interval 8192")
+    assert copied["serving.kv_bytes"] - served["serving.kv_bytes"] == 8 * 8 * state // 4
+
+
+def test_a_windowed_layer_is_full_at_its_window():
+    found = dsv3calc.query("kv gemma-3-27b --context 128Ki")
+    windows = found["kv_cache.window_bytes_per_sequence"]
+    grown = 131_072 * found["kv_cache.growing_bytes_per_token"]
+    assert found["kv_cache.bytes_per_sequence"] == grown + windows
+
+
+def test_a_model_of_state_alone_holds_any_context():
+    """Mamba-2: no token takes anything, in what fits as in a server."""
+    config = Path(__file__).with_name("configs") / "mamba2.json"
+    answer = dsv3calc.answer(f"kv {config} --fit 1GiB")
+    ledger = answer.columns[0].ledger
+    assert ledger["kv_cache.bytes_per_token"] == 0
+    assert ledger["kv_cache.bytes"] == ledger["state.bytes_per_sequence"]
+    assert any("any number of tokens fits" in text for text in answer.warnings)
+    served = dsv3calc.query(f"memory {config} --serve --tp 2 --hardware h800")
+    assert served["serving.kv_bytes_per_sequence"] == ledger["state.bytes_per_sequence"] // 2

@@ -77,4 +77,6 @@ def test_kimi_k3_has_what_kimi_linear_lacks():
         assert found[f"parameters.components.{name}"] == count
     one_matrix = found["parameters.components.mixer.g_proj"]
     assert one_matrix == 3 * width * hidden
-    assert found["parameters.components.attention.output_gate"] == 4 * 128 * hidden
+    query, key_value = 96 * hidden + 4 * 192 * 96, 576 * hidden + 4 * 256 * 512
+    gate = output = 4 * 128 * hidden
+    assert found["parameters.components.attention"] == query + key_value + output + gate

@@ -133,8 +133,9 @@ def test_the_outer_file_says_whether_embeddings_are_tied():
 def test_in_mistral_the_text_config_says_it():
     found = run(config("mistral3"))
     assert found.data["tie_word_embeddings"] is False
-    told = "tie_word_embeddings is that of text_config"
-    assert any(text.startswith(told) for text in found.assumptions)
+    assert any(
+        text.startswith("tie_word_embeddings is that of text_config") for text in found.assumptions
+    )
 
 
 def test_elsewhere_a_contradiction_is_refused_at_its_line():

@@ -8,7 +8,8 @@ from strategies import DEPTH, denses, full_span_models, gqas, models
 
 import dsv3calc
 from dsv3calc.accounting.flops import flops_lines
-from dsv3calc.accounting.kv_cache import fit_lines, kv_lines
+from dsv3calc.accounting.kv_cache import kv_lines
+from dsv3calc.accounting.kv_fit import fit_lines
 from dsv3calc.accounting.parameters import (
     PARAMETER_VARIANTS,
     parameter_lines,
@@ -382,8 +383,13 @@ def test_a_span_that_reaches_everything_is_no_span(model, sequence, past, extra)
             one = flops(model, sequence=sequence, past=past, attention=attention).total.value
             other = flops(limited, sequence=sequence, past=past, attention=attention).total.value
             assert one == other
-        growing = {"kv_cache.growing_bytes_per_token": 0}  # of what never leaves: nothing here
-        assert cache(model, tokens=reach) | growing == cache(limited, tokens=reach)
+        whole, bounded = cache(model, tokens=reach), cache(limited, tokens=reach)
+        assert whole.pop("kv_cache.growing_bytes_per_token") * reach == (
+            bounded.pop("kv_cache.window_bytes_per_sequence")
+        )
+        assert not whole.pop("kv_cache.window_bytes_per_sequence")
+        assert not bounded.pop("kv_cache.growing_bytes_per_token")
+        assert whole == bounded
 
 
 @given(model=models(), batch=batches, past=pasts)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsv3calc.errors import InvalidInput
-from dsv3calc.reading.source import Source, parse_json, parse_yaml, read_source
+from dsv3calc.reading.source import Source, parse_json, read_source
 from dsv3calc.reading.text import DEEPEST, LARGEST, LARGEST_JSON, MOST_PROBLEMS, Position
 
 PRESET = """\
@@ -420,7 +420,7 @@ def test_standard_input(monkeypatch):
     feed(b'{"a": 1}')
     source = read_source("-")
     assert source.name == "<stdin>"
-    assert parse_yaml(source) == parse_json(source) == {"a": 1}
+    assert source.data == parse_json(source) == {"a": 1}
     feed(b"x" * (LARGEST + 100))
     with pytest.raises(InvalidInput, match="too large"):
         read_source("-")

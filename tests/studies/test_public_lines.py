@@ -9,6 +9,8 @@ import yaml
 
 import dsv3calc
 from dsv3calc.studies.goldens.reproduce import answer_reproduce
+from dsv3calc.studies.measurements.calibration import answer_calibrate
+from dsv3calc.studies.measurements.validation import answer_validate
 from dsv3calc.studies.public_lines import (
     PLACEHOLDER_WORDS,
     PLACEHOLDERS,
@@ -22,7 +24,8 @@ V3 = "deepseek-v3 --layout v3-pretrain --hardware h800"
 QUERIES = (
     "params qwen3.5-27b",
     "compare qwen3.5-27b llama-3.1-8b --rows parameters,kv_cache",
-    "memory qwen3.5-27b --serve --hardware h800",
+    "memory qwen3.5-27b --serve --tp 4 --hardware h800",
+    "kv qwen3.5-27b --state-interval 1024",
     "params deepseek-v3 --with-mtp --by layer",
     "params deepseek-v3 --variant checkpoint",
     "flops deepseek-v3.2",
@@ -36,6 +39,8 @@ QUERIES = (
     "memory deepseek-v3 --serve --layout day6-decode-ep144 --hardware h800",
     f"traffic {V3} --compute-time 300us",
     "traffic llama-3.1-405b --layout llama-3.1-405b-pretrain --hardware h100",
+    "time deepseek-v3 --hardware h800 --dp 8 --ep 8 --setup sglang --with-mtp",
+    f"time {V3} --phase train --setup megatron-moe-hgx",
     "limits ep deepseek-v3 --hardware h800 --mtp-acceptance 0.8 --mtp-cost 0.1",
     "limits ep deepseek-v3 --hardware h800 --convention isca25",
     "network mpft slim-fly dragonfly --radix 64",
@@ -57,6 +62,9 @@ def ledgers():
     """Return (command, ledger) of each column that the queries give."""
     answers = [(first_word(query), dsv3calc.answer(query)) for query in QUERIES]
     answers.append(("reproduce", answer_reproduce((), only_failing=False, ask=dsv3calc.answer)))
+    answers.append(("validate", answer_validate(areas=["kernel_gemm"])))
+    fitted = {"areas": ["collective_a2a"], "hardware": ["h800"]}
+    answers.append(("calibrate", answer_calibrate("shipped", **fitted)))
     return [(command, column.ledger) for command, each in answers for column in each.columns]
 
 

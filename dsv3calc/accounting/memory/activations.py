@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from dsv3calc.accounting.memory.sharding import several
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS
 from dsv3calc.formulas import architecture, memory
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
-from dsv3calc.ledger.tags import Tags
+from dsv3calc.ledger.tags import UNTAGGED, Tags
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.model.block import refusal
 from dsv3calc.model.operator import (
@@ -26,6 +27,7 @@ from dsv3calc.model.operator import (
     PRODUCT,
 )
 from dsv3calc.model.saved import BF16, DTYPES, FP32, SHARED, Activation, Product, Saving
+from dsv3calc.model.saved_operations import saved_outputs, scattered_outputs
 from dsv3calc.schema.memory import Recompute
 from dsv3calc.schema.provenance import Source
 
@@ -114,6 +116,8 @@ class Activations:
         Whether weight gradients wait: the schedule divides the backward pass.
     working
         Bits of what is computed in the model's precision: 16, or 32 where all of it is FP32.
+    separate_output
+        Whether attention keeps its output before an all-to-all of context parallelism too.
     """
 
     def __init__(
@@ -127,6 +131,7 @@ class Activations:
         imbalance: Any,
         waiting: bool,
         working: Line = BF16,
+        separate_output: bool = False,
     ) -> None:
         self.model = model
         self.layout = layout
@@ -154,6 +159,9 @@ class Activations:
             "row_split": degree(layout, "etp"),
         }
         self._context = cp
+        self._separate = None
+        if separate_output and layout.context_parallel_method == "all-to-all":
+            self._separate = several("memory.is_context_parallel", cp)
         self._rows: dict[str, Line] = {}
 
     def rows(self, view: GroupView) -> Line:
@@ -210,6 +218,11 @@ class Activations:
             scale_bits=scale_bits,
             divisor=self._divisor(place, view),
         )
+
+    def working_bytes(self, name: str, width: Line, place: str) -> Line:
+        """Give the bytes of a tensor of a micro-batch that no format is chosen for."""
+        words = DTYPES[self.working.name]
+        return self._bytes(name, width, place, None, self.working, convention=words, tags=UNTAGGED)
 
     def _one(self, name: str, each: Activation, view: GroupView | None) -> Line:
         formats = self.recompute.formats
@@ -277,7 +290,7 @@ class Activations:
 
     def _saved(self, operators: Iterable[Operator]) -> tuple[list[Activation], list[Product]]:
         """List what operators save, kept or not, and the outputs of matrix products."""
-        saving = Saving(self.recompute, self.layout, self.sequence)
+        saving = Saving(self.recompute, self.layout, self.sequence, self._separate)
         activations: list[Activation] = []
         products: list[Product] = []
         for operator in operators:
@@ -298,8 +311,9 @@ class Activations:
         *,
         waiting: bool,
     ) -> SavedActivations:
+        operators = [*operators]
         activations, products = self._saved(operators)
-        kept: list[Line] = []
+        kept = [] if view is None else self._outputs(f"{prefix}.activations", operators, view)
         dropped: list[Line] = []
         inputs: list[Line] = []
         carried: list[Line] = []
@@ -335,6 +349,22 @@ class Activations:
             self._pending(prefix, inputs, gradients, products, view) if waiting else None,
             total(f"{prefix}.keys_and_values", carried, unit="B") if carried else None,
         )
+
+    def _outputs(self, prefix: str, operators: Sequence[Operator], view: GroupView) -> list[Line]:
+        """Give the bytes of what a policy keeps of operations by name, attention's aside."""
+        if not self.recompute.saved_operations:
+            return []
+        saving = Saving(self.recompute, self.layout, self.sequence, self._separate)
+        found = [
+            self._written(f"{prefix}.{product.name}", product, view)
+            for product in saved_outputs(operators, saving)
+        ]
+        scatters = several("memory.is_scattered", degree(self.layout, "tp"))
+        for product in scattered_outputs(operators, saving):
+            line = self._written(f"{prefix}.{product.name}.of_each", product, view)
+            name = f"{prefix}.{product.name}"
+            found.append(combined(name, "product", (line, scatters), unit="B", tags=line.tags))
+        return found
 
     def _pending(
         self,

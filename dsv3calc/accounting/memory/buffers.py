@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsv3calc.accounting.memory.gradient_buffers import GradientBuffers
+from dsv3calc.accounting.memory.loss import HeadBuffers
 from dsv3calc.accounting.memory.sharding import several
+from dsv3calc.accounting.parameters import tensor_elements
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.traffic.exchange import copy_bytes, experts_width
 from dsv3calc.formulas import collectives, memory, stages
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.tags import Tags, about
 from dsv3calc.model.architecture import architecture_of
-from dsv3calc.model.operator import ONE
-from dsv3calc.model.saved import FP32
 from dsv3calc.schema.layout import PAIRED
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
     from dsv3calc.accounting.memory.activations import Activations, SavedActivations
     from dsv3calc.accounting.memory.sharding import Sharding
+    from dsv3calc.accounting.memory.unsharded import Unsharded
     from dsv3calc.accounting.traffic.exchange import Exchange
     from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
-    from dsv3calc.schema.memory import Recipe
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.setup import SetupMemory
 
@@ -37,9 +38,15 @@ SHARED = "memory.buffers.shared"
 AT_WORK = "layer_at_work"
 """The quantity of the line of a rank's largest layer at work."""
 
-REDUCED_AT_ONCE, _GATHERED = 2, 3
-"""ZeRO stages from which gradients are reduced, and weights gathered, while a layer runs."""
+UNREDUCED = "unreduced_gradients"
+"""The quantity of the line of gradients that wait to be reduced while a layer runs."""
 
+WORKSPACE = "workspace"
+"""The quantity of the line of what the matrix library has from the allocator of tensors."""
+
+NOTHING = given("memory.nothing", 0, "B")
+
+_GATHERED = {True: "the input and its gradient", False: "the gradient of the output"}
 
 SCOPE = "setup.memory"
 """Where the numbers of a set-up stand, for the lines that read them."""
@@ -59,7 +66,7 @@ def software_buffers(name: str, software: SetupMemory, layout: Layout) -> list[L
     return [
         *(
             combined(f"{name}.{each}", "sum", [field(scope, each, "B")], tags=about(each))
-            for each in ("driver_context", "workspace")
+            for each in ("driver_context", WORKSPACE)
         ),
         combined(
             f"{name}.communication",
@@ -70,119 +77,6 @@ def software_buffers(name: str, software: SetupMemory, layout: Layout) -> list[L
             tags=about("communication"),
         ),
     ]
-
-
-UNSHARDED = {2: ("gradients",), 3: ("weights", "gradients")}
-"""ZeRO stage -> the classes that exist whole for a while, though replicas share them."""
-
-
-class Replicated:
-    """Classes of tensors that the same replicas share, whole, and whether there are several.
-
-    What has no second replica counts as nothing: it is not gathered, nor reduced.
-    """
-
-    __slots__ = ("held", "shared")
-
-    def __init__(self, held: dict[str, Line], shared: Line) -> None:
-        self.held = held
-        self.shared = shared
-
-    def all_of(self, what: str) -> Line:
-        """Return the bytes of all tensors of a class."""
-        return self._where_shared(self.held[what])
-
-    def largest_of(self, what: str) -> Line:
-        """Return the bytes of the largest tensor of a class."""
-        held = self.held[what]
-        return self._where_shared(combined(f"{held.name}.largest", "maximum", held.parts))
-
-    def _where_shared(self, line: Line) -> Line:
-        return combined(f"{line.name}.replicated", "product", (line, self.shared), unit="B")
-
-
-def _sums(name: str, groups: Sequence[Sequence[Replicated]], what: str) -> list[Line]:
-    """Return the bytes of a class in each layer or end, whose tensors several replicas share."""
-    return [
-        total(f"memory.{name}.{number}.{what}", [each.all_of(what) for each in group], unit="B")
-        for number, group in enumerate(groups)
-    ]
-
-
-class Unsharded:
-    """What exists whole though replicas share it: weights in use, gradients yet to be reduced.
-
-    ``layers`` and ``ends`` (embedding and head) are classes of tensors as no replica shares them.
-    """
-
-    __slots__ = ("ends", "largest", "layer", "zero")
-
-    def __init__(
-        self,
-        layers: Sequence[Sequence[Replicated]],
-        ends: Sequence[Sequence[Replicated]],
-        software: SetupMemory,
-        recipe: Recipe,
-        sharding: Sharding,
-        *,
-        zero: int,
-    ) -> None:
-        self.zero = zero
-        self.ends = {what: _sums("unsharded.ends", ends, what) for what in UNSHARDED[zero]}
-        if zero == _GATHERED:  # a layer's gradients are reduced together, as it was gathered
-            self.layer = combined(
-                "memory.buffers.largest_layer",
-                "maximum",
-                _sums("unsharded.layers", layers, "weights"),
-            )
-            units = _sums("unsharded.layers", layers, "gradients")
-        else:
-            units = [each.largest_of("gradients") for group in layers for each in group]
-            bucket = computed(
-                "memory.buffers.bucket.full",
-                memory.shard_bytes,
-                elements=field((SCOPE, software), "bucket"),
-                bits=field(("recipe", recipe), "gradient_bits", "bit"),
-                divisor=ONE,
-            )
-            shared = sharding.is_shared("data")
-            units.append(combined("memory.buffers.bucket", "product", (bucket, shared), unit="B"))
-        self.largest = combined("memory.buffers.largest_gradients", "maximum", units)
-
-    def of_rank(self, name: str, counts: Sequence[Line]) -> list[Line]:
-        """Give the bytes of what is at work on a rank; ``counts`` are its embeddings and heads.
-
-        Returns
-        -------
-        Line ``NAME.unreduced_gradients`` [B] and, under ZeRO-3, ``NAME.gathered_weights`` [B].
-        """
-        found = [
-            combined(
-                f"{name}.unreduced_gradients",
-                "maximum",
-                [self.largest, *self._ends(f"{name}.unreduced_gradients", counts, "gradients")],
-                convention="of the largest of bucket, layer or tensor, embedding and head",
-                tags=about("unreduced_gradients"),
-            )
-        ]
-        if self.zero == _GATHERED:
-            ends = self._ends(f"{name}.gathered", counts, "weights")
-            at_work = combined(f"{name}.gathered.at_work", "maximum", [self.layer, *ends])
-            found.append(
-                total(
-                    f"{name}.gathered_weights",
-                    [at_work, self.layer],
-                    convention="the largest of layer, embedding and head, and the next layer",
-                    tags=about("gathered_weights"),
-                )
-            )
-        return found
-
-    def _ends(self, name: str, counts: Sequence[Line], what: str) -> list[Line]:
-        return [
-            combined(f"{name}.{number}", "product", (count, end), unit="B")
-            for number, (count, end) in enumerate(zip(counts, self.ends[what], strict=True))
-        ]
 
 
 class Buffers:
@@ -208,9 +102,12 @@ class Buffers:
         self.activations = activations
         self.software = software
         self.unsharded = unsharded
-        both = layout.schedule in PAIRED
+        self.paired = layout.schedule in PAIRED
         self._at_once = given(
-            "memory.buffers.at_once", 2 if both else 1, "1", f"passes at once: {layout.schedule}"
+            "memory.buffers.at_once",
+            2 if self.paired else 1,
+            "1",
+            f"passes at once: {layout.schedule}",
         )
         self.at_work = [
             total(
@@ -220,30 +117,40 @@ class Buffers:
                     each.recomputed,
                     each.gradients,
                     *self._context(view, each),
+                    *self._gathered(view),
                 ],
                 unit="B",
                 convention="in transit, recomputed and differentiated while one layer runs",
             )
             for view, each in zip(views, kept, strict=True)
         ]
-        self.logits = computed(
-            "memory.buffers.logits_of_micro_batch",
-            memory.activation_bytes,
-            convention="FP32, from the forward to the backward pass of the loss",
-            tokens=activations.tokens,
-            width=field(("model", model), "vocab_size"),
-            bits=FP32,
-            group_size=ONE,
-            scale_bits=given("logits.scale_bits", 0, "bit"),
-            divisor=activations.divisors["split"]
-            if layout.vocabulary_parallel
-            else degree(layout, "cp"),
-        )
-        self.shared = [
-            self._pipeline(model),
-            *software_buffers("memory.buffers", software, layout),
-        ]
+        sharding = activations.sharding
+        self.gradient_buffers = None
+        beside = [] if unsharded is None else [unsharded.head_gradient]
+        if software.gradient_buffers == "fused-accumulation":
+            self.gradient_buffers = GradientBuffers(model, views, sharding)
+            beside.append(self._head_weights(model, sharding))
+        self.head = HeadBuffers(model, layout, activations, software, beside)
+        scope, apart = (SCOPE, software), [*software_buffers("memory.buffers", software, layout)]
+        self.apart = [line for line in apart if line.tags.quantity != WORKSPACE]
+        tensors = [self._pipeline(model), *(each for each in apart if each not in self.apart)]
+        self.tensors = total("memory.buffers.tensors", tensors)
+        self.allowance = field(scope, "allowance", "ratio") if software.allowance else None
+        self.shared = [*tensors, *self.apart]
         self.in_common = total(SHARED, self.shared, convention="the same on every pipeline rank")
+
+    def _head_weights(self, model: Model, sharding: Sharding) -> Line:
+        """Give the bytes of what the head's product gives back where gradients are accumulated."""
+        embedding, head, *_ = architecture_of(model).outer
+        matrix = embedding if model.tie_word_embeddings else head
+        return computed(
+            "memory.buffers.head.weight_gradient",
+            memory.shard_bytes,
+            convention="BF16, as large as the head's weights: written to by nothing",
+            elements=tensor_elements("memory.buffers.head.weights", matrix),
+            bits=given("gradient_buffers.bits", 16, "bit", "BF16, as the weights"),
+            divisor=sharding.shards(matrix, None)[1],
+        )
 
     def _exchange(self, model: Model, view: GroupView, exchange: Exchange) -> list[Line]:
         """Give the bytes of dispatched and combined rows in transit."""
@@ -306,24 +213,45 @@ class Buffers:
             )
         ]
 
-    def of_rank(
-        self,
-        name: str,
-        rank: Line,
-        layers: Sequence[Line],
-        heads: Line,
-        activations: Line,
-        ends: Sequence[Line],
-    ) -> Line:
-        """Give the buffers of one pipeline rank.
+    def _gathered(self, view: GroupView) -> list[Line]:
+        """Give what sequence parallelism gathers for the product of a layer at which it is most.
 
-        ``layers`` counts its layers of each group, ``heads`` the micro-batches whose logits are
-        alive at the peak, ``activations`` are its own, and ``ends`` counts its embeddings and heads
-        in the order of :class:`Unsharded`.
+        Its input and the gradient of its input are whole where tensor parallelism divides its
+        output, the gradient of its output where it divides its input.
+        """
+        layout = self.layout
+        if not layout.sequence_parallel:
+            return []
+        found = []
+        for operator in view.operators():
+            columns, rows = "tp" in operator.before, "tp" in operator.after
+            divided = operator.matrices and not layout.is_replicated(operator.component)
+            if not (divided and (columns or rows)):
+                continue
+            matrix = operator.matrices[0]
+            width = matrix.in_features if columns else matrix.out_features
+            assert width is not None  # noqa: S101 - products have matrices
+            name = f"memory.buffers.{view.prefix}.gathered.{operator.name}"
+            whole = self.activations.working_bytes(f"{name}.whole", width, "whole")
+            tensors = given(f"{name}.tensors", 2 if columns else 1, "1", _GATHERED[columns])
+            found.append(combined(name, "product", (whole, tensors), unit="B"))
+        gathers = several("memory.buffers.is_gathered", degree(layout, "tp"))
+        name = f"memory.buffers.{view.prefix}.gathered"
+        most = combined(f"{name}.largest", "maximum", found)
+        tags = Tags(quantity="gathered", group=view.prefix)
+        words = "what sequence parallelism gathers for one product"
+        return [combined(name, "product", (most, gathers), unit="B", convention=words, tags=tags)]
+
+    def layer_of_rank(
+        self, name: str, layers: Sequence[Line], ends: Sequence[Line]
+    ) -> dict[str, Line]:
+        """Give what the layers of a rank need while the largest of them runs.
+
+        ``layers`` counts those of each group, ``ends`` the embeddings and heads of the rank.
 
         Returns
         -------
-        Line ``NAME.buffers`` [B].
+        Lines [B]: ``layer_at_work`` and, under ZeRO-2 and 3, ``unreduced_gradients``.
         """
         at_work = [
             combined(
@@ -334,34 +262,60 @@ class Buffers:
             )
             for number, (count, line) in enumerate(zip(layers, self.at_work, strict=True))
         ]
-        own = [
-            combined(
-                f"{name}.layer_at_work",
+        found = {
+            AT_WORK: combined(
+                f"{name}.largest_layer",
                 "maximum",
                 at_work,
                 convention="the largest layer that the rank holds",
                 tags=about(AT_WORK),
-            ),
-            combined(
-                f"{name}.logits",
-                "product",
-                (heads, self.logits),
-                unit="B",
-                tags=about("logits"),
-            ),
-        ]
+            )
+        }
         if self.unsharded is not None:
-            own += self.unsharded.of_rank(name, ends)
-        if self.software.fragmentation:
-            share = field((SCOPE, self.software), "fragmentation", "ratio")
-            own.append(
+            found[UNREDUCED] = self.unsharded.of_layer(name, ends)
+        return found
+
+    def always(
+        self,
+        name: str,
+        layers: Sequence[Line],
+        heads: Sequence[Line],
+        ends: Sequence[Line],
+        micro_batches: Line,
+    ) -> list[Line]:
+        """Give what a rank has at all times beside what every rank has.
+
+        ``heads`` counts the heads of its chunks, those of MTP modules among them.
+        """
+        found = [] if self.unsharded is None else self.unsharded.of_rank(name, layers, ends)
+        if self.gradient_buffers is not None:
+            found.append(self.gradient_buffers.of_rank(name, layers))
+        if self.software.keeps_outputs:
+            sent = several("memory.buffers.is_pipeline", degree(self.layout, "pp"))
+            every = total(f"{name}.heads_of_chunks", heads, unit="1")
+            found.append(
                 combined(
-                    f"{name}.fragmentation",
+                    f"{name}.outputs",
                     "product",
-                    (activations, share),
+                    (every, micro_batches, self.head.output, sent),
                     unit="B",
-                    tags=about("fragmentation"),
+                    convention="of every micro-batch of a step, where there is a pipeline",
+                    tags=about("outputs"),
                 )
             )
-        tags = Tags(quantity="buffers", rank=rank.value)
-        return total(f"{name}.buffers", [*own, self.in_common], tags=tags)
+        return found
+
+    def fragmentation(self, name: str, activations: Line) -> list[Line]:
+        """Give what is lost in gaps: a share of the activations, nothing where it is 0."""
+        if not self.software.fragmentation:
+            return []
+        share = field((SCOPE, self.software), "fragmentation", "ratio")
+        return [
+            combined(
+                f"{name}.fragmentation",
+                "product",
+                (activations, share),
+                unit="B",
+                tags=about("fragmentation"),
+            )
+        ]

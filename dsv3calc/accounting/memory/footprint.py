@@ -13,30 +13,32 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.accounting.memory.activations import Activations, SavedActivations, working_bits
-from dsv3calc.accounting.memory.buffers import (
+from dsv3calc.accounting.memory.buffers import Buffers
+from dsv3calc.accounting.memory.in_flight import InFlight, instant_names, living_logits
+from dsv3calc.accounting.memory.peak import Peak, overlapping_peak, peak_of
+from dsv3calc.accounting.memory.ranks import Rank, WorstLines, rank_line, worst_lines
+from dsv3calc.accounting.memory.sharding import CLASSES, Rules, Sharding, padded, several
+from dsv3calc.accounting.memory.states import States, layer_tensors
+from dsv3calc.accounting.memory.unsharded import (
     REDUCED_AT_ONCE,
     UNSHARDED,
-    Buffers,
     Replicated,
     Unsharded,
 )
-from dsv3calc.accounting.memory.ranks import Rank, WorstLines, rank_line, worst_lines
-from dsv3calc.accounting.memory.sharding import CLASSES, Rules, Sharding, padded
-from dsv3calc.accounting.memory.states import States, layer_tensors
-from dsv3calc.accounting.placement.schedules import moments_of
+from dsv3calc.accounting.placement.schedules import peak_instants
 from dsv3calc.accounting.placement.stages import Stages
 from dsv3calc.accounting.traffic.exchange import Exchange
 from dsv3calc.ledger.line import Line, combined, given, total
 from dsv3calc.ledger.named_lines import NamedLines
-from dsv3calc.ledger.tags import UNTAGGED, Tags, about
+from dsv3calc.ledger.tags import Tags, about
 from dsv3calc.model.architecture import architecture_of
+from dsv3calc.model.operator import ONE
 from dsv3calc.schema.layout import SPLIT_BACKWARD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dsv3calc.accounting.placement.schedules import Moment
-    from dsv3calc.accounting.placement.stages import Chunk
+    from dsv3calc.accounting.placement.schedules import PeakInstant
     from dsv3calc.model.layer import GroupView
     from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.hardware import Hardware
@@ -48,9 +50,21 @@ if TYPE_CHECKING:
 
 
 class Training:
-    """What a layout trains with, beside the model and the layout themselves."""
+    """What a layout trains with, beside the model and the layout themselves.
 
-    __slots__ = ("exchange", "imbalance", "precision", "recipe", "recompute", "rules", "software")
+    ``twice`` names formats of weights of which software keeps two copies.
+    """
+
+    __slots__ = (
+        "exchange",
+        "imbalance",
+        "precision",
+        "recipe",
+        "recompute",
+        "rules",
+        "software",
+        "twice",
+    )
 
     def __init__(
         self,
@@ -62,7 +76,9 @@ class Training:
         exchange: Exchange | None = None,
         rules: Rules | None = None,
         imbalance: Any = 1,
+        twice: frozenset[str] = frozenset(),
     ) -> None:
+        self.twice = twice
         self.precision = precision
         self.recipe = recipe
         self.recompute = recompute
@@ -98,7 +114,7 @@ class Footprint:
             else given("workload.micro_batches", micro_batches, "1", "of one replica in a step")
         )
         sharding = Sharding(layout, training.rules)
-        states = States(sharding, training.recipe, training.precision)
+        states = States(sharding, training.recipe, training.precision, training.twice)
         self.stages = Stages("memory.split", model, layout, mtp=mtp)
         self.views = [*arch.groups]
         if self.mtp and arch.mtp is not None:
@@ -112,14 +128,20 @@ class Footprint:
             imbalance=training.imbalance,
             waiting=layout.schedule in SPLIT_BACKWARD,
             working=working_bits(training.precision),
+            separate_output=training.software.separate_context_output,
         )
         self.states = [
             states.of(f"memory.layer.{view.prefix}", self._tensors(view, training.rules), view)
             for view in self.views
         ]
         self.kept = [self._kept(view) for view in self.views]
-        self.embedding_kept = self.activations.of_embedding("memory.embedding")
-        self.head_kept = self.activations.of_head("memory.head")
+        self.in_flight = InFlight(
+            self.kept,
+            self.activations.of_embedding("memory.embedding"),
+            self.activations.of_head("memory.head"),
+            embedding_keeps=training.recompute.dropout or bool(arch.entry),
+            mtp=self.mtp,
+        )
         embedding, head, after = self._outer(training.rules)
         self.outer = [
             states.of(f"memory.{what}", tensors, None, component=what)
@@ -163,7 +185,7 @@ class Footprint:
     def _unsharded(self, training: Training) -> Unsharded:
         """Give weights and gradients of layers and ends as no replica shares them."""
         whole = Sharding(msgspec.structs.replace(self.layout, zero=0), training.rules)
-        states = States(whole, training.recipe, training.precision)
+        states = States(whole, training.recipe, training.precision, training.twice)
         classes = UNSHARDED[self.layout.zero]
 
         def of(name: str, tensors: list[Tensor], view: GroupView | None) -> list[Replicated]:
@@ -221,84 +243,99 @@ class Footprint:
             )
             for what in CLASSES
         }
-        moments = moments_of(
+        instants = peak_instants(
             name, self.layout, rank, [chunk.stage for chunk in chunks], self.micro_batches
         )
-        found["activations"] = self._activations(name, rank, chunks, moments)
-        heads = self._living_heads(name, chunks, moments)
+        activations = self.in_flight.activations(name, rank, chunks, instants)
+        heads = self.in_flight.heads(chunks)
         ends = [count for count, _ in copies[:-1]]  # the last is the final norm
-        found["buffers"] = self.buffers.of_rank(name, rank, held, heads, found["activations"], ends)
-        tags = Tags(quantity="total", rank=rank.value)
-        found["total"] = total(f"{name}.total", list(found.values()), tags=tags)
-        return Rank(rank, [chunk.stage for chunk in chunks], found)
+        layer = self.buffers.layer_of_rank(name, held, ends)
+        released = self._released(name, found["gradients"])
+        peak = self._peak(name, rank, activations, heads, instants, layer, released)
+        found["activations"] = peak.activations
+        always = self.buffers.always(name, held, heads, ends, self.micro_batches)
+        held_then = self._add_up(name, rank, found, peak, always, released)
+        return Rank(rank, [chunk.stage for chunk in chunks], found, held_then, layer)
 
-    def _activations(
-        self, name: str, rank: Line, chunks: Sequence[Chunk], moments: Sequence[Moment]
-    ) -> Line:
-        """Add up what micro-batches in flight keep, at the moment when it is most."""
-        kept = [self._of_chunk(chunk, "activations") for chunk in chunks]
-        pending = (
-            [self._of_chunk(chunk, "pending") for chunk in chunks]
-            if any(moment.pending for moment in moments)
-            else []
+    def _peak(
+        self,
+        name: str,
+        rank: Line,
+        activations: Sequence[Line],
+        heads: Sequence[Line],
+        instants: Sequence[PeakInstant],
+        layer: dict[str, Line],
+        released: Line | None,
+    ) -> Peak:
+        """Find the peak of a rank among its instants."""
+        head = self.buffers.head
+        if self.buffers.paired:  # most are in flight at the first
+            living = living_logits(f"{name}.living_logits", instants[0], heads)
+            return overlapping_peak(name, rank, activations, living, head, layer)
+        names = [name] if len(instants) == 1 else instant_names(name, len(instants))
+        living_at = [
+            living_logits(f"{each}.living_logits", instant, heads)
+            for each, instant in zip(names, instants, strict=True)
+        ]
+        return peak_of(name, rank, activations, living_at, head, layer, released)
+
+    def _released(self, name: str, gradients: Line) -> Line | None:
+        """Give the gradients that are not there at the first loss of a step, None if all are."""
+        if not self.buffers.software.frees_gradients or self.buffers.paired:
+            return None
+        several_of_them = several("memory.several_micro_batches", self.micro_batches)
+        alone = combined("memory.one_micro_batch", "difference", (ONE, several_of_them))
+        return combined(
+            f"{name}.gradients.released",
+            "product",
+            (gradients, alone),
+            unit="B",
+            convention="a step's first backward pass makes them anew",
         )
-        found = []
-        one, tags = len(moments) == 1, Tags(quantity="activations", rank=rank.value)
-        for number, moment in enumerate(moments):
-            pairs = [*zip(moment.in_flight, kept, strict=True)]
-            if moment.pending:
-                pairs += zip(moment.pending, pending, strict=True)
-            found.append(
+
+    def _add_up(
+        self,
+        name: str,
+        rank: Line,
+        found: dict[str, Line],
+        peak: Peak,
+        always: Sequence[Line],
+        released: Line | None,
+    ) -> dict[str, Line]:
+        """Add the buffers and the total of a rank to the classes that were found.
+
+        Returns
+        -------
+        What is ``allocated`` and ``reserved`` of the total.
+        """
+        buffers, gradients = self.buffers, found["gradients"]
+        states = [found["weights"], gradients, found["optimizer"]]
+        if released is not None and peak.absent is not None:
+            states[1] = combined(f"{name}.gradients.kept", "difference", (gradients, released))
+            found["gradients"] = combined(
+                f"{name}.gradients_at_peak", "difference", (gradients, peak.absent)
+            )
+        tensors = [*states, *peak.parts, *always]
+        allocated = total(f"{name}.allocated", [*tensors, buffers.tensors])
+        beyond = buffers.fragmentation(name, peak.activations)
+        if buffers.allowance is not None:
+            beyond.append(
                 combined(
-                    f"{name}.activations" if one else f"{name}.moment.{number}",
-                    "sum_of_products",
-                    [part for pair in pairs for part in pair],
+                    f"{name}.allowance",
+                    "product",
+                    (allocated, buffers.allowance),
                     unit="B",
-                    tags=tags if one else UNTAGGED,
+                    tags=about("allowance"),
                 )
             )
-        return found[0] if one else combined(f"{name}.activations", "maximum", found, tags=tags)
-
-    def _of_chunk(self, chunk: Chunk, what: str) -> Line:
-        """Add up one micro-batch of a chunk: its layers, and what embedding and head keep."""
-
-        def line_of(kept: SavedActivations) -> Line | None:
-            return kept.kept if what == "activations" else kept.pending
-
-        pairs = [*zip(chunk.layers, self.kept, strict=True), (chunk.head, self.head_kept)]
-        if self.activations.recompute.dropout or architecture_of(self.model).entry:
-            pairs.append((chunk.embedding, self.embedding_kept))
-        return combined(
-            f"{chunk.name}.activations" + ("" if what == "activations" else f".{what}"),
-            "sum_of_products",
-            [
-                part
-                for count, kept in pairs
-                if (line := line_of(kept)) is not None
-                for part in (count, line)
-            ],
-            unit="B",
-            tags=about(what),
-        )
-
-    def _living_heads(self, name: str, chunks: Sequence[Chunk], moments: Sequence[Moment]) -> Line:
-        """Count the micro-batches whose logits are alive: those in flight where a head stands."""
-        heads = [
-            total(f"{chunk.name}.logits", [chunk.head, chunk.layers[-1]], unit="1")
-            if self.mtp
-            else chunk.head
-            for chunk in chunks
-        ]
-        found = [
-            combined(
-                f"{name}.living_logits" + ("" if len(moments) == 1 else f".{number}"),
-                "sum_of_products",
-                [part for pair in zip(moment.in_flight, heads, strict=True) for part in pair],
-                unit="1",
-            )
-            for number, moment in enumerate(moments)
-        ]
-        return found[0] if len(found) == 1 else combined(f"{name}.living_logits", "maximum", found)
+        parts = [*peak.working.values(), *always, *beyond, buffers.in_common]
+        tags = Tags(quantity="buffers", rank=rank.value)
+        found["buffers"] = total(f"{name}.buffers", parts, tags=tags)
+        reserved = total(f"{name}.reserved", [allocated, *beyond])
+        tags = Tags(quantity="total", rank=rank.value)
+        parts = [*tensors, *beyond, buffers.in_common]
+        found["total"] = total(f"{name}.total", parts, tags=tags)
+        return {"allocated": allocated, "reserved": reserved}
 
 
 def _added(prefix: str, parts: Sequence[SavedActivations]) -> SavedActivations:
@@ -321,11 +358,14 @@ def _added(prefix: str, parts: Sequence[SavedActivations]) -> SavedActivations:
 class MemoryLines(NamedLines, frozen=True, eq=False, kw_only=True):
     """Lines of every pipeline rank, and of the fullest.
 
-    ``totals`` are ``memory.rank.N.total`` [B], each over its other classes; ``stages`` are
-    ``memory.rank.N.chunk.N.stage`` [1].
+    ``totals`` are ``memory.rank.N.total`` [B], each over its other classes; ``layers`` what the
+    largest layer of a rank takes, ``head`` what a micro-batch keeps of logits, and what its loss
+    and the head take [B]; ``stages`` are ``memory.rank.N.chunk.N.stage`` [1].
     """
 
     totals: tuple[Line, ...]
+    layers: tuple[Line, ...]
+    head: tuple[Line, ...]
     stages: tuple[Line, ...]
     worst: WorstLines
 
@@ -338,6 +378,8 @@ def memory_lines(footprint: Footprint, hardware: Hardware | None) -> MemoryLines
         ranks.append(footprint.rank(name, rank_line(name, number)))
     return MemoryLines(
         totals=tuple(rank.lines["total"] for rank in ranks),
+        layers=tuple(line for rank in ranks for line in rank.layer.values()),
+        head=(footprint.buffers.head.kept, footprint.buffers.head.largest),
         stages=tuple(stage for rank in ranks for stage in rank.stages),
         worst=worst_lines(ranks, hardware),
     )

@@ -34,6 +34,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Any
     memory_share: Any
     page_size: Any
+    state_interval: Any = None
     absorbed: bool = False
     low_latency: bool = False
     mtp: bool = False

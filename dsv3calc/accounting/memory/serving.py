@@ -22,7 +22,7 @@ from dsv3calc.accounting.memory.sharding import Rules, Sharding
 from dsv3calc.accounting.memory.states import States, layer_tensors
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.placement.stages import Stages
-from dsv3calc.accounting.state import state_lines
+from dsv3calc.accounting.state import state_lines, with_copies
 from dsv3calc.formulas import kv_cache, server, stages
 from dsv3calc.ledger.line import Line, combined, computed, given, total
 from dsv3calc.ledger.tags import Tags
@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dsv3calc.accounting.memory.served import Serving
-    from dsv3calc.model.block import CacheEntry
+    from dsv3calc.model.block import CacheEntry, StatePart
     from dsv3calc.model.layer import GroupView
-    from dsv3calc.model.mixer import StatePart
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
@@ -137,7 +136,8 @@ class Server:
                 for entry, line, kept in entries
             ]
         if tokens is not None:
-            parts += self._states(f"{name}.state", layers, batch)
+            states = with_copies(name, batch, tokens, serving.state_interval)
+            parts += self._states(f"{name}.state", layers, states)
         return total(name, parts, unit="B", convention=serving.kv_format.name)
 
     def _states(self, name: str, layers: Sequence[Line], batch: Line) -> list[Line]:
@@ -156,7 +156,7 @@ class Server:
 
     def _share(self, name: str, view: GroupView, entry: CacheEntry, line: Line) -> Line:
         """Return what a GPU of an attention replica keeps of one token of a layer."""
-        parts = [degree(self.layout, "cp")]
+        parts = [degree(self.layout, "cp"), degree(self.layout, "dcp")]
         if entry.division == "key_value":
             parts.append(self.sharding.key_value(view))
         elif entry.division == "split":
@@ -222,7 +222,8 @@ class Server:
         }
         if sequence.value:
             if states:
-                held = combined(f"{name}.state_bytes", "product", (state, batch), unit="B")
+                kept = with_copies(name, batch, context, serving.state_interval)
+                held = combined(f"{name}.state_bytes", "product", (state, kept), unit="B")
                 pool = computed(
                     f"{name}.kv_token_pool",
                     server.cache_pool,

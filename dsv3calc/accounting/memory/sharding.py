@@ -78,6 +78,8 @@ class Sharding:
             return ("split", self._once("split")) if split else ("whole", ONE)
         if self.layout.is_replicated(tensor.component):
             division = "replicated"
+        elif division == "split" and self.layout.spans_instance(tensor.component):
+            division = "instance"
         if division == "key_value":
             return f"key_value.{view.prefix}", self.key_value(view)
         if division == "groups":
@@ -90,6 +92,9 @@ class Sharding:
             if place == "experts":
                 parts = [degree(self.layout, "ep"), degree(self.layout, "etp")]
                 self._known[key] = combined("sharding.experts", "product", parts, unit="1")
+            elif place == "instance":
+                parts = [degree(self.layout, "tp"), degree(self.layout, "dp")]
+                self._known[key] = combined("sharding.instance", "product", parts, unit="1")
             else:
                 self._known[key] = {"replicated": ONE, "split": degree(self.layout, "tp")}[place]
         return self._known[key]

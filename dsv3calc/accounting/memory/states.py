@@ -28,9 +28,13 @@ COMPUTE_COPIES = {
     "stored": "one copy, as the precision stores weights",
     "stored-twice": "as stored, plus a column-wise copy of weights that have scales",
     "bf16": "one copy in BF16, cast on use",
+    "gathered": "one copy in BF16, which under ZeRO-3 is there only while it is gathered",
     "bf16-and-stored": "a copy in BF16, plus one as the precision stores weights",
 }
 """Which copies of the weights the forward pass reads: name -> words."""
+
+GATHERED = 3
+"""The ZeRO stage from which weights are gathered while a layer runs."""
 
 _BF16 = given("compute_copy.bits", 16, "bit", "a copy in BF16")
 
@@ -68,8 +72,15 @@ def expert_slots_line(view: GroupView, layout: Layout) -> Line:
 class States:
     """How tensors are kept: the recipe's bits, the precision's formats, the layout's divisors."""
 
-    def __init__(self, sharding: Sharding, recipe: Recipe | None, precision_: Precision) -> None:
+    def __init__(
+        self,
+        sharding: Sharding,
+        recipe: Recipe | None,
+        precision_: Precision,
+        twice: frozenset[str] = frozenset(),
+    ) -> None:
         self.sharding = sharding
+        self.twice = twice
         self.recipe = recipe
         self.precision = precision_
         self.copy = "stored" if recipe is None else recipe.compute_copy
@@ -160,11 +171,14 @@ class States:
     ) -> Sequence[Line]:
         """Give the bytes of a tensor's compute copies, their scales beside them."""
         key, form = format_of(self.precision, tensor)
-        if self.copy == "bf16" and tensor.weight_class not in BUFFERS:
+        if self.copy == "gathered" and self.sharding.layout.zero == GATHERED:
+            return []  # the optimizer's master weights are cast as they are gathered
+        if self.copy in ("bf16", "gathered") and tensor.weight_class not in BUFFERS:
             return [self._held(name, elements, _BF16, tensor, view, "weights")]
         lines = self._stored(name, key, form, tensor, view, elements)
         scaled = form.scale is not None and tensor.in_features is not None
-        if self.copy == "stored-twice" and scaled:
+        by_software = self.copy == "stored" and key in self.twice and tensor.in_features is not None
+        if by_software or (self.copy == "stored-twice" and scaled):
             lines += self._stored(name, key, form, tensor, view, elements, ".column_wise")
         if self.copy == "bf16-and-stored" and form.bits < _BF16.value:
             copy = self._held(f"{name}.bf16", elements, _BF16, tensor, view, "weights", ".bf16")

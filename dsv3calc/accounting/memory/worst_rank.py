@@ -7,7 +7,9 @@ flight, whose numbers are linear in the rank: the fullest rank is at either end.
 
 At an edge where one side holds all that the other does and more, the other is out of the question:
 its line, taken one rank further, runs below the fuller side. Where every schedule's count falls
-with the rank, the first rank of a stretch is all that is needed.
+with the rank, the first rank of a stretch is all that is needed. While DualPipe drains, the two
+chunks of a rank take turns, so that counts are linear over even ranks and over odd ones: both of
+the two ranks at each end of a stretch are needed.
 
 The maximum is that over all ranks exactly where bytes are whole numbers; elsewhere ranks that hold
 the same on paper may differ in the last digit, and one of them is taken.
@@ -27,7 +29,7 @@ from dsv3calc.accounting.placement.stages import Stages
 from dsv3calc.errors import UsageError
 from dsv3calc.numbers.ops import clip, floor_div, maximum, minimum
 from dsv3calc.schema.layers import listed, parse_slice
-from dsv3calc.schema.layout import BOTH_ENDS
+from dsv3calc.schema.layout import BOTH_ENDS, PAIRED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,8 +69,11 @@ def candidate_ranks(model: Model, layout: Layout, *, mtp: bool = False) -> list[
         return _all_ranks(layout.pp)
     stages = Stages("memory.split", model, layout, mtp=mtp)
     last = layout.pp - 1
-    edges = [_rank_of(stages, stage) for stage in _edges(stages)]
-    ranks = [*_outer(stages, last), *edges, *_ends(layout, last)]  # first the lower of equals
+    ends = _ends(layout, last)
+    found = [*(_rank_of(stages, stage) for stage in _edges(stages)), *ends]
+    if layout.schedule in PAIRED:
+        found = [clip(rank + step, 0, ends[-1]) for rank in found for step in (0, -1, 1)]
+    ranks = [*_outer(stages, last), *found]  # first the lower of equals
     if all(type(rank) is int for rank in ranks):
         ranks = sorted(set(ranks))
     else:

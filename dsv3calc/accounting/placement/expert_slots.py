@@ -1,4 +1,4 @@
-"""Where the experts of a layer stand: in order on GPUs, expert groups on consecutive ones."""
+"""Where the experts of a layer are placed: in order on GPUs, expert groups on consecutive ones."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations

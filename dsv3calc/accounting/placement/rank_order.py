@@ -3,7 +3,7 @@
 GPUs are numbered with the first axis of ``rank_order`` varying fastest, and nodes are filled with
 consecutive numbers, as Megatron-Core does. A stage's GPUs are numbered twice: tp x cp x dp for
 attention (``ep`` is passed over in the order), and etp x ep x edp for the experts (``cp`` is passed
-over; etp stands where tp does and edp where dp does). Both numberings keep the pipeline's groups.
+over; etp takes tp's place and edp takes dp's). Both numberings keep the pipeline's groups.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import collectives, rank_groups
-from dsv3calc.ledger.line import Line, combined, computed, field, given
+from dsv3calc.ledger.line import Line, combined, computed, field
 from dsv3calc.numbers import ops
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 
 class GroupPlacement:
-    """A group of GPUs: how many share a node, over how many nodes, how many in all."""
+    """A group of GPUs: how many share a node, over how many nodes, and their total."""
 
     __slots__ = ("members", "nodes", "ranks")
 
@@ -167,20 +167,3 @@ def mirrored_span(prefix: str, layout: Layout, node: Line, two: Line) -> GroupPl
     )
     nodes = computed(f"{prefix}.pair.nodes", rank_groups.nodes_of_group, ranks=two, members=members)
     return GroupPlacement(members, nodes, two)
-
-
-def group_span(layout: Layout, axis: str, gpus_per_node: Any) -> tuple[Any, Any]:
-    """Return (members of a group in one node, nodes that it spans).
-
-    Parameters
-    ----------
-    layout
-        Degrees and ``rank_order``.
-    axis
-        ``tp``, ``cp``, ``dp``, ``pp``, ``etp``, ``ep``, ``edp`` or ``data`` (dp x cp).
-    gpus_per_node
-        GPUs of a node; see the function of that name for sizes that groups do not fill.
-    """
-    node = given("gpus_per_node", gpus_per_node, "1")
-    span = placement_of("span", layout, axis, node)
-    return span.members.value, span.nodes.value

@@ -2,10 +2,10 @@
 
 A rank's activations are a sum over its chunks of layers, and chunks differ in size: the first has
 the embedding, the last the head, and layers do not always divide. So a schedule is described by
-moments, each with one count per chunk, such that whatever the sizes of the chunks are, the peak of
-the whole step is at one of them, also where a micro-batch keeps more for its weight gradient alone
-than for its whole backward pass: what is recomputed for it then stays. DualPipe's moments are exact
-for chunks of one size alone.
+instants, each with one count per chunk, such that whatever the sizes of the chunks are, the peak
+of the whole step is at one of them, also where a micro-batch keeps more for its weight gradient
+alone than for its whole backward pass: what is recomputed for it then stays. DualPipe's instants
+are exact for chunks of one size alone.
 
 Ranks and degrees may be numbers, arrays or symbols; the schedule and ``virtual_pipeline`` decide
 which lines there are, and are plain.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 CHUNKS_OF_A_V = given("schedule.chunks", 2, "1", "down the ranks and back up: a V")
 
 
-class Moment:
+class PeakInstant:
     """A time at which a rank may hold the most.
 
     ``in_flight`` has one line per chunk: micro-batches whose forward pass is done and whose
@@ -95,10 +95,10 @@ def chunks_of(prefix: str, layout: Layout, rank: Line) -> list[Line]:
     return found
 
 
-def moments_of(
+def peak_instants(
     prefix: str, layout: Layout, rank: Line, stages: Sequence[Line], micro_batches: Line
-) -> list[Moment]:
-    """Return the moments at one of which a rank holds the most, whatever its chunks' sizes.
+) -> list[PeakInstant]:
+    """Return the instants at one of which a rank holds the most, whatever its chunks' sizes.
 
     Parameters
     ----------
@@ -114,19 +114,19 @@ def moments_of(
     micro_batches
         Those of a replica in a step; under DualPipe of both directions together.
     """
-    return _MOMENTS[layout.schedule](prefix, layout, rank, stages, micro_batches)
+    return _INSTANTS[layout.schedule](prefix, layout, rank, stages, micro_batches)
 
 
 def _gpipe(
     prefix: str, _layout: Layout, _rank: Line, _stages: Sequence[Line], micro_batches: Line
-) -> list[Moment]:
+) -> list[PeakInstant]:
     name = f"{prefix}.chunk.0.in_flight"
-    return [Moment([computed(name, pipeline.gpipe_in_flight, micro_batches=micro_batches)])]
+    return [PeakInstant([computed(name, pipeline.gpipe_in_flight, micro_batches=micro_batches)])]
 
 
 def _one_forward_one_backward(
     prefix: str, layout: Layout, rank: Line, _stages: Sequence[Line], micro_batches: Line
-) -> list[Moment]:
+) -> list[PeakInstant]:
     in_flight = computed(
         f"{prefix}.chunk.0.in_flight",
         pipeline.one_forward_one_backward_in_flight,
@@ -134,12 +134,12 @@ def _one_forward_one_backward(
         rank=rank,
         micro_batches=micro_batches,
     )
-    return [Moment([in_flight])]
+    return [PeakInstant([in_flight])]
 
 
 def _zb1p(
     prefix: str, layout: Layout, rank: Line, _stages: Sequence[Line], micro_batches: Line
-) -> list[Moment]:
+) -> list[PeakInstant]:
     """After a forward pass, and after a backward pass whose weight gradient is yet to come."""
 
     def count(moment: int, what: str, function: Callable[..., Any]) -> list[Line]:
@@ -148,11 +148,11 @@ def _zb1p(
         return [computed(name, function, scope, rank=rank, micro_batches=micro_batches)]
 
     return [
-        Moment(
+        PeakInstant(
             count(0, "in_flight", pipeline.one_forward_one_backward_in_flight),
             count(0, "pending", pipeline.zb1p_pending),
         ),
-        Moment(
+        PeakInstant(
             count(1, "in_flight", pipeline.zb1p_in_flight_after_backward),
             count(1, "pending", pipeline.zb1p_pending_after_backward),
         ),
@@ -161,7 +161,7 @@ def _zb1p(
 
 def _zbv(
     prefix: str, layout: Layout, rank: Line, stages: Sequence[Line], micro_batches: Line
-) -> list[Moment]:
+) -> list[PeakInstant]:
     """After forward passes, after backward passes whose weight gradient is to come, and draining.
 
     In the steady phase forward passes of the two chunks alternate, and a weight gradient follows
@@ -180,20 +180,20 @@ def _zbv(
             behind=_number("behind", behind),
         )
 
-    def draining(moment: int, *gone: Line) -> Moment:
+    def draining(moment: int, *gone: Line) -> PeakInstant:
         name = f"{prefix}.moment.{moment}.chunk.0"
         left = combined(
             f"{name}.in_flight", "difference", (degree(layout, "pp"), rank, *gone), unit="1"
         )
         owed = total(f"{name}.pending", (rank, *gone), unit="1")
-        return Moment([left, nothing], [owed, rank])
+        return PeakInstant([left, nothing], [owed, rank])
 
     first = flying(3, 0, 0)
     return [
-        Moment([flying(0, 0, 0), flying(0, 1, 1)]),
-        Moment([flying(1, 0, 1), flying(1, 1, 0)]),
-        Moment([flying(2, 0, 1), flying(2, 1, 1)], [nothing, one]),
-        Moment(
+        PeakInstant([flying(0, 0, 0), flying(0, 1, 1)]),
+        PeakInstant([flying(1, 0, 1), flying(1, 1, 0)]),
+        PeakInstant([flying(2, 0, 1), flying(2, 1, 1)], [nothing, one]),
+        PeakInstant(
             [
                 combined(f"{prefix}.moment.3.chunk.0.after_backward", "difference", (first, one)),
                 flying(3, 1, 1),
@@ -207,7 +207,7 @@ def _zbv(
 
 def _dualpipe(
     prefix: str, layout: Layout, _rank: Line, stages: Sequence[Line], _micro_batches: Line
-) -> list[Moment]:
+) -> list[PeakInstant]:
     """At the peak in flight, before it with one weight gradient put off, and draining.
 
     Exact for chunks of one size; passes of the two alternate, so that one much larger than the
@@ -234,9 +234,9 @@ def _dualpipe(
         for chunk, line in enumerate(most)
     ]
     return [
-        Moment(most),
-        Moment(early, count(1, "pending", dualpipe.dualpipe_pending_early)),
-        Moment(
+        PeakInstant(most),
+        PeakInstant(early, count(1, "pending", dualpipe.dualpipe_pending_early)),
+        PeakInstant(
             count(2, "in_flight", dualpipe.dualpipe_in_flight_draining),
             count(2, "pending", dualpipe.dualpipe_pending_draining),
         ),
@@ -245,13 +245,13 @@ def _dualpipe(
 
 def _interleaved(
     prefix: str, layout: Layout, rank: Line, stages: Sequence[Line], micro_batches: Line
-) -> list[Moment]:
+) -> list[PeakInstant]:
     """After the forward pass of a pair, whenever the passes of either direction change chunks.
 
     In between one chunk gains what another loses, so no other time can be the peak of all sizes.
     In a round of pp v pairs there are 2 v changes, and two stretches where both passes are of the
     same chunk and the counts stand still. From one stretch to the other the counts go the same way
-    as back again, chunk by chunk: v moments are all that differ.
+    as back again, chunk by chunk: v instants are all that differ.
     """
     scope = ("layout", layout)
     chunks = layout.virtual_pipeline
@@ -291,7 +291,7 @@ def _interleaved(
         name = f"{prefix}.moment.{moment}"
         forwards = total(f"{name}.forwards", (warm_up, backwards))
         found.append(
-            Moment(
+            PeakInstant(
                 [
                     computed(
                         f"{name}.chunk.{chunk}.in_flight",
@@ -308,7 +308,7 @@ def _interleaved(
     return found
 
 
-_MOMENTS: dict[str, Callable[[str, Layout, Line, Sequence[Line], Line], list[Moment]]] = {
+_INSTANTS: dict[str, Callable[[str, Layout, Line, Sequence[Line], Line], list[PeakInstant]]] = {
     "gpipe": _gpipe,
     "1f1b": _one_forward_one_backward,
     "interleaved": _interleaved,

@@ -1,4 +1,4 @@
-"""Which layers stand on which stage of a pipeline, and where embedding, head and MTP do.
+"""Which layers are on which stage of a pipeline, and where embedding, head and MTP are.
 
 Nothing here branches on the number of a stage or of stages: both may be arrays or symbols. A list
 of layers for each stage is a category of its own, and fixes the number of stages.
@@ -33,7 +33,7 @@ LAYERS = "layers"
 
 
 class Chunk:
-    """One stage on a rank: its layers by group, and whether embedding and head stand on it."""
+    """One stage on a rank: its layers by group, and whether embedding and head are on it."""
 
     __slots__ = ("embedding", "head", "layers", "name", "stage")
 
@@ -57,7 +57,7 @@ class Stages:
     model, layout
         Their numbers may be ints, arrays or symbols; ``layout.layer_split`` is a category.
     mtp
-        Whether MTP modules stand on ``layout.mtp_stage``.
+        Whether MTP modules are on ``layout.mtp_stage``.
     """
 
     def __init__(self, prefix: str, model: Model, layout: Layout, *, mtp: bool) -> None:
@@ -187,7 +187,7 @@ class Stages:
         return stages.strided_layers_in_stage, bounds
 
     def has(self, name: str, stage: Line, place: Line) -> Line:
-        """Tell whether a stage is the one on which something stands."""
+        """Tell whether a part of the model is on a stage."""
         return computed(name, stages.stage_has, stage=stage, place=place)
 
     def chunks(self, name: str, rank: Line) -> list[Chunk]:

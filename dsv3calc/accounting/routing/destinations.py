@@ -113,18 +113,7 @@ def destinations(
     _known("score law", law, LAWS)
     slots = moe.n_routed_experts + redundant_experts
     nodes = nodes_of(slots, gpus, gpus_per_node, redundant_experts)
-    shares: rule.Shares = {}
-    score, convention = "", policy
-    if policy == "group-limited":
-        score, best = _best_of(moe, group_score)
-        size = moe.n_routed_experts // moe.n_group
-        shares = rule.group_limited(
-            moe.n_group, moe.topk_group, size, moe.num_experts_per_tok, best, law
-        )
-        convention = f"group-limited, group score {score}, independent {law} scores"
-    if policy == "random-groups":
-        size = moe.n_routed_experts // moe.n_group
-        shares = rule.random_groups(moe.topk_group, size, moe.num_experts_per_tok)
+    shares, score, convention = _shares_of_groups(moe, policy, law, group_score)
     if shares and slots % moe.n_group:
         fewer = redundant_experts - slots % moe.n_group
         raise UsageError(
@@ -161,6 +150,23 @@ def destinations(
         group_score=score,
         assumptions=_assumptions(policy, law, score, redundant_experts),
     )
+
+
+def _shares_of_groups(
+    moe: MoE, policy: str, law: str, group_score: str
+) -> tuple[rule.Shares, str, str]:
+    """Return the shares of a policy that limits groups, the score of a group, and a convention."""
+    if policy == "unrestricted":
+        return {}, "", policy
+    size = moe.n_routed_experts // moe.n_group
+    if policy == "random-groups":
+        shares = rule.random_groups(moe.topk_group, size, moe.num_experts_per_tok)
+        return shares, "", policy
+    score, best = _best_of(moe, group_score)
+    shares = rule.group_limited(
+        moe.n_group, moe.topk_group, size, moe.num_experts_per_tok, best, law
+    )
+    return shares, score, f"group-limited, group score {score}, independent {law} scores"
 
 
 def policy_of(moe: MoE, policy: str = "model") -> str:

@@ -1,4 +1,4 @@
-"""What a micro-batch asks of the experts of one layer: tokens, distinct ones, the fullest GPU."""
+"""Load of the experts of one layer by a micro-batch: tokens, distinct experts, the busiest GPU."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from dsv3calc.accounting.traffic.exchange import Group
     from dsv3calc.model.layer import GroupView
 
-_RANDOM = "every set of experts is equally likely for each token, whatever the others choose"
+_RANDOM = "every set of experts is equally likely for each token, independently of the others"
 
 
 def load_lines(
     view: GroupView, group: Group, tokens: Line, etp: Line, *, redundant_experts: Any, factor: Any
 ) -> list[Line]:
-    """Expect what the tokens of a whole expert-parallel group ask of the experts of a layer.
+    """Expect the load of a layer's experts by the tokens of a whole expert-parallel group.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def load_lines(
     """
     routed = view.experts
     assert routed is not None  # noqa: S101 - expert_views lists no other
-    scope, stood, chosen = routed.scope, routed.count, routed.chosen
+    scope = routed.scope
     words = "of a micro-batch, all GPUs of the expert-parallel group"
     everyone = combined(
         "traffic.group_tokens",
@@ -49,9 +49,9 @@ def load_lines(
         unit="tokens",
         convention=f"{words}, after the gather over etp",
     )
-    copies = combined("traffic.group_copies", "product", (everyone, chosen), unit="tokens")
+    copies = combined("traffic.group_copies", "product", (everyone, routed.chosen), unit="tokens")
     replicas = given("layout.redundant_experts", redundant_experts, "1")
-    slots = total("traffic.expert_slots", (stood, replicas), unit="1")
+    slots = total("traffic.expert_slots", (routed.count, replicas), unit="1")
     hit_slots = computed(
         "traffic.distinct_expert_slots",
         experts.expected_distinct_experts,
@@ -65,7 +65,7 @@ def load_lines(
         combined(
             "traffic.tokens_per_expert",
             "ratio",
-            (copies, stood),
+            (copies, routed.count),
             unit="tokens",
             convention=f"mean, one layer, {words}",
         ),

@@ -9,7 +9,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Line, given
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from dsv3calc.schema.achieved import Achieved
     from dsv3calc.schema.hardware import Hardware
@@ -20,19 +20,34 @@ UNITS = {"half_length": "tokens", "launch": "s", "serial_latency": "s", "latency
 
 NEAREST = {
     "fp16": "bf16", "tf32": "bf16", "fp32": "bf16", "mxfp8": "fp8_block", "fp8_block": "fp8",
-    "int8": "fp8", "fp6": "fp8", "fp4": "nvfp4", "mxfp4": "nvfp4", "nvfp4": "fp8_block",
-    "int4": "nvfp4", "fp8": "bf16",
+    "int8": "fp8", "fp6": "fp8", "mxfp4": "fp4", "fp4": "fp8_block", "int4": "fp4", "fp8": "bf16",
+    "custom_all_reduce": "all_reduce",
 }  # fmt: skip
-"""Data type -> the one whose entry holds where it has none."""
+"""Data type or collective -> the one whose entry holds where it has none."""
 
 
 class Entry:
-    """The values of a kernel or a link, as lines named after the place that they were read from."""
+    """The values of a kernel or a link, as lines named after the place that they were read from.
 
-    __slots__ = ("_known", "fit", "instead_of", "place", "spec", "whose")
+    ``beyond`` has the values that are null here; ``instead_of`` names the data type that was asked
+    for where there is no entry of it.
+    """
 
-    def __init__(self, place: str, spec: Any, whose: str, instead_of: str = "") -> None:
-        self.place = place
+    __slots__ = ("_known", "beyond", "fit", "instead_of", "path", "prefix", "spec", "whose")
+
+    def __init__(
+        self,
+        prefix: str,
+        path: tuple[str, ...],
+        spec: Any,
+        whose: str,
+        *,
+        instead_of: str = "",
+        beyond: Entry | None = None,
+    ) -> None:
+        self.beyond = beyond
+        self.prefix = prefix
+        self.path = path
         self.spec = spec
         self.fit = spec.fit
         self.whose = whose
@@ -58,8 +73,17 @@ class Entry:
         """Return a value as a line."""
         if name not in self._known:
             value = getattr(self.spec, name)
+            if value is None and self.beyond is not None:
+                return self.beyond.value(name)
+            if value is None:
+                raise UsageError(
+                    f"no measured {name} of {' '.join(self.path)} is known, of {self.whose} or "
+                    "another device",
+                    "give it in an achieved block of a preset of your own",
+                )
             unit = UNITS.get(name, "ratio")
-            self._known[name] = given(f"{self.place}.{name}", value, unit, self.words)
+            place = ".".join((self.prefix, *self.path, name))
+            self._known[name] = given(place, value, unit, self.words)
         return self._known[name]
 
 
@@ -86,19 +110,15 @@ class Entries:
         """Return the entry of matrix products."""
         return self._entry(("gemm",), dtype)
 
-    def experts(self, dtype: str) -> Entry:
-        """Return the entry of the routed experts' products."""
-        return self._entry(("experts",), dtype)
+    def experts(self, dtype: str, *, masked: bool) -> Entry:
+        """Return the entry of the routed experts' products: of ``masked`` ones where there is."""
+        return self._entry(("experts",), dtype, variant="masked" if masked else "")
 
     def attention(self, phase: str, dtype: str, *, latent: bool) -> Entry:
         """Return the entry of attention in a phase: of MLA, or of queries that share keys."""
-        name = f"mla_{phase}" if latent else phase
-        try:
-            return self._entry(("attention", name), dtype)
-        except UsageError:
-            if not latent:
-                raise
-        return self._entry(("attention", phase), dtype)
+        path = ("attention", f"mla_{phase}" if latent else phase)
+        known = any(_table(block, path) for _, block, _ in self._blocks)
+        return self._entry(path if known else ("attention", phase), dtype)
 
     def collective(self, primitive: str) -> Entry:
         """Return the entry of a collective in one scale-up domain."""
@@ -108,7 +128,7 @@ class Entries:
         """Return the entry of an exchange of tokens: ``low_latency`` or ``normal``."""
         return self._entry(("links", "exchanges"), name)
 
-    def _entry(self, path: tuple[str, ...], key: str) -> Entry:
+    def _entry(self, path: tuple[str, ...], key: str, variant: str = "") -> Entry:
         """Return the entry under a key, of the nearest data type where there is none.
 
         Raises
@@ -116,33 +136,42 @@ class Entries:
         UsageError
             If no block has one.
         """
-        place = ".".join((*path, key))
+        place = " ".join((*path, key))
         if place in self.used:
             return self.used[place]
+        wanted = tuple(filter(None, (variant, self.library)))
         for name in _nearest(key):
-            for prefix, block, whose in self._blocks:
-                table = _table(block, path)
-                for wanted in self._names(name):
-                    if wanted in table:
-                        found = Entry(
-                            ".".join((prefix, *path, wanted)),
-                            table[wanted],
-                            whose,
-                            "" if name == key else key,
-                        )
-                        self.used[place] = found
-                        return found
+            found: Entry | None = None
+            for (prefix, block, whose), own in reversed([*self._known_as(path, name, wanted)]):
+                found = Entry(
+                    prefix,
+                    (*path, own),
+                    _table(block, path)[own],
+                    whose,
+                    instead_of="" if name == key else key,
+                    beyond=found,
+                )
+            if found is not None:
+                self.used[place] = found
+                return found
         raise UsageError(
-            f"no measured rate of {place} is known for {self.hardware.name}, nor of any device",
-            "give an achieved block in a preset of the device",
+            f"no measured rate of {place} is known of {self.hardware.name} or another device",
+            "give an achieved block in a preset of your own",
         )
 
-    def _names(self, name: str) -> Iterable[str]:
-        return (f"{name}-{self.library}", name) if self.library else (name,)
+    def _known_as(
+        self, path: tuple[str, ...], name: str, variants: Iterable[str]
+    ) -> Iterator[tuple[tuple[str, Any, str], str]]:
+        """Yield blocks with the key of an entry: those of a variant, the plain ones, any other."""
+        tables = [(block, _table(block[1], path)) for block in self._blocks]
+        for key in (*(f"{name}-{variant}" for variant in variants), name):
+            yield from ((block, key) for block, table in tables if key in table)
+        for block, table in tables:
+            yield from ((block, key) for key in table if key.startswith(f"{name}-"))
 
 
 def _nearest(key: str) -> Iterable[str]:
-    seen = []
+    seen: list[str] = []
     while key and key not in seen:
         seen.append(key)
         key = NEAREST.get(key, "")

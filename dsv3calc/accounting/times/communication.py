@@ -12,7 +12,13 @@ from dsv3calc.accounting.times.share import divided
 from dsv3calc.accounting.times.work import FORWARD
 from dsv3calc.accounting.traffic.algorithms import LINKS, sent
 from dsv3calc.accounting.traffic.collective_calls import has_experts
-from dsv3calc.accounting.traffic.exchange import PHASES, DispatchBytes, Group, copies_of
+from dsv3calc.accounting.traffic.exchange import (
+    PHASES,
+    DispatchBytes,
+    Group,
+    copies_of,
+    experts_width,
+)
 from dsv3calc.accounting.traffic.experts import expert_views
 from dsv3calc.accounting.traffic.layer_collectives import reduced_blocks, width_held
 from dsv3calc.formulas import collectives
@@ -190,6 +196,10 @@ class Sender:
         """Yield what attention sends where a sequence is divided; masks save nothing."""
         if self._alone("cp"):
             return
+        if view.mixer.present:
+            raise view.mixer.refusal("what context parallelism exchanges")
+        if not view.attention.present:
+            return
         layout, place = self.layout, view.prefix
         exchanged = layout.context_parallel_method == "all-to-all"
         fewest = degree(layout, "cp") if exchanged else ONE
@@ -215,7 +225,7 @@ class Sender:
         place, layout = view.prefix, self.layout
         group = Group(layout, scale_up_of(self.hardware).domain_size or layout.ep)
         copies = copies_of(view, layout, group, self.exchange)
-        found = DispatchBytes(self.run.arch.model, copies, self.exchange)
+        found = DispatchBytes(self.run.arch.model, copies, self.exchange, experts_width(view))
         tokens = divided("time.dispatched_tokens", self.run.tokens, [self.share.tp, self.share.cp])
         for phase in PHASES:
             each = (found.forward if way == FORWARD else found.backward)[phase]

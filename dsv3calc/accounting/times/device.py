@@ -84,5 +84,5 @@ class Device:
         if dtype == "fp4" and operator.weights:
             scale = format_of(self.precision, operator.weights[0])[1].scale
             small = scale is not None and scale.columns < MX_BLOCK
-            return "nvfp4" if small else "mxfp4"
+            return "fp4" if small else "mxfp4"
         return dtype

@@ -30,13 +30,12 @@ class ExchangeLines(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """The exchanges of a pass: seconds at nominal bandwidths, at measured rates, and by axis.
 
     ``bound`` takes the links as working at the same time, ``floor`` the exchanges one after the
-    other. ``each`` are the lines of every exchange in one layer.
+    other.
     """
 
     bound: Line
     floor: Line
     by_axis: dict[str, Line]
-    each: list[Line]
 
 
 def exchange_lines(
@@ -45,7 +44,6 @@ def exchange_lines(
     """Give the seconds of exchanges, each with the layers that have it."""
     moved: dict[str, list[Line]] = {link: [] for link in LINKS}
     by_axis: dict[str, list[Line]] = {}
-    each = []
     for sending, layers in sendings:
         tags = Tags(
             quantity="floor",
@@ -55,7 +53,6 @@ def exchange_lines(
         )
         one = rates.one_call(sending)
         every = combined(f"{sending.name}.floor", "product", (one, sending.calls), tags=tags)
-        each.append(every)
         whole = combined(f"{sending.name}.all_layers", "product", (every, layers), unit="s")
         by_axis.setdefault(AXES[sending.kind], []).append(whole)
         for link in LINKS:
@@ -72,7 +69,6 @@ def exchange_lines(
         bound=combined("time.communication.bound", "maximum", seconds, unit="s"),
         floor=total("time.communication.floor", list(axes.values()), unit="s"),
         by_axis=axes,
-        each=each,
     )
 
 

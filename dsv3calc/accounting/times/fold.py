@@ -59,7 +59,7 @@ class Place:
     @property
     def lines(self) -> list[Line]:
         """Every line that is shown of it."""
-        each = [line for kernel in self.kernels for line in kernel.lines.values()]
+        each = [line for kernel in self.kernels for line in kernel.shown]
         return [*each, *self.layer.values(), *self.whole.values()]
 
 
@@ -150,7 +150,7 @@ class Fold:
         return exchange_lines(sendings, setting.hardware, rates)
 
 
-def time_lines(setting: Setting) -> TimeLines:
+def time_lines(fold: Fold) -> TimeLines:
     """Give the seconds of a pass through the whole model, pipeline stages one after the other.
 
     ``bound`` is the longest of all computing at peak, all weights and caches read once and all
@@ -163,7 +163,6 @@ def time_lines(setting: Setting) -> TimeLines:
     UsageError
         If the device or the set-up lacks what the pass needs.
     """
-    fold = Fold(setting)
     sent = fold.exchanges()
     whole = {
         what: [place.whole[what] for place in fold.places if what in place.whole]
@@ -196,7 +195,7 @@ def time_lines(setting: Setting) -> TimeLines:
             parts.append(shown)
         words = f"set-up {fold.software.setup.name}"
         times["estimate"] = total("time.estimate", parts, unit="s", convention=words)
-    each = [] if sent is None else [*sent.by_axis.values(), *sent.each]
+    axes = [] if sent is None else sent.by_axis.values()
     return TimeLines(
         bound=times["bound"],
         floor=times["floor"],
@@ -210,7 +209,7 @@ def time_lines(setting: Setting) -> TimeLines:
         components=_components(fold),
         band=_band(fold, times),
         device=fold.device.lines,
-        parts=[*each, *(line for place in fold.places for line in place.lines)],
+        parts=[*axes, *(line for place in fold.places for line in place.lines)],
     )
 
 

@@ -22,7 +22,8 @@ SECONDS = ("bound", "floor", "estimate")
 SUMMED = ("flops", "resident", "activations", "compute_time", "launch", *SECONDS)
 """What the passes of a kernel add up to; an estimate where there is a set-up."""
 
-SHAPE = ("products", "rows", "columns", "depth")
+_PARTS = ("resident", "activations")
+"""What the bytes moved are made of."""
 
 
 class KernelTime:
@@ -58,6 +59,11 @@ class KernelTime:
             elif parts:
                 self.lines[what] = parts[0]
         self._add_intensity(base)
+
+    @property
+    def shown(self) -> list[Line]:
+        """The lines that an answer has at its top: bytes apart are parts of what is moved."""
+        return [line for what, line in self.lines.items() if what not in _PARTS]
 
     def _add_intensity(self, base: str) -> None:
         parts = (self.lines["resident"], self.lines["activations"])
@@ -105,12 +111,12 @@ def _shape(base: str, kernel: Kernel, counter: WorkCounter) -> dict[str, Line]:
         return {}
     first = lists[0]
     shape = {
-        "products": [first[0].groups],
-        "rows": [first[0].rows],
-        "columns": [each.columns for each in first],
-        "depth": [first[0].depth],
+        "copies": ([first[0].groups], "1"),
+        "rows": ([first[0].rows], "tokens"),
+        "columns": ([each.columns for each in first], "elements"),
+        "depth": ([first[0].depth], "elements"),
     }
     return {
-        what: total(f"{base}.{what}", parts, tags=kernel.tags(what))
-        for what, parts in shape.items()
+        what: total(f"{base}.{what}", parts, unit=unit, tags=kernel.tags(what))
+        for what, (parts, unit) in shape.items()
     }

@@ -23,7 +23,8 @@ class LinkRates:
     """Times of exchanges by the entries of a device's ``achieved`` block.
 
     Between domains a collective takes the share of the link that it reaches within one, divided by
-    the ``oversubscription`` of the network. ``decoding`` exchanges tokens by low-latency kernels.
+    the ``oversubscription`` of the network. ``decoding`` passes reduce and exchange tokens by
+    kernels for short messages.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class LinkRates:
         self.hardware = hardware
         self.entries = entries
         self.oversubscription = oversubscription
-        self.kernels = "low_latency" if decoding else "normal"
+        self.decoding = decoding
 
     def one_call(self, sending: Sending) -> Line:
         """Give the time of one call of an exchange."""
@@ -50,7 +51,8 @@ class LinkRates:
         return combined("time.scale_out_bandwidth", "ratio", parts, unit="B/s")
 
     def _collective(self, sending: Sending) -> Line:
-        entry = self.entries.collective(sending.primitive)
+        custom = self.decoding and sending.primitive == "all-reduce"
+        entry = self.entries.collective("custom-all-reduce" if custom else sending.primitive)
         parts = [
             computed(
                 f"{sending.name}.{link}_seconds",
@@ -76,7 +78,7 @@ class LinkRates:
         return combined(f"{sending.name}.seconds_of_several", "product", (longest, there), unit="s")
 
     def _of_experts(self, sending: Sending) -> Line:
-        entry = self.entries.exchange(self.kernels)
+        entry = self.entries.exchange("low_latency" if self.decoding else "normal")
         name = sending.name
         nodes = combined(f"{name}.nodes", "ratio", (sending.ranks, sending.members), unit="1")
         away = several(f"{name}.leaves_domain", nodes)

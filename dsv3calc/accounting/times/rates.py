@@ -5,10 +5,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from dsv3calc.accounting.times.work import FORWARD, NONE, WEIGHT_GRADIENT
+from dsv3calc.accounting.times.work import (
+    ATTENTION,
+    FORWARD,
+    INDEXER,
+    NONE,
+    WEIGHT_GRADIENT,
+)
 from dsv3calc.formulas import expert_times, kernel_times
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
-from dsv3calc.model.operator import CORE, ONE
+from dsv3calc.model.operator import CONVOLUTION, CORE, ONE, SCAN
 
 if TYPE_CHECKING:
     from dsv3calc.accounting.times.achieved import Entries, Entry
@@ -34,12 +40,18 @@ class FloorLines(NamedTuple):
 
 
 class Rates:
-    """Times of kernels by the entries of a device's ``achieved`` block."""
+    """Times of kernels by the entries of a device's ``achieved`` block.
+
+    ``met`` has for each kernel its entry, and the quantities that it was measured over.
+    """
 
     def __init__(self, share: Share, device: Device, entries: Entries, cache_bits: int) -> None:
         self.share = share
         self.device = device
         self.entries = entries
+        self.met: dict[str, tuple[Entry, dict[str, Line]]] = {}
+        serving = share.run.workload.phase == "decode"
+        self.dispatched = serving and not (type(share.layout.ep) is int and share.layout.ep == 1)
         self.cache_dtype = "fp8" if cache_bits < _WIDE_BITS else "bf16"
 
     def floor(
@@ -48,8 +60,10 @@ class Rates:
         """Give the time of a pass of a kernel in one layer: at least its bound."""
         if work.flops.rule == "given":
             body, launch = self.passing(f"{name}.body", work.bytes), _PASSES_LAUNCH
-        elif kernel.first.kind == CORE:
+        elif kernel.first.component in (ATTENTION, INDEXER) and kernel.first.kind == CORE:
             body, launch = self._attention(name, kernel, what, work)
+        elif kernel.first.kind in (CORE, SCAN, CONVOLUTION):
+            body, launch = self._other(name, kernel, work)
         else:
             body, launch = self._product(name, kernel, what, work)
         launched = total(f"{name}.body_and_launch", (body, launch), unit="s")
@@ -60,6 +74,10 @@ class Rates:
                 f"{name}.floor", "maximum", (launched, bound.bound), tags=kernel.tags("floor")
             ),
         )
+
+    def _meets(self, kernel: Kernel, entry: Entry, **quantities: Line) -> None:
+        """Note what of the workload an entry is used for, in the words of its ranges."""
+        self.met[f"{kernel.place} {kernel.name}"] = (entry, quantities)
 
     def passing(self, name: str, moved: Line) -> Line:
         """Give the time of a memory-bound pass, at the bandwidth share of BF16 products."""
@@ -99,13 +117,15 @@ class Rates:
         first = self.share.products(kernel)[0][0]
         steps = {FORWARD: first.depth, WEIGHT_GRADIENT: first.rows}.get(what, first.columns)
         if kernel.routed:
-            entry = self.entries.experts(dtype)
+            entry = self.entries.experts(dtype, masked=self.dispatched)
+            self._meets(kernel, entry, tokens=self.share.group_tokens())
             parts = [
                 self._timed(f"{name}.products", component, entry, work.flops, work.resident, steps)
             ]
             beside = self._expert_passes(name, kernel, what)
         else:
             entry = self.entries.gemm(dtype)
+            self._meets(kernel, entry, M=first.rows)
             parts = [
                 self._timed(f"{name}.products", component, entry, work.flops, work.bytes, steps)
             ]
@@ -122,6 +142,12 @@ class Rates:
                 )
             )
         return total(f"{name}.body", parts, unit="s"), entry.value("launch")
+
+    def _other(self, name: str, kernel: Kernel, work: Work) -> tuple[Line, Line]:
+        """Give the time of a kernel that has no entry: at the rates of BF16 products."""
+        entry, component = self.entries.gemm("bf16"), kernel.first.component
+        body = self._timed(f"{name}.body", component, entry, work.flops, work.bytes, NONE)
+        return body, entry.value("launch")
 
     def _cast_bytes(self, name: str, kernel: Kernel, work: Work) -> Line | None:
         """Count the bytes of casting a product's inputs; None where they stay as they are."""
@@ -140,14 +166,14 @@ class Rates:
         """Count what permuting, casting and the activation function of experts move."""
         if what == WEIGHT_GRADIENT or kernel.view is None:
             return None
-        width = self.share.products(kernel)[0][0].columns
+        first = self.share.products(kernel)[0][0]
         return computed(
             f"{name}.activation_bytes",
             expert_times.expert_activation_bytes,
             expert_rows_here=self.share.rows(kernel),
             rank_tokens=given("experts.rank_tokens", 0, "tokens", "rows come by a dispatch"),
-            hidden_size=kernel.view.hidden,
-            moe_intermediate_size=width,
+            hidden_size=first.depth,
+            moe_intermediate_size=first.columns,
         )
 
     def _attention(self, name: str, kernel: Kernel, what: str, work: Work) -> tuple[Line, Line]:
@@ -160,6 +186,7 @@ class Rates:
                 f"{name}.keys",
                 [field(run.workload_scope, each, "tokens") for each in ("past", "sequence")],
             )
+            self._meets(kernel, entry, context=steps)
             return (
                 self._timed(f"{name}.body", component, entry, work.flops, work.bytes, steps),
                 entry.value("launch"),
@@ -167,6 +194,8 @@ class Rates:
         backward = what != FORWARD
         dtype = self.device.kernel_dtype(kernel.first)
         entry = self.entries.attention("backward" if backward else "prefill", dtype, latent=latent)
+        sequence = field(run.workload_scope, "sequence", "tokens")
+        self._meets(kernel, entry, length=sequence)
         flops = work.flops
         if backward:
             factor = combined("attention.recomputed", "ratio", (_RECOMPUTED, _COUNTED))
@@ -179,7 +208,7 @@ class Rates:
             peak=self.device.peak_of_dtype(entry.computes_in, component),
             compute_share=entry.value("compute_share"),
             half_length=entry.value("half_length"),
-            sequence=field(run.workload_scope, "sequence", "tokens"),
+            sequence=sequence,
             moved=work.bytes,
             bandwidth=self.device.bandwidth,
             bandwidth_share=entry.value("bandwidth_share"),

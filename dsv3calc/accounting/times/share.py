@@ -12,7 +12,7 @@ from dsv3calc.accounting.parameters import tensor_elements
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.formulas import experts, memory
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
-from dsv3calc.model.operator import GROUPED, ONE, PRODUCT
+from dsv3calc.model.operator import CONVOLUTION, GROUPED, ONE, PRODUCT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -123,7 +123,7 @@ class Share:
         """List the products of a kernel: those of one list read the same input."""
         found: list[list[Product]] = []
         for operator in kernel.operators:
-            if operator.kind not in (PRODUCT, GROUPED):
+            if operator.kind not in (PRODUCT, GROUPED, CONVOLUTION):
                 continue
             made = [self._product(kernel, operator, tensor) for tensor in operator.matrices]
             if found and operator.kind == PRODUCT:
@@ -135,7 +135,8 @@ class Share:
     def _product(self, kernel: Kernel, operator: Operator, tensor: Tensor) -> Product:
         name = f"time.{kernel.place}.{kernel.name}.{tensor.name}"
         parts = self._split(tensor, kernel.view)
-        columns, depth, groups = tensor.out_features, tensor.in_features, ONE
+        columns, depth = tensor.out_features, tensor.in_features
+        groups = ONE if kernel.routed else tensor.used
         assert depth is not None  # noqa: S101 - matrices have one
         if operator.kind == GROUPED and not kernel.routed:
             groups = divided(f"{name}.groups", tensor.copies, [parts])

@@ -7,20 +7,31 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dsv3calc.accounting.flops import GRADIENTS
-from dsv3calc.accounting.roofline import cache_read
+from dsv3calc.accounting.flops import GRADIENTS, scan_lines
+from dsv3calc.accounting.roofline import cache_read, state_passes
+from dsv3calc.accounting.state import state_lines
 from dsv3calc.accounting.times.share import Product, Share, divided
 from dsv3calc.accounting.weights import format_of
 from dsv3calc.formulas import attention, kernels, kv_cache, memory
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.model.block import refusal
-from dsv3calc.model.operator import CORE, GROUPED, LOOKUP, NO_PRODUCT, ONE, PRODUCT
+from dsv3calc.model.operator import (
+    CONVOLUTION,
+    CORE,
+    GROUPED,
+    LOOKUP,
+    NO_PRODUCT,
+    ONE,
+    PRODUCT,
+    SCAN,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dsv3calc.accounting.times.kernels import Kernel
     from dsv3calc.model.layer import GroupView
+    from dsv3calc.model.mixer import StatePart
     from dsv3calc.model.operator import Operator
     from dsv3calc.schema.precision import KVFormat, Precision
 
@@ -29,6 +40,10 @@ PASSES = (FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT)
 """The passes of a kernel: forward; gradients of its input; gradients of its weights."""
 
 NONE = given("nothing", 0, "elements")
+ATTENTION, INDEXER = "attention_core", "indexer"
+"""Components of cores that meet keys."""
+
+_SCAN_SIDES = given("scan.sides", 4, "1", "queries, keys and values as wide as its outputs")
 _PLAIN = given("time.activation_bits", 16, "bit", "activations in BF16")
 
 
@@ -82,13 +97,17 @@ class WorkCounter:
             make = self._product_work
         elif kind == CORE:
             make = self._core_work
+        elif kind == CONVOLUTION:
+            make = self._convolution_work
+        elif kind == SCAN:
+            make = self._scan_work
         elif kind in NO_PRODUCT:
             make = self._pass_work
         else:
             raise refusal("the time", kernel.first.words)
         several = len(self.passes) > 1
         passes = self.passes if kernel.trained else self.passes[:1]
-        if make != self._product_work:
+        if kind not in (PRODUCT, GROUPED, CONVOLUTION):
             passes = passes[:2]  # gradients of norms' weights are no pass of their own
         return {each: make(f"{name}.{each}" if several else name, kernel, each) for each in passes}
 
@@ -120,9 +139,7 @@ class WorkCounter:
         narrow = self.input_bits(kernel.first.component)
         moved, cast = self._product_activations(name, lists, what, narrow)
         moved += self._inner_passes(name, kernel, what)
-        resident = self.share.weights(kernel)
-        if what == WEIGHT_GRADIENT and self.gradient_bits is not None:
-            resident = self.share.gradients(kernel, self.gradient_bits)
+        resident = self._weights_or_gradients(kernel, what)
         return self._work(
             name,
             total(f"{name}.flops", flops, tags=kernel.tags("flops")),
@@ -220,7 +237,7 @@ class WorkCounter:
         run = self.run
         split = self.share.tp if operator.division == "split" else ONE
         heads = divided(f"{name}.heads", core.heads, [split])
-        pairs = run.channel_flops(view, run.conventions.attention, every_key=core.every_key)
+        pairs = run.channel_flops(view, operator, run.conventions.attention)
         parts = [
             computed(
                 f"{name}.{part}",
@@ -249,16 +266,93 @@ class WorkCounter:
         )
         moved = [_bytes(f"{name}.queries_and_outputs", queries, _PLAIN)]
         read = [self.share.weights(kernel)] if operator.weights else []  # attention sinks
-        if run.workload.phase == "train":
-            moved.append(self._new_keys(name, view, heads, width))
-        else:
+        if run.workload.phase != "train":
             read += self._cache(name, view, operator)
+            if not view.mixer.present and operator is _first_core(view, run.mla):
+                read += self._states(name, view)
+        elif operator.component == ATTENTION:
+            moved.append(self._new_keys(name, view, heads, width))
         resident = total(f"{name}.resident", read, unit="B")
         activations = total(f"{name}.activations_once", moved, unit="B")
         if what != FORWARD:
             both = given("backward.sides", 2, "1", "inputs and their gradients")
             activations = combined(f"{name}.activations", "product", (activations, both))
         return self._work(name, flops, resident, activations)
+
+    def _convolution_work(self, name: str, kernel: Kernel, what: str) -> Work:
+        """Count a convolution over each channel: it moves its input and its output."""
+        products = self.share.products(kernel)[0]
+        flops = [
+            computed(
+                f"{name}.flops.{number}",
+                kernels.gemm_flops,
+                gemm_groups=each.groups,
+                gemm_rows=each.rows,
+                gemm_columns=each.columns,
+                gemm_depth=each.depth,
+            )
+            for number, each in enumerate(products)
+        ]
+        width = total(f"{name}.channels", [each.columns for each in products], unit="elements")
+        sides = given("convolution.sides", 2, "1", "its input and its output")
+        elements = combined(
+            f"{name}.elements", "product", (self.share.rows(kernel), width, sides), unit="elements"
+        )
+        resident = self._weights_or_gradients(kernel, what)
+        moved = _bytes(f"{name}.activations", elements, _PLAIN)
+        whole = total(f"{name}.flops", flops, tags=kernel.tags("flops"))
+        return self._work(name, whole, resident, moved)
+
+    def _weights_or_gradients(self, kernel: Kernel, what: str) -> Line:
+        """Count the bytes of weights that a pass reads, or of gradients that it adds to."""
+        if what == WEIGHT_GRADIENT and self.gradient_bits is not None:
+            return self.share.gradients(kernel, self.gradient_bits)
+        return self.share.weights(kernel)
+
+    def _scan_work(self, name: str, kernel: Kernel, what: str) -> Work:
+        """Count a mixer's recurrence: heads divided over tp, states moved in serving."""
+        operator, view, run = kernel.first, kernel.view, self.run
+        assert operator.scan is not None and view is not None  # noqa: S101, PT018
+        whole = total(
+            f"{name}.of_sequence", scan_lines(run, name, view, operator, ONE), unit="FLOP"
+        )
+        forward = divided(f"{name}.of_a_gpu", whole, [self.share.tp, self.share.cp])
+        times = 1 if what == FORWARD else GRADIENTS[SCAN][0]
+        passes = given("passes", times, "1", what)
+        flops = combined(f"{name}.flops", "product", (forward, passes), tags=kernel.tags("flops"))
+        read = [self.share.weights(kernel)]
+        if run.workload.phase != "train":
+            read += self._states(name, view)
+        widths = [total(f"{name}.values", (view.mixer.value_width,), unit="elements")]
+        width = divided(f"{name}.width", widths[0], [self.share.tp])
+        elements = combined(
+            f"{name}.elements", "product", (self.share.rows(kernel), width, _SCAN_SIDES),
+            unit="elements",
+        )  # fmt: skip
+        return self._work(
+            name,
+            flops,
+            total(f"{name}.resident", read, unit="B"),
+            _bytes(f"{name}.activations", elements, _PLAIN),
+        )
+
+    def _states(self, name: str, view: GroupView) -> list[Line]:
+        """Count the bytes of states that a pass moves in one layer on a GPU; none without any."""
+        run = self.run
+
+        def held(place: str, owner: GroupView, part: StatePart) -> Line:
+            groups = part.division == "groups"
+            by = self.share.sharding.groups(owner) if groups else self.share.tp
+            whole = part.division == "replicated"
+            return part.elements if whole else divided(place, part.elements, [by])
+
+        batch = field(run.workload_scope, "batch", "1")
+        states = state_lines(f"{name}.state", [view], batch, run.conventions, lambda _: ONE, held)
+        if not states:
+            return []
+        once = total(f"{name}.state.held", states, unit="B")
+        passes = state_passes(name, run.workload)
+        return [combined(f"{name}.state", "product", (once, passes), unit="B")]
 
     def _new_keys(self, name: str, view: GroupView, heads: Line, width: Line) -> Line:
         """Count the bytes of keys and values of all tokens of the replica's sequences."""
@@ -274,12 +368,14 @@ class WorkCounter:
     def _cache(self, name: str, view: GroupView, operator: Operator) -> list[Line]:
         """Count the bytes of the cache that a core reads on a GPU, by entry."""
         run = self.run
-        wanted = "indexer" if operator.component == "indexer" else "attention"
+        indexed = operator.component == INDEXER
+        if not indexed and operator is not _first_core(view, run.mla):
+            return []
         found = []
         for entry, line in cache_read(
             name, view, ONE, run.workload, run.conventions, self.kv_format
         ):
-            if entry.kind == wanted:
+            if (entry.kind == INDEXER) is indexed:
                 parts = [self.share.cp]
                 if entry.division == "key_value":
                     parts.append(self.share.sharding.key_value(view))
@@ -287,6 +383,13 @@ class WorkCounter:
                     parts.append(self.share.tp)
                 found.append(divided(f"{name}.cache.{entry.kind}", line, parts))
         return found
+
+
+def _first_core(view: GroupView, form: str) -> Operator:
+    """Return the core that the cache of a layer is counted with, where it has several."""
+    return next(
+        each for each in view.operators(form) if each.kind == CORE and each.component == ATTENTION
+    )
 
 
 def _bytes(name: str, elements: Line, bits: Line, divisor: Line = ONE) -> Line:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from dsv3calc.accounting.placement.rank_order import GroupPlacement
 
 ALGORITHMS = ("ring", "tree", "hierarchical", "switch-reduced")
-PRIMITIVES = ("all-reduce", "reduce-scatter", "all-gather", "all-to-all")
 LINKS = ("scale_up", "scale_out")
 
 _ONE = given("one", 1, "1")

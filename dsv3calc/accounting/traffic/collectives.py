@@ -171,17 +171,13 @@ def collective_lines(
     }
     _check_choices(choices)
     check_pipeline(layout, experts=has_experts(model))
-    sizes = {
-        "sequence": given("workload.sequence", sequence, "tokens"),
-        "micro_batches": (
-            micro_batches
-            if type(micro_batches) is Line
-            else given("workload.micro_batches", micro_batches, "1", "of one replica")
-        ),
-        "activation_bits": given("workload.activation_bits", activation_bits, "bit"),
-        "gradient_bits": given("workload.gradient_bits", gradient_bits, "bit"),
-        "parameter_bits": given("workload.parameter_bits", parameter_bits, "bit"),
-    }
+    sizes = _sizes(
+        sequence,
+        micro_batches,
+        activation_bits=activation_bits,
+        gradient_bits=gradient_bits,
+        parameter_bits=parameter_bits,
+    )
     domain = scale_up_of(hardware).domain_size
     used = gpus_per_node(layout, domain, experts=has_experts(model))
     node = given(f"{prefix}.gpus_per_node", used, "1", f"GPUs used of each domain of {domain}")
@@ -195,6 +191,15 @@ def collective_lines(
             lines += rate_lines(made, links)
     sending = [kind for kind in BY_RANK if _sends(found[kind])]
     return lines + busiest_lines(prefix, counter, sending)
+
+
+def _sizes(sequence: Any, micro_batches: Any, **bits: Any) -> dict[str, Line]:
+    """Return the numbers of a workload that collectives are counted from, as lines."""
+    if type(micro_batches) is not Line:
+        micro_batches = given("workload.micro_batches", micro_batches, "1", "of one replica")
+    widths = {name: given(f"workload.{name}", value, "bit") for name, value in bits.items()}
+    sequence = given("workload.sequence", sequence, "tokens")
+    return {"sequence": sequence, "micro_batches": micro_batches, **widths}
 
 
 def _check_choices(choices: dict[str, str]) -> None:

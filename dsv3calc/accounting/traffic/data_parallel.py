@@ -34,7 +34,7 @@ def data_parallel(counter: StepCollectives) -> CollectiveTotals:
         spans["experts"] = counter.span("edp")
     if counter.mirrored:
         place = f"{counter.prefix}.span"
-        two = given("dualpipe.copies", 2, "1", "each stage stands on two mirrored pipeline ranks")
+        two = given("dualpipe.copies", 2, "1", "each stage is on two mirrored pipeline ranks")
         pair = mirrored_span(place, counter.layout, counter.node, two)
         spans = {
             what: crossed(f"{place}.{what}_mirrored", [span, pair]) for what, span in spans.items()
@@ -105,7 +105,7 @@ def _replicated(counter: StepCollectives) -> CollectiveTotals:
 
 
 def _tied_embedding(counter: StepCollectives) -> CollectiveTotals:
-    """Count the sum of gradients of an embedding that stands on the first and the last stage.
+    """Count the sum of gradients of an embedding that is on the first and the last stage.
 
     Because it is the head too, or MTP's. Once in a step and whole, as Megatron-Core does it
     (``finalize_model_grads``); not where one rank has both ends of the pipeline.

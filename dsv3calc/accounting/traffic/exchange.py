@@ -175,7 +175,7 @@ def _with_shared(
 ) -> tuple[dict[str, Line], dict[str, Line]]:
     """Add the copy to a replica of the shared experts."""
     one = given("one", 1, "1")
-    words = "one more copy, to a replica of the shared experts on any GPU alike"
+    words = "one more copy, to a replica of the shared experts on each GPU with equal probability"
     more = {
         "expert": total(
             "traffic.copies_per_token.expert", (distinct["expert"], one), convention=words

@@ -51,7 +51,7 @@ def expert_views(model: Model, *, with_mtp: bool = False) -> list[GroupView]:
 
 
 def check_alike(model: Model, views: list[GroupView]) -> None:
-    """Refuse layers of which a token goes to different numbers of experts.
+    """Refuse layers that send a token to different numbers of experts.
 
     Raises
     ------
@@ -63,7 +63,10 @@ def check_alike(model: Model, views: list[GroupView]) -> None:
             f"{model.name}: what a layer with zero-computation experts sends is not counted",
             "how many copies of a token leave depends on its choices",
         )
+    grouped = any(view.feed_forward.spec.n_group > 1 for view in views)
     for name in SENT_BY:
+        if name == "routing_bias" and not grouped:  # it says how groups are scored, and no more
+            continue
         values = [getattr(view.feed_forward.spec, name) for view in views]
         if len(set(values)) > 1:
             each = ", ".join(
@@ -89,7 +92,7 @@ def layer_time(
     links: dict[str, tuple[Link, str]],
     tokens: Line,
 ) -> Line:
-    """Give the time of one layer's forward exchange of a micro-batch, the links at work together.
+    """Give the time of one layer's forward exchange of a micro-batch, both links used at once.
 
     ``links`` holds those that the device has, each with the field of its bandwidth to use.
 
@@ -316,23 +319,20 @@ def expert_lines(
     width = experts_width(views[0])
     sent = DispatchBytes(model, copies, exchange, width)
     held = tokens_line(layout, sequence, tokens)
-    lines = [*copies.lines, *sent.lines]
-    plain = copy_bytes("traffic.bf16_copy_bytes", model, FORMATS["bf16"], **width)
-    lines += [
-        combined(f"traffic.{phase}.ratio_to_bf16", "ratio", (sent.copy[phase], plain), unit="ratio")
-        for phase in PHASES
-    ]
-    lines.append(
+    lines = [
+        *copies.lines,
+        *sent.lines,
+        *_ratios_to_bf16(model, sent, width),
         computed("traffic.crossing_share", traffic.crossing_share, **group.lines),
-    )
-    lines += load_lines(
-        views[0],
-        group,
-        held,
-        field(("layout", layout), "etp", "1"),
-        redundant_experts=layout.redundant_experts,
-        factor=exchange.imbalance,
-    )
+        *load_lines(
+            views[0],
+            group,
+            held,
+            field(("layout", layout), "etp", "1"),
+            redundant_experts=layout.redundant_experts,
+            factor=exchange.imbalance,
+        ),
+    ]
     times = {
         prefix: layer_time(prefix, sent, group, exchange, links, held)
         for prefix, links in (
@@ -345,8 +345,21 @@ def expert_lines(
     exchanged = type(layout.ep) is not int or layout.ep > 1
     if compute_seconds is not None and exchanged:
         lines += overlap_lines(times, compute_seconds)
-    layers = expert_layers(views)
-    by_stage = layers_by_stage(model, layout, views, with_mtp=with_mtp)
-    training = layout.global_batch is not None
-    lines += step_lines(sent, layout, layers, held, by_stage, training=training)
+    lines += step_lines(
+        sent,
+        layout,
+        expert_layers(views),
+        held,
+        layers_by_stage(model, layout, views, with_mtp=with_mtp),
+        training=layout.global_batch is not None,
+    )
     return lines, copies.assumptions
+
+
+def _ratios_to_bf16(model: Model, sent: DispatchBytes, width: dict[str, Line]) -> list[Line]:
+    """Compare the bytes of a copy with those of one in BF16."""
+    plain = copy_bytes("traffic.bf16_copy_bytes", model, FORMATS["bf16"], **width)
+    return [
+        combined(f"traffic.{phase}.ratio_to_bf16", "ratio", (sent.copy[phase], plain), unit="ratio")
+        for phase in PHASES
+    ]

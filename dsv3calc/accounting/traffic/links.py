@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.accounting.device import scale_up_of
-from dsv3calc.accounting.traffic.algorithms import LINKS, PRIMITIVES, phases_of, sent
+from dsv3calc.accounting.traffic.algorithms import LINKS, phases_of, sent
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import algorithms, transfers
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
@@ -113,32 +113,6 @@ class RateLines(NamedLines, frozen=True, eq=False, kw_only=True):
     time: Line
     algorithm_bandwidth: Line
     bus_bandwidth: Line
-
-
-def bandwidth_lines(
-    prefix: str,
-    primitive: str,
-    payload: Any,
-    span: GroupPlacement,
-    *,
-    hardware: Hardware,
-    algorithm: str = "ring",
-    bandwidth: str = "nominal",
-    latencies: dict[str, float] | None = None,
-) -> RateLines:
-    """Give the time of one collective alone, and the bandwidths that a benchmark would report.
-
-    Raises
-    ------
-    UsageError
-        If the primitive or the algorithm is unknown, or the group has one member.
-    """
-    if primitive not in PRIMITIVES:
-        raise UsageError(f"unknown collective '{primitive}'", f"one of {', '.join(PRIMITIVES)}")
-    if type(span.ranks.value) is int and span.ranks.value == 1:
-        raise UsageError("a group of one GPU sends nothing", "choose a group of two or more")
-    size = given(f"{prefix}.payload", payload, "B", "the whole tensor")
-    return rates_of(prefix, primitive, size, span, algorithm, Links(hardware, bandwidth, latencies))
 
 
 def rates_of(

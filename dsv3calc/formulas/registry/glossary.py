@@ -71,7 +71,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         ),
     },
     "Layers": {
-        "layers": Symbol(r"\ell", "1", "layers that something stands in"),
+        "layers": Symbol(r"\ell", "1", "layers that have this tensor or operator"),
         "start": Symbol("i_0", "1", "first layer of a slice of the depth, counted from 0", 0),
         "stop": Symbol("i_1", "1", "layer before which a slice of the depth ends", 0),
         "step": Symbol("s", "1", "distance from one layer of a slice to the next"),
@@ -161,6 +161,9 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "value_products": Symbol(
             r"p_\mathrm{val}", "1", "products of a chunk over the channels of a value", 0
         ),
+        "state_interval": Symbol(
+            r"T_\mathrm{state}", "tokens", "tokens from one copy of a state to the next"
+        ),
         "state_products": Symbol(r"p_\mathrm{state}", "1", "products of a token with a state", 0),
     },
     "Feed-forward and experts": {
@@ -216,6 +219,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "active": Symbol(
             r"N_\mathrm{active}", "elements", "parameters that one token passes through"
         ),
+        "reference_flops": Symbol(r"F_\mathrm{ref}", "FLOP", "FLOPs of another pass", 0),
         "amount": Symbol("X", "FLOP", "amount to divide among tokens", 0),
     },
     "Storage and the KV cache": {
@@ -238,6 +242,12 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "vectors": Symbol(r"n_\mathrm{vec}", "1", "vectors cached for a token in a layer"),
         "token_bytes": Symbol(r"B_\mathrm{entry}", "B", "bytes of one token in one layer", 0),
         "sequence_bytes": Symbol(r"B_\mathrm{seq}", "B", "bytes of the cache of one sequence"),
+        "growing_bytes_per_token": _real(
+            r"b_\mathrm{grow}", "B/token", "bytes that a token adds where no window bounds a cache"
+        ),
+        "reference_bytes_per_token": _real(
+            r"b_\mathrm{ref}'", "B/token", "bytes that a token adds to the cache of another model"
+        ),
         "kept_bytes": Symbol(r"B_\mathrm{kept}", "B", "bytes of a cache"),
         "reference_bytes": Symbol(r"B_\mathrm{ref}", "B", "bytes of the cache of another model"),
         "available": Symbol(r"B_\mathrm{free}", "B", "bytes that the caches may take", 0),
@@ -278,6 +288,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
     "Layout": {
         "tp": Symbol("P_t", "1", "tensor-parallel GPUs"),
         "cp": Symbol("P_c", "1", "context-parallel GPUs"),
+        "dcp": Symbol("P_{dc}", "1", "GPUs that share the tokens of a cache in decoding"),
         "pp": Symbol("P_p", "1", "pipeline stages"),
         "dp": Symbol("P_d", "1", "data-parallel replicas"),
         "ep": Symbol("P_e", "1", "expert-parallel GPUs"),
@@ -337,7 +348,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         ),
         "first_layer": Symbol(r"i_\mathrm{a}", "1", "first layer of a stage, from 0", 0),
         "last_layer": Symbol(r"i_\mathrm{b}", "1", "first layer after a stage", 0),
-        "place": Symbol(r"x_\mathrm{place}", "1", "stage on which something stands, from 0", 0),
+        "place": Symbol(r"x_\mathrm{place}", "1", "stage of a part of the model, from 0", 0),
         "amount_here": Symbol(r"n_\mathrm{here}", "1", "how many of something a rank has", 0),
         "shared_slots": Symbol(
             r"n_\mathrm{shared}", "1", "shared experts that take places like routed ones", 0
@@ -360,6 +371,15 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"f_\mathrm{res}", "ratio", "share of allocated bytes that is reserved beyond them"
         ),
         "loss_chunk": Symbol(r"T_\mathrm{loss}", "tokens", "tokens of a chunk of the loss"),
+        "living_logits": Symbol(
+            r"n_\mathrm{logits}", "1", "micro-batches whose logits a rank holds", 0
+        ),
+        "kept_logits": _real(
+            r"B_\mathrm{logits}", "B", "what a micro-batch keeps of logits for their gradient"
+        ),
+        "head_bytes": _real(r"B_\mathrm{head}", "B", "what loss and head of a micro-batch take"),
+        "layer_bytes": _real(r"B_\mathrm{layer}", "B", "what a layer takes while it runs"),
+        "part_bytes": _real(r"B_\mathrm{part}", "B", "a part of what a layer takes while it runs"),
         "reserved": Symbol(r"B_\mathrm{leave}", "B", "bytes that a server leaves of a device", 0),
         "reserved_per_token": Symbol(
             r"B_\mathrm{leave,t}", "B", "bytes that a server leaves for each token of a pass", 0
@@ -398,7 +418,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         ),
         "pool": _real(r"B_\mathrm{free,kv}", "B", "bytes that are left for the cache"),
         "memory_share": Symbol(r"f_\mathrm{ppm}", "1", "millionths of a device a server takes"),
-        "budget": _real(r"B_\mathrm{max}", "B", "bytes that a server takes in all"),
+        "budget": _real(r"B_\mathrm{max}", "B", "bytes of a device that a server may take"),
         "weight_bytes": _real(r"B_\mathrm{w}", "B", "bytes of weights on a GPU"),
         "buffer_bytes": _real(r"B_\mathrm{b}", "B", "bytes beside weights and cache on a GPU"),
         "memory_fraction": _real(r"f_\mathrm{mem}", "ratio", "share of a device a server takes"),
@@ -426,7 +446,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "forwards": Symbol(r"n_\mathrm{fwd}", "1", "forward passes of chunks that are done", 0),
         "backwards": Symbol(r"n_\mathrm{bwd}", "1", "backward passes of chunks that are done", 0),
         "forward_seconds": _real(
-            r"t_\mathrm{f}", "s", "forward pass of a micro-batch through what it meets on a rank"
+            r"t_\mathrm{f}", "s", "forward pass of a micro-batch through the layers of a rank"
         ),
         "backward_seconds": _real(
             r"t_\mathrm{b}", "s", "its whole backward pass, weight gradients included"

@@ -23,6 +23,8 @@ from dsv3calc.importers.family import (
 from dsv3calc.importers.layer_keys import layer_indices, layer_list
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dsv3calc.importers.keys import Reader
 
 _FULL, _SLIDING = "full_attention", "sliding_attention"
@@ -142,8 +144,8 @@ def _dense(reader: Reader) -> dict[str, Any]:
 def _rest(
     reader: Reader,
     hidden_size: int,
-    attention: list[dict[str, Any]],
-    feed_forward: list[dict[str, Any]],
+    attention: Sequence[dict[str, Any] | None],
+    feed_forward: Sequence[dict[str, Any] | None],
 ) -> Architecture:
     reader.activation("hidden_act")
     return Architecture(

@@ -32,11 +32,16 @@ def attention_core(
     shared = "" if gated else _CORE
 
     def saves(saving: Saving) -> Iterator[Activation]:
+        saved: dict[str, Any] = {"operation": "attention"}
         name, width = "attention_output", output()
-        yield Activation(name, width, "split", linear_input=not gated, shared_by=shared)
+        yield Activation(name, width, "split", linear_input=not gated, shared_by=shared, **saved)
+        if saving.separate_output is not None:
+            name = attention.width("context_output")
+            width = combined(name, "product", (output(), saving.separate_output))
+            yield Activation("context_output", width, "split", "core_attn")
         heads = attention.field("num_attention_heads", "elements")
         if saving.recompute.attention_kernel == "flash":
-            yield Activation("logsumexp", heads, "split", "core_attn", bits=FP32)
+            yield Activation("logsumexp", heads, "split", "core_attn", bits=FP32, **saved)
             return
         scores = combined(
             attention.width("scores"),
@@ -45,7 +50,7 @@ def attention_core(
             unit="elements",
             convention="every key of the sequence, masked ones too",
         )
-        yield Activation("softmax", scores, "split", "core_attn")
+        yield Activation("softmax", scores, "split", "core_attn", **saved)
         if saving.recompute.dropout:
             yield Activation("softmax_mask", scores, "split", "core_attn", bits=BYTE)
             yield Activation("softmax_dropped", scores, "split", "core_attn")

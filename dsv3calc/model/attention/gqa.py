@@ -48,6 +48,7 @@ class Kind(Attention):
     """Grouped-query attention of one layer group."""
 
     spec: GQA
+    joined = ("q_proj", "k_proj", "v_proj")
 
     def make_tensors(self) -> Iterator[Tensor]:
         """List projections, their biases, sinks, and norms of queries and keys."""

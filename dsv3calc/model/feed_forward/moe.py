@@ -188,7 +188,7 @@ class Kind(FeedForward):
         parts = [self.inner_width, self.field("n_shared_experts", "1")]
         return combined(self.width("shared"), "product", parts)
 
-    def densified(self, experts: str) -> Dense:
+    def densified(self, experts: str) -> Dense | None:
         """Return a dense feed-forward as wide as the experts of a token, or as all of them."""
         moe = self.spec
         if moe.moe_latent_size is not None or moe.zero_expert_num:

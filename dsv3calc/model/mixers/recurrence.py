@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.formulas import mixers
 from dsv3calc.ledger.line import Line, combined, computed, given, total
-from dsv3calc.model.mixer import Mixer, StatePart
+from dsv3calc.model.block import StatePart
+from dsv3calc.model.mixer import Mixer
 from dsv3calc.model.operator import CONVOLUTION, PASS, PRODUCT, SCAN, Operator, Scan
 from dsv3calc.model.saved import Activation, Product, Saving
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.output.view import Table, View, show
+from dsv3calc.output.view import Cell, Table, View, show
 
 if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
@@ -219,7 +219,7 @@ def _cell(lines: dict[str, Line], name: str, exact: bool) -> str:  # noqa: FBT00
     ratio = lines.get(f"ratio_to_baseline.{name}")
     if ratio is None or name in WITHOUT_RATIO or ratio.value == 1:
         return text
-    return f"{text} ({_times(ratio.value)})"
+    return Cell(f"{text} ({_times(ratio.value)})", lines[name])
 
 
 def _times(value: float) -> str:

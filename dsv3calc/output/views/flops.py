@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.numbers.quantity_format import format_quantity
-from dsv3calc.output.view import Table, View, show
+from dsv3calc.output.view import Cell, Table, View, show, show_share
 
 if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
@@ -37,7 +37,7 @@ def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
     column = answer.columns[0]
     named = column.ledger.named()
-    total, tokens = named["flops.total"], named["flops.tokens"].value
+    total, tokens = named["flops.total"], named["flops.tokens"]
     query = answer.query
     heading = (
         f"{column.title}: {query['phase']}, batch {query['batch']:,}, "
@@ -47,10 +47,10 @@ def build(answer: Answer, *, exact: bool) -> View:
     if total.rule == "sum":
         components = [(line.tags.component, line) for line in total.parts if line.value]
         rows = [
-            [LABELS.get(name, name), *_cells(line, tokens, exact), _share(line, total)]
+            [LABELS.get(name, name), *_cells(line, tokens, exact), show_share(line, total)]
             for name, line in components
         ]
-    rows.append(["total", *_cells(total, tokens, exact), _share(total, total)])
+    rows.append(["total", *_cells(total, tokens, exact), show_share(total, total)])
     tables = [Table("", ["component", "FLOPs", "per token", "share"], rows)]
     counts = [(count, named.get(f"flops.by_attention.{count}")) for count in COUNTS]
     if len({line.value for _, line in counts if line is not None}) > 1:
@@ -80,14 +80,10 @@ def _sequences(given: int | list[int]) -> str:
     return f"packed sequences of {listed}{more} tokens"
 
 
-def _cells(line: Line, tokens: int, exact: bool) -> list[str]:  # noqa: FBT001
+def _cells(line: Line, tokens: Line, exact: bool) -> list[str]:  # noqa: FBT001
     if exact:
-        whole, rest = divmod(line.value, tokens)
-        per_token = f"{whole:,} FLOP" if not rest else f"{line.value:,}/{tokens:,} FLOP"
+        whole, rest = divmod(line.value, tokens.value)
+        per_token = f"{whole:,} FLOP" if not rest else f"{line.value:,}/{tokens.value:,} FLOP"
     else:
-        per_token = format_quantity(line.value / tokens, "FLOP")
-    return [show(line, exact=exact), per_token]
-
-
-def _share(line: Line, total: Line) -> str:
-    return f"{100 * line.value / (total.value or 1):.2f} %"
+        per_token = format_quantity(line.value / tokens.value, "FLOP")
+    return [show(line, exact=exact), Cell(per_token, None, (line, tokens))]

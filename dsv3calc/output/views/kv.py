@@ -3,13 +3,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.kv_cache import PER_LAYER
 from dsv3calc.numbers.quantity_format import format_quantity
-from dsv3calc.output.view import Table, View, show
+from dsv3calc.output.view import Table, View, show, show_count
 
 if TYPE_CHECKING:
+    from dsv3calc.ledger.line import Line
     from dsv3calc.studies.answer import Answer
 
 
@@ -19,7 +20,7 @@ def build(answer: Answer, *, exact: bool) -> View:
     named = column.ledger.named()
     query = answer.query
     rows = [["per token, all layers", show(named["kv_cache.bytes_per_token"], exact=exact)]]
-    growing, state = named["kv_cache.growing_bytes_per_token"], named["state.bytes_per_sequence"]
+    growing = named["kv_cache.growing_bytes_per_token"]
     if growing.value != named["kv_cache.bytes_per_token"].value:
         rows.append(["per token, layers without a window", show(growing, exact=exact)])
     per_layer = "kv_cache.bytes_per_token_per_layer"
@@ -30,8 +31,7 @@ def build(answer: Answer, *, exact: bool) -> View:
             if line.tags.quantity == PER_LAYER:
                 label = line.tags.group.replace(".", " ")
                 rows.append([f"per token and layer of {label}", show(line, exact=exact)])
-    if state.value:
-        rows.append(["state per sequence, however long", show(state, exact=exact)])
+    rows += _kept(named, query, exact=exact)
     rows.append(
         [
             f"per sequence of {query['tokens']:,} tokens",
@@ -45,15 +45,31 @@ def build(answer: Answer, *, exact: bool) -> View:
         rows += [
             [
                 f"{query['tokens']:,}-token sequences that fit in {memory}",
-                f"{named['kv_cache.fit.sequences'].value:,}",
+                show_count(named["kv_cache.fit.sequences"]),
             ]
         ]
         longest = named.get("kv_cache.fit.tokens")
         if longest is not None:
             each = "" if query["batch"] == 1 else f", each of {query['batch']:,} sequences"
             rows.append(
-                [f"longest context that fits in {memory}{each}", f"{longest.value:,} tokens"]
+                [f"longest context that fits in {memory}{each}", show_count(longest, "tokens")]
             )
     pages = f", pages of {query['page_size']:,} tokens" if "page_size" in query else ""
     heading = f"{column.title}: KV cache in {query['kv_dtype']}{pages}"
     return View(heading, [Table("", ["KV cache", "bytes"], rows)])
+
+
+def _kept(named: dict[str, Line], query: dict[str, Any], *, exact: bool) -> list[list[str]]:
+    """List what a sequence keeps however long it is, and the copies of its state."""
+    rows = []
+    windows, state = named["kv_cache.window_bytes_per_sequence"], named["state.bytes_per_sequence"]
+    if windows.value:
+        rows.append(["windows per sequence, when full", show(windows, exact=exact)])
+    if state.value:
+        kept = dict.fromkeys(line.convention for line in state.parts)
+        rows.append([f"state per sequence, {' and '.join(kept)}", show(state, exact=exact)])
+    copies = named.get("state.copies_bytes_per_sequence")
+    if copies is not None and copies.value:
+        each = f"{query['state_interval']:,}"
+        rows.append([f"copies of the state, each {each} tokens", show(copies, exact=exact)])
+    return rows

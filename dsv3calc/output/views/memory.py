@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.memory.buffers import AT_WORK, SHARED
@@ -10,7 +11,7 @@ from dsv3calc.accounting.memory.ranks import PARTS
 from dsv3calc.accounting.placement.stages import LAYERS
 from dsv3calc.numbers.decimals import BINARY
 from dsv3calc.numbers.quantity_format import format_quantity
-from dsv3calc.output.view import Table, View, show
+from dsv3calc.output.view import Cell, Table, View, show, show_count
 
 if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
@@ -60,46 +61,48 @@ def _found(named: dict[str, Line]) -> str:
     return f"the fewest GPUs, {gpus.value:,}" + (f" ({', '.join(told)})" if told else "")
 
 
-def _gibibytes(value: float, *, decimals: int) -> str:
-    """Return bytes in GiB for a column of them, long ones with so many decimals."""
-    size = value / BINARY["Gi"]
-    return f"{size:,.2f}" if abs(size) < _LONG else f"{size:,.{decimals}f}"
-
-
-def _exactly(value: float) -> str:
-    return format_quantity(value, "1", exact=True)
+def _bytes(value: float, lines: tuple[Line, ...], *, decimals: int | None) -> Cell:
+    """Return bytes in GiB for a column of them, long ones with so many decimals; None: all."""
+    if decimals is None:
+        text = format_quantity(value, "1", exact=True)
+    else:
+        size = value / BINARY["Gi"]
+        text = f"{size:,.2f}" if abs(size) < _LONG else f"{size:,.{decimals}f}"
+    return Cell(text, lines[0]) if len(lines) == 1 else Cell(text, None, lines)
 
 
 def ranks_table(named: dict[str, Line], *, exact: bool) -> Table:
     """List the pipeline ranks; neighbours with the same numbers share a row."""
     worst = named["memory.worst.rank"].value
-    found: list[tuple[str, list[float]]] = []
+    found: list[tuple[str, list[float], list[tuple[Line, ...]]]] = []
     first = number = 0
     usable = named.get("memory.usable")
     while f"memory.rank.{number}.total" in named:
-        values = [named[f"memory.rank.{number}.{part}"].value for part in PARTS]
+        lines = [named[f"memory.rank.{number}.{part}"] for part in PARTS]
+        values = [line.value for line in lines]
+        sources: list[tuple[Line, ...]] = [(line,) for line in lines]
         if usable is not None:
             values.append(usable.value - values[-1])
+            sources.append((usable, lines[-1]))
         if found and values == found[-1][1]:
             found.pop()
         else:
             first = number
         mark = " *" if first <= worst <= number else ""
-        found.append(((f"{first}" if first == number else f"{first}-{number}") + mark, values))
+        label = (f"{first}" if first == number else f"{first}-{number}") + mark
+        found.append((label, values, sources))
         number += 1
     headings = [HEADINGS.get(part, part) for part in PARTS]
     if usable is not None:
         headings.append("free")
-    if exact:
-        rows = [[label, *map(_exactly, values)] for label, values in found]
-        return Table("", ["rank, B", *headings], rows)
-    for decimals, short in ((1, {}), (0, {}), (0, _SHORT)):
+    short: dict[str, str]
+    for decimals, short in ((None, {}),) if exact else ((1, {}), (0, {}), (0, _SHORT)):
         table = Table(
             "",
-            ["rank, GiB", *(short.get(heading, heading) for heading in headings)],
+            [f"rank, {'B' if exact else 'GiB'}", *(short.get(name, name) for name in headings)],
             [
-                [label, *(_gibibytes(value, decimals=decimals) for value in values)]
-                for label, values in found
+                [label, *map(partial(_bytes, decimals=decimals), values, sources)]
+                for label, values, sources in found
             ],
         )
         if _width(table) <= _WIDEST:
@@ -113,7 +116,11 @@ def _width(table: Table) -> int:
 
 
 def _fullest(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
-    sizes = {"total": named["memory.worst.total"]}
+    allocated, reserved = named["memory.worst.allocated"], named["memory.worst.reserved"]
+    sizes = {"allocated": allocated}
+    if reserved.value != allocated.value:
+        sizes["reserved"] = reserved
+    sizes["total"] = named["memory.worst.total"]
     if "memory.fits" in named:
         fits = bool(named["memory.fits"].value)
         sizes[f"usable on {answer.query['hardware']}"] = named["memory.usable"]
@@ -136,7 +143,7 @@ def size_rows(sizes: dict[str, Line], *, exact: bool) -> list[list[str]]:
             for label, line in sizes.items()
             if abs(line.value) >= BINARY["Mi"]
         }
-    return [[label, text] for label, text in found.items()]
+    return [[label, Cell(text, sizes[label])] for label, text in found.items()]
 
 
 def _one_unit(value: int) -> str:
@@ -155,14 +162,15 @@ def held_table(named: dict[str, Line], rank: int, *, exact: bool) -> Table:
     counts, waiting = _at_peak(named, name)
     while (stage := named.get(f"{name}.chunk.{chunk}.stage")) is not None:
         layers = [
-            f"{line.value:,} {line.tags.group}"
+            line
             for line in named[f"{name}.chunk.{chunk}.activations"].parts
             if line.tags.quantity == LAYERS and line.value
         ]
-        row = [f"stage {stage.value}", ", ".join(layers) or "-"]
+        words = ", ".join(f"{line.value:,} {line.tags.group}" for line in layers) or "-"
+        row = [f"stage {stage.value}", Cell(words, None, layers)]
         for what, held in (("activations", counts), ("activations.pending", waiting)):
             each = f"{name}.chunk.{chunk}.{what}"
-            row += [f"{held[each]:,}", show(named[each], exact=exact)] if each in held else []
+            row += [show_count(held[each]), show(named[each], exact=exact)] if each in held else []
         rows.append(row)
         chunk += 1
     headings = [f"rank {rank}", "layers", "in flight", "each"]
@@ -172,14 +180,18 @@ def held_table(named: dict[str, Line], rank: int, *, exact: bool) -> Table:
     return Table("", headings, rows, left=(1,))
 
 
-def _at_peak(named: dict[str, Line], name: str) -> tuple[dict[str, int], dict[str, int]]:
+def _at_peak(named: dict[str, Line], name: str) -> tuple[dict[str, Line], dict[str, Line]]:
     """Return, by chunk, the micro-batches in flight when a rank holds most, and those waiting."""
     line = named[f"{name}.activations"]
     if line.rule == "maximum":
-        line = max(line.parts, key=lambda moment: moment.value)
-    found: tuple[dict[str, int], dict[str, int]] = ({}, {})
+        line = max(line.parts, key=lambda instant: instant.value)
+    elif line.rule == "at_largest":
+        middle = len(line.parts) // 2
+        held = [instant.value for instant in line.parts[:middle]]
+        line = line.parts[middle + held.index(max(held))]
+    found: tuple[dict[str, Line], dict[str, Line]] = ({}, {})
     for count, each in zip(line.parts[::2], line.parts[1::2], strict=True):
-        found[each.tags.quantity == "pending"][each.name] = count.value
+        found[each.tags.quantity == "pending"][each.name] = count
     return found
 
 
@@ -188,12 +200,13 @@ def _buffers(named: dict[str, Line], rank: int, *, exact: bool) -> Table:
     for line in named[f"{name}.buffers"].parts:
         parts = line.parts if line.name == SHARED else (line,)
         rows += [[_label(part), show(part, exact=exact)] for part in parts if part.value]
-        if line.tags.quantity == AT_WORK:
-            _, largest = max(line.parts, key=lambda product: product.value).parts
+        if line.tags.quantity == AT_WORK and line.value:
+            layers = next((each for name, each, _ in line.arguments if name == "part_bytes"), line)
+            _, largest = max(layers.parts, key=lambda product: product.value).parts
             rows += [
                 [f"  {_label(part)}", show(part, exact=exact)]
                 for part in largest.parts
-                if part.value and line.value
+                if part.value
             ]
     rows.append(["total", show(named[f"{name}.buffers"], exact=exact)])
     return Table("", ["buffers", "bytes"], rows)
@@ -207,14 +220,12 @@ def _fewest(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table | N
     gpus = named.get("memory.fewest_gpus")
     if gpus is None:
         return None
-    rows = [["GPUs", f"{gpus.value:,}"]]
-    rows += [
-        [axis, f"{named[f'memory.fewest_gpus.{axis}'].value:,}"] for axis in ("dp", "pp", "ep")
-    ]
+    rows = [["GPUs", show_count(gpus)]]
+    rows += [[axis, show_count(named[f"memory.fewest_gpus.{axis}"])] for axis in ("dp", "pp", "ep")]
     if "memory.given.gpus" in named:
         fits = "fits" if named["memory.given.fits"].value else "does not fit"
         rows += [
-            [f"{answer.query['layout']} itself", f"{named['memory.given.gpus'].value:,}"],
+            [f"{answer.query['layout']} itself", show_count(named["memory.given.gpus"])],
             [f"  {fits}: needs", show(named["memory.given.total"], exact=exact)],
         ]
     return Table("", ["fewest GPUs at which it fits", ""], rows)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.saved import SHARED
 from dsv3calc.numbers.quantity_format import format_quantity
-from dsv3calc.output.view import Table, View, show
+from dsv3calc.output.view import Cell, Table, View, show, show_count
 from dsv3calc.output.views.memory import heading, held_table, ranks_table
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _ENDS = {
 _SHORT = {"routed_experts": "routed ", "shared_experts": "shared "}
 _STATES = ("weights", "gradients", "optimizer")
 
-Held = list[tuple[Tags, int]]
+Held = list[tuple[Tags, "Line"]]
 """What a rank holds, by the tags of its lines, each with how many of it."""
 
 
@@ -58,7 +58,7 @@ def build(answer: Answer, *, exact: bool) -> View:
     for each, count in held:
         if not each.group:
             continue
-        title = _words(each) if count == 1 else f"one of {count:,} {_words(each)}"
+        title = _words(each) if count.value == 1 else f"one of {count.value:,} {_words(each)}"
         prefix = _prefix(each)
         tables.append(_states(named, [prefix], title, exact=exact))
         tables.append(_activations(named, prefix, "of one micro-batch", exact=exact))
@@ -82,7 +82,7 @@ def build(answer: Answer, *, exact: bool) -> View:
 def _held(line: Line) -> Held:
     """Return what a sum of products counts, as it stands there; nothing that there is none of."""
     pairs = zip(line.parts[::2], line.parts[1::2], strict=True)
-    return [(each.tags, count.value) for count, each in pairs if count.value]
+    return [(each.tags, count) for count, each in pairs if count.value]
 
 
 def _chunks(named: dict[str, Line], name: str) -> list[tuple[str, Held]]:
@@ -109,7 +109,7 @@ def _sums(named: dict[str, Line], rank: int, held: Held, *, exact: bool) -> Tabl
     rows = [
         [
             _words(each),
-            f"{count:,}",
+            show_count(count),
             *(show(named[f"{_prefix(each)}.{what}"], exact=exact) for what in _STATES),
         ]
         for each, count in held
@@ -126,7 +126,7 @@ def _micro_batch(named: dict[str, Line], chunks: list[tuple[str, Held]], *, exac
         rows.append([f"stage {named[f'{chunk}.stage'].value}"])
         for each, count in kept:
             prefix = _prefix(each)
-            row = [f"  {_words(each)}", f"{count:,}"]
+            row = [f"  {_words(each)}", show_count(count)]
             row.append(show(_one(named, prefix, "activations"), exact=exact))
             rows.append([*row, *([show(_one(named, prefix, "pending"), exact=exact)] * waiting)])
         row = ["  total", "", show(named[f"{chunk}.activations"], exact=exact)]
@@ -142,6 +142,16 @@ def _one(named: dict[str, Line], prefix: str, what: str) -> Line | None:
 
 def _arguments(line: Line) -> dict[str, Any]:
     return {name: getattr(value, "value", value) for name, value, _ in line.arguments}
+
+
+def _factors(line: Line, elements: int, bits: float, *, exact: bool) -> list[Cell]:
+    """Return elements, divisor and bytes of an element: what the formula of a line takes."""
+    texts = (
+        format_quantity(elements, "1", exact=exact),
+        f"{_arguments(line)['divisor']:,}",
+        f"{bits / 8:g}",
+    )
+    return [Cell(text, None, (line,)) for text in texts]
 
 
 def _label(tags: Tags) -> str:
@@ -163,9 +173,7 @@ def _states(named: dict[str, Line], prefixes: list[str], title: str, *, exact: b
             rows.append(
                 [
                     _label(line.tags),
-                    format_quantity(given["elements"], "1", exact=exact),
-                    f"{given['divisor']:,}",
-                    f"{given['bits'] / 8:g}",
+                    *_factors(line, given["elements"], given["bits"], exact=exact),
                     show(line, exact=exact),
                     *(show(other, exact=exact) for other in others),
                 ]
@@ -189,9 +197,7 @@ def _activations(named: dict[str, Line], prefix: str, title: str, *, exact: bool
             rows.append(
                 [
                     _activation_label(line.tags),
-                    format_quantity(given["tokens"] * given["width"], "1", exact=exact),
-                    f"{given['divisor']:,}",
-                    f"{each / 8:g}",
+                    *_factors(line, given["tokens"] * given["width"], each, exact=exact),
                     show(line, exact=exact),
                     "kept, shared" if words == "kept" and SHARED in line.convention else words,
                 ]

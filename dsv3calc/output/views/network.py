@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.output.view import Table, View, show
+from dsv3calc.output.view import Cell, Table, View, show
 
 if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
@@ -52,7 +52,7 @@ def build(answer: Answer, *, exact: bool) -> View:
             line = lines.get(f"network.{name}")
             bound = line is not None and name in BISECTION and topology.startswith(BOUNDS)
             text = show(line, exact=exact).removesuffix(" USD")
-            cells.append(f"{'≤ ' if bound else ''}{text}")
+            cells.append(Cell(f"{'≤ ' if bound else ''}{text}", line))
         if any(cell != "-" for cell in cells):
             rows.append([label, *cells])
     query = answer.query

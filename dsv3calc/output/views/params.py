@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.weights import SCALES
-from dsv3calc.output.view import Table, View, show
+from dsv3calc.output.view import Table, View, show, show_count, show_share
 
 if TYPE_CHECKING:
     from dsv3calc.ledger.line import Ledger, Line
@@ -36,7 +36,9 @@ def build(answer: Answer, *, exact: bool) -> View:
     named = column.ledger.named()
     variant, precision = named["parameters.total"].convention, answer.query["precision"]
     tables = [
-        _layers(answer) if answer.view == "params-layer" else _components(answer, named, exact)
+        _layers(answer, named)
+        if answer.view == "params-layer"
+        else _components(answer, named, exact)
     ]
     totals = [
         [words, show(named[name], exact=exact)]
@@ -76,10 +78,10 @@ def _components(answer: Answer, named: dict[str, Line], exact: bool) -> Table:  
 
 
 def _cells(line: Line, total: Line, exact: bool) -> list[str]:  # noqa: FBT001
-    return [show(line, exact=exact), f"{100 * line.value / (total.value or 1):.2f} %"]
+    return [show(line, exact=exact), show_share(line, total)]
 
 
-def _layers(answer: Answer) -> Table:
+def _layers(answer: Answer, named: dict[str, Line]) -> Table:
     """List the layers; runs of equal layers are shown once, as a range."""
     names = [
         name
@@ -98,10 +100,22 @@ def _layers(answer: Answer) -> Table:
             continue
         first, previous = row["layer"], rest
         kind = " ".join(filter(None, (row["attention_type"], row["feed_forward_type"])))
-        shown = [f"{row[name]:,}" if row.get(name) else "" for name in names]
-        rows.append([str(first), kind, *shown, f"{row['total']:,}"])
+        lines = _lines(row, names, named)
+        shown = [show_count(lines[name]) if name in lines else "" for name in [*names, "total"]]
+        rows.append([str(first), kind, *shown])
     headings = ["layer", "kind", *(LABELS.get(name, name) for name in names), "total"]
     return Table("", headings, rows, left=(1,))
+
+
+def _lines(row: dict[str, Any], names: list[str], named: dict[str, Line]) -> dict[str, Line]:
+    """Return the lines of a layer by component, or the one of what is outside the layers."""
+    if row["group"] is not None:
+        prefix = f"parameters.per_layer.groups.{row['group']}"
+        return {name: named[f"{prefix}.{name}"] for name in [*names, "total"] if row.get(name)}
+    (component,) = (name for name in names if row.get(name))
+    whole = f"parameters.components.{component}"
+    line = named.get(f"{whole}.{row['layer']}") or named[whole]
+    return {component: line, "total": line}
 
 
 def _weights(ledger: Ledger, named: dict[str, Line], precision: str, *, exact: bool) -> Table:

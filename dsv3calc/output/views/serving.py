@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.memory.serving import UNTIL_LET_GO
-from dsv3calc.output.view import Table, View, show
+from dsv3calc.output.view import Table, View, show, show_count
 from dsv3calc.output.views.memory import size_rows
 
 if TYPE_CHECKING:
@@ -87,28 +87,28 @@ def _cache(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
     ]
     state = named["serving.state_bytes_per_sequence"]
     if state.value:
-        rows.insert(2, ["state per sequence, however long", show(state, exact=exact)])
+        rows.insert(2, ["state per sequence", show(state, exact=exact)])
     tokens = named.get("serving.kv_tokens")
     sequences = [
         f"{query['context']:,}-token sequences that fit",
-        f"{named['serving.max_sequences'].value:,}",
+        show_count(named["serving.max_sequences"]),
     ]
     rank = named["serving.rank"].value
     if tokens is None:
         rows.append(sequences)
     elif named[f"serving.rank.{rank}.kv_tokens"].convention == UNTIL_LET_GO:
         rows[1][0] = "per token, before it leaves a window"
-        held = f"{named['serving.sequence_tokens'].value:,}"
+        held = show_count(named["serving.sequence_tokens"])
         rows += [
             sequences,
             ["  their tokens", held],
-            ["tokens that fit before any leaves a window", f"{tokens.value:,}"],
+            ["tokens that fit before any leaves a window", show_count(tokens)],
         ]
     else:
         beside = ", beside the batch's states" if state.value else ""
-        rows += [[f"tokens in the pool{beside}", f"{tokens.value:,}"], sequences]
+        rows += [[f"tokens in the pool{beside}", show_count(tokens)], sequences]
     longest = named.get("serving.longest_context")
     if longest is not None:
         each = "" if query["batch"] == 1 else f" in each of {query['batch']:,} sequences"
-        rows.append([f"longest context that fits{each}", f"{longest.value:,} tokens"])
+        rows.append([f"longest context that fits{each}", show_count(longest, "tokens")])
     return Table("", ["KV cache of a replica, on each of its GPUs", ""], rows)

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.numbers.quantity_format import format_quantity
-from dsv3calc.output.view import Table, View, show
+from dsv3calc.output.view import Table, View, show, show_number
 from dsv3calc.output.views import step_collectives
 
 if TYPE_CHECKING:
@@ -48,16 +47,12 @@ def build(answer: Answer, *, exact: bool) -> View:
     return View(heading, tables)
 
 
-def _count(line: Line | None, *, exact: bool) -> str:
-    return "-" if line is None else format_quantity(line.value, "1", exact=exact)
-
-
 def _copies(named: dict[str, Line], *, exact: bool) -> Table:
     rows = [
         [
             f"by {kind}",
-            _count(named[f"traffic.copies_per_token.{kind}"], exact=exact),
-            _count(named.get(f"traffic.remote_copies_per_token.{kind}"), exact=exact),
+            show_number(named[f"traffic.copies_per_token.{kind}"], exact=exact),
+            show_number(named.get(f"traffic.remote_copies_per_token.{kind}"), exact=exact),
         ]
         for kind in ("expert", "gpu", "node")
     ]
@@ -75,13 +70,13 @@ LOADS = (
 
 
 def _loads(named: dict[str, Line], *, exact: bool) -> Table:
-    rows = [[words, _count(named[f"traffic.{name}"], exact=exact)] for name, words in LOADS]
+    rows = [[words, show_number(named[f"traffic.{name}"], exact=exact)] for name, words in LOADS]
     return Table("", ["per layer and micro-batch of the group", ""], rows)
 
 
 def _bytes(named: dict[str, Line], *, exact: bool) -> Table:
     links = [named[f"traffic.copies_on_link.{link}"] for link in LINKS]
-    rows = [["copies", *(_count(line, exact=exact) for line in links)]]
+    rows = [["copies", *(show_number(line, exact=exact) for line in links)]]
     training = "traffic.step.scale_out_bytes" in named
     for phase in PHASES if training else PHASES[:2]:
         names = [f"traffic.{phase}.{link}_bytes_per_token" for link in LINKS]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.output.view import Table, View, show
+from dsv3calc.output.view import Cell, Table, View, show
 from dsv3calc.studies.which import COMMON_PRECISIONS
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ def _own(found: Found, *, exact: bool) -> tuple[str, str]:
 def _cell(lines: dict[str, Line] | None, *, exact: bool) -> str:
     if lines is None or not _fits(lines):
         return "-"
-    gpus = lines["which.gpus"].value
-    room = show(lines["which.free"], exact=exact)
-    return room if gpus == 1 else f"{gpus} x {room}"
+    gpus, free = lines["which.gpus"], lines["which.free"]
+    room = show(free, exact=exact)
+    return room if gpus.value == 1 else Cell(f"{gpus.value} x {room}", None, (gpus, free))
 
 
 def _others(

@@ -10,6 +10,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.formulas.registry.docstring import Docstring
 from dsv3calc.formulas.registry.domains import domain_of
 from dsv3calc.formulas.registry.glossary import SYMBOLS, plain
+from dsv3calc.formulas.registry.reached import ways_to
 from dsv3calc.formulas.registry.registry import SUBJECTS, all_formulas
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.studies.answer import Answer
@@ -39,7 +40,7 @@ def list_formulas(subject: str | None = None) -> Answer:
             f"did you mean '{close}'?" if close else f"subjects: {', '.join(SUBJECTS)}",
         )
     answer = Answer("formula list", {"subject": subject} if subject else {})
-    answer.headings = ["name", "subject", "symbol", "unit", "summary"]
+    answer.headings = ["name", "subject", "symbol", "unit", "summary", "reached_by"]
     answer.rows = [
         {
             "name": formula.name,
@@ -47,6 +48,7 @@ def list_formulas(subject: str | None = None) -> Answer:
             "symbol": plain(formula.symbol),
             "unit": formula.unit,
             "summary": Docstring(formula.function.__doc__ or "").summary,
+            "reached_by": ways_to(formula),
         }
         for formula in all_formulas().values()
         if subject in (None, formula.subject)
@@ -111,6 +113,7 @@ def show_formula(name: str, *, latex: bool = False) -> Answer:
         "notes": told.notes,
         "examples": told.examples,
         "source": " ".join(told.source.split()),
+        "reached_by": ways_to(formula),
     }
     answer.rows = [row]
     answer.text = "".join(f"{line}\n" for line in equations(formula)) if latex else _text(row)
@@ -152,6 +155,7 @@ def _text(row: dict[str, Any]) -> str:
         if text:
             blocks += ["", f"{title}:", *(f"  {line}" for line in _paragraphs(text))]
     blocks += ["", *textwrap.wrap(f"source: {row['source']}", WIDTH, subsequent_indent="  ")]
+    blocks += ["", *textwrap.wrap(f"reached by: {', '.join(row['reached_by'])}", WIDTH)]
     return "".join(f"{line.rstrip()}\n" for line in blocks).replace("``", "")
 
 

@@ -31,8 +31,8 @@ def answer_check(
     """Check golden files.
 
     The answer's status: a broken row (3) beats a moved one (1), and ``exit_zero`` hides only the
-    latter. An update that is refused (2) or cannot be written (74) is told as a warning beside the
-    report. With ``everything`` a table lists each row that moved, not the causes.
+    latter. An update that is refused (2) or cannot be written (74) is a warning beside the report.
+    With ``everything`` a table lists each row that moved, not the causes.
 
     Raises
     ------

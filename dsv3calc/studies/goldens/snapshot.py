@@ -185,7 +185,7 @@ def _is_observed(golden: Golden) -> bool:
 
 @contextlib.contextmanager
 def _locked(path: str) -> Iterator[None]:
-    """Hold a file against a second update; the lock goes with the process, whatever happens.
+    """Hold a file against a second update; the lock ends with the process in every case.
 
     Raises
     ------

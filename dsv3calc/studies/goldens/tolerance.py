@@ -18,7 +18,7 @@ FLOAT_TOLERANCE = 1e-12
 """Relative tolerance of a float whose row states none: the last bits depend on the platform."""
 
 MOST_AS_PERCENT = 10
-"""A value that moved by more than this share of itself is told as a multiple."""
+"""A value that changed by more than this share is reported as a multiple."""
 
 DIMENSIONS = {
     "1": "count",

@@ -1,2 +1,2 @@
-"""Layouts: built from presets and options, chosen, checked, searched."""
+"""Layouts: built from presets and options, chosen, checked; the request of a search."""
 # SPDX-License-Identifier: Apache-2.0

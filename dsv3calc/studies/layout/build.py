@@ -1,6 +1,6 @@
 """Layouts of queries: a preset with options put in, or options alone, and whether a model fits one.
 
-What does not divide is refused with the rule, the reason and the nearest values that would do:
+What does not divide is refused with the rule, the reason and the nearest valid values:
 see :mod:`dsv3calc.studies.layout.degrees`.
 """
 
@@ -40,7 +40,7 @@ LARGEST_PIPELINE = 4096
 LARGEST_INTERLEAVED = 2**15
 """Of pp v v: each of a rank's v moments has v chunks."""
 _NUMBERS = {
-    **dict.fromkeys((*DEGREES, "virtual_pipeline"), (1, LARGEST_DEGREE)),
+    **dict.fromkeys((*DEGREES, "dcp", "virtual_pipeline"), (1, LARGEST_DEGREE)),
     **dict.fromkeys(("micro_batch", "global_batch"), (1, LARGEST_COUNT)),
     "redundant_experts": (0, LARGEST_DEGREE),
     "zero": (0, 3),
@@ -48,7 +48,7 @@ _NUMBERS = {
 """Field of a layout -> the least and the largest that an option may give."""
 _CHOICES = {"schedule": get_args(Schedule), "shared_experts": get_args(SharedExperts)}
 _FLAGS = ("sequence_parallel", "mirror_optimizer")
-_SPLIT = re.compile(r"[0-9]{1,6}(\*[0-9]{1,4})?(,[0-9]{1,6}(\*[0-9]{1,4})?){0,9999}")
+_SPLIT = r"[0-9]{1,6}(\*[0-9]{1,4})?(,[0-9]{1,6}(\*[0-9]{1,4})?){0,9999}"
 
 Problem = tuple[str, str]
 """What is wrong, and why."""
@@ -87,7 +87,7 @@ def _layer_split(text: str) -> str | list[int]:
     """Read ``even``, ``balanced`` or the layers of each stage, separated by commas."""
     if text in ("even", "balanced"):
         return text
-    if not _SPLIT.fullmatch(text):
+    if not re.fullmatch(_SPLIT, text):
         raise UsageError(
             f"--layer-split {quote(text)}: expected even, balanced or the layers of each stage",
             "such as --layer-split 4,4,4,3, or 4*15,1 for fifteen stages of four layers and one",
@@ -142,6 +142,8 @@ def layout_of(
         answer.cite(preset, used=used or _with_effect(preset.value))
         return preset.value
     given = fields_given(query)
+    if not given.keys() & set(DEGREES) and getattr(query, "alone", False):
+        given |= dict.fromkeys(DEGREES, 1)
     if not given.keys() & set(DEGREES):
         raise UsageError(
             f"{query.command} needs to know how GPUs share the work",
@@ -191,9 +193,9 @@ def refuse(problems: list[Problem], hint: str = "") -> None:
         )
 
 
-def divided_widths(model: Model, layout: Layout) -> Iterator[tuple[str, int]]:
-    """Yield the widths of feed-forwards that tp divides, and whose they are."""
-    found: dict[tuple[str, int], None] = {}
+def divided_widths(model: Model, layout: Layout) -> Iterator[tuple[str, int, bool]]:
+    """Yield widths of feed-forwards that tp divides, whose they are, and whether dp does too."""
+    found: dict[tuple[str, int, bool], None] = {}
     for view in architecture_of(model).groups:
         for tensor in view.feed_forward.tensors:
             shared = tensor.component == "shared_experts"
@@ -202,7 +204,8 @@ def divided_widths(model: Model, layout: Layout) -> Iterator[tuple[str, int]]:
                 continue
             if tensor.division == "split" and tensor.in_features is view.hidden:
                 whose = "the shared experts'" if shared else f"a {view.feed_forward.kind}"
-                found[whose, tensor.out_features.value] = None
+                spans = layout.spans_instance(tensor.component)
+                found[whose, tensor.out_features.value, spans] = None
     yield from found
 
 
@@ -307,8 +310,16 @@ def check_grouping(
     refuse(problems, hint(sequence) if problems else "")
 
 
+def placement_problems(layout: Layout) -> Iterator[Problem]:
+    """Yield feed-forwards that attention replicas share, where there is no server."""
+    for name in ("shared_experts", "dense_feed_forward"):
+        if getattr(layout, name) == "instance":
+            yield f"{name} instance in training", "attention replicas share them in serving alone"
+
+
 def training_problems(model: Model, layout: Layout, micro_batches: int) -> Iterator[Problem]:
     """Yield what keeps a schedule from running, and options that the schedule has no use for."""
+    yield from placement_problems(layout)
     for _, what, why in schedule_problems(layout, micro_batches):
         yield what, why
     if layout.mirror_optimizer and layout.schedule != "dualpipe":

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.placement.expert_slots import expert_slots, shared_slots
-from dsv3calc.model.architecture import experts_of
+from dsv3calc.model.architecture import architecture_of, experts_of
 from dsv3calc.studies.layout.build import Problem, divided_widths
 
 if TYPE_CHECKING:
@@ -21,6 +21,21 @@ def feed_forward_problems(model: Model, layout: Layout) -> Iterator[Problem]:
     yield from etp_problems(model, layout)
     yield from expert_problems(model, layout)
     yield from width_problems(model, layout)
+
+
+def decode_problems(model: Model, layout: Layout) -> Iterator[Problem]:
+    """Yield caches that fewer GPUs hold alike than decode context parallelism takes."""
+    for view in architecture_of(model).groups:
+        if not view.attention.cache("latent"):
+            continue
+        heads = view.attention.key_value_heads
+        alike = layout.tp if heads is None else layout.tp // min(heads.value, layout.tp)
+        if layout.dcp > 1 and alike % layout.dcp:
+            yield (
+                f"dcp {layout.dcp:,}: {_counted(alike, 'GPU')} with the same keys and values",
+                "decode context parallelism divides what tensor parallelism would replicate",
+            )
+            return
 
 
 def expert_problems(model: Model, layout: Layout) -> Iterator[Problem]:
@@ -41,10 +56,12 @@ def etp_problems(model: Model, layout: Layout) -> Iterator[Problem]:
 
 def width_problems(model: Model, layout: Layout) -> Iterator[Problem]:
     """Yield widths of feed-forwards that tp does not divide."""
-    for whose, width in divided_widths(model, layout):
-        if width % layout.tp:
+    for whose, width, spans in divided_widths(model, layout):
+        parts = layout.tp * layout.dp if spans else layout.tp
+        if width % parts:
+            words = f"tp {layout.tp:,} x dp {layout.dp:,}" if spans else f"tp {layout.tp:,}"
             yield (
-                f"{whose} feed-forward, {width:,} wide, does not divide among tp {layout.tp:,}",
+                f"{whose} feed-forward, {width:,} wide, does not divide among {words}",
                 "tensor parallelism divides its width into equal parts",
             )
 

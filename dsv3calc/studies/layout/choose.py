@@ -172,7 +172,7 @@ def _name_of(
 ) -> str:
     """Name a layout for a heading: the preset, with the fields that the query changed."""
     if preset is None:
-        return "the layout of the options"
+        return "the layout of the options" if layout.gpus > 1 else "one GPU"
     fields = [*fields_given(query), *dict.fromkeys(each.path.partition(".")[0] for each in edits)]
     data, found = _file_of(preset), []
     for name in fields:

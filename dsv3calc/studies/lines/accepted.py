@@ -1,8 +1,8 @@
 """The first and the last of many values that a query accepts.
 
 A query refuses values: a tp that does not divide the heads, more experts for a token than there
-are. Where there are too many values to try each of them, the search starts from those next to the
-end, goes on from values that are accepted, and says which it left out.
+are. Where there are too many values to try each, the search starts next to the ends, continues from
+accepted values, and reports which it left out.
 """
 
 # SPDX-License-Identifier: Apache-2.0

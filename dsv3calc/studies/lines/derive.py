@@ -43,7 +43,7 @@ MOST_CHECKS = 2
 
 
 def candidates_of(traced: OpenLine, names: set[str]) -> list[Any]:
-    """Return the pipeline ranks among which one is the fullest, whatever pp is.
+    """Return pipeline ranks that include the fullest one, for every pp.
 
     Raises
     ------
@@ -112,7 +112,7 @@ class Derivation:
     # --- equations
 
     def equations(self) -> list[Equation]:
-        """Return the closed form, each equation after those that it stands on."""
+        """Return the closed form, each equation after those that it depends on."""
         integers = {each.name: type(each.value) is int for each in self.free}
         if not self.candidates:
             form = ClosedForm(self.composer, integers)
@@ -184,7 +184,7 @@ def derive(traced: OpenLine, names: Iterable[str]) -> Derivation:
     Raises
     ------
     UsageError
-        If the line does not stand on one of them, or one is named twice.
+        If the line does not depend on one of them, or one is named twice.
     """
     free: dict[str, Quantity] = {}
     for name in names:
@@ -333,7 +333,7 @@ def written(term: Any) -> str:
 
 
 def symbol_of(name: str) -> str:
-    """Return what stands for a name in text: its symbol, or that of the field with its place."""
+    """Return how a name is written in text: its symbol, or that of the field with its place."""
     place, _, field = name.rpartition(".")
     if field not in SYMBOLS or place.startswith(("memory", "traffic")):
         return name
@@ -342,14 +342,14 @@ def symbol_of(name: str) -> str:
 
 
 def latex_of(name: str) -> str:
-    """Return what stands for a name in LaTeX."""
+    """Return how a name is written in LaTeX."""
     if name in SYMBOLS:
         return SYMBOLS[name].latex
     return rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}"
 
 
 def python_of(name: str) -> str:
-    """Return what stands for a name in Python."""
+    """Return how a name is written in Python."""
     return re.sub(r"\W", "_", name)
 
 

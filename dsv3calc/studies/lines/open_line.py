@@ -25,7 +25,7 @@ from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.dispatch import answer as ask
 from dsv3calc.studies.explain.tree import computed_lines, unknown_line
-from dsv3calc.studies.layout.choose import chosen_layout
+from dsv3calc.studies.layout.choose import SERVING_PHASES, chosen_layout
 from dsv3calc.studies.layout.expert_degrees import ONE, STATED, TP, etp_of
 from dsv3calc.studies.preset_loader import PresetLoader
 from dsv3calc.symbolic.from_ledger import DEPTH, Composer, leaves
@@ -46,7 +46,7 @@ FOLLOWS_FROM_GPUS = ("tp", "cp", "pp")
 
 
 class Quantity:
-    """A number of a query: its name, the places where it stands, its value now."""
+    """A number of a query: its name, the places where it is read, its present value."""
 
     __slots__ = ("name", "places", "value")
 
@@ -72,7 +72,7 @@ class Quantity:
 
 
 class OpenLine:
-    """One line of a query's answer, with the numbers that it stands on.
+    """One line of a query's answer, with the numbers that it depends on.
 
     Raises
     ------
@@ -111,7 +111,8 @@ class OpenLine:
     def _layout(self) -> Layout | None:
         if not hasattr(self.query, "layout") or getattr(self.query, "fewest_gpus", False):
             return None  # there is none, or it is what the query finds
-        serving = bool(self.answer.query.get("serve"))
+        asked = self.answer.query
+        serving = bool(asked.get("serve")) or asked.get("phase") in SERVING_PHASES
         return chosen_layout(
             self.query, PresetLoader(self.query), Answer("", {}), self.model, serving=serving
         )
@@ -151,7 +152,7 @@ class OpenLine:
         return (self.answer.etp_rule or STATED).follows
 
     def quantities(self) -> list[Quantity]:
-        """Return every number that the line stands on and that a query can change.
+        """Return every number that the line depends on and that a query can change.
 
         The degrees that its etp follows from are among them.
         """
@@ -199,7 +200,7 @@ class OpenLine:
         Raises
         ------
         UsageError
-            If the line does not stand on it, or the name means several that differ.
+            If the line does not depend on it, or the name means several that differ.
         """
         wanted = number_named(self.query, current_place(name))
         found = self._find(wanted)
@@ -240,7 +241,7 @@ class OpenLine:
     # --- composing
 
     def named(self, free: Iterable[Quantity]) -> dict[str, Any]:
-        """Return what stands for each place when some numbers are left open."""
+        """Return the name or number at each place when some numbers are left open."""
         terms: dict[str, Any] = {
             place: quantity.term for quantity in free for place in quantity.places
         }
@@ -294,7 +295,7 @@ class OpenLine:
 
     @cached_property
     def _rank_places(self) -> list[str]:
-        """The places of pipeline ranks that the line stands on."""
+        """The places of pipeline ranks that the line depends on."""
         found = (each.name for each in self.line.walk() if each.tags.quantity == RANK)
         return [place for place in dict.fromkeys(found) if place in self.places]
 

@@ -37,7 +37,7 @@ def lines_over_ranks(line: Line) -> list[Line]:
 
 
 def _below(line: Line) -> Iterator[Line]:
-    """Yield the distinct lines under a line, those that stand on others last."""
+    """Yield the distinct lines under a line, each after those that it depends on."""
     seen: set[int] = set()
 
     def visit(each: Line) -> Iterator[Line]:
@@ -56,7 +56,7 @@ def _below(line: Line) -> Iterator[Line]:
 
 
 def templates(line: Line) -> list[Line]:
-    """Return the lines of one rank that stand for all: its total, and what is asked of it."""
+    """Return the lines of one rank that represent all: its total, and what is asked of it."""
     if line.rule == "maximum":
         return [line.parts[0]]
     return [line.parts[0], line.parts[len(line.parts) // 2]]

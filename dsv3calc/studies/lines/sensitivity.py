@@ -204,7 +204,7 @@ class Form:
 
 
 def answer_sensitivity(query: Query, line: str, top: int = DEFAULT_TOP) -> Answer:
-    """Rank the numbers that a line stands on by how much it moves with them.
+    """Rank the inputs of a line by how much it changes with them.
 
     Raises
     ------

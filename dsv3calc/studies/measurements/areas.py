@@ -89,7 +89,7 @@ class Devices:
         raise UnknownDevice(name, self._unknown[key])
 
     def load(self, name: str) -> Hardware:
-        """Return a device that a person names.
+        """Return a device that a person names: rows may name it, though it be no shipped one.
 
         Raises
         ------
@@ -97,10 +97,12 @@ class Devices:
             If there is no such preset, or it is wrong.
         """
         found: Hardware = presets.load("hardware", name, preset_path=self._preset_path).value
+        self._found |= {each.casefold(): found for each in (found.name, *found.aliases)}
         return found
 
 
 UNKNOWN = "unknown hardware"
+BEYOND = "numbers beyond what formulas compute with"
 
 
 class UnknownDevice(NotExpressed):
@@ -136,9 +138,12 @@ def cases_of(row: Row, devices: Devices) -> list[Case]:
     if express is None:
         raise NotExpressed("an area without a predictor")
     device = devices(row.hw)
-    found = express(row, device)
-    for case in found:
-        _check_bound(case)
+    try:
+        found = express(row, device)
+        for case in found:
+            _check_bound(case)
+    except ArithmeticError:
+        raise NotExpressed(BEYOND) from None
     return found
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from dsv3calc.formulas.kernels import mla_kernel_flops
+from dsv3calc.formulas.flash_mla import mla_kernel_flops
 from dsv3calc.studies.measurements.cases import (
     TRACED,
     Case,

@@ -128,9 +128,9 @@ def described(
         fit["transfer_error"] = to_digits(transfer)
     sizes: dict[str, list[float]] = {}
     for case in cases:
-        for name, values in case.sizes.items():
-            sizes.setdefault(name, []).extend(values)
-    fit["ranges"] = {name: [min(values), max(values)] for name, values in sizes.items()}
+        for name, listed in case.sizes.items():
+            sizes.setdefault(name, []).extend(listed)
+    fit["ranges"] = {name: [min(listed), max(listed)] for name, listed in sizes.items()}
     fit["rows"] = named(sorted({case.row.id for case in cases}), known)
     form = FORMS[cases[0].form]
     values: dict[str, Any] = {"computes_in": cases[0].computes_in} if cases[0].computes_in else {}
@@ -163,7 +163,7 @@ def quantile(values: Sequence[float], share: float) -> float:
     """Return a quantile by linear interpolation.
 
     >>> quantile([3, 1, 2], 0.5), quantile([0, 1], 0.25)
-    (2, 0.25)
+    (2.0, 0.25)
     """
     ordered = sorted(values)
     place = share * (len(ordered) - 1)

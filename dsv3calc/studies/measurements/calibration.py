@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import InvalidInput
-from dsv3calc.ledger.line import Ledger, given
+from dsv3calc.ledger.line import Ledger, given, total
 from dsv3calc.reading.diagnostics import Problem
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.measurements.blocks import (
@@ -82,7 +82,7 @@ def answer_calibrate(
         raise InvalidInput([Problem(rows, None, None, what)])
     answer.text = "\n".join(lines) + "\n"
     answer.headings = list(answer.rows[0])
-    fits = given("calibrate.entries", len(answer.rows), "1")
+    fits = total("calibrate.entries", (given("entries", len(answer.rows), "1"),))
     answer.columns.append(Column("calibrate", "fitted entries", Ledger("calibrate", [fits])))
     for left in collected.left:
         if left.unusable and rows != SHIPPED:

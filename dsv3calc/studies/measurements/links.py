@@ -33,6 +33,7 @@ TOKENS = ("tokens_per_rank", "tokens_per_gpu", "num_tokens")
 WIRE = {"dispatch": 1 + 4 / 128, "combine": 2.0}
 """Bytes of an element: FP8 with a scale for 128, then BF16."""
 GIGA = 1e9
+MOST_EXPERTS = 2**16
 NODE = 8
 """GPUs of a node, where the device's preset does not say."""
 ENOUGH_SMS = 20
@@ -79,6 +80,8 @@ def _exchange(row: Row, device: Hardware) -> list[Case]:
     tokens = column(row, listed) if listed else [number(row, "batch.tokens_per_gpu")]
     hidden = _stated(row, "hidden")
     chosen, count = _stated(row, "topk"), _stated(row, "experts")
+    if not ep <= count <= MOST_EXPERTS or chosen > count:
+        raise NotExpressed("experts, EP and top-k that contradict each other")
     domain = (device.scale_up and device.scale_up.domain_size) or NODE
     near, far, logical = _copies(name, ep, domain, chosen, count, row)
     cases = []

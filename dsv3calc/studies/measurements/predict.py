@@ -13,6 +13,7 @@ from dsv3calc.catalogue.search_path import packaged_presets
 from dsv3calc.errors import InvalidInput
 from dsv3calc.reading.diagnostics import Problem
 from dsv3calc.reading.source import read_source
+from dsv3calc.studies.measurements.areas import BEYOND
 from dsv3calc.studies.measurements.cases import TRACED, NotExpressed
 from dsv3calc.studies.measurements.forms import FORMS, peaks_of, unmeasured
 from dsv3calc.studies.measurements.halves import half_of
@@ -89,9 +90,14 @@ class Predictor:
         place = found.place
         if left_out is not None:
             place += f", fitted without half {half_of(case.row.group)}"
+        try:
+            seconds = [float(form.time(entry, point, device)) for point in case.points]
+            bound = [float(form.bound(point, device)) for point in case.points]
+        except ArithmeticError:
+            raise NotExpressed(BEYOND) from None
         return Prediction(
-            [float(form.time(entry, point, device)) for point in case.points],
-            [float(form.bound(point, device)) for point in case.points],
+            seconds,
+            bound,
             place,
             "" if left_out is not None else found.origin,
             own and left_out is None and _names(found.entry.fit.rows, case.row.id),

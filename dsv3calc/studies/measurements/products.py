@@ -18,6 +18,7 @@ from dsv3calc.studies.measurements.cases import (
     TRACED,
     Case,
     NotExpressed,
+    Point,
     compute_part,
     format_of,
     number,
@@ -107,7 +108,7 @@ def experts(row: Row, device: Hardware) -> list[Case]:
     ep = number(row, "layout.ep")
     tokens = positive("num_tokens_global", row.series.get("num_tokens_global", []))
     seconds = times(row, "latency")
-    points = []
+    points: list[Point] = []
     for group_tokens in repeated(tokens, len(seconds)):
         here = expert_rows(group_tokens, chosen, ep, 1)  # type: ignore[arg-type]
         hit = minimum(count / ep, here)  # an even share of the rows for each expert

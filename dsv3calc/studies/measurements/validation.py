@@ -3,12 +3,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.errors import InvalidInput
+from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.ledger.line import Ledger, Line, given
+from dsv3calc.ledger.line import Ledger, Line, given, total
 from dsv3calc.reading.diagnostics import Problem
 from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.measurements.areas import UnknownDevice
@@ -20,6 +21,8 @@ from dsv3calc.studies.measurements.score import Score, Scored, score_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from dsv3calc.schema.measurement import Row
 
 MOST_WARNINGS = 20
 
@@ -33,7 +36,7 @@ class Validated:
         self.left = list(collected.left)
         self.rows = collected.rows
         self.scored: list[Scored] = []
-        places = {}
+        places: dict[str, tuple[Row, str]] = {}
         for case in collected.cases:
             try:
                 self.scored += _scored(case, predictor)
@@ -95,15 +98,19 @@ def answer_validate(
 
     Raises
     ------
+    UsageError
+        If ``fail_over`` is no error.
     InvalidInput
         If a line is wrong, or no row can be predicted.
     """
+    if fail_over is not None and not 0 <= fail_over < math.inf:
+        raise UsageError(f"--fail-over {fail_over:g}: an error is 0 or more", "0.1 is 10 %")
     found = Validated(files_of(file), areas=areas, hardware=hardware, preset_path=preset_path)
     if not found.scored:
         whys = "; ".join(f"{why} ({count})" for (_, why, _), count in found.reasons().items())
         what = "no row can be predicted"
         raise InvalidInput([Problem(file, None, None, what, why=whys[:600])])
-    query = {"file": file, "areas": list(areas), "hardware": list(hardware)}
+    query: dict[str, Any] = {"file": file, "areas": list(areas), "hardware": list(hardware)}
     if fail_over is not None:
         query["fail_over"] = fail_over
     answer = Answer("validate", query, "validate")
@@ -147,7 +154,10 @@ def _lines(name: str, score: Score) -> list[Line]:
         "within_50": (score.within_50, "ratio"),
         "roofline_error": (score.roofline, "ratio"),
     }
-    return [given(f"validate.{name}.{last}", *value) for last, value in values.items()]
+    return [
+        total(f"validate.{name}.{last}", (given(f"{name}.{last}", *value),))
+        for last, value in values.items()
+    ]
 
 
 def _plain(score: Score) -> dict[str, Any]:

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from dsv3calc.studies.layout.fewest_gpus import SearchRequest
 
 BY = ("class", "tensor")
-_SERVING = ("context", "batch", "tokens", "kv_dtype", "memory_fraction", "page_size", "absorbed",
-            "low_latency")  # fmt: skip
+_SERVING = ("context", "batch", "tokens", "kv_dtype", "memory_fraction", "page_size",
+            "state_interval", "absorbed", "low_latency", "dcp")  # fmt: skip
 _TRAINING = ("zero", "schedule", "virtual_pipeline", "mirror_optimizer", "micro_batch",
              "global_batch", "sequence", "recipe", "compute_copy", "recompute", "attention_kernel",
              "routing_weights", "dropout", "padded", "fewest_gpus", "library", "rank")  # fmt: skip
@@ -114,7 +114,7 @@ def _answer_training(query: MemoryQuery) -> Answer:
             f"{hardware.name} does not say how many bytes a process can use",
             "--set hardware.memory.usable=79GiB",
         )
-    inputs = Inputs(query, loader, answer, model, layout)
+    inputs = Inputs(query, loader, answer, model, layout, hardware.value)
     loader.check_overrides()
     if wanted is not None:
         layout = wanted.find(answer, inputs.training, hardware.value)

@@ -33,6 +33,7 @@ from dsv3calc.studies.traffic.exchanges import (
 if TYPE_CHECKING:
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.queries.memory import MemoryQuery
+    from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe, Recompute
     from dsv3calc.schema.model import Model
@@ -40,6 +41,12 @@ if TYPE_CHECKING:
     from dsv3calc.schema.setup import Setup
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.preset_loader import PresetLoader
+
+_OF_TRAINING = (
+    "bucket", "fragmentation", "allowance", "loss", "gradient_buffers", "frees_gradients",
+    "whole_gradients", "keeps_outputs", "separate_context_output", "weight_copies",
+)  # fmt: skip
+"""The fields of a set-up's memory that training reads, whatever the layout."""
 
 KERNELS = ("flash", "unfused")
 ORDERS = ("before", "after")
@@ -151,6 +158,7 @@ class Inputs:
         answer: Answer,
         model: Preset[Model],
         layout: Layout,
+        hardware: Hardware,
     ) -> None:
         self.library = library_of(query)
         if self.library is not None:
@@ -175,7 +183,8 @@ class Inputs:
             used=("modules", "keep", "formats", "attention_kernel", "activation_function")
             + (("routing_weights",) if experts else ()),
         )
-        answer.cite(self.setup, used=setup_used(layout, "bucket", "fragmentation"))
+        memory = self.setup.value.memory
+        answer.cite(self.setup, used=setup_used(layout, *_OF_TRAINING))
         imbalance = number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE)
         check_imbalance(model.value, layout, query.imbalance)
         dispatch = dispatch_format(self.precision)
@@ -193,10 +202,15 @@ class Inputs:
             self.precision.value,
             self.recipe.value,
             self.recompute.value,
-            self.setup.value.memory,
+            memory,
             exchange=exchange,
             rules=rules,
             imbalance=imbalance,
+            twice=frozenset(
+                each.format
+                for each in memory.weight_copies
+                if each.one_with is None or each.one_with not in hardware.peaks
+            ),
         )
         answer.query |= {
             "precision": self.precision.name,

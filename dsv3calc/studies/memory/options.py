@@ -194,6 +194,8 @@ def _of_experts(query: MemoryQuery, experts: list[MoE], layout: Layout) -> Itera
         yield "--shared-experts", "no layer has a shared expert"
     elif query.shared_experts == "replicated" and layout.tp == 1:
         yield "--shared-experts", "with tp 1 they are whole on every GPU"
+    elif query.shared_experts == "instance" and layout.dp == 1:
+        yield "--shared-experts", "with dp 1 an instance is the GPUs of tp, as under local"
     for name in ("dispatch", "combine") if layout.ep == 1 else ():
         if getattr(query, name) is not None and not query.low_latency:
             yield typed(name), "with ep 1 no token is sent to another GPU"

@@ -20,13 +20,14 @@ from dsv3calc.numbers.decimals import decimal_ratio
 from dsv3calc.studies.answer import Answer, Column, add_new
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
-from dsv3calc.studies.layout.check import feed_forward_problems
+from dsv3calc.studies.layout.check import decode_problems, feed_forward_problems
 from dsv3calc.studies.layout.choose import chosen_layout, named_by
 from dsv3calc.studies.memory.inputs import setup_used
 from dsv3calc.studies.memory.options import check_imbalance, replicated_heads, warn_of_serving
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
     check_kv_format,
+    interval_of,
     positive,
     warn_context,
     warn_inapplicable,
@@ -60,7 +61,7 @@ _OF_SERVERS = (
 
 _USED = (
     *DEGREES, "sequence_parallel", "redundant_experts", "shared_experts", "vocabulary_parallel",
-    "dense_feed_forward", "layer_split",
+    "dense_feed_forward", "layer_split", "dcp",
 )  # fmt: skip
 """Fields of a layout that serving depends on."""
 
@@ -88,6 +89,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
         hint=loader.degree_hint,
         more=(
             *feed_forward_problems(model.value, layout),
+            *decode_problems(model.value, layout),
             *stage_problems(model.value, layout, layout.pp),
         ),
     )
@@ -106,6 +108,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
     tokens = positive("--pass-tokens", query.tokens, max(batch, chunk))
     fraction = _share(query, software)
     page_size = positive("--page-size", query.page_size, software.page_size)
+    state_interval = interval_of(query.state_interval)
     exchange = Exchange(
         dispatch=format_of("--dispatch", query.dispatch, dispatch_format(precision)),
         combine=format_of("--combine", query.combine, FORMATS["bf16"]),
@@ -122,7 +125,13 @@ def answer_serving(query: MemoryQuery) -> Answer:
             f"{hardware.name} does not say how many bytes a process can use",
             "--set hardware.memory.usable=79GiB",
         )
-    warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
+    warn_inapplicable(
+        answer,
+        model.name,
+        model.value,
+        with_mtp=query.with_mtp or None,
+        state_interval=state_interval,
+    )
     server = Server(
         model.value,
         layout,
@@ -139,6 +148,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
             tokens=tokens,
             memory_share=None if fraction is None else _in_millionths(fraction),
             page_size=page_size,
+            state_interval=state_interval,
             absorbed=query.absorbed,
             low_latency=query.low_latency,
             mtp=query.with_mtp,
@@ -184,9 +194,10 @@ def _prefill_tokens(software: SetupMemory, hardware: Hardware, *, decoding: bool
 
 def _share(query: MemoryQuery, software: SetupMemory) -> float | None:
     """Return the share that a server takes; None where its set-up states what it leaves."""
-    if query.memory_fraction is None and software.memory_fraction is None:
+    stated = software.memory_fraction
+    if query.memory_fraction is None and stated is None:
         return None
-    return number("--memory-fraction", query.memory_fraction, software.memory_fraction, most=1)
+    return number("--memory-fraction", query.memory_fraction, stated or 1, most=1)
 
 
 def _in_millionths(fraction: float) -> int:
@@ -233,13 +244,16 @@ def _tell_units(answer: Answer, precision: Preset[Precision], hardware: Preset[H
 def _remarks(answer: Answer, model: Model, layout: Layout, query: MemoryQuery) -> None:
     """Tell what the numbers take for granted."""
     latent = any(view.attention.forms for view in architecture_of(model).groups)
-    if latent and layout.tp > 1:
+    if layout.dcp > 1:
+        answer.notes.append(
+            f"decode context parallelism: {layout.dcp:,} TP GPUs share the tokens of a cache"
+        )
+    elif latent and layout.tp > 1:
         answer.notes.append(
             f"the MLA latent is replicated on all {layout.tp} TP GPUs: TP adds no KV capacity"
         )
-    answer.notes += [
-        f"{words} GPUs, so this TP adds no KV capacity" for words in replicated_heads(model, layout)
-    ]
+    adds = "" if layout.dcp > 1 else ", so this TP adds no KV capacity"
+    answer.notes += [f"{words} GPUs{adds}" for words in replicated_heads(model, layout)]
     warn_of_serving(answer, query, model, layout)
     if model.mtp is not None and not query.with_mtp:
         answer.notes.append("MTP modules are left out: --with-mtp counts them")

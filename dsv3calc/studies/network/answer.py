@@ -275,7 +275,7 @@ def _tell_planes(
 
 
 def _cite(answer: Answer, preset: Preset[Network], query: NetworkQuery) -> None:
-    """Cite what the numbers stand on: the radix and the prices, where the preset gave them."""
+    """Cite the sources of the numbers: the radix and the prices, where the preset gave them."""
     network = preset.value
     fields = [] if "radix" in as_dict(query) or query.endpoints is not None else ["radix"]
     fields += [

@@ -16,7 +16,12 @@ from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger, total
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE
 from dsv3calc.studies.answer import Answer, Column, add_new
-from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
+from dsv3calc.studies.layout.build import (
+    DEGREES,
+    check_grouping,
+    placement_problems,
+    stage_problems,
+)
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import (
     SERVING_PHASES,
@@ -46,7 +51,6 @@ from dsv3calc.studies.traffic.warnings import warn_of_setup, warn_of_traffic
 
 if TYPE_CHECKING:
     from dsv3calc.catalogue.presets import Preset
-    from dsv3calc.ledger.line import Line
     from dsv3calc.queries.traffic import TrafficQuery
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
@@ -88,15 +92,8 @@ def answer_traffic(query: TrafficQuery) -> Answer:
         )
     tokens = _tokens(query, answer, layout, phase)
     sequence = sequence_of(query, layout, answer, DEFAULT_SEQUENCE["train"])
-    check_grouping(
-        model.value,
-        layout,
-        sequence if tokens is None else None,
-        hint=loader.degree_hint,
-        more=(
-            *feed_forward_problems(model.value, layout),
-            *stage_problems(model.value, layout, virtual_stages(layout).value),
-        ),
+    _check_layout(
+        model.value, layout, sequence if tokens is None else None, loader, serving=serving
     )
     exchange = _exchange(query, loader, answer, model, layout)
     loader.check_overrides()
@@ -111,9 +108,8 @@ def answer_traffic(query: TrafficQuery) -> Answer:
         "imbalance": exchange.imbalance,
     }
     answer.query |= {"sequence": sequence} if tokens is None else {"tokens": tokens}
-    lines: list[Line] = []
     if expert_views(model.value):
-        lines, taken = expert_lines(
+        lines, assumed = expert_lines(
             model.value,
             layout,
             hardware.value,
@@ -123,7 +119,7 @@ def answer_traffic(query: TrafficQuery) -> Answer:
             compute_seconds=beside,
             with_mtp=query.with_mtp,
         )
-        add_new(answer.assumptions, taken)
+        add_new(answer.assumptions, assumed)
         training = layout.global_batch is not None
         _remarks(answer, layout, exchange, training=training, serving=serving)
     else:
@@ -134,6 +130,23 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     )
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
     return answer
+
+
+def _check_layout(
+    model: Model, layout: Layout, sequence: int | None, loader: PresetLoader, *, serving: bool
+) -> None:
+    """Refuse a layout into which the model does not divide."""
+    check_grouping(
+        model,
+        layout,
+        sequence,
+        hint=loader.degree_hint,
+        more=(
+            *feed_forward_problems(model, layout),
+            *(() if serving else placement_problems(layout)),
+            *stage_problems(model, layout, virtual_stages(layout).value),
+        ),
+    )
 
 
 def _phase(query: TrafficQuery, loader: PresetLoader, answer: Answer) -> str | None:

@@ -53,14 +53,7 @@ def step_collectives(
     UsageError
         If an option names no choice, or the layout cannot be counted on the device.
     """
-    algorithm = one_of("--algorithm", query.algorithm, ALGORITHMS, "ring")
-    mla_context = one_of("--mla-context", query.mla_context, MLA_CONTEXT, "latent")
-    reduction = one_of(
-        "--gradient-reduction",
-        query.gradient_reduction,
-        GRADIENT_REDUCTION,
-        "micro-batch" if layout.zero > 1 else "step",
-    )
+    choices = _choices(query, layout)
     dtypes = {
         what: one_of(f"--{what}-dtype", getattr(query, f"{what}_dtype"), WIDTHS, default)
         for what, default in SENT_AS.items()
@@ -73,12 +66,7 @@ def step_collectives(
             "other collectives are counted from --seq, not from --pass-tokens: left out"
         )
         return []
-    answer.query |= {
-        "algorithm": algorithm,
-        "mla_context": mla_context,
-        "gradient_reduction": reduction,
-        **{f"{what}_dtype": dtype for what, dtype in dtypes.items()},
-    }
+    answer.query |= choices | {f"{what}_dtype": dtype for what, dtype in dtypes.items()}
     latencies = {
         "scale_up": exchange.scale_up_latency,
         "scale_out": exchange.scale_out_latency,
@@ -93,13 +81,38 @@ def step_collectives(
         activation_bits=WIDTHS[dtypes["activation"]],
         gradient_bits=WIDTHS[dtypes["gradient"]],
         parameter_bits=WIDTHS[dtypes["parameter"]],
-        algorithm=algorithm,
-        mla_context=mla_context,
-        gradient_reduction=reduction,
+        **choices,
         latencies={link: value for link, value in latencies.items() if value},
         mtp=query.with_mtp,
         rates=True,
     )
+    add_new(
+        answer.assumptions,
+        (
+            *_assumed(answer, model.value, layout, dtypes),
+            *collective_assumptions(model.value, layout, hardware.value),
+        ),
+    )
+    return lines
+
+
+def _choices(query: TrafficQuery, layout: Layout) -> dict[str, str]:
+    """Return the algorithm, what MLA sends, and when gradients are reduced."""
+    return {
+        "algorithm": one_of("--algorithm", query.algorithm, ALGORITHMS, "ring"),
+        "mla_context": one_of("--mla-context", query.mla_context, MLA_CONTEXT, "latent"),
+        "gradient_reduction": one_of(
+            "--gradient-reduction",
+            query.gradient_reduction,
+            GRADIENT_REDUCTION,
+            "micro-batch" if layout.zero > 1 else "step",
+        ),
+    }
+
+
+def _assumed(answer: Answer, model: Model, layout: Layout, dtypes: dict[str, str]) -> list[str]:
+    """Say which choices the counts are made with, and by which options."""
+    algorithm, reduction = answer.query["algorithm"], answer.query["gradient_reduction"]
     sent = ", ".join(
         f"{what}s in {dtype.upper()} (--{what}-dtype)" for what, dtype in dtypes.items()
     )
@@ -109,17 +122,13 @@ def step_collectives(
     ]
     if layout.cp > 1:
         form = ""
-        if any(view.attention.forms for view in architecture_of(model.value).groups):
-            form = f", of MLA the {mla_context} keys and values (--mla-context)"
+        if any(view.attention.forms for view in architecture_of(model).groups):
+            form = f", of MLA the {answer.query['mla_context']} keys and values (--mla-context)"
         taken.append(f"context parallelism: {layout.context_parallel_method}{form}")
     if layout.dp * layout.cp > 1:
         when = "once in a step" if reduction == "step" else "in every micro-batch"
         taken.append(f"gradients are reduced {when} (--gradient-reduction), --zero {layout.zero}")
-    add_new(
-        answer.assumptions,
-        (*taken, *collective_assumptions(model.value, layout, hardware.value)),
-    )
-    return lines
+    return taken
 
 
 def _warn_uncounted(answer: Answer, model: Model, layout: Layout, *, serving: bool) -> None:

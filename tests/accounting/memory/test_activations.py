@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from footprints import footprint_of, layout_of, preset
+from footprints import NO_OVERHEADS, footprint_of, layout_of, preset
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import models
@@ -28,7 +28,7 @@ def lines_of(model, policy=EVERYTHING, **options):
     footprint = footprint_of(model, layout_of(), recompute=policy, sequence=64, **options)
     return [
         {line.name.rpartition(".")[2]: line.value for line in kept.kept.parts}
-        for kept in (*footprint.kept, footprint.head_kept)
+        for kept in (*footprint.kept, footprint.in_flight.head)
     ]
 
 
@@ -36,7 +36,7 @@ def names_of(model, policy, *, mtp=False):
     footprint = footprint_of(model, layout_of(), recompute=policy, mtp=mtp)
     return {
         line.name.rpartition(".")[2]
-        for kept in (*footprint.kept, footprint.head_kept)
+        for kept in (*footprint.kept, footprint.in_flight.head)
         for line in kept.kept.walk()
         if ".activations." in line.name
     }
@@ -48,7 +48,20 @@ def test_every_name_is_that_of_an_activation_of_some_model():
         model = dsv3calc.load_model(name)
         for policy in (EVERYTHING, FUSED, preset("recompute", "v3-recompute")):
             seen |= names_of(model, policy, mtp=model.mtp is not None)
-    assert seen == set(ACTIVATIONS)
+    assert seen == set(ACTIVATIONS) - {"context_output"}
+
+
+def test_attention_keeps_its_output_before_an_exchange_where_software_does():
+    """Beside the one after it: as many bytes again, only where a sequence is divided."""
+    model = dsv3calc.load_model("llama-3.1-8b")
+    software = msgspec.structs.replace(NO_OVERHEADS, separate_context_output=True)
+    for cp, method, more in ((4, "all-to-all", 1), (1, "all-to-all", 0), (4, "ring", 0)):
+        layout = layout_of(cp=cp, context_parallel_method=method)
+        with_it, without = (
+            footprint_of(model, layout, software=each).kept[0].kept.value
+            for each in (software, NO_OVERHEADS)
+        )
+        assert with_it - without == more * 2 * 4096 * 4096 // cp
 
 
 @given(model=models(), modules=st.sets(st.sampled_from(sorted(set(MODULES) - {"full"}))))
@@ -105,7 +118,7 @@ def test_kept_and_recomputed_are_all_that_is_read(model):
         footprint = footprint_of(model, layout_of(), recompute=policy, sequence=64)
         found = [
             kept.kept.value + kept.recomputed.value
-            for kept in (*footprint.kept, footprint.head_kept)
+            for kept in (*footprint.kept, footprint.in_flight.head)
         ]
         assert found == whole
 

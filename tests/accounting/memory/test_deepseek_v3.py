@@ -242,7 +242,12 @@ def buffers_of_rank(layout):
     footprint = footprint_of(V3, layout, software=preset("setup", "pytorch").memory)
     lines = footprint.rank("memory.rank.0", given("rank", 0, "1")).lines["buffers"].parts
     parts = [*lines, *footprint.buffers.shared]
-    return {line.name.rpartition(".")[2]: line.value for line in parts}
+    found = {line.name.rpartition(".")[2]: line.value for line in parts}
+    if footprint.buffers.unsharded is not None:
+        one = given("one", 1, "1")
+        waiting = footprint.buffers.unsharded.of_layer("rank", [one, one])
+        found["largest_gradients"] = waiting.value
+    return found
 
 
 @pytest.mark.parametrize("zero", range(4))
@@ -258,7 +263,7 @@ def test_buffers_that_zero_brings(zero):
     largest = max(tensor.value for tensor in states["gradients"].parts)
     assert largest == 32 * 2048 * 7168 * 4 > 4 * 40_000_000
     reduced = {2: max(largest, 4 * head), 3: max(states["gradients"].value, 4 * head)}
-    assert found.get("unreduced_gradients") == reduced.get(zero)
+    assert found.get("largest_gradients") == reduced.get(zero)
     gathered = max(layer, 2 * head) + layer
     assert found.get("gathered_weights") == (gathered if zero == 3 else None)
 
@@ -277,7 +282,7 @@ def test_what_no_replica_shares_is_neither_reduced_nor_gathered(zero):
     layer = max(rest, dense)
     assert found.get("gathered_weights") == (max(layer, head) + layer if zero == 3 else None)
     alone = buffers_of_rank(layout_of(ep=1, dp=1, zero=zero))
-    assert alone["unreduced_gradients"] == 0
+    assert alone["largest_gradients"] == 0
     assert alone.get("gathered_weights") == (0 if zero == 3 else None)
 
 

@@ -7,6 +7,7 @@ from statistics import median
 import pytest
 
 import dsv3calc
+from dsv3calc.errors import UsageError
 
 GIB = 2**30
 USABLE = 81089 * 2**20
@@ -237,3 +238,77 @@ def test_fp8_on_a_device_without_units_is_said():
     words = "memory qwen3-32b --precision fp8-deepseek-v3 --serve --tp 4 --hardware"
     assert any("has no fp8 units" in each for each in dsv3calc.answer(f"{words} a100-80g").warnings)
     assert not any("units" in each for each in dsv3calc.answer(f"{words} h100").warnings)
+
+
+# --- decode context parallelism
+
+
+@pytest.mark.parametrize("dcp", [1, 2, 8])
+def test_gpus_that_would_hold_the_same_latent_share_its_tokens(dcp):
+    found = lines("deepseek-v3", hardware="h200", tp=8, dcp=dcp)
+    assert found["serving.kv_bytes_per_token"] * dcp == 70_272
+    alone = lines("deepseek-v3", hardware="h200", tp=8)
+    assert found["serving.weights"] == alone["serving.weights"]
+    assert found["serving.kv_pool"] == alone["serving.kv_pool"]
+
+
+def test_gpus_that_share_a_head_share_its_tokens():
+    """Four heads on eight GPUs: each of two has one, and half of its tokens."""
+    plain, shared = (lines("qwen3-235b-a22b", hardware="h200", tp=8, dcp=dcp) for dcp in (1, 2))
+    assert plain["serving.kv_bytes_per_token"] == 94 * 2 * 128 * 2
+    assert shared["serving.kv_bytes_per_token"] == 94 * 2 * 128
+
+
+@pytest.mark.parametrize(
+    ("model", "tp", "dcp", "words"),
+    [
+        ("deepseek-v3", 8, 16, "dcp 16 does not divide tp 8"),
+        ("qwen3-235b-a22b", 8, 4, "dcp 4: 2 GPUs with the same keys and values"),
+        ("qwen3-32b", 8, 2, "dcp 2: 1 GPU with the same keys and values"),
+    ],
+)
+def test_dcp_takes_no_more_gpus_than_hold_the_same(model, tp, dcp, words):
+    with pytest.raises(UsageError, match=words):
+        lines(model, hardware="h200", tp=tp, dcp=dcp)
+
+
+# --- attention replicas that share dense and shared feed-forwards
+
+
+def placed(where, **more):
+    given = {"tp": 1, "dp": 8, "ep": 8, "shared_experts": where} | more
+    return lines(
+        "deepseek-v3",
+        hardware="h200",
+        precision="bf16",
+        set=(f"layout.dense_feed_forward={where}",),
+        **given,
+    )
+
+
+def test_attention_replicas_share_dense_and_shared_feed_forwards():
+    """Three dense layers of 18,432 and 58 shared experts of 2,048, an eighth on each GPU."""
+    alone, shared = placed("local"), placed("instance")
+    matrices = 3 * 7168 * (3 * 18432 + 58 * 2048) * 2
+    assert alone["serving.weights"] - shared["serving.weights"] == matrices * 7 // 8
+    assert alone["serving.kv_bytes_per_token"] == shared["serving.kv_bytes_per_token"]
+    assert (
+        placed("instance", tp=8, dp=1)["serving.weights"]
+        == (placed("local", tp=8, dp=1)["serving.weights"])
+    )
+
+
+def test_their_blocks_are_those_of_the_instance():
+    words = "memory deepseek-v3 --serve --dp 32 --ep 32 --hardware h100"
+    answer = dsv3calc.answer(f"{words} --shared-experts instance")
+    assert any("shared experts, 2,048 wide, in 32 parts of 64" in each for each in answer.warnings)
+    assert dsv3calc.answer(words).columns[0].ledger.values["serving.loadable"] == 1
+
+
+@pytest.mark.parametrize("command", ["memory", "traffic"])
+def test_they_are_for_servers(command):
+    words = f"{command} deepseek-v3 --dp 8 --ep 8 --hardware h200 --shared-experts instance"
+    with pytest.raises(UsageError, match="shared_experts instance in training"):
+        dsv3calc.answer(words)
+    with pytest.raises(UsageError, match="among tp 1 x dp 10"):
+        dsv3calc.answer(words.replace("--dp 8 --ep 8", "--serve --dp 10 --ep 2 --etp 1"))

@@ -20,6 +20,9 @@ from dsv3calc.accounting.placement.schedule_problems import schedule_problems
 from dsv3calc.catalogue import presets
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger import line as ledger
+from dsv3calc.schema.layout import SPLIT_BACKWARD
+from dsv3calc.schema.model import MLA, Dense, LayerGroup, Model
+from dsv3calc.schema.provenance import Source
 
 SCHEDULES = ("gpipe", "1f1b", "interleaved", "zb1p", "zbv", "dualpipe", "dualpipev")
 POLICIES = ("none", "selective", "full", "v3-recompute")
@@ -126,16 +129,18 @@ def resized(found, data):
 
     found.states = [states(view.prefix) for view in found.views]
     found.embedding, found.head, found.after = states("embedding"), states("head"), states("after")
-    pending = found.layout.schedule in ("zb1p", "zbv")
+    pending = found.layout.schedule in SPLIT_BACKWARD
 
     def kept():
         lines = [size(name) for name in ("kept", "recomputed", "output_gradients")]
         return SavedActivations(*lines, size("pending") if pending else None)
 
-    found.kept = [kept() for _ in found.views]
-    found.head_kept = kept()
+    found.in_flight.kept = [kept() for _ in found.views]
+    found.in_flight.head = kept()
     found.buffers.at_work = [size("at_work") for _ in found.views]
-    found.buffers.logits = size("logits")
+    head = found.buffers.head
+    head.kept, head.logits, head.beyond = size("kept"), size("logits"), size("beyond")
+    head.largest = ledger.total("head", [head.logits, head.beyond])
     return found
 
 
@@ -156,17 +161,64 @@ def test_the_fullest_rank_of_shipped_models(name, data, policy, mtp):
     assert_worst(footprint(model, *drawn, policy=policy, mtp=mtp))
 
 
+LAST_TWO = Model(
+    name="drawn",
+    title="A drawn model",
+    hidden_size=1,
+    vocab_size=1,
+    num_hidden_layers=12,
+    tie_word_embeddings=False,
+    groups=[
+        LayerGroup(
+            attention=MLA(
+                num_attention_heads=1,
+                q_lora_rank=None,
+                kv_lora_rank=1,
+                qk_nope_head_dim=1,
+                qk_rope_head_dim=1,
+                v_head_dim=1,
+            ),
+            feed_forward=Dense(intermediate_size=1, gated=False),
+            layers=":",
+            block_norms=0,
+        )
+    ],
+    sources={"drawn": Source(kind="assumed", citation="drawn at random")},
+    provenance={"default": "drawn"},
+)
+"""A model of which DualPipeV's last rank but one holds the most: its chunks take turns."""
+
+
+@pytest.mark.parametrize("schedule", ["dualpipe", "dualpipev"])
+@pytest.mark.parametrize("head", [-4, -1])
+@pytest.mark.parametrize("zero", [0, 3])
+def test_the_last_ranks_but_one_may_be_the_fullest(schedule, head, zero):
+    layout = msgspec.structs.replace(
+        BASE, schedule=schedule, dp=1, ep=1, zero=zero, embedding_stage=-4, head_stage=head
+    )
+    for pp in (4, 12):
+        one = msgspec.structs.replace(layout, pp=pp)
+        assert_worst(footprint(LAST_TWO, one, 2 * pp, policy="full"))
+    arrays = msgspec.structs.replace(layout, pp=np.array([4.0, 12.0]))
+    found = worst(footprint(LAST_TWO, arrays, np.array([8.0, 24.0]), policy="full"))
+    last = msgspec.structs.replace(layout, pp=12)
+    every = ranks(footprint(LAST_TWO, last, 24, policy="full"))
+    assert found.total.value[1] == max(lines["total"].value for lines in every)
+    if schedule == "dualpipev":
+        assert found.rank.value[1] == 10
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_few_ranks_of_deepseek_v3_are_tried(schedule):
     model = load("model", "deepseek-v3")
     layout = msgspec.structs.replace(
-        BASE, schedule=schedule, virtual_pipeline=2 if schedule == "interleaved" else 1
+        BASE, schedule=schedule, pp=32, virtual_pipeline=2 if schedule == "interleaved" else 1
     )
     found = candidate_ranks(model, layout, mtp=True)
     values = [line.value for line in found]
     assert values == sorted(set(values))
     assert 0 <= values[0] <= values[-1] < layout.pp
-    assert len(values) <= (8 if schedule == "interleaved" else 7)
+    assert len(values) <= 8
     assert [line.name for line in found] == [f"memory.rank.{value}.rank" for value in values]
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import sympy
 
-from dsv3calc.accounting.placement.rank_order import check_pipeline, gpus_per_node, group_span
+from dsv3calc.accounting.placement.rank_order import check_pipeline, gpus_per_node, placement_of
 from dsv3calc.errors import UsageError
+from dsv3calc.ledger.line import given
 from dsv3calc.schema.layout import Layout
 from dsv3calc.schema.provenance import Source
 
@@ -59,6 +60,12 @@ def spans(groups, size):
         return None
     counts, nodes = found.pop()
     return (counts[0], nodes) if len(counts) == 1 else None
+
+
+def group_span(layout, axis, size):
+    """Return (members of a group in one node, nodes that it is on)."""
+    found = placement_of("span", layout, axis, given("gpus_per_node", size, "1"))
+    return found.members.value, found.nodes.value
 
 
 def drawn_layouts(count, sizes):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline_orders import SCHEDULES, held, order_of, stages_of
 
 from dsv3calc.accounting.placement.schedule_problems import schedule_problems
-from dsv3calc.accounting.placement.schedules import chunks_of, moments_of, virtual_stages
+from dsv3calc.accounting.placement.schedules import chunks_of, peak_instants, virtual_stages
 from dsv3calc.ledger.line import given as given_line
 
 every_schedule = pytest.mark.parametrize("schedule", SCHEDULES)
@@ -33,7 +33,7 @@ def moments(schedule, pp, chunks, rank, micro_batches):
     line = given_line("rank", rank, "1")
     stages = chunks_of("rank", layout, line)
     count = given_line("micro_batches", micro_batches, "1")
-    return moments_of("rank", layout, line, stages, count)
+    return peak_instants("rank", layout, line, stages, count)
 
 
 def values(moment):

@@ -12,7 +12,7 @@ from strategies import models
 
 from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.accounting.roofline import roofline_lines
-from dsv3calc.accounting.times.fold import time_lines
+from dsv3calc.accounting.times.fold import Fold, time_lines
 from dsv3calc.schema.workload import Conventions
 
 fewer = settings(max_examples=12, deadline=None)
@@ -61,7 +61,7 @@ def test_the_bound_of_a_pass_is_the_roofline(name, batch, phase):
         kv_format=setting.kv_format,
         hardware=setting.hardware,
     )
-    found = time_lines(setting)
+    found = time_lines(Fold(setting))
     tokens = batch * setting.workload.sequence
     for own, theirs in (
         (found.compute_time, of_token.compute_time),

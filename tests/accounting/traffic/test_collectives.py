@@ -8,10 +8,10 @@ import sympy
 import dsv3calc
 from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines
 from dsv3calc.accounting.placement.gradients import PLACES, layer_elements
-from dsv3calc.accounting.placement.rank_order import GroupPlacement, placement_of
+from dsv3calc.accounting.placement.rank_order import placement_of
 from dsv3calc.accounting.traffic.algorithms import ALGORITHMS, tree_levels
 from dsv3calc.accounting.traffic.collectives import KINDS, collective_assumptions, collective_lines
-from dsv3calc.accounting.traffic.links import bandwidth_lines
+from dsv3calc.accounting.traffic.links import Links, rates_of
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Line, given
 from dsv3calc.model.architecture import architecture_of
@@ -367,13 +367,11 @@ def test_levels_of_a_tree(nodes):
 
 def test_bandwidths_of_one_collective():
     span = placement_of("test", layout_of(dp=8), "dp", given("node", 8, "1"))
-    values = {
-        line.name: line.value
-        for line in bandwidth_lines("test", "all-reduce", 8_000_000, span, hardware=H800)
-    }
-    assert values["test.bus_bandwidth"] == pytest.approx(200e9)
-    assert values["test.algorithm_bandwidth"] == pytest.approx(200e9 * 8 / 14)
-    assert values["test.time"] == pytest.approx(14e6 / 200e9)
+    payload = given("payload", 8_000_000, "B")
+    rates = rates_of("test", "all-reduce", payload, span, "ring", Links(H800, "nominal"))
+    assert rates.bus_bandwidth.value == pytest.approx(200e9)
+    assert rates.algorithm_bandwidth.value == pytest.approx(200e9 * 8 / 14)
+    assert rates.time.value == pytest.approx(14e6 / 200e9)
 
 
 @pytest.mark.parametrize(
@@ -401,11 +399,6 @@ def test_what_cannot_be_answered_is_refused():
     )
     with pytest.raises(UsageError, match="no achieved bandwidth"):
         found(LLAMA, layout_of(dp=8), hardware=unmeasured, bandwidth="achieved")
-    one = given("one", 1, "1")
-    with pytest.raises(UsageError, match="group of one"):
-        bandwidth_lines("test", "all-gather", 1, GroupPlacement(one, one, one), hardware=H800)
-    with pytest.raises(UsageError, match="unknown collective 'gossip'"):
-        bandwidth_lines("test", "gossip", 1, GroupPlacement(one, one, one), hardware=H800)
 
 
 def test_assumptions_are_told():

@@ -1,0 +1,131 @@
+"""A chart as data: axes with their units, curves, points with labels. Drawing is done elsewhere."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from dsv3calc.numbers.quantity_format import format_quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MARKERS = ("circle", "square", "triangle", "diamond", "cross")
+"""Shapes of points, in the order in which kinds of points take them."""
+
+_STEPS = (1, 2, 5)
+_MOST_TICKS = 8
+_ALIKE = 1e-6
+"""Values that differ by less, relatively, are shown as one."""
+
+
+class Axis(NamedTuple):
+    """What an axis shows, in which unit, and whether its scale is logarithmic."""
+
+    title: str
+    unit: str
+    logarithmic: bool = False
+
+
+class Curve(NamedTuple):
+    """A line through points, with what it is called; ``dash`` tells one curve from another."""
+
+    points: Sequence[tuple[float, float]]
+    label: str
+    dash: int = 0
+
+
+class Point(NamedTuple):
+    """A point with its label; ``kind`` names what it is one of, and decides its shape."""
+
+    x: float
+    y: float
+    label: str
+    kind: str = ""
+
+
+class Chart:
+    """A chart: what it is called, its axes, what is drawn in it, and remarks below it."""
+
+    __slots__ = ("curves", "points", "remarks", "title", "x", "y")
+
+    def __init__(
+        self,
+        title: str,
+        x: Axis,
+        y: Axis,
+        *,
+        curves: Sequence[Curve] = (),
+        points: Sequence[Point] = (),
+        remarks: Sequence[str] = (),
+    ) -> None:
+        self.title = title
+        self.x = x
+        self.y = y
+        self.curves = list(curves)
+        self.points = list(points)
+        self.remarks = list(remarks)
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of points, in the order in which they come up."""
+        return list(dict.fromkeys(point.kind for point in self.points))
+
+    def marker(self, kind: str) -> str:
+        """Return the shape of the points of a kind."""
+        return MARKERS[self.kinds.index(kind) % len(MARKERS)]
+
+    def scales(self) -> tuple[Scale, Scale]:
+        """Return the scales on which everything that is drawn has a place."""
+        places = [*self.points, *(Point(*each, "") for line in self.curves for each in line.points)]
+        return (
+            Scale(self.x, [point.x for point in places]),
+            Scale(self.y, [point.y for point in places]),
+        )
+
+
+class Scale:
+    """Where a value stands between the ends of an axis, and where its ticks are."""
+
+    __slots__ = ("axis", "high", "low", "ticks")
+
+    def __init__(self, axis: Axis, values: Sequence[float]) -> None:
+        self.axis = axis
+        usable = [value for value in values if math.isfinite(value)]
+        if axis.logarithmic:
+            usable = [value for value in usable if value > 0]
+        low, high = min(usable, default=1.0), max(usable, default=10.0)
+        self.ticks = _log_ticks(low, high) if axis.logarithmic else _even_ticks(low, high)
+        self.low, self.high = self.ticks[0], self.ticks[-1]
+
+    def place(self, value: float) -> float:
+        """Return where a value stands: 0 at the low end, 1 at the high one."""
+        if not self.axis.logarithmic:
+            return (value - self.low) / (self.high - self.low)
+        return math.log(value / self.low) / math.log(self.high / self.low)
+
+    def tick_text(self, value: float) -> str:
+        """Write the value of a tick with its unit."""
+        return format_quantity(int(value) if value == int(value) else value, self.axis.unit)
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Return powers of ten that enclose the values, fewer where there are many decades."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    last = max(last, first + 1)
+    step = -(-(last - first) // _MOST_TICKS)
+    count = -(-(last - first) // step)
+    return [10.0 ** (first + step * number) for number in range(count + 1)]
+
+
+def _even_ticks(low: float, high: float) -> list[float]:
+    """Return round values, evenly apart, that enclose the values."""
+    if high - low <= _ALIKE * abs(high):
+        apart = abs(high) / 10 or 1.0
+        low, high = low - apart, high + apart
+    rough = (high - low) / _MOST_TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next((s * power for s in _STEPS if s * power >= rough), 10 * power)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return [number * step for number in range(first, last + 1)]

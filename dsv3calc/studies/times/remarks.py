@@ -1,0 +1,113 @@
+"""What an answer of ``time`` takes for granted, and what a reader must know with it."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.roofline import peak_of
+from dsv3calc.accounting.times.communication import expert_assumptions
+from dsv3calc.model.architecture import experts_of
+from dsv3calc.studies.answer import add_new
+from dsv3calc.studies.traffic.exchanges import imbalance_text
+
+if TYPE_CHECKING:
+    from dsv3calc.accounting.times.achieved import Entry
+    from dsv3calc.accounting.times.fold import Fold
+    from dsv3calc.accounting.times.setting import Setting
+    from dsv3calc.schema.achieved import Limits
+    from dsv3calc.studies.answer import Answer
+
+LEAST_SHARE = 0.05
+"""Of the time of a pass: a kernel below it is not warned of."""
+
+
+def remarks(answer: Answer, fold: Fold) -> None:
+    """Add the assumptions, notes and warnings of a pass to its answer."""
+    setting = fold.setting
+    layout, model = setting.layout, setting.model
+    _widened(answer, setting)
+    _rates(answer, fold)
+    _extrapolated(answer, fold)
+    if experts_of(model):
+        answer.assumptions.append(
+            "routing: every expert is equally likely, so a pass reads the expected distinct ones; "
+            + imbalance_text(float(setting.imbalance), "the busiest GPU has {} times the mean rows")
+        )
+    if layout.ep > 1:
+        add_new(answer.assumptions, expert_assumptions(setting))
+    if layout.pp > 1:
+        answer.notes.append(
+            f"the pass goes through {layout.pp:,} stages one after the other; sends between them, "
+            "gradients' reductions and bubbles are not counted"
+        )
+    elif setting.workload.phase == "train":
+        answer.notes.append("one micro-batch: reductions of gradients are not counted")
+    if setting.setup is None:
+        answer.notes.append("no estimate without a set-up (--setup)")
+
+
+def _widened(answer: Answer, setting: Setting) -> None:
+    """Warn of components that run in a wider data type than the precision asks for first."""
+    precision, hardware = setting.precision, setting.hardware
+    found: dict[tuple[str, str], None] = {}
+    for component, wishes in precision.compute.items():
+        used, first = peak_of(precision, hardware, component)
+        if not first:
+            found[wishes[0], used] = None
+    for wish, used in found:
+        answer.warn(
+            f"{hardware.name} has no {wish} peak: {precision.name} is weight-only there, its "
+            f"weights are widened and multiplied at the {used} peak"
+        )
+
+
+def _rates(answer: Answer, fold: Fold) -> None:
+    """Say of which devices the measured rates are, and how far such rates are off."""
+    hardware = fold.setting.hardware.name
+    others: dict[str, list[Entry]] = {}
+    for place, entry in fold.entries.used.items():
+        if entry.instead_of:
+            answer.warn(f"no measured rate of {place} is known: that of {entry.path[-1]} is taken")
+        if entry.fit.kind == "assumed" or entry.whose != hardware:
+            others.setdefault(entry.whose, []).append(entry)
+    for whose, entries in others.items():
+        errors = [
+            entry.fit.transfer_error for entry in entries if entry.fit.transfer_error is not None
+        ]
+        words = ""
+        if errors:
+            low, high = (f"{100 * error:.0f}" for error in (min(errors), max(errors)))
+            between = low if low == high else f"{low} to {high}"
+            words = f"; on devices that were left out such rates are {between} % off in the median"
+        names = ", ".join(_name(entry) for entry in entries)
+        answer.assumptions.append(f"{hardware}: measured rates of {whose} for {names}{words}")
+
+
+def _extrapolated(answer: Answer, fold: Fold) -> None:
+    """Warn of kernels that matter and lie outside of the range in which rates were measured."""
+    whole = sum(float(place.whole["floor"].value) for place in fold.places)
+    outside: dict[tuple[str, str], tuple[Limits, list[float]]] = {}
+    for place in fold.places:
+        for each in place.kernels:
+            share = each.lines["floor"].value * place.layers.value / whole
+            found = fold.rates.met.get(f"{place.name} {each.kernel.name}")
+            if found is None or share < LEAST_SHARE:
+                continue
+            entry, quantities = found
+            for name, line in quantities.items():
+                limits = entry.fit.ranges.get(name)
+                if limits and not limits[0] <= line.value <= limits[1]:
+                    key = (_name(entry), name)
+                    outside.setdefault(key, (limits, []))[1].append(line.value)
+    for (entry, name), (limits, values) in outside.items():
+        low, high = (f"{value:,g}" for value in limits)
+        far = " to ".join(f"{value:,g}" for value in sorted({min(values), max(values)}))
+        answer.warn(
+            f"{entry}: {name} is {far}, and was measured from {low} to {high}: extrapolated"
+        )
+
+
+def _name(entry: Entry) -> str:
+    """Return what an entry holds for, without the block that it stands in."""
+    return " ".join(entry.path)

@@ -1,0 +1,177 @@
+"""``time`` on the command line: the answer first, its tables, its pictures, wrong questions."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+import dsv3calc
+from dsv3calc.exit_status import ExitStatus
+
+V3 = ("time", "deepseek-v3", "--hardware", "h800")
+HEAVY = ("numpy", "sympy")
+
+
+def test_the_three_times_in_order(program):
+    found = program.json(*V3, "--dp", "128", "--ep", "128", "--batch", "128", "--setup", "sglang")
+    values = found.values
+    assert 0 < values["time.bound"] < values["time.floor"] < values["time.estimate"]
+    assert values["time.p10"] < values["time.estimate"] < values["time.p90"]
+    assert values["time.tokens_per_second.floor"] == pytest.approx(128 / values["time.floor"])
+    sent = values["time.communication.floor"]
+    assert values["time.floor"] == max(values["time.kernels.floor"], sent)
+    assert sent == values["time.communication.ep"]
+
+
+def test_without_a_set_up_there_is_no_estimate(program):
+    found = program.json(*V3)
+    assert "time.estimate" not in found.values
+    assert any("--setup" in note for note in found.data["notes"])
+
+
+def test_the_decode_profile_of_deepseek_lies_between_overlap_and_none():
+    """profile-data: 55.1 ms a step, 128 tokens on each of 128 GPUs; two batches are overlapped."""
+    asked = "time deepseek-v3 --hardware h800 --dp 128 --ep 128 --batch 128 --context 4096"
+    found = dsv3calc.query(asked)
+    kernels, sent = found["time.kernels.floor"], found["time.communication.floor"]
+    assert max(kernels, sent) < 55.1e-3 < 1.2 * (kernels + sent)
+
+
+def test_heading_summary_and_operators(program):
+    text = program.ok(*V3, "--batch", "32").out
+    assert text.startswith("DeepSeek-V3: decode on h800, one GPU\n")
+    assert "batch 32, 1 new token each, 4,096 cached" in text
+    for words in (
+        "the pass",
+        "qkv_a_proj",
+        "32 × 2,112 × 7,168",
+        "groups.1, 58 layers",
+        "100.00 %",
+    ):
+        assert words in text
+    shares = [float(each) for each in re.findall(r"(?m)([\d.]+) %$", text)]
+    assert shares[-1] == 100
+
+
+@pytest.mark.parametrize(
+    ("by", "words"), [("layer", "floor of one layer"), ("component", "router")]
+)
+def test_other_tables(program, by, words):
+    text = program.ok(*V3, "--by", by).out
+    assert words in text
+    assert "qkv_a_proj" not in text
+
+
+def test_the_layout_says_the_phase(program):
+    asked = ("--layout", "v3-pretrain", "--phase", "train")
+    assert program.json(*V3, *asked).data["query"]["phase"] == "train"
+    serving = program.json(*V3, "--layout", "v3-decode-ep320").data["query"]
+    assert serving["phase"] == "decode"
+
+
+def test_weight_only_on_a_device_without_units(program):
+    found = program.json("time", "deepseek-v3", "--hardware", "a100-80g")
+    assert any("weight-only" in text for text in found.data["warnings"])
+    fast = program.json("time", "deepseek-v3", "--hardware", "a100-80g", "--precision", "bf16")
+    assert found.values["time.kernels.moved"] < 0.6 * fast.values["time.kernels.moved"]
+    assert found.values["time.compute_time"] == fast.values["time.compute_time"]
+
+
+def test_values_of_other_devices_are_told(program):
+    own = program.json("time", "llama-3.1-8b", "--hardware", "h100").data["assumptions"]
+    other = program.json("time", "llama-3.1-8b", "--hardware", "mi300x").data["assumptions"]
+    assert not any("measured rates of" in text for text in own)
+    assert any("off in the median" in text for text in other)
+
+
+def test_outside_of_the_measured_range(program):
+    found = program.json(*V3, "--context", "150000").data["warnings"]
+    assert any("context is 150,001" in text and "extrapolated" in text for text in found)
+    assert not any("extrapolated" in text for text in program.json(*V3).data["warnings"])
+
+
+def test_a_longer_context_moves_the_core_alone(program):
+    short, long = (program.json(*V3, "--context", each).values for each in ("1000", "100000"))
+    name = "time.groups.1.core.floor"
+    assert long[name] > 2 * short[name]
+    assert long["time.groups.1.o_proj.floor"] == short["time.groups.1.o_proj.floor"]
+
+
+def test_the_busiest_gpu_is_waited_for(program):
+    layout = ("--dp", "32", "--ep", "32", "--batch", "64")
+    even, hot = (program.json(*V3, *layout, "--imbalance", each).values for each in ("1", "2"))
+    name = "time.groups.1.experts"
+    assert hot[f"{name}.rows"] == 2 * even[f"{name}.rows"]
+    assert hot[f"{name}.floor"] > even[f"{name}.floor"]
+    assert hot["time.communication.ep"] > even["time.communication.ep"]
+
+
+# pictures
+
+
+def test_a_roofline_as_svg(program):
+    text = program.ok(*V3, "--batch", "64", "--format", "svg").out
+    root = ET.fromstring(text)  # noqa: S314 - our own output
+    words = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert "intensity [FLOP/B]" in words
+    assert {"core", "experts", "o_proj", "FP8 peak and memory"} <= set(words)
+
+
+def test_a_roofline_in_characters(program):
+    text = program.ok(*V3, "--plot").out
+    assert "intensity [FLOP/B]" in text
+    assert re.search(r"(?m)^  [a-z] .*experts", text)
+    picture = text[text.index("rate of a kernel") :]
+    assert max(map(len, picture.splitlines())) < 130
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("kv", "deepseek-v3", "--plot"), "time has one"),
+        (("kv", "deepseek-v3", "--format", "svg"), "time has one"),
+        ((*V3, "--plot", "--json"), "--format svg"),
+    ],
+)
+def test_no_picture(program, arguments, words):
+    assert words in program.refused(ExitStatus.USAGE, *arguments).err
+
+
+# wrong questions
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--phase", "trian"], "did you mean 'train'"),
+        (["--phase", "train", "--context", "1"], "training has no cache"),
+        (["--phase", "train", "--last-logit"], "every position"),
+        (["--by", "operators"], "did you mean 'operator'"),
+        (["--setup", "pytorch"], "has no times"),
+        (["--setup", "megatron"], "megatron-dense"),
+        (["--hardware", "mi300x", "--phase", "train", "--setup", "megatron-dense"], "no family"),
+        (["--tp", "3"], "do not divide"),
+        (["--imbalance", "0.5"], "--imbalance"),
+        (["--oversubscription", "0"], "--oversubscription"),
+        (["--precision", "fp7"], "fp7"),
+        (["--batch", "0"], "--batch"),
+        (["--seq", "1e16"], "10^15"),
+        (["--kv-dtype", "fp8-mla", "--mla", "naive"], "latent"),
+    ],
+)
+def test_wrong_options(program, options, words):
+    first = ("time", "deepseek-v3") if "--hardware" in options else V3
+    assert words in program.refused(ExitStatus.USAGE, *first, *options).err
+
+
+def test_a_device_is_needed(program):
+    assert "hardware" in program.refused(ExitStatus.USAGE, "time", "deepseek-v3").err
+
+
+def test_a_precision_that_a_device_cannot_run(program, tmp_path):
+    path = tmp_path / "only-fp4.yaml"
+    text = program.ok("presets", "show", "bf16", "--kind", "precision").out
+    path.write_text(text.replace("[bf16]", "[fp4]").replace("name: bf16", "name: only-fp4"))
+    refused = program("time", "llama-3.1-8b", "--hardware", "h100", "--precision", str(path))
+    assert refused.status == ExitStatus.USAGE
+    assert "no peak for fp4" in refused.err
