@@ -66,12 +66,19 @@ def number(
     return int(value) if int(value) == value else float(value)
 
 
-def tell_imbalance(answer: Answer, ratio: float, words: str) -> None:
+def imbalance_text(ratio: float, words: str) -> str:
     """Say what a load imbalance means; ``words`` has ``{}`` in place of the ratio."""
+    told = "no load imbalance" if ratio == 1 else words.format(f"{ratio:g}")
+    return f"{told} (--imbalance{' 1' if ratio == 1 else ''})"
+
+
+def tell_imbalance(answer: Answer, ratio: float, words: str) -> None:
+    """Add what a load imbalance means to the assumptions; a ratio of 1 changes no number."""
+    text = imbalance_text(ratio, words)
     if ratio == 1:
-        answer.tell_when_all("no load imbalance (--imbalance 1)")
+        answer.tell_when_all(text)
     else:
-        answer.assumptions.append(f"{words.format(f'{ratio:g}')} (--imbalance)")
+        answer.assumptions.append(text)
 
 
 def format_of(option: str, name: str | None, default: TransferFormat) -> TransferFormat:
