@@ -9,7 +9,7 @@ from dsv3calc.accounting.parameters import counted_tensors, tensor_elements
 from dsv3calc.formulas import precision
 from dsv3calc.ledger.line import Line, combined, computed, field, total
 from dsv3calc.ledger.named_lines import NamedLines
-from dsv3calc.ledger.tags import Tags
+from dsv3calc.ledger.tags import UNTAGGED, Tags
 from dsv3calc.model.architecture import Architecture, architecture_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def format_of(precision_: Precision, tensor: Tensor) -> tuple[str, Format]:
     """
     table = precision_.weights
     own = tensor.weight_class
-    keys = (own,)
+    keys: tuple[str, ...] = (own,)
     if precision_.by_tensor:
         each = f"{own}.{tensor.name}"
         keys = (f"{tensor.place}.{each}", f"{tensor.place}.{own}", each, own)
@@ -125,7 +125,7 @@ def block_values(
     tensor: Tensor,
     *,
     layers: Line,
-    tags: Tags | None = None,
+    tags: Tags = UNTAGGED,
 ) -> Line:
     """Count what is stored for the blocks of a matrix: a scale of each, or several values."""
     several = scope[1].count > 1
@@ -133,7 +133,7 @@ def block_values(
         f"{name}.blocks" if several else name,
         precision.block_scales,
         scope,
-        **({} if several or tags is None else {"tags": tags}),
+        tags=UNTAGGED if several else tags,
         layers=layers,
         copies=tensor.copies,
         out_features=tensor.out_features,
@@ -141,8 +141,8 @@ def block_values(
     )
     if not several:
         return blocks
-    more = {} if tags is None else {"tags": tags}
-    return combined(name, "product", (blocks, field(scope, "count", "1")), unit="elements", **more)
+    parts = (blocks, field(scope, "count", "1"))
+    return combined(name, "product", parts, unit="elements", tags=tags)
 
 
 def scale_elements(weights: WeightLines) -> Line:

@@ -13,7 +13,7 @@ from dsv3calc.output.view import build
 from dsv3calc.reading.escaping import escape, escape_lines, inert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
@@ -38,7 +38,7 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
     view = build(answer, exact=options.exact)
     told = told_of(answer, options)
     below = [*told.shown, *([("", told.more)] if told.more else [])]
-    lines = lines_of(
+    lines: Iterable[Line] = lines_of(
         view,
         below,
         width=terminal_width(options),

@@ -43,9 +43,9 @@ def answer_flops(query: FlopsQuery) -> Answer:
     )
     if query.recompute == "full" and query.phase != "train":
         raise UsageError("--recompute full: only training keeps and recomputes activations")
-    packed = query.sequence if isinstance(query.sequence, tuple) else None
-    longest = max(packed) if packed else query.sequence
-    workload = workload_of(  # type: ignore[arg-type] # a tuple has its largest
+    packed = query.sequence if isinstance(query.sequence, tuple) else ()
+    longest = max(packed) if isinstance(query.sequence, tuple) else query.sequence
+    workload = workload_of(
         query.phase, query.batch, longest, query.past, last_logit=query.last_logit
     )
     loader = PresetLoader(query)

@@ -113,14 +113,16 @@ def _integers(weights: dict[str, Any], written: str, dtype: str) -> Format:
 
 def _blocks(weights: dict[str, Any], dtype: str) -> Format:
     """Return the scale of a strategy: of the tensor, of channels, of groups, or of blocks."""
-    size, block = weights.get("group_size"), weights.get("block_structure")
+    size: Any = weights.get("group_size")
+    block: Any = weights.get("block_structure")
     strategy = weights.get("strategy") or ("group" if size else "tensor")
+    rows, columns = block if is_pair(block) else (None, None)
     shapes: dict[str, Callable[[], tuple[int, int]]] = {
         "tensor": lambda: (WHOLE, WHOLE),
         "channel": lambda: (1, WHOLE),
         "group": lambda: (1, WHOLE if size == -1 else size_of(size)),
-        "block": lambda: (size_of(block[0]), size_of(block[1])),
+        "block": lambda: (size_of(rows), size_of(columns)),
     }
-    if strategy not in shapes or (strategy == "block" and not is_pair(block)):
+    if strategy not in shapes:
         raise Unexpressed(f"strategy {strategy!r}")
     return formats.scale(*shapes[strategy](), dtype, WIDTHS[dtype])

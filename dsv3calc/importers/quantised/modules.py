@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _BLOCKS = {
     "attention": ("self_attn", "attn", "attention"),
@@ -45,7 +45,7 @@ def matrices_of(group: dict[str, Any]) -> list[Matrix]:
 
     Of a part that is not known one stands for all, which can be left out and not be quantised.
     """
-    kinds = {
+    kinds: dict[str, dict[str, Callable[[dict[str, Any]], Iterable[Matrix]]]] = {
         "attention": {"gqa": _gqa, "mla": _mla},
         "feed_forward": {"dense": _dense, "moe": _moe},
         "mixer": {},
