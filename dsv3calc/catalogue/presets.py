@@ -6,11 +6,12 @@ from __future__ import annotations
 import os
 import re
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
 from dsv3calc.catalogue import search_path
+from dsv3calc.catalogue.assumptions import Assumption, assumed, assumptions_of
 from dsv3calc.catalogue.overrides import Override, apply_overrides, describe
 from dsv3calc.catalogue.own import completed
 from dsv3calc.errors import InvalidInput, InvalidOverride, UsageError
@@ -19,7 +20,7 @@ from dsv3calc.reading.source import Source, parse_json, read_source
 from dsv3calc.schema.convert import convert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from dsv3calc.reading.text import PathInData
 
@@ -33,14 +34,6 @@ HUB_ID = rf"{NAME.pattern}/{NAME.pattern}"
 KEYS_NOT_IGNORED = ("model_type", "text_config")
 """Keys of a config.json without which it cannot be read."""
 _MOST_CACHED = 256
-
-
-class Assumption(NamedTuple):
-    """A value of a preset that is assumed: its field, the assumption, and the same in brief."""
-
-    field: str
-    text: str
-    brief: str
 
 
 class Preset(Generic[T]):
@@ -93,7 +86,7 @@ _TYPES = {
 """Kind of preset -> module of ``dsv3calc.schema`` and struct."""
 
 
-def _type_of(kind: str) -> type[Any]:
+def type_of(kind: str) -> type[Any]:
     """Return the struct of a kind, importing its schema alone."""
     module, name = _TYPES[kind]
     found: type[Any] = getattr(import_module(f"dsv3calc.schema.{module}"), name)
@@ -318,8 +311,8 @@ def _read(
     preset.edited = places
     preset.name = getattr(preset.value, "name", path)
     # an import's assumptions are told by the key that the config omits
-    stated = _assumed(preset.value) if told is None else [("", text, text) for text in told]
-    _assume(preset, stated, overrides)
+    stated = assumed(preset.value) if told is None else [("", text, text) for text in told]
+    preset.assumptions = assumptions_of(preset, stated, overrides)
     return preset
 
 
@@ -358,21 +351,8 @@ def inside(
     preset.imported = msgspec.to_builtins(value)
     preset.value, preset.edited = _overridden(kind, model.source, preset.imported, overrides)
     preset.name = value.name
-    _assume(preset, _assumed(preset.value), overrides)
+    preset.assumptions = assumptions_of(preset, assumed(preset.value), overrides)
     return preset
-
-
-def _assume(
-    preset: Preset[Any], stated: Iterable[tuple[str, str, str]], overrides: Sequence[Override]
-) -> None:
-    """Note the assumptions of a preset: those stated, and the overrides."""
-    edits = (("", text, text) for text in (f"--set {each.text}" for each in overrides))
-    called = preset.kind.replace("_", " ")
-    preset.assumptions = [
-        Assumption(field, f"{preset.name}: {text}", f"{called} {preset.name}: {brief}")
-        for field, text, brief in (*stated, *edits)
-        if not _is_replaced(field, preset.edited)
-    ]
 
 
 def _overridden(
@@ -389,7 +369,7 @@ def _overridden(
         two peaks, is then that of the overrides of the same part.
     """
     edited, places = apply_overrides(kind, data, overrides)
-    type_ = _type_of(kind)
+    type_ = type_of(kind)
     try:
         return convert(source, edited, type_, overrides=places), places
     except InvalidInput as error:
@@ -411,24 +391,6 @@ def _blamed(problem: Problem, places: dict[PathInData, str]) -> Problem:
     mine = [text for path, text in places.items() if path[0] == part] or [*places.values()]
     texts = " ".join(f"--set {text}" for text in dict.fromkeys(mine))
     return msgspec.structs.replace(problem, file=texts, line=None, column=None, source_line="")
-
-
-def _assumed(value: Any) -> Iterator[tuple[str, str, str]]:
-    """Yield the fields whose values are assumptions, with the assumption in words and in brief."""
-    if not hasattr(value, "provenance"):
-        return
-    from dsv3calc.schema.provenance import assumed_fields
-
-    for field, origin in assumed_fields(value):
-        where = "" if field == "default" else f"{field}: "
-        note = f" ({origin.note})" if origin.note else ""
-        yield field, f"{where}{origin.citation}{note}", origin.citation
-
-
-def _is_replaced(field: str, places: Iterable[PathInData]) -> bool:
-    """Tell whether an override gave a field, or all of a part that it is in."""
-    parts = tuple(field.split("."))
-    return any(parts[: len(path)] == tuple(map(str, path)) for path in places)
 
 
 def _is_huggingface(data: object) -> bool:

@@ -101,9 +101,7 @@ def instance_lines(
     asked = struct(
         model=model.name, design=model, preset_path=query.preset_path, set=placed, **values
     )
-    serving = (
-        getattr(asked, "serve", False) or phase_of(asked, PresetLoader(asked)) in SERVING_PHASES
-    )
+    serving = query.serve or phase_of(asked, PresetLoader(asked)) in SERVING_PHASES
     more = {"sequence": query.sequence} if not serving else {}
     if serving and section == "memory":
         more = {name: getattr(query, name) for name in _SERVING}
