@@ -29,7 +29,9 @@ def presets_new(
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")],
 ) -> Callable[[], Answer]:
-    """Print a file to start a device, a layout or a set-up of one's own from.
+    """Print a file to start a preset of one's own from.
+
+    A device, a layout or a set-up, valid as it is.
 
     Examples:
 

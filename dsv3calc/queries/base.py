@@ -240,9 +240,9 @@ class CompareQuery(Query, frozen=True, kw_only=True):
 
       dsv3calc compare deepseek-v3 --vary deepseek-v3:attention=gqa:8
 
-      dsv3calc compare deepseek-v3:num_experts_per_tok=6 deepseek-v3:precision=bf16
+      dsv3calc compare deepseek-v3 deepseek-v3:num_experts_per_tok=6
 
-      dsv3calc compare deepseek-v3:ep=8 deepseek-v3:ep=64 --serve --hardware h200
+      dsv3calc compare deepseek-v3:ep=8 deepseek-v3:ep=64 --hardware h200
 
       dsv3calc compare deepseek-v3 kimi-k2 --context 128Ki --batch 64 --json
     """

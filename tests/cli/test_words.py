@@ -12,8 +12,8 @@ def test_training_memory_that_does_not_fit_is_told_from_serving(program):
     found = program.ok("memory", *V3, "--tp", "8").out
     assert "DeepSeek-V3: training memory of one GPU on" in found
     rows = {line.split("  ")[0].strip(): line.split() for line in found.splitlines() if line}
-    assert rows["total"][1:] == ["1,156.8", "GiB"]
-    assert rows["over by"][2:] == ["1,017.0", "GiB"]
+    assert rows["total"][1:] == ["1,156.6", "GiB"]
+    assert rows["over by"][2:] == ["1,016.8", "GiB"]
     note = "this is a training step: --serve counts an inference server"
     assert note in program.json("memory", *V3, "--tp", "8").data["notes"]
     served = program.ok("memory", *V3, "--tp", "8", "--serve")
@@ -90,7 +90,7 @@ def test_a_name_that_is_far_from_any_is_none_of_them(program):
 @pytest.mark.parametrize(
     ("arguments", "what", "hint"),
     [
-        ("kv Qwen/Qwen3-32B", "no such file", "the preset qwen3-32b, or download its config.json"),
+        ("kv Qwen/Qwen3-33B", "no such file", "the preset qwen3-32b, or download its config.json"),
         ("kv Some/Model", "no such file", "try: download its config.json and name that file"),
         (
             "import https://huggingface.co/Qwen/Qwen3-32B",

@@ -55,6 +55,7 @@ COMMANDS = {
     "presets show": ["presets", "show", "h800"],
     "presets where": ["presets", "where", "deepseek-v3"],
     "presets diff": ["presets", "diff", "deepseek-v3", "kimi-k2"],
+    "presets new": ["presets", "new", "hardware", "ours"],
     "presets validate": ["presets", "validate", "numbers/kv.yaml"],
     "import": ["import", str(CONFIG)],
     "conventions list": ["conventions", "list"],
