@@ -12,6 +12,7 @@ from dsv3calc.catalogue import presets
 from dsv3calc.catalogue.overrides import parse_overrides
 from dsv3calc.cli import parse_query
 from dsv3calc.errors import UsageError
+from dsv3calc.queries.base import Query
 from dsv3calc.queries.fields import fields_of, keys_of, read_query
 from dsv3calc.queries.table import struct_of
 from dsv3calc.reading.diagnostics import suggest
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dsv3calc.ledger.line import Ledger
-    from dsv3calc.queries.base import Query
     from dsv3calc.queries.fields import Field
     from dsv3calc.queries.table import Command
     from dsv3calc.schema.hardware import Hardware
@@ -48,8 +48,24 @@ def answer(query: str | Query, *, preset_path: str | None = None) -> Answer:
     UsageError, InvalidInput
         As the query, a preset or a file is wrong.
     """
-    found = parse_query(query) if isinstance(query, str) else query
+    found = parse_query(_text("answer", query)) if not isinstance(query, Query) else query
     return dispatch.answer(found.looking_in(preset_path))
+
+
+def _text(function: str, given: object) -> str:
+    """Return a query that is a text.
+
+    Raises
+    ------
+    TypeError
+        If it is something else, with what it may be.
+    """
+    if isinstance(given, str):
+        return given
+    raise TypeError(
+        f"{function}() takes a query as on the command line, such as 'kv deepseek-v3 --batch 8', "
+        f"or a struct of dsv3calc.queries; {given!r} is of type {type(given).__name__}"
+    )
 
 
 def query(query: str | Query) -> Ledger:
@@ -167,7 +183,7 @@ def load_model(
     """
     model: Model = presets.load(
         "model",
-        reference,
+        _named("load_model", reference),
         preset_path=preset_path,
         overrides=parse_overrides(set),
         ignore_keys=tuple(ignore_keys),
@@ -175,19 +191,34 @@ def load_model(
     return model
 
 
+def _named(function: str, reference: object) -> str:
+    if isinstance(reference, str):
+        return reference
+    raise TypeError(
+        f"{function}() takes a preset's name or a path as a text; {reference!r} is of type "
+        f"{type(reference).__name__}"
+    )
+
+
 def load_hardware(reference: str, *, preset_path: str | None = None) -> Hardware:
     """Load a device; raises as :func:`load_model` does."""
-    hardware: Hardware = presets.load("hardware", reference, preset_path=preset_path).value
+    hardware: Hardware = presets.load(
+        "hardware", _named("load_hardware", reference), preset_path=preset_path
+    ).value
     return hardware
 
 
 def load_precision(reference: str, *, preset_path: str | None = None) -> Precision:
     """Load a precision; raises as :func:`load_model` does."""
-    precision: Precision = presets.load("precision", reference, preset_path=preset_path).value
+    precision: Precision = presets.load(
+        "precision", _named("load_precision", reference), preset_path=preset_path
+    ).value
     return precision
 
 
 def load_kv_format(reference: str, *, preset_path: str | None = None) -> KVFormat:
     """Load a KV-cache format; raises as :func:`load_model` does."""
-    kv_format: KVFormat = presets.load("kv_format", reference, preset_path=preset_path).value
+    kv_format: KVFormat = presets.load(
+        "kv_format", _named("load_kv_format", reference), preset_path=preset_path
+    ).value
     return kv_format

@@ -334,6 +334,11 @@ def answer_schema() -> Schema:
         {
             "id": _text("unique in the answer", minLength=1),
             "title": _text("for people"),
+            "settings": {
+                "description": "what the design is counted with; for compare alone",
+                "type": "object",
+                "additionalProperties": {"type": ["string", "integer"]},
+            },
             "values": {
                 "description": "every computed number by its stable name, in base units",
                 "type": "object",
@@ -352,6 +357,7 @@ def answer_schema() -> Schema:
                 },
             ),
         },
+        "settings",
     )
     source = _object(
         "Where values of a preset were read.",

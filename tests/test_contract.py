@@ -279,7 +279,7 @@ def test_a_plain_query_loads_no_typer_and_nothing_slow_of_the_library(command):
         ("explain params deepseek-v3", "parameters.total = 671,026,419,200"),
         ("formula show cache_bytes", "B_kv = B·ℓ·T·B_entry"),
         ("formula sensitivity kv_cache.bytes deepseek-v3", "kv_lora_rank"),
-        ("formula sensitivity memory.worst.total deepseek-v3 --layout v3-pretrain", "pp"),
+        ("formula sensitivity memory.worst.total deepseek-v3 --layout v3-pretrain", "moe_inter"),
     ],
 )
 def test_equations_in_text_need_no_heavy_module(command, words):

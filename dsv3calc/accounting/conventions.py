@@ -22,6 +22,8 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
             "matmul": "every matrix product, 2 FLOP per multiply-add",
             "six-n": "6 (training) or 2 FLOP per token and active parameter (input embedding out, "
             "head, norms and biases in); no attention scores",
+            "six-n-attention": "six-n, and every pair of query and key of each layer, masked ones "
+            "too: 6 N + 12 L H Q T in training",
             "twelve-l-h2": "6 or 2 times 12 L h² + V h: a generic block, as papers count dense",
         },
     ),
@@ -107,6 +109,20 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
             "block that is not complete",
         },
     ),
+    "recompute": (
+        "--recompute",
+        {
+            "none": "nothing is computed twice: the FLOPs of the model, which MFU is about",
+            "full": "in training the whole forward pass is computed again: 4/3, which HFU is about",
+        },
+    ),
+    "n_parameters": (
+        "",
+        {
+            "without-embedding": "the N of six-n leaves the input embedding out",
+            "all": "N has every parameter, the input embedding too",
+        },
+    ),
     "parameters": (
         "--variant",
         {name: words for name, (_, words) in PARAMETER_VARIANTS.items()},
@@ -152,6 +168,39 @@ BUNDLES = {
             "training cost per token as the dense rows of Table 2 count it: 6 (12 L h² + V h)",
             "arXiv:2505.09343 Table 2; inferred from its two dense rows",
             {"counting": "twelve-l-h2", "mtp": "out"},
+        ),
+        Bundle(
+            "torchtitan",
+            "--as",
+            "training FLOPs as torchtitan logs them: 6 N + 12 L H Q T, N active parameters without "
+            "the input embedding, every pair of query and key",
+            "pytorch/torchtitan, num_flops_per_token of each model (pull request 4300 has the "
+            "value of Qwen3-30B-A3B at 8,192 tokens); arXiv:2204.02311, appendix B",
+            {
+                "counting": "six-n-attention",
+                "attention": "full",
+                "mla": "naive",
+                "head": "in",
+                "router": "in",
+                "mtp": "out",
+                "n_parameters": "without-embedding",
+            },
+        ),
+        Bundle(
+            "nanogpt",
+            "--as",
+            "training FLOPs as nanoGPT's estimate_mfu has them: 6 N + 12 L H Q T, N every "
+            "parameter but positions, the input embedding too",
+            "karpathy/nanoGPT, model.py, estimate_mfu; arXiv:2204.02311, appendix B",
+            {
+                "counting": "six-n-attention",
+                "attention": "full",
+                "mla": "naive",
+                "head": "in",
+                "router": "in",
+                "mtp": "out",
+                "n_parameters": "all",
+            },
         ),
         Bundle(
             "transformers",

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.forward_pass import Pass
-from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, grouped, parameter_lines
+from dsv3calc.accounting.parameters import grouped
+from dsv3calc.accounting.rules_of_thumb import rule_of_thumb
 from dsv3calc.accounting.scans import scan_form, scan_lines
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import attention, flops, mixers, roofline
@@ -94,9 +95,10 @@ def flops_lines(
     """
     run = Pass(model, workload, conventions, prefix)
     if conventions.counting != "matmul":
-        return _results(run, _rule_of_thumb(run), {})
+        return _results(run, rule_of_thumb(run, lambda: _every_pair(run)), {})
     components = _components(run, conventions.attention)
     label = f"matmul; attention {conventions.attention}"
+    label += "; everything recomputed" if conventions.recompute == "full" else ""
     if any(view.attention.forms for view in run.arch.groups):
         label += f"; MLA {run.mla}"
     if any(view.mixer.present for view in run.arch.groups):
@@ -115,34 +117,6 @@ def _results(run: Pass, whole: Line, by_attention: dict[str, Line]) -> FlopsLine
         tokens=run.tokens,
     )
     return FlopsLines(total=whole, per_token=each, tokens=run.tokens, by_attention=by_attention)
-
-
-def _rule_of_thumb(run: Pass) -> Line:
-    per_parameter = given(
-        "flops_per_parameter",
-        6 if run.workload.phase == "train" else 2,
-        "1",
-        "forward and backward" if run.workload.phase == "train" else "forward",
-    )
-    if run.conventions.counting == "twelve-l-h2":
-        return computed(
-            f"{run.prefix}.total",
-            flops.twelve_l_h2_flops,
-            run.arch.scope,
-            convention="twelve-l-h2",
-            flops_per_parameter=per_parameter,
-            tokens=run.tokens,
-        )
-    variant = "with-mtp" if run.conventions.mtp == "in" else "default"
-    counted = parameter_lines(run.arch.model, PARAMETER_VARIANTS[variant][0], variant)
-    return computed(
-        f"{run.prefix}.total",
-        flops.six_n_flops,
-        convention="six-n; N is active parameters without the input embedding",
-        flops_per_parameter=per_parameter,
-        active=counted.active_without_embedding,
-        tokens=run.tokens,
-    )
 
 
 class Component:
@@ -201,6 +175,16 @@ def components_of(run: Pass, views: Sequence[GroupView], group: str = "") -> lis
         return [Component(name, operators, group) for name, operators in found.items()]
 
     return run.arch.cached(("components", run.mla, views[0].prefix), None, listed)
+
+
+def _every_pair(run: Pass) -> list[Line]:
+    """Count the pairs of query and key of the layers, masked ones too."""
+    return [
+        line
+        for part in components_of(run, run.arch.groups)
+        if part.name == "attention_core"
+        for line in _component(run, f"{run.prefix}.components.attention_core", part, "full")
+    ]
 
 
 def _by_attention(run: Pass, whole: Line) -> dict[str, Line]:
@@ -271,6 +255,8 @@ def _stepped(
         return total(name, forward, unit="FLOP", tags=tags)
     passes = 1 + sum(GRADIENTS[PRODUCT]) if gradients else 1
     words = "forward, input gradients, weight gradients" if gradients else "forward alone"
+    if run.conventions.recompute == "full":
+        passes, words = passes + 1, f"{words}; forward again"
     return computed(
         name,
         flops.training_flops,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.parameters import counted_tensors, tensor_elements
 from dsv3calc.formulas import precision
-from dsv3calc.ledger.line import Line, computed, field, total
+from dsv3calc.ledger.line import Line, combined, computed, field, total
 from dsv3calc.ledger.named_lines import NamedLines
-from dsv3calc.ledger.tags import Tags
+from dsv3calc.ledger.tags import UNTAGGED, Tags
 from dsv3calc.model.architecture import Architecture, architecture_of
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.model import Model
-    from dsv3calc.schema.precision import Format, Precision
+    from dsv3calc.schema.precision import Format, Precision, Scale
 
 
 SCALES = "scales"
@@ -25,9 +25,17 @@ SCALES = "scales"
 
 
 def format_of(precision_: Precision, tensor: Tensor) -> tuple[str, Format]:
-    """Return the name and the format in which a precision stores a tensor."""
+    """Return the name and the format in which a precision stores a tensor.
+
+    A tensor of one layer group goes before one of all, and a tensor by name before its class.
+    """
     table = precision_.weights
-    name = table.get(tensor.weight_class, table["default"])
+    own = tensor.weight_class
+    keys: tuple[str, ...] = (own,)
+    if precision_.by_tensor:
+        each = f"{own}.{tensor.name}"
+        keys = (f"{tensor.place}.{each}", f"{tensor.place}.{own}", each, own)
+    name = next((table[key] for key in keys if key in table), table["default"])
     return name, precision_.formats[name]
 
 
@@ -71,27 +79,25 @@ def stored_lines(
             tensor_elements(f"{place}.{form.dtype}.{suffix}", tensor)
         )
         bits.setdefault(form.dtype, field(scope, "bits", "bit"))
-        if form.scale is None or tensor.in_features is None:
-            continue
-        scale_scope = (f"{scope[0]}.scale", form.scale)
-        scales = computed(
-            f"{place}.{form.scale.dtype}.{suffix}.scales",
-            precision.block_scales,
-            scale_scope,
-            tags=Tags(component=SCALES, tensor=tensor.name, group=tensor.tags.group),
-            layers=tensor.layers,
-            copies=tensor.copies,
-            out_features=tensor.out_features,
-            in_features=tensor.in_features,
-        )
-        by_dtype.setdefault(form.scale.dtype, []).append(scales)
-        bits.setdefault(form.scale.dtype, field(scale_scope, "bits", "bit"))
-        if form.scale.zero_point_bits:
-            points = f"zero_point_{form.scale.zero_point_bits}bit"
-            by_dtype.setdefault(points, []).append(
-                total(f"{place}.{points}.{suffix}.zero_points", (scales,))
+        for number, scale in enumerate(form.scales if tensor.in_features is not None else ()):
+            where = f"{scope[0]}.more_scales.{number - 1}" if number else f"{scope[0]}.scale"
+            which = f"scales.{number}" if number else "scales"
+            scale_scope = (where, scale)
+            scales = block_values(
+                f"{place}.{scale.dtype}.{suffix}.{which}",
+                scale_scope,
+                tensor,
+                layers=tensor.layers,
+                tags=Tags(component=SCALES, tensor=tensor.name, group=tensor.tags.group),
             )
-            bits.setdefault(points, field(scale_scope, "zero_point_bits", "bit"))
+            by_dtype.setdefault(scale.dtype, []).append(scales)
+            bits.setdefault(scale.dtype, field(scale_scope, "bits", "bit"))
+            if scale.zero_point_bits:
+                points = f"zero_point_{scale.zero_point_bits}bit"
+                by_dtype.setdefault(points, []).append(
+                    total(f"{place}.{points}.{suffix}.zero_points", (scales,))
+                )
+                bits.setdefault(points, field(scale_scope, "zero_point_bits", "bit"))
     elements = []
     amounts = []
     for dtype, parts in by_dtype.items():
@@ -111,6 +117,32 @@ def stored_lines(
         bytes=total(f"{prefix}.bytes", amounts, unit="B", convention=convention),
         elements=total(f"{prefix}.elements", elements, unit="elements", convention=convention),
     )
+
+
+def block_values(
+    name: str,
+    scope: tuple[str, Scale],
+    tensor: Tensor,
+    *,
+    layers: Line,
+    tags: Tags = UNTAGGED,
+) -> Line:
+    """Count what is stored for the blocks of a matrix: a scale of each, or several values."""
+    several = scope[1].count > 1
+    blocks = computed(
+        f"{name}.blocks" if several else name,
+        precision.block_scales,
+        scope,
+        tags=UNTAGGED if several else tags,
+        layers=layers,
+        copies=tensor.copies,
+        out_features=tensor.out_features,
+        in_features=tensor.in_features,
+    )
+    if not several:
+        return blocks
+    parts = (blocks, field(scope, "count", "1"))
+    return combined(name, "product", parts, unit="elements", tags=tags)
 
 
 def scale_elements(weights: WeightLines) -> Line:

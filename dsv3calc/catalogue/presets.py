@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from dsv3calc.catalogue import search_path
+from dsv3calc.catalogue.assumptions import Assumption, assumed, assumptions_of
 from dsv3calc.catalogue.overrides import Override, apply_overrides, describe
+from dsv3calc.catalogue.own import completed
 from dsv3calc.errors import InvalidInput, InvalidOverride, UsageError
 from dsv3calc.reading.diagnostics import Problem, suggest
 from dsv3calc.reading.source import Source, parse_json, read_source
 from dsv3calc.schema.convert import convert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from dsv3calc.reading.text import PathInData
 
@@ -37,9 +39,9 @@ _MOST_CACHED = 256
 class Preset(Generic[T]):
     """A loaded preset: its value, the file it came from, and what a reader must know of it.
 
-    ``assumptions`` lists (field, text) of values that nothing published states and no override
-    replaces; ``imported`` is our plain data where the file is Hugging Face's. ``edited`` gives
-    the ``NAME=VALUE`` of each path that an override changed.
+    ``assumptions`` lists the values that nothing published states and no override replaces;
+    ``imported`` is our plain data where the file is Hugging Face's. ``edited`` gives the
+    ``NAME=VALUE`` of each path that an override changed.
     """
 
     __slots__ = (
@@ -61,7 +63,7 @@ class Preset(Generic[T]):
         self.path = path
         self.source = source
         self.value: T = None  # type: ignore[assignment] # set by the loader, once converted
-        self.assumptions: list[tuple[str, str]] = []
+        self.assumptions: list[Assumption] = []
         self.edited: dict[PathInData, str] = {}
         self.ignored: list[str] = []
         self.imported: dict[str, Any] | None = None
@@ -84,7 +86,7 @@ _TYPES = {
 """Kind of preset -> module of ``dsv3calc.schema`` and struct."""
 
 
-def _type_of(kind: str) -> type[Any]:
+def type_of(kind: str) -> type[Any]:
     """Return the struct of a kind, importing its schema alone."""
     module, name = _TYPES[kind]
     found: type[Any] = getattr(import_module(f"dsv3calc.schema.{module}"), name)
@@ -173,8 +175,9 @@ def _check_local(kind: str, reference: str, preset_path: str | None) -> None:
         return
     name = reference.rstrip("/").rpartition("/")[2].casefold()
     hint = "download its config.json and name that file"
-    if kind == "model" and name in search_path.listing(kind, preset_path):
-        hint = f"the preset {name}, or {hint}"
+    close = suggest(name, search_path.listing("model", preset_path)) if kind == "model" else ""
+    if close:
+        hint = f"the preset {close}, or {hint}"
     what = "no address is contacted" if address else "no such file"
     raise InvalidInput([Problem(reference, None, None, what, next=hint)])
 
@@ -196,15 +199,7 @@ def resolve(kind: str, reference: str, preset_path: str | None) -> tuple[str, st
     if reference == "-":
         return "standard input", "-"
     if is_path(reference):
-        if kind == "model" and os.path.isdir(reference):
-            return "given", os.path.join(reference, "config.json")
-        if reference.startswith(f"{search_path.FOLDERS[kind]}/") and not os.path.lexists(reference):
-            # comparisons/mla-vs-gqa.yaml and the like: a path inside a presets directory
-            for place in search_path.search_path(preset_path):
-                inside = os.path.join(place.directory, reference)
-                if os.path.isfile(inside):
-                    return place.why, inside
-        return "given", reference
+        return _resolve_path(kind, reference, preset_path)
     if NAME.fullmatch(reference):
         for place, path in search_path.candidates(kind, reference, preset_path):
             return place.why, path
@@ -212,6 +207,35 @@ def resolve(kind: str, reference: str, preset_path: str | None) -> tuple[str, st
         if alias is not None:
             return alias
     raise _unknown(kind, reference, preset_path)
+
+
+def _resolve_path(kind: str, reference: str, preset_path: str | None) -> tuple[str, str]:
+    if kind == "model" and os.path.isdir(reference):
+        return "given", os.path.join(reference, "config.json")
+    known = _of_hub(kind, reference, preset_path)
+    if known is not None:
+        return known
+    if reference.startswith(f"{search_path.FOLDERS[kind]}/") and not os.path.lexists(reference):
+        # comparisons/mla-vs-gqa.yaml and the like: a path inside a presets directory
+        for place in search_path.search_path(preset_path):
+            inside = os.path.join(place.directory, reference)
+            if os.path.isfile(inside):
+                return place.why, inside
+    return "given", reference
+
+
+def _of_hub(kind: str, reference: str, preset_path: str | None) -> tuple[str, str] | None:
+    """Find the preset of a model that is named by its id on Hugging Face, as organisation/name."""
+    if (
+        kind != "model"
+        or not re.fullmatch(HUB_ID, reference)
+        or reference.lower().endswith(ENDINGS)
+        or os.path.lexists(reference.partition("/")[0])
+    ):
+        return None
+    name = reference.rpartition("/")[2].casefold()
+    found = search_path.listing(kind, preset_path).get(name)
+    return None if found is None else (f"{found[0].why}, by its id on the hub", found[1])
 
 
 def _alias(kind: str, name: str, preset_path: str | None) -> tuple[str, str] | None:
@@ -262,7 +286,7 @@ def _read(
         for key in KEYS_NOT_IGNORED:
             if key in ignore_keys:
                 raise UsageError(f"--ignore-key {key}: this key cannot be passed over")
-        imported = import_config(source, ignore_keys=ignore_keys)
+        imported = import_config(source, ignore_keys=ignore_keys, beside=_beside(path))
         data = preset.imported = imported.data
         told = imported.assumptions
         preset.warnings += [
@@ -282,17 +306,13 @@ def _read(
         raise InvalidInput([Problem(source.name, 1, 1, words)])
     if kind == "setup" and "driver_context" in data:
         raise InvalidInput([_runtime_of_old(source)])
+    data = completed(kind, path, data)
     preset.value, places = _overridden(kind, source, data, overrides)
     preset.edited = places
     preset.name = getattr(preset.value, "name", path)
     # an import's assumptions are told by the key that the config omits
-    stated = _assumed(preset.value) if told is None else [("", text) for text in told]
-    preset.assumptions = [
-        (field, f"{preset.name}: {text}")
-        for field, text in stated
-        if not _is_replaced(field, places)
-    ]
-    preset.assumptions += [("", f"{preset.name}: --set {override.text}") for override in overrides]
+    stated = assumed(preset.value) if told is None else [("", text, text) for text in told]
+    preset.assumptions = assumptions_of(preset, stated, overrides)
     return preset
 
 
@@ -310,6 +330,31 @@ def _runtime_of_old(source: Source) -> Problem:
     )
 
 
+def _beside(path: str) -> dict[str, Any] | None:
+    """Return what the file says that tells how the weights beside a config.json are quantised."""
+    if os.path.basename(path).casefold() != "config.json":
+        return None
+    from dsv3calc.importers.stored import BESIDE
+
+    other = os.path.join(os.path.dirname(path), BESIDE)
+    if not os.path.isfile(other):
+        return None
+    data = parse_json(read_source(other))
+    return data if isinstance(data, dict) else None
+
+
+def inside(
+    model: Preset[Any], kind: str, value: Any, overrides: Sequence[Override] = ()
+) -> Preset[Any]:
+    """Return what a model's file holds of another kind as a preset, with overrides put in."""
+    preset: Preset[Any] = Preset(kind, value.name, model.path, model.source)
+    preset.imported = msgspec.to_builtins(value)
+    preset.value, preset.edited = _overridden(kind, model.source, preset.imported, overrides)
+    preset.name = value.name
+    preset.assumptions = assumptions_of(preset, assumed(preset.value), overrides)
+    return preset
+
+
 def _overridden(
     kind: str, source: Source, data: dict[str, Any], overrides: Sequence[Override]
 ) -> tuple[Any, dict[PathInData, str]]:
@@ -324,7 +369,7 @@ def _overridden(
         two peaks, is then that of the overrides of the same part.
     """
     edited, places = apply_overrides(kind, data, overrides)
-    type_ = _type_of(kind)
+    type_ = type_of(kind)
     try:
         return convert(source, edited, type_, overrides=places), places
     except InvalidInput as error:
@@ -346,23 +391,6 @@ def _blamed(problem: Problem, places: dict[PathInData, str]) -> Problem:
     mine = [text for path, text in places.items() if path[0] == part] or [*places.values()]
     texts = " ".join(f"--set {text}" for text in dict.fromkeys(mine))
     return msgspec.structs.replace(problem, file=texts, line=None, column=None, source_line="")
-
-
-def _assumed(value: Any) -> Iterator[tuple[str, str]]:
-    """Yield the fields whose values are assumptions, with the assumption in words."""
-    if not hasattr(value, "provenance"):
-        return
-    from dsv3calc.schema.provenance import assumed_fields
-
-    for field, origin in assumed_fields(value):
-        where = "" if field == "default" else f"{field}: "
-        yield field, f"{where}{origin.citation}" + (f" ({origin.note})" if origin.note else "")
-
-
-def _is_replaced(field: str, places: Iterable[PathInData]) -> bool:
-    """Tell whether an override gave a field, or all of a part that it is in."""
-    parts = tuple(field.split("."))
-    return any(parts[: len(path)] == tuple(map(str, path)) for path in places)
 
 
 def _is_huggingface(data: object) -> bool:

@@ -33,6 +33,10 @@ def check(
         bool,
         typer.Option("--exit-zero", help="Exit 0 also if numbers changed; an error stays 3."),
     ] = False,
+    all_: Annotated[
+        bool,
+        typer.Option("--all", help="List each row that changed, not the causes alone."),
+    ] = False,
     preset_path: PresetPathOption = None,
 ) -> Callable[[], Answer]:
     """Check golden files and fail when a number changed.
@@ -57,6 +61,8 @@ def check(
         from dsv3calc.studies.goldens.check import answer_check
 
         ask = partial(answer_query, preset_path=preset_path)
-        return answer_check(paths, only=only, update=update, exit_zero=exit_zero, ask=ask)
+        return answer_check(
+            paths, only=only, update=update, exit_zero=exit_zero, ask=ask, everything=all_
+        )
 
     return answer

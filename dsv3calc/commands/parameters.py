@@ -87,9 +87,18 @@ def _option(field: Field, name: str, flag: str) -> TyperOption:
     return made
 
 
+def complete_field(ctx: Any, args: Any, incomplete: str) -> list[str]:  # noqa: ARG001 - as typer asks
+    """Complete the name of a field of a model, or of a preset with its kind in front."""
+    from dsv3calc.catalogue.field_names import field_names
+
+    return [f"{name}=" for name in field_names() if name.startswith(incomplete)]
+
+
 def _completion(field: Field) -> Callable[[Any, Any, str], list[str]] | None:
     """Return what completes a value in a shell: names of presets, choices, or nothing."""
     option = field.option
+    if field.name == "set":
+        return complete_field
     if not (option.preset or option.choices):
         return None
 

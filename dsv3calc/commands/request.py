@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.output.options import OutputOptions
+from dsv3calc.output.notes import NOTES
+from dsv3calc.output.options import COLORS, OutputOptions
 from dsv3calc.queries.table import PICTURES
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.files import check_writable
@@ -59,8 +60,7 @@ def output_options(
         raise UsageError("--format svg: this command has no picture", _drawing())
     if format_ is not None and format_ not in formats:
         raise UsageError(f"--format {quote(format_)}: choose one of {', '.join(formats)}")
-    if color not in ("auto", "always", "never"):
-        raise UsageError(f"--color {quote(color)}: choose one of auto, always, never")
+    _check_choices(given)
     if file == "-":
         file = None  # as elsewhere, - is the standard stream
     if given.force and file is None:
@@ -78,10 +78,20 @@ def output_options(
         file=file,
         force=given.force,
         exact=given.exact,
+        notes="none" if given.quiet else given.notes,
+        quiet=given.quiet,
         color=color,
         depth=depth,
         plot=plot,
     )
+
+
+def _check_choices(given: OutputArguments) -> None:
+    for option, value, known in (("color", given.color, COLORS), ("notes", given.notes, NOTES)):
+        if value not in known:
+            raise UsageError(f"--{option} {quote(value)}: choose one of {', '.join(known)}")
+    if given.quiet and given.notes == "all":
+        raise UsageError("--quiet and --notes all contradict each other", "give one")
 
 
 def check_plot(command: str, given: QueryOutputArguments) -> None:

@@ -28,6 +28,14 @@ def snapshot(
             help="Write these quantities alone, such as 'parameters.*'. Repeatable.",
         ),
     ] = None,
+    append: Annotated[
+        str | None,
+        typer.Option(
+            "--append",
+            metavar="FILE",
+            help="Add the numbers to a golden file; those that it has stay as they are.",
+        ),
+    ] = None,
     preset_path: PresetPathOption = None,
 ) -> Callable[[], Answer]:
     """Write the numbers of queries as a golden file.
@@ -37,6 +45,8 @@ def snapshot(
       dsv3calc snapshot 'kv deepseek-v3' 'params deepseek-v3' -o numbers.yaml
 
       dsv3calc snapshot 'flops deepseek-v3' --quantity 'flops.components.*'
+
+      dsv3calc snapshot 'kv deepseek-v3 --batch 8' --append numbers.yaml
     """
 
     def answer() -> Answer:
@@ -49,6 +59,13 @@ def snapshot(
         ask = partial(answer_query, preset_path=preset_path)
         found = Answer("snapshot", {"queries": list(queries), "quantity": list(quantity or ())})
         found.text, found.rows = snapshot_goldens(queries, quantity or (), ask=ask)
+        if append is not None:
+            from dsv3calc.studies.goldens.append import append_goldens
+
+            found.query["append"] = append
+            found.text, found.rows = append_goldens(append, found.text)
+            count = len(found.rows)
+            found.notes.append(f"{append}: {count} row{'' if count == 1 else 's'} added")
         return found
 
     return answer

@@ -181,10 +181,13 @@ class LazyGroup(TyperGroup):
         if name not in by_group(self.table):
             known = by_group(self.table)
             close = suggest(name, known)
+            meant = [close] if close else []
+            if self.table and len(known) == 1:  # its name was left out
+                meant = [*known, *args]
             raise UsageError(
                 f"there is no command {quote(f'{self.table} {name}'.strip())}",
-                f"did you mean 'dsv3calc {f'{self.table} {close}'.strip()}'?"
-                if close
+                f"did you mean {quote(' '.join(filter(None, ['dsv3calc', self.table, *meant])))}?"
+                if meant
                 else f"commands: {', '.join(known)}",
             )
         return name, self.get_command(ctx, name), args[1:]

@@ -140,7 +140,8 @@ def training_flops(passes: Count, forward: Flops) -> Flops:
     Parameters
     ----------
     passes
-        3 where gradients of inputs and of weights are computed, 1 where none is.
+        3 where gradients of inputs and of weights are computed, 1 where none is; one more where the
+        forward pass is computed again.
     forward
         FLOPs of the forward pass.
 
@@ -150,7 +151,7 @@ def training_flops(passes: Count, forward: Flops) -> Flops:
 
     Notes
     -----
-    Nothing is recomputed: recomputation is a cost of the layout, not of the model.
+    Recomputation is a cost of the layout, not of the model: it is counted on request alone.
 
     Examples
     --------

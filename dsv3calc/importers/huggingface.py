@@ -17,7 +17,7 @@ from dsv3calc.importers.assemble import assemble, cross_checks
 from dsv3calc.importers.families import MODULES, family
 from dsv3calc.importers.findings import Findings
 from dsv3calc.importers.ignored import COMMON, FIXED, SWITCHES
-from dsv3calc.importers.stored import precision
+from dsv3calc.importers.stored import Stored
 from dsv3calc.importers.wrappers import readers_of, towers_of
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.reading.source import parse_json
@@ -43,7 +43,9 @@ class Imported(msgspec.Struct, frozen=True):
     ignored: list[str]
 
 
-def import_config(source: Source, *, ignore_keys: Collection[str] = ()) -> Imported:
+def import_config(
+    source: Source, *, ignore_keys: Collection[str] = (), beside: dict[str, Any] | None = None
+) -> Imported:
     """Return the model that a ``config.json`` describes.
 
     Parameters
@@ -52,6 +54,8 @@ def import_config(source: Source, *, ignore_keys: Collection[str] = ()) -> Impor
         The file's name and text.
     ignore_keys : Collection of str, optional
         Keys to treat as if they were absent.
+    beside : dict, optional
+        What the hf_quant_config.json beside the file holds.
 
     Returns
     -------
@@ -69,14 +73,15 @@ def import_config(source: Source, *, ignore_keys: Collection[str] = ()) -> Impor
         raise InvalidInput(findings.problems)
     readers, found = _readers(findings, data)
     architecture = _read(readers, found)
-    stored = precision(readers)
+    stored = Stored(readers, beside)
     towers = towers_of(readers)
     for reader in readers:
         _check_architectures(reader)
         _check_other_keys(reader)
     imported: dict[str, Any] = {}
     if not findings.problems:
-        imported = assemble(findings, found, architecture, stored, towers)
+        imported = assemble(findings, found, architecture, stored.precision, towers)
+        stored.put_into(imported)
         cross_checks(findings, found, imported)
     if findings.problems:
         findings.problems.sort(key=lambda problem: (problem.line or 0, problem.column or 0))

@@ -1,117 +1,195 @@
-"""Which precision preset a config's dtype and quantization_config stand for."""
+"""How a file stores its weights, from its dtype and ``quantization_config``.
+
+A preset is named where one says the same; a precision of the file's own is written otherwise.
+"""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.importers.quantised.precision import Assigned, precision_of
+from dsv3calc.importers.quantised.storage import Unexpressed
+from dsv3calc.importers.quantised.writers import storage_of
 from dsv3calc.reading.diagnostics import quote
 
 if TYPE_CHECKING:
     from dsv3calc.importers.keys import Reader
+    from dsv3calc.importers.quantised.storage import Storage
 
 _DTYPES = ("torch_dtype", "dtype")
 _PRESETS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 """Data type of a checkpoint -> the preset that stores everything in it."""
-_FOUR_BIT_METHODS = ("awq", "gptq")
-_BLOCK = [128, 128]
-_KIMI_WEIGHTS = {
-    "num_bits": 4, "group_size": 32, "type": "int", "strategy": "group", "symmetric": True,
-}  # fmt: skip
-_KIMI_LEFT_OUT = {
-    "lm_head", "re:.*self_attn.*", "re:.*shared_experts.*",
-    "re:.*mlp\\.(gate|up|gate_up|down)_proj.*",
-}  # fmt: skip
-"""What such files leave out of four bits."""
+BESIDE = "hf_quant_config.json"
+"""File beside a config.json that says how its weights are quantised, where that does not."""
+
+_OWN = 2
+"""Names in a list of ignored modules that a file gives, at least: one is the writer's."""
+_LINEAR = frozenset({"attention", "dense_ffn", "routed_experts", "shared_experts"})
+_SAME = {
+    "fp8-block-128x128": ("fp8-deepseek-v3", _LINEAR | {"indexer"}),
+    "awq-int4-g128": ("int4", _LINEAR),
+    "mxfp4-experts": ("mxfp4", frozenset({"routed_experts"})),
+}
+"""What a file stores -> the preset that stores so, and the classes that it quantises."""
 
 
-def precision(readers: list[Reader]) -> str:
-    """Return a preset's name; a quantisation that none describes is refused, not guessed."""
-    for reader in readers:
-        reader.skip("quantization_config", *_DTYPES)
-    for reader in readers:
-        if reader.has("quantization_config"):
-            return _quantized(reader)
-    for reader in readers:
-        for name in _DTYPES:
-            if reader.has(name):
+class Stored:
+    """What the files say of the storage of weights.
+
+    ``precision`` is the name of a preset, and what stands in ``storage`` where a file is quantised.
+    """
+
+    __slots__ = ("_reader", "precision", "storage")
+
+    def __init__(self, readers: list[Reader], beside: dict[str, Any] | None = None) -> None:
+        self._reader = readers[0]
+        self.storage: Storage | None = None
+        for reader in readers:
+            reader.skip("quantization_config", *_DTYPES)
+        given = [reader for reader in readers if reader.has("quantization_config")]
+        dtype = self._dtype(readers, quantised=bool(given or beside))
+        self.precision = _PRESETS[dtype]
+        if given:
+            self._reader = given[0]
+            self._read(given[0].data["quantization_config"], dtype, "")
+        elif beside is not None and "quantization_config" not in self._reader.findings.ignore_keys:
+            config = beside.get("quantization")
+            self._read(
+                {"quant_method": "modelopt"} | config if isinstance(config, dict) else config,
+                dtype,
+                f"{BESIDE}: ",
+            )
+
+    def _dtype(self, readers: list[Reader], *, quantised: bool) -> str:
+        for reader in readers:
+            for name in _DTYPES:
+                if not reader.has(name):
+                    continue
                 dtype = str(reader.data[name]).removeprefix("torch.")
-                if dtype not in _PRESETS:
+                if dtype in _PRESETS:
+                    return dtype
+                if not quantised:
                     what = f"{name} {quote(reader.data[name])} is stored by no precision preset"
                     reader.refuse(name, what, valid=", ".join(_PRESETS))
-                return _PRESETS.get(dtype, "bf16")
-    _assume(readers[0], "config.json names no dtype")
-    return "bf16"
+                return "bfloat16"
+        words = "config.json names no dtype"
+        if not quantised:
+            readers[0].findings.assumed["precision"] = f"precision = bf16: {words}"
+        return "bfloat16"
 
+    def _read(self, config: Any, dtype: str, where: str) -> None:
+        if not isinstance(config, dict):
+            self._refuse(f"{where}quantization_config is {quote(config)}")
+            return
+        try:
+            self.storage = storage_of(config, dtype)
+        except Unexpressed as error:
+            self._refuse(f"{where}no precision can express this quantisation: {error.words}")
 
-def _quantized(reader: Reader) -> str:
-    config = reader.data["quantization_config"]
-    if not isinstance(config, dict):
-        reader.refuse("quantization_config", f"quantization_config is {quote(config)}")
-        return "bf16"
-    method = config.get("quant_method")
-    if method == "mxfp4":
-        return "mxfp4"
-    if method == "fp8" and config.get("weight_block_size") == _BLOCK:
-        return _in_blocks(reader)
-    if method in _FOUR_BIT_METHODS and config.get("bits", 4) == 4:  # noqa: PLR2004 - four bits
-        reader.findings.assumed["precision"] = (
-            f"precision = int4: {method} with four bits; groups of 128 and which tensors stay in "
-            "16 bits are the preset's"
+    def _refuse(self, what: str) -> None:
+        self._reader.refuse(
+            "quantization_config",
+            what,
+            why="the bytes of its weights would be a guess",
+            next="--ignore-key quantization_config counts the weights in torch_dtype",
         )
-        return "int4"
-    if method == "compressed-tensors" and _four_bit_experts(config):
-        reader.findings.assumed["precision"] = (
-            "precision = int4-kimi-k2: experts alone in four bits and groups of 32; scales in "
-            "bfloat16 are the preset's"
+
+    def put_into(self, data: dict[str, Any]) -> None:
+        """Put the precision into a model's data, whose layer groups it may divide."""
+        if self.storage is None:
+            return
+        findings = self._reader.findings
+        if self.storage.kv_format is not None:
+            data["kv_format"] = self.storage.kv_format
+        try:
+            assigned = Assigned(self.storage, data)
+        except Unexpressed as error:
+            self._unnamed(data, error)
+            return
+        preset = self._same(assigned)
+        if preset is not None:
+            data["precision"] = preset
+            self._tell_preset(data, preset)
+            return
+        citation = f"quantization_config of {findings.source.name[:400]}, as given"
+        data["precision"] = precision_of(self.storage, assigned, citation)
+        _divide(data, assigned)
+        if assigned.told:
+            self._assume(data, "precision: " + "; ".join(assigned.told))
+
+    def _same(self, assigned: Assigned) -> str | None:
+        """Return the preset that stores every matrix in the same way."""
+        assert self.storage is not None  # noqa: S101 - as in put_into
+        name, classes = _SAME.get(self.storage.name, ("", frozenset()))
+        kinds = [*assigned.by_group, assigned.mtp]
+        same = all(
+            (form != "default") == (key[0] in classes)
+            for kind in kinds
+            for key, form in kind.items()
         )
-        return "int4-kimi-k2"
-    reader.refuse(
-        "quantization_config",
-        f"no precision preset describes quant_method {quote(method)}",
-        why="the bytes of its weights would be a guess",
-        valid="fp8 with blocks of 128x128, mxfp4, awq and gptq with 4 bits, compressed-tensors "
-        "of experts alone in groups of 32",
-        next="--ignore-key quantization_config counts the weights in torch_dtype",
-    )
-    return "bf16"
+        if not name or not same or assigned.head != "default":
+            return None
+        return self._own_preset(name)
+
+    def _own_preset(self, name: str) -> str:
+        """Return the preset of a family that stores blocks of FP8 in a way of its own."""
+        reader, family = self._reader, self._reader.family
+        if not name.startswith("fp8") or not family.fp8:
+            return name
+        if not family.fp4_experts:
+            return family.fp8
+        given = reader.data.get("expert_dtype")
+        if given is None:
+            words = "experts in FP8 too, as no expert_dtype is given"
+            reader.findings.assumed["precision"] = f"precision = {family.fp8}: {words}"
+        elif given not in ("fp4", "fp8"):
+            what = f"expert_dtype {quote(given)} is stored by no precision preset"
+            reader.refuse("expert_dtype", what, valid="fp4, fp8")
+        return family.fp4_experts if given == "fp4" else family.fp8
+
+    def _tell_preset(self, data: dict[str, Any], preset: str) -> None:
+        assert self.storage is not None  # noqa: S101 - as in put_into
+        told = list(self.storage.told)
+        listed = len(self.storage.ignored) >= _OWN
+        if preset == "fp8-deepseek-v3" and not self._reader.family.fp8 and not listed:
+            told.append(
+                "the blocks of 128x128 are config.json's; which tensors stay in bfloat16 is taken "
+                "from DeepSeek-V3"
+            )
+        if told:
+            self._assume(data, f"precision = {preset}: {'; '.join(told)}")
+
+    def _assume(self, data: dict[str, Any], text: str) -> None:
+        self._reader.findings.assumed["precision"] = text
+        data["sources"]["assumed_precision"] = {"kind": "assumed", "citation": text}
+        data["provenance"]["precision"] = "assumed_precision"
+
+    def _unnamed(self, data: dict[str, Any], error: Unexpressed) -> None:
+        """Take the preset of a model whose matrices have no names here, or refuse."""
+        assert self.storage is not None  # noqa: S101 - as in put_into
+        name, _ = _SAME.get(self.storage.name, ("", None))
+        if not name or not error.words.startswith("layers whose"):
+            self._refuse(f"no precision can express this quantisation: {error.words}")
+            return
+        preset = self._own_preset(name)
+        data["precision"] = preset
+        which = "the format is the file's; which tensors stay unquantised is the preset's"
+        self._assume(data, f"precision = {preset}: {which}")
 
 
-def _in_blocks(reader: Reader) -> str:
-    """Return the precision of files in FP8 with blocks, whose experts may be in FP4."""
-    if not reader.family.fp8:
-        reader.findings.assumed["precision"] = (
-            "precision = fp8-deepseek-v3: the blocks of 128x128 are config.json's; which "
-            "tensors stay in bfloat16 is taken from DeepSeek-V3"
-        )
-        return "fp8-deepseek-v3"
-    if not reader.family.fp4_experts:
-        return reader.family.fp8
-    if not reader.has("expert_dtype"):
-        reader.findings.assumed["precision"] = (
-            f"precision = {reader.family.fp8}: experts in FP8 too, as no expert_dtype is given"
-        )
-        return reader.family.fp8
-    given = reader.data["expert_dtype"]
-    if given not in ("fp4", "fp8"):
-        what = f"expert_dtype {quote(given)} is stored by no precision preset"
-        reader.refuse("expert_dtype", what, valid="fp4, fp8")
-    return reader.family.fp4_experts if given == "fp4" else reader.family.fp8
-
-
-def _four_bit_experts(config: dict[str, Any]) -> bool:
-    """Tell whether compressed-tensors packs routed experts alone, as Kimi-K2-Thinking does."""
-    groups = config.get("config_groups")
-    if not isinstance(groups, dict) or len(groups) != 1:
-        return False
-    group = next(iter(groups.values()))
-    weights = group.get("weights") if isinstance(group, dict) else None
-    if not isinstance(weights, dict) or group.get("input_activations") is not None:
-        return False
-    held = {key: weights.get(key) for key in _KIMI_WEIGHTS}
-    left_out = config.get("ignore")
-    return held == _KIMI_WEIGHTS and isinstance(left_out, list) and set(left_out) >= _KIMI_LEFT_OUT
-
-
-def _assume(reader: Reader, why: str) -> None:
-    reader.findings.assumed["precision"] = f"precision = bf16: {why}"
+def _divide(data: dict[str, Any], assigned: Assigned) -> None:
+    """Replace layer groups by their parts, and what refers to them by number."""
+    data["groups"] = assigned.groups
+    if data.get("mtp") is not None and "group" in data["mtp"]:
+        data["mtp"]["group"] = assigned.mtp_group
+    moved: dict[str, str] = {}
+    for field, source in data["provenance"].items():
+        head, _, rest = field.partition(".")
+        index, _, inside = rest.partition(".")
+        if head != "groups" or not index.isdecimal():
+            moved[field] = source
+            continue
+        for each in assigned.parts[int(index)]:
+            moved[f"groups.{each}.{inside}" if inside else f"groups.{each}"] = source
+    data["provenance"] = moved

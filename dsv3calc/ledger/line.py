@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.formulas.registry.registry import FORMULAS
+from dsv3calc.ledger.display import as_html, as_text, frame
 from dsv3calc.ledger.rules import RULES
 from dsv3calc.ledger.tags import UNTAGGED, Tags
 
@@ -233,6 +234,34 @@ class Ledger:
         self.assumptions: list[str] = []
         self.warnings: list[str] = []
         self.sources: list[dict[str, str]] = []
+
+    def __repr__(self) -> str:
+        """Show the main numbers with their names."""
+        return as_text(self.title, self._computed(), len(self))
+
+    def _repr_html_(self) -> str:
+        """Show the main numbers as a table in a notebook."""
+        return as_html(self.title, self._computed())
+
+    def _computed(self) -> list[Line]:
+        return [line for line in self.lines if line.rule != "given"]
+
+    def to_pandas(self) -> Any:
+        """Return a DataFrame of all values by name, with unit and convention.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return frame(
+            (
+                {"name": name, "value": line.value, "unit": line.unit,
+                 "convention": line.convention}
+                for name, line in self.named().items()
+            ),
+            "name",
+        )  # fmt: skip
 
     def walk(self) -> Iterator[Line]:
         """Yield every line once, parents first."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dsv3calc.reading.escaping import escape
 from dsv3calc.reading.files import path_below
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dsv3calc.studies.answer import Answer
 
 WHOLE_FILE = "(file)"
@@ -45,6 +47,38 @@ def outcome(row: dict[str, Any]) -> str:
     if isinstance(row["expected"], str):
         return "within budget" if row["status"] == "kept" else "outside budget"
     return "unchanged" if row["status"] == "kept" else "changed"
+
+
+class Cause(NamedTuple):
+    """Rows that changed for one reason: what changed and where, if that is known."""
+
+    words: str
+    place: str
+    rows: list[dict[str, Any]]
+
+
+MOST_CHANGES = 2
+"""Changes that the words of a cause name."""
+
+
+def causes_of(rows: Iterable[dict[str, Any]]) -> list[Cause]:
+    """Group rows by what changed; a row whose cause is not known stands alone, without words."""
+    found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for number, row in enumerate(rows):
+        known = row["status"] == "moved" and row.get("changes")
+        key = tuple(row["changes"]) if known else (f"\0{number}",)
+        found.setdefault(key, []).append(row)
+    return [_cause(key, group) for key, group in found.items()]
+
+
+def _cause(changes: tuple[str, ...], rows: list[dict[str, Any]]) -> Cause:
+    if changes[0].startswith("\0"):
+        return Cause("", "", rows)
+    words = "; ".join(changes[:MOST_CHANGES])
+    more = len(changes) - MOST_CHANGES
+    words += f" and {more} more" if more > 0 else ""
+    place = next(iter(rows[0]["changed_at"]), "")
+    return Cause(escape(words), place, rows)
 
 
 def repository_path(path: str) -> str:

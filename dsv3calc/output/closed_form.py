@@ -27,5 +27,5 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
     lines = [f"\x1b[1m{heading}\x1b[0m" if color else heading, ""]
     for row in answer.rows:
         lines += wrap(escape(f"{row['name']} = {row['equation']}"), width, hang=4)
-    lines += ["", *told_below(answer, width)]
+    lines += ["", *told_below(answer, options)]
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from dsv3calc.ledger.rules import number_text
 from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.layout import PAGE, terminal_width, wrap
+from dsv3calc.output.notes import told_of
 from dsv3calc.output.view import SHOWN_UNITS
 from dsv3calc.reading.diagnostics import text_width
 from dsv3calc.reading.escaping import escape
@@ -44,7 +45,7 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
         blocks.append([*head, *tree.lines_of(each, options.depth)])
     lines = [line for block in blocks for line in (*block, "")]
     lines += footnotes.lines(width)
-    lines += told_below(answer, width)
+    lines += told_below(answer, options)
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
 
@@ -53,17 +54,13 @@ def width_of(options: OutputOptions) -> int:
     return max(_NARROWEST, terminal_width(options) or PAGE)
 
 
-def told_below(answer: Answer, width: int) -> list[str]:
+def told_below(answer: Answer, options: OutputOptions) -> list[str]:
     """Return what a reader must know, below what he asked for."""
+    told = told_of(answer, options)
     lines = []
-    for word, texts in (
-        ("warning", answer.warnings),
-        ("note", answer.notes),
-        ("assumed", answer.assumptions),
-    ):
-        for text in texts:
-            lines += wrap(f"{word}: {escape(text)}", width, hang=2)
-    return lines
+    for word, text in told.shown:
+        lines += wrap(f"{word}: {escape(text)}", width_of(options), hang=2)
+    return [*lines, *([told.more] if told.more else [])]
 
 
 class Footnotes:

@@ -12,20 +12,19 @@ from dsv3calc.reading.escaping import markdown, markdown_code, markdown_link
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dsv3calc.output.options import OutputOptions
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.explain.explanation import Explained, Input, Origin
 
 
-def render(answer: Answer) -> str:
+def render(answer: Answer, options: OutputOptions) -> str:
     """Return the explanations of an answer, each as a nested list."""
     blocks = []
     for each in answer.explanations:
         lines = [f"**{markdown(each.title)}: {markdown_code(each.line.name)}**", ""]
         lines += _item(each.line, None, "", set())
         blocks.append("\n".join(lines))
-    told = told_below(answer)
-    if told:
-        blocks.append("\n".join(told))
+    blocks += told_below(answer, options)
     return "\n\n".join(blocks) + "\n"
 
 

@@ -13,7 +13,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.output.check_report import (
+    Cause,
     amount,
+    causes_of,
     details,
     expectation,
     failed_rows,
@@ -36,11 +38,20 @@ LONGEST_TITLE = 200  # characters; GitHub refuses titles beyond 255
 LONGEST_CELL = 400  # characters of a cell of the summary
 LARGEST_SUMMARY = 1_000_000  # bytes; GitHub drops the whole summary of a step beyond 1 MiB
 MOST_REASONS = 5  # of one row in the summary
+MOST_LISTED = 10  # rows that an annotation of their cause names
 
 
 def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # noqa: ARG001 - one interface
-    """Return workflow commands: an error for each failed row, then the counts as a notice."""
-    commands = [_error(row) for row in failed_rows(answer)]
+    """Return workflow commands, then the counts as a notice.
+
+    There is an error for each failed row; where several changed for one reason, one for the first
+    of them. Another one stands at the line that changed.
+    """
+    commands = []
+    for cause in causes_of(failed_rows(answer)):
+        commands.append(_error(cause.rows[0], len(cause.rows) - 1))
+        if cause.place:
+            commands.append(_at_cause(cause))
     commands += [github_command("warning", text) for text in answer.warnings]
     commands += [github_command("notice", text) for text in answer.notes]
     commands.append(github_command("notice", verdict_counts(answer), title="dsv3calc check"))
@@ -88,13 +99,30 @@ def summary(answer: Answer, largest: int = LARGEST_SUMMARY) -> str:
     return text
 
 
-def _error(row: dict[str, Any]) -> str:
+def _at_cause(cause: Cause) -> str:
+    """Return the annotation of the line that changed: what it moved."""
+    file, _, line = cause.place.rpartition(":")
+    named = not line.isdecimal()
+    count = len(cause.rows)
+    lines = [f"{cause.words}", *(f"moves {row_name(row)}" for row in cause.rows[:MOST_LISTED])]
+    lines += [f"and {count - MOST_LISTED:,} more"] if count > MOST_LISTED else []
+    return github_command(
+        "error",
+        "\n".join(lines),
+        file=repository_path(cause.place if named else file),
+        line="1" if named else line,
+        title=f"{count:,} number{'' if count == 1 else 's'} changed",
+    )
+
+
+def _error(row: dict[str, Any], more: int = 0) -> str:
     word = {"error": "cannot be checked"}.get(outcome(row), outcome(row))
     name = short_name(row)
     longest = LONGEST_TITLE - len(word) - 1
+    others = [f"and {more:,} other row{'' if more == 1 else 's'} changed with it"] if more else []
     return github_command(
         "error",
-        "\n".join([headline(row), *details(row)]),
+        "\n".join([headline(row), *details(row), *others]),
         file=repository_path(row["file"]),
         line=str(start_line(row)),
         title=f"{_shortened(name, longest)} {word}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.output.explanation import value_text
+from dsv3calc.output.notes import told_of
 from dsv3calc.output.pictures import svg
 from dsv3calc.output.pictures.of_answer import chart_of
 from dsv3calc.queries.table import PICTURES
@@ -69,14 +70,17 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
     for each in answer.explanations:
         lines.append(f"<h2>{html(each.title)}: <code>{html(each.line.name)}</code></h2>")
         lines += _line(each.line, None, 0, set())
-    told = [("warning", text) for text in answer.warnings]
-    told += [("note", text) for text in answer.notes]
-    told += [("assumed", text) for text in answer.assumptions]
-    if told:
-        lines.append("<ul>")
-        lines += [f"<li>{word}: {html(text)}</li>" for word, text in told]
-        lines.append("</ul>")
+    told = told_of(answer, options)
+    if told.shown:
+        lines += _items(told.shown)
+    if told.hidden:
+        lines += [f"<details><summary>{len(told.hidden)} more</summary>"]
+        lines += [*_items(told.hidden), "</details>"]
     return "\n".join([*lines, "</body>", "</html>"]) + "\n"
+
+
+def _items(told: list[tuple[str, str]]) -> list[str]:
+    return ["<ul>", *(f"<li>{word}: {html(text)}</li>" for word, text in told), "</ul>"]
 
 
 def _line(line: Explained, use: Input | None, depth: int, told: set[str]) -> Iterator[str]:

@@ -28,6 +28,7 @@ def as_data(answer: Answer) -> dict[str, Any]:
             {
                 "id": column.id,
                 "title": column.title,
+                **({"settings": column.settings} if column.settings else {}),
                 "values": {name: line.value for name, line in named.items()},
                 "units": {name: line.unit for name, line in named.items()},
                 "ledger": {

@@ -73,10 +73,16 @@ def terminal_width(options: OutputOptions) -> int | None:
 
 
 def lines_of(
-    view: View, told: list[tuple[str, str]], *, width: int | None, ascii_only: bool = False
+    view: View,
+    told: list[tuple[str, str]],
+    *,
+    width: int | None,
+    ascii_only: bool = False,
+    in_brief: bool = False,
 ) -> Iterator[Line]:
     """Yield the lines of a view, and of what is told below it.
 
+    What is told has a word in front, or none; in brief all but a warning is cut to a line.
     ``width`` is the terminal's; where it is None only tables of words wrap, at a page's width.
     """
 
@@ -88,11 +94,22 @@ def lines_of(
     for table in view.tables:
         yield Line("")
         yield from _Grid(table, clean, width).lines()
+    if view.tables:
         yield Line("")
     for word, text in told:
-        first, *more = wrap(f"{word}: {clean(text)}", width, hang=2)
-        yield Line(first, word, len(word) + 1)
+        line = f"{word}: {clean(text)}" if word else clean(text)
+        if in_brief and word != "warning":
+            line = _cut(line, width)
+        first, *more = wrap(line, width, hang=2)
+        yield Line(first, word or "more", len(word) + 1 if word else None)
         yield from map(Line, more)
+
+
+def _cut(text: str, width: int | None) -> str:
+    """Return as many words of a text as a line takes."""
+    if width is None or text_width(text) <= width:
+        return text
+    return f"{wrap(text, width - 2)[0]} …"
 
 
 def wrap(text: str, width: int | None, hang: int = 0) -> list[str]:

@@ -19,14 +19,12 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
     if answer.explanations:
         from dsv3calc.output import explanation_markdown
 
-        return explanation_markdown.render(answer)
+        return explanation_markdown.render(answer, options)
     view = build(answer, exact=options.exact)
     lines = [f"**{markdown(line)}**" for line in view.heading]
     blocks = ["  \n".join(lines)] if lines else []
     blocks += [_table(table) for table in view.full]
-    told = told_below(answer)
-    if told:
-        blocks.append("\n".join(told))
+    blocks += told_below(answer, options)
     return "\n\n".join(blocks) + "\n"
 
 

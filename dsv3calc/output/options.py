@@ -5,17 +5,23 @@ from __future__ import annotations
 
 import msgspec
 
+COLORS = ("auto", "always", "never")
+"""What --color takes."""
+
 
 class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How an answer is shown, and where.
 
-    ``depth`` limits an explanation's tree, ``plot`` draws an answer's picture below its tables.
+    ``notes`` is one of ``output.notes.NOTES``; ``quiet`` leaves out warnings as well. ``depth``
+    limits an explanation's tree, ``plot`` draws an answer's picture below its tables.
     """
 
     format: str = "table"
     file: str | None = None
     force: bool = False
     exact: bool = False
+    notes: str = "short"
+    quiet: bool = False
     color: str = "auto"
     depth: int | None = None
     plot: bool = False

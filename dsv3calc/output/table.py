@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dsv3calc.output.layout import PAGE, Line, in_ascii, lines_of, terminal_width
+from dsv3calc.output.notes import told_of
 from dsv3calc.output.view import build
 from dsv3calc.reading.escaping import escape, escape_lines, inert
 
@@ -35,12 +36,17 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
         text = str(import_module(module).render(answer, options, color=color))
         return inert(in_ascii(text) if ascii_only else text)
     view = build(answer, exact=options.exact)
-    told = [
-        *(("warning", text) for text in answer.warnings),
-        *(("note", text) for text in answer.notes),
-        *(("assumed", text) for text in answer.assumptions),
-    ]
-    lines = list(lines_of(view, told, width=terminal_width(options), ascii_only=ascii_only))
+    told = told_of(answer, options)
+    below = [*told.shown, *([("", told.more)] if told.more else [])]
+    lines = list(
+        lines_of(
+            view,
+            below,
+            width=terminal_width(options),
+            ascii_only=ascii_only,
+            in_brief=options.notes == "short",
+        )
+    )
     if options.plot:
         lines += _picture(answer, options, ascii_only=ascii_only)
     paint = _painter() if color else None

@@ -20,6 +20,7 @@ STYLES = {
     "warning": "yellow",
     "note": "cyan",
     "assumed": "dim",
+    "more": "dim",
 }
 
 

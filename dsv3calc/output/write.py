@@ -10,6 +10,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.output.notes import told_of
 from dsv3calc.reading.escaping import escape, inert, markdown
 from dsv3calc.reading.files import write_whole
 
@@ -84,7 +85,8 @@ def _rendered(
 def _write(texts: Iterator[str], options: OutputOptions) -> None:
     if options.file is not None:
         write_whole(options.file, texts, force=options.force)
-        _say(f"wrote {options.file}")
+        if not options.quiet:
+            _say(f"wrote {options.file}")
         return
     if options.format in ALWAYS_UTF8 and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
@@ -111,13 +113,11 @@ def _tell(answer: Answer, options: OutputOptions) -> None:
     """
     if options.format == "json" or (options.format != "csv" and not answer.text):
         return
-    for word, texts in (
-        ("warning", answer.warnings),
-        ("note", answer.notes),
-        ("assumed", answer.assumptions if options.format != "csv" else []),
-    ):
-        for text in texts:
-            _say(f"{word}: {text}")
+    told = told_of(answer, options)
+    for word, text in told.shown:
+        _say(f"{word}: {text}")
+    if told.more:
+        _say(told.more)
 
 
 def _terminal_takes_color() -> bool:

@@ -24,6 +24,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     preset_path: shared.PresetPath = None
     ignore_keys: shared.IgnoreKeys = ()
     notes: tuple[str, ...] = ()
+    design: Any = None
+    """The model itself, as a loaded preset, where a query is asked of one that has no file."""
 
     def looking_in(self, preset_path: str | None) -> Self:
         """Return the query with a presets directory to look in first, where it names none."""
@@ -115,10 +117,10 @@ class FlopsQuery(Query, frozen=True, kw_only=True):
     ] = "train"  # fmt: skip
     batch: shared.Batch = None
     sequence: Annotated[
-        int | None,
+        int | tuple[int, ...] | None,
         Option(
-            "New tokens of each sequence", shared.WORKLOAD, flag="--seq", dimension="tokens",
-            default="4096, and 1 in decode",
+            "New tokens of each sequence; of a packed batch: 512,1024,2048", shared.WORKLOAD,
+            flag="--seq", dimension="tokens", default="4096, and 1 in decode", separator="+",
         ),
     ] = None  # fmt: skip
     past: Annotated[
@@ -134,8 +136,8 @@ class FlopsQuery(Query, frozen=True, kw_only=True):
     counting: Annotated[
         str | None,
         Option(
-            "matmul, six-n or twelve-l-h2", shared.COUNTING, metavar="HOW", default="matmul",
-            choices=f"{shared.CONVENTIONS}/counting",
+            "matmul, six-n, six-n-attention or twelve-l-h2", shared.COUNTING, metavar="HOW",
+            default="matmul", choices=f"{shared.CONVENTIONS}/counting",
         ),
     ] = None  # fmt: skip
     attention: Annotated[
@@ -165,6 +167,13 @@ class FlopsQuery(Query, frozen=True, kw_only=True):
         Option(
             "Count routers", shared.COUNTING, metavar="IN|OUT", default="in",
             choices=f"{shared.CONVENTIONS}/router",
+        ),
+    ] = None  # fmt: skip
+    recompute: Annotated[
+        str | None,
+        Option(
+            "In training: none, or full for a second forward pass", shared.COUNTING, metavar="HOW",
+            default="none", choices=f"{shared.CONVENTIONS}/recompute",
         ),
     ] = None  # fmt: skip
     with_mtp: shared.WithMtp = False
@@ -220,11 +229,20 @@ class KVQuery(Query, frozen=True, kw_only=True):
 class CompareQuery(Query, frozen=True, kw_only=True):
     """Compare designs side by side, with ratios to the first.
 
+    A column is a model, or a model with what is different there: attention=gqa:8 (mha, mqa),
+    feed_forward=dense-active or dense-total, any field of the model as in --set, and any option of
+    compare, memory and traffic by its name: precision, kv_dtype, hardware, layout, ep, batch. Where
+    a column has a layout or degrees, memory and traffic are shown too.
+
     Examples:
 
       dsv3calc compare deepseek-v3 qwen2.5-72b llama-3.1-405b --hardware h800
 
       dsv3calc compare deepseek-v3 --vary deepseek-v3:attention=gqa:8
+
+      dsv3calc compare deepseek-v3 deepseek-v3:num_experts_per_tok=6
+
+      dsv3calc compare deepseek-v3:ep=8 deepseek-v3:ep=64 --hardware h200
 
       dsv3calc compare deepseek-v3 kimi-k2 --context 128Ki --batch 64 --json
     """
@@ -233,17 +251,18 @@ class CompareQuery(Query, frozen=True, kw_only=True):
 
     models: Annotated[
         tuple[str, ...],
-        Argument("Models to compare, or one comparison file", metavar="MODEL...", preset="model"),
-    ] = ()
+        Argument(
+            "Columns to compare, each MODEL or MODEL:NAME=VALUE,NAME=VALUE; or one comparison file",
+            metavar="MODEL...", preset="model",
+        ),
+    ] = ()  # fmt: skip
     vary: Annotated[
         tuple[str, ...],
         Option(
-            "A what-if column: attention=gqa:8 (mha, mqa), feed_forward=dense-active or "
-            "dense-total, precision=NAME; repeatable",
-            shared.SHOWN,
-            metavar="MODEL:CHANGE=VALUE",
+            "A what-if column, as an argument is; repeatable", shared.SHOWN,
+            metavar="MODEL:NAME=VALUE",
         ),
-    ] = ()
+    ] = ()  # fmt: skip
     baseline: Annotated[
         str | None,
         Option("Ratios are to this one", shared.SHOWN, metavar="COLUMN", default="the first"),
@@ -254,6 +273,13 @@ class CompareQuery(Query, frozen=True, kw_only=True):
             "Add roofline bounds on this device", shared.SHOWN, metavar="NAME", preset="hardware"
         ),
     ] = None
+    layout: Annotated[
+        str | None,
+        Option(
+            "Add memory and traffic on this layout", shared.SHOWN, metavar="NAME", preset="layout"
+        ),
+    ] = None
+    serve: Annotated[bool, Option("Memory and traffic are those of serving", shared.SHOWN)] = False
     precision: Annotated[
         str | None,
         Option(
@@ -269,12 +295,15 @@ class CompareQuery(Query, frozen=True, kw_only=True):
     rows: Annotated[
         tuple[str, ...],
         Option(
-            "Show parameters, weights, flops, kv_cache, roofline alone; comma-separated",
-            shared.SHOWN, metavar="SECTIONS", choices="studies.compare.answer:SECTIONS",
+            "Show parameters, weights, flops, kv_cache, roofline, memory, traffic alone; "
+            "comma-separated",
+            shared.SHOWN, metavar="SECTIONS", choices="studies.compare.setting:SECTIONS",
             separator=",",
         ),
     ] = ()  # fmt: skip
     with_mtp: shared.WithMtp = False
+    convention: shared.Convention = None
+    library: shared.Library = None
 
 
 def as_dict(query: Query) -> dict[str, Any]:
@@ -285,6 +314,6 @@ def as_dict(query: Query) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in query.__struct_fields__:
         value = getattr(query, name)
-        if name != "notes" and value not in (None, (), False):
+        if name not in ("notes", "design") and value not in (None, (), False):
             found[name] = list(value) if isinstance(value, tuple) else value
     return found

@@ -7,6 +7,7 @@ API, keys of golden files, their JSON Schema and the option reference are made f
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, get_args
@@ -182,7 +183,11 @@ class Field:
         option = self.option
         if self.kind in ("whole", "measure"):
             least = option.least if self.kind == "whole" else None
+            if option.separator:
+                raw = _one_or_several(raw, option.separator)
             try:
+                if isinstance(raw, list):
+                    return tuple(quantity.parse(e, option.dimension, minimum=least) for e in raw)
                 return quantity.parse(raw, option.dimension, minimum=least)
             except UsageError as error:
                 raise UsageError(f"{typed} {error.message}", error.hint) from None
@@ -213,6 +218,20 @@ class Field:
                     f"give {self.flag} alone",
                 )
         return given[0]
+
+
+_GROUPED = r"\d{1,3}(,\d{3})+"
+"""A number with commas between its thousands."""
+
+
+def _one_or_several(raw: Any, separator: str) -> Any:
+    """Return the parts of a list of numbers, or what is one number: 1,024 is."""
+    if isinstance(raw, list | tuple):
+        return list(raw) if len(raw) != 1 else raw[0]
+    if not isinstance(raw, str) or re.fullmatch(_GROUPED, raw.strip()):
+        return raw
+    parts = raw.replace(",", separator).split(separator)
+    return parts if len(parts) > 1 else raw
 
 
 def _expect(type_: type, typed: str, raw: Any, words: str) -> Any:
@@ -305,7 +324,7 @@ def read_query(struct: Any, given: Given) -> Any:
             continue
         typed, raw = field.choose(found)
         values[field.name] = field.read(typed, raw)
-        if field.kind == "whole":
+        if field.kind == "whole" and not isinstance(values[field.name], tuple):
             notes.append(quantity.other_reading(raw, field.option.dimension))
     told = tuple(note for note in notes if note)
     return struct(**values, notes=told) if told else struct(**values)

@@ -23,9 +23,22 @@ class OutputArguments(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     force: Annotated[bool, Option("Let -o overwrite", OUTPUT)] = False
     exact: Annotated[bool, Option("Print unrounded numbers", OUTPUT)] = False
+    notes: Annotated[
+        str,
+        Option(
+            "Below an answer: all notes and assumptions in full, those that matter most on a line "
+            "each, or none; warnings are always told",
+            OUTPUT, metavar="WHICH", default="short", choices="output.notes:NOTES",
+        ),
+    ] = "short"  # fmt: skip
+    quiet: Annotated[bool, Option("Print the answer alone, without warnings", OUTPUT)] = False
     color: Annotated[
-        str, Option("auto, always or never", OUTPUT, metavar="WHEN", default="auto")
-    ] = "auto"
+        str,
+        Option(
+            "auto, always or never", OUTPUT, metavar="WHEN", default="auto",
+            choices="output.options:COLORS",
+        ),
+    ] = "auto"  # fmt: skip
 
 
 class QueryOutputArguments(OutputArguments, frozen=True, kw_only=True):

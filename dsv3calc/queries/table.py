@@ -286,6 +286,7 @@ _COMMANDS = (
     Command("presets show", "Print a preset as the file has it."),
     Command("presets where", "Show the file a name resolves to, and the ones it shadows."),
     Command("presets diff", "Compare two presets field by field."),
+    Command("presets new", "Print a file to start a preset of one's own from."),
     Command("presets validate", "Check preset files and report every problem."),
     Command("import", "Turn a Hugging Face config.json into a preset."),
     Command(

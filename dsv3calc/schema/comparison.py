@@ -12,11 +12,11 @@ Tokens = Annotated[int, msgspec.Meta(ge=1, le=10**15, extra={"dimension": "token
 Count = Annotated[int, msgspec.Meta(ge=1, le=10**15)]
 
 
-Section = Literal["parameters", "weights", "flops", "kv_cache", "roofline"]
+Section = Literal["parameters", "weights", "flops", "kv_cache", "roofline", "memory", "traffic"]
 
 
 class Design(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One column: a model, fields set in it (``--set``), what-if changes (``--vary``).
+    """One column: a model, fields set in it (``--set``), what is different (``--vary``).
 
     ``precision`` replaces the model's own.
     """
@@ -36,6 +36,8 @@ class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     designs: Annotated[list[Text | Design], msgspec.Meta(min_length=1, max_length=100)]
     baseline: str | None = None
     hardware: str | None = None
+    layout: str | None = None
+    serve: bool = False
     precision: str | None = None
     kv_dtype: str | None = None
     batch: Count | None = None

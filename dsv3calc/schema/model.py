@@ -16,6 +16,7 @@ from dsv3calc.schema.additions import Addition
 from dsv3calc.schema.fields import Name, Natural, Size, Text
 from dsv3calc.schema.layers import layer_problems
 from dsv3calc.schema.mixers import Mixer
+from dsv3calc.schema.precision import Precision
 from dsv3calc.schema.provenance import Source, provenance_problems
 from dsv3calc.schema.sparse_attention import BlockIndexer, Compressed, Indexer
 
@@ -254,7 +255,11 @@ class Tower(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One model: its widths, its layer groups, and where every value was read."""
+    """One model: its widths, its layer groups, and where every value was read.
+
+    ``precision`` is a preset or the precision of its own files; ``kv_format`` the format of a cache
+    that these files declare.
+    """
 
     name: Name
     title: Text
@@ -268,13 +273,19 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     norm: Literal["rms", "layer"] = "rms"
     norm_bias: bool = False
     max_position_embeddings: Size | None = None
-    precision: str = "bf16"
+    precision: Text | Precision = "bf16"
+    kv_format: Name | None = None
     groups: Annotated[list[LayerGroup], msgspec.Meta(min_length=1, max_length=1000)]
     additions: Annotated[list[Addition], msgspec.Meta(max_length=20)] = []
     mtp: MTP | None = None
     towers: list[Tower] = msgspec.field(default_factory=list)
     sources: dict[str, Source]
     provenance: dict[str, str]
+
+    @property
+    def precision_name(self) -> str:
+        """The name of its precision."""
+        return self.precision if isinstance(self.precision, str) else self.precision.name
 
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
         """Yield layers claimed twice or by no group, and references that lead nowhere."""

@@ -1,6 +1,7 @@
 """Number formats, what a model stores in which of them, and what its GEMMs compute in."""
 
 # SPDX-License-Identifier: Apache-2.0
+import re
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -55,10 +56,15 @@ COMPUTE_CLASSES = (
 """Every matrix product belongs to one of these; a precision says which peak each runs against."""
 
 
+_TENSOR = r"(?:groups\.\d{1,4}\.|mtp\.|model\.)?([a-z_]+)(?:\.\w+)?"
+"""A class of weights with a layer group before it, and a tensor after it."""
+
+
 class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One scale for each block of ``rows`` (output features) by ``columns`` (input features).
 
-    ``zero_point_bits`` is stored beside each scale by asymmetric formats.
+    ``zero_point_bits`` is stored beside each scale by asymmetric formats. ``count`` values are
+    stored for a block, where they are no scale but a code book or a shape.
     """
 
     rows: Annotated[int, msgspec.Meta(ge=1, le=2**30)]
@@ -66,27 +72,46 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     dtype: Text
     bits: Bits
     zero_point_bits: Natural = 0
+    count: Annotated[int, msgspec.Meta(ge=1, le=2**16)] = 1
 
 
 class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How one element is stored, ``bits`` each, and the scales stored with them."""
+    """How one element is stored, ``bits`` each, and the scales stored with them.
+
+    ``more_scales`` are what else is stored with a matrix: a second level of scales, one of its
+    inputs, an index of its columns.
+    """
 
     dtype: Text
     bits: Bits
     scale: Scale | None = None
+    more_scales: list[Scale] = msgspec.field(default_factory=list)
+
+    @property
+    def scales(self) -> list[Scale]:
+        """All that is stored with a matrix."""
+        return [*filter(None, [self.scale]), *self.more_scales]
+
+    def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        """Yield scales of a format that has no first one."""
+        if self.more_scales and self.scale is None:
+            yield ("more_scales",), "more_scales without a scale", "scale is the first of them"
 
 
 class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which format each class of weights is stored in, and which peak each GEMM runs against.
 
-    ``weights`` and ``compute`` name a ``default`` and the exceptions. A ``compute`` value lists
-    peaks in order of preference: the first that the hardware has is used. ``activations`` is the
-    format that GEMM inputs and dispatched tokens are cast to. ``recipe`` names the preset of what
-    training keeps beside the weights.
+    ``weights`` and ``compute`` name a ``default`` and the exceptions: classes, and in ``weights``
+    tensors of a class (``attention.kv_b_proj``) and those of one layer group or of the
+    multi-token-prediction modules (``groups.0.attention``, ``mtp.attention``). A ``compute`` value
+    lists peaks in order of preference: the first that the hardware has is used. ``activations`` is
+    the format that GEMM inputs and dispatched tokens are cast to. ``recipe`` names the preset of
+    what training keeps beside the weights.
     """
 
     name: Name
     title: Text
+    aliases: list[Name] = msgspec.field(default_factory=list)
     formats: dict[str, Format]
     weights: dict[str, str]
     compute: dict[str, list[str]]
@@ -95,6 +120,11 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     sources: dict[str, Source]
     provenance: dict[str, str]
 
+    @property
+    def by_tensor(self) -> bool:
+        """Whether tensors of one class are stored in several formats."""
+        return any("." in name for name in self.weights)
+
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
         """Yield classes and formats that do not exist, and missing defaults."""
         for field, known in (("weights", WEIGHT_CLASSES), ("compute", COMPUTE_CLASSES)):
@@ -102,7 +132,10 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             if "default" not in table:
                 yield (field,), f"{field} needs a default", "classes not listed take it"
             for name in table:
-                if name != "default" and name not in known:
+                if name == "default" or name in known:
+                    continue
+                own = re.fullmatch(_TENSOR, name) if field == "weights" else None
+                if own is None or own[1] not in known:
                     yield (
                         (field, name),
                         f"'{name}' is no class of {field}",
@@ -145,6 +178,7 @@ class KVFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     name: Name
     title: Text
+    aliases: list[Name] = msgspec.field(default_factory=list)
     bits: Bits
     group_size: Natural = 0
     scale_bits: Natural = 0

@@ -34,7 +34,7 @@ class Conventions(msgspec.Struct, frozen=True, kw_only=True):
     See ``dsv3calc conventions list`` for what each choice means.
     """
 
-    counting: Literal["matmul", "six-n", "twelve-l-h2"] = "matmul"
+    counting: Literal["matmul", "six-n", "six-n-attention", "twelve-l-h2"] = "matmul"
     attention: Literal["causal", "full", "half"] = "causal"
     mla: Literal["by-phase", "naive", "absorbed", "latent"] = "by-phase"
     head: Literal["in", "out"] = "in"
@@ -46,4 +46,6 @@ class Conventions(msgspec.Struct, frozen=True, kw_only=True):
     index_keys: Literal["format", "as-keys"] = "format"
     scan: Literal["recurrent", "chunked", "as-transformers"] = "recurrent"
     state: Literal["engines", "as-transformers"] = "engines"
+    recompute: Literal["none", "full"] = "none"
+    n_parameters: Literal["without-embedding", "all"] = "without-embedding"
     parameters: str = "default"

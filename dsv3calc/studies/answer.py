@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.ledger.display import frame
+from dsv3calc.model.architecture import architecture_of
 from dsv3calc.reading.files import shown_path
 
 if TYPE_CHECKING:
@@ -20,14 +22,18 @@ SCHEMA_VERSION = 1
 
 
 class Column:
-    """One design's ledger with a short id and a title."""
+    """One design's ledger with a short id and a title.
 
-    __slots__ = ("id", "ledger", "title")
+    ``settings`` are what it is counted with, by name, where columns may differ in it.
+    """
+
+    __slots__ = ("id", "ledger", "settings", "title")
 
     def __init__(self, id_: str, title: str, ledger: Ledger) -> None:
         self.id = id_
         self.title = title
         self.ledger = ledger
+        self.settings: dict[str, Any] = {}
 
 
 class Answer:
@@ -37,12 +43,14 @@ class Answer:
     of ``rows`` where there may be none of them. ``text`` is what a person gets to read instead of
     tables where the answer is a file; ``status`` is the exit status that it means. ``explanations``
     are what ``--explain`` asks for instead of tables. ``layout`` names the layout that is counted,
-    ``etp_rule`` what its etp follows from.
+    ``etp_rule`` what its etp follows from. ``brief`` has the short form of notes and assumptions
+    that have one, empty where they change no number.
     """
 
     __slots__ = (
         "asked",
         "assumptions",
+        "brief",
         "columns",
         "command",
         "etp_rule",
@@ -75,9 +83,45 @@ class Answer:
         self.columns: list[Column] = []
         self.rows: list[dict[str, Any]] = []
         self.assumptions: list[str] = []
+        self.brief: dict[str, str] = {}
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self.sources: list[dict[str, str]] = []
+
+    def __repr__(self) -> str:
+        """Show what was answered, column by column, and how much is to be known with it."""
+        told = f"{len(self.assumptions)} assumptions, {len(self.warnings)} warnings"
+        shown = [repr(column.ledger) for column in self.columns]
+        shown += [f"{len(self.rows):,} rows"] if self.rows else []
+        return "\n".join([f"Answer of {self.command} ({told})", *shown])
+
+    def _repr_html_(self) -> str:
+        """Show each column as a table in a notebook."""
+        return "".join(column.ledger._repr_html_() for column in self.columns)
+
+    def to_pandas(self) -> Any:
+        """Return a DataFrame: values by name with a column for each design, or the listed rows.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        if not self.columns:
+            return frame(self.rows, next(iter(self.rows[0]), "name") if self.rows else "name")
+        named = [(column.id, column.ledger.named()) for column in self.columns]
+        names = dict.fromkeys(name for _, lines in named for name in lines)
+        return frame(
+            (
+                {
+                    "name": name,
+                    "unit": next(lines[name].unit for _, lines in named if name in lines),
+                }
+                | {id_: lines[name].value if name in lines else None for id_, lines in named}
+                for name in names
+            ),
+            "name",
+        )
 
     def cite(
         self,
@@ -87,8 +131,9 @@ class Answer:
     ) -> None:
         """Take over the sources and assumptions of presets that the answer stands on.
 
-        ``used`` limits the assumptions to fields with these prefixes. Assumptions of fields with
-        one of the prefixes ``unused``, and sources that they have alone, are left out.
+        ``used`` limits the assumptions to fields with these prefixes, and a precision's to what the
+        models cited before it have. Assumptions of fields with one of the prefixes ``unused``, and
+        sources that they have alone, are left out.
         """
         for preset in presets:
             if preset is None:
@@ -108,18 +153,44 @@ class Answer:
                 if entry not in self.sources:
                     self.sources.append(entry)
             add_new(self.warnings, preset.warnings)
-            add_new(
-                self.assumptions,
-                [
-                    text
-                    for field, text in preset.assumptions
-                    if (not used or not field or field.startswith(used))
-                    and not (field and unused and field.startswith(unused))
-                ],
-            )
+            absent = self._absent_classes() if preset.kind == "precision" else ()
+            bearing = [
+                each
+                for each in preset.assumptions
+                if not used or not each.field or each.field.startswith(used)
+                if not (each.field and unused and each.field.startswith(unused))
+                if each.field.partition(".")[2] not in absent
+            ]
+            add_new(self.assumptions, [each.text for each in bearing])
+            self.brief |= {each.text: each.brief for each in bearing}
             if preset.ignored:
                 listed = f"{preset.name}: ignored keys: {', '.join(preset.ignored)}"
                 add_new(self.notes, [listed])
+                count = len(preset.ignored)
+                keys = f"{count} keys are" if count > 1 else "1 key is"
+                self.brief[listed] = f"{preset.name}: {keys} ignored, which change no count"
+
+    def _absent_classes(self) -> set[str]:
+        """Return the classes of weights that none of the models has."""
+        from dsv3calc.accounting.parameters import model_tensors, mtp_tensors
+        from dsv3calc.schema.precision import WEIGHT_CLASSES
+
+        held = set()
+        models = [preset.value for preset in self.presets if preset.kind == "model"]
+        for arch in map(architecture_of, models):
+            tensors = [*model_tensors(arch), *(mtp_tensors(arch) if arch.model.mtp else ())]
+            held |= {tensor.weight_class for tensor in tensors}
+        return set(WEIGHT_CLASSES) - held if models else set()
+
+    def take_told(self, other: Answer) -> None:
+        """Take over what another answer says beside its numbers, but for its notes."""
+        self.assumptions, self.warnings = other.assumptions, other.warnings
+        self.sources, self.brief = other.sources, other.brief
+
+    def tell_when_all(self, text: str) -> None:
+        """Add an assumption that changes no number: told with all others alone."""
+        self.assumptions.append(text)
+        self.brief[text] = ""
 
     def place_of(self, place: str) -> str:
         """Return the file and line of an input such as ``model.groups.0.attention.head_dim``.

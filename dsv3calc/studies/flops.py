@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.flops import flops_lines
+from dsv3calc.accounting.packed import packed_lines
+from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.queries.base import FlopsQuery, as_dict
@@ -34,13 +36,18 @@ def answer_flops(query: FlopsQuery) -> Answer:
             "mla": query.mla,
             "head": query.head,
             "router": query.router,
+            "recompute": query.recompute,
             "mtp": "in" if query.with_mtp else None,
         },
         convention=query.convention,
         library=query.library,
     )
+    if query.recompute == "full" and query.phase != "train":
+        raise UsageError("--recompute full: only training keeps and recomputes activations")
+    packed = query.sequence if isinstance(query.sequence, tuple) else ()
+    longest = max(packed) if isinstance(query.sequence, tuple) else query.sequence
     workload = workload_of(
-        query.phase, query.batch, query.sequence, query.past, last_logit=query.last_logit
+        query.phase, query.batch, longest, query.past, last_logit=query.last_logit
     )
     loader = PresetLoader(query)
     preset = loader.model(query.model)
@@ -49,7 +56,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
     answer.query |= {
         "phase": workload.phase,
         "batch": workload.batch,
-        "sequence": workload.sequence,
+        "sequence": list(packed) if packed else workload.sequence,
         "past": workload.past,
     }
     if not (query.convention or query.library):
@@ -75,7 +82,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
     if conventions.counting != "matmul":
         for option, value in (
             ("--attention", query.attention),
-            ("--mla", query.mla),
+            ("--mla", query.mla if conventions.counting != "six-n-attention" else None),
             ("--scan", query.scan),
             ("--head", query.head),
             ("--router", query.router),
@@ -95,6 +102,9 @@ def answer_flops(query: FlopsQuery) -> Answer:
             f"{preset.name}: the indexer counts its forward pass alone: no gradient of the "
             "language-model loss reaches it, and its own loss is not counted"
         )
-    ledger = Ledger(preset.value.title, flops_lines(preset.value, workload, conventions).lines)
+    count = flops_lines(preset.value, workload, conventions)
+    if packed:
+        count = packed_lines(preset.value, workload, conventions, packed)
+    ledger = Ledger(preset.value.title, count.lines)
     answer.columns.append(Column(preset.name, preset.value.title, ledger))
     return answer

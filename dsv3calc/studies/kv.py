@@ -51,7 +51,7 @@ def answer_kv(query: KVQuery) -> Answer:
     state_interval = interval_of(query.state_interval)
     loader = PresetLoader(query)
     preset = loader.model(query.model)
-    kv_format = loader.kv_format(query.kv_dtype)
+    kv_format = loader.kv_format(query.kv_dtype, preset.value)
     loader.check_overrides()
     check_kv_format(preset.name, preset.value, kv_format, conventions)
     answer = Answer("kv", as_dict(query))

@@ -63,7 +63,7 @@ def answer_params(query: ParamsQuery) -> Answer:
     parameters = parameter_lines(preset.value, inclusions, label, scales=scales)
     layers: list[Line] = []
     answer = Answer("params", as_dict(query), f"params-{query.by}")
-    answer.query["precision"] = query.precision or preset.value.precision
+    answer.query["precision"] = precision.name
     if not (query.library or query.convention or query.with_mtp):
         answer.query["variant"] = variant or "default"
     answer.cite(preset, precision)

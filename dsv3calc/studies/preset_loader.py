@@ -66,8 +66,19 @@ class PresetLoader:
         )
 
     def model(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Model]:
-        """Load a model."""
+        """Load a model, or take the design that the query is asked of."""
+        if self.query.design is not None:
+            self.used.add("model")
+            given: Preset[Model] = self.query.design
+            return given
         return self._load("model", reference, overrides)
+
+    def beside(self, overrides: tuple[Override, ...]) -> PresetLoader:
+        """Return a loader that has more overrides and notes with this one what was used."""
+        other = PresetLoader(self.query)
+        other.overrides = self.overrides + overrides
+        other.applied, other.skipped, other.used = self.applied, self.skipped, self.used
+        return other
 
     def one_of_several(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Model]:
         """Load a model of a comparison: ``--set`` changes those models that have the field.
@@ -99,8 +110,13 @@ class PresetLoader:
 
     def precision(self, reference: str | None, model: Preset[Model]) -> Preset[Precision]:
         """Load the precision asked for, or else the model's own."""
+        own = reference or model.value.precision
+        if not isinstance(own, str):
+            self.used.add("precision")
+            mine = tuple(each for each in self.overrides if each.kind == "precision")
+            return presets.inside(model, "precision", own, mine)
         try:
-            return self._load("precision", reference or model.value.precision)
+            return self._load("precision", own)
         except UsageError as error:
             if reference is not None or any(each.path == "precision" for each in self.overrides):
                 raise
@@ -108,9 +124,10 @@ class PresetLoader:
             problem = model.source.problem(place, error.message, next=error.hint)
             raise InvalidInput([problem]) from None
 
-    def kv_format(self, reference: str | None) -> Preset[KVFormat]:
-        """Load the cache format asked for, or BF16."""
-        return self._load("kv_format", reference or DEFAULT_KV_FORMAT)
+    def kv_format(self, reference: str | None, model: Model | None = None) -> Preset[KVFormat]:
+        """Load the cache format asked for, or that of the model's files, or BF16."""
+        own = model.kv_format if model is not None else None
+        return self._load("kv_format", reference or own or DEFAULT_KV_FORMAT)
 
     def layout(self, reference: str, overrides: tuple[Override, ...] = ()) -> Preset[Layout]:
         """Load a parallelism layout.

@@ -103,7 +103,7 @@ class _Search:
     def _precisions(self, model: str) -> list[str]:
         if self.query.precision:
             return [self.query.precision]
-        own = self.loader.model(model).value.precision
+        own = self.loader.model(model).value.precision_name
         return [own, *(each for each in COMMON_PRECISIONS if each != own and each in self.known)]
 
     def _degrees(self, device: Hardware) -> Iterator[int]:

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from dsv3calc.exit_status import ExitStatus
@@ -113,3 +115,80 @@ def test_two_bundles_contradict_each_other(program):
 def test_wrong_options(program, options, words):
     found = program.refused(ExitStatus.USAGE, "flops", "deepseek-v3", *options)
     assert words in found.err
+
+
+QWEN3_30B = {
+    "model_type": "qwen3_moe", "hidden_size": 2048, "intermediate_size": 6144, "head_dim": 128,
+    "num_hidden_layers": 48, "num_attention_heads": 32, "num_key_value_heads": 4,
+    "vocab_size": 151936, "moe_intermediate_size": 768, "num_experts": 128,
+    "num_experts_per_tok": 8, "tie_word_embeddings": False, "attention_bias": False,
+    "decoder_sparse_step": 1, "mlp_only_layers": [], "torch_dtype": "bfloat16",
+}  # fmt: skip
+
+
+def test_as_torchtitan_is_the_value_that_it_logs(program, tmp_path):
+    """pytorch/torchtitan pull request 4300: Qwen3-30B-A3B at 8,192 tokens."""
+    path = tmp_path / "qwen3-30b-a3b.json"
+    path.write_text(json.dumps(QWEN3_30B))
+    values = program.json("flops", path, "--seq", "8192", "--as", "torchtitan").values
+    assert values["flops.per_token"] == 37_578_559_488
+
+
+@pytest.mark.parametrize(
+    ("library", "per_token"), [("nanogpt", 455_534_493_696), ("torchtitan", 449_230_454_784)]
+)
+def test_six_n_and_twelve_lhqt(program, library, per_token):
+    """70B parameters: 6 N + 12 x 80 x 64 x 128 x 4,096, N with and without 128,256 x 8,192."""
+    values = program.json("flops", "llama-3.1-70b", "--as", library).values
+    assert values["flops.per_token"] == per_token
+    scores = 12 * 80 * 64 * 128 * 4096
+    n = 70_553_706_496 - (128_256 * 8192 if library == "torchtitan" else 0)
+    assert per_token == 6 * n + scores
+
+
+def test_pairs_of_mla_have_channels_of_their_own(program):
+    """torchtitan: 6 L H (qk + v) T, here 192 and 128 channels of 128 heads in 61 layers."""
+    values = program.json("flops", "deepseek-v3", "--as", "torchtitan").values
+    core = values["flops.components.attention_core"]
+    assert core == 4096 * 6 * 61 * 128 * (192 + 128) * 4096
+
+
+def test_full_recomputation_is_a_second_forward_pass(program):
+    """Korthikanti et al., arXiv:2205.05198: 4 passes instead of 3; and 8 N instead of 6 N."""
+    for more in ((), ("--counting", "six-n"), ("--as", "torchtitan"), ("--with-mtp",)):
+        once, again = (
+            program.json("flops", "deepseek-v3", *more, *options).values["flops.total"]
+            for options in ((), ("--recompute", "full"))
+        )
+        assert 3 * again == 4 * once
+    found = program.refused(ExitStatus.USAGE, "flops", "deepseek-v3", "--phase", "prefill",
+                            "--recompute", "full")  # fmt: skip
+    assert "only training" in found.err
+
+
+@pytest.mark.parametrize("attention", ["causal", "full", "half"])
+def test_a_packed_batch_is_the_sum_of_its_sequences(program, attention):
+    options = ("--attention", attention)
+    packed = program.json("flops", "gemma-3-27b", "--seq", "512,1024,2048", *options).values
+    alone = [
+        program.json("flops", "gemma-3-27b", "--seq", str(length), *options).values
+        for length in (512, 1024, 2048)
+    ]
+    for name in ("flops.total", "flops.tokens", "flops.components.attention_core"):
+        assert packed[name] == sum(values[name] for values in alone)
+    assert packed["flops.per_token"] == packed["flops.total"] / 3584
+    twice = program.json("flops", "gemma-3-27b", "--seq", "512+512", *options).values
+    assert twice["flops.total"] == 2 * alone[0]["flops.total"]
+
+
+def test_a_comma_between_thousands_is_none_between_sequences(program):
+    one, other = (
+        program.json("flops", "llama-3.1-8b", "--seq", text).values for text in ("1,024", "1024")
+    )
+    assert one == other
+    assert (
+        "packed sequences of 512, 1,024 tokens"
+        in program.ok("flops", "llama-3.1-8b", "--seq", "512,1024").out
+    )
+    program.refused(ExitStatus.USAGE, "flops", "llama-3.1-8b", "--seq", "512,,1024")
+    program.refused(ExitStatus.USAGE, "flops", "llama-3.1-8b", "--seq", "512,0")

@@ -9,6 +9,7 @@ import pytest
 import dsv3calc
 from dsv3calc.cli import load_command, parse
 from dsv3calc.output.view import Cell, build
+from dsv3calc.output.views.compare import SETTINGS
 from dsv3calc.queries.table import QUERIES
 
 V3 = "deepseek-v3 --hardware h800 --layout v3-pretrain"
@@ -56,6 +57,8 @@ def cells(view):
     """Yield the cells beside the labels, with their place."""
     for at, table in enumerate([*view.tables, *view.full]):
         for number, row in enumerate(table.rows):
+            if row[0] in SETTINGS.values():  # names of presets, and what the query says
+                continue
             for column in range(table.labels, len(row)):
                 if column not in table.left or isinstance(row[column], Cell):
                     yield (at, number, column), row[column]

@@ -10,8 +10,8 @@ import msgspec
 from dsv3calc.accounting.memory.sharding import CLASSES, Rules, Sharding
 from dsv3calc.accounting.parameters import tensor_elements
 from dsv3calc.accounting.placement.expert_slots import shared_slots
-from dsv3calc.accounting.weights import format_of
-from dsv3calc.formulas import memory, precision
+from dsv3calc.accounting.weights import block_values, format_of
+from dsv3calc.formulas import memory
 from dsv3calc.ledger.line import Line, computed, field, given, total
 from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.operator import BUFFERS, ONE, Tensor
@@ -200,22 +200,17 @@ class States:
         scope = (f"precision.formats.{key}", form)
         bits = field(scope, "bits", "bit")
         lines = [self._held(name, elements, bits, tensor, view, "weights", copy)]
-        if form.scale is None or tensor.in_features is None:
-            return lines
-        scale_scope = (f"{scope[0]}.scale", form.scale)
-        scales = computed(
-            f"{name}.scale_elements",
-            precision.block_scales,
-            scale_scope,
-            layers=ONE,
-            copies=tensor.copies,
-            out_features=tensor.out_features,
-            in_features=tensor.in_features,
-        )
-        stored = [field(scale_scope, "bits", "bit")]
-        if form.scale.zero_point_bits:
-            stored.append(field(scale_scope, "zero_point_bits", "bit"))
-        each = stored[0] if len(stored) == 1 else total(f"{name}.scale_bits", stored)
-        place = f"{name}.scales"
-        lines.append(self._held(place, scales, each, tensor, view, "weights", f"{copy}.scales"))
+        for number, scale in enumerate(form.scales if tensor.in_features is not None else ()):
+            which = f"scales.{number}" if number else "scales"
+            where = f"more_scales.{number - 1}" if number else "scale"
+            scale_scope = (f"{scope[0]}.{where}", scale)
+            place = f"{name}.{which}"
+            blocks = f"{name}.scale_elements" if not number else f"{place}.elements"
+            scales = block_values(blocks, scale_scope, tensor, layers=ONE)
+            stored = [field(scale_scope, "bits", "bit")]
+            if scale.zero_point_bits:
+                stored.append(field(scale_scope, "zero_point_bits", "bit"))
+            each = stored[0] if len(stored) == 1 else total(f"{name}.scale_bits", stored)
+            beside = f"{copy}.{which}"
+            lines.append(self._held(place, scales, each, tensor, view, "weights", beside))
         return lines

@@ -6,14 +6,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.numbers.quantity_format import format_quantity
-from dsv3calc.output.check_report import verdict_counts
+from dsv3calc.output.check_report import causes_of, short_name, verdict_counts
 from dsv3calc.output.view import Table, View
 from dsv3calc.reading.files import shown_path
 
 if TYPE_CHECKING:
+    from dsv3calc.output.check_report import Cause
     from dsv3calc.studies.answer import Answer
 
 MOST_REASONS = 5
+MOST_ROWS = 3
+"""Rows that are shown of a cause."""
 _STATED = ("tolerance", "source", "note")
 
 
@@ -24,12 +27,38 @@ def build(answer: Answer, *, exact: bool) -> View:
     broken = [row for row in answer.rows if row["status"] == "broken"]
     if moved:
         rows: list[list[str]] = []
-        for row in moved:
-            rows += _moved(row, exact=exact)
+        for cause in causes_of(moved):
+            if len(cause.rows) > 1 and not answer.query.get("all"):
+                rows += _caused(cause, exact=exact)
+            else:
+                for row in cause.rows:
+                    rows += _moved(row, exact=exact)
         tables.append(Table("", ["changed", "expected", "now", "difference"], rows))
     if broken:
         tables.append(Table("", ["error"], [line for row in broken for line in _broken(row)]))
     return View([verdict_counts(answer)], tables)
+
+
+def _caused(cause: Cause, *, exact: bool) -> list[list[str]]:
+    """Show what rows changed for one reason: the first of them, each on a line."""
+    count = len(cause.rows)
+    where = f" at {cause.place}" if cause.place else ""
+    lines = [[f"{count:,} row{'' if count == 1 else 's'} changed: {cause.words}{where}"]]
+    for row in cause.rows[:MOST_ROWS]:
+        both = [_amount(row[name], row["unit"], exact=exact or _alike(row))
+                for name in ("expected", "value")]  # fmt: skip
+        lines.append([f"  {short_name(row)}", *both, _change(row)])
+    if count > MOST_ROWS:
+        lines.append([f"  and {count - MOST_ROWS:,} more: --all lists them", "", "", ""])
+    return lines
+
+
+def _change(row: dict[str, Any]) -> str:
+    """Return the change in percent, or the difference where there is none."""
+    expected, value = row["expected"], row["value"]
+    if isinstance(expected, str) or not expected:
+        return str(row["difference"] or "")
+    return f"{100 * (value - expected) / expected:+.4g} %"
 
 
 def place(row: dict[str, Any]) -> str:

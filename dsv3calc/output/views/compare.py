@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
 
 _BOUNDS = (
-    ("compute_time", "compute"),
-    ("memory_time", "memory"),
+    ("compute_time", "compute time, at least"),
+    ("memory_time", "memory time, at least"),
     ("intensity", "FLOP per byte"),
     ("ridge", "  at the ridge"),
-    ("tokens_per_gpu_second", "tokens per GPU-s"),
+    ("tokens_per_gpu_second", "tokens/GPU-s, at most"),
 )
 BOUND_PHASES = {"prefill bounds/token": "prefill", "decode bounds/token": "decode"}
 """Section of bounds -> its phase."""
+
+_LINKS = (("scale_up", "scale-up"), ("scale_out", "scale-out"))
 
 ROWS = (
     (
@@ -47,19 +49,65 @@ ROWS = (
             ("flops.train.per_token_by_attention.half", "half, S²/2"),
         ),
     ),
-    ("decode per token", (("flops.decode.per_token", "{context:,} cached"),)),
+    ("training per token, {bundle}", (("flops.train.per_token", "total"),)),
+    ("decode per token", (("flops.decode.per_token", "{context} cached"),)),
     (
-        "KV cache, {kv_dtype}",
+        "KV cache{kv_dtype}",
         (
             ("kv_cache.bytes_per_token", "per token"),
             ("state.bytes_per_sequence", "state"),
-            ("kv_cache.bytes_per_sequence", "{context:,} tokens"),
-            ("kv_cache.bytes", "batch of {batch:,}"),
+            ("kv_cache.bytes_per_sequence", "{context} tokens"),
+            ("kv_cache.bytes", "batch of {batch}"),
         ),
     ),
     *(
         (section, tuple((f"roofline.{phase}.{name}", words) for name, words in _BOUNDS))
         for section, phase in BOUND_PHASES.items()
+    ),
+    (
+        "training memory of the fullest GPU",
+        (
+            *(
+                (f"memory.worst.{part}", part)
+                for part in ("weights", "gradients", "optimizer", "activations", "buffers")
+            ),
+            ("memory.worst.total", "total"),
+            ("memory.usable", "usable"),
+            ("memory.free", "free"),
+            ("memory.fits", "fits"),
+        ),
+    ),
+    (
+        "serving memory of the fullest GPU",
+        (
+            ("serving.weights", "weights"),
+            ("serving.buffers", "buffers"),
+            ("serving.kv_bytes", "cache of the batch"),
+            ("serving.total", "total"),
+            ("serving.budget", "budget"),
+            ("serving.free", "free"),
+            ("serving.fits", "fits"),
+            ("serving.kv_pool", "KV pool"),
+            ("serving.kv_tokens", "tokens in the pool"),
+            ("serving.max_sequences", "sequences that fit"),
+            ("serving.longest_context", "longest context"),
+        ),
+    ),
+    (
+        "expert traffic of a GPU",
+        (
+            ("traffic.copies_per_token.gpu", "copies per token, by GPU"),
+            ("traffic.copies_per_token.node", "copies per token, by node"),
+            *(
+                (f"traffic.{way}.{link}_bytes_per_token", f"{way}, {words}, per token")
+                for way in ("dispatch", "combine")
+                for link, words in _LINKS
+            ),
+            *((f"traffic.step.{link}_bytes", f"a step, {words}") for link, words in _LINKS),
+            ("traffic.distinct_experts_per_gpu", "distinct experts used"),
+            ("traffic.time_per_layer", "time per layer, at least"),
+            ("traffic.achieved.time_per_layer", "  at achieved bandwidths"),
+        ),
     ),
 )
 """Section -> the lines shown in it and their labels."""
@@ -74,45 +122,102 @@ WITHOUT_RATIO = (
 )
 """Lines that are a share, that many designs have none of, or that a device alone decides."""
 
+SETTINGS = {
+    "hardware": "device",
+    "layout": "layout",
+    "precision": "precision",
+    "kv_dtype": "KV format",
+    "batch": "batch",
+    "context": "context",
+    "sequence": "new tokens",
+}
+"""Setting of a column -> its words."""
+
+
+YES_OR_NO = ("memory.fits", "serving.fits")
+"""Lines that are 1 or 0."""
+
 
 def build(answer: Answer, *, exact: bool) -> View:
     """Build the table."""
     query = answer.query
-    query = {"precision": "own precision", **query}
     named = [column.ledger.named() for column in answer.columns]
-    rows: list[list[str]] = []
+    words = _words(answer)
+    rows = _settings(answer)
+    bundle = query.get("library") or query.get("convention")
     for section, quantities in ROWS:
+        if ("{bundle}" in section) != bool(bundle) and section.startswith("training per"):
+            continue
         found = []
         for name, label in quantities:
             if not any(name in lines for lines in named):
                 continue
             if name in _WHERE_PRESENT and not any(lines[name].value for lines in named):
                 continue
-            if name == "kv_cache.bytes" and query["batch"] == 1:
+            if name == "kv_cache.bytes" and query.get("batch") == 1:
                 continue
             found.append(
-                [f"  {label.format_map(query)}", *(_cell(lines, name, exact) for lines in named)]
+                [f"  {label.format_map(words)}", *(_cell(lines, name, exact) for lines in named)]
             )
         if found:
-            words = section.format_map(query)
             if section in BOUND_PHASES:
                 phase = BOUND_PHASES[section]
                 found.append(["  bound by", *(_binding(lines, phase) for lines in named)])
-            rows += [[words], *found]
-    heading = (
-        f"batch {query['batch']:,}; training and prefill of {query['sequence']:,} tokens, "
-        f"decode at {query['context']:,}; ratios to {query['baseline']}"
-    )
-    if "hardware" in query:
-        heading = f"{query['hardware']}, {heading}"
-    headings = ["", *(column.title for column in answer.columns)]
-    return View(heading, [Table("", headings, rows)])
+            rows += [[section.format_map(words)], *found]
+    headings = ["", *_titles(answer)]
+    return View(_heading(answer), [Table("", headings, rows)])
+
+
+def _titles(answer: Answer) -> list[str]:
+    """Return the headings of the columns: what is different, where all are of one model."""
+    titles = [column.title for column in answer.columns]
+    model = titles[0].partition(":")[0]
+    if len(titles) > 1 and all(title.startswith(f"{model}:") for title in titles):
+        titles = [title.removeprefix(f"{model}:") for title in titles]
+    return [title.replace(",", ", ") for title in titles]
+
+
+def _words(answer: Answer) -> dict[str, str]:
+    """Return what labels say of what all columns have in common."""
+    query = answer.query
+    words = {"precision": query.get("precision", "own precision")}
+    for name in ("context", "batch"):
+        words[name] = f"{query[name]:,}" if name in query else name
+    words["kv_dtype"] = f", {query['kv_dtype']}" if "kv_dtype" in query else ""
+    words["bundle"] = query.get("library") or query.get("convention") or ""
+    return words
+
+
+def _settings(answer: Answer) -> list[list[str]]:
+    """Show what each column is counted with: its precision, and in what it differs."""
+    rows = []
+    for name, label in SETTINGS.items():
+        values = [column.settings[name] for column in answer.columns]
+        if len(set(values)) > 1 or name == "precision":
+            shown = [f"{each:,}" if isinstance(each, int) else each or "-" for each in values]
+            rows.append([label, *shown])
+    return rows
+
+
+def _heading(answer: Answer) -> str:
+    """Say what all columns have in common."""
+    query = answer.query
+    told = [query[name] for name in ("hardware", "layout") if name in query]
+    told += [f"batch {query['batch']:,}"] if "batch" in query else []
+    work = [
+        f"training and prefill of {query['sequence']:,} tokens" if "sequence" in query else "",
+        f"decode at {query['context']:,}" if "context" in query else "",
+    ]
+    parts = [", ".join(told), ", ".join(filter(None, work)), f"ratios to {query['baseline']}"]
+    return "; ".join(filter(None, parts))
 
 
 def _cell(lines: dict[str, Line], name: str, exact: bool) -> str:  # noqa: FBT001
+    if name in YES_OR_NO and name in lines:
+        return "yes" if lines[name].value else "no"
     text = show(lines.get(name), exact=exact)
     ratio = lines.get(f"ratio_to_baseline.{name}")
-    if ratio is None or name in WITHOUT_RATIO:
+    if ratio is None or name in WITHOUT_RATIO or ratio.value == 1:
         return text
     return Cell(f"{text} ({_times(ratio.value)})", lines[name])
 

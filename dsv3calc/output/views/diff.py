@@ -1,4 +1,4 @@
-"""Tables of ``diff``: the fields that changed, then the values, the largest change first."""
+"""Tables of ``diff``: headlines, fields that changed, other values, the largest change first."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
 
 
+HEADLINES = (
+    "parameters.total",
+    "parameters.active",
+    "weights.bytes",
+    "flops.per_token",
+    "kv_cache.bytes_per_token",
+    "memory.worst.total",
+    "serving.total",
+)
+"""Lines that stand first, in a table of their own."""
+
+
 def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
     query = answer.query
@@ -19,13 +31,18 @@ def build(answer: Answer, *, exact: bool) -> View:
     heading += " changed"
     if "over" in query:
         heading += f", {query['over']:,} beyond {100 * query['fail_over']:g} %"
+    place = "section" if query["of"] == "model" else "column"
     fields = [row for row in answer.rows if row["section"] == "field"]
     values = [row for row in answer.rows if row["section"] != "field"]
     tables = []
+    first = [row for row in values if row["name"] in HEADLINES]
+    values = [row for row in values if row not in first]
+    if first:
+        first.sort(key=lambda row: HEADLINES.index(row["name"]))
+        tables.append(_table("headline", place, first, exact=exact))
     if fields:
         tables.append(_table("field", "", fields, exact=exact))
     if values:
-        place = "section" if query["of"] == "model" else "column"
         tables.append(_table("quantity", place, values, exact=exact))
     return View(heading, tables)
 

@@ -46,8 +46,7 @@ def build(answer: Answer, *, exact: bool) -> View:
     query = answer.query
     heading = (
         f"{column.title}: {query['phase']}, batch {query['batch']:,}, "
-        f"{query['sequence']:,} new {'token' if query['sequence'] == 1 else 'tokens'} each, "
-        f"{query['past']:,} cached"
+        f"{_sequences(query['sequence'])}, {query['past']:,} cached"
     )
     rows = []
     if total.rule == "sum":
@@ -72,6 +71,18 @@ def build(answer: Answer, *, exact: bool) -> View:
             )
         )
     return View([heading, total.convention], tables)
+
+
+MOST_LENGTHS = 8
+"""Lengths of a packed batch that the heading names."""
+
+
+def _sequences(given: int | list[int]) -> str:
+    if isinstance(given, int):
+        return f"{given:,} new {'token' if given == 1 else 'tokens'} each"
+    listed = ", ".join(f"{length:,}" for length in given[:MOST_LENGTHS])
+    more = f" and {len(given) - MOST_LENGTHS} more" if len(given) > MOST_LENGTHS else ""
+    return f"packed sequences of {listed}{more} tokens"
 
 
 def _cells(line: Line, tokens: Line, exact: bool) -> list[str]:  # noqa: FBT001

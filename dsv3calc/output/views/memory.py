@@ -28,7 +28,7 @@ _WIDEST = 80  # columns, and headings grow shorter from there on
 def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
     named = answer.columns[0].ledger.named()
-    tables = [ranks_table(named, exact=exact), _fullest(answer, named, exact=exact)]
+    tables = [_fullest(answer, named, exact=exact), ranks_table(named, exact=exact)]
     if "rank" in answer.query:
         rank = answer.query["rank"]
         tables += [held_table(named, rank, exact=exact), _buffers(named, rank, exact=exact)]

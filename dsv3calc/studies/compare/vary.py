@@ -1,4 +1,4 @@
-"""What-if columns: the same design with another attention, feed-forward or precision.
+"""What-if columns: the same design with another attention or feed-forward.
 
 ``deepseek-v3:attention=gqa:8,feed_forward=dense-active`` keeps heads, head size, depth and width,
 and changes what it names in every layer group that has it.
@@ -7,6 +7,8 @@ and changes what it names in every layer group that has it.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,48 +23,51 @@ if TYPE_CHECKING:
     from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.model import GQA, Dense, Model
 
-CHANGES = ("attention", "feed_forward", "precision")
+CHANGES = ("attention", "feed_forward")
+"""Changes of architecture; other names are options and fields."""
 ATTENTIONS = "mha, mqa, gqa:KEY_VALUE_HEADS"
 FEED_FORWARDS = ("dense-active", "dense-total")
+_CUT = re.compile(r":(?=[A-Za-z_][\w.-]*=)")
+_NEXT = re.compile(r",(?=[A-Za-z_][\w.-]*=)")
+_EXAMPLE = "for example --vary deepseek-v3:attention=gqa:8"
 
 
-def split_variation(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """Read ``MODEL:CHANGE=VALUE[,CHANGE=VALUE]``.
+def split_variation(text: str, *, plain: bool = False) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Read ``MODEL:NAME=VALUE[,NAME=VALUE]``; or ``MODEL`` too, where it may be ``plain``.
+
+    A file whose name is the text is that file.
 
     Raises
     ------
     UsageError
-        If it is not of that form, or names an unknown change.
+        If it is not of that form.
     """
-    cuts = [text.find(f":{change}=") for change in CHANGES]
-    found = [cut for cut in cuts if cut > 0]
-    if not found:
+    cut = _CUT.search(text)
+    if plain and (cut is None or os.path.lexists(text)):
+        return text, ()
+    if cut is None or not cut.start():
         raise UsageError(
-            f"--vary {quote(text)}: expected MODEL:CHANGE=VALUE with a change among "
-            f"{', '.join(CHANGES)}",
-            "for example --vary deepseek-v3:attention=gqa:8",
+            f"--vary {quote(text)}: expected MODEL:NAME=VALUE with a change of architecture "
+            f"({', '.join(CHANGES)}), an option or a field",
+            _EXAMPLE,
         )
-    cut = min(found)
-    return text[:cut], read_changes(text[cut + 1 :].split(","), text)
+    return text[: cut.start()], read_changes(_NEXT.split(text[cut.end() :]), text)
 
 
 def read_changes(texts: Sequence[str], whole: str = "") -> tuple[tuple[str, str], ...]:
-    """Read ``CHANGE=VALUE`` texts.
+    """Read ``NAME=VALUE`` texts.
 
     Raises
     ------
     UsageError
-        If one is not of that form, unknown, or given twice.
+        If one is not of that form, or a name is given twice.
     """
     changes: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        if not equals or not value or name not in CHANGES:
-            close = suggest(name, CHANGES)
+        if not equals or not value:
             raise UsageError(
-                f"--vary {quote(whole or text)}: {quote(text)} is no change; "
-                f"changes: {', '.join(CHANGES)}",
-                f"did you mean '{close}=...'?" if close else "",
+                f"--vary {quote(whole or text)}: {quote(text)} is no NAME=VALUE", _EXAMPLE
             )
         if name in changes:
             raise UsageError(f"--vary {quote(whole or text)}: {name} is changed twice")
@@ -71,7 +76,7 @@ def read_changes(texts: Sequence[str], whole: str = "") -> tuple[tuple[str, str]
 
 
 def vary(model: Model, changes: Sequence[tuple[str, str]]) -> Model:
-    """Return the model with the changes of architecture made; ``precision`` is the caller's.
+    """Return the model with changes of architecture made.
 
     Raises
     ------
@@ -79,8 +84,6 @@ def vary(model: Model, changes: Sequence[tuple[str, str]]) -> Model:
         If a change is unknown, does not apply to the model, or does not come out integral.
     """
     for name, value in changes:
-        if name == "precision":
-            continue
         groups = model.groups
         change = _attention if name == "attention" else _feed_forward
         changed = [change(model.name, value, view) for view in architecture_of(model).groups]

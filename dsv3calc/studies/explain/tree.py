@@ -122,8 +122,8 @@ def answer_explain(query: Query, names: Sequence[str] = ()) -> Answer:
     found = Answer("explain", {"command": query.command, **answer.query}, "explain")
     if names:
         found.query["line"] = list(names)
-    for attribute in ("presets", "assumptions", "warnings", "notes", "sources"):
-        setattr(found, attribute, getattr(answer, attribute))
+    found.take_told(answer)
+    found.presets, found.notes = answer.presets, answer.notes
     for column in answer.columns:
         published = column.ledger.named()
         teller = _Teller(Origins(answer, query, column.id))

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import shlex
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,19 @@ if TYPE_CHECKING:
 
 
 def answer_check(
-    paths: Sequence[str], *, only: str | None, update: bool, exit_zero: bool, ask: Ask
+    paths: Sequence[str],
+    *,
+    only: str | None,
+    update: bool,
+    exit_zero: bool,
+    ask: Ask,
+    everything: bool = False,
 ) -> Answer:
     """Check golden files.
 
     The answer's status: a broken row (3) beats a moved one (1), and ``exit_zero`` hides only the
     latter. An update that is refused (2) or cannot be written (74) is a warning beside the report.
+    With ``everything`` a table lists each row that moved, not the causes.
 
     Raises
     ------
@@ -38,6 +46,8 @@ def answer_check(
     answer.query |= {"moved": len(moved), "broken": len(broken)}
     if only is not None:
         answer.query["only"] = only
+    if everything:
+        answer.query["all"] = True
     answer.rows = [row_data(row) for row in rows]
     if broken:
         answer.status = ExitStatus.INVALID_INPUT
@@ -45,6 +55,9 @@ def answer_check(
         answer.status = ExitStatus.CHECK_FAILED
     if update:
         _update(answer, rows)
+    elif any(row.status == "moved" and not isinstance(row.golden.expect, str) for row in rows):
+        words = shlex.join(["dsv3calc", "check", *paths, "--update"])
+        answer.notes.append(f"accept the new values with: {words}")
     return answer
 
 
@@ -83,6 +96,8 @@ def row_data(row: Row) -> dict[str, Any]:
         "difference": row.difference or None,
         "tolerance": row.wanted or None,
         "why": row.reasons or ([row.message] if row.message else []),
+        "changes": list(dict.fromkeys(each.brief for each in row.changes)),
+        "changed_at": list(dict.fromkeys(each.place for each in row.changes if each.place)),
         "source": row.golden.source or None,
         "note": row.golden.note or row.golden.why or None,
         "id": row.golden.id or None,

@@ -7,7 +7,7 @@ A snapshot stores this beside the number, so that a check can say not only that 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,9 +63,17 @@ def formula_digest(name: str) -> str:
     return hashlib.sha256(f"({arguments})\n{body}".encode()).hexdigest()[:12]
 
 
+class Reason(NamedTuple):
+    """One thing that differs between a snapshot and today: in full, in brief, and its place."""
+
+    text: str
+    brief: str
+    place: str = ""
+
+
 def explain_change(
     before: dict[str, Any], now: dict[str, Any], place_of: Callable[[str], str]
-) -> list[str]:
+) -> list[Reason]:
     """Say which inputs and formulas differ between a snapshot and today.
 
     ``place_of`` gives the file and line of an input, or nothing.
@@ -76,25 +84,25 @@ def explain_change(
         if old == new and (place in before) == (place in now):
             continue
         if place.startswith(FORMULA_PREFIX):
-            name = place.removeprefix(FORMULA_PREFIX)
-            if place not in now:
-                reasons.append(f"formula {name} is no longer used")
-            else:
-                verb = "changed" if place in before else "is used now"
-                reasons.append(f"formula {name} {verb}")
-        elif place not in before:
-            reasons.append(f"{place} = {new} is used now{_at(place_of(place))}")
-        elif place not in now:
-            reasons.append(f"{place} (was {old}) is no longer used")
+            reasons.append(_of_formula(place, before, now))
+            continue
+        leaf = place.rpartition(".")[2]
+        if place not in now:
+            reasons.append(Reason(f"{place} (was {old}) is no longer used", f"{leaf} is not used"))
+            continue
+        told, where = "", place_of(place)
+        if place not in before:
+            told, brief = f"{place} = {new} is used now", f"{leaf} = {new} is used"
         else:
-            reasons.append(f"{place}: {old} -> {new}{_at(place_of(place))}")
-    return reasons or [
-        (
-            "inputs and formulas are as recorded: the expected number was edited, or the sum is "
-            "made differently"
-        )
-    ]
+            told, brief = f"{place}: {old} -> {new}", f"{leaf} {old} -> {new}"
+        reasons.append(Reason(told + (f" ({where})" if where else ""), brief, where))
+    edited = "the expected number was edited, or the sum is made differently"
+    return reasons or [Reason(f"inputs and formulas are as recorded: {edited}", edited)]
 
 
-def _at(place: str) -> str:
-    return f" ({place})" if place else ""
+def _of_formula(place: str, before: dict[str, Any], now: dict[str, Any]) -> Reason:
+    name = place.removeprefix(FORMULA_PREFIX)
+    verb = "is no longer used"
+    if place in now:
+        verb = "changed" if place in before else "is used now"
+    return Reason(f"formula {name} {verb}", f"formula {name} {verb}")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from dsv3calc.ledger.line import Line
     from dsv3calc.studies.answer import Answer
+    from dsv3calc.studies.goldens.fingerprint import Reason
 
     Ask = Callable[[str], Answer]
 
@@ -39,6 +40,7 @@ class Row:
     """One golden row and what became of it."""
 
     __slots__ = (
+        "changes",
         "convention",
         "difference",
         "file",
@@ -68,6 +70,7 @@ class Row:
         self.difference = ""
         self.message = ""
         self.reasons: list[str] = []
+        self.changes: list[Reason] = []
         self.made_from: dict[str, Any] = {}
         self.line = 0
 
@@ -348,7 +351,8 @@ def check_row(row: Row, answers: dict[str, Answer | Dsv3calcError], ask: Ask) ->
         row.made_from = made_from(line)
         if row.golden.made_from:
             recorded = {current_place(place): each for place, each in row.golden.made_from.items()}
-            row.reasons = explain_change(recorded, row.made_from, found.place_of)
+            row.changes = explain_change(recorded, row.made_from, found.place_of)
+            row.reasons = [reason.text for reason in row.changes]
 
 
 def _line_of(golden: Golden, answer: Answer) -> Line:

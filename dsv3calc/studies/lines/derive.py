@@ -293,8 +293,7 @@ def answer_derive(query: Query, line: str, free: Sequence[str], hold: Sequence[s
     answer.rows = [_row(each) for each in found.equations()]
     answer.rows[-1]["value"] = traced.line.value
     answer.notes += _notes(found, agreed)
-    for attribute in ("assumptions", "warnings", "sources"):
-        setattr(answer, attribute, getattr(traced.answer, attribute))
+    answer.take_told(traced.answer)
     return answer
 
 

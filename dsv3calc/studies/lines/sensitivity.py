@@ -250,8 +250,7 @@ def answer_sensitivity(query: Query, line: str, top: int = DEFAULT_TOP) -> Answe
         )
     if traced.answer.etp_rule is not None and traced.etp_follows:
         answer.notes.append(f"etp is not varied alone, it follows: {traced.answer.etp_rule.words}")
-    for attribute in ("assumptions", "warnings", "sources"):
-        setattr(answer, attribute, getattr(traced.answer, attribute))
+    answer.take_told(traced.answer)
     return answer
 
 

@@ -360,8 +360,7 @@ def answer_solve(
         answer.notes.append(
             "dp follows from ep x etp, since it is not given (--hold dp keeps it fixed)"
         )
-    for attribute in ("assumptions", "warnings", "sources"):
-        setattr(answer, attribute, getattr(traced.answer, attribute))
+    answer.take_told(traced.answer)
     return answer
 
 

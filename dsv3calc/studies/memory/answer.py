@@ -236,6 +236,5 @@ def _remarks(
         answer.assumptions.append("layers are split over the stages as evenly as possible")
     if layout.schedule == "dualpipe":
         answer.notes.append(
-            "DualPipe: rank r holds stages r and pp-1-r, one copy of each; embedding and head are "
-            "on the same rank"
+            "DualPipe: rank r holds stages r and pp-1-r; embedding and head share a rank"
         )

@@ -25,9 +25,9 @@ from dsv3calc.studies.traffic.exchanges import (
     cite_formats,
     dispatch_format,
     format_of,
-    imbalance_text,
     number,
     one_of,
+    tell_imbalance,
 )
 
 if TYPE_CHECKING:
@@ -239,4 +239,4 @@ class Inputs:
             )
         if imbalance is not None:
             words = "the most loaded GPU's experts receive {} times the mean number of rows"
-            answer.assumptions.append(imbalance_text(imbalance, words))
+            tell_imbalance(answer, imbalance, words)

@@ -95,7 +95,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
         ),
     )
     precision = loader.precision(named_by(query, layout, answer, "precision"), model)
-    kv_format = loader.kv_format(query.kv_dtype)
+    kv_format = loader.kv_format(query.kv_dtype, model.value)
     setup = loader.setup(query.setup)
     software = setup.value.memory
     answer.cite(model, unused=beside_layers(query.with_mtp))

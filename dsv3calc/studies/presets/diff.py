@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from fractions import Fraction
-from math import inf, isfinite, log, log1p
+from math import inf, log, log1p
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -17,6 +17,7 @@ import msgspec
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.numbers import decimals, quantity
+from dsv3calc.numbers.compared import is_number, same
 from dsv3calc.queries.base import FlopsQuery, KVQuery, ParamsQuery, Query
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.studies.answer import Answer, add_new
@@ -82,13 +83,6 @@ class Change:
     def exceeds(self, bound: Fraction) -> bool:
         """Tell whether it is larger than a share; what has no percentage always is."""
         return self.relative is None or self.relative > bound
-
-
-def is_number(value: object) -> bool:
-    """Tell whether a value can be subtracted and divided."""
-    if isinstance(value, float):
-        return isfinite(value)
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def exact(value: float) -> Fraction:
@@ -387,7 +381,7 @@ def _changes(
         old, new = a.units.get(name, ""), b.units.get(name, "")
         top = name in a.top or name in b.top
         if one is not None and two is not None and old == new:
-            if one != two:
+            if not same(one, two):
                 yield Change(section, column, name, old, one, two, top=top)
             continue
         if one is not None:

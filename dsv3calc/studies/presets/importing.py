@@ -38,10 +38,11 @@ def import_preset(reference: str, name: str | None, ignore_keys: tuple[str, ...]
                 f"--name {quote(name)}: a name has letters, digits, '.', '_' and '-', starts with "
                 f"a letter or digit, and has at most {presets.LONGEST_NAME} characters"
             )
+        data["title"] = str(data["title"]).replace(str(data["name"]), name, 1)
         data["name"] = name
     answer = Answer("import", {"file": reference, "name": data["name"]}, "text")
     answer.rows = [{"field": field, "value": value} for field, value in flatten(preset.value)]
-    answer.assumptions = [text for _, text in preset.assumptions]
+    answer.assumptions = [each.text for each in preset.assumptions]
     answer.warnings += preset.warnings
     if preset.ignored:
         answer.notes.append(f"ignored keys: {', '.join(preset.ignored)}")

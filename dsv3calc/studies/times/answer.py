@@ -80,7 +80,7 @@ def answer_time(query: TimeQuery) -> Answer:
     layout = msgspec.structs.replace(layout, schedule="1f1b", virtual_pipeline=1)
     workload = _workload(query, layout, phase)
     precision = loader.precision(named_by(query, layout, answer, "precision"), model)
-    kv_format = loader.kv_format(query.kv_dtype)
+    kv_format = loader.kv_format(query.kv_dtype, model.value)
     achieved = loader.achieved()
     like = loader.like(hardware)
     setup = None if query.setup is None else loader.setup(query.setup)

@@ -39,11 +39,11 @@ from dsv3calc.studies.traffic.exchanges import (
     asked,
     cite_formats,
     format_of,
-    imbalance_text,
     latency_of,
     model_dispatch,
     number,
     one_of,
+    tell_imbalance,
 )
 from dsv3calc.studies.traffic.limits_ep import DEFAULT_TOKENS
 from dsv3calc.studies.traffic.step_collectives import step_collectives
@@ -229,9 +229,8 @@ def _remarks(
         )
     if layout.ep > 1:
         answer.assumptions.append("destinations are uniform over the GPUs of the group")
-        answer.assumptions.append(
-            imbalance_text(exchange.imbalance, "the busiest GPU has {} times the mean traffic")
-        )
+        words = "the busiest GPU has {} times the mean traffic"
+        tell_imbalance(answer, exchange.imbalance, words)
     if layout.tp > 1 and not layout.sequence_parallel:
         answer.assumptions.append(
             "each token is dispatched by one of the tp GPUs that hold it, as with sequence "

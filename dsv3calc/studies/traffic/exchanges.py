@@ -72,6 +72,15 @@ def imbalance_text(ratio: float, words: str) -> str:
     return f"{told} (--imbalance{' 1' if ratio == 1 else ''})"
 
 
+def tell_imbalance(answer: Answer, ratio: float, words: str) -> None:
+    """Add what a load imbalance means to the assumptions; a ratio of 1 changes no number."""
+    text = imbalance_text(ratio, words)
+    if ratio == 1:
+        answer.tell_when_all(text)
+    else:
+        answer.assumptions.append(text)
+
+
 def format_of(option: str, name: str | None, default: TransferFormat) -> TransferFormat:
     """Return the format that an option names."""
     return default if name is None else FORMATS[one_of(option, name, FORMATS, "")]
@@ -113,7 +122,9 @@ def cite_formats(answer: Answer, *formats: TransferFormat) -> None:
         if entry not in answer.sources:
             answer.sources.append(entry)
             if form.kind == "assumed":
-                answer.assumptions.append(f"{form.name}: {form.citation}")
+                text = f"{form.name}: {form.citation}"
+                answer.assumptions.append(text)
+                answer.brief[text] = f"{form.name}: {form.title}"
 
 
 def latency_of(

@@ -78,7 +78,7 @@ def test_the_paper_s_bundle_is_the_sum_of_its_options():
         ("params deepseek-v3 --as transformers --variant checkpoint", "fixes parameters=trainable"),
         ("params deepseek-v3 --as transformers --with-mtp", "fixes parameters=trainable"),
         ("params deepseek-v3 --with-mtp --variant checkpoint", "give one"),
-        ("flops deepseek-v3 --as isca25-table2", "choose one of transformers"),
+        ("flops deepseek-v3 --as isca25-table2", "choose one of torchtitan"),
         ("flops deepseek-v3 --convention transformers", "choose one of isca25-table2"),
         ("flops deepseek-v3 --attention casual", "did you mean 'causal'"),
         ("flops deepseek-v3 --mla absorb", "did you mean 'absorbed'"),
