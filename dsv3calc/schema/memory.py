@@ -31,7 +31,7 @@ ACTIVATIONS = (
     "shared_act_input", "shared_act_gate", "shared_act_output", "feed_forward_mask",
     "final_norm_input", "head_input", "mtp_norm_inputs", "mtp_projection_input",
     "mixer_input", "convolution_input", "recurrence_input", "recurrence_output", "output_gate",
-    "gated_output", "mixer_output", "latent_output", "o_latent", "compressor_values",
+    "gated_output", "mixer_output", "mixer_mask", "embedding_mask", "latent_output", "o_latent", "compressor_values",
     "compressor_weights", "indexer_compressor_values", "indexer_compressor_weights",
     "attention_streams", "feed_forward_streams", "head_streams", "attention_branch",
     "feed_forward_branch", "corrected_stream", "altup_projections_input",

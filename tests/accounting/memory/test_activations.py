@@ -1,5 +1,7 @@
 """Activations of every kind of layer: their names, what policies drop, what kernels keep."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from footprints import NO_OVERHEADS, footprint_of, layout_of, preset
@@ -21,6 +23,8 @@ EVERYTHING = preset(
     routing_weights="after",
 )
 FUSED = preset("recompute", "none")
+CONFIGS = [str(Path(__file__).parents[2] / "importers" / "configs" / "gemma3n_text.json")]
+"""Models with parts that no preset has."""
 
 
 def lines_of(model, policy=EVERYTHING, **options):
@@ -36,7 +40,7 @@ def names_of(model, policy, *, mtp=False):
     footprint = footprint_of(model, layout_of(), recompute=policy, mtp=mtp)
     return {
         line.name.rpartition(".")[2]
-        for kept in (*footprint.kept, footprint.in_flight.head)
+        for kept in (*footprint.kept, footprint.in_flight.embedding, footprint.in_flight.head)
         for line in kept.kept.walk()
         if ".activations." in line.name
     }
@@ -44,7 +48,7 @@ def names_of(model, policy, *, mtp=False):
 
 def test_every_name_is_that_of_an_activation_of_some_model():
     seen = set()
-    for name in listing("model"):
+    for name in (*listing("model"), *CONFIGS):
         model = dsv3calc.load_model(name)
         for policy in (EVERYTHING, FUSED, preset("recompute", "v3-recompute")):
             seen |= names_of(model, policy, mtp=model.mtp is not None)
