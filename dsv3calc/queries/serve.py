@@ -37,6 +37,51 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
             shared.CONTEXT, REQUESTS, flag="--context", dimension="tokens", default="4096",
         ),
     ] = None  # fmt: skip
+    draft_tokens: Annotated[
+        int | None,
+        Option(
+            "Tokens that MTP modules draft for each step", SPECULATION, dimension="count",
+            default="none: no speculation",
+        ),
+    ] = None  # fmt: skip
+    acceptance: Annotated[
+        float | None,
+        Option(
+            "Chance that a drafted token is accepted where those before it were", SPECULATION,
+            dimension="ratio",
+        ),
+    ] = None  # fmt: skip
+    prompt_tokens: Annotated[
+        int | None,
+        Option("Tokens of a prompt", REQUESTS, dimension="tokens", default="4096"),
+    ] = None
+    response_tokens: Annotated[
+        int | None,
+        Option(
+            "Tokens of a response: how prefill and decoding share GPUs", REQUESTS,
+            dimension="tokens", default="none: not told",
+        ),
+    ] = None  # fmt: skip
+    hit_rate: Annotated[
+        float | None,
+        Option(
+            "Share of a prompt that is found in the cache", REQUESTS, dimension="ratio",
+            default="0",
+        ),
+    ] = None  # fmt: skip
+    prefill_batch: Annotated[
+        int | None,
+        Option(
+            "Prompts of one prefill pass of a replica", REQUESTS, dimension="count", default="1",
+        ),
+    ] = None  # fmt: skip
+    prefill_layout: Annotated[
+        str | None,
+        Option(
+            "Layout preset of the GPUs that prefill, where those are others", shared.DEGREES,
+            metavar="NAME", default="the same GPUs", preset="layout",
+        ),
+    ] = None  # fmt: skip
     sequence_parallel: Annotated[
         bool | None, Option("Divide tokens over tp between blocks", shared.DEGREES)
     ] = None

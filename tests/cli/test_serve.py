@@ -86,6 +86,79 @@ def test_lines_are_solved_and_explained(program):
     assert "hardware.memory.bandwidth" in ranked
 
 
+APART = (
+    *DAY6, "--prefill-layout", "day6-prefill-ep32", "--batch", "128", "--setup", "sglang",
+    "--prompt-tokens", "4383", "--hit-rate", "0.5625", "--response-tokens", "1210",
+)  # fmt: skip
+
+
+def test_prefill_is_the_pass_that_time_gives(program):
+    found = program.json(*APART, "--prefill-batch", "4").values
+    timed = program.json(
+        "time", "deepseek-v3", "--layout", "day6-prefill-ep32", "--hardware", "h800",
+        "--setup", "sglang", "--batch", "4", "--seq", "1918", "--context", "2465", "--last-logit",
+    ).values  # fmt: skip
+    for what in ("bound", "floor", "estimate"):
+        assert found[f"serve.prefill.{what}"] == pytest.approx(timed[f"time.{what}"], rel=1e-12)
+    rate = found["serve.tokens_per_second_per_gpu.prefill"]
+    assert rate == pytest.approx(timed["time.tokens_per_second_per_gpu.estimate"])
+
+
+def test_gpus_apart_do_as_much_as_requests_ask(program):
+    """What prefill GPUs compute and decode GPUs put out has the ratio of the requests."""
+    found = program.json(*APART).values
+    prefill = found["serve.tokens_per_second_per_gpu.prefill"]
+    decode = found["serve.tokens_per_second_per_gpu.decode"]
+    gpus = found["serve.prefill_gpus_per_decode_gpu"]
+    assert gpus * prefill / (4383 * (1 - 0.5625)) == pytest.approx(decode / 1210)
+    both = found["serve.disaggregated.tokens_per_second_per_gpu"]
+    assert both * (1 + gpus) == pytest.approx(decode)
+    assert found["serve.dollars_per_million.output"] == pytest.approx(2e6 / 3600 / decode)
+    computed, billed = (found[f"serve.dollars_per_million.input{end}"] for end in ("", "_billed"))
+    assert computed == pytest.approx(2e6 / 3600 / prefill)
+    assert billed == pytest.approx(computed * (1 - 0.5625))
+
+
+def test_gpus_that_do_both_spend_their_time_on_both(program):
+    asked = (*LLAMA, "--batch", "32", "--setup", "vllm", "--response-tokens", "500")
+    found = program.json(*asked).values
+    steps = 500 * found["serve.tpot.estimate"]
+    prompts = 32 * found["serve.prefill.estimate"]
+    assert found["serve.aggregated.tpot"] == pytest.approx((steps + prompts) / 500)
+    rate = found["serve.aggregated.tokens_per_second_per_gpu"]
+    assert rate == pytest.approx(32 * 500 / (steps + prompts))
+
+
+def test_speculation_verifies_and_drafts():
+    """A step is a pass of three tokens, and two passes of the MTP module."""
+    options = "deepseek-v3 --hardware h800 --dp 32 --ep 32 --batch 16 --setup sglang"
+    found = dsv3calc.query(f"serve {options} --draft-tokens 2 --acceptance 0.5")
+    asked = ("--seq 3", "--seq 1 --with-mtp", "--seq 1")
+    verified, with_mtp, without = (
+        each["time.kernels.estimate"] + each["time.communication.floor"]
+        for each in (dsv3calc.query(f"time {options} {more}") for more in asked)
+    )
+    assert found["serve.tokens_per_step"] == 1.75
+    step = verified + 2 * (with_mtp - without)
+    assert found["serve.step.serial"] == pytest.approx(step)
+    assert found["serve.tpot.serial"] == pytest.approx(step / 1.75)
+
+
+def test_a_first_token_needs_the_time_of_the_host(program):
+    asked = (*LLAMA, "--setup", "vllm")
+    without = program.json(*asked)
+    assert "serve.ttft" not in without.values
+    assert any("no time to the first token" in text for text in without.data["notes"])
+    found = program.json(*asked, "--set", "setup.time.first_token=50ms").values
+    assert found["serve.ttft"] == pytest.approx(0.05 + found["serve.prefill.estimate"])
+
+
+def test_a_device_without_a_price_is_named(program):
+    found = program.json("serve", "llama-3.1-8b", "--hardware", "h20")
+    assert any("h20 has no dollars_per_hour" in text for text in found.data["notes"])
+    assert not any("dollars" in name for name in found.values)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -94,7 +167,28 @@ def test_lines_are_solved_and_explained(program):
         (["--batch", "0"], "--batch"),
         (["--setup", "vllm", "--set", "setup.time.overlap.two_batch=true"], "take turns"),
         (["--setup", "pytorch"], "no times"),
+        (["--draft-tokens", "1", "--acceptance", "0.8"], "no MTP module"),
+        (["--acceptance", "0.8"], "no token is drafted"),
+        (["--hit-rate", "1"], "no token of a prompt is left"),
+        (["--hit-rate", "1.5"], "--hit-rate"),
+        (["--prefill-layout", "v3-prefil-ep32"], "did you mean"),
     ],
 )
 def test_wrong_options(program, options, words):
     assert words in program.refused(ExitStatus.USAGE, *LLAMA, *options).err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--prompt-tokens", "1000"], "--prefill-layout"),
+        (["--prefill-layout", "day6-decode-ep144"], "is for decoding"),
+        (["--prefill-layout", "day6-prefill-ep32", "--set", "layout.dp=144"], "two layouts"),
+        (["--layout", "day6-prefill-ep32"], "is for prefill"),
+        (["--draft-tokens", "1"], "--acceptance"),
+        (["--draft-tokens", "1", "--acceptance", "1"], "below 1"),
+    ],
+)
+def test_wrong_layouts(program, options, words):
+    asked = DAY6 if "--layout" not in options else ("serve", "deepseek-v3", "--hardware", "h800")
+    assert words in program.refused(ExitStatus.USAGE, *asked, *options).err

@@ -412,6 +412,9 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "weight_gradients": _real(
             r"f_\mathrm{wgrad}", "ratio", "rate of products for weight gradients, over forward ones"
         ),
+        "first_token": _real(
+            r"t_\mathrm{first}", "s", "time of the host before the first token of a request"
+        ),
         "host_gap": _real(r"t_\mathrm{host}", "s", "time of the host for each kernel"),
         "launch_factor": _real(
             r"f_\mathrm{launch}", "ratio", "launch times in a run, over those of kernels alone"

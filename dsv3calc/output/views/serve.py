@@ -19,9 +19,27 @@ _TPOT = (
     ("overlapped", "  overlapped: two half batches take turns"),
 )
 _RATES = (
+    ("serve.tokens_per_step", "tokens of a sequence in a step"),
     ("serve.tokens_per_second_per_gpu.decode", "tokens/s of a GPU"),
     ("serve.tokens_per_second_per_user", "tokens/s of a sequence"),
     ("serve.tokens_per_second", "tokens/s of the instance"),
+)
+_PREFILL = (
+    ("serve.prefill.bound", "pass, bound"),
+    ("serve.prefill.floor", "pass, floor"),
+    ("serve.prefill.estimate", "pass, estimate"),
+    ("serve.tokens_per_second_per_gpu.prefill", "computed tokens/s of a GPU"),
+    ("serve.ttft", "time to the first token, without load"),
+)
+_SHARED = (
+    ("serve.prefill_gpus_per_decode_gpu", "prefill GPUs for each decode GPU"),
+    ("serve.disaggregated.tokens_per_second_per_gpu", "output tokens/s of a GPU of both"),
+    ("serve.aggregated.interference", "prefill between two decode steps"),
+    ("serve.aggregated.tpot", "time per output token with it"),
+    ("serve.aggregated.tokens_per_second_per_gpu", "output tokens/s of a GPU that does both"),
+    ("serve.dollars_per_million.output", "a million output tokens"),
+    ("serve.dollars_per_million.input", "a million input tokens that are computed"),
+    ("serve.dollars_per_million.input_billed", "a million input tokens that are billed"),
 )
 _COUNTS = (
     ("serve.concurrency", "sequences of the instance"),
@@ -40,6 +58,10 @@ def build(answer: Answer, *, exact: bool) -> View:
     ]
     by = "estimate" if "serve.tpot.estimate" in named else "floor"
     tables = [_tpot(named, query.get("setup"), exact=exact), _rates(named, by, exact=exact)]
+    for title, wanted in (("prefill", _PREFILL), ("requests", _SHARED)):
+        rows = [[words, show(named[name], exact=exact)] for name, words in wanted if name in named]
+        if rows:
+            tables.append(Table("", [title, ""], rows))
     return View(heading, tables)
 
 

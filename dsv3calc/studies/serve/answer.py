@@ -14,6 +14,7 @@ from dsv3calc.studies.answer import Answer, Column, add_new
 from dsv3calc.studies.preset_loader import warn_context
 from dsv3calc.studies.serve.inputs import Inputs
 from dsv3calc.studies.serve.memory import memory_answer, memory_lines
+from dsv3calc.studies.serve.prefill import Requests, prefill_layout, prefill_of, shared_lines
 from dsv3calc.studies.times.remarks import remarks
 from dsv3calc.studies.traffic.exchanges import asked
 
@@ -35,7 +36,15 @@ def answer_serve(query: ServeQuery) -> Answer:
     inputs = Inputs(query, answer)
     inputs.cite()
     fold, decoded = _decode(inputs)
-    held = memory_answer(query, inputs.batch, inputs.context, mtp=False)
+    requests = Requests(inputs)
+    layout = prefill_layout(inputs)
+    prefilled = None if layout is None else prefill_of(inputs, layout, requests)
+    if prefilled is None:
+        answer.notes.append(
+            f"the layout {inputs.layout.name} is for decoding: --prefill-layout names that of the "
+            "GPUs that prefill"
+        )
+    held = memory_answer(query, inputs.batch, inputs.context, mtp=inputs.speculation is not None)
     inputs.loader.check_overrides()
     add_new(answer.assumptions, held.assumptions)
     for text in held.warnings:
@@ -49,6 +58,8 @@ def answer_serve(query: ServeQuery) -> Answer:
             f"{inputs.hardware.name}: {most:,} do"
         )
     lines = [*decoded.lines, *fitting.values()]
+    lines += [] if prefilled is None else prefilled.lines
+    lines += shared_lines(inputs, decoded, prefilled, requests)
     title = inputs.model.value.title
     answer.columns.append(Column(inputs.model.name, title, Ledger(title, lines)))
     return answer
@@ -56,7 +67,9 @@ def answer_serve(query: ServeQuery) -> Answer:
 
 def _decode(inputs: Inputs) -> tuple[Fold, DecodeLines]:
     """Time a decode step."""
-    workload = Workload(phase="decode", batch=inputs.batch, sequence=1, past=inputs.context)
+    workload = Workload(
+        phase="decode", batch=inputs.batch, sequence=inputs.new_tokens, past=inputs.context
+    )
     setting = inputs.setting(workload, inputs.layout, inputs.answer)
     fold = Fold(setting)
     halves = inputs.batch > 1
@@ -69,7 +82,7 @@ def _decode(inputs: Inputs) -> tuple[Fold, DecodeLines]:
             f"sending, and the layout {what}",
             "--set setup.time.overlap.two_batch=false, or another --batch or layout",
         )
-    return fold, decode_lines(fold, halves=halves)
+    return fold, decode_lines(fold, inputs.speculation, halves=halves)
 
 
 def _tell(answer: Answer, inputs: Inputs, fold: Fold) -> None:
@@ -89,6 +102,11 @@ def _tell(answer: Answer, inputs: Inputs, fold: Fold) -> None:
     if inputs.layout.dp > 1:
         answer.notes.append(
             f"{inputs.layout.dp:,} attention (DP) replicas: batch and times are those of each"
+        )
+    if inputs.speculation is not None:
+        answer.notes.append(
+            f"speculation: each step verifies {inputs.new_tokens:,} tokens of a sequence, and an "
+            "MTP module passes once for each drafted one; what host and sampler add is not counted"
         )
     cached, new = inputs.context, workload.sequence
     warn_context(answer, inputs.model.name, inputs.model.value, cached + new, cached=cached)
