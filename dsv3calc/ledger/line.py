@@ -76,6 +76,15 @@ class Line(msgspec.Struct, eq=False):
             self.tags,
         )
 
+    def changed(self, name: str, parts: Sequence[Line], arguments: dict[str, Any]) -> Line:
+        """Return the same number under another name, with other lines that it is made of.
+
+        ``arguments`` replace those of its formula by name.
+        """
+        return msgspec.structs.replace(
+            self, name=name, parts=tuple(parts), _given={**(self._given or {}), **arguments}
+        )
+
     def __repr__(self) -> str:
         return f"<{self.name} = {self.value} {self.unit} ({self.rule})>"
 

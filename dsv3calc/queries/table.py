@@ -205,6 +205,16 @@ _COMMANDS = (
         needs_device=True,
     ),
     Command(
+        "serve",
+        "Time per output token of a server, tokens a second of a GPU, sequences that fit.",
+        query="serve:ServeQuery",
+        answer="serve.answer:answer_serve",
+        views={"serve": "serve"},
+        headlines=("serve.tpot.estimate", "serve.tpot.floor"),
+        lines=("serve",),
+        needs_device=True,
+    ),
+    Command(
         "limits ep",
         "The speed limit of inference with expert parallelism, and what sets it.",
         query="traffic:LimitsEPQuery",

@@ -158,7 +158,8 @@ class SetupTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     ``sustained_phases``; in all where none is listed. ``weight_gradients`` is the rate of products
     that make weight gradients over that of the forward ones. ``library`` names the kernels that
     are run where a device's rates tell them apart. ``host_gap`` is time of the host for each
-    kernel, ``launch_factor`` multiplies the kernels' own launch times. ``communication_sms`` are
+    kernel, ``first_token`` that before the first token of a request, beside the prefill pass.
+    ``launch_factor`` multiplies the kernels' own launch times. ``communication_sms`` are
     multiprocessors that send instead of compute. ``bands`` say by phase how far estimates lie from
     measurements.
     """
@@ -169,6 +170,7 @@ class SetupTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     library: Name | None = None
     bands: dict[Phase, SetupBand] = msgspec.field(default_factory=dict)
     host_gap: Seconds | None = None
+    first_token: Seconds | None = None
     launch_factor: _Factor | None = None
     communication_sms: Natural | None = None
     overlap: SetupOverlap = msgspec.field(default_factory=SetupOverlap)

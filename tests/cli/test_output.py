@@ -26,6 +26,7 @@ QUERIES = {
     "compare": ["compare", "deepseek-v3", "gpt-oss-120b", "--hardware", "h800"],
     "traffic": ["traffic", "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800"],
     "train": ["train", "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800"],
+    "serve": ["serve", "llama-3.1-8b", "--hardware", "h100", "--batch", "8"],
     "time": ["time", "deepseek-v3", "--hardware", "h800"],
     "limits ep": ["limits", "ep", "--model", "deepseek-v3", "--hardware", "h800"],
     "which": ["which", "--model", "qwen2.5-7b"],

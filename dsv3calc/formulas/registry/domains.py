@@ -37,6 +37,7 @@ BOUNDS: dict[str, str] = {
     "topk_group": "<= n_group",
     "num_experts_per_tok": "<= n_routed_experts",
     "hit": "<= n_routed_experts",
+    "hit_rate": "<= 1",
     "distinct": "<= destinations",
     "gpus_per_node": "<= gpus",
     "members": "<= ranks",

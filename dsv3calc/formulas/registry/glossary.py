@@ -412,6 +412,9 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "weight_gradients": _real(
             r"f_\mathrm{wgrad}", "ratio", "rate of products for weight gradients, over forward ones"
         ),
+        "first_token": _real(
+            r"t_\mathrm{first}", "s", "time of the host before the first token of a request"
+        ),
         "host_gap": _real(r"t_\mathrm{host}", "s", "time of the host for each kernel"),
         "launch_factor": _real(
             r"f_\mathrm{launch}", "ratio", "launch times in a run, over those of kernels alone"
@@ -565,6 +568,22 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "node_output_rate": _real(
             r"v_\mathrm{out}", "tokens/s", "output tokens of a decode node in a second"
         ),
+        "draft_tokens": Symbol(r"k_\mathrm{draft}", "1", "tokens drafted for each step", 0),
+        "half_kernel_seconds": _real(r"t_\mathrm{half}", "s", "kernels of a half batch"),
+        "half_exchange_seconds": _real(
+            r"t_\mathrm{half,comm}", "s", "exchanges of a half batch"
+        ),
+        "prompt_tokens": Symbol(r"T_\mathrm{prompt}", "tokens", "tokens of a prompt"),
+        "response_tokens": Symbol(r"T_\mathrm{resp}", "tokens", "tokens of a response"),
+        "hit_rate": _real(r"h_\mathrm{hit}", "ratio", "share of a prompt found in the cache"),
+        "gpu_rate": _real(r"v_\mathrm{gpu}", "tokens/s", "tokens of one GPU in a second"),
+        "prefill_rate": _real(
+            r"v_\mathrm{pre}", "tokens/s", "tokens that a prefill GPU computes in a second"
+        ),
+        "decode_rate": _real(
+            r"v_\mathrm{dec}", "tokens/s", "tokens that a decode GPU puts out in a second"
+        ),
+        "token_seconds": _real(r"t_\mathrm{pre,tok}", "s", "prefill time of one token"),
     },
     "Deployment": {
         "unit_nodes": Symbol(r"n_\mathrm{unit}", "1", "nodes of a unit of deployment"),

@@ -102,6 +102,7 @@ SUBJECTS = (
     "routing",
     "server",
     "serving_costs",
+    "serving_times",
     "slim_fly",
     "stages",
     "traffic",

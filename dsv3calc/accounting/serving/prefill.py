@@ -1,0 +1,96 @@
+"""Prefill in seconds: a pass over prompts, the tokens of a second, the first token."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.accounting.serving.passes import whole_pass
+from dsv3calc.formulas import serving_times
+from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.ledger.named_lines import NamedLines
+from dsv3calc.schema.layout import Layout
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from dsv3calc.accounting.times.fold import Fold
+
+
+class PrefillLines(NamedLines, frozen=True, eq=False, kw_only=True):
+    """Lines ``serve.prefill.*`` [s] of a pass, the tokens of a second, and the first token.
+
+    ``first_token`` is None where the set-up states no time of the host for it, or a pass has
+    several prompts.
+    """
+
+    times: dict[str, Line]
+    per_gpu: Line
+    token_seconds: Line
+    first_token: Line | None
+
+
+def prefill_lines(
+    fold: Fold, prompt_tokens: Any, hit_rate: Any, *, own_layout: bool
+) -> PrefillLines:
+    """Give the seconds of a prefill pass, and the tokens that a GPU computes in a second.
+
+    ``own_layout`` tells that the layout is not that of decoding.
+    """
+    workload, layout = fold.setting.workload, fold.setting.layout
+    prompt = given("prompt_tokens", prompt_tokens, "tokens")
+    hit = given("hit_rate", hit_rate, "ratio")
+    cached = computed(
+        "serve.prefill.cached_tokens",
+        serving_times.cached_prompt_tokens,
+        prompt_tokens=prompt,
+        hit_rate=hit,
+    )
+    new = combined("serve.prefill.new_tokens", "difference", (prompt, cached), unit="tokens")
+    prompts = given("prefill_batch", workload.batch, "1", "prompts of a pass of a replica")
+    put = {"workload.sequence": new, "workload.past": cached, "workload.batch": prompts}
+    if own_layout:
+        put |= {
+            f"layout.{name}": given(f"serve.prefill.layout.{name}", getattr(layout, name), "1")
+            for name in Layout.__struct_fields__
+        }
+    found = whole_pass(fold, "serve.prefill.", put)
+    times = {
+        what: total(f"serve.prefill.{what}", (line,), unit="s")
+        for what, line in found.times.items()
+    }
+    last = list(times)[-1]
+    tokens = combined("serve.prefill.tokens", "product", (prompts, new), unit="tokens")
+    rate = combined("serve.prefill.replica_rate", "ratio", (tokens, times[last]), unit="tokens/s")
+    scope = ("serve.prefill.layout" if own_layout else "layout", layout)
+    gpus = combined(
+        "serve.prefill.gpus_of_a_replica",
+        "product",
+        [field(scope, axis, "1") for axis in ("tp", "cp")],
+    )
+    return PrefillLines(
+        times=times,
+        per_gpu=combined(
+            "serve.tokens_per_second_per_gpu.prefill",
+            "ratio",
+            (rate, gpus),
+            unit="tokens/s",
+            convention=f"computed tokens, by the {last}",
+        ),
+        token_seconds=combined(
+            "serve.prefill.token_seconds", "ratio", (times[last], tokens), unit="s"
+        ),
+        first_token=_first_token(fold, times[last]),
+    )
+
+
+def _first_token(fold: Fold, seconds: Line) -> Line | None:
+    software = fold.software
+    prompts = fold.setting.workload.batch
+    several = type(prompts) is not int or prompts > 1
+    if software is None or software.times.first_token is None or several:
+        return None
+    host = field(software.scope, "first_token", "s")
+    return total(
+        "serve.ttft", (host, seconds), unit="s", convention="one prompt, nothing before it"
+    )

@@ -1,0 +1,87 @@
+"""Tables of ``serve``: the time per output token, rates, sequences that fit."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.output.view import Table, View, show, show_count
+
+if TYPE_CHECKING:
+    from dsv3calc.ledger.line import Line
+    from dsv3calc.studies.answer import Answer
+
+_TPOT = (
+    ("bound", "bound: at peaks, all at once"),
+    ("floor", "floor: kernels at measured rates"),
+    ("estimate", "estimate"),
+    ("serial", "  serial: kernels, then exchanges"),
+    ("overlapped", "  overlapped: two half batches take turns"),
+)
+_RATES = (
+    ("serve.tokens_per_step", "tokens of a sequence in a step"),
+    ("serve.tokens_per_second_per_gpu.decode", "tokens/s of a GPU"),
+    ("serve.tokens_per_second_per_user", "tokens/s of a sequence"),
+    ("serve.tokens_per_second", "tokens/s of the instance"),
+)
+_PREFILL = (
+    ("serve.prefill.bound", "pass, bound"),
+    ("serve.prefill.floor", "pass, floor"),
+    ("serve.prefill.estimate", "pass, estimate"),
+    ("serve.tokens_per_second_per_gpu.prefill", "computed tokens/s of a GPU"),
+    ("serve.ttft", "time to the first token, without load"),
+)
+_SHARED = (
+    ("serve.prefill_gpus_per_decode_gpu", "prefill GPUs for each decode GPU"),
+    ("serve.disaggregated.tokens_per_second_per_gpu", "output tokens/s of a GPU of both"),
+    ("serve.aggregated.interference", "prefill between two decode steps"),
+    ("serve.aggregated.tpot", "time per output token with it"),
+    ("serve.aggregated.tokens_per_second_per_gpu", "output tokens/s of a GPU that does both"),
+    ("serve.dollars_per_million.output", "a million output tokens"),
+    ("serve.dollars_per_million.input", "a million input tokens that are computed"),
+    ("serve.dollars_per_million.input_billed", "a million input tokens that are billed"),
+)
+_COUNTS = (
+    ("serve.concurrency", "sequences of the instance"),
+    ("serve.max_batch", "sequences of a replica that fit"),
+)
+
+
+def build(answer: Answer, *, exact: bool) -> View:
+    """Build the tables."""
+    column = answer.columns[0]
+    named = column.ledger.named()
+    query = answer.query
+    heading = [
+        f"{column.title}: serving on {query['hardware']}, {answer.layout}",
+        f"batch {query['batch']:,}, {query['context']:,} cached",
+    ]
+    by = "estimate" if "serve.tpot.estimate" in named else "floor"
+    tables = [_tpot(named, query.get("setup"), exact=exact), _rates(named, by, exact=exact)]
+    for title, wanted in (("prefill", _PREFILL), ("requests", _SHARED)):
+        rows = [[words, show(named[name], exact=exact)] for name, words in wanted if name in named]
+        if rows:
+            tables.append(Table("", [title, ""], rows))
+    return View(heading, tables)
+
+
+def _tpot(named: dict[str, Line], setup: str | None, *, exact: bool) -> Table:
+    rows = []
+    for what, words in _TPOT:
+        line = named.get(f"serve.tpot.{what}")
+        if line is None:
+            continue
+        label = f"{words}, {setup}" if what == "estimate" else words
+        rows.append([label, show(line, exact=exact)])
+        if what == "estimate":
+            for end in ("p10", "p90"):
+                if f"serve.tpot.{end}" in named:
+                    band = show(named[f"serve.tpot.{end}"], exact=exact)
+                    rows.append([f"  {end} of measurements", band])
+    return Table("", ["time per output token", ""], rows)
+
+
+def _rates(named: dict[str, Line], by: str, *, exact: bool) -> Table:
+    rows = [[words, show(named[name], exact=exact)] for name, words in _RATES if name in named]
+    rows += [[words, show_count(named[name])] for name, words in _COUNTS if name in named]
+    return Table("", [f"by the {by}", ""], rows)

@@ -1,0 +1,123 @@
+"""The query about serving as data; None means "not given", and the answer prints the default."""
+
+# SPDX-License-Identifier: Apache-2.0
+from typing import Annotated, ClassVar
+
+from dsv3calc.queries import options as shared
+from dsv3calc.queries.fields import Option
+from dsv3calc.queries.layout import LayoutQuery
+
+REQUESTS, SPECULATION = "Requests", "Speculation"
+
+
+class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
+    """Time per output token of a server, tokens a second of a GPU, sequences that fit.
+
+    Examples:
+
+      dsv3calc serve deepseek-v3 --layout day6-decode-ep144 --hardware h800 --batch 64
+
+      dsv3calc serve llama-3.1-8b --hardware h100 --setup vllm --batch 32
+
+      dsv3calc serve qwen2.5-72b --hardware h200 --tp 8 --setup sglang --batch 64
+    """
+
+    command: ClassVar[str] = "serve"
+    alone: ClassVar[bool] = True
+
+    batch: Annotated[
+        int | None,
+        Option(
+            "Sequences of one attention replica", REQUESTS, dimension="count", default="1",
+        ),
+    ] = None  # fmt: skip
+    past: Annotated[
+        int | None,
+        Option(
+            shared.CONTEXT, REQUESTS, flag="--context", dimension="tokens", default="4096",
+        ),
+    ] = None  # fmt: skip
+    draft_tokens: Annotated[
+        int | None,
+        Option(
+            "Tokens that MTP modules draft for each step", SPECULATION, dimension="count",
+            default="none: no speculation",
+        ),
+    ] = None  # fmt: skip
+    acceptance: Annotated[
+        float | None,
+        Option(
+            "Chance that a drafted token is accepted where those before it were", SPECULATION,
+            dimension="ratio",
+        ),
+    ] = None  # fmt: skip
+    prompt_tokens: Annotated[
+        int | None,
+        Option("Tokens of a prompt", REQUESTS, dimension="tokens", default="4096"),
+    ] = None
+    response_tokens: Annotated[
+        int | None,
+        Option(
+            "Tokens of a response: how prefill and decoding share GPUs", REQUESTS,
+            dimension="tokens", default="none: not told",
+        ),
+    ] = None  # fmt: skip
+    hit_rate: Annotated[
+        float | None,
+        Option(
+            "Share of a prompt that is found in the cache", REQUESTS, dimension="ratio",
+            default="0",
+        ),
+    ] = None  # fmt: skip
+    prefill_batch: Annotated[
+        int | None,
+        Option(
+            "Prompts of one prefill pass of a replica", REQUESTS, dimension="count", default="1",
+        ),
+    ] = None  # fmt: skip
+    prefill_layout: Annotated[
+        str | None,
+        Option(
+            "Layout preset of the GPUs that prefill, where those are others", shared.DEGREES,
+            metavar="NAME", default="the same GPUs", preset="layout",
+        ),
+    ] = None  # fmt: skip
+    sequence_parallel: Annotated[
+        bool | None, Option("Divide tokens over tp between blocks", shared.DEGREES)
+    ] = None
+    setup: Annotated[
+        str | None,
+        Option(
+            "Set-up of software, which the estimate is for", shared.DEGREES, metavar="NAME",
+            default="none: no estimate, memory as of pytorch", preset="setup",
+        ),
+    ] = None  # fmt: skip
+    memory_fraction: Annotated[
+        float | None,
+        Option(
+            "Share of the device that the server takes", shared.DEGREES,
+            dimension="ratio", metavar="SHARE", default="the set-up's",
+        ),
+    ] = None  # fmt: skip
+    precision: Annotated[
+        str | None,
+        Option(
+            "Precision of weights, products and dispatched tokens", shared.FORMATS,
+            metavar="NAME", default="the model's", preset="precision",
+        ),
+    ] = None  # fmt: skip
+    kv_dtype: shared.KVDtype = None
+    imbalance: Annotated[
+        float | None,
+        Option(
+            "Rows of the most loaded GPU's experts over the mean", shared.EXPERTS,
+            dimension="ratio", default="1",
+        ),
+    ] = None  # fmt: skip
+    oversubscription: Annotated[
+        float | None,
+        Option(
+            "Bandwidth below the leaf switches of the network over that above", shared.LINKS,
+            dimension="ratio", default="1",
+        ),
+    ] = None  # fmt: skip

@@ -1,0 +1,186 @@
+"""What ``serve`` reads of a query: presets, layouts, the settings of its passes."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dsv3calc.accounting.conventions import choose_conventions
+from dsv3calc.accounting.serving.decode import Speculation
+from dsv3calc.accounting.times.setting import Setting
+from dsv3calc.errors import UsageError
+from dsv3calc.queries.fields import flag_of
+from dsv3calc.schema.workload import DEFAULT_PAST
+from dsv3calc.studies.kv_formats import cite_kv_format
+from dsv3calc.studies.layout.build import DEGREES, check_grouping
+from dsv3calc.studies.layout.check import decode_problems, feed_forward_problems
+from dsv3calc.studies.layout.choose import chosen_layout, named_by
+from dsv3calc.studies.memory.options import check_imbalance
+from dsv3calc.studies.preset_loader import (
+    PresetLoader,
+    beside_layers,
+    check_kv_format,
+    positive,
+)
+from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
+from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, number
+
+if TYPE_CHECKING:
+    from dsv3calc.queries.serve import ServeQuery
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.workload import Workload
+    from dsv3calc.studies.answer import Answer
+
+USED = (
+    *DEGREES, "sequence_parallel", "redundant_experts", "shared_experts", "vocabulary_parallel",
+    "dense_feed_forward", "rank_order", "precision",
+)  # fmt: skip
+"""Fields of a layout that serving depends on."""
+
+MOST_DRAFTS = 64
+_TRAINING = ("zero", "micro_batch", "global_batch", "layer_split")
+"""Options of layouts that mean nothing here."""
+
+
+class Inputs:
+    """The presets of a query, its layout for decoding, and the numbers of its passes.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query or a preset is wrong.
+    """
+
+    def __init__(self, query: ServeQuery, answer: Answer) -> None:
+        self.query = query
+        self.answer = answer
+        given = [flag_of(query, name) for name in _TRAINING if getattr(query, name) is not None]
+        if given:
+            raise UsageError(f"serve has no use for {', '.join(given)}", "leave it out")
+        self.loader = loader = PresetLoader(query)
+        self.model = loader.model(query.model)
+        self.hardware = loader.hardware(query.hardware)
+        self.setup = None if query.setup is None else loader.setup(query.setup)
+        self.layout = self._layout(query, answer)
+        self.precision = loader.precision(
+            named_by(query, self.layout, answer, "precision"), self.model
+        )
+        self.kv_format = loader.kv_format(query.kv_dtype)
+        self.like = loader.like(self.hardware)
+        self.achieved = loader.achieved()
+        self.conventions = choose_conventions({})
+        check_kv_format(self.model.name, self.model.value, self.kv_format, self.conventions)
+        check_imbalance(self.model.value, self.layout, query.imbalance)
+        self.batch = positive("--batch", query.batch, 1)
+        self.context = positive("--context", query.past, DEFAULT_PAST["decode"])
+        self.speculation = self._speculation(query)
+
+    def _layout(self, query: ServeQuery, answer: Answer) -> Layout:
+        """Return the layout of a query, which serve can time."""
+        model = self.model.value
+        layout = chosen_layout(query, self.loader, answer, model, used=USED, serving=True)
+        check_grouping(
+            model,
+            layout,
+            None,
+            hint=self.loader.degree_hint,
+            more=(*feed_forward_problems(model, layout), *decode_problems(model, layout)),
+        )
+        refuse_stages(layout)
+        if layout.phase == "prefill":
+            raise UsageError(
+                f"the layout {layout.name} is for prefill, and serve decodes",
+                "give it as --prefill-layout, and another --layout",
+            )
+        return msgspec.structs.replace(layout, schedule="1f1b", virtual_pipeline=1)
+
+    def _speculation(self, query: ServeQuery) -> Speculation | None:
+        """Return how tokens are drafted; None where they are not."""
+        if query.draft_tokens is None:
+            given = [
+                flag
+                for flag, value in (
+                    ("--acceptance", query.acceptance),
+                    ("--with-mtp", query.with_mtp or None),
+                )
+                if value is not None
+            ]
+            if given:
+                raise UsageError(
+                    f"{', '.join(given)}: no token is drafted",
+                    "--draft-tokens 1 --acceptance 0.85",
+                )
+            return None
+        drafts = positive("--draft-tokens", query.draft_tokens, 1, most=MOST_DRAFTS)
+        if self.model.value.mtp is None:
+            raise UsageError(
+                f"--draft-tokens: {self.model.name} has no MTP module, and no other draft model "
+                "is counted",
+                "leave out --draft-tokens",
+            )
+        if query.acceptance is None:
+            raise UsageError(
+                "--draft-tokens needs the chance that a drafted token is accepted",
+                "--acceptance 0.85",
+            )
+        acceptance = number("--acceptance", query.acceptance, 0, most=1)
+        if acceptance >= 1:
+            raise UsageError("--acceptance 1: expected a share below 1", "--acceptance 0.99")
+        return Speculation(draft_tokens=drafts, acceptance=acceptance)
+
+    @property
+    def new_tokens(self) -> int:
+        """Tokens of each sequence that a step verifies: the drafted ones and one more."""
+        return 1 if self.speculation is None else 1 + int(self.speculation.draft_tokens)
+
+    def setting(self, workload: Workload, layout: Layout, answer: Answer) -> Setting:
+        """Return the setting of a pass on a layout; how tokens are sent is told to ``answer``."""
+        query = self.query
+        return Setting(
+            model=self.model.value,
+            layout=layout,
+            workload=workload,
+            conventions=self.conventions,
+            hardware=self.hardware.value,
+            precision=self.precision.value,
+            kv_format=self.kv_format.value,
+            exchange=exchange_of(query, answer, self.precision, layout, workload.phase),
+            setup=None if self.setup is None else self.setup.value,
+            achieved=self.achieved.value.achieved,
+            like=None if self.like is None else self.like.value,
+            imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),
+            oversubscription=number(
+                "--oversubscription",
+                query.oversubscription,
+                1,
+                least=1,
+                most=LARGEST_OVERSUBSCRIPTION,
+            ),
+        )
+
+    def cite(self) -> None:
+        """Take over the sources of the presets into the answer."""
+        answer = self.answer
+        answer.cite(self.model, unused=beside_layers(self.speculation is not None))
+        answer.cite(
+            self.hardware,
+            used=("peaks", "memory", "scale_up", "scale_out", "achieved", "dollars_per_hour"),
+        )
+        answer.cite(self.precision)
+        answer.cite(self.setup, used=("time",))
+        cite_kv_format(answer, self.kv_format, [self.model.value], self.conventions)
+
+
+def refuse_stages(layout: Layout) -> None:
+    """Refuse a layout with degrees whose exchanges are not counted."""
+    for axis, words in (
+        ("pp", "sends between pipeline stages are not counted"),
+        ("dcp", "the gather of queries and the merge of partial outputs are not counted"),
+    ):
+        if getattr(layout, axis) > 1:
+            raise UsageError(
+                f"serve takes no {axis} {getattr(layout, axis):,}: {words}",
+                "dsv3calc memory --serve counts the memory of such a layout",
+            )

@@ -1,0 +1,147 @@
+"""Prefill of a server: its layout, a pass over prompts, what tokens cost with it."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dsv3calc.accounting.serving.costs import cost_lines, sharing_lines
+from dsv3calc.accounting.serving.prefill import PrefillLines, prefill_lines
+from dsv3calc.accounting.times.fold import Fold
+from dsv3calc.errors import UsageError
+from dsv3calc.formulas.serving_times import cached_prompt_tokens
+from dsv3calc.queries.fields import flag_of
+from dsv3calc.schema.workload import DEFAULT_SEQUENCE, Workload
+from dsv3calc.studies.answer import Answer, add_new
+from dsv3calc.studies.layout.build import DEGREES, check_grouping
+from dsv3calc.studies.layout.check import feed_forward_problems
+from dsv3calc.studies.layout.choose import chosen_layout
+from dsv3calc.studies.preset_loader import positive
+from dsv3calc.studies.serve.inputs import USED, refuse_stages
+from dsv3calc.studies.times.remarks import rate_remarks
+from dsv3calc.studies.traffic.exchanges import number
+
+if TYPE_CHECKING:
+    from dsv3calc.accounting.serving.decode import DecodeLines
+    from dsv3calc.ledger.line import Line
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.studies.serve.inputs import Inputs
+
+_OF_LAYOUT = (*DEGREES, "redundant_experts", "shared_experts", "sequence_parallel")
+"""Options that edit the layout for decoding alone."""
+
+_NEEDING = ("prompt_tokens", "response_tokens", "hit_rate", "prefill_batch")
+"""Options that mean nothing without prefill."""
+
+
+class Requests:
+    """What requests are like: tokens of a prompt and of a response, and what is found."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        query = inputs.query
+        self.prompt = positive("--prompt-tokens", query.prompt_tokens, DEFAULT_SEQUENCE["prefill"])
+        self.hit_rate = number("--hit-rate", query.hit_rate, 0, most=1)
+        self.prompts = positive("--prefill-batch", query.prefill_batch, 1)
+        self.response = None
+        if query.response_tokens is not None:
+            self.response = positive("--response-tokens", query.response_tokens, 1)
+        self.cached = cached_prompt_tokens(self.prompt, self.hit_rate)
+        if self.cached >= self.prompt:
+            raise UsageError(
+                f"--hit-rate {self.hit_rate}: no token of a prompt is left to compute",
+                "give a share below 1: engines compute the last token",
+            )
+
+
+def prefill_layout(inputs: Inputs) -> Layout | None:
+    """Return the layout of prefill; None where the layout is for decoding alone.
+
+    Raises
+    ------
+    UsageError
+        If prefill is asked for and has no layout, or its layout is wrong.
+    """
+    query, own = inputs.query, inputs.layout
+    if query.prefill_layout is None:
+        if own.phase != "decode":
+            return own
+        given = [flag_of(query, name) for name in _NEEDING if getattr(query, name) is not None]
+        if given:
+            raise UsageError(
+                f"{', '.join(given)}: the layout {own.name} is for decoding",
+                "--prefill-layout names the layout of the GPUs that prefill",
+            )
+        return None
+    if any(each.startswith("layout.") for each in query.set):
+        raise UsageError(
+            "--set layout. and --prefill-layout: there are two layouts", "leave one of them out"
+        )
+    changed = msgspec.structs.replace(
+        query, layout=query.prefill_layout, **dict.fromkeys(_OF_LAYOUT)
+    )
+    model, aside = inputs.model.value, Answer("", {})
+    found = chosen_layout(changed, inputs.loader, aside, model, used=USED, serving=True)
+    add_new(inputs.answer.assumptions, aside.assumptions)
+    check_grouping(
+        model,
+        found,
+        None,
+        hint=inputs.loader.degree_hint,
+        more=feed_forward_problems(model, found),
+    )
+    refuse_stages(found)
+    if found.phase == "decode":
+        raise UsageError(f"--prefill-layout: {found.name} is for decoding")
+    return msgspec.structs.replace(found, schedule="1f1b", virtual_pipeline=1)
+
+
+def prefill_of(inputs: Inputs, layout: Layout, requests: Requests) -> PrefillLines:
+    """Time a prefill pass."""
+    workload = Workload(
+        phase="prefill",
+        batch=requests.prompts,
+        sequence=requests.prompt - requests.cached,
+        past=requests.cached,
+        logits="last",
+    )
+    aside = Answer("", {})
+    fold = Fold(inputs.setting(workload, layout, aside))
+    apart = inputs.query.prefill_layout is not None
+    found = prefill_lines(fold, requests.prompt, requests.hit_rate, own_layout=apart)
+    rate_remarks(aside, fold)
+    add_new(inputs.answer.assumptions, aside.assumptions)
+    for text in aside.warnings:
+        inputs.answer.warn(f"prefill: {text}")
+    if found.first_token is None:
+        inputs.answer.notes.append(
+            "no time to the first token: it is mostly the host's, and the set-up states none for "
+            "it (--set setup.time.first_token=50ms, with a --setup and one prompt a pass)"
+        )
+    return found
+
+
+def shared_lines(
+    inputs: Inputs, decoded: DecodeLines, prefilled: PrefillLines | None, requests: Requests
+) -> list[Line]:
+    """Give what tokens cost, and how prefill and decoding share GPUs."""
+    hardware, found = inputs.hardware.value, []
+    if hardware.dollars_per_hour is None:
+        inputs.answer.notes.append(
+            f"no dollars: {inputs.hardware.name} has no dollars_per_hour "
+            "(--set hardware.dollars_per_hour=2)"
+        )
+    else:
+        found += cost_lines(hardware, decoded, prefilled, requests.hit_rate).values()
+    if prefilled is not None and requests.response is not None:
+        found += sharing_lines(
+            decoded,
+            prefilled,
+            prompt_tokens=requests.prompt,
+            hit_rate=requests.hit_rate,
+            response_tokens=requests.response,
+            batch=inputs.batch,
+            apart=inputs.query.prefill_layout is not None,
+        ).values()
+    return found
