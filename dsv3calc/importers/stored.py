@@ -107,7 +107,7 @@ class Stored:
         except Unexpressed as error:
             self._unnamed(data, error)
             return
-        preset = self._same(assigned)
+        preset = self._same(assigned, data)
         if preset is not None:
             data["precision"] = preset
             self._tell_preset(data, preset)
@@ -118,7 +118,7 @@ class Stored:
         if assigned.told:
             self._assume(data, "precision: " + "; ".join(assigned.told))
 
-    def _same(self, assigned: Assigned) -> str | None:
+    def _same(self, assigned: Assigned, data: dict[str, Any]) -> str | None:
         """Return the preset that stores every matrix in the same way."""
         assert self.storage is not None  # noqa: S101 - as in put_into
         name, classes = _SAME.get(self.storage.name, ("", frozenset()))
@@ -130,9 +130,9 @@ class Stored:
         )
         if not name or not same or assigned.head != "default":
             return None
-        return self._own_preset(name)
+        return self._own_preset(name, data)
 
-    def _own_preset(self, name: str) -> str:
+    def _own_preset(self, name: str, data: dict[str, Any]) -> str:
         """Return the preset of a family that stores blocks of FP8 in a way of its own."""
         reader, family = self._reader, self._reader.family
         if not name.startswith("fp8") or not family.fp8:
@@ -142,7 +142,7 @@ class Stored:
         given = reader.data.get("expert_dtype")
         if given is None:
             words = "experts in FP8 too, as no expert_dtype is given"
-            reader.findings.assumed["precision"] = f"precision = {family.fp8}: {words}"
+            self._assume(data, f"precision = {family.fp8}: {words}")
         elif given not in ("fp4", "fp8"):
             what = f"expert_dtype {quote(given)} is stored by no precision preset"
             reader.refuse("expert_dtype", what, valid="fp4, fp8")
@@ -172,8 +172,10 @@ class Stored:
         if not name or not error.words.startswith("layers whose"):
             self._refuse(f"no precision can express this quantisation: {error.words}")
             return
-        preset = self._own_preset(name)
+        preset = self._own_preset(name, data)
         data["precision"] = preset
+        if preset != name:
+            return  # the family's own preset says which tensors it quantises
         which = "the format is the file's; which tensors stay unquantised is the preset's"
         self._assume(data, f"precision = {preset}: {which}")
 

@@ -289,22 +289,23 @@ def test_a_storage_that_no_preset_describes_is_refused(changes):
 
 def test_four_bit_experts_of_kimi():
     found = imported(config("deepseek_v3", quantization_config=PACKED))
-    assert found.data["precision"] == "int4-kimi-k2"
-    assert found.data["provenance"]["precision"] == "assumed_precision"
+    stored = found.data["precision"]
+    experts = stored["formats"][stored["weights"]["routed_experts"]]
+    assert (experts["bits"], experts["scale"]["columns"], experts["scale"]["bits"]) == (4, 32, 16)
+    rest = stored["formats"][stored["weights"]["default"]]
+    assert rest["bits"] == 16
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"ignore": ["lm_head"]},
         {"config_groups": {}},
         {"config_groups": {"group_0": None}},
         {"config_groups": {"group_0": {"weights": None}}},
-        {"config_groups": {"group_0": {"weights": {"num_bits": 4, "group_size": 128}}}},
     ],
 )
 def test_other_packed_files_are_refused(changes):
-    with pytest.raises(InvalidInput, match="precision preset"):
+    with pytest.raises(InvalidInput, match="no precision can express this quantisation"):
         imported(config("deepseek_v3", quantization_config=PACKED | changes))
 
 
