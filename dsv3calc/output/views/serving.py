@@ -45,7 +45,6 @@ def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
         for line in named[f"serving.rank.{rank}.buffers"].parts
         if line.value
     ]
-    fits = bool(named["serving.fits"].value)
     words = f"usable on {answer.query['hardware']}"
     if answer.query["pool"] == "device":
         words = f"budget ({100 * answer.query['memory_fraction']:g} % of {words})"
@@ -55,14 +54,20 @@ def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
         "cache of the batch": named["serving.kv_bytes"],
         "total": named["serving.total"],
         words: named["serving.budget"],
-        "free" if fits else "over by": named["serving.free"],
+        "over by" if named["serving.free"].value < 0 else "free": named["serving.free"],
     }
     rows = size_rows(sizes, exact=exact)
-    rows = [*rows[:2], *buffers, *rows[2:], ["fits", "yes" if fits else "no"]]
+    rows = [*rows[:2], *buffers, *rows[2:], ["fits", _verdict(named)]]
     if not named["serving.loadable"].value:
         rows.append(["can be loaded", "no"])
     place = "one GPU" if "serving.rank.1.weights" not in named else f"a GPU of rank {rank}"
     return Table("", [place, "bytes"], rows)
+
+
+def _verdict(named: dict[str, Line]) -> str:
+    if named["serving.fits"].value:
+        return "yes"
+    return "no" if named["serving.free"].value < 0 else "no: the cache is over its pool"
 
 
 def _of_what(answer: Answer) -> str:

@@ -84,7 +84,7 @@ def _row(text: bytes, place: Place) -> Row:
     """Return the row of a line; the slow way that finds every problem is taken where one is."""
     try:
         row = _DECODER.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     else:
         if not any(row.problems()):
