@@ -36,8 +36,6 @@ COMMANDS = {
     "memory as Megatron": [*MEMORY, "--as", "megatron"],
     "memory exact": [*MEMORY, "--exact"],
     "traffic": ["traffic", "deepseek-v3", *LAYOUT],
-    "train": ["train", "deepseek-v3", *LAYOUT],
-    "time": ["time", "deepseek-v3", "--hardware", "h800"],
     "which": ["which", "--model", "qwen2.5-7b"],
     "validate": ["validate", "--area", "kernel_gemm", "--hardware", "b200"],
     "calibrate": ["calibrate", "--rows", "shipped", "--hardware", "h100", "--area",
