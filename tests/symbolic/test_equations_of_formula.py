@@ -30,11 +30,11 @@ from dsv3calc.symbolic.term_point import Point
 FORMULAS = all_formulas()
 EACH = pytest.mark.parametrize("formula", FORMULAS.values(), ids=str)
 HELPERS = {name: getattr(ops, name) for name in (
-    "maximum", "minimum", "floor_div", "ceil_div", "binomial",
+    "maximum", "minimum", "floor_div", "ceil_div", "binomial", "where",
 )}  # fmt: skip
 
 
-ROUNDED = {"hottest_rank"}
+ROUNDED = {"hottest_rank", "kernel_time", "collective_time"}
 """Formulas with powers that are no integers, by name."""
 
 FEW = settings(max_examples=8)  # for each of some forty formulas
@@ -114,6 +114,7 @@ def test_the_line_for_people_with_numbers_gives_the_result(formula, data):
     text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda match: "**" + match[0].translate(superscript), text)
     replaced = {
         "·": "*", "−": "-", "^": "**", "⌈": "ceil(", "⌉": ")", "⌊": "floor(", "⌋": ")",
+        ", else": " else",
     }  # fmt: skip
     for sign, python in replaced.items():
         text = text.replace(sign, python)

@@ -107,7 +107,7 @@ class Unsharded:
             )
             shared = sharding.is_shared("data")
             units.append(combined("memory.buffers.bucket", "product", (bucket, shared), unit="B"))
-        self.largest = combined("memory.buffers.largest_gradients", "maximum", units)
+        self.largest = combined("memory.buffers.largest_gradients", "maximum", units, unit="B")
 
     def of_layer(self, name: str, counts: Sequence[Line]) -> Line:
         """Give the bytes of gradients that wait while a layer runs.
@@ -119,7 +119,10 @@ class Unsharded:
         Line ``NAME.largest_gradients`` [B].
         """
         embedding = combined(
-            f"{name}.embedding_gradients", "product", (counts[0], self.ends["gradients"][0])
+            f"{name}.embedding_gradients",
+            "product",
+            (counts[0], self.ends["gradients"][0]),
+            unit="B",
         )
         return combined(
             f"{name}.largest_gradients",
