@@ -63,8 +63,6 @@ COMMANDS = {
     "presets new": ["presets", "new", "hardware", "ours"],
     "presets validate": ["presets", "validate", "numbers/kv.yaml"],
     "serve": ["serve", "llama-3.1-8b", "--hardware", "h100", "--tp", "1"],
-    "validate": ["validate", "--hardware", "h100", "--area", "collective_other"],
-    "calibrate": ["calibrate", "--rows", "shipped", "--hardware", "h100", "--area", "collective_other"],
     "import": ["import", str(CONFIG)],
     "conventions list": ["conventions", "list"],
     "eval": ["eval", "queries.txt"],
