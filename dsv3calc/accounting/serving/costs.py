@@ -62,7 +62,7 @@ def sharing_lines(
 
     ``apart`` tells that prefill has GPUs of its own.
     """
-    requests = {
+    requests: dict[str, Any] = {
         "prompt_tokens": given("prompt_tokens", prompt_tokens, "tokens"),
         "hit_rate": given("hit_rate", hit_rate, "ratio"),
         "response_tokens": given("response_tokens", response_tokens, "tokens"),

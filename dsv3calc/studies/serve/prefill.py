@@ -126,7 +126,8 @@ def shared_lines(
     inputs: Inputs, decoded: DecodeLines, prefilled: PrefillLines | None, requests: Requests
 ) -> list[Line]:
     """Give what tokens cost, and how prefill and decoding share GPUs."""
-    hardware, found = inputs.hardware.value, []
+    hardware = inputs.hardware.value
+    found: list[Line] = []
     if hardware.dollars_per_hour is None:
         inputs.answer.notes.append(
             f"no dollars: {inputs.hardware.name} has no dollars_per_hour "
