@@ -130,9 +130,7 @@ class FlopsQuery(Query, frozen=True, kw_only=True):
             least=0, default="4096 in decode, 0 in prefill",
         ),
     ] = None  # fmt: skip
-    last_logit: Annotated[
-        bool, Option("Run the head on the last position alone", shared.WORKLOAD)
-    ] = False
+    last_logit: shared.LastLogit = False
     counting: Annotated[
         str | None,
         Option(

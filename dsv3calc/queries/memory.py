@@ -24,20 +24,9 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
 
     command: ClassVar[str] = "memory"
 
-    schedule: Annotated[
-        str | None,
-        Option(
-            "gpipe, 1f1b, interleaved, zb1p, zbv, dualpipe or dualpipev", shared.TRAINING,
-            metavar="NAME", default="1f1b", choices="schema.layout:Schedule",
-        ),
-    ] = None  # fmt: skip
-    virtual_pipeline: Annotated[
-        int | None,
-        Option("Chunks of layers of a rank, interleaved", shared.TRAINING, dimension="count"),
-    ] = None
-    sequence_parallel: Annotated[
-        bool | None, Option("Divide tokens over tp between blocks", shared.DEGREES)
-    ] = None
+    schedule: shared.Schedule = None
+    virtual_pipeline: shared.VirtualPipeline = None
+    sequence_parallel: shared.SequenceParallel = None
     mirror_optimizer: Annotated[
         bool | None,
         Option(
@@ -45,13 +34,7 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
             shared.TRAINING,
         ),
     ] = None
-    sequence: Annotated[
-        int | None,
-        Option(
-            "New tokens of each sequence", shared.TRAINING, flag="--seq", dimension="tokens",
-            default="4096",
-        ),
-    ] = None  # fmt: skip
+    sequence: shared.TrainedSequence = None
     precision: Annotated[
         str | None,
         Option(
@@ -59,13 +42,7 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
             default="the model's", preset="precision",
         ),
     ] = None  # fmt: skip
-    recipe: Annotated[
-        str | None,
-        Option(
-            "Bits of gradients, master weights and moments", shared.FORMATS, metavar="NAME",
-            default="the precision's", preset="recipe",
-        ),
-    ] = None  # fmt: skip
+    recipe: shared.Recipe = None
     compute_copy: Annotated[
         str | None,
         Option(
@@ -74,14 +51,7 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
             choices="accounting.memory.states:COMPUTE_COPIES",
         ),
     ] = None  # fmt: skip
-    recompute: Annotated[
-        str | None,
-        Option(
-            "none, selective, full, v3-recompute, or modules: layernorm,moe_act",
-            shared.ACTIVATIONS, metavar="POLICY", default="layout's", preset="recompute",
-            choices="model.saved:MODULES", separator=",",
-        ),
-    ] = None  # fmt: skip
+    recompute: shared.Recomputation = None
     attention_kernel: Annotated[
         str | None,
         Option(
@@ -97,13 +67,7 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
         ),
     ] = None  # fmt: skip
     dropout: Annotated[bool, Option("Count dropout masks", shared.ACTIVATIONS)] = False
-    imbalance: Annotated[
-        float | None,
-        Option(
-            "Rows of the most loaded GPU's experts over the mean", shared.EXPERTS,
-            dimension="ratio", default="1",
-        ),
-    ] = None  # fmt: skip
+    imbalance: shared.Imbalance = None
     padded: Annotated[
         bool, Option("Count whole elements, and a padded vocabulary", shared.COUNTING)
     ] = False

@@ -133,3 +133,71 @@ Latency = Annotated[
         default="0",
     ),
 ]  # fmt: skip
+
+LastLogit = Annotated[
+    bool, Option("Run the head on the last position alone", WORKLOAD)
+]  # fmt: skip
+Schedule = Annotated[
+    str | None,
+    Option(
+        "gpipe, 1f1b, interleaved, zb1p, zbv, dualpipe or dualpipev", TRAINING,
+        metavar="NAME", default="1f1b", choices="schema.layout:Schedule",
+    ),
+]  # fmt: skip
+VirtualPipeline = Annotated[
+    int | None,
+    Option("Chunks of layers of a rank, interleaved", TRAINING, dimension="count"),
+]  # fmt: skip
+SequenceParallel = Annotated[
+    bool | None, Option("Divide tokens over tp between blocks", DEGREES)
+]  # fmt: skip
+TrainedSequence = Annotated[
+    int | None,
+    Option(
+        "New tokens of each sequence", TRAINING, flag="--seq", dimension="tokens",
+        default="4096",
+    ),
+]  # fmt: skip
+Recipe = Annotated[
+    str | None,
+    Option(
+        "Bits of gradients, master weights and moments", FORMATS, metavar="NAME",
+        default="the precision's", preset="recipe",
+    ),
+]  # fmt: skip
+Recomputation = Annotated[
+    str | None,
+    Option(
+        "none, selective, full, v3-recompute, or modules: layernorm,moe_act",
+        ACTIVATIONS, metavar="POLICY", default="layout's", preset="recompute",
+        choices="model.saved:MODULES", separator=",",
+    ),
+]  # fmt: skip
+Imbalance = Annotated[
+    float | None,
+    Option(
+        "Rows of the most loaded GPU's experts over the mean", EXPERTS,
+        dimension="ratio", default="1",
+    ),
+]  # fmt: skip
+ProductPrecision = Annotated[
+    str | None,
+    Option(
+        "Precision of weights, products and dispatched tokens", FORMATS,
+        metavar="NAME", default="the model's", preset="precision",
+    ),
+]  # fmt: skip
+Oversubscription = Annotated[
+    float | None,
+    Option(
+        "Bandwidth below the leaf switches of the network over that above", LINKS,
+        dimension="ratio", default="1",
+    ),
+]  # fmt: skip
+EstimatedSetup = Annotated[
+    str | None,
+    Option(
+        "Set-up of software, which the estimate is for", DEGREES, metavar="NAME",
+        default="none: no estimate", preset="setup",
+    ),
+]  # fmt: skip

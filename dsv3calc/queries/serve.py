@@ -82,9 +82,7 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
             metavar="NAME", default="the same GPUs", preset="layout",
         ),
     ] = None  # fmt: skip
-    sequence_parallel: Annotated[
-        bool | None, Option("Divide tokens over tp between blocks", shared.DEGREES)
-    ] = None
+    sequence_parallel: shared.SequenceParallel = None
     setup: Annotated[
         str | None,
         Option(
@@ -99,25 +97,7 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
             dimension="ratio", metavar="SHARE", default="the set-up's",
         ),
     ] = None  # fmt: skip
-    precision: Annotated[
-        str | None,
-        Option(
-            "Precision of weights, products and dispatched tokens", shared.FORMATS,
-            metavar="NAME", default="the model's", preset="precision",
-        ),
-    ] = None  # fmt: skip
+    precision: shared.ProductPrecision = None
     kv_dtype: shared.KVDtype = None
-    imbalance: Annotated[
-        float | None,
-        Option(
-            "Rows of the most loaded GPU's experts over the mean", shared.EXPERTS,
-            dimension="ratio", default="1",
-        ),
-    ] = None  # fmt: skip
-    oversubscription: Annotated[
-        float | None,
-        Option(
-            "Bandwidth below the leaf switches of the network over that above", shared.LINKS,
-            dimension="ratio", default="1",
-        ),
-    ] = None  # fmt: skip
+    imbalance: shared.Imbalance = None
+    oversubscription: shared.Oversubscription = None

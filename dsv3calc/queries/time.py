@@ -53,49 +53,15 @@ class TimeQuery(LayoutQuery, frozen=True, kw_only=True):
             default="4096 in decode, 0 in prefill",
         ),
     ] = None  # fmt: skip
-    last_logit: Annotated[
-        bool, Option("Run the head on the last position alone", shared.WORKLOAD)
-    ] = False
-    sequence_parallel: Annotated[
-        bool | None, Option("Divide tokens over tp between blocks", shared.DEGREES)
-    ] = None
-    setup: Annotated[
-        str | None,
-        Option(
-            "Set-up of software, which the estimate is for", shared.DEGREES, metavar="NAME",
-            default="none: no estimate", preset="setup",
-        ),
-    ] = None  # fmt: skip
-    precision: Annotated[
-        str | None,
-        Option(
-            "Precision of weights, products and dispatched tokens", shared.FORMATS,
-            metavar="NAME", default="the model's", preset="precision",
-        ),
-    ] = None  # fmt: skip
+    last_logit: shared.LastLogit = False
+    sequence_parallel: shared.SequenceParallel = None
+    setup: shared.EstimatedSetup = None
+    precision: shared.ProductPrecision = None
     kv_dtype: shared.KVDtype = None
-    recipe: Annotated[
-        str | None,
-        Option(
-            "Bits of gradients, master weights and moments", shared.FORMATS, metavar="NAME",
-            default="the precision's", preset="recipe",
-        ),
-    ] = None  # fmt: skip
+    recipe: shared.Recipe = None
     mla: shared.Mla = None
-    imbalance: Annotated[
-        float | None,
-        Option(
-            "Rows of the most loaded GPU's experts over the mean", shared.EXPERTS,
-            dimension="ratio", default="1",
-        ),
-    ] = None  # fmt: skip
-    oversubscription: Annotated[
-        float | None,
-        Option(
-            "Bandwidth below the leaf switches of the network over that above", shared.LINKS,
-            dimension="ratio", default="1",
-        ),
-    ] = None  # fmt: skip
+    imbalance: shared.Imbalance = None
+    oversubscription: shared.Oversubscription = None
     by: Annotated[
         str,
         Option(
