@@ -14,6 +14,9 @@ def arguments_of(formula):
         drawn[name] = (st.integers(least, 12) if least == 0 else small) | large
     if "tokens" in drawn:  # an exponent in one formula
         drawn["tokens"] = st.integers(1, 64)
+    if "draft_tokens" in drawn:  # an exponent of the acceptance, which is not 1
+        drawn["draft_tokens"] = st.integers(1, 8)
+        drawn["acceptance"] = st.integers(2, 12)
     if "tiers" in drawn:  # an exponent too
         drawn["tiers"] = st.integers(1, 4)
     return st.fixed_dictionaries(drawn).map(sensible)

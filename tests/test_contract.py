@@ -246,7 +246,7 @@ finally:
         "compare deepseek-v3 qwen2.5-72b llama-3.1-405b --hardware h800 --json",
         "time deepseek-v3 --hardware h800 --json",
         "train deepseek-v3 --layout v3-pretrain --hardware h800 --json",
-        "serve deepseek-v3 --layout day6-decode-ep144 --hardware h800 --batch 64 --json",
+        "serve deepseek-v3 --layout day6-decode-ep144 --hardware h800 --json",
         "explain kv deepseek-v3 --json",
         "formula eval gpu_cost gpu_time=2788000h dollars_per_hour=2 --json",
         "reproduce day6 isca25 --json",

@@ -15,11 +15,11 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
 
     Examples:
 
-      dsv3calc serve deepseek-v3 --layout day6-decode-ep144 --hardware h800 --batch 64
+      dsv3calc serve deepseek-v3 --layout day6-decode-ep144 --hardware h800
 
       dsv3calc serve llama-3.1-8b --hardware h100 --setup vllm --batch 32
 
-      dsv3calc serve qwen2.5-72b --hardware h200 --tp 8 --setup sglang --batch 64
+      dsv3calc serve qwen2.5-72b --hardware h200 --tp 8 --setup sglang
     """
 
     command: ClassVar[str] = "serve"

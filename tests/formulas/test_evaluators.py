@@ -36,6 +36,11 @@ RANGES = {
     "start": st.integers(0, 140),
     "stop": st.integers(0, 140),
     "step": st.integers(1, 12),
+    "acceptance": st.integers(2, 12),  # a sum of powers, which 1 would divide by 0
+    "draft_tokens": st.integers(1, 8),
+    "state_products": st.integers(1, 4),
+    "state_rows": st.integers(1, 256),
+    "state_columns": st.integers(1, 256),
     "copies": st.integers(1, 8),
     "heads": st.integers(1, 128),
     "num_attention_heads": st.integers(1, 128),

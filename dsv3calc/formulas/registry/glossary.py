@@ -230,6 +230,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "group_size": Symbol("g", "elements", "elements of a vector that share a scale", 0),
         "scale_bits": Symbol("b_s", "bit", "width of a scale; 0 where none is stored", 0),
         "zero_point_bits": Symbol("b_z", "bit", "width of a zero point beside a scale", 0),
+        "count": Symbol(r"n_\mathrm{code}", "1", "values stored for a block, of a code book"),
         "rope_bits": Symbol("b_r", "bit", "width of MLA's rotary part, where it differs", 0),
         "indexer_bits": Symbol("b_I", "bit", "width of an element of the indexer's cache", 0),
         "indexer_group_size": Symbol(

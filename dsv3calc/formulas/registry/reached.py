@@ -32,6 +32,6 @@ def ways_to(formula: Formula) -> list[str]:
 
     >>> from dsv3calc.formulas.registry.registry import all_formulas
     >>> ways_to(all_formulas()["paged_tokens"])
-    ['kv', 'memory', 'which']
+    ['kv', 'memory', 'which', 'serve']
     """
     return _reached_by().get(formula.name, [NAME])

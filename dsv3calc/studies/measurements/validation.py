@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST_WARNINGS = 20
+HEADINGS = ("area", "kind", "row", "hardware", "size", "predicted", "measured", "error")
+"""Columns of ``--rows``; JSON has all that is known of a row."""
 
 
 class Validated:
@@ -136,8 +138,8 @@ def answer_validate(
         {"area": area, "why": why, "unusable": unusable, "rows": count}
         for (area, why, unusable), count in sorted(found.reasons.items())
     ]
-    answer.headings = ["area", "kind", "row", "hardware", "size", "predicted", "measured", "error"]
     if rows:
+        answer.headings = list(HEADINGS)
         answer.rows = [_detail(each) for each in found.scored]
     if file != SHIPPED:
         _tell_problems(answer, found)
