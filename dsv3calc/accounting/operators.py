@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.flops import GRADIENTS, core_lines, product_line, rows_of, scan_lines
+from dsv3calc.accounting.flops import GRADIENTS, core_lines, product_line, rows_of
 from dsv3calc.accounting.forward_pass import Pass
+from dsv3calc.accounting.scans import scan_lines
 from dsv3calc.accounting.weights import stored_lines
 from dsv3calc.ledger.line import Line, combined, given, total
 from dsv3calc.model.block import refusal

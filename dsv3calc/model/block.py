@@ -13,16 +13,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dsv3calc.errors import UsageError
-from dsv3calc.formulas import experts
-from dsv3calc.ledger.line import Line, Scope, computed, field, total
+from dsv3calc.ledger.line import Line, Scope, field
 from dsv3calc.model.operator import Tensor
 from dsv3calc.model.saved import Activation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from dsv3calc.model.experts import Experts
     from dsv3calc.model.operator import Operator
-    from dsv3calc.schema.model import MoE
     from dsv3calc.schema.workload import Conventions
 
 
@@ -353,34 +352,6 @@ class FeedForward(Block):
         if self.experts is None:
             return None
         raise UsageError(f"{self.part} of kind '{self.kind}' cannot be changed to a dense one")
-
-
-class Experts:
-    """Routed experts of a layer: how many, how many a token goes to, and their struct.
-
-    ``width`` are the channels that they work on. Where some choices of the router are experts
-    without weights, ``chosen`` is the expected number of others, and ``choices`` counts them all.
-    """
-
-    __slots__ = ("choices", "chosen", "count", "scope", "spec", "width")
-
-    def __init__(self, block: Block) -> None:
-        self.scope = block.scope
-        self.spec: MoE = block.spec
-        self.count = self.choices = block.field("n_routed_experts", "1")
-        self.chosen = block.field("num_experts_per_tok", "1")
-        self.width = block.hidden
-        if self.spec.moe_latent_size is not None:
-            self.width = block.field("moe_latent_size")
-        if self.spec.zero_expert_num:
-            zero = block.field("zero_expert_num", "1")
-            self.choices = total(f"{block.prefix}.router_choices", (self.count, zero))
-            self.chosen = computed(
-                f"{block.prefix}.expected_real_choices",
-                experts.expected_real_choices,
-                block.scope,
-                convention="uniform routing",
-            )
 
 
 def kind_of(spec: Any) -> str:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from dsv3calc.ledger.line import Scope
     from dsv3calc.model.addition import Addition, InLayer
-    from dsv3calc.model.block import Attention, Experts
+    from dsv3calc.model.block import Attention
+    from dsv3calc.model.experts import Experts
     from dsv3calc.model.mixer import Mixer
     from dsv3calc.schema.model import LayerGroup, Model
 

@@ -1,4 +1,7 @@
-"""An explanation as one page: nothing to fetch, nothing to run; parts open with a click."""
+"""An explanation or a picture as one page: nothing to fetch, nothing to run.
+
+The parts of an explanation open with a click.
+"""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -6,6 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.output.explanation import value_text
+from dsv3calc.output.pictures import svg
+from dsv3calc.output.pictures.of_answer import chart_of
+from dsv3calc.queries.table import PICTURES
 from dsv3calc.reading.escaping import html
 
 if TYPE_CHECKING:
@@ -38,10 +44,13 @@ code, .equation { font-family: ui-monospace, monospace; font-size: .93em; }
 
 
 def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # noqa: ARG001 - one interface
-    """Return the explanations of an answer as a page that needs no other file."""
-    title = f"dsv3calc {answer.query.get('command', '')}: " + ", ".join(
-        dict.fromkeys(each.title for each in answer.explanations)
-    )
+    """Return the explanations or the picture of an answer as a page that needs no other file."""
+    chart = None
+    if answer.command in PICTURES and not answer.explanations:
+        chart = chart_of(answer)
+    titles = (each.title for each in answer.explanations) if chart is None else (chart.title,)
+    command = answer.query.get("command", "") or answer.command
+    title = f"dsv3calc {command}: " + ", ".join(dict.fromkeys(titles))
     lines = [
         "<!DOCTYPE html>",
         '<html lang="en">',
@@ -55,6 +64,8 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
         "<body>",
         f"<h1>{html(title)}</h1>",
     ]
+    if chart is not None:
+        lines.append(svg.drawn(chart))
     for each in answer.explanations:
         lines.append(f"<h2>{html(each.title)}: <code>{html(each.line.name)}</code></h2>")
         lines += _line(each.line, None, 0, set())

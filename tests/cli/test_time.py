@@ -123,6 +123,12 @@ def test_a_roofline_as_svg(program):
     assert {"core", "experts", "o_proj", "FP8 peak and memory"} <= set(words)
 
 
+def test_a_roofline_as_a_page(program):
+    text = program.ok(*V3, "--batch", "64", "--format", "html").out
+    assert text.startswith("<!DOCTYPE html>")
+    assert ">intensity [FLOP/B]</text>" in text
+
+
 def test_a_roofline_in_characters(program):
     text = program.ok(*V3, "--plot").out
     assert "intensity [FLOP/B]" in text

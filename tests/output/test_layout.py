@@ -27,6 +27,8 @@ COMMANDS = {
     "params": ["params", "deepseek-v3", "--by", "layer"],
     "flops": ["flops", "deepseek-v3.2", "--phase", "decode", "--exact"],
     "kv": ["kv", "gemma-3-27b", "--fit", "40GiB"],
+    "time": ["time", "deepseek-v3", "--hardware", "h800", "--batch", "64"],
+    "train": ["train", "deepseek-v3", *LAYOUT, "--setup", "deepseek-training"],
     "memory": [*MEMORY, "--rank", "3"],
     "memory by tensor": [*MEMORY, "--by", "tensor"],
     "memory served": ["memory", "deepseek-v3", "--layout", "v3-prefill-ep32", "--hardware", "h800",

@@ -78,7 +78,7 @@ def test_gemma_shares_projections_and_windows():
 def test_streams_are_sent_between_stages():
     def sent(model, width):
         found = dsv3calc.query(f"traffic {model} --hardware h200 --pp 2 --dp 8 --global-batch 8")
-        return found["traffic.collectives.pipeline.payload"] / (4096 * width * 2)
+        return found["traffic.collectives.pipeline.scale_out_bytes"] / (4096 * width * 2)
 
     assert sent("deepseek-v4-flash", 4 * 4096) == sent("deepseek-v3.2", 7168)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.formulas import roofline
-from dsv3calc.ledger.line import Line, combined, computed, given
+from dsv3calc.ledger.line import Line, combined, computed, total
 from dsv3calc.ledger.named_lines import NamedLines
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class BoundLines(NamedLines, frozen=True, eq=False, kw_only=True):
 def bound_lines(name: str, kernel: Kernel, work: Work, device: Device) -> BoundLines:
     """Bound the time of one pass of a kernel that runs alone, in one layer of one GPU."""
     tags = kernel.tags("compute_time")
-    compute = given(f"{name}.compute_time", 0, "s", "no matrix product", tags)
+    compute = total(f"{name}.compute_time", (), unit="s", tags=tags)
     if work.flops.rule != "given":
         compute = computed(
             f"{name}.compute_time",

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dsv3calc.accounting.flops import GRADIENTS, scan_lines
+from dsv3calc.accounting.flops import GRADIENTS
 from dsv3calc.accounting.roofline import cache_read, state_passes
+from dsv3calc.accounting.scans import scan_lines
 from dsv3calc.accounting.state import state_lines
 from dsv3calc.accounting.times.share import Product, Share, divided
 from dsv3calc.accounting.weights import format_of

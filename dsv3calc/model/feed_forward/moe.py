@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import experts
 from dsv3calc.ledger.line import Line, combined, computed
-from dsv3calc.model.block import Experts, FeedForward
+from dsv3calc.model.block import FeedForward
+from dsv3calc.model.experts import Experts
 from dsv3calc.model.feed_forward.matrices import Matrices
 from dsv3calc.model.operator import EXCHANGE, GROUPED, LOOKUP, ONE, PASS, PRODUCT, Operator
 from dsv3calc.model.saved import FP32, INT64, Activation, Product, Saving
@@ -33,7 +34,7 @@ class Kind(FeedForward):
     @cached_property
     def experts(self) -> Experts:
         """The struct of its routed experts."""
-        return Experts(self)
+        return Experts(self.scope, self.hidden, self.prefix)
 
     @property
     def inner_width(self) -> Line:

@@ -13,7 +13,7 @@ from dsv3calc.queries.fields import flag_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dsv3calc.model.block import Experts
+    from dsv3calc.model.experts import Experts
     from dsv3calc.queries.traffic import TrafficQuery
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
