@@ -529,6 +529,11 @@ PUBLIC_LINES = (
         ("validate.AREA.within_20", "ratio", "Share of times predicted within 20 %."),
         ("validate.AREA.within_50", "ratio", "Share of times predicted within 50 %."),
         ("validate.AREA.roofline_error", "ratio", "Median unsigned error of the peak roofline."),
+        (
+            "validate.AREA.mfu_40_error",
+            "ratio",
+            "Median unsigned error of training steps at 40 % of the peak.",
+        ),
     ),
     *_declared(
         "calibrate",

@@ -73,6 +73,8 @@ def ledgers():
     answers = [(first_word(query), dsv3calc.answer(query)) for query in QUERIES]
     answers.append(("reproduce", answer_reproduce((), only_failing=False, ask=dsv3calc.answer)))
     answers.append(("validate", answer_validate(areas=["kernel_gemm"])))
+    steps = answer_validate(areas=["training_dense"], hardware=["b200"])
+    answers.append(("validate", steps))
     fitted = {"areas": ["collective_a2a"], "hardware": ["h800"]}
     answers.append(("calibrate", answer_calibrate("shipped", **fitted)))
     return [(command, column.ledger) for command, each in answers for column in each.columns]

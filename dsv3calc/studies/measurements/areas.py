@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dsv3calc.catalogue import presets
 from dsv3calc.errors import UsageError
 from dsv3calc.reading.diagnostics import quote
-from dsv3calc.studies.measurements import attention, links, products
+from dsv3calc.studies.measurements import attention, links, products, steps
 from dsv3calc.studies.measurements.cases import Case, NotExpressed
 from dsv3calc.studies.measurements.forms import FORMS, peaks_of
 
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.measurement import Row
 
-AREAS: dict[str, Callable[[Row, Hardware], list[Case]]] = {
+AREAS: dict[str, Callable[[Row, Hardware], list[Case] | list[steps.StepCase]]] = {
     "kernel_gemm": products.products,
     "kernel_grouped_gemm": products.experts,
     "kernel_attention": attention.attention,
     "collective_other": links.links,
     "collective_a2a": links.links,
+    "training_dense": steps.training,
+    "training_moe": steps.training,
+    "inference_e2e": steps.serving,
 }
 """Area -> what turns its row into cases, or says why it cannot."""
 
@@ -47,6 +50,10 @@ KINDS = {
     "normal": "DeepEP, normal",
     "one_sided": "NVLink exchange, one-sided",
     "two_sided": "NVLink exchange, two-sided",
+    "step_hgx": "training steps, nodes of up to 8 devices",
+    "step_nvl72": "training steps, racks of one domain",
+    "tpot_agg": "time of an output token, prefill beside it",
+    "tpot_disagg": "time of an output token, decode alone",
 }
 """Kind of a case -> what is measured."""
 
@@ -122,7 +129,7 @@ class Unusable(Exception):
     """What contradicts a row."""
 
 
-def cases_of(row: Row, devices: Devices) -> list[Case]:
+def cases_of(row: Row, devices: Devices) -> list[Case] | list[steps.StepCase]:
     """Express a row.
 
     Raises
@@ -141,7 +148,8 @@ def cases_of(row: Row, devices: Devices) -> list[Case]:
     try:
         found = express(row, device)
         for case in found:
-            _check_bound(case)
+            if isinstance(case, Case):
+                _check_bound(case)
     except ArithmeticError:
         raise NotExpressed(BEYOND) from None
     return found

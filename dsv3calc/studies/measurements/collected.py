@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dsv3calc.schema.measurement import Row
+    from dsv3calc.studies.measurements.steps import StepCase
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -36,7 +37,7 @@ class Left(msgspec.Struct, frozen=True):
 
 
 class Collected(msgspec.Struct, frozen=True):
-    """What files hold: cases by the row that they come from, the rows left out, all names."""
+    """What files hold: cases that entries are fitted to, the rows left out, all names."""
 
     cases: list[Case]
     left: list[Left]
@@ -49,7 +50,7 @@ def express(
     areas: Sequence[str] = (),
     hardware: Sequence[str] = (),
     preset_path: str | None = None,
-) -> Iterator[tuple[Row, list[Case] | Left]]:
+) -> Iterator[tuple[Row, list[Case] | list[StepCase] | Left]]:
     """Yield each row of some areas and devices with its cases, or with why it has none.
 
     Raises
@@ -88,7 +89,7 @@ def collect(files: list[str], **chosen: Any) -> Collected:
         if isinstance(result, Left):
             found.left.append(result)
         else:
-            found.cases.extend(result)
+            found.cases.extend(each for each in result if isinstance(each, Case))
     return found
 
 

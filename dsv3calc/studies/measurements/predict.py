@@ -22,12 +22,14 @@ from dsv3calc.studies.measurements.cases import TRACED, NotExpressed
 from dsv3calc.studies.measurements.forms import FORMS, peaks_of, unmeasured
 from dsv3calc.studies.measurements.halves import half_of
 from dsv3calc.studies.measurements.rows import FOLDER
+from dsv3calc.studies.measurements.whole_steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dsv3calc.accounting.times.achieved import Entry
     from dsv3calc.studies.measurements.cases import Case
+    from dsv3calc.studies.measurements.steps import StepCase
 
 UNSEEN_FILE = "unseen.json"
 
@@ -45,7 +47,8 @@ class UnseenFit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Prediction(msgspec.Struct, frozen=True):
     """Predicted times of a case, with where the values come from.
 
-    ``seen`` says that the entry was fitted to the case's group, and no other fit exists.
+    ``seen`` says that the entry was fitted to the case's group, and no other fit exists. ``flat``
+    are the times of training steps at a flat share of the peak.
     """
 
     seconds: list[float]
@@ -53,6 +56,7 @@ class Prediction(msgspec.Struct, frozen=True):
     place: str
     origin: str
     seen: bool
+    flat: list[float] | None = None
 
 
 class Predictor:
@@ -62,6 +66,7 @@ class Predictor:
         self._preset_path = preset_path
         self._known: dict[tuple[str, str], Entries] = {}
         self._unseen = unseen_fits()
+        self._steps = Steps(preset_path)
 
     def _entries(self, case: Case) -> Entries:
         """Return the blocks that hold for a device and a library."""
@@ -73,6 +78,25 @@ class Predictor:
             defaults = load("achieved", DEFAULTS).value.achieved
             self._known[key] = Entries(case.device, like, defaults, case.library)
         return self._known[key]
+
+    def step(self, case: StepCase) -> Prediction:
+        """Predict whole steps. The values of set-ups are fitted to rows such as these.
+
+        Raises
+        ------
+        NotExpressed
+            If no set-up stands for the row, or its query is refused.
+        """
+        setup = self._steps.setup_of(case)
+        seconds, bound, flat = [], [], []
+        for asks in case.asks:
+            found = [
+                (each.weight, self._steps.ask(each.query, setup.name, case.device)) for each in asks
+            ]
+            seconds.append(sum(weight * times.estimate for weight, times in found))
+            bound.append(sum(weight * times.bound for weight, times in found))
+            flat += [times.flat for _, times in found if times.flat is not None]
+        return Prediction(seconds, bound, f"setup {setup.name}", "", seen=True, flat=flat or None)
 
     def __call__(self, case: Case) -> Prediction:
         """Predict a case.

@@ -23,7 +23,8 @@ LOW, HIGH = 0.05, 0.95
 class Scored(msgspec.Struct, frozen=True):
     """A time that was predicted and measured.
 
-    ``roofline`` is the bound by the peaks; ``seen`` says that a fit saw the time.
+    ``roofline`` is the bound by the peaks, ``flat`` the time of a training step at 40 % of the
+    peak; ``seen`` says that a fit saw the time.
     """
 
     area: str
@@ -38,6 +39,7 @@ class Scored(msgspec.Struct, frozen=True):
     place: str
     origin: str
     seen: bool
+    flat: float | None = None
 
     @property
     def error(self) -> float:
@@ -65,6 +67,7 @@ class Score(msgspec.Struct, frozen=True):
     within_50: float
     roofline: float
     seen: bool
+    flat: float | None = None
 
 
 def score_of(scored: Sequence[Scored]) -> Score:
@@ -74,6 +77,7 @@ def score_of(scored: Sequence[Scored]) -> Score:
     errors = [each.error for each in counted]
     sizes = [abs(each) for each in errors]
     low, high = interval(counted)
+    flat = [abs(each.flat / each.measured - 1) for each in counted if each.flat is not None]
     median = quantile(sizes, 0.5)
     return Score(
         rows=len({each.row for each in counted}),
@@ -88,6 +92,7 @@ def score_of(scored: Sequence[Scored]) -> Score:
         within_50=_within(sizes, 0.5),
         roofline=quantile([abs(each.roofline_error) for each in counted], 0.5),
         seen=not unseen,
+        flat=quantile(flat, 0.5) if flat else None,
     )
 
 

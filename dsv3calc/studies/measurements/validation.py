@@ -22,6 +22,8 @@ from dsv3calc.studies.measurements.score import Score, Scored, score_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dsv3calc.studies.measurements.steps import StepCase
+
 MOST_WARNINGS = 20
 HEADINGS = ("area", "kind", "row", "hardware", "size", "predicted", "measured", "error")
 """Columns of ``--rows``; JSON has all that is known of a row."""
@@ -44,7 +46,7 @@ class Validated:
             if why:
                 self.reasons[row.area, why, False] += 1
 
-    def _score(self, cases: list[Case], predictor: Predictor) -> str:
+    def _score(self, cases: list[Case] | list[StepCase], predictor: Predictor) -> str:
         """Score the cases of a row; return why where none can be predicted."""
         why, before = "", len(self.scored)
         for case in cases:
@@ -70,14 +72,14 @@ class Validated:
         return found
 
 
-def _scored(case: Case, predictor: Predictor) -> list[Scored]:
-    found = predictor(case)
+def _scored(case: Case | StepCase, predictor: Predictor) -> list[Scored]:
+    found = predictor(case) if isinstance(case, Case) else predictor.step(case)
     return [
         Scored(
             area=case.row.area, kind=case.kind, group=case.row.group, row=case.row.id,
             hardware=case.device.name, size=_size(case, index), measured=measured,
             predicted=predicted, roofline=bound, place=found.place, origin=found.origin,
-            seen=found.seen,
+            seen=found.seen, flat=found.flat[index] if found.flat else None,
         )
         for index, (measured, predicted, bound) in enumerate(
             zip(case.seconds, found.seconds, found.bound, strict=True)
@@ -85,7 +87,7 @@ def _scored(case: Case, predictor: Predictor) -> list[Scored]:
     ]  # fmt: skip
 
 
-def _size(case: Case, index: int) -> str:
+def _size(case: Case | StepCase, index: int) -> str:
     """Return the sizes of one point in words: those of its series, and single ones."""
     parts = []
     for name, values in case.sizes.items():
@@ -165,6 +167,8 @@ def _lines(name: str, score: Score) -> list[Line]:
         "within_50": (score.within_50, "ratio"),
         "roofline_error": (score.roofline, "ratio"),
     }
+    if score.flat is not None:
+        values["mfu_40_error"] = (score.flat, "ratio")
     return [
         total(f"validate.{name}.{last}", (given(f"{name}.{last}", *value),))
         for last, value in values.items()
