@@ -209,10 +209,11 @@ _COMMANDS = (
         "Time per output token of a server, tokens a second of a GPU, sequences that fit.",
         query="serve:ServeQuery",
         answer="serve.answer:answer_serve",
-        views={"serve": "serve"},
+        views={"serve": "serve", "serve-curve": "serve_curve"},
         headlines=("serve.tpot.estimate", "serve.tpot.floor"),
         lines=("serve",),
         needs_device=True,
+        picture="serving_curve",
     ),
     Command(
         "limits ep",

@@ -434,6 +434,8 @@ PUBLIC_LINES = (
         ("serve.step.overlapped", "s", "The same: two half batches take turns."),
         ("serve.tokens_per_step", "1", "Tokens that a sequence gains in a step."),
         ("serve.concurrency", "1", "Sequences of the whole instance."),
+        ("serve.batch", "1", "Sequences of one attention replica."),
+        ("serve.slo.batch", "1", "The largest batch that meets the limits of --slo."),
         ("serve.max_batch", "1", "Sequences of a replica that the memory holds."),
         ("serve.fits", "1", "Whether the batch fits: 1 or 0."),
         ("serve.held", "B", "Memory that the batch takes of a GPU, with weights and buffers."),
