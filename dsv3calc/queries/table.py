@@ -205,6 +205,16 @@ _COMMANDS = (
         needs_device=True,
     ),
     Command(
+        "failures",
+        "Interruptions of a training run, its checkpoints, and the share of time that is lost.",
+        query="failures:FailuresQuery",
+        answer="failures:answer_failures",
+        views={"failures": "failures"},
+        headlines=("failures.useful_share",),
+        lines=("failures",),
+        needs_device=True,
+    ),
+    Command(
         "serve",
         "Time per output token of a server, tokens a second of a GPU, sequences that fit.",
         query="serve:ServeQuery",

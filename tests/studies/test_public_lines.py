@@ -43,6 +43,7 @@ QUERIES = (
     f"time {V3} --phase train --setup megatron-moe-hgx",
     f"train {V3} --setup deepseek-dualpipe --train-tokens 14.8T",
     "train llama-3.1-8b --hardware h100 --tp 2 --global-batch 8 --setup megatron-dense",
+    f"failures {V3} --gpu-hours 2.664M",
     (
         "serve deepseek-v3 --hardware h800 --dp 8 --ep 8 --setup sglang --batch 8 "
         "--response-tokens 9 --set setup.time.first_token=50ms"
