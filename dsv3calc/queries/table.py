@@ -205,6 +205,16 @@ _COMMANDS = (
         needs_device=True,
     ),
     Command(
+        "failures",
+        "Interruptions of a training run, its checkpoints, and the share of time that is lost.",
+        query="failures:FailuresQuery",
+        answer="failures:answer_failures",
+        views={"failures": "failures"},
+        headlines=("failures.useful_share",),
+        lines=("failures",),
+        needs_device=True,
+    ),
+    Command(
         "serve",
         "Time per output token of a server, tokens a second of a GPU, sequences that fit.",
         query="serve:ServeQuery",
@@ -214,6 +224,21 @@ _COMMANDS = (
         lines=("serve",),
         needs_device=True,
         picture="serving_curve",
+    ),
+    Command(
+        "host",
+        "Experts, cached contexts and states of training in the memory of a node's host.",
+        query="host:HostQuery",
+        answer="host:answer_host",
+        views={"host": "host"},
+        headlines=(
+            "host.experts.tokens_per_second.estimate",
+            "host.experts.tokens_per_second.bound",
+            "host.cache.break_even_bandwidth",
+            "host.states.optimizer.exposed",
+        ),
+        lines=("host",),
+        needs_device=True,
     ),
     Command(
         "limits ep",
