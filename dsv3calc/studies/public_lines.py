@@ -449,6 +449,7 @@ PUBLIC_LINES = (
         ("serve.tokens_per_step", "1", "Tokens that a sequence gains in a step."),
         ("serve.concurrency", "1", "Sequences of the whole instance."),
         ("serve.batch", "1", "Sequences of one attention replica."),
+        ("serve.balancedness", "ratio", "Mean load of GPUs' experts over that of the busiest."),
         ("serve.slo.batch", "1", "The largest batch that meets the limits of --slo."),
         ("serve.max_batch", "1", "Sequences of a replica that the memory holds."),
         ("serve.fits", "1", "Whether the batch fits: 1 or 0."),
