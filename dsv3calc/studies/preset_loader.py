@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.queries.base import Query
     from dsv3calc.schema.achieved import AchievedDefaults
+    from dsv3calc.schema.failures import Failures
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe, Recompute
@@ -175,6 +176,10 @@ class PresetLoader:
     def setup(self, reference: str | None) -> Preset[Setup]:
         """Load a set-up of software; without a name PyTorch's own overheads."""
         return self._load("setup", DEFAULT_SETUP if reference is None else reference)
+
+    def failures(self, reference: str) -> Preset[Failures]:
+        """Load what was counted of the failures of a run."""
+        return self._load("failures", reference)
 
     def achieved(self) -> Preset[AchievedDefaults]:
         """Load the rates that hold for a device whose own are not known."""
