@@ -202,3 +202,57 @@ def test_an_untied_embedding_counted_as_a_product(model):
     )  # fmt: skip
     found = dsv3calc.query(f"flops {path} --seq 2048 --attention full")["flops.per_token"]
     assert found / (found + 6 * 32000 * 2048) == pytest.approx(33.2 / 35, rel=2e-3)
+
+
+def test_megatron_weights_and_optimizer_with_a_shared_expert(model):
+    """NVIDIA/Megatron-LM at 1ab94968, test_weight_and_optimizer_memory.py: 3,195 bytes.
+
+    It takes the mean of the two stages, each with the tied embedding.
+    """
+    heads = gqa(2, 2, 4)
+    experts = {"type": "moe", "n_routed_experts": 4, "num_experts_per_tok": 1,
+               "moe_intermediate_size": 16, "n_shared_experts": 1,
+               "shared_expert_intermediate_size": 8, "gated": False}  # fmt: skip
+    dense = {"type": "dense", "intermediate_size": 16, "gated": False}
+    path = model(
+        hidden_size=8, vocab_size=32, num_hidden_layers=2, tie_word_embeddings=True,
+        groups=[
+            {"layers": "0:1", "attention": heads, "feed_forward": dense},
+            {"layers": "1:2", "attention": heads, "feed_forward": experts},
+        ],
+    )  # fmt: skip
+    found = dsv3calc.query(
+        f"memory {path} --hardware h100 --tp 2 --pp 2 --ep 2 --etp 4 --dp 16 --zero 1 "
+        "--micro-batch 1 --seq 8"
+    )
+    states = [
+        sum(found[f"memory.rank.{rank}.{part}"] for part in ("weights", "gradients", "optimizer"))
+        for rank in (0, 1)
+    ]
+    assert sum(states) / 2 == 3195
+
+
+def test_calculon_activations_of_the_530b_model(model):
+    """calculon-ai/calculon at caa4b11f, calculon/llm/validation.py: 23.076171875 GiB, first rank.
+
+    It leaves out the mask of the dropout after the embedding, s b h / t of each micro-batch.
+    """
+    path = model(
+        hidden_size=20480, vocab_size=51200, num_hidden_layers=105, tie_word_embeddings=True,
+        norm="layer", norm_bias=True,
+        groups=[{
+            "layers": "rest",
+            "attention": gqa(128, 128, 160, attention_bias=True, output_bias=True),
+            "feed_forward": {
+                "type": "dense", "intermediate_size": 81920, "gated": False, "mlp_bias": True,
+            },
+        }],
+    )  # fmt: skip
+    found = dsv3calc.query(
+        f"memory {path} --hardware a100-80g --tp 8 --pp 35 --dp 1 --schedule interleaved "
+        "--virtual-pipeline 3 --micro-batch 1 --global-batch 280 --seq 2048 --dropout "
+        "--attention-kernel unfused --recipe megatron-bf16 --recompute selective "
+        "--sequence-parallel"
+    )
+    masks = found["memory.rank.0.chunk.0.in_flight"] * 2048 * 20480 // 8
+    assert found["memory.rank.0.activations"] - masks == 23.076171875 * 2**30
