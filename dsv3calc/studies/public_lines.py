@@ -402,6 +402,9 @@ PUBLIC_LINES = (
     *_declared(
         "time, train",
         ("time.optimizer.TIME", "s", "A step of the optimizer."),
+        ("time.optimizer.flops", "FLOP", "FLOPs of Newton-Schulz steps on a GPU, under Muon."),
+        ("time.optimizer.flops.KIND", "FLOP", "Those of a component."),
+        ("time.optimizer.gathered_bytes", "B", "What a GPU receives for them, not in the time."),
         ("time.PLACE.KERNEL.TIME", "s", "One kernel in one layer, with its backward passes."),
         ("time.PLACE.KERNEL.flops", "FLOP", "FLOPs of a kernel in one layer on a GPU."),
         ("time.PLACE.KERNEL.compute_time", "s", "FLOPs of a kernel in one layer at their peak."),

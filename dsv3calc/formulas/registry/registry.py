@@ -96,6 +96,7 @@ SUBJECTS = (
     "mtp",
     "network",
     "number_formats",
+    "optimizers",
     "pipeline",
     "precision",
     "rank_groups",
