@@ -241,6 +241,17 @@ _COMMANDS = (
         needs_device=True,
     ),
     Command(
+        "search",
+        "The best layouts of a model on a number of GPUs, and why the others are not.",
+        query="search:SearchQuery",
+        answer="search.answer:answer_search",
+        views={"search": "search"},
+        headlines=("search.best.1.step_time", "search.best.1.memory", "search.why.refused"),
+        lines=("search",),
+        needs_device=True,
+        several=True,
+    ),
+    Command(
         "limits ep",
         "The speed limit of inference with expert parallelism, and what sets it.",
         query="traffic:LimitsEPQuery",
@@ -275,7 +286,7 @@ _COMMANDS = (
     ),
     Command(
         "calibrate",
-        "Fit what devices achieve to measured times.",
+        "Measure this device, or fit what devices achieve to measured times.",
         views={"calibrate": "calibrate"},
     ),
     Command("snapshot", "Write the numbers of queries as a golden file."),

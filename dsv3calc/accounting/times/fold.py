@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.forward_pass import Pass
 from dsv3calc.accounting.times.achieved import Entries
-from dsv3calc.accounting.times.communication import Sender
+from dsv3calc.accounting.times.communication import AXES, Sender
 from dsv3calc.accounting.times.device import Device
 from dsv3calc.accounting.times.exchanges import ExchangeLines, exchange_lines
 from dsv3calc.accounting.times.kernel_time import SECONDS, KernelTime
@@ -19,7 +19,7 @@ from dsv3calc.accounting.times.rates import Rates
 from dsv3calc.accounting.times.serving_exchanges import serving_sendings
 from dsv3calc.accounting.times.share import Share
 from dsv3calc.accounting.times.software import Software
-from dsv3calc.accounting.times.work import WorkCounter
+from dsv3calc.accounting.times.work import FORWARD, INPUT_GRADIENT, WorkCounter
 from dsv3calc.formulas import roofline
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
@@ -102,6 +102,7 @@ class Fold:
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
+        self._shown: dict[str, dict[str, list[Line]]] | None = None
         run = Pass(setting.model, setting.workload, setting.conventions, "time")
         self.device = Device(setting.hardware, setting.precision)
         self.share = Share(run, setting.layout, setting.precision, setting.imbalance)
@@ -171,6 +172,27 @@ class Fold:
         if not sender.training:
             found += serving_sendings(sender)
         return [(each, self.layers[each.place]) for each in found if each.place in self.layers]
+
+    def shown(self) -> dict[str, dict[str, list[Line]]]:
+        """Give what the set-up shows of the exchanges of a layer, by place and pass.
+
+        Raises
+        ------
+        UsageError
+            If the device lacks what the exchanges need.
+        """
+        if self._shown is None:
+            software, rates = self.software, self.link_rates()
+            assert software is not None  # noqa: S101 - there is no estimate without one
+            self._shown = {}
+            for sending, _ in self.sendings():
+                parts = [rates.one_call(sending), sending.calls]
+                share = software.shown(AXES[sending.kind])
+                parts += [] if share is None else [share]
+                line = combined(f"{sending.name}.exposed", "product", parts, unit="s")
+                where = FORWARD if sending.way == FORWARD else INPUT_GRADIENT
+                self._shown.setdefault(sending.place, {}).setdefault(where, []).append(line)
+        return self._shown
 
     def exchanges(self) -> ExchangeLines | None:
         """Return the exchanges of the pass, None where every group is one GPU."""
