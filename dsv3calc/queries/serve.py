@@ -91,6 +91,20 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
             metavar="NAME", default="the same GPUs", preset="layout",
         ),
     ] = None  # fmt: skip
+    decode_hit_rate: Annotated[
+        float | None,
+        Option(
+            "Share of a prompt whose cache the GPUs that decode have already", REQUESTS,
+            dimension="ratio", default="0",
+        ),
+    ] = None  # fmt: skip
+    transfer: Annotated[
+        str | None,
+        Option(
+            "When caches go to the GPUs that decode: by-layer, as computed, or at-end", REQUESTS,
+            metavar="WHEN", default="by-layer", choices="studies.serve.prefill:TRANSFERS",
+        ),
+    ] = None  # fmt: skip
     dcp: shared.Dcp = None
     expert_exchange: Annotated[
         str | None,
