@@ -15,7 +15,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.formulas.registry.docstring import Docstring
 from dsv3calc.formulas.registry.glossary import SYMBOLS, plain
 from dsv3calc.ledger.line import Line, given
-from dsv3calc.ledger.rules import expression_text, number_text, words_of
+from dsv3calc.ledger.rules import RULES, expression_text, number_text, words_of
 from dsv3calc.queries.table import COMMANDS
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.studies.answer import Answer
@@ -56,7 +56,7 @@ class _Teller:
         else:
             found.inputs = [Input(self.tell(part)) for part in line.parts]
             found.summary = words_of(line.rule, len(line.parts))
-            if line.rule != "search":
+            if line.rule in RULES:
                 texts = [number_text(part.value) for part in line.parts]
                 found.words = expression_text(line.rule, [part.name for part in line.parts])
                 found.numbers = expression_text(line.rule, texts)

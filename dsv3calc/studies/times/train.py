@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.flops import flops_lines
+from dsv3calc.accounting.placement.walk import MOST_PASSES
 from dsv3calc.accounting.times.fold import Fold
 from dsv3calc.accounting.times.setting import Setting
 from dsv3calc.accounting.times.step import step_lines
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger
+from dsv3calc.schema.layout import PAIRED
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE, Workload
-from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.answer import Answer, Column, add_new
 from dsv3calc.studies.layout.build import check_grouping, refuse, training_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import chosen_layout, named_by, sequence_of
@@ -28,6 +30,7 @@ from dsv3calc.studies.preset_loader import (
     warn_inapplicable,
 )
 from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
+from dsv3calc.studies.times.memory import memory_lines
 from dsv3calc.studies.times.remarks import rate_remarks, widened
 from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, asked, imbalance_text, number
 
@@ -35,13 +38,29 @@ if TYPE_CHECKING:
     from dsv3calc.queries.train import TrainQuery
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recompute
+    from dsv3calc.schema.setup import Setup
 
 UNCOUNTED = ("moe_act",)
 """Modules of recomputation that run inside of a kernel: they are not counted again."""
 
 
 def answer_train(query: TrainQuery) -> Answer:
-    """Give the time of a training step.
+    """Give the time of a training step, and whether the layout fits.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query or a preset is wrong, or a step has no global batch.
+    """
+    answer = answer_step(query)
+    column = answer.columns[0]
+    lines = [*column.ledger.lines, *memory_lines(query, answer)]
+    column.ledger = Ledger(column.ledger.title, lines)
+    return answer
+
+
+def answer_step(query: TrainQuery) -> Answer:
+    """Give the time of a training step alone.
 
     Raises
     ------
@@ -74,6 +93,8 @@ def answer_train(query: TrainQuery) -> Answer:
     recipe = loader.recipe(named_by(query, layout, answer, "recipe") or precision.value.recipe)
     recompute = recompute_of(query, loader, layout)
     setup = None if query.setup is None else loader.setup(query.setup)
+    if setup is not None:
+        _check_overlap(setup.value, layout)
     like = loader.like(hardware)
     conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})
     workload = Workload(phase="train", batch=layout.micro_batch, sequence=sequence, past=0)
@@ -111,7 +132,7 @@ def answer_train(query: TrainQuery) -> Answer:
     )
     answer.cite(setup, used=("time",))
     counted = flops_lines(model.value, workload, conventions)
-    lines = step_lines(fold, recompute.value, counted, run)
+    lines, answer.walk = step_lines(fold, recompute.value, counted, run)
     answer.query |= {"sequence": sequence, "precision": precision.name, "phase": "train"}
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_context(answer, model.name, model.value, sequence)
@@ -127,12 +148,15 @@ def _remarks(answer: Answer, fold: Fold, layout: Layout, recompute: Recompute) -
     """Tell what the numbers take for granted."""
     if layout.ep > 1:
         factor = float(fold.setting.imbalance)
-        answer.assumptions.append(
-            imbalance_text(factor, "the busiest GPU has {} times the mean rows of experts")
-        )
+        words = "the busiest GPU has {} times the mean rows of experts"
+        add_new(answer.assumptions, [imbalance_text(factor, words)])
     if layout.pp > 1:
         answer.notes.append(
             "the slowest pipeline rank sets the pace of all; the optimizer is the mean of the ranks"
+        )
+    if answer.walk is None:
+        answer.notes.append(
+            f"no step pass by pass: the ranks have more than {MOST_PASSES:,} passes"
         )
     left = [module for module in recompute.modules if module in UNCOUNTED]
     if left or recompute.saved_operations:
@@ -142,3 +166,27 @@ def _remarks(answer: Answer, fold: Fold, layout: Layout, recompute: Recompute) -
         answer.notes.append(
             "no estimate without a set-up (--setup): the floor hides all communication"
         )
+        return
+    name, times = fold.software.setup.name, fold.software.times
+    if times.residual is not None:
+        answer.notes.append(f"residual of {name}, which the estimate leaves out: {times.residual}")
+    if "train" not in times.bands:
+        answer.notes.append(f"no band: the estimates of {name} were scored on too few measurements")
+
+
+def _check_overlap(setup: Setup, layout: Layout) -> None:
+    """Refuse a set-up that hides communication behind passes that the layout does not overlap.
+
+    Raises
+    ------
+    UsageError
+        With the schedules that do.
+    """
+    if setup.time is None or not setup.time.overlap.paired or layout.schedule in PAIRED:
+        return
+    raise UsageError(
+        f"the set-up {setup.name} hides what a pass sends behind the pass that overlaps it, and "
+        f"schedule {layout.schedule} overlaps none",
+        f"take --schedule {' or '.join(PAIRED)}, another set-up, or "
+        "--set setup.time.overlap.paired=false",
+    )
