@@ -163,6 +163,7 @@ def test_tables(program):
         (["--pp", "4", "--global-batch", "8", "--setup", "deepseek-dualpipe"], "overlaps none"),
         (["--pp", "3", "--global-batch", "12", "--schedule", "dualpipe"], "DualPipe"),
         (["--dp", "8", "--global-batch", "8", "--setup", "vlm"], "did you mean"),
+        (["--dp", "8", "--global-batch", "8", "--setup", "vllm"], "set-ups for training"),
         (["--dp", "8", "--global-batch", "8", "--recompute", "everything"], "no recompute preset"),
         (["--dp", "8", "--global-batch", "8", "--train-tokens", "0"], "--train-tokens"),
         ([], "how GPUs share"),

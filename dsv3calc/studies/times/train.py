@@ -29,6 +29,7 @@ from dsv3calc.studies.preset_loader import (
     warn_context,
     warn_inapplicable,
 )
+from dsv3calc.studies.setups import TRAINING, refuse_other
 from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
 from dsv3calc.studies.times.memory import memory_lines
 from dsv3calc.studies.times.remarks import rate_remarks, widened
@@ -93,6 +94,7 @@ def answer_step(query: TrainQuery) -> Answer:
     recipe = loader.recipe(named_by(query, layout, answer, "recipe") or precision.value.recipe)
     recompute = recompute_of(query, loader, layout)
     setup = None if query.setup is None else loader.setup(query.setup)
+    refuse_other(setup, TRAINING, query.preset_path)
     if setup is not None:
         _check_overlap(setup.value, layout)
     like = loader.like(hardware)
