@@ -41,18 +41,22 @@ class Column:
 class Answer:
     """What a query found; every output format is a view of it.
 
-    ``asked`` is the query as it was written, where one of many was. ``headings`` names the fields
+    ``absent`` has by name the lines that it lacks and what would give them. ``asked`` is the query
+    as it was written, where one of many was. ``headings`` names the fields
     of ``rows`` where there may be none of them. ``text`` is what a person gets to read instead of
-    tables where the answer is a file; ``status`` is the exit status that it means. ``explanations``
-    are what ``--explain`` asks for instead of tables. ``walk`` is a training step by the clock,
-    which pictures and traces show. ``layout`` names the layout that is counted, ``etp_rule`` what
-    its etp follows from, ``placed`` is that layout with the model. ``brief`` has the short form of
-    notes and assumptions that have one, empty where they change no number.
+    tables where the answer is a file, ``beside`` the text of further files, by path, that are
+    written with it; ``status`` is the exit status that it means. ``explanations`` are what
+    ``--explain`` asks for instead of tables. ``walk`` is a training step by the clock, which
+    pictures and traces show. ``layout`` names the layout that is counted, ``etp_rule`` what its etp
+    follows from, ``placed`` is that layout with the model. ``brief`` has the short form of notes
+    and assumptions that have one, empty where they change no number.
     """
 
     __slots__ = (
+        "absent",
         "asked",
         "assumptions",
+        "beside",
         "brief",
         "columns",
         "command",
@@ -79,6 +83,7 @@ class Answer:
         self.view = view or command
         self.presets: list[Preset[Any]] = []
         self.text = ""
+        self.absent: dict[str, str] = {}
         self.asked = ""
         self.layout = ""
         self.etp_rule: Rule | None = None
@@ -90,6 +95,7 @@ class Answer:
         self.columns: list[Column] = []
         self.rows: list[dict[str, Any]] = []
         self.assumptions: list[str] = []
+        self.beside: dict[str, str] = {}
         self.brief: dict[str, str] = {}
         self.warnings: list[str] = []
         self.notes: list[str] = []

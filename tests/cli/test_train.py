@@ -171,3 +171,18 @@ def test_tables(program):
 )
 def test_wrong_options(program, options, words):
     assert words in program.refused(ExitStatus.USAGE, *LLAMA, *options).err
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("train.step.estimate", "--setup"),
+        ("train.dollars", "--train-tokens"),
+        ("train.step.estimat", "did you mean"),
+    ],
+)
+def test_a_line_that_an_answer_lacks(program, line, words):
+    asked = (*LLAMA, "--dp", "8", "--global-batch", "8")
+    for command in (("explain", *asked, "--line", line), ("formula", "solve", f"{line} <= 3",
+                    *asked, "--for", "global_batch")):  # fmt: skip
+        assert words in program.refused(ExitStatus.USAGE, *command).err

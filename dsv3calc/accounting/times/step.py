@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from dsv3calc.accounting.memory import worst_rank
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.placement.schedules import replica_micro_batches
 from dsv3calc.accounting.placement.stages import Stages
@@ -24,6 +25,8 @@ from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dsv3calc.accounting.flops import FlopsLines
     from dsv3calc.accounting.placement.walk import Walk
     from dsv3calc.accounting.times.fold import Fold
@@ -59,7 +62,7 @@ class Step:
         self.prefix = f"train.{what}"
         stages = Stages("train.split", fold.setting.model, layout, mtp=mtp)
         times = RankTimes(fold, stages, recompute, TIMES[what])
-        self.ranks = [times.of_rank(number) for number in range(layout.pp)]
+        self.ranks = [times.of_rank(number, rank) for number, rank in self._ranks(mtp=mtp)]
         self.keys = [
             total(f"{self.prefix}.rank.{number}.pass", list(each.seconds.values()), unit="s")
             for number, each in enumerate(self.ranks)
@@ -94,6 +97,18 @@ class Step:
         words = f"by the {self.what}, each rank with its own stages"
         parts = [passes, *self.others.values()]
         return {"walk": total("train.step.walk", parts, unit="s", convention=words)}
+
+    def _ranks(self, *, mtp: bool) -> Iterable[tuple[int, Any]]:
+        """List the ranks of which one is the slowest: all, or a few of each of several layouts.
+
+        Ranks that hold the same take the same time, and the fullest of each content is among
+        those that may be the fullest in memory.
+        """
+        setting, pp = self.fold.setting, self.fold.setting.layout.pp
+        if type(pp) is int:
+            return enumerate(range(pp))
+        found = worst_rank.candidate_ranks(setting.model, setting.layout, mtp=mtp)
+        return enumerate(each.value for each in found)
 
     def _optimizer(self) -> Line:
         """Give the step of the optimizer on a rank, the mean over the pipeline."""
