@@ -69,8 +69,8 @@ Convention = Annotated[
 Library = Annotated[
     str | None,
     Option(
-        "Count as transformers, torchtitan or nanogpt does", COUNTING, flag="--as",
-        metavar="LIBRARY", choices="accounting.conventions:LIBRARY_NAMES",
+        "Count as transformers, torchtitan, nanogpt, vllm, sglang or accelerate does", COUNTING,
+        flag="--as", metavar="LIBRARY", choices="accounting.conventions:LIBRARY_NAMES",
     ),
 ]  # fmt: skip
 

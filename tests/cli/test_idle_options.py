@@ -36,6 +36,7 @@ ASKED = {
         "llama-3.1-8b --hardware h100 --dp 2 --global-batch 8",
         "deepseek-v3 --hardware h800 --ep 64 --global-batch 64",
     ],
+    "failures": ["llama-3.1-8b --hardware h800 --dp 512"],
     "serve": ["llama-3.1-8b --hardware h100", "deepseek-v3 --hardware h800 --ep 64"],
     "limits ep": ["deepseek-v3 --hardware h800"],
     "network": ["mpft ft3 slim-fly dragonfly --radix 16", "--endpoints 2048"],
@@ -64,7 +65,9 @@ VALUES = {
     "state_interval": "64", "tokens": "100", "train_tokens": "1T", "variant": "with-mtp both",
     "virtual_pipeline": "2", "zero": "1", "gpus": "2", "ep": "2", "etp": "2",
     "radix": "64", "endpoints": "500", "planes": "4", "planes_down": "1", "flows": "8", "q": "5",
-    "groups": "4", "switch_price": "5000", "link_price": "100",
+    "groups": "4", "slo": "tpot<=50ms", "failures": "llama-3-54-days", "gpu_hours": "100",
+    "storage_bandwidth": "1GB/s", "interval": "10min", "restart": "10min",
+    "switch_price": "5000", "link_price": "100",
 }  # fmt: skip
 """Field -> a value that is no default, or several of which one is none."""
 
@@ -77,6 +80,7 @@ FREE = {
 
 SAME = {
     ("memory", "padded"): "both vocabularies divide into whole parts",
+    ("failures", "failures"): "there is one such preset",
     ("traffic", "setup"): "with tp 1 each rule gives etp 1",
     ("traffic", "serve"): "a pass alone; that it has no step is told",
 }
