@@ -34,6 +34,14 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
             dimension="count", default="1",
         ),
     ] = None  # fmt: skip
+    concurrency: Annotated[
+        int | None,
+        Option(
+            "Sequences of the whole instance, in place of --batch: replicas pad theirs to the "
+            "fullest",
+            REQUESTS, dimension="count",
+        ),
+    ] = None  # fmt: skip
     slo: Annotated[
         tuple[str, ...],
         Option(
@@ -93,6 +101,15 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
         Option(
             "Layout preset of the GPUs that prefill, where those are others", shared.DEGREES,
             metavar="NAME", default="the same GPUs", preset="layout",
+        ),
+    ] = None  # fmt: skip
+    dcp: shared.Dcp = None
+    expert_exchange: Annotated[
+        str | None,
+        Option(
+            "How experts get the tokens of other replicas: all-to-all, or gather: all of them",
+            shared.EXPERTS, metavar="HOW", default="all-to-all",
+            choices="studies.serve.inputs:EXCHANGES",
         ),
     ] = None  # fmt: skip
     sequence_parallel: shared.SequenceParallel = None

@@ -162,7 +162,6 @@ def test_a_device_without_a_price_is_named(program):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--pp", "2"], "pipeline stages"),
         (["--micro-batch", "2"], "--micro-batch"),
         (["--batch", "0"], "--batch"),
         (["--setup", "vllm", "--set", "setup.time.overlap.two_batch=true"], "take turns"),

@@ -280,6 +280,27 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "dram_capacity": Symbol(r"M_\mathrm{host}", "B", "memory of one host"),
         "dram_bandwidth": _real(r"\beta_\mathrm{host}", "B/s", "memory bandwidth of one host"),
         "capacity": Symbol(r"M_\mathrm{disk}", "B", "storage of one host"),
+        "host_bytes": _real(
+            r"B_\mathrm{host}", "B", "bytes that the CPUs of a host read of its memory"
+        ),
+        "dram_share": _real(
+            r"s_\mathrm{dram}", "ratio", "share of a host's memory bandwidth that is reached"
+        ),
+        "device_seconds": _real(
+            r"t_\mathrm{gpu}", "s", "time of a token beside the experts that a host reads"
+        ),
+        "token_cache_bytes": _real(r"B_\mathrm{tok}", "B/token", "KV cache of a token"),
+        "node_prefill_rate": _real(
+            r"R_\mathrm{pre}", "tokens/s", "tokens that a node prefills in a second"
+        ),
+        "retention_seconds": _real(r"t_\mathrm{keep}", "s", "time for which a cache is kept"),
+        "nic_bandwidth": _real(r"\beta_\mathrm{nic}", "B/s", "bandwidth of a NIC"),
+        "host_lane_bandwidth": _real(
+            r"\beta_\mathrm{pcie}", "B/s", "bandwidth of the link from host to device"
+        ),
+        "host_traffic": _real(
+            r"\beta_\mathrm{other}", "B/s", "traffic of a device's host link beside its NIC"
+        ),
         "dollars_per_hour": _real(r"p_\mathrm{h}", "USD/h", "price of one device for one hour"),
     },
     "Roofline": {
@@ -599,6 +620,17 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "half_exchange_seconds": _real(
             r"t_\mathrm{half,comm}", "s", "exchanges of a half batch"
         ),
+        "batch_parts": Symbol(r"n_\mathrm{div}", "1", "parts that a batch is divided into"),
+        "pass_seconds": _real(r"t_\mathrm{pass}", "s", "a pass through all stages"),
+        "sends_seconds": _real(r"t_\mathrm{sends}", "s", "sends between stages in a pass"),
+        "slowest_stage_seconds": _real(r"t_\mathrm{slow}", "s", "a pass on the slowest stage"),
+        "stage_passes": Symbol(r"n_\mathrm{pass}", "1", "passes that go round the stages"),
+        "expert_gpus": Symbol(
+            r"n_\mathrm{share}", "1", "GPUs whose experts compute on the same tokens"
+        ),
+        "replica_gpus": Symbol(r"G_\mathrm{rep}", "1", "GPUs of an attention replica"),
+        "transfer_seconds": _real(r"t_\mathrm{send}", "s", "transfer of a cache"),
+        "prefill_seconds": _real(r"t_\mathrm{pre}", "s", "a prefill pass"),
         "prompt_tokens": Symbol(r"T_\mathrm{prompt}", "tokens", "tokens of a prompt"),
         "response_tokens": Symbol(r"T_\mathrm{resp}", "tokens", "tokens of a response"),
         "hit_rate": _real(r"h_\mathrm{hit}", "ratio", "share of a prompt found in the cache"),

@@ -24,6 +24,7 @@ _RATES = (
     ("serve.tokens_per_second_per_gpu.decode", "tokens/s of a GPU"),
     ("serve.tokens_per_second_per_user", "tokens/s of a sequence"),
     ("serve.tokens_per_second", "tokens/s of the instance"),
+    ("serve.balancedness", "balancedness of the experts"),
 )
 _PREFILL = (
     ("serve.prefill.bound", "pass, bound"),
