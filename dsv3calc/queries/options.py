@@ -50,6 +50,10 @@ Sequence = Annotated[
 CONTEXT = "Tokens of each sequence in the cache"
 Context = Annotated[int | None, Option(CONTEXT, WORKLOAD, dimension="tokens", default="4096")]
 
+CONCURRENCY = (
+    "Sequences of the whole instance, in place of --batch: replicas pad theirs to the fullest"
+)
+
 Mla = Annotated[
     str | None,
     Option(

@@ -40,6 +40,11 @@ ASKED = {
     "serve": ["llama-3.1-8b --hardware h100", "deepseek-v3 --hardware h800 --ep 64"],
     "limits ep": ["deepseek-v3 --hardware h800"],
     "network": ["mpft ft3 slim-fly dragonfly --radix 16", "--endpoints 2048"],
+    "host": [
+        "deepseek-v3 --hardware h800 --prefill-rate 32200",
+        "deepseek-v3 --hardware h800 --layout v3-pretrain",
+    ],
+    "search": [],  # a search for each option would take minutes
     "formula eval": [],
 }
 """Words of a query -> what is asked: models with and without experts, one GPU and several."""
@@ -70,6 +75,9 @@ VALUES = {
     "switch_price": "5000", "link_price": "100",
 }  # fmt: skip
 """Field -> a value that is no default, or several of which one is none."""
+
+BY_DIMENSION = {"count": "3 16", "tokens": "100", "ratio": "0.5 2", "s": "10ms", "bytes": "1GiB"}
+"""Dimension of a number -> values of options without one above; others are tried in all choices."""
 
 FREE = {
     "set", "preset_path", "ignore_keys",  # have tests of their own
@@ -103,7 +111,9 @@ def options(words):
     for field in fields_of(struct_of(QUERIES[words])).values():
         if field.name in FREE or field.option.positional or (words, field.name) in SAME:
             continue
-        given = "" if field.kind == "flag" else VALUES[field.name]
+        own = [] if field.kind == "flag" else field.option.values()
+        given = VALUES.get(field.name, BY_DIMENSION.get(field.option.dimension, " ".join(own)))
+        assert given or field.kind == "flag", f"VALUES needs a value of {field.flag}"
         yield field.flag, [f"{field.flag} {value}" for value in given.split()] or [field.flag]
 
 
