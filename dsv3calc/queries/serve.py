@@ -34,14 +34,9 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
             dimension="count", default="1",
         ),
     ] = None  # fmt: skip
-    concurrency: Annotated[
-        int | None,
-        Option(
-            "Sequences of the whole instance, in place of --batch: replicas pad theirs to the "
-            "fullest",
-            REQUESTS, dimension="count",
-        ),
-    ] = None  # fmt: skip
+    concurrency: Annotated[int | None, Option(shared.CONCURRENCY, REQUESTS, dimension="count")] = (
+        None
+    )
     slo: Annotated[
         tuple[str, ...],
         Option(

@@ -111,6 +111,7 @@ PUBLIC_LINES = (
     *_declared(
         "params",
         ("parameters.per_layer.GROUP.COMPONENT", "elements", "Parameters of one layer."),
+        ("weights.training_with_adam", "B", "What accelerate says that training takes."),
     ),
     *_declared(
         "flops",
