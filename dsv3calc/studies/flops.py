@@ -27,6 +27,7 @@ from dsv3calc.studies.preset_loader import (
 from dsv3calc.studies.speculation import speculation_of
 
 if TYPE_CHECKING:
+    from dsv3calc.accounting.conventions import Bundle
     from dsv3calc.accounting.speculation import Speculation
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.schema.model import Model
@@ -69,6 +70,11 @@ def _speculation(
     return found, msgspec.structs.replace(workload, sequence=verified)
 
 
+def _has_last_logit(bundle: Bundle | None, phase: str) -> bool:
+    """Tell whether a library computes the head for the last token alone."""
+    return bundle is not None and bundle.last_logit and phase != "train"
+
+
 def answer_flops(query: FlopsQuery) -> Answer:
     """Count the FLOPs of a workload.
 
@@ -96,7 +102,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
     packed = query.sequence if isinstance(query.sequence, tuple) else ()
     longest = max(packed) if isinstance(query.sequence, tuple) else query.sequence
     bundle = BUNDLES.get(query.library or "")
-    last = query.last_logit or (bundle is not None and bundle.last_logit and query.phase != "train")
+    last = query.last_logit or _has_last_logit(bundle, query.phase)
     workload = workload_of(query.phase, query.batch, longest, query.past, last_logit=last)
     loader = PresetLoader(query)
     preset = loader.model(query.model)
