@@ -16,13 +16,14 @@ from expressions import at_numbers
 from footprints import UNIFORM, footprint_of, layout_of, preset, rank_line, rank_of, ranks_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipeline_orders import SCHEDULES, held, order_of, stages_of
+from pipeline_orders import SCHEDULES, held, stages_of
 from strategies import DEPTH, models
 
 from dsv3calc import load_model
 from dsv3calc.accounting.memory.ranks import PARTS, worst_lines
 from dsv3calc.accounting.memory.sharding import CLASSES
 from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines
+from dsv3calc.accounting.placement.orders import order_of
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.schema.model import GQA, MoE
 
