@@ -12,7 +12,7 @@ from dsv3calc.numbers.ops import ceil_div, maximum, minimum, ratio
 def fullest_part(batch: Count, batch_parts: Count) -> Count:
     r"""Give the sequences of the fullest part of a batch that is divided evenly.
 
-    .. math:: B_\mathrm{part} = \lceil B / n_\mathrm{div} \rceil
+    .. math:: B_\mathrm{part} = \lceil B / n_\mathrm{parts} \rceil
 
     Parameters
     ----------
@@ -54,7 +54,8 @@ def pipelined_step(
 
     .. math::
 
-        t_\mathrm{cycle} = \max(t_\mathrm{pass} + t_\mathrm{sends}, n_\mathrm{pass} t_\mathrm{slow})
+        t_\mathrm{cycle} = \max(t_\mathrm{pass} + t_\mathrm{sends}, n_\mathrm{round}
+            t_\mathrm{slow})
 
     Parameters
     ----------

@@ -75,15 +75,15 @@ def _has_last_logit(bundle: Bundle | None, phase: str) -> bool:
     return bundle is not None and bundle.last_logit and phase != "train"
 
 
-def answer_flops(query: FlopsQuery) -> Answer:
-    """Count the FLOPs of a workload.
+def _conventions(query: FlopsQuery) -> Conventions:
+    """Return the conventions that a query chooses.
 
     Raises
     ------
-    UsageError, InvalidInput
-        As the query or a preset is wrong.
+    UsageError
+        If it recomputes activations that no phase but training keeps.
     """
-    conventions = choose_conventions(
+    found = choose_conventions(
         {
             "counting": query.counting,
             "attention": query.attention,
@@ -99,6 +99,18 @@ def answer_flops(query: FlopsQuery) -> Answer:
     )
     if query.recompute == "full" and query.phase != "train":
         raise UsageError("--recompute full: only training keeps and recomputes activations")
+    return found
+
+
+def answer_flops(query: FlopsQuery) -> Answer:
+    """Count the FLOPs of a workload.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query or a preset is wrong.
+    """
+    conventions = _conventions(query)
     packed = query.sequence if isinstance(query.sequence, tuple) else ()
     longest = max(packed) if isinstance(query.sequence, tuple) else query.sequence
     bundle = BUNDLES.get(query.library or "")

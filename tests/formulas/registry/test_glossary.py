@@ -16,6 +16,7 @@ from dsv3calc.schema.achieved import (
     Fit,
     Kernel,
     LinkRates,
+    Pass,
     Prefill,
 )
 from dsv3calc.schema.additions import (
@@ -72,7 +73,7 @@ STRUCTS = (
     Measurement, Layout, Failures, Recipe, Recompute, Setup, SetupMemory, SetupExperts, SetupBlocks,
     WeightCopies, SetupTime, SetupBand, SetupOverlap, PassTokens, AppliesTo,
     Achieved, AchievedDefaults, AttentionKernels, Collective, Exchange, Fit, Kernel, LinkRates,
-    Prefill,
+    Pass, Prefill,
 )  # fmt: skip
 UNIT_OF = {
     "bytes": "B",
