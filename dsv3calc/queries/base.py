@@ -63,7 +63,8 @@ class ParamsQuery(Query, frozen=True, kw_only=True):
     variant: Annotated[
         str | None,
         Option(
-            "default, trainable, with-mtp, checkpoint, non-embedding or matmul", shared.COUNTING,
+            "default, trainable, with-mtp, checkpoint, non-embedding, without-head or matmul",
+            shared.COUNTING,
             metavar="NAME", choices="accounting.parameters:PARAMETER_VARIANTS",
         ),
     ] = None  # fmt: skip
@@ -143,7 +144,7 @@ class FlopsQuery(Query, frozen=True, kw_only=True):
     attention: Annotated[
         str | None,
         Option(
-            "causal, full or half", shared.COUNTING, metavar="COUNT", default="causal",
+            "causal, full, half or clamped", shared.COUNTING, metavar="COUNT", default="causal",
             choices=f"{shared.CONVENTIONS}/attention",
         ),
     ] = None  # fmt: skip

@@ -50,6 +50,10 @@ Sequence = Annotated[
 CONTEXT = "Tokens of each sequence in the cache"
 Context = Annotated[int | None, Option(CONTEXT, WORKLOAD, dimension="tokens", default="4096")]
 
+CONCURRENCY = (
+    "Sequences of the whole instance, in place of --batch: replicas pad theirs to the fullest"
+)
+
 Mla = Annotated[
     str | None,
     Option(
@@ -69,8 +73,8 @@ Convention = Annotated[
 Library = Annotated[
     str | None,
     Option(
-        "Count as transformers, torchtitan or nanogpt does", COUNTING, flag="--as",
-        metavar="LIBRARY", choices="accounting.conventions:LIBRARY_NAMES",
+        "Count as transformers, torchtitan, nanogpt, vllm, sglang or accelerate does", COUNTING,
+        flag="--as", metavar="LIBRARY", choices="accounting.conventions:LIBRARY_NAMES",
     ),
 ]  # fmt: skip
 

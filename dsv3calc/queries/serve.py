@@ -34,14 +34,9 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
             dimension="count", default="1",
         ),
     ] = None  # fmt: skip
-    concurrency: Annotated[
-        int | None,
-        Option(
-            "Sequences of the whole instance, in place of --batch: replicas pad theirs to the "
-            "fullest",
-            REQUESTS, dimension="count",
-        ),
-    ] = None  # fmt: skip
+    concurrency: Annotated[int | None, Option(shared.CONCURRENCY, REQUESTS, dimension="count")] = (
+        None
+    )
     slo: Annotated[
         tuple[str, ...],
         Option(
@@ -89,6 +84,20 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
         Option(
             "Layout preset of the GPUs that prefill, where those are others", shared.DEGREES,
             metavar="NAME", default="the same GPUs", preset="layout",
+        ),
+    ] = None  # fmt: skip
+    decode_hit_rate: Annotated[
+        float | None,
+        Option(
+            "Share of a prompt whose cache the GPUs that decode have already", REQUESTS,
+            dimension="ratio", default="0",
+        ),
+    ] = None  # fmt: skip
+    transfer: Annotated[
+        str | None,
+        Option(
+            "When caches go to the GPUs that decode: by-layer, as computed, or at-end", REQUESTS,
+            metavar="WHEN", default="by-layer", choices="studies.serve.prefill:TRANSFERS",
         ),
     ] = None  # fmt: skip
     dcp: shared.Dcp = None

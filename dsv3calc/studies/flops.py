@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dsv3calc.accounting.conventions import choose_conventions
+from dsv3calc.accounting.conventions import BUNDLES, choose_conventions
 from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.accounting.packed import packed_lines
 from dsv3calc.accounting.speculation import step_lines
@@ -16,6 +16,7 @@ from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.queries.base import FlopsQuery, as_dict
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.conventions.estimates import check_estimate
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
     beside_layers,
@@ -26,6 +27,7 @@ from dsv3calc.studies.preset_loader import (
 from dsv3calc.studies.speculation import speculation_of
 
 if TYPE_CHECKING:
+    from dsv3calc.accounting.conventions import Bundle
     from dsv3calc.accounting.speculation import Speculation
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.schema.model import Model
@@ -68,6 +70,11 @@ def _speculation(
     return found, msgspec.structs.replace(workload, sequence=verified)
 
 
+def _has_last_logit(bundle: Bundle | None, phase: str) -> bool:
+    """Tell whether a library computes the head for the last token alone."""
+    return bundle is not None and bundle.last_logit and phase != "train"
+
+
 def answer_flops(query: FlopsQuery) -> Answer:
     """Count the FLOPs of a workload.
 
@@ -94,11 +101,13 @@ def answer_flops(query: FlopsQuery) -> Answer:
         raise UsageError("--recompute full: only training keeps and recomputes activations")
     packed = query.sequence if isinstance(query.sequence, tuple) else ()
     longest = max(packed) if isinstance(query.sequence, tuple) else query.sequence
-    workload = workload_of(
-        query.phase, query.batch, longest, query.past, last_logit=query.last_logit
-    )
+    bundle = BUNDLES.get(query.library or "")
+    last = query.last_logit or _has_last_logit(bundle, query.phase)
+    workload = workload_of(query.phase, query.batch, longest, query.past, last_logit=last)
     loader = PresetLoader(query)
     preset = loader.model(query.model)
+    if bundle is not None:
+        check_estimate(bundle, preset.value, workload.phase, conventions)
     answer = Answer("flops", as_dict(query))
     speculation, workload = _speculation(query, preset, workload, conventions, loader, answer)
     loader.check_overrides()

@@ -45,6 +45,7 @@ def answer_kv(query: KVQuery) -> Answer:
         {"mla": query.mla, "mtp": "in" if query.with_mtp else None},
         convention=query.convention,
         library=query.library,
+        command="kv",
     )
     batch = positive("--batch", query.batch, 1)
     tokens = positive("--context", query.tokens, DEFAULT_TOKENS)

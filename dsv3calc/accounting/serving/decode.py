@@ -131,7 +131,7 @@ def decode_lines(
         )
         staged = StagedSteps(fold, "serve.decode.", put, passes, part)
         seconds = {what: staged.step(what, line) for what, line in seconds.items()}
-    elif part.value > 1 and step.main.exchanges.rule != "given":
+    elif not _is_one(part.value) and step.main.exchanges.rule != "given":
         seconds["overlapped"] = _overlapped(setting, speculation, part)
         if fold.software is not None and fold.software.times.overlap.two_batch:
             seconds["estimate"] = seconds["overlapped"]
@@ -152,6 +152,11 @@ def decode_lines(
         balancedness=_balancedness(fold),
         **_rates(layout, tpot, of_replica, concurrency),
     )
+
+
+def _is_one(value: Any) -> bool:
+    """Tell whether a number is known to be 1: a batch of one has no halves."""
+    return type(value) is int and value == 1
 
 
 def pass_batch(layout: Layout, batch: Any) -> Any:

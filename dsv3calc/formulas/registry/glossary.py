@@ -632,6 +632,8 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"n_\mathrm{share}", "1", "GPUs whose experts compute on the same tokens"
         ),
         "replica_gpus": Symbol(r"G_\mathrm{rep}", "1", "GPUs of an attention replica"),
+        "sending_gpus": Symbol(r"G_\mathrm{send}", "1", "GPUs of a replica that prefills"),
+        "receiving_gpus": Symbol(r"G_\mathrm{recv}", "1", "GPUs of a replica that decodes"),
         "transfer_seconds": _real(r"t_\mathrm{send}", "s", "transfer of a cache"),
         "prefill_seconds": _real(r"t_\mathrm{pre}", "s", "a prefill pass"),
         "prompt_tokens": Symbol(r"T_\mathrm{prompt}", "tokens", "tokens of a prompt"),
