@@ -103,6 +103,8 @@ class FlopsQuery(Query, frozen=True, kw_only=True):
 
       dsv3calc flops deepseek-v3 --phase decode --context 8192 --mla absorbed
 
+      dsv3calc flops deepseek-v3 --phase decode --draft-tokens 2 --acceptance 0.8
+
       dsv3calc flops deepseek-v3 --convention isca25-table2
     """
 
@@ -176,6 +178,9 @@ class FlopsQuery(Query, frozen=True, kw_only=True):
         ),
     ] = None  # fmt: skip
     with_mtp: shared.WithMtp = False
+    draft_tokens: shared.DraftTokens = None
+    acceptance: shared.Acceptance = None
+    draft_model: shared.DraftModel = None
     convention: shared.Convention = None
     library: shared.Library = None
 
@@ -221,6 +226,8 @@ class KVQuery(Query, frozen=True, kw_only=True):
     ] = None  # fmt: skip
     mla: shared.Mla = None
     with_mtp: shared.WithMtp = False
+    draft_tokens: shared.DraftTokens = None
+    draft_model: shared.DraftModel = None
     convention: str | None = None
     library: shared.Library = None
 

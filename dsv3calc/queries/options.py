@@ -138,6 +138,29 @@ Latency = Annotated[
     ),
 ]  # fmt: skip
 
+SPECULATION = "Speculation"
+DraftTokens = Annotated[
+    int | None,
+    Option(
+        "Tokens that are drafted for each step of decoding", SPECULATION, dimension="count",
+        default="none: no speculation",
+    ),
+]  # fmt: skip
+Acceptance = Annotated[
+    float | None,
+    Option(
+        "Chance that a drafted token is accepted where those before it were", SPECULATION,
+        dimension="ratio",
+    ),
+]  # fmt: skip
+DraftModel = Annotated[
+    str | None,
+    Option(
+        "Model that drafts", SPECULATION, metavar="MODEL", default="the model's MTP modules",
+        preset="model",
+    ),
+]  # fmt: skip
+
 LastLogit = Annotated[
     bool, Option("Run the head on the last position alone", WORKLOAD)
 ]  # fmt: skip
