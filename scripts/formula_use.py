@@ -60,6 +60,7 @@ VARIANTS = (
     f"traffic {_V3} --compute-time 300us",
     f"traffic {_V3} --policy random-groups",
     f"traffic {_V3} --policy unrestricted",
+    "train llama-3.1-8b --hardware h100 --dp 8 --global-batch 64 --recipe muon",
     "network --radix 64",
     "network mpft ft3 --radix 64 --endpoints 2048 --planes-down 1 --flows 8",
 )

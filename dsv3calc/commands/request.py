@@ -7,6 +7,8 @@ import gc
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.output.notes import NOTES
@@ -31,6 +33,7 @@ _BY_ENDING = {
     ".sarif": "sarif",
     ".html": "html",
     ".svg": "svg",
+    ".parquet": "parquet",
 }
 
 
@@ -173,3 +176,16 @@ class Request:
         found = self.answer()
         show(found, self.output)
         return getattr(found, "status", ExitStatus.OK)
+
+
+class WritingRequest(Request):
+    """A command that writes its file itself; its answer says what was written."""
+
+    __slots__ = ()
+
+    def answer(self) -> Answer:
+        """Run the command, which gets the output options."""
+        assert self.source is not None  # noqa: S101 - a command has one
+        found: Answer = self.source(self.output)  # type: ignore[call-arg, assignment]
+        self.output = msgspec.structs.replace(self.output, file=None, format="table")
+        return found

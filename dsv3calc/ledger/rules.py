@@ -54,7 +54,7 @@ def _at_largest(values: Sequence[Any]) -> Any:
     middle = len(values) // 2
     largest, found = values[0], values[middle]
     for key, value in zip(values[1:middle], values[middle + 1 :], strict=True):
-        found = ops.where(key > largest, value, found)
+        found = ops.where(ops.exceeds(key, largest), value, found)
         largest = ops.maximum(largest, key)
     return found
 

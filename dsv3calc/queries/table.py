@@ -345,6 +345,7 @@ _COMMANDS = (
         "List conventions, their choices, and the bundles of them.",
         views={"conventions": "conventions"},
     ),
+    Command("sweep", "Ask queries at every point of a study, and write a row for each."),
     Command("eval", "Answer many queries in one process, one line each."),
 )
 

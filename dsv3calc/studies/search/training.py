@@ -24,7 +24,9 @@ from dsv3calc.studies.preset_loader import PresetLoader
 from dsv3calc.studies.search.conditions import read_condition
 from dsv3calc.studies.search.counted import Held, TrainingBlock, sent_between_domains
 from dsv3calc.studies.search.request import (
+    DEGREES,
     OBJECTIVES,
+    PLAIN,
     TIMED,
     TRAINING_AXES,
     UNITS,
@@ -278,7 +280,11 @@ class TrainingSearch:
     def command(self, axes: Mapping[str, Any]) -> str:
         """Return the command that asks about one layout by itself."""
         kind = TrainQuery if self.timed else MemoryQuery
-        query = as_dict(self._asked(kind, self.options(axes)))
+        options = self.options(axes)
+        told = {name: each for name, each in options.items() if each != PLAIN.get(name)}
+        if not {*DEGREES} & told.keys():
+            told["tp"] = options["tp"]  # one degree says that the layout is that of the options
+        query = {**as_dict(self._asked(kind, told)), "by": None}
         return f"dsv3calc {query_text({'command': kind.command, **query})}"
 
     def _has_experts(self) -> bool:
