@@ -30,7 +30,9 @@ def step_at(setting, policy, what, **axes):
     layout = msgspec.structs.replace(setting.layout, **axes)
     batch = layout.micro_batch
     workload = msgspec.structs.replace(setting.workload, batch=batch)
-    return Step(Fold(msgspec.structs.replace(setting, layout=layout, workload=workload)), policy, what)
+    return Step(
+        Fold(msgspec.structs.replace(setting, layout=layout, workload=workload)), policy, what
+    )
 
 
 DENSE = TrainQuery(
