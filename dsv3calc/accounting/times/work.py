@@ -140,7 +140,7 @@ class WorkCounter:
         ]
         narrow = self.input_bits(kernel.first.component)
         moved, cast = self._product_activations(name, lists, what, narrow)
-        moved += self._inner_passes(name, kernel, what)
+        moved += self.inner_passes(name, kernel, what)
         resident = self._weights_or_gradients(kernel, what)
         return self._work(
             name,
@@ -177,7 +177,7 @@ class WorkCounter:
                     cast.append(line)
         return moved, total(f"{name}.cast", cast, unit="elements") if cast else NONE
 
-    def _inner_passes(self, name: str, kernel: Kernel, what: str) -> list[Line]:
+    def inner_passes(self, name: str, kernel: Kernel, what: str) -> list[Line]:
         """Count the activations of passes that run within a kernel of products."""
         if what == WEIGHT_GRADIENT:
             return []
