@@ -76,12 +76,16 @@ PresetPathOption = Annotated[str | None, _as_in_queries("preset_path")]
 IgnoreKeyOption = Annotated[list[str] | None, _as_in_queries("ignore_keys")]
 
 
+OPTIONS = "output_options"
+"""The parameter by which a command learns how its answer will be shown."""
+
+
 def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
     """Evaluate the annotations of a command's parameters; what it returns is for type checkers."""
     return {
         name: eval(text, function.__globals__)  # noqa: S307 - our own source text
         for name, text in function.__annotations__.items()
-        if name != "return"
+        if name not in ("return", OPTIONS)
     }
 
 
@@ -89,8 +93,9 @@ def with_output(*more: Callable[..., Any] | str, writes: bool = False) -> Callab
     """Give a command the output options, and make a request of the callable that it returns.
 
     The callable makes the answer. ``@with_output("junit")`` adds formats to those that every
-    command has. A command that ``writes`` makes its file itself: its callable takes the output
-    options, and what it returns is shown.
+    command has. A function with the parameter ``output_options`` is given them. A command that
+    ``writes`` makes its file itself: its callable takes the output options, and what it returns is
+    shown.
     """
     if len(more) == 1 and callable(more[0]):
         return _WithOutput(more[0], (), Request)
@@ -111,12 +116,15 @@ class _WithOutput:
         self._function = function
         self._formats = more_formats
         self._output = Parameters(OutputArguments)
+        self._takes_options = OPTIONS in own.parameters
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
         self.__annotations__ = kinds
         self.__signature__ = own.replace(
             parameters=[
-                each.replace(annotation=kinds[name]) for name, each in own.parameters.items()
+                each.replace(annotation=kinds[name])
+                for name, each in own.parameters.items()
+                if name != OPTIONS
             ],
             return_annotation=Request,
         )
@@ -129,4 +137,6 @@ class _WithOutput:
     def __call__(self, **arguments: Any) -> Request:
         shown = read_query(OutputArguments, self._output.taken_from(arguments))
         options = output_options(shown, more_formats=self._formats)
+        if self._takes_options:
+            arguments[OPTIONS] = options
         return self._request(None, options, self._function(**arguments))

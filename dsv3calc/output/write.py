@@ -54,17 +54,30 @@ def show(answer: Answer | Iterator[Answer], options: OutputOptions) -> None:
     to_file = options.file is not None and options.color == "auto"
     color = not to_file and takes_color(sys.stdout, options.color)
     renderer = import_module(RENDERERS[options.format])
+    if options.trace is not None and not isinstance(answer, Iterator):
+        _trace(answer, options.trace, options)
     if isinstance(answer, Iterator):
         texts = _rendered(renderer, answer, options, color=color)
     else:
         texts = iter([renderer.render(answer, options, color=color)])
         _tell(answer, options)
     try:
+        if options.file is not None and options.format == "table":
+            _write_beside(answer, options)
         _write(texts, options)
     except BrokenPipeError:
         forget_output()
     if hasattr(renderer, "after") and not isinstance(answer, Iterator):
         renderer.after(answer)
+
+
+def _trace(answer: Answer, file: str, options: OutputOptions) -> None:
+    """Write the passes of an answer to a file of its own."""
+    from dsv3calc.output.trace import trace_texts
+
+    write_whole(file, trace_texts(answer), force=options.force, option="--trace")
+    if not options.quiet:
+        _say(f"wrote {file}")
 
 
 def _rendered(
@@ -93,6 +106,14 @@ def _write(texts: Iterator[str], options: OutputOptions) -> None:
     for text in texts:
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+def _write_beside(answer: Answer | Iterator[Answer], options: OutputOptions) -> None:
+    """Write the further files of an answer that is a file itself."""
+    for path, text in getattr(answer, "beside", {}).items():
+        write_whole(path, [text], force=options.force)
+        if not options.quiet:
+            _say(f"wrote {path}")
 
 
 def forget_output() -> None:

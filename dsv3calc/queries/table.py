@@ -107,6 +107,9 @@ class Command:
         return self.words.replace(" ", "_")
 
 
+PIPELINE = "pipeline"
+"""The picture of what has a trace too."""
+
 _COMMANDS = (
     Command(
         "compare",
@@ -203,6 +206,7 @@ _COMMANDS = (
         headlines=("train.step.estimate", "train.step.floor"),
         lines=("train",),
         needs_device=True,
+        picture=PIPELINE,
     ),
     Command(
         "failures",
@@ -286,7 +290,7 @@ _COMMANDS = (
     ),
     Command(
         "calibrate",
-        "Fit what devices achieve to measured times.",
+        "Measure this device, or fit what devices achieve to measured times.",
         views={"calibrate": "calibrate"},
     ),
     Command("snapshot", "Write the numbers of queries as a golden file."),

@@ -11,6 +11,7 @@ import dsv3calc
 from dsv3calc.studies.goldens.reproduce import answer_reproduce
 from dsv3calc.studies.measurements.calibration import answer_calibrate
 from dsv3calc.studies.measurements.validation import answer_validate
+from dsv3calc.studies.measuring.answer import answer_measured
 from dsv3calc.studies.public_lines import (
     PLACEHOLDER_WORDS,
     PLACEHOLDERS,
@@ -28,6 +29,7 @@ QUERIES = (
     "kv qwen3.5-27b --state-interval 1024",
     "params deepseek-v3 --with-mtp --by layer",
     "params deepseek-v3 --variant checkpoint",
+    "params llama-3.1-8b --as accelerate",
     "flops deepseek-v3.2",
     "flops llama-3.1-8b --phase decode",
     "kv gpt-oss-120b --fit 40GiB --tokens 8192",
@@ -97,6 +99,8 @@ def ledgers():
     answers.append(("validate", steps))
     fitted = {"areas": ["collective_a2a"], "hardware": ["h800"]}
     answers.append(("calibrate", answer_calibrate("shipped", **fitted)))
+    here = answer_measured(device="cpu", seconds=0.1, areas=["kernel_other"])
+    answers.append(("calibrate", here))
     return [(command, column.ledger) for command, each in answers for column in each.columns]
 
 
