@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dsv3calc.numbers import in_numpy
+from dsv3calc.numbers import in_numpy, ops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -157,7 +157,11 @@ for _name in ("add", "sub", "mul", "truediv", "pow"):
     setattr(Column, f"__r{_name}__", _reflected(getattr(operator, _name)))
 for _name in ("lt", "le", "gt", "ge"):
     setattr(Column, f"__{_name}__", _forward(getattr(operator, _name)))
-Column.__floordiv__ = _forward(in_numpy.floor_div)  # type: ignore[attr-defined]
+setattr(Column, "__floordiv__", _forward(in_numpy.floor_div))  # noqa: B010 - as the others
+
+
+_OF_THEIR_OWN = ("lookup", "elementwise", "annotations", "math", "Any", "TYPE_CHECKING")
+"""Names of both modules that are no operation on columns alone."""
 
 
 def _of(name: str) -> Callable[..., Any]:
@@ -172,6 +176,7 @@ Column.__dsv3calc_ops__ = SimpleNamespace(
     ),
     **{
         name: _of(name)
-        for name in ("maximum", "minimum", "ratio", "floor_div", "ceil_div", "where", "binomial")
+        for name in in_numpy.__dict__.keys() & ops.__dict__.keys()
+        if not name.startswith("_") and name not in _OF_THEIR_OWN
     },
 )

@@ -215,6 +215,8 @@ class Search:
                 known[key] = self.signs[0] * getattr(counted, self.objectives[0])(category)
             return known[key]
 
+        assert isinstance(self.best, Few)  # noqa: S101 - see _bounded
+        best = self.best
         waiting = []
         for number, (category, mask) in enumerate(leaves):
             bounding = counted.bounded_by(category)
@@ -224,7 +226,7 @@ class Search:
         while waiting:
             least, number, exact = heappop(waiting)
             category, mask = leaves[number]
-            if exact or least > self.best.limit:
+            if exact or least > best.limit:
                 bounding = None if exact else counted.bounded_by(category)
                 yield number, first(category if bounding is None else bounding)
             else:
