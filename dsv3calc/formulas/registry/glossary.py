@@ -382,7 +382,10 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "copy_bytes": Symbol(r"B_\mathrm{row}", "B", "bytes of one copy of a hidden state"),
         "gradient_bits": Symbol(r"b_\mathrm{grad}", "bit", "width of a gradient", 0),
         "master_bits": Symbol(r"b_\mathrm{master}", "bit", "width of a master weight; 0: none", 0),
-        "first_moment_bits": Symbol(r"b_m", "bit", "width of Adam's first moment", 0),
+        "first_moment_bits": Symbol(r"b_m", "bit", "width of the first moment", 0),
+        "newton_schulz_steps": Symbol(
+            r"n_\mathrm{NS}", "1", "Newton-Schulz steps that orthogonalise an update"
+        ),
         "second_moment_bits": Symbol(r"b_v", "bit", "width of Adam's second moment", 0),
         "driver_context": Symbol(r"B_\mathrm{ctx}", "B", "memory of the driver's context"),
         "workspace": Symbol(r"B_\mathrm{work}", "B", "workspace of the matrix library"),

@@ -260,7 +260,7 @@ def _upwards(value: float) -> float:
     0.006764
     """
     places = 3 - math.floor(math.log10(value))
-    return math.ceil(value * 10**places) / 10**places
+    return float(math.ceil(value * 10**places) / 10**places)
 
 
 def _most(missed: Callable[[int], bool], present: int) -> int:

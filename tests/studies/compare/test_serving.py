@@ -41,7 +41,7 @@ def test_memory_of_a_server_is_that_of_the_changed_model():
 
 def test_the_shipped_comparison_fits_and_meets_its_limit():
     """Equal GPUs; dense models hold a fraction of the sequences in the same memory."""
-    found = columns_of("hardware-aware-codesign")
+    found = columns_of("hardware-aware-codesign-serving")
     for title, values in found.items():
         assert values["serve.fits"], title
         assert values["serve.tpot.estimate"] <= 0.05, title
