@@ -75,8 +75,8 @@ def _has_last_logit(bundle: Bundle | None, phase: str) -> bool:
     return bundle is not None and bundle.last_logit and phase != "train"
 
 
-def _warn_rule_of_thumb(answer: Answer, query: FlopsQuery, counting: str) -> None:
-    """Warn of options that a rule of thumb has no use for."""
+def _warn_rule_of_thumb(query: FlopsQuery, counting: str, answer: Answer) -> None:
+    """Tell which options change nothing where FLOPs are not counted product by product."""
     for option, value in (
         ("--attention", query.attention),
         ("--mla", query.mla if counting != "six-n-attention" else None),
@@ -158,7 +158,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
         cached=workload.past,
     )
     if conventions.counting != "matmul":
-        _warn_rule_of_thumb(answer, query, conventions.counting)
+        _warn_rule_of_thumb(query, conventions.counting, answer)
     elif workload.phase == "train" and any(
         view.attention.indexer is not None for view in architecture_of(preset.value).groups
     ):
