@@ -131,8 +131,8 @@ def _dense(reader: Reader) -> Architecture:
         layer_list(reader, "layer_types", depth, (_FULL,))
     kinds = {window: parts.gqa(*width, sliding_window=window, **options) for window in set(windows)}
     bias = bool(traits.feed_forward) and reader.flag(traits.feed_forward)
-    width = reader.size("intermediate_size")
-    feed_forward = parts.dense(width, mlp_bias=bias, gated=traits.gated)
+    inner = reader.size("intermediate_size")
+    feed_forward = parts.dense(inner, mlp_bias=bias, gated=traits.gated)
     reader.activation("hidden_act", "hidden_activation")
     return Architecture(
         hidden_size=hidden_size,

@@ -39,7 +39,7 @@ def _attention(reader: Reader, depth: int) -> list[dict[str, Any]]:
     )
     chunk = reader.optional_size("attention_chunk_size")
     bias = reader.flag("attention_bias")
-    options = {"attention_bias": bias, "output_bias": bias}
+    options: dict[str, Any] = {"attention_bias": bias, "output_bias": bias}
     kinds = {
         _FULL: parts.gqa(*width, **options),
         _CHUNKED: parts.gqa(*width, attention_chunk_size=chunk, **options),
