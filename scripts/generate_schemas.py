@@ -23,6 +23,7 @@ from dsv3calc.queries.fields import Field, fields_of, keys_of
 from dsv3calc.queries.table import QUERIES, struct_of
 from dsv3calc.schema.achieved import AchievedDefaults
 from dsv3calc.schema.comparison import Comparison
+from dsv3calc.schema.failures import Failures
 from dsv3calc.schema.fields import Kind
 from dsv3calc.schema.golden import GoldenFile
 from dsv3calc.schema.hardware import Hardware
@@ -49,6 +50,7 @@ PRESETS: dict[str, type[msgspec.Struct]] = {
     "recipe": Recipe,
     "recompute": Recompute,
     "setup": Setup,
+    "failures": Failures,
     "golden": GoldenFile,
 }
 """Kind of preset, or golden file -> the struct that reads it."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 OTHER_KINDS = (
     "hardware", "precision", "kv_format", "layout", "network", "recipe", "recompute", "setup",
+    "failures",
 )  # fmt: skip
 _PARTS = ("attention", "mixer", "feed_forward")
 FORMER_PLACES = {"runtime.": "setup.memory."}

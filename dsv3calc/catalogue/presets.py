@@ -82,6 +82,7 @@ _TYPES = {
     "recipe": ("memory", "Recipe"),
     "recompute": ("memory", "Recompute"),
     "setup": ("setup", "Setup"),
+    "failures": ("failures", "Failures"),
 }
 """Kind of preset -> module of ``dsv3calc.schema`` and struct."""
 

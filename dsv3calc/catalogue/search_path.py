@@ -26,6 +26,7 @@ FOLDERS = {
     "recipe": "recipes",
     "recompute": "recompute",
     "setup": "setups",
+    "failures": "failures",
     "achieved": "achieved",
 }
 """Kind of preset -> folder inside a presets directory."""

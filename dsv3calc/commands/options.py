@@ -57,7 +57,7 @@ KindArgument = Annotated[
     typer.Argument(
         metavar="[KIND]",
         help="models, hardware, precisions, kv_formats, layouts, networks, recipes, recompute, "
-        "setups, achieved or comparisons [all].",
+        "setups, failures, achieved or comparisons [all].",
     ),
 ]
 KindOption = Annotated[

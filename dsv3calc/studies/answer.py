@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dsv3calc.ledger.line import Ledger, Line
     from dsv3calc.studies.explain.explanation import Explanation
     from dsv3calc.studies.layout.expert_degrees import Rule
+    from dsv3calc.studies.layout.placed import Placed
 
 SCHEMA_VERSION = 1
 
@@ -44,8 +45,8 @@ class Answer:
     tables where the answer is a file, ``beside`` the text of further files, by path, that are
     written with it; ``status`` is the exit status that it means. ``explanations``
     are what ``--explain`` asks for instead of tables. ``layout`` names the layout that is counted,
-    ``etp_rule`` what its etp follows from. ``brief`` has the short form of notes and assumptions
-    that have one, empty where they change no number.
+    ``etp_rule`` what its etp follows from, ``placed`` is that layout with the model. ``brief`` has
+    the short form of notes and assumptions that have one, empty where they change no number.
     """
 
     __slots__ = (
@@ -60,6 +61,7 @@ class Answer:
         "headings",
         "layout",
         "notes",
+        "placed",
         "presets",
         "query",
         "rows",
@@ -79,6 +81,7 @@ class Answer:
         self.asked = ""
         self.layout = ""
         self.etp_rule: Rule | None = None
+        self.placed: Placed | None = None
         self.explanations: list[Explanation] = []
         self.headings: list[str] = []
         self.status = ExitStatus.OK

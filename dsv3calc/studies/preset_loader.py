@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.queries.base import Query
     from dsv3calc.schema.achieved import AchievedDefaults
+    from dsv3calc.schema.failures import Failures
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe, Recompute
@@ -176,6 +177,10 @@ class PresetLoader:
         """Load a set-up of software; without a name PyTorch's own overheads."""
         return self._load("setup", DEFAULT_SETUP if reference is None else reference)
 
+    def failures(self, reference: str) -> Preset[Failures]:
+        """Load what was counted of the failures of a run."""
+        return self._load("failures", reference)
+
     def achieved(self) -> Preset[AchievedDefaults]:
         """Load the rates that hold for a device whose own are not known."""
         return self._load("achieved", DEFAULT_ACHIEVED)
@@ -292,7 +297,7 @@ def interval_of(state_interval: int | None) -> int | None:
 
 
 def warn_inapplicable(answer: Answer, name: str, model: Model, **options: object) -> None:
-    """Warn of options that mean nothing for a model."""
+    """Warn of options that mean nothing for a model, or for a pass of one token."""
     views = architecture_of(model).groups
     latent = any(view.attention.forms for view in views)
     if options.get("mla") and not latent:
@@ -305,6 +310,8 @@ def warn_inapplicable(answer: Answer, name: str, model: Model, **options: object
         answer.warn(f"{name}: --with-mtp has no effect: the model has no MTP module")
     if options.get("router") == "out" and all(view.experts is None for view in views):
         answer.warn(f"{name}: --router out has no effect: no layer has a router")
+    if options.get("last_logit"):
+        answer.warn("--last-logit has no effect: one new token has one logit")
 
 
 def warn_context(answer: Answer, name: str, model: Model, tokens: int, *, cached: int = 0) -> None:

@@ -17,6 +17,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.model.saved import MODULES
 from dsv3calc.reading.source import read_source
 from dsv3calc.schema.convert import convert
+from dsv3calc.schema.failures import Failures
 from dsv3calc.schema.hardware import Hardware
 from dsv3calc.schema.memory import ACTIVATION_FORMATS, Module, Recipe, Recompute
 from dsv3calc.schema.precision import WEIGHT_CLASSES, KVFormat, Precision
@@ -31,6 +32,7 @@ TYPES = {
     "recipes": Recipe,
     "recompute": Recompute,
     "setups": Setup,
+    "failures": Failures,
 }
 SCHEMAS = {
     "hardware": "hardware",
@@ -39,6 +41,7 @@ SCHEMAS = {
     "recipes": "recipe",
     "recompute": "recompute",
     "setups": "setup",
+    "failures": "failures",
 }
 FILES = sorted(path for folder in TYPES for path in (PRESETS / folder).glob("*.yaml"))
 DTYPES = {"bf16", "fp16", "tf32", "fp32", "fp8", "fp6", "fp4", "int8"}

@@ -83,7 +83,7 @@ RANGES = {
     "to_bf16_rate": st.integers(1, 256),
 }
 BIG = st.integers(1, 2**52)
-ROUNDED = {"hottest_rank", "kernel_time", "collective_time"}
+ROUNDED = {"hottest_rank", "kernel_time", "collective_time", "best_checkpoint_interval"}
 """Formulas with powers that are no integers: sympy's number is a float too."""
 POWERS = {"expected_distinct_experts", "hit_experts", "ecmp_mean_share"}
 """Formulas with tokens or flows as an exponent: floats, as the integers would be very long."""

@@ -44,6 +44,7 @@ QUERIES = (
     f"time {V3} --phase train --setup megatron-moe-hgx",
     f"train {V3} --setup deepseek-dualpipe --train-tokens 14.8T",
     "train llama-3.1-8b --hardware h100 --tp 2 --global-batch 8 --setup megatron-dense",
+    f"failures {V3} --gpu-hours 2.664M",
     (
         "serve deepseek-v3 --hardware h800 --dp 8 --ep 8 --setup sglang --batch 8 "
         "--response-tokens 9 --set setup.time.first_token=50ms"
@@ -52,6 +53,7 @@ QUERIES = (
         "serve deepseek-v3 --hardware h800 --layout day6-decode-ep144 --response-tokens 500 "
         "--prefill-layout day6-prefill-ep32"
     ),
+    "serve llama-3.1-8b --hardware h100 --slo tpot<=10ms",
     "limits ep deepseek-v3 --hardware h800 --mtp-acceptance 0.8 --mtp-cost 0.1",
     "limits ep deepseek-v3 --hardware h800 --convention isca25",
     "network mpft slim-fly dragonfly --radix 64",

@@ -39,6 +39,7 @@ class DecodeLines(NamedLines, frozen=True, eq=False, kw_only=True):
     steps: dict[str, Line]
     tokens_per_step: Line
     tpot: dict[str, Line]
+    batch: Line
     concurrency: Line
     per_gpu: Line
     per_user: Line
@@ -141,6 +142,7 @@ def decode_lines(
         steps=steps,
         tokens_per_step=gained,
         tpot=tpot,
+        batch=total("serve.batch", (batch,), convention="sequences of one attention replica"),
         concurrency=combined("serve.concurrency", "product", (batch, dp), unit="1"),
         per_gpu=combined(
             "serve.tokens_per_second_per_gpu.decode",

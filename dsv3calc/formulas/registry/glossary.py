@@ -513,6 +513,31 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "token_flops": _real("F_T", "FLOP/token", "FLOPs of a trained token"),
         "step_seconds": _real(r"t_\mathrm{step}", "s", "time of a training step"),
         "job_gpus": Symbol(r"G_\mathrm{job}", "1", "GPUs of a training job"),
+        "observed_seconds": _real(
+            r"t_\mathrm{seen}", "s", "time over which events of a job were counted"
+        ),
+        "events": Symbol(r"n_\mathrm{event}", "1", "events that were counted"),
+        "event_gpu_time": _real(r"H_\mathrm{ev}", "s", "GPU time for each event, on average"),
+        "interruptions": Symbol(
+            r"n_\mathrm{int}", "1", "interruptions of a job that nobody planned"
+        ),
+        "silent_corruptions": Symbol(
+            r"n_\mathrm{silent}", "1", "interruptions by wrong results of a device", 0
+        ),
+        "days": Symbol(r"n_\mathrm{day}", "1", "days over which a job was observed"),
+        "mtbf": _real(r"t_\mathrm{fail}", "s", "mean time between interruptions of a job"),
+        "checkpoint_bytes": _real(r"B_\mathrm{ckpt}", "B", "bytes of a checkpoint"),
+        "writers": Symbol(r"n_\mathrm{writer}", "1", "nodes that write a checkpoint"),
+        "storage_bandwidth": _real(
+            r"\beta_\mathrm{store}", "B/s", "bandwidth of a node to the storage"
+        ),
+        "checkpoint_seconds": _real(
+            r"t_\mathrm{ckpt}", "s", "time for which a checkpoint stops training"
+        ),
+        "interval_seconds": _real(r"\tau", "s", "time from one checkpoint to the next"),
+        "restart_seconds": _real(
+            r"t_\mathrm{restart}", "s", "time from an interruption until training goes on"
+        ),
         "achieved_rate": _real(
             r"\pi_\mathrm{got}", "FLOP/s", "FLOP/s that one GPU achieves"
         ),

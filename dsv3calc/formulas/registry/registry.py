@@ -80,6 +80,7 @@ SUBJECTS = (
     "expert_times",
     "experts",
     "fabric",
+    "failures",
     "fat_tree",
     "flash_mla",
     "flops",

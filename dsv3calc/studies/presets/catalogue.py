@@ -27,6 +27,7 @@ _TELLING_FIELDS = (
     ("goldens", "golden"),
     ("designs", "comparison"),
     ("peaks", "hardware"),
+    ("interruptions", "failures"),
     ("ring_base", "achieved"),
     ("modules", "recompute"),  # has formats too
     ("formats", "precision"),

@@ -24,6 +24,7 @@ from dsv3calc.studies.preset_loader import (
     check_kv_format,
     positive,
 )
+from dsv3calc.studies.setups import SERVING, refuse_other
 from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
 from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, number
 
@@ -63,6 +64,7 @@ class Inputs:
         self.model = loader.model(query.model)
         self.hardware = loader.hardware(query.hardware)
         self.setup = None if query.setup is None else loader.setup(query.setup)
+        refuse_other(self.setup, SERVING, query.preset_path)
         self.layout = self._layout(query, answer)
         self.precision = loader.precision(
             named_by(query, self.layout, answer, "precision"), self.model
@@ -73,7 +75,6 @@ class Inputs:
         self.conventions = choose_conventions({})
         check_kv_format(self.model.name, self.model.value, self.kv_format, self.conventions)
         check_imbalance(self.model.value, self.layout, query.imbalance)
-        self.batch = positive("--batch", query.batch, 1)
         self.context = positive("--context", query.past, DEFAULT_PAST["decode"])
         self.speculation = self._speculation(query)
 

@@ -123,17 +123,16 @@ def prefill_of(inputs: Inputs, layout: Layout, requests: Requests) -> PrefillLin
 
 
 def shared_lines(
-    inputs: Inputs, decoded: DecodeLines, prefilled: PrefillLines | None, requests: Requests
+    inputs: Inputs,
+    decoded: DecodeLines,
+    prefilled: PrefillLines | None,
+    requests: Requests,
+    batch: int,
 ) -> list[Line]:
     """Give what tokens cost, and how prefill and decoding share GPUs."""
     hardware = inputs.hardware.value
     found: list[Line] = []
-    if hardware.dollars_per_hour is None:
-        inputs.answer.notes.append(
-            f"no dollars: {inputs.hardware.name} has no dollars_per_hour "
-            "(--set hardware.dollars_per_hour=2)"
-        )
-    else:
+    if hardware.dollars_per_hour is not None:
         found += cost_lines(hardware, decoded, prefilled, requests.hit_rate).values()
     if prefilled is not None and requests.response is not None:
         found += sharing_lines(
@@ -142,7 +141,7 @@ def shared_lines(
             prompt_tokens=requests.prompt,
             hit_rate=requests.hit_rate,
             response_tokens=requests.response,
-            batch=inputs.batch,
+            batch=batch,
             apart=inputs.query.prefill_layout is not None,
         ).values()
     return found

@@ -28,6 +28,7 @@ from dsv3calc.schema.additions import (
     PerLayerInput,
 )
 from dsv3calc.schema.comparison import Comparison, Design
+from dsv3calc.schema.failures import Failures
 from dsv3calc.schema.hardware import Hardware, Host, HostLink, Link, Memory, Storage
 from dsv3calc.schema.layout import Layout
 from dsv3calc.schema.memory import Recipe, Recompute
@@ -68,7 +69,7 @@ STRUCTS = (
     LearnedPositions, LearnedRotary,
     Host, HostLink, Storage,
     Precision, Format, Scale, KVFormat, Comparison, Design, Network,
-    Measurement, Layout, Recipe, Recompute, Setup, SetupMemory, SetupExperts, SetupBlocks,
+    Measurement, Layout, Failures, Recipe, Recompute, Setup, SetupMemory, SetupExperts, SetupBlocks,
     WeightCopies, SetupTime, SetupBand, SetupOverlap, PassTokens, AppliesTo,
     Achieved, AchievedDefaults, AttentionKernels, Collective, Exchange, Fit, Kernel, LinkRates,
     Prefill,
