@@ -27,8 +27,9 @@ from dsv3calc.studies.preset_loader import (
     warn_context,
     warn_inapplicable,
 )
+from dsv3calc.studies.setups import TRAINING, refuse_other
 from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
-from dsv3calc.studies.times.remarks import rate_remarks, widened
+from dsv3calc.studies.times.remarks import rate_remarks, setup_remarks, widened
 from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, asked, imbalance_text, number
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def answer_train(query: TrainQuery) -> Answer:
     recipe = loader.recipe(named_by(query, layout, answer, "recipe") or precision.value.recipe)
     recompute = recompute_of(query, loader, layout)
     setup = None if query.setup is None else loader.setup(query.setup)
+    refuse_other(setup, TRAINING, query.preset_path)
     like = loader.like(hardware)
     conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})
     workload = Workload(phase="train", batch=layout.micro_batch, sequence=sequence, past=0)
@@ -117,6 +119,7 @@ def answer_train(query: TrainQuery) -> Answer:
     warn_context(answer, model.name, model.value, sequence)
     widened(answer, fold.setting)
     rate_remarks(answer, fold)
+    setup_remarks(answer, fold, lines.steps["floor"], lines.steps.get("estimate"))
     _remarks(answer, fold, layout, recompute.value)
     ledger = Ledger(model.value.title, lines.lines)
     answer.columns.append(Column(model.name, model.value.title, ledger))
