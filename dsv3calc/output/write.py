@@ -60,6 +60,8 @@ def show(answer: Answer | Iterator[Answer], options: OutputOptions) -> None:
         texts = iter([renderer.render(answer, options, color=color)])
         _tell(answer, options)
     try:
+        if options.file is not None and options.format == "table":
+            _write_beside(answer, options)
         _write(texts, options)
     except BrokenPipeError:
         forget_output()
@@ -93,6 +95,14 @@ def _write(texts: Iterator[str], options: OutputOptions) -> None:
     for text in texts:
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+def _write_beside(answer: Answer | Iterator[Answer], options: OutputOptions) -> None:
+    """Write the further files of an answer that is a file itself."""
+    for path, text in getattr(answer, "beside", {}).items():
+        write_whole(path, [text], force=options.force)
+        if not options.quiet:
+            _say(f"wrote {path}")
 
 
 def forget_output() -> None:

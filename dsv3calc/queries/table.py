@@ -275,7 +275,7 @@ _COMMANDS = (
     ),
     Command(
         "calibrate",
-        "Fit what devices achieve to measured times.",
+        "Measure this device, or fit what devices achieve to measured times.",
         views={"calibrate": "calibrate"},
     ),
     Command("snapshot", "Write the numbers of queries as a golden file."),

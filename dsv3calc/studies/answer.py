@@ -42,7 +42,8 @@ class Answer:
 
     ``asked`` is the query as it was written, where one of many was. ``headings`` names the fields
     of ``rows`` where there may be none of them. ``text`` is what a person gets to read instead of
-    tables where the answer is a file; ``status`` is the exit status that it means. ``explanations``
+    tables where the answer is a file, ``beside`` the text of further files, by path, that are
+    written with it; ``status`` is the exit status that it means. ``explanations``
     are what ``--explain`` asks for instead of tables. ``layout`` names the layout that is counted,
     ``etp_rule`` what its etp follows from, ``placed`` is that layout with the model. ``brief`` has
     the short form of notes and assumptions that have one, empty where they change no number.
@@ -51,6 +52,7 @@ class Answer:
     __slots__ = (
         "asked",
         "assumptions",
+        "beside",
         "brief",
         "columns",
         "command",
@@ -86,6 +88,7 @@ class Answer:
         self.columns: list[Column] = []
         self.rows: list[dict[str, Any]] = []
         self.assumptions: list[str] = []
+        self.beside: dict[str, str] = {}
         self.brief: dict[str, str] = {}
         self.warnings: list[str] = []
         self.notes: list[str] = []

@@ -584,6 +584,8 @@ PUBLIC_LINES = (
     *_declared(
         "calibrate",
         ("calibrate.entries", "1", "Entries that were fitted."),
+        ("calibrate.rows", "1", "Rows that were measured on this device."),
+        ("calibrate.seconds", "s", "How long measuring took."),
     ),
 )
 """In the order of the reference page."""
