@@ -226,6 +226,21 @@ _COMMANDS = (
         picture="serving_curve",
     ),
     Command(
+        "host",
+        "Experts, cached contexts and states of training in the memory of a node's host.",
+        query="host:HostQuery",
+        answer="host:answer_host",
+        views={"host": "host"},
+        headlines=(
+            "host.experts.tokens_per_second.estimate",
+            "host.experts.tokens_per_second.bound",
+            "host.cache.break_even_bandwidth",
+            "host.states.optimizer.exposed",
+        ),
+        lines=("host",),
+        needs_device=True,
+    ),
+    Command(
         "limits ep",
         "The speed limit of inference with expert parallelism, and what sets it.",
         query="traffic:LimitsEPQuery",

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import math
 from collections.abc import Iterator
+from typing import Annotated
 
 import msgspec
 
@@ -19,6 +20,8 @@ from dsv3calc.schema.fields import (
     Watts,
 )
 from dsv3calc.schema.provenance import Source, provenance_problems
+
+Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 
 class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -62,6 +65,17 @@ class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     bandwidth: BytesPerSecond | None = None
 
 
+class HostExperts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Experts that the CPUs of a host compute, fitted to measurements.
+
+    ``dram_share`` is the share of the memory bandwidth at which they read weights,
+    ``device_seconds`` the time of a token beside that.
+    """
+
+    dram_share: Share
+    device_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600, extra={"dimension": "s"})]
+
+
 class Host(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The host of a node: its memory, its link to each device, its matrix peaks, its storage.
 
@@ -73,6 +87,7 @@ class Host(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     link: HostLink | None = None
     peaks: dict[str, FlopsPerSecond] = msgspec.field(default_factory=dict)
     storage: Storage | None = None
+    experts: HostExperts | None = None
 
 
 class Hardware(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -114,6 +129,13 @@ class Hardware(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
                         f"'{dtype}' is no data type of a peak",
                         f"data types: {', '.join(PEAK_DTYPES)}",
                     )
+        for dtype in self.host.peaks if self.host is not None else ():
+            if dtype not in PEAK_DTYPES:
+                yield (
+                    ("host", "peaks", dtype),
+                    f"'{dtype}' is no data type of a peak",
+                    f"data types: {', '.join(PEAK_DTYPES)}",
+                )
         if not self.peaks:
             yield ("peaks",), "peaks is empty", "give the dense peak of at least one data type"
         elif self.peaks.get("fp8", 0) > 2.2 * self.peaks.get("bf16", math.inf):

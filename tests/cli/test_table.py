@@ -191,7 +191,7 @@ def test_an_old_name_works_and_is_hidden(program, line, old, new, value):
     [
         (
             "kv deepseek-v3 --layout v3-pretrain",
-            "kv has none, compare, memory, traffic, time, train, failures and serve have it",
+            "kv has none, compare, memory, traffic, time, train, failures, serve and host have it",
         ),
         ("params deepseek-v3 --fit 40GiB", "params has none, kv has it"),
         ("flops deepseek-v3 --tokens 4096", "flops calls it --context"),

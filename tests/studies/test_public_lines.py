@@ -44,6 +44,11 @@ QUERIES = (
     f"time {V3} --phase train --setup megatron-moe-hgx",
     f"train {V3} --setup deepseek-dualpipe --train-tokens 14.8T",
     "train llama-3.1-8b --hardware h100 --tp 2 --global-batch 8 --setup megatron-dense",
+    (
+        "host deepseek-v3 --hardware rtx-4090 --precision q4-k "
+        "--set hardware.host.peaks.bf16=73TFLOPS"
+    ),
+    ("host deepseek-v3 --hardware h800 --layout v3-pretrain --prefill-rate 32200 --retention 1d"),
     f"failures {V3} --gpu-hours 2.664M",
     (
         "serve deepseek-v3 --hardware h800 --dp 8 --ep 8 --setup sglang --batch 8 "

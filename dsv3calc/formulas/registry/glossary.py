@@ -280,6 +280,27 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "dram_capacity": Symbol(r"M_\mathrm{host}", "B", "memory of one host"),
         "dram_bandwidth": _real(r"\beta_\mathrm{host}", "B/s", "memory bandwidth of one host"),
         "capacity": Symbol(r"M_\mathrm{disk}", "B", "storage of one host"),
+        "host_bytes": _real(
+            r"B_\mathrm{host}", "B", "bytes that the CPUs of a host read of its memory"
+        ),
+        "dram_share": _real(
+            r"s_\mathrm{dram}", "ratio", "share of a host's memory bandwidth that is reached"
+        ),
+        "device_seconds": _real(
+            r"t_\mathrm{gpu}", "s", "time of a token beside the experts that a host reads"
+        ),
+        "token_cache_bytes": _real(r"B_\mathrm{tok}", "B/token", "KV cache of a token"),
+        "node_prefill_rate": _real(
+            r"R_\mathrm{pre}", "tokens/s", "tokens that a node prefills in a second"
+        ),
+        "retention_seconds": _real(r"t_\mathrm{keep}", "s", "time for which a cache is kept"),
+        "nic_bandwidth": _real(r"\beta_\mathrm{nic}", "B/s", "bandwidth of a NIC"),
+        "host_lane_bandwidth": _real(
+            r"\beta_\mathrm{pcie}", "B/s", "bandwidth of the link from host to device"
+        ),
+        "host_traffic": _real(
+            r"\beta_\mathrm{other}", "B/s", "traffic of a device's host link beside its NIC"
+        ),
         "dollars_per_hour": _real(r"p_\mathrm{h}", "USD/h", "price of one device for one hour"),
     },
     "Roofline": {

@@ -84,6 +84,7 @@ SUBJECTS = (
     "fat_tree",
     "flash_mla",
     "flops",
+    "host",
     "interleaving",
     "kernel_times",
     "kernels",

@@ -29,7 +29,7 @@ from dsv3calc.schema.additions import (
 )
 from dsv3calc.schema.comparison import Comparison, Design
 from dsv3calc.schema.failures import Failures
-from dsv3calc.schema.hardware import Hardware, Host, HostLink, Link, Memory, Storage
+from dsv3calc.schema.hardware import Hardware, Host, HostExperts, HostLink, Link, Memory, Storage
 from dsv3calc.schema.layout import Layout
 from dsv3calc.schema.memory import Recipe, Recompute
 from dsv3calc.schema.mixers import KDA, GatedDeltaNet, Lightning, Mamba, Mamba2
@@ -67,7 +67,7 @@ STRUCTS = (
     GatedDeltaNet, KDA, Mamba2, Mamba, Lightning, Tower, Compressed, BlockIndexer, MoEBesideDense,
     HyperConnections, AltUp, AttentionResiduals, Laurel, PerLayerInput,
     LearnedPositions, LearnedRotary,
-    Host, HostLink, Storage,
+    Host, HostExperts, HostLink, Storage,
     Precision, Format, Scale, KVFormat, Comparison, Design, Network,
     Measurement, Layout, Failures, Recipe, Recompute, Setup, SetupMemory, SetupExperts, SetupBlocks,
     WeightCopies, SetupTime, SetupBand, SetupOverlap, PassTokens, AppliesTo,
