@@ -30,8 +30,9 @@ def tell_fit(answer: Answer, query: TimeQuery) -> None:
         found = answer_memory(_asked(answer, query)).columns[0].ledger.named()
     except Dsv3calcError:
         return
-    prefix = "memory.worst" if answer.query["phase"] == "train" else "serving"
-    fits, total = found.get(f"{prefix}.fits"), found.get(f"{prefix}.total")
+    training = answer.query["phase"] == "train"
+    fits = found.get("memory.fits" if training else "serving.fits")
+    total = found.get("memory.worst.total" if training else "serving.total")
     if fits is None or total is None or fits.value:
         return
     answer.warn(
