@@ -281,3 +281,14 @@ def test_values_that_were_not_tried_are_not_denied(program, monkeypatch):
         "--hold", "dp", "--from", "1000",
     )  # fmt: skip
     assert found.err.count("the query refuses the") == 1
+
+
+def test_of_many_values_the_first_and_the_last_are_shown(program):
+    asked = ("formula", "solve", "parameters.active >= 100B", "deepseek-v3")
+    asked += ("--for", "num_experts_per_tok")
+    found = program.ok(*asked).out
+    assert found.count("\n 3") == 4  # 33 to 36
+    assert "… 88 more between them: --format csv, or --json" in found
+    assert " 128 " in found
+    assert len(program.json(*asked).data["rows"]) == 96
+    assert program.ok(*asked, "--format", "markdown").out.count("\n|") > 96

@@ -96,3 +96,12 @@ def test_bits_of_memory_are_refused(program):
         ExitStatus.USAGE, "memory", "mixtral-8x7b", "--hardware", "h800", "--set", capacity
     )
     assert "is in bits: 80 GB as written" in found.err
+
+
+def test_the_layers_of_a_group_are_named(program):
+    out = program.ok("kv", "gemma-4-31b").out
+    assert "per token and layer, every 6th layer from 5 (groups 1)" in out
+    assert "per token and layer, 50 of 60 layers (groups 0)" in out
+    out = program.ok("kv", "minimax-m3", "--with-mtp").out
+    assert "per token and layer, layers 0 to 2 (groups 0)" in out
+    assert "per token and layer, of mtp" in out

@@ -29,6 +29,7 @@ QUERIES = (
     "kv qwen3.5-27b --state-interval 1024",
     "params deepseek-v3 --with-mtp --by layer",
     "params deepseek-v3 --variant checkpoint",
+    "params llama-3.1-8b --as accelerate",
     "flops deepseek-v3.2",
     "flops llama-3.1-8b --phase decode",
     "kv gpt-oss-120b --fit 40GiB --tokens 8192",
@@ -43,6 +44,19 @@ QUERIES = (
     "time deepseek-v3 --hardware h800 --dp 8 --ep 8 --setup sglang --with-mtp",
     f"time {V3} --phase train --setup megatron-moe-hgx",
     f"train {V3} --setup deepseek-dualpipe --train-tokens 14.8T",
+    (
+        "search deepseek-v2-lite --hardware h200 --gpus 8 --global-batch 64 --train-tokens 1T "
+        "--whole --pin tp=1|3,cp=1,pp=1|2,ep=8,etp=1,schedule=1f1b,vpp=1,sp=false,split=even "
+        "--pin recompute=none|full,mb=1|16,zero=1 --where 'traffic >= 0' --objective dollars"
+    ),
+    (
+        "search deepseek-v2-lite --hardware h200 --gpus 8 --global-batch 64 --train-tokens 1T "
+        "--where 'traffic >= 0' --objective dollars --why ep=8,zero=1"
+    ),
+    (
+        "search llama-3.1-8b --hardware h100 --gpus 8 --global-batch 64 --top 1 "
+        "--pin schedule=1f1b,cp=1,zero=1,recompute=none"
+    ),
     "train llama-3.1-8b --hardware h100 --tp 2 --global-batch 8 --setup megatron-dense",
     (
         "host deepseek-v3 --hardware rtx-4090 --precision q4-k "

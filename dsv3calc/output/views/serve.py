@@ -24,12 +24,16 @@ _RATES = (
     ("serve.tokens_per_second_per_gpu.decode", "tokens/s of a GPU"),
     ("serve.tokens_per_second_per_user", "tokens/s of a sequence"),
     ("serve.tokens_per_second", "tokens/s of the instance"),
+    ("serve.balancedness", "balancedness of the experts"),
 )
 _PREFILL = (
     ("serve.prefill.bound", "pass, bound"),
     ("serve.prefill.floor", "pass, floor"),
     ("serve.prefill.estimate", "pass, estimate"),
     ("serve.tokens_per_second_per_gpu.prefill", "computed tokens/s of a GPU"),
+    ("serve.transfer.bytes", "cache of a prompt to the GPUs that decode"),
+    ("serve.transfer.seconds", "  its transfer"),
+    ("serve.transfer.wait", "  of which prefill does not hide"),
     ("serve.ttft", "time to the first token, without load"),
 )
 _SHARED = (

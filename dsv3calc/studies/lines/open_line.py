@@ -91,7 +91,7 @@ class OpenLine:
             )
         named = computed_lines(self.answer.columns[0].ledger)
         if name not in named:
-            raise unknown_line("", name, list(named))
+            raise unknown_line("", name, list(named), self.answer.absent)
         self.name = name
         self.line: Line = named[name]
         self.layout = self._layout()

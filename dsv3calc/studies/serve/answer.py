@@ -9,7 +9,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.studies.answer import Answer, Column, add_new
-from dsv3calc.studies.preset_loader import positive, warn_context
+from dsv3calc.studies.preset_loader import warn_context
 from dsv3calc.studies.serve import slo
 from dsv3calc.studies.serve.curve import curve
 from dsv3calc.studies.serve.server import Server
@@ -56,7 +56,7 @@ def answer_serve(query: ServeQuery) -> Answer:
         served = server.at(found.served.batch, answer)
         _show(answer, server, served, slo.batch_line(found, objectives))
     else:
-        served = server.at(positive("--batch", query.batch, 1), answer)
+        served = server.at(server.asked_batch(), answer)
         _show(answer, server, served, [])
     server.inputs.loader.check_overrides()
     return answer
@@ -112,7 +112,13 @@ def _tell(answer: Answer, server: Server, served: Served) -> None:
     add_new(answer.assumptions, served.held.assumptions)
     for text in served.held.warnings:
         answer.warn(text)
-    remarks(answer, fold)
+    remarks(answer, fold, staged=True)
+    if inputs.layout.pp > 1:
+        answer.notes.append(
+            f"{inputs.layout.pp:,} pipeline stages: each works on another part of the batch, and a "
+            "token takes the longer of a part's way through all stages and all parts on the "
+            "slowest one; sends between stages have no latency"
+        )
     answer.notes.append(MEAN)
     if inputs.setup is None:
         answer.assumptions.append("memory that software takes: as of pytorch, without --setup")

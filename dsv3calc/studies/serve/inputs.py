@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dsv3calc.accounting.conventions import choose_conventions
-from dsv3calc.accounting.serving.decode import Speculation
 from dsv3calc.accounting.times.setting import Setting
 from dsv3calc.errors import UsageError
+from dsv3calc.model.architecture import experts_of
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.schema.workload import DEFAULT_PAST
 from dsv3calc.studies.kv_formats import cite_kv_format
-from dsv3calc.studies.layout.build import DEGREES, check_grouping
+from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
 from dsv3calc.studies.layout.check import decode_problems, feed_forward_problems
 from dsv3calc.studies.layout.choose import chosen_layout, named_by
 from dsv3calc.studies.memory.options import check_imbalance
@@ -25,10 +25,12 @@ from dsv3calc.studies.preset_loader import (
     positive,
 )
 from dsv3calc.studies.setups import SERVING, refuse_other
+from dsv3calc.studies.speculation import speculation_of
 from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
-from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, number
+from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, number, one_of
 
 if TYPE_CHECKING:
+    from dsv3calc.accounting.speculation import Speculation
     from dsv3calc.queries.serve import ServeQuery
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.workload import Workload
@@ -36,12 +38,15 @@ if TYPE_CHECKING:
 
 USED = (
     *DEGREES, "sequence_parallel", "redundant_experts", "shared_experts", "vocabulary_parallel",
-    "dense_feed_forward", "rank_order", "precision",
+    "dense_feed_forward", "rank_order", "precision", "dcp", "layer_split",
 )  # fmt: skip
 """Fields of a layout that serving depends on."""
 
-MOST_DRAFTS = 64
-_TRAINING = ("zero", "micro_batch", "global_batch", "layer_split")
+GATHERED = "gather"
+EXCHANGES = ("all-to-all", GATHERED)
+"""How experts get the tokens of other attention replicas."""
+
+_TRAINING = ("zero", "micro_batch", "global_batch")
 """Options of layouts that mean nothing here."""
 
 
@@ -77,6 +82,7 @@ class Inputs:
         check_imbalance(self.model.value, self.layout, query.imbalance)
         self.context = positive("--context", query.past, DEFAULT_PAST["decode"])
         self.speculation = self._speculation(query)
+        self.gathered = self._gathered(query)
 
     def _layout(self, query: ServeQuery, answer: Answer) -> Layout:
         """Return the layout of a query, which serve can time."""
@@ -87,9 +93,12 @@ class Inputs:
             layout,
             None,
             hint=self.loader.degree_hint,
-            more=(*feed_forward_problems(model, layout), *decode_problems(model, layout)),
+            more=(
+                *feed_forward_problems(model, layout),
+                *decode_problems(model, layout),
+                *stage_problems(model, layout, layout.pp),
+            ),
         )
-        refuse_stages(layout)
         if layout.phase == "prefill":
             raise UsageError(
                 f"the layout {layout.name} is for prefill, and serve decodes",
@@ -97,39 +106,32 @@ class Inputs:
             )
         return msgspec.structs.replace(layout, schedule="1f1b", virtual_pipeline=1)
 
+    def _gathered(self, query: ServeQuery) -> bool:
+        """Tell whether experts get their tokens by gathering those of all replicas."""
+        kind = one_of("--expert-exchange", query.expert_exchange, EXCHANGES, EXCHANGES[0])
+        if query.expert_exchange is not None and (
+            self.layout.ep == 1 or not experts_of(self.model.value)
+        ):
+            raise UsageError(
+                f"--expert-exchange {kind}: no tokens are sent to experts, ep is "
+                f"{self.layout.ep:,}",
+                "give --ep too, or leave it out",
+            )
+        return kind == GATHERED
+
     def _speculation(self, query: ServeQuery) -> Speculation | None:
         """Return how tokens are drafted; None where they are not."""
-        if query.draft_tokens is None:
-            given = [
-                flag
-                for flag, value in (
-                    ("--acceptance", query.acceptance),
-                    ("--with-mtp", query.with_mtp or None),
-                )
-                if value is not None
-            ]
-            if given:
-                raise UsageError(
-                    f"{', '.join(given)}: no token is drafted",
-                    "--draft-tokens 1 --acceptance 0.85",
-                )
-            return None
-        drafts = positive("--draft-tokens", query.draft_tokens, 1, most=MOST_DRAFTS)
-        if self.model.value.mtp is None:
+        if query.draft_tokens is None and query.with_mtp:
             raise UsageError(
-                f"--draft-tokens: {self.model.name} has no MTP module, and no other draft model "
-                "is counted",
-                "leave out --draft-tokens",
+                "--with-mtp: no token is drafted", "--draft-tokens 1 --acceptance 0.85"
             )
-        if query.acceptance is None:
+        found = speculation_of(self.model, query.draft_tokens, query.acceptance)
+        if found is not None and found.acceptance is None:
             raise UsageError(
                 "--draft-tokens needs the chance that a drafted token is accepted",
                 "--acceptance 0.85",
             )
-        acceptance = number("--acceptance", query.acceptance, 0, most=1)
-        if acceptance >= 1:
-            raise UsageError("--acceptance 1: expected a share below 1", "--acceptance 0.99")
-        return Speculation(draft_tokens=drafts, acceptance=acceptance)
+        return found
 
     @property
     def new_tokens(self) -> int:
@@ -151,6 +153,7 @@ class Inputs:
             setup=None if self.setup is None else self.setup.value,
             achieved=self.achieved.value.achieved,
             like=None if self.like is None else self.like.value,
+            gathered=self.gathered,
             imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),
             oversubscription=number(
                 "--oversubscription",
@@ -172,16 +175,3 @@ class Inputs:
         answer.cite(self.precision)
         answer.cite(self.setup, used=("time",))
         cite_kv_format(answer, self.kv_format, [self.model.value], self.conventions)
-
-
-def refuse_stages(layout: Layout) -> None:
-    """Refuse a layout with degrees whose exchanges are not counted."""
-    for axis, words in (
-        ("pp", "sends between pipeline stages are not counted"),
-        ("dcp", "the gather of queries and the merge of partial outputs are not counted"),
-    ):
-        if getattr(layout, axis) > 1:
-            raise UsageError(
-                f"serve takes no {axis} {getattr(layout, axis):,}: {words}",
-                "dsv3calc memory --serve counts the memory of such a layout",
-            )

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dsv3calc.accounting.serving.decode import decode_lines
+from dsv3calc.accounting.serving.decode import decode_lines, pass_batch, replica_batch
 from dsv3calc.accounting.times.fold import Fold
 from dsv3calc.errors import UsageError
 from dsv3calc.schema.workload import Workload
 from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.preset_loader import positive
 from dsv3calc.studies.serve.inputs import Inputs
 from dsv3calc.studies.serve.memory import memory_answer, memory_lines
 from dsv3calc.studies.serve.prefill import Requests, prefill_layout, prefill_of, shared_lines
@@ -69,11 +70,26 @@ class Server:
         """Return the server of another query, whose remarks nobody reads."""
         return Server(query, Answer("", {}))
 
+    def asked_batch(self) -> int:
+        """Return the sequences of a replica that the query gives, as they are or of an instance."""
+        query = self.query
+        if query.concurrency is None:
+            return positive("--batch", query.batch, 1)
+        if query.batch is not None:
+            raise UsageError(
+                "--batch and --concurrency: sequences of a replica, and of the whole instance",
+                "leave one of them out",
+            )
+        concurrency = positive("--concurrency", query.concurrency, 1)
+        return int(replica_batch(self.inputs.layout, concurrency))
+
     def at(self, batch: int, answer: Answer | None = None) -> Served:
         """Give the lines at a batch; how tokens are sent is told to ``answer``."""
         inputs = self.inputs
         fold = self._fold(batch, Answer("", {}) if answer is None else answer)
-        decoded = decode_lines(fold, inputs.speculation, halves=batch > 1)
+        decoded = decode_lines(
+            fold, inputs.speculation, batch=batch, concurrency=self.query.concurrency
+        )
         mtp = inputs.speculation is not None
         held = memory_answer(self.query, batch, inputs.context, mtp=mtp)
         lines = [*decoded.lines, *memory_lines(held).values()]
@@ -84,12 +100,17 @@ class Server:
     def _fold(self, batch: int, answer: Answer) -> Fold:
         """Return the decode pass of a batch."""
         inputs = self.inputs
+        part = pass_batch(inputs.layout, batch)
         workload = Workload(
-            phase="decode", batch=batch, sequence=inputs.new_tokens, past=inputs.context
+            phase="decode", batch=part, sequence=inputs.new_tokens, past=inputs.context
         )
         fold = Fold(inputs.setting(workload, inputs.layout, answer))
-        if self.takes_turns(fold) and not (batch > 1 and fold.sendings()):
-            what = "sends nothing" if batch > 1 else "decodes a batch of 1"
+        if not self.takes_turns(fold):
+            return fold
+        what = "sends nothing" if not fold.sendings() else ""
+        what = what or ("decodes a batch of 1" if part == 1 else "")
+        what = what or ("has pipeline stages" if inputs.layout.pp > 1 else "")
+        if what:
             assert inputs.setup is not None  # noqa: S101 - it has the software
             raise UsageError(
                 f"the set-up {inputs.setup.name} lets two half batches take turns at computing and "

@@ -29,6 +29,7 @@ TIMES = {
 }
 """What can be limited -> the line that is meant: the first that the answer has."""
 
+_BATCHES = ("batch", "concurrency")
 _EXAMPLE = "--slo 'tpot<=50ms'"
 
 
@@ -114,11 +115,9 @@ def objectives_of(query: ServeQuery) -> list[Objective]:
     UsageError
         If one is wrong, or the query gives a batch too.
     """
-    given_too = [flag_of(query, name) for name in ("batch",) if getattr(query, name) is not None]
+    given_too = [flag_of(query, name) for name in _BATCHES if getattr(query, name) is not None]
     if given_too:
-        raise UsageError(
-            f"--slo finds the batch, and {', '.join(given_too)} gives it", "leave one out"
-        )
+        raise UsageError(f"--slo finds the batch, and {given_too[0]} gives it", "leave one out")
     return [Objective(text) for text in query.slo]
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SAME = (
     "model", "hardware", "layout", *DEGREES, "setup", "layer_split", "redundant_experts",
     "shared_experts", "dispatch", "combine", "with_mtp", "sequence_parallel", "precision",
-    "imbalance", "set", "preset_path", "ignore_keys",
+    "imbalance", "set", "preset_path", "ignore_keys", "design",
 )  # fmt: skip
 """Fields that mean the same in both queries."""
 

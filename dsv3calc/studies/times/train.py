@@ -3,18 +3,20 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.flops import flops_lines
+from dsv3calc.accounting.placement.walk import MOST_PASSES
 from dsv3calc.accounting.times.fold import Fold
 from dsv3calc.accounting.times.setting import Setting
 from dsv3calc.accounting.times.step import step_lines
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger
+from dsv3calc.schema.layout import PAIRED
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE, Workload
-from dsv3calc.studies.answer import Answer, Column
-from dsv3calc.studies.layout.build import check_grouping, refuse, training_problems
+from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.layout.build import Problem, check_grouping, refuse, training_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import chosen_layout, named_by, sequence_of
 from dsv3calc.studies.memory.answer import micro_batches_of
@@ -29,20 +31,41 @@ from dsv3calc.studies.preset_loader import (
 )
 from dsv3calc.studies.setups import TRAINING, refuse_other
 from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
-from dsv3calc.studies.times.remarks import rate_remarks, setup_remarks, widened
+from dsv3calc.studies.times.memory import memory_lines
+from dsv3calc.studies.times.remarks import rate_remarks, widened
 from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, asked, imbalance_text, number
 
 if TYPE_CHECKING:
+    from dsv3calc.catalogue.presets import Preset
     from dsv3calc.queries.train import TrainQuery
+    from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
-    from dsv3calc.schema.memory import Recompute
+    from dsv3calc.schema.memory import Recipe, Recompute
+    from dsv3calc.schema.model import Model
+    from dsv3calc.schema.precision import Precision
+    from dsv3calc.schema.setup import Setup
 
 UNCOUNTED = ("moe_act",)
 """Modules of recomputation that run inside of a kernel: they are not counted again."""
 
 
 def answer_train(query: TrainQuery) -> Answer:
-    """Give the time of a training step.
+    """Give the time of a training step, and whether the layout fits.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query or a preset is wrong, or a step has no global batch.
+    """
+    answer = answer_step(query)
+    column = answer.columns[0]
+    lines = [*column.ledger.lines, *memory_lines(query, answer)]
+    column.ledger = Ledger(column.ledger.title, lines)
+    return answer
+
+
+def answer_step(query: TrainQuery) -> Answer:
+    """Give the time of a training step alone.
 
     Raises
     ------
@@ -71,77 +94,144 @@ def answer_train(query: TrainQuery) -> Answer:
     )
     refuse([*training_problems(model.value, layout, micro_batches_of(layout, answer))])
     check_imbalance(model.value, layout, query.imbalance)
-    precision = loader.precision(named_by(query, layout, answer, "precision"), model)
-    recipe = loader.recipe(named_by(query, layout, answer, "recipe") or precision.value.recipe)
+    used = presets_of(query, loader, answer, model, hardware, layout)
     recompute = recompute_of(query, loader, layout)
-    setup = None if query.setup is None else loader.setup(query.setup)
-    refuse_other(setup, TRAINING, query.preset_path)
-    like = loader.like(hardware)
-    conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})
-    workload = Workload(phase="train", batch=layout.micro_batch, sequence=sequence, past=0)
-    fold = Fold(
-        Setting(
-            model=model.value,
-            layout=layout,
-            workload=workload,
-            conventions=conventions,
-            hardware=hardware.value,
-            precision=precision.value,
-            kv_format=loader.kv_format(DEFAULT_KV_FORMAT).value,
-            exchange=exchange_of(query, answer, precision, layout, "train"),
-            setup=None if setup is None else setup.value,
-            recipe=recipe.value,
-            achieved=loader.achieved().value.achieved,
-            like=None if like is None else like.value,
-            imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),
-            oversubscription=number(
-                "--oversubscription",
-                query.oversubscription,
-                1,
-                least=1,
-                most=LARGEST_OVERSUBSCRIPTION,
-            ),
-        )
-    )
+    refuse_other(used.setup, TRAINING, query.preset_path)
+    refuse(overlap_problems(None if used.setup is None else used.setup.value, layout))
+    setting = setting_of(query, answer, used, layout, sequence)
+    fold = Fold(setting)
     run = None if query.train_tokens is None else positive("--train-tokens", query.train_tokens, 1)
     loader.check_overrides()
-    for preset in (model, precision, recipe, recompute):
+    for preset in (model, used.precision, used.recipe, recompute):
         answer.cite(preset)
     answer.cite(
         hardware,
         used=("peaks", "memory.bandwidth", "scale_up", "scale_out", "achieved", "dollars_per_hour"),
     )
-    answer.cite(setup, used=("time",))
-    counted = flops_lines(model.value, workload, conventions)
-    lines = step_lines(fold, recompute.value, counted, run)
-    answer.query |= {"sequence": sequence, "precision": precision.name, "phase": "train"}
+    answer.cite(used.setup, used=("time",))
+    counted = flops_lines(model.value, setting.workload, setting.conventions)
+    lines, answer.walk = step_lines(fold, recompute.value, counted, run)
+    answer.query |= {"sequence": sequence, "precision": used.precision.name, "phase": "train"}
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_context(answer, model.name, model.value, sequence)
     widened(answer, fold.setting)
     rate_remarks(answer, fold)
-    setup_remarks(answer, fold, lines.steps["floor"], lines.steps.get("estimate"))
     _remarks(answer, fold, layout, recompute.value)
     ledger = Ledger(model.value.title, lines.lines)
     answer.columns.append(Column(model.name, model.value.title, ledger))
     return answer
 
 
+class Used(NamedTuple):
+    """The presets that the setting of a step is made of."""
+
+    model: Preset[Model]
+    hardware: Preset[Hardware]
+    precision: Preset[Precision]
+    recipe: Preset[Recipe]
+    setup: Preset[Setup] | None
+    loader: PresetLoader
+
+
+def presets_of(
+    query: TrainQuery,
+    loader: PresetLoader,
+    answer: Answer,
+    model: Preset[Model],
+    hardware: Preset[Hardware],
+    layout: Layout,
+) -> Used:
+    """Load the presets of a step beside the model, the device and the policy of recomputation."""
+    precision = loader.precision(named_by(query, layout, answer, "precision"), model)
+    recipe = loader.recipe(named_by(query, layout, answer, "recipe") or precision.value.recipe)
+    setup = None if query.setup is None else loader.setup(query.setup)
+    return Used(model, hardware, precision, recipe, setup, loader)
+
+
+def setting_of(
+    query: TrainQuery, answer: Answer, used: Used, layout: Layout, sequence: int
+) -> Setting:
+    """Return the setting of a step on a layout."""
+    loader = used.loader
+    like = loader.like(used.hardware)
+    return Setting(
+        model=used.model.value,
+        layout=layout,
+        workload=Workload(phase="train", batch=layout.micro_batch, sequence=sequence, past=0),
+        conventions=choose_conventions({"mtp": "in" if query.with_mtp else None}),
+        hardware=used.hardware.value,
+        precision=used.precision.value,
+        kv_format=loader.kv_format(DEFAULT_KV_FORMAT).value,
+        exchange=exchange_of(query, answer, used.precision, layout, "train"),
+        setup=None if used.setup is None else used.setup.value,
+        recipe=used.recipe.value,
+        achieved=loader.achieved().value.achieved,
+        like=None if like is None else like.value,
+        imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),
+        oversubscription=number(
+            "--oversubscription", query.oversubscription, 1, least=1, most=LARGEST_OVERSUBSCRIPTION
+        ),
+    )
+
+
 def _remarks(answer: Answer, fold: Fold, layout: Layout, recompute: Recompute) -> None:
     """Tell what the numbers take for granted."""
     if layout.ep > 1:
         factor = float(fold.setting.imbalance)
-        answer.assumptions.append(
-            imbalance_text(factor, "the busiest GPU has {} times the mean rows of experts")
-        )
+        words = "the busiest GPU has {} times the mean rows of experts"
+        add_new(answer.assumptions, [imbalance_text(factor, words)])
     if layout.pp > 1:
         answer.notes.append(
             "the slowest pipeline rank sets the pace of all; the optimizer is the mean of the ranks"
+        )
+    if answer.walk is None:
+        answer.notes.append(
+            f"no step pass by pass: the ranks have more than {MOST_PASSES:,} passes"
         )
     left = [module for module in recompute.modules if module in UNCOUNTED]
     if left or recompute.saved_operations:
         words = ", ".join(left) or "what runs again beside saved operations"
         answer.notes.append(f"recomputation is not counted of {words}")
+    _tell_absent(answer, fold)
     if fold.software is None:
         answer.notes.append(
             "no estimate without a set-up (--setup): the floor hides all communication"
         )
+        return
+    name, times = fold.software.setup.name, fold.software.times
+    if times.residual is not None:
+        answer.notes.append(f"residual of {name}, which the estimate leaves out: {times.residual}")
+    if "train" not in times.bands:
+        answer.notes.append(f"no band: the estimates of {name} were scored on too few measurements")
+
+
+def overlap_problems(setup: Setup | None, layout: Layout) -> list[Problem]:
+    """List what a set-up hides behind passes that the layout does not overlap, and what to take."""
+    if setup is None or setup.time is None or not setup.time.overlap.paired:
+        return []
+    if layout.schedule in PAIRED:
+        return []
+    what = (
+        f"the set-up {setup.name} hides what a pass sends behind the pass that overlaps it, and "
+        f"schedule {layout.schedule} overlaps none"
+    )
+    choices = f"take --schedule {' or '.join(PAIRED)}, another set-up, or "
+    return [(what, f"{choices}--set setup.time.overlap.paired=false")]
+
+
+def _tell_absent(answer: Answer, fold: Fold) -> None:
+    """Note which lines the answer lacks, and what would give them."""
+    if fold.software is None:
+        words = "an estimate is for a set-up: give --setup; dsv3calc presets list setup"
+        answer.absent |= {f"train.step.{what}": words for what in ("estimate", "p10", "p90")}
+    elif "train" not in fold.software.times.bands:
+        words = f"the set-up {fold.software.setup.name} has no band of training steps"
+        answer.absent |= {f"train.step.{what}": words for what in ("p10", "p90")}
+    run = "a run has a number of tokens: give --train-tokens 14.8T"
+    answer.absent |= dict.fromkeys(("train.gpu_hours", "train.dollars"), run)
+    if fold.setting.hardware.dollars_per_hour is None:
+        answer.absent["train.dollars"] = (
+            f"{fold.setting.hardware.name} has no price: --set hardware.dollars_per_hour=2"
+        )
+    if answer.walk is None:
+        answer.absent["train.step.walk"] = "fewer passes are walked: give a smaller --global-batch"
