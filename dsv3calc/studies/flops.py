@@ -75,15 +75,34 @@ def _has_last_logit(bundle: Bundle | None, phase: str) -> bool:
     return bundle is not None and bundle.last_logit and phase != "train"
 
 
-def _conventions(query: FlopsQuery) -> Conventions:
-    """Return the conventions that a query chooses.
+def _warn_rule_of_thumb(query: FlopsQuery, counting: str, answer: Answer) -> None:
+    """Tell which options change nothing where FLOPs are not counted product by product."""
+    for option, value in (
+        ("--attention", query.attention),
+        ("--mla", query.mla if counting != "six-n-attention" else None),
+        ("--scan", query.scan),
+        ("--head", query.head),
+        ("--router", query.router),
+        ("--last-logit", "" if query.last_logit else None),
+    ):
+        if value is not None:
+            answer.warn(
+                f"{option} {value}".rstrip()
+                + f" has no effect: --counting {counting} is a rule of thumb"
+            )
+    if query.with_mtp and counting == "twelve-l-h2":
+        answer.warn("--with-mtp has no effect: --counting twelve-l-h2 is a rule of thumb")
+
+
+def answer_flops(query: FlopsQuery) -> Answer:
+    """Count the FLOPs of a workload.
 
     Raises
     ------
-    UsageError
-        If it recomputes activations that no phase but training keeps.
+    UsageError, InvalidInput
+        As the query or a preset is wrong.
     """
-    found = choose_conventions(
+    conventions = choose_conventions(
         {
             "counting": query.counting,
             "attention": query.attention,
@@ -99,18 +118,6 @@ def _conventions(query: FlopsQuery) -> Conventions:
     )
     if query.recompute == "full" and query.phase != "train":
         raise UsageError("--recompute full: only training keeps and recomputes activations")
-    return found
-
-
-def answer_flops(query: FlopsQuery) -> Answer:
-    """Count the FLOPs of a workload.
-
-    Raises
-    ------
-    UsageError, InvalidInput
-        As the query or a preset is wrong.
-    """
-    conventions = _conventions(query)
     packed = query.sequence if isinstance(query.sequence, tuple) else ()
     longest = max(packed) if isinstance(query.sequence, tuple) else query.sequence
     bundle = BUNDLES.get(query.library or "")
@@ -118,8 +125,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
     workload = workload_of(query.phase, query.batch, longest, query.past, last_logit=last)
     loader = PresetLoader(query)
     preset = loader.model(query.model)
-    if bundle is not None:
-        check_estimate(bundle, preset.value, workload.phase, conventions)
+    check_estimate(bundle, preset.value, workload.phase, conventions)
     answer = Answer("flops", as_dict(query))
     speculation, workload = _speculation(query, preset, workload, conventions, loader, answer)
     loader.check_overrides()
@@ -151,21 +157,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
         cached=workload.past,
     )
     if conventions.counting != "matmul":
-        for option, value in (
-            ("--attention", query.attention),
-            ("--mla", query.mla if conventions.counting != "six-n-attention" else None),
-            ("--scan", query.scan),
-            ("--head", query.head),
-            ("--router", query.router),
-            ("--last-logit", "" if query.last_logit else None),
-        ):
-            if value is not None:
-                answer.warn(
-                    f"{option} {value}".rstrip()
-                    + f" has no effect: --counting {conventions.counting} is a rule of thumb"
-                )
-        if query.with_mtp and conventions.counting == "twelve-l-h2":
-            answer.warn("--with-mtp has no effect: --counting twelve-l-h2 is a rule of thumb")
+        _warn_rule_of_thumb(query, conventions.counting, answer)
     elif workload.phase == "train" and any(
         view.attention.indexer is not None for view in architecture_of(preset.value).groups
     ):
