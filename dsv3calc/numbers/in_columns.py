@@ -165,14 +165,15 @@ def _of(name: str) -> Callable[..., Any]:
     return lambda *values: apply(function, *values)
 
 
-_ELEMENTWISE = (
-    "maximum", "minimum", "ratio", "exceeds", "floor_div", "ceil_div", "where", "binomial",
-)  # fmt: skip
-
 Column.__dsv3calc_ops__ = SimpleNamespace(
     lookup=lambda table, index: apply(lambda each: in_numpy.lookup(table, each), index),
     elementwise=lambda function, *values: apply(
         lambda *each: in_numpy.elementwise(function, *each), *values
     ),
-    **{name: _of(name) for name in _ELEMENTWISE},
-)
+    **{
+        name: _of(name)
+        for name in (
+            "maximum", "minimum", "exceeds", "ratio", "floor_div", "ceil_div", "where", "binomial",
+        )
+    },
+)  # fmt: skip
