@@ -125,8 +125,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
     workload = workload_of(query.phase, query.batch, longest, query.past, last_logit=last)
     loader = PresetLoader(query)
     preset = loader.model(query.model)
-    if bundle is not None:
-        check_estimate(bundle, preset.value, workload.phase, conventions)
+    check_estimate(bundle, preset.value, workload.phase, conventions)
     answer = Answer("flops", as_dict(query))
     speculation, workload = _speculation(query, preset, workload, conventions, loader, answer)
     loader.check_overrides()
