@@ -3,10 +3,15 @@
 import json
 from time import perf_counter
 
+import msgspec
 import pytest
 
 from dsv3calc.catalogue import presets
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.reading.source import Source
+from dsv3calc.schema.convert import convert
+from dsv3calc.schema.hardware import Hardware
+from dsv3calc.studies.measurements.forms import FORMS, peaks_of
 from dsv3calc.studies.measuring import answer as measuring
 from dsv3calc.studies.measuring.machine import GRAPH, Dealer
 from dsv3calc.studies.measuring.on_numpy import OnNumpy
@@ -17,7 +22,8 @@ from dsv3calc.studies.measuring.sweep import Sweep, Timed
 COMMAND = ("calibrate", "--device", "cpu", "--seconds", "0.2", "--area", "kernel_gemm")
 UNSEEN = ((48, 384, 640), (96, 640, 384), (32, 1280, 768))
 """Rows, columns and depth of products that the grid does not have."""
-FACTOR = 4
+FACTOR = 1.3
+"""What products outside the grid of a device without noise may be off by."""
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +63,37 @@ def test_products_outside_the_grid_are_predicted(program, calibrated, tmp_path):
     file = tmp_path / "own.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     found = program.json("validate", str(file), "--hardware", str(calibrated), "--rows")
-    errors = sorted(row["predicted"] / row["measured"] for row in found.data["rows"])
-    assert 1 / FACTOR < errors[len(errors) // 2] < FACTOR, errors
+    # what else runs on this machine makes times longer by any factor: see the device below
+    assert all(0 < row["predicted"] < 60 for row in found.data["rows"])
+
+
+class Lawful(OnNumpy):
+    """A device whose products take the time that a law gives."""
+
+    def product(self, dtype, rows, columns, depth):  # noqa: ARG002 - as every device
+        return [(rows, columns, depth)]
+
+    def round(self, calls, mode):  # noqa: ARG002 - as every device
+        return lambda: law(*calls[0]) if isinstance(calls[0], tuple) else 1e-3
+
+
+def law(rows, columns, depth):
+    """Give 200 GFLOPS, 10 GB/s and 20 us."""
+    moved = 4 * (rows * depth + columns * depth + rows * columns)
+    return max(2 * rows * columns * depth / 200e9, moved / 10e9) + 20e-6
+
+
+def test_a_device_without_noise_is_predicted(monkeypatch):
+    monkeypatch.setattr(measuring, "machine_of", lambda _: Lawful())
+    found = measuring.answer_measured(seconds=0.5, areas=("kernel_gemm",), name="lawful")
+    source = Source("lawful", found.text, "yaml")
+    device = convert(source, source.data, Hardware)
+    entry = msgspec.structs.asdict(device.achieved.gemm["fp32"])
+    for m, n, k in (*UNSEEN, (3000, 5000, 7000)):
+        moved = 4 * (m * k + n * k + m * n)
+        point = {"flops": 2 * m * n * k, "moved": moved, "serial_steps": k, "pass_bytes": 0}
+        predicted = FORMS["kernel"].time(entry, point, peaks_of(device, "fp32"))
+        assert 1 / FACTOR < predicted / law(m, n, k) < FACTOR
 
 
 def test_rows_beside_the_preset_give_the_same_block(program, calibrated):

@@ -41,12 +41,12 @@ SERVERS = {
     "H800 profile": (
         "--hardware h800 --dp 128 --ep 128 --batch 128",
         55.1e-3,  # deepseek-ai/profile-data, decode: 128 requests of 4,096 tokens a GPU, EP128
-        0.141,
+        0.133,
     ),
     "Day 6": (
         "--hardware h800 --layout day6-decode-ep144 --batch 128 --context 4989",
         128 / (14800 / 8),  # deepseek-ai/open-infra-index, day 6, a node of 8; batch 128 assumed
-        -0.042,
+        -0.048,
     ),
     "SGLang on 96 H100": (
         "--hardware h100 --dp 72 --ep 72 --redundant-experts 32 --batch 256 --context 2000",

@@ -46,8 +46,8 @@ def _memory() -> int:
 class OnNumpy:
     """The CPU of this process; its calls come one by one, as there are no graphs."""
 
-    modes = (EAGER,)
-    dtypes = ("fp32",)
+    modes: tuple[str, ...] = (EAGER,)
+    dtypes: tuple[str, ...] = ("fp32",)
 
     def __init__(self) -> None:
         import numpy as np

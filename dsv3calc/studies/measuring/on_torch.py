@@ -38,7 +38,7 @@ class OnTorch:
         self._torch = torch
         self._where = where
         self._gpu = where == "cuda"
-        self.modes = (GRAPH, EAGER) if self._gpu else (EAGER,)
+        self.modes: tuple[str, ...] = (GRAPH, EAGER) if self._gpu else (EAGER,)
         self.facts = self._facts()
         self.dtypes: tuple[str, ...] = ("bf16",)
         if self._gpu and (torch.version.hip or torch.cuda.get_device_capability() >= FP8_FROM):

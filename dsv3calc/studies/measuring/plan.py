@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from itertools import product
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -71,7 +72,7 @@ def products(dtype: str) -> Iterator[Trial]:
             value={"m": rows, "n": columns, "k": depth},
             flops=gemm_flops(1, rows, columns, depth),
             moved=product_bytes(1, rows, columns, depth, bits, bits, bits),
-            calls=lambda machine, m=rows, n=columns, k=depth: machine.product(dtype, m, n, k),
+            calls=methodcaller("product", dtype, rows, columns, depth),
         )  # fmt: skip
 
 
@@ -87,9 +88,7 @@ def prefills(dtype: str) -> Iterator[Trial]:
             flops=2.0 * heads * length**2 * HEAD_DIM,
             # scores may pass through memory
             moved=size * length * (heads * length + 4 * heads * HEAD_DIM),
-            calls=lambda machine, n=length, h=heads, s=shared: machine.prefill(
-                dtype, n, h, s, HEAD_DIM
-            ),
+            calls=methodcaller("prefill", dtype, length, heads, shared, HEAD_DIM),
         )  # fmt: skip
 
 
@@ -105,9 +104,7 @@ def decodes(dtype: str) -> Iterator[Trial]:
             batch={"batch": batch}, series={"kv_len": [context]},
             flops=4.0 * batch * heads * context * HEAD_DIM,
             moved=2 * size * batch * context * shared * HEAD_DIM,
-            calls=lambda machine, b=batch, c=context, h=heads, s=shared: machine.decode(
-                dtype, b, c, h, s, HEAD_DIM
-            ),
+            calls=methodcaller("decode", dtype, batch, context, heads, shared, HEAD_DIM),
         )  # fmt: skip
 
 
@@ -125,8 +122,7 @@ def experts(dtype: str) -> Iterator[Trial]:
             layout={"ep": 1}, series={"num_tokens_global": [tokens]},
             flops=expert_flops(rows, hidden, inter),
             moved=expert_weight_bytes(hit, hidden, inter, BITS[dtype]),
-            calls=lambda machine, t=tokens, e=hit, r=rows // hit, h=hidden, i=inter:
-                machine.experts(dtype, t, e, r, h, i),
+            calls=methodcaller("experts", dtype, tokens, hit, rows // hit, hidden, inter),
         )  # fmt: skip
 
 
@@ -136,7 +132,7 @@ def copies() -> Iterator[Trial]:
         yield Trial(
             area="kernel_other", id=f"copy-{size}", group=f"copy|{size}", what="copy in memory",
             value={"bytes_moved": 2 * size}, flops=0, moved=2 * size,
-            calls=lambda machine, n=size: machine.copy(n),
+            calls=methodcaller("copy", size),
         )  # fmt: skip
 
 
@@ -150,7 +146,7 @@ def collectives(devices: int) -> Iterator[Trial]:
                 area="collective_other", id=f"{name}-{ranks}-{size}", group=f"{name}|{ranks}",
                 what=f"{name} in one domain", dtype="bf16", value={"gpus": ranks},
                 series={"message_bytes": [size]}, flops=0, moved=size,
-                calls=lambda machine, c=name, n=ranks, b=size: machine.collective(c, n, b),
+                calls=methodcaller("collective", name, ranks, size),
             )  # fmt: skip
 
 

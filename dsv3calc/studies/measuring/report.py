@@ -14,7 +14,7 @@ from dsv3calc.schema.hardware import Hardware, Memory
 from dsv3calc.schema.measurement import Row
 from dsv3calc.schema.provenance import Source
 from dsv3calc.studies.measurements.areas import EAGER, LARGEST_CACHE
-from dsv3calc.studies.measurements.blocks import rounded
+from dsv3calc.studies.measurements.fit import rounded
 from dsv3calc.studies.measurements.preset_text import spliced
 
 if TYPE_CHECKING:
