@@ -173,14 +173,7 @@ Column.__dsv3calc_ops__ = SimpleNamespace(
     **{
         name: _of(name)
         for name in (
-            "maximum",
-            "minimum",
-            "ratio",
-            "floor_div",
-            "ceil_div",
-            "where",
-            "exceeds",
-            "binomial",
+            "maximum", "minimum", "exceeds", "ratio", "floor_div", "ceil_div", "where", "binomial",
         )
     },
-)
+)  # fmt: skip
