@@ -131,6 +131,11 @@ class Inputs:
                 "--draft-tokens needs the chance that a drafted token is accepted",
                 "--acceptance 0.85",
             )
+        if found is not None and self.layout.pp > 1:
+            raise UsageError(
+                "--draft-tokens: which pipeline stage drafts is not known, and not counted",
+                "leave out --draft-tokens, or take --pp 1",
+            )
         return found
 
     @property
