@@ -123,6 +123,10 @@ class Column:
         """Return the largest number."""
         return float(self.values.max())
 
+    def __floordiv__(self, other: Any) -> Column:
+        found: Column = apply(in_numpy.floor_div, self, other)
+        return found
+
     def __neg__(self) -> Column:
         return Column(self.table, self.axes, -self.values)
 
@@ -157,7 +161,6 @@ for _name in ("add", "sub", "mul", "truediv", "pow"):
     setattr(Column, f"__r{_name}__", _reflected(getattr(operator, _name)))
 for _name in ("lt", "le", "gt", "ge"):
     setattr(Column, f"__{_name}__", _forward(getattr(operator, _name)))
-Column.__floordiv__ = _forward(in_numpy.floor_div)  # type: ignore[attr-defined]
 
 
 def _of(name: str) -> Callable[..., Any]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from dsv3calc.accounting.placement.stages import Stages
+from dsv3calc.ledger.line import given
 from dsv3calc.model.architecture import experts_of
 from dsv3calc.studies.layout.build import (
     head_problems,
@@ -33,6 +35,10 @@ AXES = (
     "virtual_pipeline", "sequence_parallel", "layer_split", "recompute", "zero",
 )  # fmt: skip
 """The axes of a search that are fields of a layout."""
+
+
+_SAME = "the same layout by another name"
+_KEPT = "one of several names of a layout is kept"
 
 
 class Rule(NamedTuple):
@@ -122,10 +128,11 @@ def _degrees(_: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
         )
 
 
-def training_rules(model: Model, sequence: int, *, stepped: bool) -> list[Rule]:
+def training_rules(model: Model, sequence: int, *, stepped: bool, mtp: bool = False) -> list[Rule]:
     """List the rules of training layouts, in the order in which they are checked.
 
-    ``stepped`` says whether the sequences of a step are given, which replicas share.
+    ``stepped`` says whether the sequences of a step are given, which replicas share; ``mtp``
+    whether MTP modules are trained.
     """
 
     def of_model(
@@ -170,15 +177,15 @@ def training_rules(model: Model, sequence: int, *, stepped: bool) -> list[Rule]:
             lambda layout, _: sequence_problems(layout, sequence),
         ),
     ]
-    return [*rules, *sameness(model)]
+    return [*rules, *sameness(model, mtp=mtp)]
 
 
-def sameness(model: Model) -> list[Rule]:
+def sameness(model: Model, *, mtp: bool) -> list[Rule]:
     """List the rules that leave one of several names of the same layout."""
     experts = bool(experts_of(model))
 
     def same(words: str, condition: Callable[[Mapping[str, Any]], bool]) -> Any:
-        reason = (words, "one of several names of a layout is kept")
+        reason = (words, _KEPT)
         return lambda _, values: [reason] if condition(values) else []
 
     rules = [
@@ -193,15 +200,6 @@ def sameness(model: Model) -> list[Rule]:
             lambda values: values["pp"] == 1 and values["schedule"] == "zb1p",
         ),
         (
-            ("pp", "layer_split", "schedule"),
-            "balanced stages where there is one",
-            lambda values: (
-                values["layer_split"] == "balanced"
-                and values["pp"] == 1
-                and values["schedule"] in ("1f1b", "gpipe")
-            ),
-        ),
-        (
             ("cp", "dp", "edp", "zero"),
             "ZeRO without replicas",
             lambda values: (
@@ -212,6 +210,29 @@ def sameness(model: Model) -> list[Rule]:
         ),
     ]
     return [
-        Rule("same", "the same layout by another name", needs, same(words, condition))
-        for needs, words, condition in rules
+        Rule(
+            "same",
+            _SAME,
+            ("pp", "schedule", "virtual_pipeline", "layer_split"),
+            lambda layout, _: _balanced_alike(model, layout, mtp=mtp),
+        ),
+        *(Rule("same", _SAME, needs, same(words, check)) for needs, words, check in rules),
+    ]
+
+
+def _balanced_alike(model: Model, layout: Layout, *, mtp: bool) -> Iterable[Problem]:
+    """Yield a problem where balanced stages have the layers that even ones have."""
+    if layout.layer_split != "balanced":
+        return
+    even = msgspec.structs.replace(layout, layer_split="even")
+    if _layers(model, layout, mtp=mtp) == _layers(model, even, mtp=mtp):
+        yield "balanced stages have the layers of even ones", _KEPT
+
+
+def _layers(model: Model, layout: Layout, *, mtp: bool) -> list[list[Any]]:
+    """Return the layers of each group on each stage."""
+    stages = Stages("search.split", model, layout, mtp=mtp)
+    return [
+        [line.value for line in stages.layers("search.split", given("search.stage", number, "1"))]
+        for number in range(stages.number.value)
     ]

@@ -200,7 +200,9 @@ class TrainingSearch:
     def rules(self) -> list[Rule]:
         """List the rules of this search."""
         model, batch = self.model.value, self.query.global_batch
-        rules = training_rules(model, self.sequence, stepped=batch is not None)
+        rules = training_rules(
+            model, self.sequence, stepped=batch is not None, mtp=self.query.with_mtp
+        )
         if "dp" in self.pins:
             rules.insert(1, _pinned("dp", self.pins["dp"]))
         rule = self.answer_rule()

@@ -222,5 +222,6 @@ def test_why_tells_every_reason():
         "do not fill" in text or "interleaved" in text for text in reasons("schedule=interleaved")
     )
     assert any("another name" in text for text in reasons("tp=1,sp=true"))
+    assert any("layers of even ones" in text for text in reasons("pp=2,split=balanced"))
     assert any("more than h100 has" in text for text in reasons("zero=0"))
     assert reasons("tp=8,zero=0,recompute=full") == []
