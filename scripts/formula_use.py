@@ -54,6 +54,10 @@ VARIANTS = (
     f"traffic {_V3} --compute-time 300us",
     f"traffic {_V3} --policy random-groups",
     f"traffic {_V3} --policy unrestricted",
+    f"traffic {_V3} --in-network --planes 8 --forwarding per-gpu",
+    "limits ep deepseek-v3 --hardware h800 --combine logfmt-8 --codec-overhead 50%",
+    "limits ep deepseek-v3 --hardware h800 --host-traffic 30GB/s",
+    "host deepseek-v3 --hardware h800 --prefill-rate 32200 --retention 1d",
     "network --radix 64",
     "network mpft ft3 --radix 64 --endpoints 2048 --planes-down 1 --flows 8",
 )

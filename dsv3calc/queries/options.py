@@ -134,6 +134,8 @@ Latency = Annotated[
     ),
 ]  # fmt: skip
 
+InNetwork = Annotated[bool, Option("Switches multicast dispatch and add up combine", LINKS)]
+
 LastLogit = Annotated[
     bool, Option("Run the head on the last position alone", WORKLOAD)
 ]  # fmt: skip

@@ -96,3 +96,11 @@ def test_bits_of_memory_are_refused(program):
         ExitStatus.USAGE, "memory", "mixtral-8x7b", "--hardware", "h800", "--set", capacity
     )
     assert "is in bits: 80 GB as written" in found.err
+
+
+def test_a_window_needs_its_span(program):
+    window = ("--set", "groups.0.attention.sliding_window=4096")
+    refused = program("kv", "qwen2.5-72b", *window)
+    assert "span=sliding, sliding_window=4096" in refused.err
+    span = ("--set", "groups.0.attention.span=sliding")
+    program.ok("kv", "qwen2.5-72b", *window, *span)
