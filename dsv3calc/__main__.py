@@ -90,11 +90,15 @@ def _run(arguments: list[str]) -> int:
 
 
 def _prepare_streams() -> None:
-    """Make output possible on every kind of stream: closed ones swallow it, poor ones replace."""
-    for name in ("stdout", "stderr"):
+    """Give every kind of stream something that can be called; characters it lacks are escaped.
+
+    A closed standard output takes no writes: an answer for it fails, one for a file does not. A
+    closed standard error swallows what it is told.
+    """
+    for name, mode in (("stdout", "r"), ("stderr", "w")):
         stream = getattr(sys, name)
-        if stream is None:  # closed by whoever started us: nobody wants to read it
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - stays open
+        if stream is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - stays open
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 

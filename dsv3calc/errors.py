@@ -59,7 +59,7 @@ class Infeasible(Dsv3calcError):
 
 
 class OutputError(Dsv3calcError):
-    """The place for the output is right, but writing to it failed: a full disk, a broken device."""
+    """Writing the output failed: a full disk, no such directory, no permission."""
 
     exit_status = ExitStatus.CANNOT_WRITE
 

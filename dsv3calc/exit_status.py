@@ -32,7 +32,8 @@ class ExitStatus(IntEnum):
     """A defect of dsv3calc; the report on standard error can be pasted into an issue."""
 
     CANNOT_WRITE = 74
-    """The output could not be written: the disk is full, or the device failed."""
+    """The output could not be written: a full disk, no such directory, no permission, a closed
+    standard output."""
 
     INTERRUPTED = 130
     """Ctrl-C."""

@@ -32,6 +32,7 @@ _QWEN = "memory qwen2.5-72b --hardware h800 --tp 8 --pp 4 --micro-batch 1"
 VARIANTS = (
     "flops deepseek-v3 --phase decode --mla latent",
     "flops deepseek-v3.2",
+    "serve llama-3.1-70b --hardware h100 --tp 4 --pp 4 --concurrency 9",
     "flops llama-3.1-8b --counting six-n",
     "flops llama-4-maverick",
     "kv gemma-3-27b --as transformers",

@@ -9,7 +9,6 @@ that leave a half out, with which ``dsv3calc validate`` scores. ``like`` is kept
 from __future__ import annotations
 
 import json
-import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -18,31 +17,31 @@ from fresh import ROOT, write
 from dsv3calc.catalogue import presets
 from dsv3calc.studies.measurements.blocks import (
     DEFAULTS,
-    as_yaml,
     by_key,
     fit_block,
-    nested,
     ties_of,
     unseen_fits,
 )
-from dsv3calc.studies.measurements.calibration import entries_of, pooled_entries
+from dsv3calc.studies.measurements.calibration import (
+    block_text,
+    by_device,
+    entries_of,
+    pooled_entries,
+)
 from dsv3calc.studies.measurements.collected import collect
 from dsv3calc.studies.measurements.predict import UNSEEN_FILE
+from dsv3calc.studies.measurements.preset_text import spliced
 from dsv3calc.studies.measurements.rows import FOLDER, shipped_files
 
 if TYPE_CHECKING:
     from dsv3calc.studies.measurements.blocks import Block
     from dsv3calc.studies.measurements.cases import Case
 
-BLOCK = re.compile(r"^achieved:\n(?:[ ].*\n|\n(?=[ ]))*\n?", re.MULTILINE)
-
 
 def files() -> dict[str, str]:
     """Return the content of each file, by its path from the root of the repository."""
     collected = collect(shipped_files())
-    devices: dict[str, list[Case]] = {}
-    for case in collected.cases:
-        devices.setdefault(case.device.name, []).append(case)
+    devices = by_device(collected.cases)
     blocks = {name: fit_block(cases) for name, cases in sorted(devices.items())}
     found = {}
     unseen: list[dict[str, Any]] = []
@@ -60,13 +59,9 @@ def files() -> dict[str, str]:
 def _spliced(kind: str, name: str, entries: Block) -> str:
     """Return the file of a preset with its block replaced; ``like`` stays."""
     path = ROOT / "presets" / kind / f"{name}.yaml"
-    text = path.read_text("utf-8")
     block = presets.load(kind, str(path)).value.achieved
-    like = [f"  like: {block.like}"] if block is not None and block.like else []
-    lines = ["achieved:", *like, *as_yaml(nested(entries), "  "), "", ""]
-    rest = BLOCK.sub("", text, count=1)
-    before, _, after = rest.partition("\nsources:\n")
-    return "{}\n{}sources:\n{}".format(before, "\n".join(lines), after)
+    like = block.like if block is not None and block.like else ""
+    return spliced(path.read_text("utf-8"), block_text(entries, like))
 
 
 def _unseen(name: str, cases: list[Case], block: Block) -> list[dict[str, Any]]:

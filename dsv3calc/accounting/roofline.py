@@ -43,9 +43,11 @@ def peak_of(precision: Precision, hardware: Hardware, component: str) -> tuple[s
         if wish in hardware.peaks:
             return wish, number == 0
     raise UsageError(
-        f"{hardware.name} has no peak for {' or '.join(wishes)}, which {precision.name} computes "
-        f"{component} in; it has {', '.join(hardware.peaks)}",
-        "choose another --precision or --hardware",
+        f"{hardware.name} has no peak for {' or '.join(wishes)}, in which the precision "
+        f"{precision.name} computes {component.replace('_', ' ')}: its preset states "
+        f"{', '.join(hardware.peaks)} alone",
+        f"--set hardware.peaks.{wishes[0]}='100 TFLOPS' with the figure of a datasheet, or another "
+        "--precision or --hardware",
     )
 
 

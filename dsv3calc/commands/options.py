@@ -76,12 +76,16 @@ PresetPathOption = Annotated[str | None, _as_in_queries("preset_path")]
 IgnoreKeyOption = Annotated[list[str] | None, _as_in_queries("ignore_keys")]
 
 
+OPTIONS = "output_options"
+"""The parameter by which a command learns how its answer will be shown."""
+
+
 def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
     """Evaluate the annotations of a command's parameters; what it returns is for type checkers."""
     return {
         name: eval(text, function.__globals__)  # noqa: S307 - our own source text
         for name, text in function.__annotations__.items()
-        if name != "return"
+        if name not in ("return", OPTIONS)
     }
 
 
@@ -91,7 +95,7 @@ def with_output(
     """Give a command the output options, and make a request of the callable that it returns.
 
     The callable makes the answer. ``@with_output("junit")`` adds formats to those that every
-    command has.
+    command has. A function with the parameter ``output_options`` is given them.
     """
     if len(more) == 1 and callable(more[0]):
         return _WithOutput(more[0], ())
@@ -108,12 +112,15 @@ class _WithOutput:
         self._function = function
         self._formats = more_formats
         self._output = Parameters(OutputArguments)
+        self._takes_options = OPTIONS in own.parameters
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
         self.__annotations__ = kinds
         self.__signature__ = own.replace(
             parameters=[
-                each.replace(annotation=kinds[name]) for name, each in own.parameters.items()
+                each.replace(annotation=kinds[name])
+                for name, each in own.parameters.items()
+                if name != OPTIONS
             ],
             return_annotation=Request,
         )
@@ -126,4 +133,6 @@ class _WithOutput:
     def __call__(self, **arguments: Any) -> Request:
         shown = read_query(OutputArguments, self._output.taken_from(arguments))
         options = output_options(shown, more_formats=self._formats)
+        if self._takes_options:
+            arguments[OPTIONS] = options
         return Request(None, options, self._function(**arguments))

@@ -64,11 +64,12 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     published files omit it. ``ignored`` are the keys that change no count, besides the common
     ones; ``fixed`` the keys that may only hold the listed values, because anything else would be
     another architecture; ``fields`` the config keys behind schema fields of another name; ``fp8``
-    the precision preset of the type's own FP8 files, ``fp4_experts`` of those whose experts are in
-    FP4. A ``text`` family nests the language model
+    the precision preset of the type's own FP8 files, ``by_experts`` that of files whose experts
+    are in another format, by its name. A ``text`` family nests the language model
     as ``text_config`` of that ``model_type``, or of one of ``other_texts``; where both hold
     tie_word_embeddings and differ, the inner one counts under ``inner_tie``, the outer one under
-    ``outer_tie``, and else that is a problem. A ``vision`` tower is
+    ``outer_tie``, and else that is a problem; an object ``inside`` the file may hold it, with other
+    models ``beside``. A ``vision`` tower is
     counted by the function of that name in ``towers``.
     """
 
@@ -77,6 +78,8 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     read: Callable[[Any], Architecture] | None = None  # of a Reader, which knows this class
     text: str = ""
     other_texts: tuple[str, ...] = ()
+    inside: str = ""
+    beside: tuple[str, ...] = ()
     inner_tie: bool = False
     outer_tie: bool = False
     vision: str = ""
@@ -85,4 +88,4 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     fixed: dict[str, tuple[Any, ...]] = {}
     fields: dict[str, str] = {}
     fp8: str = ""
-    fp4_experts: str = ""
+    by_experts: dict[str, str] = {}

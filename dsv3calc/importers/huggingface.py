@@ -121,7 +121,7 @@ def _unsupported(findings: Findings, data: dict[str, Any]) -> InvalidInput:
     return InvalidInput(findings.problems)
 
 
-_OTHER_FAMILIES = ("glm4v_moe", "minimax_m3", "mllama", "olmo", "phi")
+_OTHER_FAMILIES = ("glm4v_moe", "mllama", "olmo")
 """Families of their own whose ``model_type`` resembles that of a supported one."""
 
 

@@ -63,3 +63,35 @@ def layer_indices(reader: Reader, name: str, depth: int, first: int = 0) -> set[
                 )
             return None
     return set(value)
+
+
+def layer_overrides(reader: Reader, depth: int, *keys: str) -> dict[int, dict[str, int]] | None:
+    """Return per_layer_config: the sizes that single layers have instead of the file's own.
+
+    It is what the library writes of a model whose layers differ; None where the file has none.
+    """
+    name = "per_layer_config"
+    reader.skip(name)
+    if not reader.has(name):
+        return None
+    value = reader.data[name]
+    found: dict[int, dict[str, int]] = {}
+    if not isinstance(value, dict):
+        reader.refuse(name, f"{name} is {quote(value)}", valid="an object, one entry a layer")
+        return None
+    for layer, sizes in value.items():
+        sound = (
+            layer.isdecimal()
+            and int(layer) < depth
+            and isinstance(sizes, dict)
+            and all(key in keys and type(size) is int and size > 0 for key, size in sizes.items())
+        )
+        if not sound:
+            reader.findings.refuse(
+                (*reader.path, name, layer),
+                f"{name} of layer {quote(layer)} is {quote(sizes)}",
+                valid=f"sizes of a layer from 0 to {depth - 1}, of {', '.join(keys)}",
+            )
+            return None
+        found[int(layer)] = sizes
+    return found

@@ -102,6 +102,10 @@ class Stored:
         findings = self._reader.findings
         if self.storage.kv_format is not None:
             data["kv_format"] = self.storage.kv_format
+        if self.storage.experts and not self._reader.family.by_experts:
+            words = "experts of another format than the rest (moe_quant_algo)"
+            self._refuse(f"no precision can express this quantisation: {words}")
+            return
         try:
             assigned = Assigned(self.storage, data)
         except Unexpressed as error:
@@ -137,16 +141,17 @@ class Stored:
         reader, family = self._reader, self._reader.family
         if not name.startswith("fp8") or not family.fp8:
             return name
-        if not family.fp4_experts:
+        if not family.by_experts:
             return family.fp8
-        given = reader.data.get("expert_dtype")
+        assert self.storage is not None  # noqa: S101 - as in put_into
+        given = self.storage.experts or reader.data.get("expert_dtype")
         if given is None:
             words = "experts in FP8 too, as no expert_dtype is given"
             self._assume(data, f"precision = {family.fp8}: {words}")
-        elif given not in ("fp4", "fp8"):
+        elif given != "fp8" and given not in family.by_experts:
             what = f"expert_dtype {quote(given)} is stored by no precision preset"
-            reader.refuse("expert_dtype", what, valid="fp4, fp8")
-        return family.fp4_experts if given == "fp4" else family.fp8
+            reader.refuse("expert_dtype", what, valid=", ".join([*family.by_experts, "fp8"]))
+        return family.by_experts.get(given, family.fp8)
 
     def _tell_preset(self, data: dict[str, Any], preset: str) -> None:
         assert self.storage is not None  # noqa: S101 - as in put_into

@@ -24,7 +24,11 @@ def readers_of(
     """Return a reader of the object, and of the text_config inside where the family has one."""
     outer = Reader(findings, found, data)
     outer.skip("model_type")
+    if found.inside:
+        return _readers_inside(outer)
     model_type, inner = data["model_type"], data.get("text_config")
+    if found.text and inner is None and "hidden_size" in data:
+        return _readers_of_flat(outer)
     # a file may name the language model's type outside too
     nested = isinstance(inner, dict) and inner.get("model_type") == model_type
     if not found.text and not nested:
@@ -37,6 +41,39 @@ def readers_of(
     reader = Reader(findings, text_family, _with_tie(outer, text), ("text_config",))
     reader.skip("model_type")
     return [outer, reader], text_family
+
+
+def _readers_of_flat(outer: Reader) -> tuple[list[Reader], Family]:
+    """Return readers of a file of an older form, whose language model is not nested."""
+    found, text_family = outer.family, family(outer.family.text)
+    own = found.ignored | {"model_type", "architectures", "vision_config", "audio_config"}
+    inner = {name: value for name, value in outer.data.items() if name not in own}
+    outer.skip(*_NESTED, *inner)
+    outer.findings.model_type = found.text
+    return [outer, Reader(outer.findings, text_family, inner)], text_family
+
+
+def _readers_inside(outer: Reader) -> tuple[list[Reader], Family]:
+    """Return readers of a file that holds the object with the text_config beside other models."""
+    findings, found = outer.findings, outer.family
+    inner = outer.data.get(found.inside)
+    outer.skip(found.inside, *found.beside)
+    if not isinstance(inner, dict):
+        what = f"{found.inside} is {'missing' if inner is None else quote(inner)}"
+        findings.refuse((found.inside,), what, valid="an object with a text_config")
+        raise InvalidInput(findings.problems)
+    for name in found.beside:
+        if outer.has(name):
+            findings.assumed[name] = f"{name} is left out: the language model alone is counted"
+    middle = Reader(findings, found, inner, (found.inside,))
+    middle.skip("model_type", *_NESTED)
+    text = _text(findings, inner | {"model_type": outer.data["model_type"]}, (found.text,))
+    findings.model_type = found.text
+    text_family = family(found.text)
+    path = (found.inside, "text_config")
+    reader = Reader(findings, text_family, _with_tie(middle, text), path)
+    reader.skip("model_type")
+    return [outer, middle, reader], text_family
 
 
 def _text(findings: Findings, data: dict[str, Any], texts: tuple[str, ...]) -> dict[str, Any]:
@@ -87,9 +124,9 @@ def towers_of(readers: list[Reader]) -> list[dict[str, Any]]:
 
     What is not known of them is left out and told.
     """
-    outer = readers[0]
     if len(readers) == 1:
         return []
+    outer = readers[-2]
     found: list[dict[str, Any]] = []
     for name in ("vision", "audio"):
         key = f"{name}_config"
@@ -100,7 +137,7 @@ def towers_of(readers: list[Reader]) -> list[dict[str, Any]]:
         if name == "vision" and outer.family.vision and isinstance(config, dict):
             from dsv3calc.importers import towers
 
-            hidden_size = readers[1].data.get("hidden_size")
+            hidden_size = readers[-1].data.get("hidden_size")
             sizes = towers.Sizes(config, outer.data, hidden_size)
             count = getattr(towers, outer.family.vision)(sizes)
             if sizes.missing:

@@ -15,7 +15,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _PLAIN = frozenset({int, float, bool})
 
@@ -180,6 +180,16 @@ def binomial_ratio(part: Any, n: Any, k: Any) -> Any:
     if elementwise:
         return elementwise(_integer_binomial_ratio, part, n, k)
     return ratio(binomial(part, k), binomial(n, k))
+
+
+def elementwise(function: Callable[..., Any], *values: Any) -> Any:
+    """Return what a function of integers gives, for each element of arrays.
+
+    >>> elementwise(math.comb, 4, 2)
+    6
+    """
+    kind = _arithmetic(*values)
+    return kind.elementwise(function, *values) if kind else function(*values)
 
 
 def _integer_binomial_ratio(part: int, n: int, k: int) -> Any:

@@ -10,23 +10,28 @@ from typing import Any
 
 from dsv3calc.errors import Dsv3calcError, InvalidInput, complaint, missing_package
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.output.color import takes_color
 from dsv3calc.reading.escaping import escape, escape_lines, inert, json_document
+
+_RED, _PLAIN = "\x1b[1;31m", "\x1b[0m"
 
 
 def report_failure(error: Exception, arguments: list[str]) -> int:
     """Print an error to stderr and return the exit status that it means."""
     status, texts, entries = _explain(error, arguments)
-    if _wants_json(arguments):
+    if "json" in _given("--format", arguments) or "--json" in arguments:
         texts = [json_document({"errors": entries}, indent=0, ascii_only=True)]
+    elif takes_color(sys.stderr, next(iter(_given("--color", arguments)), "auto")):
+        texts = [text.replace("error:", f"{_RED}error:{_PLAIN}", 1) for text in texts]
     with suppress(OSError):  # where errors cannot be written, the exit status still says it
         print(inert("\n".join(texts)), file=sys.stderr, flush=True)
     return int(status)
 
 
-def _wants_json(arguments: list[str]) -> bool:
-    if "--json" in arguments or "--format=json" in arguments:
-        return True
-    return ("--format", "json") in pairwise(arguments)
+def _given(option: str, arguments: list[str]) -> list[str]:
+    """Return the values of an option on a command line that may be wrong elsewhere."""
+    joined = [each[len(option) + 1 :] for each in arguments if each.startswith(f"{option}=")]
+    return joined + [value for name, value in pairwise(arguments) if name == option]
 
 
 def _explain(
@@ -37,8 +42,8 @@ def _explain(
         error = missing_package(error) or error
     if isinstance(error, InvalidInput):
         texts = [str(problem) for problem in error.problems]
-        count = len(texts)
-        texts.append(f"{count} problem{'s' if count > 1 else ''} found")
+        if len(texts) > 1:
+            texts.append(f"{len(texts)} problems found")
         kind = _KINDS.get(error.exit_status, "invalid-input")
         entries = [{"kind": kind, **problem.as_dict()} for problem in error.problems]
         return error.exit_status, texts, entries
@@ -49,7 +54,7 @@ def _explain(
     if isinstance(error, OSError):
         # reading names its file; a stream has no name
         status = ExitStatus.INVALID_INPUT if error.filename else ExitStatus.CANNOT_WRITE
-        what = f"{error.filename or 'output'}: {error.strerror or error}"
+        what = f"{error.filename or 'standard output'}: {error.strerror or error}"
         return _told(status, "file", what)
     return _internal(error, arguments)
 

@@ -191,6 +191,9 @@ class _Grid:
         self.labels = list(range(table.labels))
         self.apart: list[int] = []
         self.margin = 1
+        self.shown = list(range(table.labels, count))
+        while len(self.shown) > count - table.labels - table.optional and len(self._blocks()) > 1:
+            self.shown.pop()
         if width and self._taken(self.labels) > width // 2 and len(self._blocks()) > 1:
             self.labels, self.apart, self.margin = [], self.labels, 3
 
@@ -227,6 +230,9 @@ class _Grid:
                         yield from self._drawn(texts, widths)
                 elif number == 0:
                     yield from self._across(row[0])
+        left_out = self.headings[self.table.labels + len(self.shown) :]
+        if left_out:
+            yield from self._across(f"no room for: {', '.join(left_out)} (--format csv has all)")
 
     def _label(self, row: list[str], style: str = "") -> Iterator[Line]:
         """Yield the lines of labels that stand apart from their columns."""
@@ -241,7 +247,7 @@ class _Grid:
     def _blocks(self) -> list[list[int]]:
         """Divide the columns among blocks; the labels of the rows are in each."""
         blocks, block = [], list(self.labels)
-        for column in range(self.table.labels, len(self.headings)):
+        for column in self.shown:
             full = self.width is not None and self._taken([*block, column]) > self.width
             if full and len(block) > len(self.labels):
                 blocks.append(block)

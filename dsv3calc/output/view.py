@@ -44,10 +44,10 @@ class Table:
     empty is a remark over all columns. ``left`` names further columns that hold words: they wrap at
     spaces where a terminal is narrow, as the first does. ``labels`` is the number of columns, from
     the first, that say what a row is about. A table of ``words`` wraps to a page where there is no
-    terminal.
+    terminal. Of the last columns ``optional`` are named below instead where a terminal has no room.
     """
 
-    __slots__ = ("headings", "labels", "left", "rows", "title", "words")
+    __slots__ = ("headings", "labels", "left", "optional", "rows", "title", "words")
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class Table:
         labels: int = 1,
         *,
         words: bool = False,
+        optional: int = 0,
     ) -> None:
         self.title = title
         self.headings = list(headings)
@@ -65,6 +66,7 @@ class Table:
         self.left = {0, *left}
         self.labels = labels
         self.words = words
+        self.optional = optional
 
     def is_section(self, row: Sequence[str]) -> bool:
         """Tell whether a row is the heading of a section."""

@@ -10,6 +10,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.output.color import takes_color
 from dsv3calc.output.notes import told_of
 from dsv3calc.reading.escaping import escape, inert, markdown
 from dsv3calc.reading.files import write_whole
@@ -50,9 +51,8 @@ def show(answer: Answer | Iterator[Answer], options: OutputOptions) -> None:
     OutputError, OSError
         If writing fails, for example on a full disk.
     """
-    color = options.color == "always" or (
-        options.color == "auto" and options.file is None and _terminal_takes_color()
-    )
+    to_file = options.file is not None and options.color == "auto"
+    color = not to_file and takes_color(sys.stdout, options.color)
     renderer = import_module(RENDERERS[options.format])
     if isinstance(answer, Iterator):
         texts = _rendered(renderer, answer, options, color=color)
@@ -60,6 +60,8 @@ def show(answer: Answer | Iterator[Answer], options: OutputOptions) -> None:
         texts = iter([renderer.render(answer, options, color=color)])
         _tell(answer, options)
     try:
+        if options.file is not None and options.format == "table":
+            _write_beside(answer, options)
         _write(texts, options)
     except BrokenPipeError:
         forget_output()
@@ -95,6 +97,14 @@ def _write(texts: Iterator[str], options: OutputOptions) -> None:
         sys.stdout.flush()
 
 
+def _write_beside(answer: Answer | Iterator[Answer], options: OutputOptions) -> None:
+    """Write the further files of an answer that is a file itself."""
+    for path, text in getattr(answer, "beside", {}).items():
+        write_whole(path, [text], force=options.force)
+        if not options.quiet:
+            _say(f"wrote {path}")
+
+
 def forget_output() -> None:
     """Discard what is still written to standard output: its reader has closed the pipe."""
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - stays open
@@ -118,9 +128,3 @@ def _tell(answer: Answer, options: OutputOptions) -> None:
         _say(f"{word}: {text}")
     if told.more:
         _say(told.more)
-
-
-def _terminal_takes_color() -> bool:
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return False
-    return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()

@@ -229,8 +229,9 @@ class CompareQuery(Query, frozen=True, kw_only=True):
 
     A column is a model, or a model with what is different there: attention=gqa:8 (mha, mqa),
     feed_forward=dense-active or dense-total, any field of the model as in --set, and any option of
-    compare, memory and traffic by its name: precision, kv_dtype, hardware, layout, ep, batch. Where
-    a column has a layout or degrees, memory and traffic are shown too.
+    compare, memory, traffic, train and serve: precision, kv_dtype, hardware, layout, ep, batch.
+    Where a column has a layout or degrees, memory and traffic are shown too; train and serve are
+    shown with --rows. train.layout=v3-pretrain is an option of the rows of train alone.
 
     Examples:
 
@@ -277,6 +278,13 @@ class CompareQuery(Query, frozen=True, kw_only=True):
             "Add memory and traffic on this layout", shared.SHOWN, metavar="NAME", preset="layout"
         ),
     ] = None
+    setup: Annotated[
+        str | None,
+        Option(
+            "Set-up of software for sections about a layout", shared.SHOWN, metavar="NAME",
+            default="each section's own default", preset="setup",
+        ),
+    ] = None  # fmt: skip
     serve: Annotated[bool, Option("Memory and traffic are those of serving", shared.SHOWN)] = False
     precision: Annotated[
         str | None,
@@ -293,8 +301,8 @@ class CompareQuery(Query, frozen=True, kw_only=True):
     rows: Annotated[
         tuple[str, ...],
         Option(
-            "Show parameters, weights, flops, kv_cache, roofline, memory, traffic alone; "
-            "comma-separated",
+            "Show parameters, weights, flops, kv_cache, roofline, memory, traffic, train, serve "
+            "alone; comma-separated",
             shared.SHOWN, metavar="SECTIONS", choices="studies.compare.setting:SECTIONS",
             separator=",",
         ),

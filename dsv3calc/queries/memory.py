@@ -120,14 +120,7 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
             old=("--tokens",), dimension="tokens", default="one for each sequence",
         ),
     ] = None  # fmt: skip
-    dcp: Annotated[
-        int | None,
-        Option(
-            "Decode context parallelism: TP GPUs with the same heads that share the tokens of a "
-            "cache",
-            shared.SERVING, dimension="count", default="1",
-        ),
-    ] = None  # fmt: skip
+    dcp: shared.Dcp = None
     kv_dtype: Annotated[
         str | None,
         Option(

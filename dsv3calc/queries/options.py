@@ -175,6 +175,13 @@ Recomputation = Annotated[
         choices="model.saved:MODULES", separator=",",
     ),
 ]  # fmt: skip
+Dcp = Annotated[
+    int | None,
+    Option(
+        "Decode context parallelism: TP GPUs with the same heads that share the tokens of a cache",
+        SERVING, dimension="count", default="1",
+    ),
+]  # fmt: skip
 Imbalance = Annotated[
     float | None,
     Option(

@@ -20,6 +20,8 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
       dsv3calc serve llama-3.1-8b --hardware h100 --setup vllm --batch 32
 
       dsv3calc serve qwen2.5-72b --hardware h200 --tp 8 --setup sglang
+
+      dsv3calc serve qwen2.5-72b --hardware h200 --tp 8 --slo 'tpot<=20ms'
     """
 
     command: ClassVar[str] = "serve"
@@ -28,9 +30,28 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
     batch: Annotated[
         int | None,
         Option(
-            "Sequences of one attention replica", REQUESTS, dimension="count", default="1",
+            "Sequences of one attention replica; of --curve the largest number", REQUESTS,
+            dimension="count", default="1",
         ),
     ] = None  # fmt: skip
+    concurrency: Annotated[
+        int | None,
+        Option(
+            "Sequences of the whole instance, in place of --batch: replicas pad theirs to the "
+            "fullest",
+            REQUESTS, dimension="count",
+        ),
+    ] = None  # fmt: skip
+    slo: Annotated[
+        tuple[str, ...],
+        Option(
+            "Take the largest batch that meets this: 'tpot<=50ms', 'ttft<=2s'; repeatable",
+            REQUESTS, metavar="LIMIT",
+        ),
+    ] = ()  # fmt: skip
+    curve: Annotated[bool, Option("Show batches up to what memory holds, and beyond", REQUESTS)] = (
+        False
+    )
     past: Annotated[
         int | None,
         Option(
@@ -80,6 +101,15 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
         Option(
             "Layout preset of the GPUs that prefill, where those are others", shared.DEGREES,
             metavar="NAME", default="the same GPUs", preset="layout",
+        ),
+    ] = None  # fmt: skip
+    dcp: shared.Dcp = None
+    expert_exchange: Annotated[
+        str | None,
+        Option(
+            "How experts get the tokens of other replicas: all-to-all, or gather: all of them",
+            shared.EXPERTS, metavar="HOW", default="all-to-all",
+            choices="studies.serve.inputs:EXCHANGES",
         ),
     ] = None  # fmt: skip
     sequence_parallel: shared.SequenceParallel = None

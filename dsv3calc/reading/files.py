@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -12,9 +11,6 @@ from dsv3calc.reading.escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-_DEVICE_FAILED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""Reasons that lie with the device, not with the name that was given."""
 
 
 def path_below(path: str, top: str) -> str:
@@ -59,9 +55,9 @@ def write_whole(path: str, texts: Iterable[str], *, force: bool) -> None:
     Raises
     ------
     UsageError
-        If it exists and ``force`` is not given, or it names a place that cannot be written.
+        If it exists and ``force`` is not given, or is no name of a file.
     OutputError
-        If the device is full or fails.
+        If the system refuses: no such directory, no permission, a full device.
     BrokenPipeError
         If it is a pipe whose reader has gone.
     """
@@ -80,7 +76,7 @@ def write_whole(path: str, texts: Iterable[str], *, force: bool) -> None:
         raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        kind = OutputError if getattr(error, "errno", None) in _DEVICE_FAILED else UsageError
+        kind = OutputError if isinstance(error, OSError) else UsageError
         raise kind(
             f"-o {escape(path[:200])}: {reason}", "choose a place that can be written"
         ) from None

@@ -59,6 +59,14 @@ class Kernel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     fit: Fit
 
 
+class Pass(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A pass over memory by itself, such as a copy: its share of the bandwidth, its launch."""
+
+    bandwidth_share: Share
+    launch: Duration
+    fit: Fit
+
+
 class Prefill(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Attention over new tokens as ``prefill_attention_time`` describes it."""
 
@@ -116,10 +124,11 @@ class LinkRates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class Achieved(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a device achieves: products and experts by data type, attention, links.
+    """What a device achieves: products and experts by data type, attention, links, passes.
 
     A data type may carry the library that an entry holds for: ``fp8_block-deepgemm``. ``like``
-    names a device of the same family: its entries hold where this block has none.
+    names a device of the same family: its entries hold where this block has none. ``passes`` has
+    ``copy``; without one a pass goes at the bandwidth share of BF16 products.
     """
 
     like: Name | None = None
@@ -127,6 +136,7 @@ class Achieved(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     experts: dict[str, Kernel] = msgspec.field(default_factory=dict)
     attention: AttentionKernels = msgspec.field(default_factory=AttentionKernels)
     links: LinkRates = msgspec.field(default_factory=LinkRates)
+    passes: dict[str, Pass] = msgspec.field(default_factory=dict)
 
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
         """Yield kernels that compute in an unknown data type."""

@@ -12,7 +12,9 @@ Tokens = Annotated[int, msgspec.Meta(ge=1, le=10**15, extra={"dimension": "token
 Count = Annotated[int, msgspec.Meta(ge=1, le=10**15)]
 
 
-Section = Literal["parameters", "weights", "flops", "kv_cache", "roofline", "memory", "traffic"]
+Section = Literal[
+    "parameters", "weights", "flops", "kv_cache", "roofline", "memory", "traffic", "train", "serve"
+]  # fmt: skip
 
 
 class Design(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -37,6 +39,7 @@ class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     baseline: str | None = None
     hardware: str | None = None
     layout: str | None = None
+    setup: str | None = None
     serve: bool = False
     precision: str | None = None
     kv_dtype: str | None = None

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _SLICE = re.compile(r"[0-9]{0,9}:[0-9]{0,9}(:[1-9][0-9]{0,8})?")
 MOST_LAYERS_CHECKED = 100_000
+_ENDINGS = {2: "nd", 3: "rd"}
+"""Number -> how its ordinal ends, below 21."""
 
 
 def parse_slice(text: str) -> tuple[int, int | None, int]:
@@ -41,6 +44,29 @@ def layer_groups(num_hidden_layers: int, groups: Sequence[str | list[str]]) -> l
             for layer in range(start, min(num_hidden_layers, _end(stop, num_hidden_layers)), step):
                 owner[layer] = index
     return [rest if group < 0 else group for group in owner]
+
+
+def layers_in_words(owner: Sequence[int], group: int) -> str:
+    """Say which layers belong to a group, by the group of each layer.
+
+    Examples
+    --------
+    >>> layers_in_words([0, 0, 0, 1, 1, 1], 1), layers_in_words([0, 1, 1, 1], 0)
+    ('layers 3 to 5', 'layer 0')
+    >>> layers_in_words([0, 1, 0, 1, 0, 1], 1), layers_in_words([0, 0, 1, 0, 0, 1, 0], 0)
+    ('every 2nd layer from 1', '5 of 7 layers')
+    """
+    own = [layer for layer, whose in enumerate(owner) if whose == group]
+    steps = {after - before for before, after in pairwise(own)}
+    if len(own) == 1:
+        return f"layer {own[0]}"
+    if steps == {1}:
+        return f"layers {own[0]} to {own[-1]}"
+    if len(steps) == 1 and own[-1] + min(steps) >= len(owner):
+        step = min(steps)
+        ordinal = f"{step}{_ENDINGS.get(step, 'th')}"
+        return f"every {ordinal} layer from {own[0]}"
+    return f"{len(own)} of {len(owner)} layers"
 
 
 def _end(stop: int | None, num_hidden_layers: int) -> int:

@@ -153,7 +153,7 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
                     f"{self.micro_batch}"
                 ),
                 (
-                    "every replica has the same number of whole micro-batches: take a global_batch "
+                    "every replica has the same number of whole micro-batches: take a global batch "
                     f"of {_multiples(self.global_batch, self.dp * self.micro_batch)}"
                 ),
             )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dsv3calc.ledger.line import Ledger, Line
     from dsv3calc.studies.explain.explanation import Explanation
     from dsv3calc.studies.layout.expert_degrees import Rule
+    from dsv3calc.studies.layout.placed import Placed
 
 SCHEMA_VERSION = 1
 
@@ -41,15 +42,17 @@ class Answer:
 
     ``asked`` is the query as it was written, where one of many was. ``headings`` names the fields
     of ``rows`` where there may be none of them. ``text`` is what a person gets to read instead of
-    tables where the answer is a file; ``status`` is the exit status that it means. ``explanations``
+    tables where the answer is a file, ``beside`` the text of further files, by path, that are
+    written with it; ``status`` is the exit status that it means. ``explanations``
     are what ``--explain`` asks for instead of tables. ``layout`` names the layout that is counted,
-    ``etp_rule`` what its etp follows from. ``brief`` has the short form of notes and assumptions
-    that have one, empty where they change no number.
+    ``etp_rule`` what its etp follows from, ``placed`` is that layout with the model. ``brief`` has
+    the short form of notes and assumptions that have one, empty where they change no number.
     """
 
     __slots__ = (
         "asked",
         "assumptions",
+        "beside",
         "brief",
         "columns",
         "command",
@@ -58,6 +61,7 @@ class Answer:
         "headings",
         "layout",
         "notes",
+        "placed",
         "presets",
         "query",
         "rows",
@@ -77,12 +81,14 @@ class Answer:
         self.asked = ""
         self.layout = ""
         self.etp_rule: Rule | None = None
+        self.placed: Placed | None = None
         self.explanations: list[Explanation] = []
         self.headings: list[str] = []
         self.status = ExitStatus.OK
         self.columns: list[Column] = []
         self.rows: list[dict[str, Any]] = []
         self.assumptions: list[str] = []
+        self.beside: dict[str, str] = {}
         self.brief: dict[str, str] = {}
         self.warnings: list[str] = []
         self.notes: list[str] = []

@@ -30,4 +30,8 @@ def answer(query: Query) -> Answer:
         if missing is None:
             raise
         raise missing from error
+    if found.placed is not None:
+        from dsv3calc.studies.layout.idle import tell_idle
+
+        tell_idle(found, query)
     return found

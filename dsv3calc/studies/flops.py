@@ -71,6 +71,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
         scan=query.scan,
         with_mtp=query.with_mtp or None,
         router=query.router,
+        last_logit=query.last_logit and workload.sequence == 1,
     )
     warn_context(
         answer,

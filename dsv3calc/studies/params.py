@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.parameters import (
     COMPONENTS,
+    INCLUSIONS,
     included,
     parameter_lines,
     per_layer_lines,
@@ -69,6 +70,7 @@ def answer_params(query: ParamsQuery) -> Answer:
     answer.cite(preset, precision)
     answer.notes += query.notes
     warn_inapplicable(answer, preset.name, preset.value, with_mtp=query.with_mtp or None)
+    _warn_of_absent(answer, query, preset.value)
     if query.by == "layer":
         per_layer = per_layer_lines(preset.value, inclusions)
         answer.rows = list(_layer_rows(preset.value, per_layer, inclusions, parameters.total))
@@ -76,6 +78,19 @@ def answer_params(query: ParamsQuery) -> Answer:
     ledger = Ledger(preset.value.title, [*parameters, *layers, *weights])
     answer.columns.append(Column(preset.name, preset.value.title, ledger))
     return answer
+
+
+def _warn_of_absent(answer: Answer, query: ParamsQuery, model: Model) -> None:
+    """Warn of parts that are named and that a model does not have."""
+    whole = frozenset(INCLUSIONS) - {"scales"}  # scales are of the precision, and shown as 0
+    named = [("--include", name) for name in query.include]
+    named += [("--exclude", name) for name in query.exclude]
+    named += [("--variant", "with-mtp")] if query.variant == "with-mtp" else []
+    for option, name in named:
+        without = whole - {"mtp" if name == "with-mtp" else name}
+        counts = {parameter_lines(model, each, "all").total.value for each in (whole, without)}
+        if without != whole and len(counts) == 1:
+            answer.warn(f"{option} {name} has no effect: the model has no such parameters")
 
 
 def _layer_rows(

@@ -297,7 +297,7 @@ def interval_of(state_interval: int | None) -> int | None:
 
 
 def warn_inapplicable(answer: Answer, name: str, model: Model, **options: object) -> None:
-    """Warn of options that mean nothing for a model."""
+    """Warn of options that mean nothing for a model, or for a pass of one token."""
     views = architecture_of(model).groups
     latent = any(view.attention.forms for view in views)
     if options.get("mla") and not latent:
@@ -310,6 +310,8 @@ def warn_inapplicable(answer: Answer, name: str, model: Model, **options: object
         answer.warn(f"{name}: --with-mtp has no effect: the model has no MTP module")
     if options.get("router") == "out" and all(view.experts is None for view in views):
         answer.warn(f"{name}: --router out has no effect: no layer has a router")
+    if options.get("last_logit"):
+        answer.warn("--last-logit has no effect: one new token has one logit")
 
 
 def warn_context(answer: Answer, name: str, model: Model, tokens: int, *, cached: int = 0) -> None:

@@ -25,6 +25,10 @@ PLACEHOLDERS = {
     "STATE": r"(?:weights|gradients|optimizer)",
     "AREA": r"[a-z0-9_]+(?:\.[a-z0-9_]+)?",
     "AXIS": r"(?:tp|cp|pp|dp|ep|etp)",
+    "CHOICE": (
+        r"(?:gpus|edp|micro_batch|micro_batches|schedule|virtual_pipeline|sequence_parallel"
+        r"|layer_split|recompute|zero)"
+    ),
     "LINK": r"(?:scale_up|scale_out)",
     "WAY": r"(?:backward\.)?(?:dispatch|combine)",
     "KIND": r"[a-z_]+",
@@ -53,6 +57,7 @@ PLACEHOLDER_WORDS = {
     "STATE": "`weights`, `gradients` or `optimizer`",
     "AREA": "an area of measurements, such as `kernel_gemm`, or one kind in it after a point",
     "AXIS": "a degree of parallelism: `tp`, `cp`, `pp`, `dp`, `ep`, `etp`",
+    "CHOICE": "`gpus`, `edp`, or an axis of a search that is no degree, such as `schedule`",
     "LINK": "`scale_up` or `scale_out`",
     "WAY": "`dispatch` or `combine`, after `backward.` those of the backward pass",
     "KIND": "a kind of collective, such as `tensor_parallel`",
@@ -249,6 +254,30 @@ PUBLIC_LINES = (
         ("megatron.difference.CLASS", "B", "Our fullest rank minus Megatron-LM's figure."),
         ("megatron.SP.activations", "B", "Activations by one of Megatron-LM's two formulas."),
         ("megatron.SP.total", "B", "Megatron-LM's sum with one of its two formulas."),
+    ),
+    *_declared(
+        "search",
+        ("search.space", "1", "Every combination of the axes of a search."),
+        ("search.candidates", "1", "Layouts that no rule refuses."),
+        ("search.refused", "1", "Layouts that a rule, memory or a condition refuses."),
+        ("search.refused.COMPONENT", "1", "Layouts that one rule refuses, by its name."),
+        ("search.fitting", "1", "Layouts that were counted, and fit."),
+        ("search.pruned", "1", "Layouts that were not counted: none can be among the best."),
+        ("search.excess", "B", "Bytes too many at the median of layouts that do not fit."),
+        ("search.layouts_per_second", "1/s", "Layouts looked at in a second of the search."),
+        ("search.best.N.AXIS", "1", "A degree of one of the best layouts."),
+        ("search.best.N.CHOICE", "1", "What one of the best layouts has of another axis."),
+        ("search.best.N.memory", "B", "The fullest GPU of one of the best layouts."),
+        ("search.best.N.traffic", "B", "Bytes that a GPU of it sends between domains in a step."),
+        ("search.best.N.step_time", "s", "Its time of a training step."),
+        ("search.best.N.tokens_per_second_per_gpu", "tokens/s", "Its tokens a second of a GPU."),
+        ("search.best.N.dollars", "USD", "Its price of a whole run."),
+        ("search.why.refused", "1", "Reasons that refuse the layout of --why."),
+        ("search.why.memory", "B", "The fullest GPU of that layout."),
+        ("search.why.traffic", "B", "Bytes that a GPU of it sends between domains in a step."),
+        ("search.why.step_time", "s", "Its time of a training step."),
+        ("search.why.tokens_per_second_per_gpu", "tokens/s", "Its tokens a second of a GPU."),
+        ("search.why.dollars", "USD", "Its price of a whole run."),
     ),
     *_declared(
         "memory --serve",
@@ -451,6 +480,9 @@ PUBLIC_LINES = (
         ("serve.step.overlapped", "s", "The same: two half batches take turns."),
         ("serve.tokens_per_step", "1", "Tokens that a sequence gains in a step."),
         ("serve.concurrency", "1", "Sequences of the whole instance."),
+        ("serve.batch", "1", "Sequences of one attention replica."),
+        ("serve.balancedness", "ratio", "Mean load of GPUs' experts over that of the busiest."),
+        ("serve.slo.batch", "1", "The largest batch that meets the limits of --slo."),
         ("serve.max_batch", "1", "Sequences of a replica that the memory holds."),
         ("serve.fits", "1", "Whether the batch fits: 1 or 0."),
         ("serve.held", "B", "Memory that the batch takes of a GPU, with weights and buffers."),
@@ -606,6 +638,8 @@ PUBLIC_LINES = (
     *_declared(
         "calibrate",
         ("calibrate.entries", "1", "Entries that were fitted."),
+        ("calibrate.rows", "1", "Rows that were measured on this device."),
+        ("calibrate.seconds", "s", "How long measuring took."),
     ),
 )
 """In the order of the reference page."""

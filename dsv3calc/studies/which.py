@@ -95,9 +95,13 @@ class _Search:
             for precision in precisions:
                 self._ask(model, hardware, device.value, precision)
         except (UsageError, InvalidInput) as error:
+            if pinned and isinstance(error, UsageError) and self.query.gpus is not None:
+                hint = error.hint.replace("--tp", "--gpus")
+                raise UsageError(f"--gpus {self.query.gpus:,}: {error.message}", hint) from None
             if pinned:
                 raise
             reason = error.message if isinstance(error, UsageError) else error.problems[0].what
+            reason = reason.partition("; ")[0]
             self.answer.rows.append({"model": model, "hardware": hardware, "reason": reason})
 
     def _precisions(self, model: str) -> list[str]:

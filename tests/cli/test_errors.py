@@ -189,7 +189,7 @@ def test_a_working_directory_that_is_gone(process_environment, tmp_path):
         (["params", "deepseek-v3", "--json"], ExitStatus.OK),
         (["params", "nope"], ExitStatus.USAGE),
         (["params", "./x.yaml"], ExitStatus.INVALID_INPUT),
-        (["kv", "deepseek-v3", "-o", "x.json"], ExitStatus.USAGE),
+        (["kv", "deepseek-v3", "-o", "x.json"], ExitStatus.CANNOT_WRITE),
     ):
         gone.mkdir(exist_ok=True)
         found = subprocess.run(
@@ -267,3 +267,31 @@ def test_exit_codes_are_those_of_the_system():
     assert [int(status) for status in ExitStatus] == [0, 1, 2, 3, 4, 70, 74, 130]
     assert os.EX_SOFTWARE == ExitStatus.INTERNAL_ERROR
     assert os.EX_IOERR == ExitStatus.CANNOT_WRITE
+
+
+def test_one_problem_is_not_counted_and_several_are(program):
+    one = program.refused(ExitStatus.USAGE, "params", "deepseek-v3", "--set", "hidden_size=x")
+    assert "found" not in one.err
+    both = ("--set", "hidden_size=x", "--set", "vocab_size=x")
+    assert program.refused(ExitStatus.USAGE, "params", "deepseek-v3", *both).err.endswith(
+        "2 problems found\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "options", "colored"),
+    [
+        ({}, [], False),
+        ({"FORCE_COLOR": "1"}, [], True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, [], False),
+        ({"FORCE_COLOR": "1"}, ["--color", "never"], False),
+        ({}, ["--color=always"], True),
+    ],
+)
+def test_the_word_error_has_a_colour(program, monkeypatch, environment, options, colored):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    for line in (("params", "nope"), ("params", "deepseek-v3", "--set", "hidden_size=x")):
+        err = program(*line, *options).err
+        assert ("\x1b[1;31merror:\x1b[0m" in err) == colored
+        assert "error:" in err

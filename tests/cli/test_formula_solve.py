@@ -299,3 +299,14 @@ def test_lines_of_other_units_are_not_compared(program):
     asked = ("limits.ep.tpot >= limits.ep.messages_per_second", "limits", "ep", "deepseek-v3")
     given = ("--hardware", "h800", "--for", "tokens")
     assert "lines of one unit" in program.refused(2, "formula", "solve", *asked, *given).err
+
+
+def test_of_many_values_the_first_and_the_last_are_shown(program):
+    asked = ("formula", "solve", "parameters.active >= 100B", "deepseek-v3")
+    asked += ("--for", "num_experts_per_tok")
+    found = program.ok(*asked).out
+    assert found.count("\n 3") == 4  # 33 to 36
+    assert "… 88 more between them: --format csv, or --json" in found
+    assert " 128 " in found
+    assert len(program.json(*asked).data["rows"]) == 96
+    assert program.ok(*asked, "--format", "markdown").out.count("\n|") > 96

@@ -104,3 +104,12 @@ def test_a_window_needs_its_span(program):
     assert "span=sliding, sliding_window=4096" in refused.err
     span = ("--set", "groups.0.attention.span=sliding")
     program.ok("kv", "qwen2.5-72b", *window, *span)
+
+
+def test_the_layers_of_a_group_are_named(program):
+    out = program.ok("kv", "gemma-4-31b").out
+    assert "per token and layer, every 6th layer from 5 (groups 1)" in out
+    assert "per token and layer, 50 of 60 layers (groups 0)" in out
+    out = program.ok("kv", "minimax-m3", "--with-mtp").out
+    assert "per token and layer, layers 0 to 2 (groups 0)" in out
+    assert "per token and layer, of mtp" in out

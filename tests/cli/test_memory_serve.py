@@ -241,3 +241,10 @@ def test_the_prefill_layout_of_the_report(program):
     # three quarters of 3 dense feed-forwards and 58 shared experts in FP8, FP32 scales of 128x128
     elements = 3 * (3 * 7168 * 18432 + 58 * 7168 * 2048) * 3 // 4
     assert found.values["serving.weights"] - before == elements + elements * 4 // 128**2
+
+
+def test_large_sizes_of_one_table_have_one_unit(program):
+    asked = ("memory", "deepseek-v3", "--hardware", "h800", "--tp", "8", "--serve")
+    out = program.ok(*asked, "--batch", "1e9").out
+    assert "TiB" not in out
+    assert "200,897.5 GiB" in out  # activations

@@ -233,13 +233,17 @@ def test_nothing_is_written_where_the_query_fails(program, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "place", ["", "./", "folder", "nowhere/x", "nowhere/", "there/x", "n" * 300, "/proc/x", "a\0b"]
+    ("place", "status"),
+    [
+        *((name, ExitStatus.USAGE) for name in ("", "./", "folder", "nowhere/", "a\0b")),
+        *((n, ExitStatus.CANNOT_WRITE) for n in ("nowhere/x", "there/x", "n" * 300, "/proc/x")),
+    ],
 )
 @pytest.mark.parametrize("force", [[], ["--force"]], ids=["kept", "forced"])
-def test_places_that_cannot_be_written(program, file, tmp_path, place, force):
+def test_places_that_cannot_be_written(program, file, tmp_path, place, status, force):
     file("there", "x")
     (tmp_path / "folder").mkdir()
-    found = program.refused(ExitStatus.USAGE, *QUERIES["kv"], "-o", place, *force)
+    found = program.refused(status, *QUERIES["kv"], "-o", place, *force)
     assert "-o" in found.err
     assert len(found.err) < 1000
     assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "there"]
@@ -248,7 +252,7 @@ def test_places_that_cannot_be_written(program, file, tmp_path, place, force):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_folder(program, tmp_path):
     (tmp_path / "folder").mkdir(mode=0o555)
-    program.refused(ExitStatus.USAGE, *QUERIES["kv"], "-o", "folder/x")
+    program.refused(ExitStatus.CANNOT_WRITE, *QUERIES["kv"], "-o", "folder/x")
 
 
 def test_control_characters_in_a_file_name(program):
@@ -350,11 +354,19 @@ def shell(line, environment, cwd):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("rest", ["params deepseek-v3", "kv deepseek-v3 --json", "", "--version"])
-def test_closed_stdout(process_environment, tmp_path, rest):
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "params deepseek-v3", "kv deepseek-v3 --json", "", "--version", "params -h",
+        "eval missing.txt", "check moved.yaml", "presets show deepseek-v3",
+    ],
+)  # fmt: skip
+def test_closed_stdout(process_environment, tmp_path, file, rest):
+    file("moved.yaml", MOVED)
     found = shell(f"DSV3CALC {rest} >&-", process_environment, tmp_path)
-    assert found.returncode in (ExitStatus.OK, ExitStatus.INVALID_INPUT)
-    assert "Traceback" not in found.stderr
+    missing = rest.startswith("eval")
+    assert found.returncode == (ExitStatus.INVALID_INPUT if missing else ExitStatus.CANNOT_WRITE)
+    assert missing or "standard output: not writable" in found.stderr
 
 
 def test_closed_stdout_with_a_file(process_environment, tmp_path):

@@ -75,3 +75,28 @@ def test_a_pipe_among_the_presets_does_not_hang(program, file, preset_text, with
         program.ok("presets", "list", "models", "--preset-path", "mine")
         program.refused(ExitStatus.USAGE, "params", "nope", "--preset-path", "mine")
         assert program("params", "p", "--preset-path", "mine").status != ExitStatus.OK
+
+
+@pytest.mark.parametrize("kind", ["models", "hardware"])
+def test_figures_fit_a_terminal_of_80_columns(program, monkeypatch, kind):
+    monkeypatch.setattr("dsv3calc.output.table.terminal_width", lambda _: 80)
+    found = program.ok("presets", "list", kind).out
+    lines = found.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum(set(line.strip()) == {"─"} for line in lines) == 1  # one table
+    if kind == "hardware":
+        assert "no room for: domain, scale out (--format csv has all)" in found
+        monkeypatch.setattr("dsv3calc.output.table.terminal_width", lambda _: 120)
+        assert "no room for" not in program.ok("presets", "list", kind).out
+
+
+def test_models_have_what_grows_and_what_does_not(program):
+    rows = program.json("presets", "list", "models").data["rows"]
+    gemma = next(row for row in rows if row["name"] == "gemma-3-27b")
+    # 62 layers of 16 heads of 128, keys and values in 2 bytes; 10 of them without a window of 1,024
+    assert gemma["kv_bytes_per_token"] == 62 * 2 * 16 * 128 * 2
+    assert gemma["kv_growing_bytes_per_token"] == 10 * 2 * 16 * 128 * 2
+    assert gemma["constant_bytes_per_sequence"] == 52 * 1024 * 2 * 16 * 128 * 2
+    llama = next(row for row in rows if row["name"] == "llama-3.1-8b")
+    assert llama["kv_growing_bytes_per_token"] == llama["kv_bytes_per_token"] == 131_072
+    assert llama["constant_bytes_per_sequence"] == 0

@@ -5,6 +5,7 @@ import pytest
 
 import dsv3calc
 from dsv3calc.catalogue import search_path
+from dsv3calc.exit_status import ExitStatus
 from dsv3calc.studies.presets.catalogue import list_presets
 
 
@@ -93,3 +94,18 @@ def test_a_broken_file_is_listed_without_figures(tmp_path):
     (folder / "own.yaml").write_text("name: own\n")
     rows = {row["name"]: row for row in list_presets("hardware", str(tmp_path)).rows}
     assert rows["own"]["bf16"] is None
+
+
+def test_a_number_of_devices_that_does_not_divide_a_model(program):
+    asked = ("which", "--model", "llama-3.1-8b", "--hardware", "h100", "--gpus", "3")
+    err = program.refused(ExitStatus.USAGE, *asked).err
+    assert "--gpus 3: 32 attention heads do not divide" in err
+    assert "take --gpus 2 or 4" in err
+    assert "--tp" not in err
+
+
+def test_there_is_no_empty_table_where_nothing_fits(program):
+    found = program("which", "--model", "deepseek-v3", "--hardware", "l4", "--gpus", "2")
+    assert found.status == ExitStatus.INFEASIBLE
+    assert "as published" not in found.out
+    assert "needs" in found.out

@@ -264,20 +264,18 @@ def test_an_unknown_model_type_lists_the_supported_and_the_nearest():
         ("deepseek-v3", "deepseek_v3"),
         ("glm5_next", ""),
         ("deepseek_v5", ""),
-        ("qwen3_vl_moe", ""),
         ("ministral", ""),
         ("gemma5", ""),
         ("mistral3", ""),
         ("olmo", ""),
-        ("phi", ""),
-        ("minimax_m3", ""),
+        ("mllama", ""),
     ],
 )
 def test_another_family_is_no_misspelling(given, suggestion):
     assert problem(config("llama", model_type=given)).suggestion == suggestion
 
 
-@pytest.mark.parametrize("given", ["mamba", "zamba2", "rwkv", "", 7, None, ["llama"]])
+@pytest.mark.parametrize("given", ["mambo", "zamba2", "rwkv", "", 7, None, ["llama"]])
 def test_other_model_types_are_refused_by_name(given):
     assert "model_type" in problem(config("llama", model_type=given)).what
 

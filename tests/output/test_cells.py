@@ -26,6 +26,7 @@ MORE = (
     f"memory {V3} --fewest-gpus",
     "memory deepseek-v3 --hardware h800 --serve --dp 16 --tp 8 --ep 128 --batch 4",
     "memory gemma-3-27b --hardware h100-sxm --serve --tp 2",
+    "serve llama-3.1-8b --hardware h100 --curve --batch 2",
     "params deepseek-v3 --by tensor --with-mtp",
     "params deepseek-v3 --by layer --with-mtp",
     "params gpt-oss-120b --by layer",

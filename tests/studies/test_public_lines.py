@@ -11,6 +11,7 @@ import dsv3calc
 from dsv3calc.studies.goldens.reproduce import answer_reproduce
 from dsv3calc.studies.measurements.calibration import answer_calibrate
 from dsv3calc.studies.measurements.validation import answer_validate
+from dsv3calc.studies.measuring.answer import answer_measured
 from dsv3calc.studies.public_lines import (
     PLACEHOLDER_WORDS,
     PLACEHOLDERS,
@@ -43,6 +44,19 @@ QUERIES = (
     "time deepseek-v3 --hardware h800 --dp 8 --ep 8 --setup sglang --with-mtp",
     f"time {V3} --phase train --setup megatron-moe-hgx",
     f"train {V3} --setup deepseek-dualpipe --train-tokens 14.8T",
+    (
+        "search deepseek-v2-lite --hardware h200 --gpus 8 --global-batch 64 --train-tokens 1T "
+        "--whole --pin tp=1|3,cp=1,pp=1|2,ep=8,etp=1,schedule=1f1b,vpp=1,sp=false,split=even "
+        "--pin recompute=none|full,mb=1|16,zero=1 --where 'traffic >= 0' --objective dollars"
+    ),
+    (
+        "search deepseek-v2-lite --hardware h200 --gpus 8 --global-batch 64 --train-tokens 1T "
+        "--where 'traffic >= 0' --objective dollars --why ep=8,zero=1"
+    ),
+    (
+        "search llama-3.1-8b --hardware h100 --gpus 8 --global-batch 64 --top 1 "
+        "--pin schedule=1f1b,cp=1,zero=1,recompute=none"
+    ),
     "train llama-3.1-8b --hardware h100 --tp 2 --global-batch 8 --setup megatron-dense",
     (
         "host deepseek-v3 --hardware rtx-4090 --precision q4-k "
@@ -58,6 +72,7 @@ QUERIES = (
         "serve deepseek-v3 --hardware h800 --layout day6-decode-ep144 --response-tokens 500 "
         "--prefill-layout day6-prefill-ep32"
     ),
+    "serve llama-3.1-8b --hardware h100 --slo tpot<=10ms",
     "limits ep deepseek-v3 --hardware h800 --mtp-acceptance 0.8 --mtp-cost 0.1",
     "limits ep deepseek-v3 --hardware h800 --convention isca25",
     (
@@ -88,6 +103,8 @@ def ledgers():
     answers.append(("validate", steps))
     fitted = {"areas": ["collective_a2a"], "hardware": ["h800"]}
     answers.append(("calibrate", answer_calibrate("shipped", **fitted)))
+    here = answer_measured(device="cpu", seconds=0.1, areas=["kernel_other"])
+    answers.append(("calibrate", here))
     return [(command, column.ledger) for command, each in answers for column in each.columns]
 
 

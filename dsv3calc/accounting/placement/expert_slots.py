@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import memory
 from dsv3calc.model.architecture import experts_of
-from dsv3calc.numbers.ops import maximum, ratio
+from dsv3calc.numbers.ops import elementwise, maximum, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,12 +139,7 @@ def missed_shares(
             "this routing has no closed form in the number of destinations",
             "take the policy unrestricted, or random-groups where each destination is in one group",
         )
-    if not hasattr(count, "__array_priority__"):
-        return missed_share(shares, groups, group_slots, count)
-    import numpy as np
-
-    found = [missed_share(shares, groups, group_slots, int(each)) for each in np.ravel(count)]
-    return np.reshape(np.array(found), np.shape(count))
+    return elementwise(lambda each: missed_share(shares, groups, group_slots, each), count)
 
 
 def _slots_in_groups(start: int, stop: int, group_slots: int) -> list[int]:

@@ -9,14 +9,17 @@ import msgspec
 
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.serving.passes import ServedPass, draft_pass, whole_pass
+from dsv3calc.accounting.serving.stages import StagedSteps
 from dsv3calc.accounting.times.fold import Fold, band_lines
-from dsv3calc.formulas import serving_times
-from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.formulas import served_batches, serving_times
+from dsv3calc.ledger.line import Line, combined, computed, given, total
 from dsv3calc.ledger.named_lines import NamedLines
+from dsv3calc.model.architecture import experts_of
 from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
     from dsv3calc.accounting.times.setting import Setting
+    from dsv3calc.schema.layout import Layout
 
 BATCH, NEW = "workload.batch", "workload.sequence"
 """Places of the sequences of a pass, and of the new tokens of each."""
@@ -39,6 +42,8 @@ class DecodeLines(NamedLines, frozen=True, eq=False, kw_only=True):
     steps: dict[str, Line]
     tokens_per_step: Line
     tpot: dict[str, Line]
+    batch: Line
+    balancedness: Line | None
     concurrency: Line
     per_gpu: Line
     per_user: Line
@@ -105,20 +110,35 @@ def _changed(setting: Setting, *, mtp: str | None = None, **workload: Any) -> Se
 
 
 def decode_lines(
-    fold: Fold, speculation: Speculation | None = None, *, halves: bool = True
+    fold: Fold,
+    speculation: Speculation | None = None,
+    *,
+    batch: Any = None,
+    concurrency: Any = None,
 ) -> DecodeLines:
     """Give the time per output token of a batch in steady state, and the rates.
 
     ``fold`` is that of the pass that verifies: one new token of each sequence, and the drafted
-    ones. ``halves`` tells that the batch can be halved: it has two sequences.
+    ones; it has the part of the batch that a pass of :func:`pass_batch` has. ``concurrency`` are
+    the sequences of the instance where the batch of a replica follows from them.
     """
     setting = fold.setting
-    step = Step(fold, "serve.decode.", {}, speculation)
+    layout = setting.layout
+    whole = setting.workload.batch if batch is None else batch
+    lines = _sequences(layout, whole, concurrency)
+    of_replica, part = lines
+    put = {} if part.rule == "given" else {BATCH: part}
+    step = Step(fold, "serve.decode.", put, speculation)
     seconds = step.times()
     seconds["serial"] = total("serve.decode.serial", (step.kernels(), step.exchanges()), unit="s")
-    sent = step.main.exchanges.rule != "given"
-    if halves and sent:
-        seconds["overlapped"] = _overlapped(setting, speculation)
+    if layout.pp > 1:
+        passes = computed(
+            "serve.stage_passes", served_batches.fullest_part, batch=of_replica, batch_parts=part
+        )
+        staged = StagedSteps(fold, "serve.decode.", put, passes, part)
+        seconds = {what: staged.step(what, line) for what, line in seconds.items()}
+    elif part.value > 1 and step.main.exchanges.rule != "given":
+        seconds["overlapped"] = _overlapped(setting, speculation, part)
         if fold.software is not None and fold.software.times.overlap.two_batch:
             seconds["estimate"] = seconds["overlapped"]
     steps = {what: total(f"serve.step.{what}", (line,), unit="s") for what, line in seconds.items()}
@@ -130,40 +150,95 @@ def decode_lines(
         for what, line in steps.items()
     }
     tpot |= band_lines("serve.tpot", fold, tpot.get("estimate"))
-    headline = tpot.get("estimate", tpot["floor"])
-    batch = field(("workload", setting.workload), "batch", "1")
-    layout = setting.layout
-    replica = combined("serve.replica_rate", "ratio", (batch, headline), unit="tokens/s")
-    gpus = combined("serve.gpus_of_a_replica", "product", (fold.share.tp, fold.share.cp))
-    words = f"by the {'estimate' if 'estimate' in tpot else 'floor'}"
-    dp = degree(layout, "dp")
     return DecodeLines(
         steps=steps,
         tokens_per_step=gained,
         tpot=tpot,
-        concurrency=combined("serve.concurrency", "product", (batch, dp), unit="1"),
-        per_gpu=combined(
+        batch=total("serve.batch", (of_replica,), convention="sequences of one attention replica"),
+        balancedness=_balancedness(fold),
+        **_rates(layout, tpot, of_replica, concurrency),
+    )
+
+
+def pass_batch(layout: Layout, batch: Any) -> Any:
+    """Return the sequences of one pass of a replica: its stages work on parts of the batch."""
+    return batch if layout.pp == 1 else served_batches.fullest_part(batch, layout.pp)
+
+
+def replica_batch(layout: Layout, concurrency: Any) -> Any:
+    """Return the sequences of the fullest attention replica."""
+    return served_batches.fullest_part(concurrency, layout.dp)
+
+
+def _sequences(layout: Layout, batch: Any, concurrency: Any) -> tuple[Line, Line]:
+    """Give the sequences of a replica, and those of one pass of it."""
+    of_replica = given(BATCH, batch, "1")
+    if concurrency is not None:
+        of_replica = computed(
+            "serve.padded_batch",
+            served_batches.fullest_part,
+            convention="replicas are padded to the fullest",
+            batch=given("concurrency", concurrency, "1", "sequences of the instance"),
+            batch_parts=degree(layout, "dp"),
+        )
+    if layout.pp == 1:
+        return of_replica, of_replica
+    part = computed(
+        "serve.pass_batch",
+        served_batches.fullest_part,
+        batch=of_replica,
+        batch_parts=degree(layout, "pp"),
+    )
+    return of_replica, part
+
+
+def _balancedness(fold: Fold) -> Line | None:
+    """Give the mean load of the GPUs' experts over that of the busiest; None without experts."""
+    if not experts_of(fold.setting.model):
+        return None
+    parts = (ONE, fold.share.imbalance)
+    return combined("serve.balancedness", "ratio", parts, unit="ratio")
+
+
+def _rates(layout: Layout, tpot: dict[str, Line], batch: Line, concurrency: Any) -> dict[str, Line]:
+    """Give the tokens of a second: of the instance, of a GPU of it, of a sequence."""
+    by = "estimate" if "estimate" in tpot else "floor"
+    headline, words = tpot[by], f"by the {by}"
+    dp = degree(layout, "dp")
+    axes = [degree(layout, axis) for axis in ("tp", "cp", "pp") if axis != "pp" or layout.pp > 1]
+    gpus = combined("serve.gpus_of_a_replica", "product", axes)
+    replica = combined("serve.replica_rate", "ratio", (batch, headline), unit="tokens/s")
+    sequences = combined("serve.concurrency", "product", (batch, dp), unit="1")
+    whole = combined(
+        "serve.tokens_per_second", "product", (replica, dp), unit="tokens/s", convention=words
+    )
+    rate = (replica, gpus)
+    if concurrency is not None:
+        asked = given("concurrency", concurrency, "1", "sequences of the instance")
+        sequences = total("serve.concurrency", (asked,), convention="without padding")
+        whole = combined(
+            "serve.tokens_per_second", "ratio", (sequences, headline), unit="tokens/s",
+            convention=words,
+        )  # fmt: skip
+        rate = (whole, combined("serve.gpus", "product", (gpus, dp), unit="1"))
+    return {
+        "concurrency": sequences,
+        "per_gpu": combined(
             "serve.tokens_per_second_per_gpu.decode",
             "ratio",
-            (replica, gpus),
+            rate,
             unit="tokens/s",
             convention=words,
         ),
-        per_user=combined(
+        "per_user": combined(
             "serve.tokens_per_second_per_user",
             "ratio",
             (ONE, headline),
             unit="tokens/s",
             convention=words,
         ),
-        whole=combined(
-            "serve.tokens_per_second",
-            "product",
-            (replica, dp),
-            unit="tokens/s",
-            convention=words,
-        ),
-    )
+        "whole": whole,
+    }
 
 
 def _gained(speculation: Speculation | None) -> Line:
@@ -177,10 +252,9 @@ def _gained(speculation: Speculation | None) -> Line:
     )
 
 
-def _overlapped(setting: Setting, speculation: Speculation | None) -> Line:
+def _overlapped(setting: Setting, speculation: Speculation | None, batch: Line) -> Line:
     """Give a step whose half batches take turns: the longer of computing and sending, twice."""
-    batch = setting.workload.batch
-    half = computed("serve.half.batch", serving_times.larger_half, batch=given(BATCH, batch, "1"))
+    half = computed("serve.half.batch", serving_times.larger_half, batch=batch)
     fold = Fold(_changed(setting, batch=half.value))
     step = Step(fold, "serve.half.", {BATCH: half}, speculation)
     return computed(

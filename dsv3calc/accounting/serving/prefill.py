@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.serving.passes import whole_pass
+from dsv3calc.accounting.serving.stages import StagedSteps
 from dsv3calc.formulas import serving_times
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
+from dsv3calc.model.operator import ONE
 from dsv3calc.schema.layout import Layout
 
 if TYPE_CHECKING:
@@ -60,8 +63,20 @@ def prefill_lines(
         for what, line in found.times.items()
     }
     last = list(times)[-1]
+    busy, at_once = times[last], ONE
+    if layout.pp > 1:
+        at_once = degree(layout, "pp") if not own_layout else put["layout.pp"]
+        staged = StagedSteps(fold, "serve.prefill.", put, at_once, prompts)
+        busy = staged.step(last, times[last])
+        times = {
+            what: total(f"serve.prefill.{what}", (line, staged.sends_in(what)), unit="s")
+            for what, line in found.times.items()
+        }
     tokens = combined("serve.prefill.tokens", "product", (prompts, new), unit="tokens")
-    rate = combined("serve.prefill.replica_rate", "ratio", (tokens, times[last]), unit="tokens/s")
+    at_once_tokens = tokens
+    if at_once is not ONE:
+        at_once_tokens = combined("serve.prefill.tokens_at_once", "product", (tokens, at_once))
+    rate = combined("serve.prefill.replica_rate", "ratio", (tokens, busy), unit="tokens/s")
     scope = ("serve.prefill.layout" if own_layout else "layout", layout)
     gpus = combined(
         "serve.prefill.gpus_of_a_replica",
@@ -78,7 +93,7 @@ def prefill_lines(
             convention=f"computed tokens, by the {last}",
         ),
         token_seconds=combined(
-            "serve.prefill.token_seconds", "ratio", (times[last], tokens), unit="s"
+            "serve.prefill.token_seconds", "ratio", (busy, at_once_tokens), unit="s"
         ),
         first_token=_first_token(fold, times[last]),
     )

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.device import scale_up_of
@@ -28,6 +29,7 @@ from dsv3calc.model.operator import ONE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dsv3calc.accounting.placement.rank_order import GroupPlacement
     from dsv3calc.accounting.times.setting import Setting
     from dsv3calc.accounting.times.share import Share
     from dsv3calc.accounting.traffic.exchange import Exchange
@@ -37,8 +39,11 @@ if TYPE_CHECKING:
 BACKWARD = "backward"
 _BITS = given("time.activation_bits", 16, "bit", "activations in BF16")
 _TENSOR, _EXPERT_TENSOR, _CONTEXT = "tensor_parallel", "expert_tensor_parallel", "context_parallel"
-EXPERTS = "expert_parallel"
-AXES = {_TENSOR: "tp", _EXPERT_TENSOR: "etp", _CONTEXT: "cp", EXPERTS: "ep"}
+EXPERTS, GATHER, DECODE_CONTEXT = "expert_parallel", "gather", "decode_context_parallel"
+AXES = {
+    _TENSOR: "tp", _EXPERT_TENSOR: "etp", _CONTEXT: "cp", EXPERTS: "ep", GATHER: "ep",
+    DECODE_CONTEXT: "cp",
+}  # fmt: skip
 """Kind of an exchange -> the axis of the layout whose GPUs take part."""
 
 
@@ -77,11 +82,22 @@ class Sending:
 
 
 class Sender:
-    """Lists the exchanges of a pass on a GPU of a layout."""
+    """Lists the exchanges of a pass on a GPU of a layout.
+
+    ``gathered`` says that experts get their tokens by gathering those of all replicas, not by an
+    all-to-all.
+    """
 
     def __init__(
-        self, share: Share, hardware: Hardware, exchange: Exchange, *, algorithm: str = "ring"
+        self,
+        share: Share,
+        hardware: Hardware,
+        exchange: Exchange,
+        *,
+        algorithm: str = "ring",
+        gathered: bool = False,
     ) -> None:
+        self.gathered = gathered
         self.share = share
         self.run = share.run
         self.layout = share.layout
@@ -103,24 +119,31 @@ class Sender:
         """Yield the exchanges of every layer group, and those outside of layers."""
         if self._alone("tp", "cp", "ep", "etp"):
             return
-        domain = scale_up_of(self.hardware).domain_size
-        used = gpus_per_node(self.layout, domain, experts=has_experts(self.run.arch.model))
-        self.node = given("time.gpus_per_node", used, "1", f"GPUs used of each domain of {domain}")
         for way in self.ways:
             yield from self._vocabulary(way)
             for view in self.views:
                 yield from self._tensor_parallel(view, way)
                 yield from self._context_parallel(view, way)
-                if view.experts is not None:
+                if view.experts is None:
+                    continue
+                if self.training:
                     yield from self._expert_tensor_parallel(view, way)
+                if not self.gathered:
                     yield from self._experts(view, way)
+
+    @cached_property
+    def node(self) -> Line:
+        """The GPUs of each scale-up domain that the layout uses."""
+        domain = scale_up_of(self.hardware).domain_size
+        used = gpus_per_node(self.layout, domain, experts=has_experts(self.run.arch.model))
+        return given("time.gpus_per_node", used, "1", f"GPUs used of each domain of {domain}")
 
     def _alone(self, *axes: str) -> bool:
         """Tell whether nothing is sent: every group is one GPU, and known to be."""
         degrees = [getattr(self.layout, axis) for axis in axes]
         return all(type(each) is int and each == 1 for each in degrees)
 
-    def _payload(self, name: str, width: Line, *axes: str) -> Line:
+    def payload(self, name: str, width: Line, *axes: str, bits: Line = _BITS) -> Line:
         """Give the bytes of a pass's activations, the tokens divided over ``axes``."""
         workload = self.run.workload
         split = combined(f"{name}.token_split", "product", [degree(self.layout, a) for a in axes])
@@ -130,17 +153,28 @@ class Sender:
             micro_batch=field(("workload", workload), "batch", "1"),
             sequence=field(("workload", workload), "sequence", "tokens"),
             width=width,
-            bits=_BITS,
+            bits=bits,
             split=split if axes else ONE,
         )
 
-    def _collective(
-        self, place: str, kind: str, primitive: str, what: str, way: str, payload: Line, calls: int
+    def collective(
+        self,
+        place: str,
+        kind: str,
+        primitive: str,
+        what: str,
+        way: str,
+        payload: Line,
+        calls: int,
+        *,
+        span: GroupPlacement | None = None,
     ) -> Sending:
+        """Return a collective; its group is that of the axis of its kind, or ``span``."""
         name = (
             f"time.{place}.{kind}.{what}.{way}" if self.training else f"time.{place}.{kind}.{what}"
         )
-        span = placement_of("time.span", self.layout, AXES[kind], self.node)
+        if span is None:
+            span = placement_of("time.span", self.layout, AXES[kind], self.node)
         call = sent(name, primitive, payload, span, self.algorithm)
         return Sending(
             name,
@@ -159,38 +193,38 @@ class Sender:
         if self._alone("tp") or not blocks:
             return
         place = view.prefix
-        payload = self._payload(f"time.{place}.{_TENSOR}", self.hidden, "cp")
+        payload = self.payload(f"time.{place}.{_TENSOR}", self.hidden, "cp")
         calls = {"all-reduce": blocks}
         if self.layout.sequence_parallel:  # backward, inputs are gathered again
             gathers = blocks if way == FORWARD else 2 * blocks
             calls = {"all-gather": gathers, "reduce-scatter": blocks}
         for primitive, count in calls.items():
-            yield self._collective(place, _TENSOR, primitive, primitive, way, payload, count)
+            yield self.collective(place, _TENSOR, primitive, primitive, way, payload, count)
 
     def _vocabulary(self, way: str) -> Iterator[Sending]:
         """Yield what the embedding's and the head's collectives send."""
         if self._alone("tp") or not self.layout.vocabulary_parallel:
             return
-        payload = self._payload(f"time.{MODEL}.{_TENSOR}", self.hidden, "cp")
+        payload = self.payload(f"time.{MODEL}.{_TENSOR}", self.hidden, "cp")
         if (
             not self.layout.sequence_parallel
         ):  # rows of the embedding; gradients of the head's input
-            yield self._collective(MODEL, _TENSOR, "all-reduce", "all-reduce", way, payload, 1)
+            yield self.collective(MODEL, _TENSOR, "all-reduce", "all-reduce", way, payload, 1)
             return
         gathers = 1 if way == FORWARD else 2
         for primitive, count in (("all-gather", gathers), ("reduce-scatter", 1)):
-            yield self._collective(MODEL, _TENSOR, primitive, primitive, way, payload, count)
+            yield self.collective(MODEL, _TENSOR, primitive, primitive, way, payload, count)
 
     def _expert_tensor_parallel(self, view: GroupView, way: str) -> Iterator[Sending]:
         if self._alone("etp"):
             return
         place = view.prefix
         name = f"time.{place}.{_EXPERT_TENSOR}"
-        tokens = self._payload(f"{name}.tokens", self.hidden, "cp", "tp")
+        tokens = self.payload(f"{name}.tokens", self.hidden, "cp", "tp")
         copies = (tokens, self.share.chosen(view), degree(self.layout, "etp"))
         payload = combined(f"{name}.payload", "product", copies)
         for primitive in ("all-gather", "reduce-scatter"):
-            yield self._collective(place, _EXPERT_TENSOR, primitive, primitive, way, payload, 1)
+            yield self.collective(place, _EXPERT_TENSOR, primitive, primitive, way, payload, 1)
 
     def _context_parallel(self, view: GroupView, way: str) -> Iterator[Sending]:
         """Yield what attention sends where a sequence is divided; masks save nothing."""
@@ -208,13 +242,13 @@ class Sender:
             name = f"time.{place}.{_CONTEXT}.{what}"
             width = width_held(name, held, degree(layout, "tp"), fewest)
             if exchanged and what != "latent":
-                payload = self._payload(name, width, "cp")
-                yield self._collective(place, _CONTEXT, "all-to-all", what, way, payload, 1)
+                payload = self.payload(name, width, "cp")
+                yield self.collective(place, _CONTEXT, "all-to-all", what, way, payload, 1)
             elif what != "queries":
-                payload = self._payload(name, width)
+                payload = self.payload(name, width)
                 primitives = ("all-gather",) if way == FORWARD else ("all-gather", "reduce-scatter")
                 for primitive in primitives:
-                    yield self._collective(
+                    yield self.collective(
                         place, _CONTEXT, primitive, f"{what}.{primitive}", way, payload, 1
                     )
 

@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.forward_pass import Pass
 from dsv3calc.accounting.times.achieved import Entries
-from dsv3calc.accounting.times.communication import Sender
+from dsv3calc.accounting.times.communication import AXES, Sender
 from dsv3calc.accounting.times.device import Device
 from dsv3calc.accounting.times.exchanges import ExchangeLines, exchange_lines
 from dsv3calc.accounting.times.kernel_time import SECONDS, KernelTime
@@ -15,14 +16,15 @@ from dsv3calc.accounting.times.kernels import MODEL, kernels_of
 from dsv3calc.accounting.times.link_rates import LinkRates
 from dsv3calc.accounting.times.optimizer import optimizer_bytes
 from dsv3calc.accounting.times.rates import Rates
+from dsv3calc.accounting.times.serving_exchanges import serving_sendings
 from dsv3calc.accounting.times.share import Share
 from dsv3calc.accounting.times.software import Software
-from dsv3calc.accounting.times.work import WorkCounter
+from dsv3calc.accounting.times.work import FORWARD, INPUT_GRADIENT, WorkCounter
 from dsv3calc.formulas import roofline
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.ledger.tags import Tags
-from dsv3calc.model.operator import ONE
+from dsv3calc.model.operator import LOOKUP, ONE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,6 +102,7 @@ class Fold:
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
+        self._shown: dict[str, dict[str, list[Line]]] | None = None
         run = Pass(setting.model, setting.workload, setting.conventions, "time")
         self.device = Device(setting.hardware, setting.precision)
         self.share = Share(run, setting.layout, setting.precision, setting.imbalance)
@@ -125,14 +128,31 @@ class Fold:
         for kernel in kernels_of(run, setting.layout):
             made = KernelTime(kernel, counter, self.device, self.rates, self.software)
             by_place.setdefault(kernel.place, []).append(made)
-        layers = self.layers()
-        self.places = [Place(name, layers[name], made) for name, made in by_place.items()]
+        arch = run.arch
+        self.layers = {MODEL: ONE, **{view.prefix: view.layers for view in arch.groups}}
+        if arch.mtp is not None:
+            self.layers[arch.mtp.prefix] = arch.mtp.layers
+        self.places = [Place(name, self.layers[name], made) for name, made in by_place.items()]
 
-    def layers(self) -> dict[str, Line]:
-        """Return how often the kernels of each place run in a pass."""
-        arch = self.share.run.arch
-        found = {MODEL: ONE, **{view.prefix: view.layers for view in arch.groups}}
-        return found if arch.mtp is None else found | {arch.mtp.prefix: arch.mtp.layers}
+    def of_stage(self, layers: Sequence[Line], embedding: Line, head: Line) -> Fold:
+        """Return the part of a pass that one pipeline stage has.
+
+        ``layers`` are those of each group on the stage; ``embedding`` and ``head`` tell whether it
+        has what stands before and after all layers. Exchanges outside of layers are with the head.
+        """
+        found = copy(self)
+        groups = [view.prefix for view in self.share.run.arch.groups]
+        found.layers = {MODEL: head, **dict(zip(groups, layers, strict=True))}
+        found.places = []
+        for place in self.places:
+            if place.name == MODEL:
+                looked_up = [each for each in place.kernels if each.kernel.first.kind == LOOKUP]
+                others = [each for each in place.kernels if each not in looked_up]
+                found.places.append(Place("embedding", embedding, looked_up))
+                found.places.append(Place("head", head, others))
+            elif place.name in found.layers:
+                found.places.append(Place(place.name, found.layers[place.name], place.kernels))
+        return found
 
     def link_rates(self) -> LinkRates:
         """Return the rates of the links."""
@@ -146,9 +166,33 @@ class Fold:
 
     def sendings(self) -> list[tuple[Sending, Line]]:
         """List the exchanges of a layer of each place, with its layers."""
-        sender = Sender(self.share, self.setting.hardware, self.setting.exchange)
-        layers = self.layers()
-        return [(each, layers[each.place]) for each in sender.all()]
+        setting = self.setting
+        sender = Sender(self.share, setting.hardware, setting.exchange, gathered=setting.gathered)
+        found = [*sender.all()]
+        if not sender.training:
+            found += serving_sendings(sender)
+        return [(each, self.layers[each.place]) for each in found if each.place in self.layers]
+
+    def shown(self) -> dict[str, dict[str, list[Line]]]:
+        """Give what the set-up shows of the exchanges of a layer, by place and pass.
+
+        Raises
+        ------
+        UsageError
+            If the device lacks what the exchanges need.
+        """
+        if self._shown is None:
+            software, rates = self.software, self.link_rates()
+            assert software is not None  # noqa: S101 - there is no estimate without one
+            self._shown = {}
+            for sending, _ in self.sendings():
+                parts = [rates.one_call(sending), sending.calls]
+                share = software.shown(AXES[sending.kind])
+                parts += [] if share is None else [share]
+                line = combined(f"{sending.name}.exposed", "product", parts, unit="s")
+                where = FORWARD if sending.way == FORWARD else INPUT_GRADIENT
+                self._shown.setdefault(sending.place, {}).setdefault(where, []).append(line)
+        return self._shown
 
     def exchanges(self) -> ExchangeLines | None:
         """Return the exchanges of the pass, None where every group is one GPU."""

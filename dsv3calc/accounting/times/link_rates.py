@@ -71,11 +71,7 @@ class LinkRates:
                 ("scale_out", self._outwards()),
             )
         ]
-        longest = combined(f"{sending.name}.seconds", "maximum", parts)
-        if type(sending.ranks.value) is int:
-            return longest
-        there = several(f"{sending.name}.several", sending.ranks)
-        return combined(f"{sending.name}.seconds_of_several", "product", (longest, there), unit="s")
+        return _of_several(sending, combined(f"{sending.name}.seconds", "maximum", parts))
 
     def _of_experts(self, sending: Sending) -> Line:
         entry = self.entries.exchange("low_latency" if self.decoding else "normal")
@@ -85,7 +81,7 @@ class LinkRates:
         here = entry.value("latency")
         more = combined(f"{name}.further", "difference", (entry.value("remote_latency"), here))
         added = combined(f"{name}.more_latency", "product", (more, away), unit="s")
-        return computed(
+        seconds = computed(
             f"{name}.seconds",
             link_times.exchange_time,
             convention=entry.words,
@@ -97,3 +93,12 @@ class LinkRates:
             scale_out_share=entry.value("scale_out_share"),
             latency=total(f"{name}.latency", (here, added)),
         )
+        return _of_several(sending, seconds)
+
+
+def _of_several(sending: Sending, seconds: Line) -> Line:
+    """Give the time of a call, 0 where a number that is no integer turns out to be one GPU."""
+    if type(sending.ranks.value) is int:
+        return seconds
+    there = several(f"{sending.name}.several", sending.ranks)
+    return combined(f"{sending.name}.seconds_of_several", "product", (seconds, there), unit="s")

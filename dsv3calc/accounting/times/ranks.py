@@ -6,9 +6,8 @@ A rank's chunks are passed one after the other; under DualPipe each micro-batch 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.times.communication import AXES
 from dsv3calc.accounting.times.kernels import MODEL
 from dsv3calc.accounting.times.work import FORWARD, INPUT_GRADIENT, PASSES
 from dsv3calc.ledger.line import Line, combined, given, total
@@ -67,7 +66,7 @@ class RankTimes:
         self.recompute = recompute
         self.what = what
         self.prefix = f"train.{'bound' if what == 'compute_time' else what}"
-        sent = self._sent() if what == "estimate" else {}
+        sent = fold.shown() if what == "estimate" else {}
         self.of_layer = {
             place.name: self._seconds(place.name, place.kernels, sent.get(place.name, {}))
             for place in fold.places
@@ -97,23 +96,9 @@ class RankTimes:
             for each, lines in parts.items()
         }
 
-    def _sent(self) -> dict[str, dict[str, list[Line]]]:
-        """Give what the set-up shows of the exchanges of a layer, by place and pass."""
-        software, rates = self.fold.software, self.fold.link_rates()
-        assert software is not None  # noqa: S101 - there is no estimate without one
-        found: dict[str, dict[str, list[Line]]] = {}
-        for sending, _ in self.fold.sendings():
-            parts = [rates.one_call(sending), sending.calls]
-            shown = software.shown(AXES[sending.kind])
-            parts += [] if shown is None else [shown]
-            line = combined(f"{sending.name}.exposed", "product", parts, unit="s")
-            where = FORWARD if sending.way == FORWARD else INPUT_GRADIENT
-            found.setdefault(sending.place, {}).setdefault(where, []).append(line)
-        return found
-
-    def of_rank(self, number: int) -> Seconds:
-        """Give the seconds of a rank for one micro-batch."""
-        rank = given(f"train.rank.{number}", number, "1", "pipeline rank from 0")
+    def of_rank(self, number: int, value: Any) -> Seconds:
+        """Give the seconds of a rank for one micro-batch; ``number`` names its lines."""
+        rank = given(f"train.rank.{number}", value, "1", "pipeline rank from 0")
         name = f"{self.prefix}.rank.{number}"
         chunks = self.stages.chunks(f"train.rank.{number}", rank)
         found = {each: self._of_chunks(f"{name}.{each}", chunks, each) for each in PASSES}

@@ -25,7 +25,8 @@ class Setting(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     Numbers of the model, the workload and the layout may be ints, arrays or symbols. ``recipe`` is
     that of training; without a ``setup`` there is no estimate. ``achieved`` are the rates of
     devices that were measured, ``like`` is the device whose rates stand in for missing ones;
-    ``oversubscription`` is that of the network between domains.
+    ``oversubscription`` is that of the network between domains. With ``gathered`` experts of a
+    server get their tokens by gathering those of all replicas.
     """
 
     model: Model
@@ -40,5 +41,6 @@ class Setting(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     recipe: Recipe | None = None
     imbalance: Any = 1
     oversubscription: Any = 1
+    gathered: bool = False
     achieved: Achieved
     like: Hardware | None = None

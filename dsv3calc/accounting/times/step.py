@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from dsv3calc.accounting.memory import worst_rank
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.placement.schedules import replica_micro_batches
 from dsv3calc.accounting.placement.stages import Stages
@@ -19,6 +20,8 @@ from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dsv3calc.accounting.flops import FlopsLines
     from dsv3calc.accounting.times.fold import Fold
     from dsv3calc.schema.memory import Recompute
@@ -55,7 +58,7 @@ class Step:
         self.prefix = f"train.{what}"
         stages = Stages("train.split", fold.setting.model, layout, mtp=mtp)
         times = RankTimes(fold, stages, recompute, TIMES[what])
-        ranks = [times.of_rank(number) for number in range(layout.pp)]
+        ranks = [times.of_rank(number, rank) for number, rank in self._ranks(mtp=mtp)]
         keys = [
             total(f"{self.prefix}.rank.{number}.pass", list(each.values()), unit="s")
             for number, each in enumerate(ranks)
@@ -84,6 +87,18 @@ class Step:
         if what == "estimate":
             self.phases |= self._reductions(batches)
         self.step = total(f"train.step.{what}", list(self.phases.values()), unit="s")
+
+    def _ranks(self, *, mtp: bool) -> Iterable[tuple[int, Any]]:
+        """List the ranks of which one is the slowest: all, or a few of each of several layouts.
+
+        Ranks that hold the same take the same time, and the fullest of each content is among
+        those that may be the fullest in memory.
+        """
+        setting, pp = self.fold.setting, self.fold.setting.layout.pp
+        if type(pp) is int:
+            return enumerate(range(pp))
+        found = worst_rank.candidate_ranks(setting.model, setting.layout, mtp=mtp)
+        return enumerate(each.value for each in found)
 
     def _bubble(self) -> Line:
         layout, name = self.fold.setting.layout, f"{self.prefix}.phase.bubble"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dsv3calc.accounting.flops import GRADIENTS
+from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.roofline import cache_read, state_passes
 from dsv3calc.accounting.scans import scan_lines
 from dsv3calc.accounting.state import state_lines
@@ -262,9 +263,8 @@ class WorkCounter:
             tags=kernel.tags("flops"),
         )
         width = total(f"{name}.channels", [*core.channels.values()], unit="elements")
-        queries = combined(
-            f"{name}.elements", "product", (self.share.rows(kernel), heads, width), unit="elements"
-        )
+        sides = (self.share.rows(kernel), heads, width, *self._token_parts())
+        queries = combined(f"{name}.elements", "product", sides, unit="elements")
         moved = [_bytes(f"{name}.queries_and_outputs", queries, _PLAIN)]
         read = [self.share.weights(kernel)] if operator.weights else []  # attention sinks
         if run.workload.phase != "train":
@@ -378,13 +378,22 @@ class WorkCounter:
             name, view, ONE, run.workload, run.conventions, self.kv_format
         ):
             if (entry.kind == INDEXER) is indexed:
-                parts = [self.share.cp]
+                parts = [self.share.cp, *self._token_parts()]
                 if entry.division == "key_value":
                     parts.append(self.share.sharding.key_value(view))
                 elif entry.division == "split":
                     parts.append(self.share.tp)
                 found.append(divided(f"{name}.cache.{entry.kind}", line, parts))
         return found
+
+    def _token_parts(self) -> list[Line]:
+        """Return the GPUs that share the tokens of a cache, and each other's heads; none for one.
+
+        Decode context parallelism leaves the pairs of a GPU as they are: more heads, fewer tokens.
+        """
+        layout = self.share.layout
+        alone = type(layout.dcp) is int and layout.dcp == 1
+        return [] if alone or self.run.workload.phase != "decode" else [degree(layout, "dcp")]
 
 
 def _first_core(view: GroupView, form: str) -> Operator:

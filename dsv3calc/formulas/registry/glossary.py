@@ -633,6 +633,17 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "half_exchange_seconds": _real(
             r"t_\mathrm{half,comm}", "s", "exchanges of a half batch"
         ),
+        "batch_parts": Symbol(r"n_\mathrm{div}", "1", "parts that a batch is divided into"),
+        "pass_seconds": _real(r"t_\mathrm{pass}", "s", "a pass through all stages"),
+        "sends_seconds": _real(r"t_\mathrm{sends}", "s", "sends between stages in a pass"),
+        "slowest_stage_seconds": _real(r"t_\mathrm{slow}", "s", "a pass on the slowest stage"),
+        "stage_passes": Symbol(r"n_\mathrm{pass}", "1", "passes that go round the stages"),
+        "expert_gpus": Symbol(
+            r"n_\mathrm{share}", "1", "GPUs whose experts compute on the same tokens"
+        ),
+        "replica_gpus": Symbol(r"G_\mathrm{rep}", "1", "GPUs of an attention replica"),
+        "transfer_seconds": _real(r"t_\mathrm{send}", "s", "transfer of a cache"),
+        "prefill_seconds": _real(r"t_\mathrm{pre}", "s", "a prefill pass"),
         "prompt_tokens": Symbol(r"T_\mathrm{prompt}", "tokens", "tokens of a prompt"),
         "response_tokens": Symbol(r"T_\mathrm{resp}", "tokens", "tokens of a response"),
         "hit_rate": _real(r"h_\mathrm{hit}", "ratio", "share of a prompt found in the cache"),

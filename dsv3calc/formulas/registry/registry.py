@@ -106,6 +106,7 @@ SUBJECTS = (
     "server",
     "serving_costs",
     "serving_times",
+    "served_batches",
     "slim_fly",
     "stages",
     "traffic",

@@ -156,7 +156,7 @@ _FAMILY = Family(
         )
     ),
     fp8="fp8-deepseek-v4",
-    fp4_experts="fp4-fp8-deepseek-v4",
+    by_experts={"fp4": "fp4-fp8-deepseek-v4", "nvfp4": "nvfp4-fp8-deepseek-v4"},
 )
 
 FAMILIES = {"deepseek_v4": _FAMILY, "deepseek_ref": _FAMILY}

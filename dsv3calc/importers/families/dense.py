@@ -4,7 +4,8 @@ Read in transformers' modelling code of each: Phi-3 and 4 (fused projections, no
 3 (norms of whole projections, norms after attention and feed-forward), Cohere (one LayerNorm
 without bias before both, which run in parallel), Seed-OSS (attention_bias covers query, key and
 value), SmolLM3, EXAONE 4 (heads normed), Granite 3, Hunyuan (heads normed), ERNIE 4.5 (use_bias
-covers everything but the norms) and Ministral 3.
+covers everything but the norms), Ministral 3, Gemma 1, GLM-4 of 2024 and 2025 (the output without a
+bias) and Arcee (feed-forwards of two matrices); InternLM 2 in its repository's modelling code.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -38,7 +39,8 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     ``biases`` names the key of the biases of query, key and value, ``output`` that of the output
     projection and ``feed_forward`` that of the feed-forward, each empty where there are none.
     ``pattern`` is the distance between layers that see everything where the file does not say it,
-    0 where a window holds for all layers or none.
+    0 where a window holds for all layers or none. A feed-forward that is not ``gated`` has two
+    matrices.
     """
 
     biases: str = "attention_bias"
@@ -50,6 +52,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     norm: str = "rms"
     windows: bool = False
     pattern: int = 0
+    gated: bool = True
 
 
 TRAITS = {
@@ -65,6 +68,11 @@ TRAITS = {
     "hunyuan_v1_dense": Traits(qk_norm="head"),
     "ernie4_5": Traits(biases="use_bias", output="use_bias", feed_forward="use_bias"),
     "ministral3": Traits(biases="", output="", windows=True),
+    "gemma": Traits(),
+    "glm": Traits(output=""),
+    "glm4": Traits(output="", block_norms=4),
+    "arcee": Traits(feed_forward="mlp_bias", gated=False),
+    "internlm2": Traits(biases="bias", output="bias"),
 }
 
 
@@ -123,8 +131,9 @@ def _dense(reader: Reader) -> Architecture:
         layer_list(reader, "layer_types", depth, (_FULL,))
     kinds = {window: parts.gqa(*width, sliding_window=window, **options) for window in set(windows)}
     bias = bool(traits.feed_forward) and reader.flag(traits.feed_forward)
-    feed_forward = parts.dense(reader.size("intermediate_size"), mlp_bias=bias)
-    reader.activation("hidden_act")
+    width = reader.size("intermediate_size")
+    feed_forward = parts.dense(width, mlp_bias=bias, gated=traits.gated)
+    reader.activation("hidden_act", "hidden_activation")
     return Architecture(
         hidden_size=hidden_size,
         vocab_size=reader.size("vocab_size"),
@@ -141,6 +150,7 @@ def _dense(reader: Reader) -> Architecture:
 def _family(
     *architectures: str,
     configuration: str,
+    own: str = "transformers'",
     ignored: tuple[str, ...] = (),
     fixed: dict[str, tuple[Any, ...]] | None = None,
     inner_tie: bool = False,
@@ -149,7 +159,7 @@ def _family(
 ) -> Family:
     return Family(
         architectures=architectures,
-        configuration=f"transformers' {configuration}",
+        configuration=f"{own} {configuration}",
         read=_dense,
         defaults={
             "attention_bias": False,
@@ -255,6 +265,19 @@ FAMILIES = {
         head_dim=128,
         tie_word_embeddings=True,
         use_bias=False,
+    ),
+    "gemma": _family(
+        "GemmaForCausalLM",
+        configuration="GemmaConfig",
+        fixed={"use_bidirectional_attention": (False, None)},
+        head_dim=256,
+        tie_word_embeddings=True,
+    ),
+    "glm": _family("GlmForCausalLM", configuration="GlmConfig", head_dim=128),
+    "glm4": _family("Glm4ForCausalLM", configuration="Glm4Config", head_dim=128),
+    "arcee": _family("ArceeForCausalLM", configuration="ArceeConfig", mlp_bias=False),
+    "internlm2": _family(
+        "InternLM2ForCausalLM", configuration="InternLM2Config", own="InternLM2's", bias=True
     ),
     "ministral3": _family(
         "Ministral3ForCausalLM",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.importers import parts
 from dsv3calc.importers.family import Architecture, Computed, Family
-from dsv3calc.importers.layer_keys import layer_list
+from dsv3calc.importers.layer_keys import layer_list, layer_overrides
 from dsv3calc.reading.diagnostics import quote
 
 if TYPE_CHECKING:
@@ -120,20 +120,40 @@ def _gemma3n(reader: Reader) -> Architecture:
     )
 
 
-def _attention4(reader: Reader) -> dict[str, dict[str, Any]]:
+def _wide_heads(reader: Reader, types: list[str], key_value: int) -> tuple[int, int]:
+    """Return width and number of the key-value heads of layers that see everything."""
+    given = layer_overrides(reader, len(types), "head_dim", "num_key_value_heads")
+    if given is None:
+        wide = reader.size("global_head_dim")
+        if not reader.flag("attention_k_eq_v"):
+            reader.skip("num_global_key_value_heads")
+            return wide, key_value
+        return wide, reader.size("num_global_key_value_heads", computed=key_value)
+    reader.skip("global_head_dim", "num_global_key_value_heads")
+    full = [layer for layer, name in enumerate(types) if name == _FULL]
+    sizes = given.get(full[0], {})
+    if given != (dict.fromkeys(full, sizes) if sizes else {}) and reader.sound("layer_types"):
+        reader.refuse(
+            "per_layer_config",
+            "per_layer_config does not treat layers of one type alike",
+            valid="the same sizes for every layer that sees everything, none for the others",
+        )
+    return sizes.get("head_dim", reader.size("head_dim")), sizes.get(
+        "num_key_value_heads", key_value
+    )
+
+
+def _attention4(reader: Reader, types: list[str]) -> dict[str, dict[str, Any]]:
     """Return Gemma 4's two kinds of attention by the name of their layers' type."""
     count, key_value = reader.size("num_attention_heads"), reader.size("num_key_value_heads")
     bias = reader.flag("attention_bias")
     options: dict[str, Any] = {"attention_bias": bias, "output_bias": bias, "qk_norm": "head"}
     window = reader.size("sliding_window")
     sliding = parts.gqa(count, key_value, reader.size("head_dim"), sliding_window=window, **options)
-    wide = reader.size("global_head_dim")
+    wide, shared = _wide_heads(reader, types, key_value)
     if reader.flag("attention_k_eq_v"):
-        shared = reader.size("num_global_key_value_heads", computed=key_value)
-        full = parts.gqa(count, shared, wide, key_values="projected-as-keys", **options)
-    else:
-        reader.skip("num_global_key_value_heads")
-        full = parts.gqa(count, key_value, wide, **options)
+        options["key_values"] = "projected-as-keys"
+    full = parts.gqa(count, shared, wide, **options)
     return {_FULL: full, _SLIDING: sliding}
 
 
@@ -163,7 +183,7 @@ def _gemma4(reader: Reader) -> Architecture:
     if types[-1] != _FULL:
         types = [*types[:-1], _FULL]
     first_shared = _shared(reader, depth, types)
-    kinds = _attention4(reader)
+    kinds = _attention4(reader, types)
     feed_forward = _feed_forward4(reader, depth, first_shared)
     reader.activation("hidden_activation")
     return Architecture(

@@ -1,8 +1,10 @@
-"""Models with LayerNorms and biases: GPT-2, GPT-BigCode, GPT-NeoX, GPT-J, StarCoder2, StableLM.
+"""LayerNorms and biases: GPT-2, BigCode, NeoX, GPT-J, StarCoder2, StableLM, Phi, OPT, Falcon.
 
 Read in transformers' modelling code of each. GPT-2 and GPT-BigCode learn positions, the others
 rotate. GPT-J has no biases in attention, one norm in a layer and a head with a bias; StableLM has
-gated feed-forwards and biases of query, key and value alone.
+gated feed-forwards and biases of query, key and value alone. Phi is parallel, with one norm and a
+head with a bias; OPT learns two positions more than its longest context; Falcon shares keys and
+values, has one norm where its parts are parallel, two in later models, and biases on request.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -122,6 +124,79 @@ def _stablelm(reader: Reader) -> Architecture:
     )
 
 
+def _phi(reader: Reader) -> Architecture:
+    depth = reader.depth()
+    hidden_size = reader.size("hidden_size")
+    attention = parts.gqa(*heads(reader, hidden_size), attention_bias=True, output_bias=True)
+    width = reader.size("intermediate_size", computed=4 * hidden_size)
+    reader.activation("hidden_act")
+    return _layer_norm(
+        reader,
+        hidden_size,
+        attention,
+        parts.dense(width, gated=False, mlp_bias=True),
+        depth,
+        block_norms=1,
+        head_bias=True,
+        max_position_embeddings=reader.positions(),
+    )
+
+
+def _opt(reader: Reader) -> Architecture:
+    depth = reader.depth()
+    hidden_size = reader.size("hidden_size")
+    if reader.size("word_embed_proj_dim", computed=hidden_size) != hidden_size:
+        what = "embeddings of another width than the layers"
+        reader.refuse("word_embed_proj_dim", what, valid=f"{hidden_size}")
+    count = reader.size("num_attention_heads")
+    width = reader.quotient(hidden_size, "hidden_size", count, "num_attention_heads")
+    bias = reader.flag("enable_bias")
+    attention = parts.gqa(count, count, width, attention_bias=bias, output_bias=bias)
+    reader.activation("activation_function")
+    positions = reader.size("max_position_embeddings")
+    return _layer_norm(
+        reader,
+        hidden_size,
+        attention,
+        parts.dense(reader.size("ffn_dim"), gated=False, mlp_bias=bias),
+        depth,
+        additions=[{"type": "learned_positions", "positions": positions + _OPT_OFFSET}],
+        max_position_embeddings=positions,
+    )
+
+
+def _falcon(reader: Reader) -> Architecture:
+    depth = reader.depth("num_hidden_layers" if reader.has("num_hidden_layers") else "n_layer")
+    reader.skip("num_hidden_layers", "n_layer")
+    hidden_size = reader.size("hidden_size")
+    count = reader.size("num_attention_heads", "n_head")
+    width = reader.quotient(hidden_size, "hidden_size", count, "num_attention_heads")
+    later = reader.flag("new_decoder_architecture")
+    shared = reader.size("num_kv_heads", "n_head_kv", computed=count)
+    if not later:
+        shared = 1 if reader.flag("multi_query") else count
+    parallel = reader.flag("parallel_attn")
+    norms = 1 if parallel else 2
+    if later:
+        norms = reader.size("num_ln_in_parallel_attn", computed=2)
+    reader.skip("multi_query", "parallel_attn", "num_ln_in_parallel_attn")
+    bias = reader.flag("bias")
+    attention = parts.gqa(count, shared, width, attention_bias=bias, output_bias=bias)
+    inner = reader.size("ffn_hidden_size", computed=4 * hidden_size)
+    reader.activation("activation")
+    return _layer_norm(
+        reader,
+        hidden_size,
+        attention,
+        parts.dense(inner, gated=False, mlp_bias=bias),
+        depth,
+        block_norms=norms,
+        max_position_embeddings=reader.positions(),
+    )
+
+
+_OPT_OFFSET = 2
+"""Positions that OPT's table has before the first token's."""
 _GPT2_IGNORED = """
     n_ctx summary_activation summary_first_dropout summary_proj_to_labels summary_type
     summary_use_proj reorder_and_upcast_attn scale_attn_weights scale_attn_by_inverse_layer_idx
@@ -165,8 +240,51 @@ FAMILIES = {
         "GPTBigCodeConfig",
         _gpt2,
         *_GPT2_IGNORED.split(),
+        "num_key_value_heads",  # the library writes what multi_query says
         multi_query=True,
         n_inner=_INNER,
+        tie_word_embeddings=True,
+    ),
+    "phi": _family(
+        "PhiForCausalLM",
+        "PhiConfig",
+        _phi,
+        fixed={"qk_layernorm": (False,)},
+        head_dim=_HEAD_DIM,
+        intermediate_size=Computed("4 times hidden_size, as in the modelling code"),
+        num_key_value_heads=KV_HEADS_AS_HEADS,
+        tie_word_embeddings=False,
+    ),
+    "opt": _family(
+        "OPTForCausalLM",
+        "OPTConfig",
+        _opt,
+        "dropout",
+        "init_std",
+        "layerdrop",
+        fixed={
+            "_remove_final_layer_norm": (False,),
+            "do_layer_norm_before": (True,),
+            "layer_norm_elementwise_affine": (True,),
+        },
+        enable_bias=True,
+        tie_word_embeddings=True,
+        word_embed_proj_dim=Computed("hidden_size, as in the configuration class"),
+    ),
+    "falcon": _family(
+        "FalconForCausalLM",
+        "FalconConfig",
+        _falcon,
+        "alibi",
+        "apply_residual_connection_post_layernorm",
+        activation="gelu",
+        bias=False,
+        ffn_hidden_size=Computed("4 times hidden_size, as in the configuration class"),
+        multi_query=True,
+        new_decoder_architecture=False,
+        num_kv_heads=KV_HEADS_AS_HEADS,
+        num_ln_in_parallel_attn=None,
+        parallel_attn=True,
         tie_word_embeddings=True,
     ),
     "gptj": _family(

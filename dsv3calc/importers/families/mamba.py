@@ -1,8 +1,9 @@
-"""Mamba-2, Falcon-H1, Granite 4 and Jamba: state spaces alone, beside attention, or between it.
+"""Mamba, Mamba-2, Falcon-H1, Granite 4, Bamba and Jamba: state spaces alone or with attention.
 
-Read in transformers' modeling_mamba2.py, modeling_falcon_h1.py, modeling_granitemoehybrid.py and
-modeling_jamba.py: the convolution has a bias where its key says so and the projections none; the
-norm behind the recurrence is as wide as the inner channels, and Falcon-H1 has it on request alone.
+Read in transformers' modeling_mamba.py, _falcon_mamba.py, _mamba2.py, _falcon_h1.py,
+_granitemoehybrid.py, _bamba.py and _jamba.py: the convolution has a bias where its key says so and
+the projections none; the norm behind the recurrence is as wide as the inner channels, and
+Falcon-H1 has it on request alone.
 Falcon-H1 adds attention and Mamba-2 of one input in every layer; a layer of Mamba-2 has one norm
 and no feed-forward; Granite's shared expert has a width of its own, and without routed ones it is
 the feed-forward; Jamba norms the step and both sides of the state.
@@ -22,7 +23,7 @@ from dsv3calc.importers.family import (
     Computed,
     Family,
 )
-from dsv3calc.importers.layer_keys import layer_list
+from dsv3calc.importers.layer_keys import layer_indices, layer_list
 
 if TYPE_CHECKING:
     from dsv3calc.importers.keys import Reader
@@ -97,6 +98,55 @@ def _pure(reader: Reader) -> Architecture:
         feed_forward=[None] * depth,
         block_norms=1,
         tie_word_embeddings=reader.flag("tie_word_embeddings"),
+    )
+
+
+def _mamba1(reader: Reader) -> Architecture:
+    depth = reader.depth()
+    hidden_size = reader.size("hidden_size")
+    if _auto(reader, "time_step_rank"):
+        reader.skip("time_step_rank")
+        rank = -(-hidden_size // 16)
+    else:
+        rank = reader.size("time_step_rank")
+    expanded = reader.size("expand") * hidden_size
+    mixer = {
+        "type": "mamba",
+        "mamba_inner_size": reader.size("intermediate_size", "d_inner", computed=expanded),
+        "ssm_state_size": reader.size("state_size"),
+        "time_step_rank": rank,
+        "conv_kernel": reader.size("conv_kernel"),
+        "conv_bias": reader.flag("use_conv_bias"),
+        "proj_bias": reader.flag("use_bias"),
+    }
+    reader.activation("hidden_act")
+    return Architecture(
+        hidden_size=hidden_size,
+        vocab_size=reader.size("vocab_size"),
+        attention=[None] * depth,
+        mixer=[mixer] * depth,
+        feed_forward=[None] * depth,
+        block_norms=1,
+        tie_word_embeddings=reader.flag("tie_word_embeddings"),
+    )
+
+
+def _bamba(reader: Reader) -> Architecture:
+    depth = reader.depth()
+    hidden_size = reader.size("hidden_size")
+    mixer = _mamba2(reader, hidden_size)
+    attends = layer_indices(reader, "attn_layer_indices", depth) or set()
+    attention = _attention(reader, hidden_size)
+    dense = parts.dense(reader.size("intermediate_size"), mlp_bias=reader.flag("mlp_bias"))
+    reader.activation("hidden_act")
+    return Architecture(
+        hidden_size=hidden_size,
+        vocab_size=reader.size("vocab_size"),
+        attention=[attention if layer in attends else None for layer in range(depth)],
+        mixer=[None if layer in attends else mixer for layer in range(depth)],
+        feed_forward=[dense] * depth,
+        tie_word_embeddings=reader.flag("tie_word_embeddings"),
+        max_position_embeddings=reader.positions(),
     )
 
 
@@ -250,7 +300,52 @@ _ATTENTION = {
     "tie_word_embeddings": False,
 }
 
+_MAMBA1 = {
+    "conv_kernel": 4,
+    "expand": 2,
+    "intermediate_size": Computed("expand x hidden_size, as in the modelling code"),
+    "state_size": 16,
+    "tie_word_embeddings": True,
+    "use_bias": False,
+    "use_conv_bias": True,
+}
+_MAMBA1_IGNORED = (_NUMERICS - {"time_step_rank"}) | {
+    "d_model", "fused_add_norm", "mixer_rms_eps", "n_layer", "pad_vocab_size_multiple",
+    "rms_norm", "ssm_cfg", "time_step_init_scheme", "time_step_scale",
+}  # fmt: skip
+
 FAMILIES = {
+    "mamba": Family(
+        architectures=("MambaForCausalLM",),
+        configuration="transformers' MambaConfig",
+        read=_mamba1,
+        defaults=_MAMBA1,
+        ignored=_MAMBA1_IGNORED,
+    ),
+    "falcon_mamba": Family(
+        architectures=("FalconMambaForCausalLM",),
+        configuration="transformers' FalconMambaConfig",
+        read=_mamba1,
+        defaults=_MAMBA1,
+        ignored=_MAMBA1_IGNORED,
+    ),
+    "bamba": Family(
+        architectures=("BambaForCausalLM",),
+        configuration="transformers' BambaConfig",
+        read=_bamba,
+        defaults=_ATTENTION
+        | {
+            "attn_layer_indices": Computed("no layer has attention"),
+            "mamba_chunk_size": 256,
+            "mamba_d_conv": 4,
+            "mamba_d_state": 256,
+            "mamba_expand": 2,
+            "mamba_n_groups": 1,
+            "mlp_bias": False,
+        },
+        ignored=_NUMERICS | {"attn_rotary_emb", "z_loss_coefficient"},
+        fields={"mamba_num_heads": "mamba_n_heads", "n_groups": "mamba_n_groups"},
+    ),
     "mamba2": Family(
         architectures=("Mamba2ForCausalLM",),
         configuration="transformers' Mamba2Config",

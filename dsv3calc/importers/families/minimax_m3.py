@@ -30,7 +30,7 @@ _INDEXER = {
 def _indexer(reader: Reader, depth: int) -> tuple[dict[str, Any], list[str]]:
     """Return the indexer, and which layers have one."""
     if not reader.has("sparse_attention_config"):
-        reader.skip("sparse_attention_config")
+        reader.skip("sparse_attention_config", "index_local_blocks")
         indexer = {name: reader.size(name) for name in _INDEXER}
         return indexer, layer_list(reader, "layer_types", depth, (_FULL, _SPARSE), lambda _: _FULL)
     reader.skip("layer_types", *_INDEXER, "index_local_blocks")
@@ -48,7 +48,7 @@ def _indexer(reader: Reader, depth: int) -> tuple[dict[str, Any], list[str]]:
 
 
 def _feed_forward(reader: Reader, depth: int) -> list[dict[str, Any]]:
-    width = reader.size("intermediate_size")
+    width = reader.size("intermediate_size", "moe_intermediate_size")
     shared = reader.natural("n_shared_experts")
     each = reader.size("shared_intermediate_size")
     if each != width and reader.sound("shared_intermediate_size", "intermediate_size"):
@@ -67,7 +67,7 @@ def _feed_forward(reader: Reader, depth: int) -> list[dict[str, Any]]:
     )
     dense = parts.dense(reader.size("dense_intermediate_size"))
     if reader.has("moe_layer_freq"):
-        reader.skip("mlp_layer_types")
+        reader.skip("mlp_layer_types", "first_k_dense_replace")
         marks = layer_list(reader, "moe_layer_freq", depth, (0, 1))
         return [experts if mark else dense for mark in marks]
     reader.skip("moe_layer_freq")
@@ -76,7 +76,11 @@ def _feed_forward(reader: Reader, depth: int) -> list[dict[str, Any]]:
 
 
 def _mtp(reader: Reader) -> Mtp | None:
-    modules = reader.natural("num_mtp_modules", null=0)
+    name = "num_mtp_modules"
+    if reader.has("num_nextn_predict_layers"):  # what engines load, beside the modules of training
+        reader.skip(name)
+        name = "num_nextn_predict_layers"
+    modules = reader.natural(name, null=0)
     if not modules:
         return None
     reader.findings.assumed["num_mtp_modules"] = (
@@ -112,9 +116,9 @@ def _minimax_m3(reader: Reader) -> Architecture:
     )
 
 
-FAMILIES = {
-    "minimax_m3_vl_text": Family(
-        architectures=("MiniMaxM3SparseForCausalLM", "MiniMaxM3VLForCausalLM"),
+def _text(*architectures: str) -> Family:
+    return Family(
+        architectures=architectures,
         configuration="transformers' MiniMaxM3VLTextConfig",
         read=_minimax_m3,
         defaults={
@@ -142,15 +146,24 @@ FAMILIES = {
             "n_routed_experts": "num_local_experts",
             "moe_intermediate_size": "intermediate_size",
         },
-    ),
+    )
+
+
+FAMILIES = {
+    "minimax_m3": _text("MiniMaxM3ForCausalLM"),
+    "minimax_m3_vl_text": _text("MiniMaxM3SparseForCausalLM", "MiniMaxM3VLForCausalLM"),
     "minimax_m3_vl": Family(
-        architectures=("MiniMaxM3SparseForConditionalGeneration",),
+        architectures=(
+            "MiniMaxM3SparseForConditionalGeneration",
+            "MiniMaxM3VLForConditionalGeneration",
+        ),
         text="minimax_m3_vl_text",
         ignored=frozenset(
             [
                 "image_grid_pinpoints",
                 "image_seq_length",
                 "image_token_index",
+                "merged_hidden_size",
                 "img_token_compression_config",
                 "multimodal_projector_bias",
                 "num_reward_heads",

@@ -1,9 +1,11 @@
-"""Qwen 2 and 2.5, Qwen 3, their mixtures of experts, and the text models of Qwen 3 VL.
+"""Qwen 2 and 2.5, Qwen 3, their mixtures of experts, Qwen 3 VL's text models, and MiMo 7B.
 
 Read in transformers' modeling_qwen2.py, modeling_qwen3.py and modeling_qwen3_moe.py: Qwen 2 has
 biases on query, key and value and none on the output; Qwen 3 has none unless attention_bias (then
 on all four) and norms queries and keys head by head. Sliding windows exist only under
 use_sliding_window: in Qwen 2 and 3 from layer max_window_layers on, in the mixture everywhere.
+MiMo 7B (the repository's modeling_mimo.py) is Qwen 2 with prediction modules: a projection of two
+hidden states, three norms and a layer each, without copies of embedding and head.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -15,6 +17,7 @@ from dsv3calc.importers import parts
 from dsv3calc.importers.families.llama import heads
 from dsv3calc.importers.family import (
     HEAD_DIM_FROM_HEADS,
+    MAIN_MODEL_ALONE,
     NO_CHOICE,
     Architecture,
     Computed,
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from dsv3calc.importers.keys import Reader
 
 _FULL, _SLIDING = "full_attention", "sliding_attention"
-_SAME_WINDOW = ("qwen3_moe", "qwen3_vl_text", "qwen3_vl_moe_text")
+_SAME_WINDOW = ("qwen3_moe", "qwen3_vl_text", "qwen3_vl_moe_text", "qwen3_omni_moe_text")
 """Types whose layers all have the same window, or none."""
 
 
@@ -81,7 +84,11 @@ def _qwen2(reader: Reader) -> Architecture:
     hidden_size = reader.size("hidden_size")
     width = heads(reader, hidden_size)
     attention = _attention(reader, depth, width, attention_bias=True)
-    return _rest(reader, hidden_size, attention, [_dense(reader)] * depth)
+    found = _rest(reader, hidden_size, attention, [_dense(reader)] * depth)
+    if reader.findings.model_type == "mimo":
+        modules = reader.natural("num_nextn_predict_layers", null=0)
+        found.mtp, found.mtp_stored = (modules, False) if modules else None, True
+    return found
 
 
 def _qwen3(reader: Reader) -> Architecture:
@@ -183,6 +190,19 @@ FAMILIES = {
         ignored=frozenset({"use_mrope"}),
         fixed={"attention_bias": (True,)},
     ),
+    "mimo": Family(
+        architectures=("MiMoForCausalLM",),
+        configuration="MiMo-7B's MiMoConfig",
+        read=_qwen2,
+        defaults={
+            "head_dim": HEAD_DIM_FROM_HEADS,
+            "num_nextn_predict_layers": MAIN_MODEL_ALONE,
+            "tie_word_embeddings": False,
+            "use_sliding_window": False,
+        },
+        ignored=frozenset({"use_mrope"}),
+        fixed={"attention_bias": (True,)},
+    ),
     "qwen3": Family(
         architectures=("Qwen3ForCausalLM",),
         configuration="transformers' Qwen3Config",
@@ -225,6 +245,65 @@ FAMILIES = {
             "use_sliding_window": False,
         },
         fields={"n_routed_experts": "num_experts"},
+    ),
+    "qwen2_5_vl_text": Family(
+        architectures=("Qwen2_5_VLForCausalLM",),
+        configuration="transformers' Qwen2_5_VLTextConfig",
+        read=_qwen2,
+        defaults={
+            "head_dim": HEAD_DIM_FROM_HEADS,
+            "tie_word_embeddings": False,
+            "use_sliding_window": False,
+        },
+    ),
+    "qwen2_5_vl": Family(
+        architectures=("Qwen2_5_VLForConditionalGeneration",),
+        text="qwen2_5_vl_text",
+        outer_tie=True,
+        ignored=_TOKENS,
+    ),
+    "qwen3_omni_moe_text": Family(
+        architectures=("Qwen3OmniMoeForCausalLM",),
+        configuration="transformers' Qwen3OmniMoeTextConfig",
+        read=_qwen3,
+        defaults={
+            "attention_bias": False,
+            "decoder_sparse_step": 1,
+            "head_dim": HEAD_DIM_FROM_HEADS,
+            "mlp_only_layers": [],
+            "tie_word_embeddings": False,
+            "use_sliding_window": False,
+        },
+        fixed={
+            "qkv_bias": (False,),
+            "shared_expert_intermediate_size": (0,),
+            "use_qk_norm": (True,),
+        },
+        fields={"n_routed_experts": "num_experts"},
+    ),
+    "qwen3_omni_moe": Family(
+        architectures=("Qwen3OmniMoeForConditionalGeneration",),
+        text="qwen3_omni_moe_text",
+        inside="thinker_config",
+        beside=("talker_config", "code2wav_config"),
+        outer_tie=True,
+        ignored=_TOKENS
+        | {
+            "assistant_token_id",
+            "audio_end_token_id",
+            "audio_start_token_id",
+            "audio_token_id",
+            "enable_audio_output",
+            "im_end_token_id",
+            "im_start_token_id",
+            "position_id_per_seconds",
+            "seconds_per_chunk",
+            "system_token_id",
+            "tts_bos_token_id",
+            "tts_eos_token_id",
+            "tts_pad_token_id",
+            "user_token_id",
+        },
     ),
     "qwen3_vl_text": Family(
         architectures=("Qwen3VLForCausalLM",),

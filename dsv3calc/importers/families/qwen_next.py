@@ -84,6 +84,7 @@ def _qwen_next(reader: Reader) -> Architecture:
 
 def _feed_forward(reader: Reader, depth: int) -> list[dict[str, Any] | None]:
     if reader.findings.model_type == "qwen3_5_text":
+        reader.skip("mlp_only_layers")  # every layer is dense
         return [parts.dense(reader.size("intermediate_size"))] * depth
     return sparse_layers(reader, depth, shared_experts(reader))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.importers import parts
 from dsv3calc.importers.family import MAIN_MODEL_ALONE, NO_CHOICE, Architecture, Computed, Family
-from dsv3calc.importers.layer_keys import layer_list
+from dsv3calc.importers.layer_keys import layer_list, layer_overrides
 from dsv3calc.reading.diagnostics import quote
 
 if TYPE_CHECKING:
@@ -30,11 +30,17 @@ def _trimmed(reader: Reader, name: str, depth: int, modules: int) -> list[Any] |
     return given
 
 
+def _of_modules(reader: Reader, name: str, modules: int, *allowed: str) -> list[Any]:
+    """Return the entries of modules where they have a list of their own."""
+    return layer_list(reader, name, modules, allowed) if reader.has(name) else []
+
+
 def _layer_types(reader: Reader, depth: int, modules: int) -> list[str]:
     """Return the kinds of the layers, and of the modules after them where they are listed."""
     given = _trimmed(reader, "layer_types", depth, modules)
     if given is None:
         given = layer_list(reader, "layer_types", depth, (_FULL, _SLIDING), lambda _: _FULL)
+        given = [*given, *_of_modules(reader, "mtp_layer_types", modules, _FULL, _SLIDING)]
     wrong = [entry for entry in given if entry not in (_FULL, _SLIDING)]
     if wrong and reader.sound("layer_types"):
         what = f"layer_types holds {quote(wrong[0])}"
@@ -43,7 +49,7 @@ def _layer_types(reader: Reader, depth: int, modules: int) -> list[str]:
     return [str(entry) for entry in given]
 
 
-def _attention(reader: Reader) -> dict[str, dict[str, Any]]:
+def _attention(reader: Reader, types: list[str]) -> dict[str, dict[str, Any]]:
     heads = reader.size("num_attention_heads")
     shared = reader.size("num_attention_groups", "num_key_value_heads")
     width = reader.size("head_dim")
@@ -68,7 +74,16 @@ def _attention(reader: Reader) -> dict[str, dict[str, Any]]:
     else:
         reader.skip("attention_other_setting")
         wide = (reader.size("num_sliding_attention_heads"), shared, width)
-    window = reader.size("sliding_window")
+    overrides = layer_overrides(reader, len(types), "num_attention_heads")
+    sliding = [layer for layer, name in enumerate(types) if name == _SLIDING]
+    if overrides not in (None, {layer: {"num_attention_heads": wide[0]} for layer in sliding}):
+        reader.refuse(
+            "per_layer_config",
+            "per_layer_config contradicts the heads of layers with a window",
+            valid=f"{wide[0]} heads in every layer with a window, and no other layers",
+        )
+    window = reader.size("sliding_window") if sliding else None
+    reader.skip("sliding_window")
     return {
         _FULL: parts.gqa(heads, shared, width, **options),
         _SLIDING: parts.gqa(*wide, sliding_window=window, **options),
@@ -81,7 +96,9 @@ def _sparse(reader: Reader, depth: int, modules: int) -> list[bool]:
         reader.skip("moe_layers_enum")
         given = _trimmed(reader, "mlp_layer_types", depth, modules)
         if given is None:
-            given = layer_list(reader, "mlp_layer_types", depth, ("dense", "sparse"))
+            kinds = ("dense", "sparse")
+            given = layer_list(reader, "mlp_layer_types", depth, kinds)
+            given = [*given, *_of_modules(reader, "mtp_mlp_layer_types", modules, *kinds)]
         return [entry == "sparse" for entry in given]
     reader.skip("mlp_layer_types")
     _, given = reader.find(("moe_layers_enum",), None)
@@ -102,9 +119,10 @@ def _numbers(reader: Reader, given: object) -> list[int]:
 def _step(reader: Reader) -> Architecture:
     depth = reader.depth()
     modules = reader.natural("num_nextn_predict_layers", null=0)
+    reader.skip("mtp_layer_types", "mtp_mlp_layer_types")
     types = _layer_types(reader, depth, modules)
     sparse = _sparse(reader, depth, modules)
-    kinds = _attention(reader)
+    kinds = _attention(reader, types[:depth])
     experts = parts.moe(
         reader.size("moe_num_experts", "n_routed_experts"),
         reader.size("moe_top_k", "num_experts_per_tok"),

@@ -9,9 +9,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 _BLOCKS = {
-    "attention": ("self_attn", "attn", "attention"),
-    "feed_forward": ("mlp", "block_sparse_moe", "feed_forward", "ffn"),
+    "attention": ("self_attn", "attn", "attention", "mixer"),
+    "feed_forward": ("mlp", "block_sparse_moe", "feed_forward", "ffn", "mixer"),
+    "mixer": ("linear_attn", "mixer", "mamba", "self_attn"),
+    "mamba2": ("mixer", "mamba"),
+    "gated_delta_net": ("linear_attn",),
 }
+"""Part of a layer, or kind of mixer -> what files call it. Nemotron-H has mixers alone."""
+STEMS = ("model.layers", "backbone.layers")
+
 _LEAVES = {
     "q_proj": ("q_proj", "qkv_proj", "c_attn", "Wqkv"),
     "k_proj": ("k_proj", "qkv_proj", "c_attn", "Wqkv"),
@@ -20,6 +26,14 @@ _LEAVES = {
     "gate_proj": ("gate_proj", "w1", "gate_up_proj"),
     "up_proj": ("up_proj", "w3", "gate_up_proj"),
     "down_proj": ("down_proj", "w2"),
+    "in_proj_zx": ("in_proj",),
+    "in_proj_bc": ("in_proj",),
+    "in_proj_dt": ("in_proj",),
+    "in_proj_qk": ("in_proj_qkvz", "in_proj_qkv"),
+    "in_proj_vz": ("in_proj_qkvz", "in_proj_qkv", "in_proj_z"),
+    "in_proj_ba": ("in_proj_ba", "in_proj_b", "in_proj_a"),
+    "latent_down": ("fc1_latent_proj",),
+    "latent_up": ("fc2_latent_proj",),
 }
 """Tensor -> the last part of its module's name, where that is not the tensor's own."""
 
@@ -31,7 +45,7 @@ class Matrix(NamedTuple):
     tensor: str
     places: tuple[str, ...]
 
-    def modules(self, layer: int, stems: tuple[str, ...] = ("model.layers",)) -> list[str]:
+    def modules(self, layer: int, stems: tuple[str, ...] = STEMS) -> list[str]:
         """Return the names that its module may have in a layer."""
         return [f"{stem}.{layer}.{place}" for stem in stems for place in self.places]
 
@@ -48,7 +62,7 @@ def matrices_of(group: dict[str, Any]) -> list[Matrix]:
     kinds: dict[str, dict[str, Callable[[dict[str, Any]], Iterable[Matrix]]]] = {
         "attention": {"gqa": _gqa, "mla": _mla},
         "feed_forward": {"dense": _dense, "moe": _moe},
-        "mixer": {},
+        "mixer": {"mamba2": _mamba2, "gated_delta_net": _gated_delta_net},
     }
     found: list[Matrix] = []
     for name, known in kinds.items():
@@ -58,13 +72,9 @@ def matrices_of(group: dict[str, Any]) -> list[Matrix]:
         if part.get("type") in known:
             found += known[part["type"]](part)
         else:
-            places = tuple(f"{block}.{UNNAMED}" for block in (*_BLOCKS.get(name, ()), *_MIXERS))
+            places = tuple(f"{block}.{UNNAMED}" for block in _BLOCKS[name])
             found.append(Matrix(f"{name}.{UNNAMED}", UNNAMED, places))
     return found
-
-
-_MIXERS = ("linear_attn", "mixer", "mamba", "self_attn")
-"""What published files call the mixer of a layer."""
 
 
 def _gqa(_: dict[str, Any]) -> Iterator[Matrix]:
@@ -81,6 +91,18 @@ def _mla(part: dict[str, Any]) -> Iterator[Matrix]:
             yield _matrix("indexer", name, "attention", "indexer.")
 
 
+def _mamba2(_: dict[str, Any]) -> Iterator[Matrix]:
+    for name in ("in_proj_zx", "in_proj_bc", "out_proj"):
+        yield _matrix("mixer", name, "mamba2")
+    yield _matrix("mixer_rates", "in_proj_dt", "mamba2")
+
+
+def _gated_delta_net(_: dict[str, Any]) -> Iterator[Matrix]:
+    for name in ("in_proj_qk", "in_proj_vz", "out_proj"):
+        yield _matrix("mixer", name, "gated_delta_net")
+    yield _matrix("mixer_rates", "in_proj_ba", "gated_delta_net")
+
+
 def _dense(part: dict[str, Any]) -> Iterator[Matrix]:
     yield from _feed("dense_ffn", part, "")
 
@@ -89,6 +111,9 @@ def _moe(part: dict[str, Any]) -> Iterator[Matrix]:
     yield from _feed("routed_experts", part, "experts.0.", "experts.")
     if part.get("n_shared_experts"):
         yield from _feed("shared_experts", part, "shared_experts.", "shared_expert.")
+    if part.get("moe_latent_size"):
+        for name in ("latent_down", "latent_up"):
+            yield _matrix("latent_projections", name, "feed_forward")
 
 
 def _feed(weight_class: str, part: dict[str, Any], *inside: str) -> Iterator[Matrix]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.importers.layer_slices import compact_slices
-from dsv3calc.importers.quantised.modules import UNNAMED, Matrix, matrices_of
+from dsv3calc.importers.quantised.modules import STEMS, UNNAMED, Matrix, matrices_of
 from dsv3calc.importers.quantised.names import Names, plain_name
 from dsv3calc.importers.quantised.storage import EVERY, Storage, Unexpressed
 from dsv3calc.schema.layers import layer_groups
@@ -18,10 +18,18 @@ Key = tuple[str, str]
 """Class and tensor of a matrix."""
 
 _LISTED = 3
-_COMPUTED = ("attention_projections", "dense_ffn", "routed_experts", "shared_experts", "indexer")
+_COMPUTED = (
+    "attention_projections",
+    "dense_ffn",
+    "routed_experts",
+    "shared_experts",
+    "indexer",
+    "latent_projections",
+    "mixer_projections",
+)
 _PARTS = ("attention.*", "feed_forward.*", "mixer.*")
 """What stands for parts whose matrices have no names here: they stay as they are."""
-_WEIGHTS_OF = {"attention_projections": "attention"}
+_WEIGHTS_OF = {"attention_projections": "attention", "mixer_projections": "mixer"}
 
 
 class Assigned:
@@ -62,12 +70,11 @@ class Assigned:
                 self.mtp_group = last
         self.mtp: dict[Key, str] = {}
         if mtp is not None:
-            stems = ("model.layers", "mtp.layers")
             repeated = mtp["layer"] if mtp.get("layer") else self.groups[self.mtp_group]
             matrices = matrices_of(repeated)
             self.mtp = {
                 (each.weight_class, each.tensor): chooser.of(
-                    [*each.modules(depth, stems[:1]), *each.modules(0, stems[1:])]
+                    [*each.modules(depth, STEMS), *each.modules(0, ("mtp.layers",))]
                 )
                 for each in matrices
             }

@@ -27,11 +27,13 @@ class Storage(msgspec.Struct, kw_only=True):
     ``targets`` gives formats by what they are for: :data:`EVERY`, or names of modules; the first
     that has a module decides. ``ignored`` are names of modules that stay as they are. ``head``
     says that the output head is quantised unless it is ignored. ``compute`` are the peaks that
-    products of quantised matrices run at, ``activations`` the format of their inputs. ``told`` is
-    what a reader must know.
+    products of quantised matrices run at, ``activations`` the format of their inputs. ``experts``
+    is a format that routed experts alone are in, beside that of the rest. ``told`` is what a
+    reader must know.
     """
 
     name: str
+    experts: str = ""
     formats: dict[str, Format]
     targets: list[tuple[tuple[str, ...], str]]
     ignored: list[str] = msgspec.field(default_factory=list)

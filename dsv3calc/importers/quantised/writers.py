@@ -88,7 +88,7 @@ def _modelopt(config: dict[str, Any], dtype: str) -> Storage:  # noqa: ARG001 - 
         formats={key: _ALGORITHMS[key][0] for _, key in targets},
         targets=targets,
         ignored=[*texts_of(config, "exclude_modules"), *texts_of(config, "ignore")],
-        head=not isinstance(layers, dict),
+        head=not isinstance(layers, dict) or "lm_head" in layers,
         compute=compute,
         source=_MODELOPT,
         kv_format=cache_of(cache),
@@ -114,8 +114,9 @@ _TRANSFORMERS = (
 
 
 def _fp8(config: dict[str, Any], dtype: str) -> Storage:  # noqa: ARG001 - scales are FP32
-    if config.get("moe_quant_algo") or config.get("expert_dtype"):
-        raise Unexpressed("experts of another format than the rest (moe_quant_algo)")
+    experts = text_of(config, "moe_quant_algo").lower()
+    if experts not in ("", "nvfp4") or config.get("expert_dtype"):
+        raise Unexpressed(f"experts of another format than the rest ({experts or 'expert_dtype'})")
     block = config.get("weight_block_size")
     static = config.get("activation_scheme") == "static"
     if block is None:
@@ -128,6 +129,7 @@ def _fp8(config: dict[str, Any], dtype: str) -> Storage:  # noqa: ARG001 - scale
         raise Unexpressed(f"weight_block_size {block!r}")
     return Storage(
         name=name,
+        experts=experts,
         formats={"fp8": form},
         targets=[((EVERY,), "fp8")],
         ignored=[

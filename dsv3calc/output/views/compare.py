@@ -95,6 +95,27 @@ ROWS = (
         ),
     ),
     (
+        "a training step",
+        (
+            ("train.gpus", "GPUs"),
+            ("train.step.bound", "bound"),
+            ("train.step.floor", "floor"),
+            ("train.step.estimate", "estimate"),
+            ("train.step.p10", "  p10 of measurements"),
+            ("train.step.p90", "  p90 of measurements"),
+            ("train.phase.1f", "forward"),
+            ("train.phase.1b", "gradients of inputs"),
+            ("train.phase.1w", "gradients of weights"),
+            ("train.phase.bubble", "bubble"),
+            ("train.phase.optimizer", "optimizer"),
+            ("train.tokens_per_second", "tokens/s"),
+            ("train.mfu.causal", "MFU, causal attention"),
+            ("train.hfu", "HFU, causal attention"),
+            ("train.gpu_hours", "GPU-hours of the run"),
+            ("train.dollars", "price of the run"),
+        ),
+    ),
+    (
         "expert traffic of a GPU",
         (
             ("traffic.copies_per_token.gpu", "copies per token, by GPU"),
@@ -126,6 +147,7 @@ WITHOUT_RATIO = (
 SETTINGS = {
     "hardware": "device",
     "layout": "layout",
+    "setup": "set-up",
     "precision": "precision",
     "kv_dtype": "KV format",
     "batch": "batch",

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.accounting.kv_cache import PER_LAYER
 from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.view import Table, View, show, show_count
+from dsv3calc.schema.layers import layer_groups, layers_in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dsv3calc.ledger.line import Line
     from dsv3calc.studies.answer import Answer
 
@@ -27,10 +30,12 @@ def build(answer: Answer, *, exact: bool) -> View:
     if per_layer in named:
         rows.append(["per token and layer", show(named[per_layer], exact=exact)])
     else:
-        for line in column.ledger.lines:
-            if line.tags.quantity == PER_LAYER:
-                label = line.tags.group.replace(".", " ")
-                rows.append([f"per token and layer of {label}", show(line, exact=exact)])
+        lines = [line for line in column.ledger.lines if line.tags.quantity == PER_LAYER]
+        whose = _layers(answer)
+        rows += [
+            [f"per token and layer, {whose(line.tags.group)}", show(line, exact=exact)]
+            for line in lines
+        ]
     rows += _kept(named, query, exact=exact)
     rows.append(
         [
@@ -57,6 +62,20 @@ def build(answer: Answer, *, exact: bool) -> View:
     pages = f", pages of {query['page_size']:,} tokens" if "page_size" in query else ""
     heading = f"{column.title}: KV cache in {query['kv_dtype']}{pages}"
     return View(heading, [Table("", ["KV cache", "bytes"], rows)])
+
+
+def _layers(answer: Answer) -> Callable[[str], str]:
+    """Return what says which layers a group is: ``groups.1``, or the MTP module."""
+    model = next(preset.value for preset in answer.presets if preset.kind == "model")
+    owner = layer_groups(model.num_hidden_layers, [group.layers for group in model.groups])
+
+    def words(group: str) -> str:
+        name, _, index = group.partition(".")
+        if not index.isdecimal():
+            return f"of {group}"
+        return f"{layers_in_words(owner, int(index))} ({name} {index})"
+
+    return words
 
 
 def _kept(named: dict[str, Line], query: dict[str, Any], *, exact: bool) -> list[list[str]]:

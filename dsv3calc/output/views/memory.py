@@ -146,6 +146,12 @@ def size_rows(sizes: dict[str, Line], *, exact: bool) -> list[list[str]]:
     return [[label, Cell(text, sizes[label])] for label, text in found.items()]
 
 
+def size(line: Line, *, exact: bool) -> str:
+    """Return a size that stands beside others in GiB: in GiB too, where it is more than one."""
+    large = not exact and line.value >= BINARY["Ti"]
+    return Cell(_one_unit(line.value), line) if large else show(line, exact=exact)
+
+
 def _one_unit(value: int) -> str:
     whole, rest = divmod(value, BINARY["Gi"])
     if not rest:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.output.view import Table, View, show, show_count
+from dsv3calc.output.views.serve_curve import headline
 
 if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
@@ -23,6 +24,7 @@ _RATES = (
     ("serve.tokens_per_second_per_gpu.decode", "tokens/s of a GPU"),
     ("serve.tokens_per_second_per_user", "tokens/s of a sequence"),
     ("serve.tokens_per_second", "tokens/s of the instance"),
+    ("serve.balancedness", "balancedness of the experts"),
 )
 _PREFILL = (
     ("serve.prefill.bound", "pass, bound"),
@@ -56,7 +58,10 @@ def build(answer: Answer, *, exact: bool) -> View:
         f"{column.title}: serving on {query['hardware']}, {answer.layout}",
         f"batch {query['batch']:,}, {query['context']:,} cached",
     ]
-    by = "estimate" if "serve.tpot.estimate" in named else "floor"
+    fits = named["serve.fits"]
+    if not fits.value:
+        heading.insert(0, "DOES NOT FIT: the times are those of a memory that is large enough")
+    by = headline(named)
     tables = [_tpot(named, query.get("setup"), exact=exact), _rates(named, by, exact=exact)]
     for title, wanted in (("prefill", _PREFILL), ("requests", _SHARED)):
         rows = [[words, show(named[name], exact=exact)] for name, words in wanted if name in named]
@@ -78,7 +83,7 @@ def _tpot(named: dict[str, Line], setup: str | None, *, exact: bool) -> Table:
                 if f"serve.tpot.{end}" in named:
                     band = show(named[f"serve.tpot.{end}"], exact=exact)
                     rows.append([f"  {end} of measurements", band])
-    return Table("", ["time per output token", ""], rows)
+    return Table("", ["time per output token, the mean", ""], rows)
 
 
 def _rates(named: dict[str, Line], by: str, *, exact: bool) -> Table:

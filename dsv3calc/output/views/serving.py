@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.memory.serving import UNTIL_LET_GO
 from dsv3calc.output.view import Table, View, show, show_count
-from dsv3calc.output.views.memory import size_rows
+from dsv3calc.output.views.memory import size, size_rows
 
 if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
@@ -41,7 +41,7 @@ def build(answer: Answer, *, exact: bool) -> View:
 def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
     rank = named["serving.rank"].value
     buffers = [
-        [f"  {line.tags.quantity.replace('_', ' ')}", show(line, exact=exact)]
+        [f"  {line.tags.quantity.replace('_', ' ')}", size(line, exact=exact)]
         for line in named[f"serving.rank.{rank}.buffers"].parts
         if line.value
     ]
@@ -83,7 +83,7 @@ def _of_what(answer: Answer) -> str:
 def _cache(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
     query = answer.query
     rows = [
-        [f"KV pool{_of_what(answer)}", show(named["serving.kv_pool"], exact=exact)],
+        [f"KV pool{_of_what(answer)}", size(named["serving.kv_pool"], exact=exact)],
         ["per token", show(named["serving.kv_bytes_per_token"], exact=exact)],
         [
             f"per sequence of {query['context']:,} tokens",

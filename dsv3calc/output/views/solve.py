@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
 
 
+MOST_ROWS = 12
+"""Values that are all shown to a reader of a terminal."""
+ENDS = 4
+"""Values shown from each end where there are more: those next to the bound are there."""
+
+
 def build(answer: Answer, *, exact: bool) -> View:
-    """Show each value."""
+    """Show each value; of many the first and the last."""
     unknown, line, _ = answer.rows[0]
     rows = [
         [
@@ -22,4 +28,9 @@ def build(answer: Answer, *, exact: bool) -> View:
         ]
         for row in answer.rows
     ]
-    return View(answer.query["condition"], [Table("", [unknown, line], rows)])
+    headings, shown = [unknown, line], rows
+    if len(rows) > MOST_ROWS:
+        between = f"… {len(rows) - 2 * ENDS:,} more between them: --format csv, or --json"
+        shown = [*rows[:ENDS], [between, ""], *rows[-ENDS:]]
+    table = Table("", headings, shown)
+    return View(answer.query["condition"], [table], [Table("", headings, rows)])

@@ -41,6 +41,7 @@ def build(answer: Answer, *, exact: bool) -> View:
         if searches_models
         else f"devices that hold {query['model']}"
     )
+    fits = Table("", [what, "published in", "as published", *common], rows, left=(1,), labels=2)
     shown = "room left on each device" if searches_models else "devices, and room left on each"
     return View(
         [
@@ -48,7 +49,7 @@ def build(answer: Answer, *, exact: bool) -> View:
             f"{query['batch']:,} x {query['context']:,} tokens in the cache",
         ],
         [
-            Table("", [what, "published in", "as published", *common], rows, left=(1,), labels=2),
+            *([fits] if rows else []),
             *_others(answer, found, fitting, what, exact=exact),
         ],
     )

@@ -13,13 +13,13 @@ from dsv3calc.queries.base import CompareQuery, as_dict
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.studies.answer import Answer, Column, add_new
 from dsv3calc.studies.compare.entries import entries_of
-from dsv3calc.studies.compare.instance import QUERIES, WITHOUT_RATIO, instance_lines
+from dsv3calc.studies.compare.instance import QUERIES, WHERE_PLACED, WITHOUT_RATIO, instance_lines
 from dsv3calc.studies.compare.setting import Setting, sections
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.preset_loader import PresetLoader, warn_context, warn_inapplicable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.ledger.line import Line
@@ -49,6 +49,8 @@ def answer_compare(query: CompareQuery) -> Answer:
     answer = Answer("compare", as_dict(query))
     answer.notes += query.notes
     asked = _instance_sections(query, entries)
+    if query.serve and not asked:
+        answer.warn("--serve has no effect: no column has a layout")
     precisions = [_add_column(answer, entry, asked) for entry in entries]
     _cite_precisions(answer, precisions)
     for each in (loader, *(entry.loader for entry in entries)):
@@ -72,15 +74,22 @@ def _instance_sections(query: CompareQuery, entries: Sequence[Entry]) -> tuple[s
     if rows:
         shown = tuple(name for name in QUERIES if name in rows)
     else:
-        shown = tuple(QUERIES) if any(entry.placed for entry in entries) else ()
+        shown = WHERE_PLACED if any(entry.placed for entry in entries) else ()
     for entry in entries:
-        for name in entry.own:
-            if not any(name in QUERIES[section].__struct_fields__ for section in shown):
+        wanted = {name: list(_with_option(name)) for name in entry.own}
+        wanted |= {section: [section] for section in entry.of_section}
+        for name, having in wanted.items():
+            if not set(having) & set(shown):
                 raise UsageError(
                     f"{entry.title}: nothing that is shown depends on {name}",
-                    "add memory or traffic to --rows",
+                    f"add {' or '.join(having)} to --rows",
                 )
     return shown
+
+
+def _with_option(name: str) -> Iterator[str]:
+    """Yield the sections about a layout that have an option."""
+    return (section for section, query in QUERIES.items() if name in query.__struct_fields__)
 
 
 def _add_column(answer: Answer, entry: Entry, asked: Sequence[str]) -> Preset[Precision]:
@@ -107,7 +116,8 @@ def _add_column(answer: Answer, entry: Entry, asked: Sequence[str]) -> Preset[Pr
     column = Column(id_, entry.title, Ledger(entry.title, lines))
     column.settings = {
         "hardware": query.hardware or "",
-        "layout": query.layout or "",
+        "layout": entry.layouts,
+        "setup": query.setup or "",
         "precision": precision.name,
         "kv_dtype": kv_format.name,
         "batch": setting.batch,
@@ -123,7 +133,9 @@ def _add_column(answer: Answer, entry: Entry, asked: Sequence[str]) -> Preset[Pr
 def _instance(section: str, entry: Entry, id_: str) -> tuple[list[Line], Answer]:
     """Return the lines of a section about a layout; a failure names the column."""
     try:
-        return instance_lines(section, entry.query, entry.loader, entry.design, entry.own)
+        return instance_lines(
+            section, entry.query, entry.loader, entry.design, entry.options(section)
+        )
     except UsageError as error:
         raise UsageError(f"{id_}: {error.message}", error.hint) from None
 

@@ -35,11 +35,12 @@ _NOT_OF_A_COLUMN = {
 class Entry:
     """One column to be: a loaded model, its title, and what is different there.
 
-    ``query`` is the comparison with the options of the column, ``own`` are the options of memory
-    and traffic among them, ``loader`` has its overrides. ``design`` is the model as changed.
+    ``query`` is the comparison with the options of the column, ``own`` are those that sections
+    about a layout have beside, ``of_section`` those of one section alone. ``loader`` has the
+    overrides of the column. ``design`` is the model as changed.
     """
 
-    __slots__ = ("design", "loader", "own", "preset", "query", "title")
+    __slots__ = ("design", "loader", "of_section", "own", "preset", "query", "title")
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class Entry:
             self.design.value = vary(self.preset.value, found.architecture)
         self.query = msgspec.structs.replace(query, **found.settings)
         self.own = found.own
+        self.of_section = found.of_section
 
     def _load(self, reference: str, overrides: tuple[Override, ...]) -> Preset[Model]:
         try:
@@ -85,6 +87,17 @@ class Entry:
         """Whether the column says how GPUs are used."""
         return self.query.layout is not None or bool(self.own)
 
+    def options(self, section: str) -> dict[str, Any]:
+        """Return the options of a section in this column that are not the comparison's."""
+        return {**self.own, **self.of_section.get(section, {})}
+
+    @property
+    def layouts(self) -> str:
+        """The layout of the column, or that of each section that has its own."""
+        own = [f"{name} {each['layout']}" for name, each in self.of_section.items()
+               if "layout" in each]  # fmt: skip
+        return ", ".join([*([self.query.layout] if self.query.layout else []), *own])
+
 
 class _Sorted(msgspec.Struct):
     """Changes of a column by what they change."""
@@ -92,6 +105,7 @@ class _Sorted(msgspec.Struct):
     architecture: list[tuple[str, str]] = msgspec.field(default_factory=list)
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
     own: dict[str, Any] = msgspec.field(default_factory=dict)
+    of_section: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     overrides: tuple[Override, ...] = ()
 
 
@@ -101,18 +115,42 @@ def _sorted(changes: Iterable[tuple[str, str]]) -> _Sorted:
     sets = []
     for name, value in changes:
         key = name.replace("-", "_")
+        section, _, rest = key.partition(".")
         if name in CHANGES:
             found.architecture.append((name, value))
         elif key in known:
-            field, typed = known[key]
-            raw: Any = {"true": True, "false": False}.get(value, value)
-            read = field.read(typed, raw if field.kind == "flag" else value)
+            field, read = _read(known[key], value)
             own = field.name not in fields_of(CompareQuery)
             (found.own if own else found.settings)[field.name] = read
+        elif section in QUERIES:
+            field, read = _read(_option_of(section, rest), value)
+            found.of_section.setdefault(section, {})[field.name] = read
         else:
             sets.append(f"{name}={value}")
     found.overrides = parse_overrides(sets)
     return found
+
+
+def _read(option: tuple[Field, str], value: str) -> tuple[Field, Any]:
+    field, typed = option
+    raw: Any = {"true": True, "false": False}.get(value, value)
+    return field, field.read(typed, raw if field.kind == "flag" else value)
+
+
+def _option_of(section: str, key: str) -> tuple[Field, str]:
+    """Return an option of one section alone."""
+    known = {
+        name: option
+        for name, option in keys_of(QUERIES[section]).items()
+        if option[0].name not in _NOT_OF_A_COLUMN
+    }
+    if key not in known:
+        close = suggest(key, known)
+        raise UsageError(
+            f"{section} has no option {quote(key)}",
+            f"did you mean '{section}.{close}=...'?" if close else f"dsv3calc {section} --help",
+        )
+    return known[key]
 
 
 def options() -> Mapping[str, tuple[Field, str]]:
@@ -165,7 +203,8 @@ def _is_comparison(reference: str, preset_path: str | None) -> bool:
 
 
 _OF_A_FILE = (
-    "hardware", "layout", "precision", "kv_dtype", "batch", "context", "sequence", "baseline",
+    "hardware", "layout", "setup", "precision", "kv_dtype", "batch", "context", "sequence",
+    "baseline",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Memory and traffic of a column of ``compare``: the queries of these commands, asked for it."""
+"""Sections of ``compare`` about a layout: the queries of other commands, asked for each column."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.errors import UsageError
-from dsv3calc.queries.fields import fields_of
+from dsv3calc.queries.fields import fields_of, keys_of
 from dsv3calc.queries.memory import MemoryQuery
+from dsv3calc.queries.serve import ServeQuery
 from dsv3calc.queries.traffic import TrafficQuery
+from dsv3calc.queries.train import TrainQuery
 from dsv3calc.studies.layout.choose import SERVING_PHASES, phase_of
 from dsv3calc.studies.preset_loader import PresetLoader
 
@@ -24,8 +26,16 @@ if TYPE_CHECKING:
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.answer import Answer
 
-QUERIES: dict[str, type[LayoutQuery]] = {"memory": MemoryQuery, "traffic": TrafficQuery}
+QUERIES: dict[str, type[LayoutQuery]] = {
+    "memory": MemoryQuery,
+    "traffic": TrafficQuery,
+    "train": TrainQuery,
+    "serve": ServeQuery,
+}
 """Section -> the query whose answer it shows."""
+
+WHERE_PLACED = ("memory", "traffic")
+"""Sections that are shown where a column has a layout; the others where they are asked for."""
 
 LINES = {
     "memory": (
@@ -55,6 +65,15 @@ LINES = {
             "distinct_experts_per_gpu", "time_per_layer", "achieved.time_per_layer",
         )
     ),
+    "train": tuple(
+        f"train.{part}"
+        for part in (
+            "gpus", "step.bound", "step.floor", "step.estimate", "step.p10", "step.p90",
+            "phase.1f", "phase.1b", "phase.1w", "phase.bubble", "phase.optimizer",
+            "tokens_per_second", "mfu.causal", "hfu", "gpu_hours", "dollars",
+        )
+    ),
+    "serve": (),
 }  # fmt: skip
 """Section -> the lines of its answer that are compared, where it has them."""
 
@@ -63,9 +82,11 @@ WITHOUT_RATIO = (
 )  # fmt: skip
 """Lines that may be negative, or are numbers of a kind that has no ratio."""
 
-_SHARED = ("hardware", "layout", "precision", "with_mtp", "serve")
-_SERVING = ("batch", "context", "kv_dtype")
+_SHARED = ("hardware", "layout", "setup", "precision", "with_mtp", "serve")
+_TRAINING, _SERVING = ("sequence",), ("batch", "context", "kv_dtype")
 _KINDS_OF_TRAINING, _KINDS_OF_SERVING = {"recipe", "recompute"}, {"kv_format"}
+_SERVED = {"train": False, "serve": True}
+"""Section -> whether it is about serving, where no layout decides it."""
 
 
 def instance_lines(
@@ -84,33 +105,41 @@ def instance_lines(
     loader
         The loader of the column, which has its overrides.
     own
-        The options of the column that are not the comparison's, by field.
+        The options of the section in the column that are not the comparison's, by field.
 
     Raises
     ------
     UsageError, InvalidInput
         As the column is wrong.
     """
-    if not query.hardware:
+    if not (own.get("hardware") or query.hardware):
         raise UsageError(f"--rows {section} needs a device", "give --hardware, or hardware=h800")
     struct = QUERIES[section]
     fields = fields_of(struct)
-    values = {name: getattr(query, name) for name in _SHARED}
+    values = {name: getattr(query, name) for name in _SHARED if name in fields}
     values |= {name: value for name, value in own.items() if name in fields}
     placed = tuple(each.text for each in loader.overrides if each.kind == "layout")
     asked = struct(
         model=model.name, design=model, preset_path=query.preset_path, set=placed, **values
     )
-    serving = query.serve or phase_of(asked, PresetLoader(asked)) in SERVING_PHASES
-    more = {"sequence": query.sequence} if not serving else {}
-    if serving and section == "memory":
-        more = {name: getattr(query, name) for name in _SERVING}
+    serving = _SERVED.get(section)
+    if serving is None:
+        serving = query.serve or phase_of(asked, PresetLoader(asked)) in SERVING_PHASES
     kinds = {field.option.preset for field in fields.values()} - {"model"}
     kinds -= _KINDS_OF_TRAINING if serving else _KINDS_OF_SERVING
     sets = tuple(each.text for each in loader.overrides if each.kind in kinds)
     loader.used |= kinds
     from dsv3calc.studies.dispatch import answer
 
+    more = {} if serving and section == "traffic" else _workload(query, struct, serving=serving)
+    more |= {name: value for name, value in own.items() if name in more}
     found = answer(msgspec.structs.replace(asked, set=sets, **more))
     named = found.columns[0].ledger.named() if found.columns else {}
     return [named[name] for name in LINES[section] if name in named], found
+
+
+def _workload(query: CompareQuery, struct: type[LayoutQuery], *, serving: bool) -> dict[str, Any]:
+    """Return the workload of the comparison in the fields of a query."""
+    keys = keys_of(struct)
+    names = _SERVING if serving else _TRAINING
+    return {keys[name][0].name: getattr(query, name) for name in names if name in keys}

@@ -79,11 +79,11 @@ def fields_given(query: Query) -> dict[str, Any]:
         if (flag := take(name)) is not None:
             found[name] = flag
     if (split := take("layer_split")) is not None:
-        found["layer_split"] = _layer_split(split)
+        found["layer_split"] = layer_split(split)
     return found
 
 
-def _layer_split(text: str) -> str | list[int]:
+def layer_split(text: str) -> str | list[int]:
     """Read ``even``, ``balanced`` or the layers of each stage, separated by commas."""
     if text in ("even", "balanced"):
         return text

@@ -25,6 +25,7 @@ from dsv3calc.studies.layout.build import (
 )
 from dsv3calc.studies.layout.degrees import Degrees
 from dsv3calc.studies.layout.expert_degrees import Rule, setup_rule, told, with_etp
+from dsv3calc.studies.layout.placed import Placed
 from dsv3calc.studies.preset_loader import positive
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ def chosen_layout(
 ) -> Layout:
     """Return the layout of a query: a preset or options, with each ``--set layout.…`` put in.
 
-    ``used`` names the fields whose assumptions matter to the answer: all where none is named.
-    ``answer`` gets the layout's name and the rule of its etp, printed where it is a default.
+    ``used`` names the fields that the answer depends on: all where none is named. Assumptions of
+    others are left out, and their options are told to have no effect.
+    ``answer`` gets the layout, its name and the rule of its etp, printed where it is a default.
 
     Raises
     ------
@@ -108,6 +110,8 @@ def chosen_layout(
     except UsageError as error:
         raise _hinted(error, chosen) from None
     answer.assumptions += told(found, model, rule)
+    unused = tuple(name for name in fields_given(query) if used and name not in used)
+    answer.placed = Placed(model, found, serving=serving, unused=unused)
     return found
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dsv3calc.catalogue import presets
 from dsv3calc.errors import UsageError
 from dsv3calc.reading.diagnostics import quote
-from dsv3calc.studies.measurements import attention, links, products, steps
+from dsv3calc.studies.measurements import attention, links, passes, products, steps
 from dsv3calc.studies.measurements.cases import Case, NotExpressed
 from dsv3calc.studies.measurements.forms import FORMS, peaks_of
 
@@ -22,6 +22,7 @@ AREAS: dict[str, Callable[[Row, Hardware], list[Case] | list[steps.StepCase]]] =
     "kernel_gemm": products.products,
     "kernel_grouped_gemm": products.experts,
     "kernel_attention": attention.attention,
+    "kernel_other": passes.passes,
     "collective_other": links.links,
     "collective_a2a": links.links,
     "training_dense": steps.training,
@@ -43,6 +44,7 @@ KINDS = {
     "backward_rate": "FLOP/s of its backward pass by library",
     "mla_prefill_rate": "FLOP/s of MLA by library",
     "mla_backward_rate": "FLOP/s of its backward pass by library",
+    "copy": "copies in memory",
     "traced": "kernels beside communication in a training step",
     "nccl": "NCCL in one domain",
     "custom_all_reduce": "all-reduce of TensorRT-LLM",
@@ -57,6 +59,8 @@ KINDS = {
 }
 """Kind of a case -> what is measured."""
 
+EAGER = "eager"
+"""What ``value.mode`` of a row says where the host launches each call by itself."""
 LARGEST_CACHE = 256 * 2**20
 """Bytes beyond which no cache on chip holds what a kernel reads: the bound of memory holds."""
 TOLERANCE = 0.97
@@ -104,8 +108,13 @@ class Devices:
             If there is no such preset, or it is wrong.
         """
         found: Hardware = presets.load("hardware", name, preset_path=self._preset_path).value
-        self._found |= {each.casefold(): found for each in (found.name, *found.aliases)}
+        self.add(found)
         return found
+
+    def add(self, device: Hardware) -> None:
+        """Let rows name a device."""
+        names = (device.name, *device.aliases)
+        self._found |= {each.casefold(): device for each in names}
 
 
 UNKNOWN = "unknown hardware"
@@ -144,6 +153,8 @@ def cases_of(row: Row, devices: Devices) -> list[Case] | list[steps.StepCase]:
     express = AREAS.get(row.area)
     if express is None:
         raise NotExpressed("an area without a predictor")
+    if row.value.get("mode") == EAGER:
+        raise NotExpressed("called one by one: the time may be that of the host")
     device = devices(row.hw)
     try:
         found = express(row, device)
@@ -164,11 +175,11 @@ def _check_bound(case: Case) -> None:
     """
     if case.form == "exchange":
         return
-    device = peaks_of(case.device, case.computes_in)
+    device = peaks_of(case.device, case.computes_in, needs_bandwidth=case.form == "pass")
     form = FORMS[case.form]
     for point, seconds in zip(case.points, case.seconds, strict=True):
         sure = dict(point)
-        if sure.get("moved", 0) < LARGEST_CACHE and "flops" in sure:
+        if sure.get("moved", 0) < LARGEST_CACHE and ("flops" in sure or case.form == "pass"):
             sure["moved"] = 0
         bound = form.bound(sure, device)
         if "all_reduce" in case.entry[-1]:

@@ -32,6 +32,7 @@ LATENT, ROPE = 512, 64
 BACKWARD = 2.5
 """Products of the backward pass over those of the forward pass: five matrices, not two."""
 TERA = 1e12
+BF16_BITS = 16
 
 
 def attention(row: Row, device: Hardware) -> list[Case]:
@@ -63,6 +64,7 @@ def _decoding(row: Row, device: Hardware) -> Case:
         head_dim, shared = number(row, "value.head_dim"), number(row, "value.kv_heads")
         flops = [4 * batch * heads * each * head_dim for each in lengths]
         moved = [2 * batch * each * shared * head_dim * bytes_each for each in lengths]
+    wide_cache = cache.weight_bits > BF16_BITS
     # with an FP8 cache Blackwell's MLA computes in FP8: it exceeds the BF16 peak
     narrow = latent and cache.key == "fp8" and "fp4" in device.peaks
     points = [
@@ -71,7 +73,7 @@ def _decoding(row: Row, device: Hardware) -> Case:
     ]
     return Case(
         row=row, device=device, kind=phase, form="kernel", entry=("attention", phase, cache.key),
-        computes_in="fp8" if narrow else "bf16", points=points,
+        computes_in=cache.computes_in if narrow or wide_cache else "bf16", points=points,
         seconds=repeated(times(row, "latency"), len(points)),
         sizes={"context": lengths, "batch": [batch]},
     )  # fmt: skip
@@ -99,7 +101,8 @@ def _prefill(row: Row, device: Hardware) -> Case:
     operands, cache = format_of(row.prec), cache_format(row)
     key = cache if latent else operands
     # operands in BF16 beside the cache: queries, keys, values and outputs; the cache is written
-    token = 2 * (heads * (score + value) + shared * (score + value))
+    width = max(BF16_BITS, operands.activation_bits) / 8
+    token = width * (heads * (score + value) + shared * (score + value))
     token += 0 if latent else shared * (score + value) * cache.weight_bits / 8
     traced = compute_part(row)
     passes = BACKWARD if backward else 1

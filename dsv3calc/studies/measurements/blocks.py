@@ -186,7 +186,7 @@ def nested(entries: dict[Key, dict[str, Any]]) -> dict[str, Any]:
         for name in key[:-1]:
             table = table.setdefault(name, {})
         table[key[-1]] = entry
-    order = ("gemm", "experts", "attention", "links")
+    order = ("gemm", "experts", "attention", "links", "passes")
     return {name: tree[name] for name in order if name in tree}
 
 

@@ -28,6 +28,7 @@ from dsv3calc.studies.measurements.rows import shipped_files
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dsv3calc.ledger.line import Line
     from dsv3calc.studies.measurements.cases import Case
     from dsv3calc.studies.measurements.collected import Collected
 
@@ -60,34 +61,67 @@ def answer_calibrate(
         If a line is wrong, or no entry has as many rows as it has values.
     """
     collected = collect(files_of(rows), areas=areas, hardware=hardware, preset_path=preset_path)
-    devices: dict[str, list[Case]] = {}
-    for case in collected.cases:
-        devices.setdefault(case.device.name, []).append(case)
     query = {"rows": rows, "areas": list(areas), "hardware": list(hardware), "pooled": pooled}
     answer = Answer("calibrate", query, "calibrate")
-    blocks = {name: fit_block(cases) for name, cases in sorted(devices.items())}
-    entries = (
+    devices = by_device(collected.cases)
+    fits = (
         {"all devices": pooled_entries(devices, collected)}
         if pooled
-        else {name: entries_of(devices[name], name, blocks, devices, collected) for name in blocks}
+        else fitted_devices(devices, collected)
     )
     lines = []
-    for name, found in entries.items():
-        if not found:
-            continue
-        lines += [f"# {name}", "achieved:", *as_yaml(nested(found), "  ")]
-        answer.rows += [_row(name, key, entry) for key, entry in found.items()]
-    if not answer.rows:
-        what = "too few rows to fit: no kernel or link has as many points as values"
-        raise InvalidInput([Problem(rows, None, None, what)])
+    for name, found in fits.items():
+        if found:
+            lines += [f"# {name}", *block_text(found)]
+    list_entries(answer, fits, rows)
     answer.text = "\n".join(lines) + "\n"
-    answer.headings = list(answer.rows[0])
-    fits = total("calibrate.entries", (given("entries", len(answer.rows), "1"),))
-    answer.columns.append(Column("calibrate", "fitted entries", Ledger("calibrate", [fits])))
     for left in collected.left:
         if left.unusable and rows != SHIPPED:
             answer.warn(f"{left.place.file}:{left.place.line}: {left.id}: {left.why}")
     return answer
+
+
+def by_device(cases: Sequence[Case]) -> dict[str, list[Case]]:
+    """Return cases by the name of their device."""
+    devices: dict[str, list[Case]] = {}
+    for case in cases:
+        devices.setdefault(case.device.name, []).append(case)
+    return devices
+
+
+def fitted_devices(devices: dict[str, list[Case]], collected: Collected) -> dict[str, Block]:
+    """Return the block of each device, its entries with their errors."""
+    blocks = {name: fit_block(cases) for name, cases in sorted(devices.items())}
+    return {name: entries_of(devices[name], name, blocks, devices, collected) for name in blocks}
+
+
+def block_text(entries: Block, like: str = "") -> list[str]:
+    """Return the lines of a block; ``like`` is the device whose entries hold beside these."""
+    named = [f"  like: {like}"] if like else []
+    return ["achieved:", *named, *as_yaml(nested(entries), "  ")]
+
+
+def list_entries(
+    answer: Answer, fits: dict[str, Block], rows: str, more: Sequence[Line] = ()
+) -> None:
+    """Put the entries of blocks into an answer, as rows and as their number beside more lines.
+
+    Raises
+    ------
+    InvalidInput
+        If there is none.
+    """
+    answer.rows = [
+        _row(name, key, entry) for name, found in fits.items() for key, entry in found.items()
+    ]
+    if not answer.rows:
+        what = "too few rows to fit: no kernel or link has as many points as values"
+        raise InvalidInput([Problem(rows, None, None, what)])
+    answer.headings = list(answer.rows[0])
+    counted = total("calibrate.entries", (given("entries", len(answer.rows), "1"),))
+    answer.columns.append(
+        Column("calibrate", "fitted entries", Ledger("calibrate", [counted, *more]))
+    )
 
 
 def entries_of(

@@ -69,6 +69,8 @@ FORMATS = {
     **dict.fromkeys(("fp8_block", "fp8 1x128/128x128 scaling"), Format("fp8_block", 8, 8, "fp8")),
     **dict.fromkeys(("nvfp4", "fp4", "mxfp4"), Format("nvfp4", 4, 4, "fp4")),
     "int8": Format("int8", 8, 8, "int8"),
+    **dict.fromkeys(("fp32", "float32"), Format("fp32", 32, 32, "fp32")),
+    **dict.fromkeys(("fp64", "float64"), Format("fp64", 64, 64, "fp64")),
 }
 """Data type as rows name it, in small letters -> what kernels do."""
 

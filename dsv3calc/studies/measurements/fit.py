@@ -130,7 +130,7 @@ def _searched(columns: Columns, entry: dict[str, Any], names: list[str]) -> dict
 
     def filled(place: list[float]) -> dict[str, Any]:
         held = (
-            min(max(math.exp(x), limit.least), limit.most)
+            math.exp(min(max(x, math.log(limit.least)), math.log(limit.most)))
             for x, limit in zip(place, limits, strict=True)
         )
         return {**entry, **dict(zip(names, held, strict=True))}

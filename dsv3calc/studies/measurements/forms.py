@@ -11,7 +11,7 @@ from dsv3calc.formulas.kernel_times import kernel_time, pass_time, prefill_atten
 from dsv3calc.formulas.link_times import collective_time, exchange_time
 from dsv3calc.formulas.roofline import compute_time, memory_time
 from dsv3calc.numbers.ops import maximum
-from dsv3calc.schema.achieved import Collective, Exchange, Kernel, Prefill
+from dsv3calc.schema.achieved import Collective, Exchange, Kernel, Pass, Prefill
 from dsv3calc.studies.measurements.cases import NotExpressed
 
 if TYPE_CHECKING:
@@ -54,21 +54,25 @@ class Form(msgspec.Struct, frozen=True):
     fixed: dict[str, float] = {}
 
 
-def peaks_of(device: Hardware, computes_in: str) -> dict[str, float]:
+def peaks_of(
+    device: Hardware, computes_in: str, *, needs_bandwidth: bool = False
+) -> dict[str, float]:
     """Return the peaks of a device that forms need: those it has.
 
     Raises
     ------
     NotExpressed
-        If it has no peak for a data type.
+        If it has no peak for a data type, or no bandwidth.
     """
     found: dict[str, float] = {}
+    if device.memory.bandwidth is not None:
+        found["bandwidth"] = device.memory.bandwidth
+    elif computes_in or needs_bandwidth:
+        raise NotExpressed(f"{device.name} has no memory bandwidth")
     if computes_in:
         if computes_in not in device.peaks:
             raise NotExpressed(f"{device.name} has no peak for {computes_in}")
-        if device.memory.bandwidth is None:
-            raise NotExpressed(f"{device.name} has no memory bandwidth")
-        found = {"peak": device.peaks[computes_in], "bandwidth": device.memory.bandwidth}
+        found["peak"] = device.peaks[computes_in]
     if device.scale_up is not None:
         found["scale_up_bandwidth"] = device.scale_up.nominal
     if device.scale_out is not None:
@@ -95,6 +99,15 @@ def _kernel_bound(point: Mapping[str, Any], device: Mapping[str, Any]) -> Any:
         compute_time(point["flops"], device["peak"]),
         memory_time(point["moved"], device["bandwidth"]),
     )
+
+
+def _pass(entry: Mapping[str, Any], point: Mapping[str, Any], device: Mapping[str, Any]) -> Any:
+    share = entry["bandwidth_share"]
+    return pass_time(point["moved"], device["bandwidth"], share) + entry["launch"]
+
+
+def _pass_bound(point: Mapping[str, Any], device: Mapping[str, Any]) -> Any:
+    return memory_time(point["moved"], device["bandwidth"])
 
 
 def _prefill(entry: Mapping[str, Any], point: Mapping[str, Any], device: Mapping[str, Any]) -> Any:
@@ -161,6 +174,11 @@ FORMS = {
             "launch": LAUNCH,
         },
         _kernel, _kernel_bound, {"exponent": EXPONENT},
+    ),
+    "pass": Form(
+        Pass,
+        {"bandwidth_share": Parameter(0.8, 0.02, 4.0), "launch": LAUNCH},
+        _pass, _pass_bound,
     ),
     "prefill": Form(
         Prefill,

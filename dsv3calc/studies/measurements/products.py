@@ -72,7 +72,7 @@ def products(row: Row, device: Hardware) -> list[Case]:
             "flops": gemm_flops(1, m, columns, depth) / traced,  # type: ignore[arg-type]
             "moved": product_bytes(
                 groups, m / groups, columns, depth,  # type: ignore[arg-type]
-                form.activation_bits, form.weight_bits, BF16_BITS,
+                form.activation_bits, form.weight_bits, max(BF16_BITS, form.activation_bits),
             ),
             "serial_steps": depth,
             "pass_bytes": cast_bytes(m, depth, form.activation_bits) if casts else 0,  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ from dsv3calc.studies.layout.choose import (
     sequence_of,
     serving_note,
 )
+from dsv3calc.studies.layout.placed import Placed
 from dsv3calc.studies.memory.inputs import Inputs, library_of
 from dsv3calc.studies.memory.options import (
     check_views,
@@ -124,6 +125,7 @@ def _answer_training(query: MemoryQuery) -> Answer:
     loader.check_overrides()
     if wanted is not None:
         layout = wanted.find(answer, inputs.training, hardware.value)
+        answer.placed = Placed(model.value, layout, serving=False)
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_context(answer, model.name, model.value, sequence)
     warn_of_training(

@@ -17,12 +17,11 @@ from dsv3calc.model.operator import BUFFERS
 from dsv3calc.model.saved import BF16, MODULES
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.queries.memory import MemoryQuery
-from dsv3calc.schema.layout import FOLDED
+from dsv3calc.studies.layout.idle import NO_EXPERTS, views_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe
     from dsv3calc.schema.model import Model, MoE
@@ -32,18 +31,13 @@ if TYPE_CHECKING:
 Unused = tuple[str, str]
 """An option as it is typed, and why it changes nothing."""
 
-_OF_EXPERTS = (
-    "imbalance", "routing_weights", "dispatch", "combine", "shared_experts", "redundant_experts",
-)  # fmt: skip
-_DEGREES_OF_EXPERTS = ("ep", "etp")
-_NO_EXPERTS = "no layer has routed experts"
 _NO_SHARED = "no layer has a shared expert of its own"
 _LACKING = {
     "mla_up_proj": "no layer has MLA",
     "mlp_act": "no layer has a dense feed-forward or a shared expert of its own",
-    "moe_act": _NO_EXPERTS,
+    "moe_act": NO_EXPERTS,
     "mlp": "no layer has a dense feed-forward",
-    "moe": _NO_EXPERTS,
+    "moe": NO_EXPERTS,
     "shared_experts": _NO_SHARED,
 }
 """Module of ``--recompute`` -> what a model without it lacks."""
@@ -52,12 +46,6 @@ _LACKING = {
 def typed(name: str) -> str:
     """Return the option of a field of a query."""
     return flag_of(MemoryQuery, name)
-
-
-def views_of(query: MemoryQuery, model: Model) -> list[GroupView]:
-    """Return the layer groups that a query counts, an MTP module's among them."""
-    arch = architecture_of(model)
-    return [*arch.groups, *([arch.mtp] if query.with_mtp and arch.mtp is not None else [])]
 
 
 def replicated_heads(model: Model, layout: Layout) -> list[str]:
@@ -138,8 +126,6 @@ def warn_of_training(
 ) -> None:
     """Warn of options of training without effect, and of weights that a recipe does not expect."""
     forms = _formats(query, model, precision)
-    _warn(answer, _of_layout(query, model, layout))
-    _warn(answer, _of_replicas(query, model, layout))
     _warn(answer, _of_recompute(query, model, layout))
     _warn(answer, _of_copies(query, precision, forms))
     wanted = "fp32" if recipe.gradient_bits > BF16.value else "bf16"
@@ -162,53 +148,6 @@ def _of_serving(query: MemoryQuery, model: Model, layout: Layout) -> Iterator[Un
     experts = any(view.experts is not None for view in views_of(query, model))
     if query.low_latency and not (experts and layout.ep > 1):
         yield "--low-latency", "experts are not divided over GPUs"
-    elif query.low_latency:
-        for name in ("dispatch", "combine"):
-            if getattr(query, name) is not None:
-                yield typed(name), "--low-latency kernels have buffers of one format"
-    yield from _of_layout(query, model, layout)
-
-
-def _of_layout(query: MemoryQuery, model: Model, layout: Layout) -> Iterator[Unused]:
-    """Yield what is said of tensor parallelism and of experts, where there are none."""
-    experts = [view.experts.spec for view in views_of(query, model) if view.experts]
-    if query.sequence_parallel and layout.tp == 1:
-        yield "--sequence-parallel", "tp is 1"
-    chunked = layout.schedule in ("interleaved", *FOLDED) and not query.serve
-    if query.layer_split is not None and layout.pp == 1 and not chunked:
-        yield "--layer-split", "there is one stage, pp is 1"
-    if experts:
-        yield from _of_experts(query, experts, layout)
-        return
-    for name in _OF_EXPERTS:
-        if getattr(query, name) not in (None, 0):
-            yield typed(name), _NO_EXPERTS
-    follows = query.dp is None and query.layout is None
-    for name in _DEGREES_OF_EXPERTS:
-        if (getattr(query, name) or 1) > 1:
-            yield typed(name), _NO_EXPERTS + (", but that dp follows from it" if follows else "")
-
-
-def _of_experts(query: MemoryQuery, experts: list[MoE], layout: Layout) -> Iterator[Unused]:
-    if query.shared_experts is not None and not any(feed.n_shared_experts for feed in experts):
-        yield "--shared-experts", "no layer has a shared expert"
-    elif query.shared_experts == "replicated" and layout.tp == 1:
-        yield "--shared-experts", "with tp 1 they are whole on every GPU"
-    elif query.shared_experts == "instance" and layout.dp == 1:
-        yield "--shared-experts", "with dp 1 an instance is the GPUs of tp, as under local"
-    for name in ("dispatch", "combine") if layout.ep == 1 else ():
-        if getattr(query, name) is not None and not query.low_latency:
-            yield typed(name), "with ep 1 no token is sent to another GPU"
-
-
-def _of_replicas(query: MemoryQuery, model: Model, layout: Layout) -> Iterator[Unused]:
-    """Yield what divides among replicas where there are none."""
-    experts = any(view.experts is not None for view in views_of(query, model))
-    alone = layout.dp * layout.cp == 1 and (not experts or layout.edp == 1)
-    if query.zero and alone and not layout.mirror_optimizer:
-        yield "--zero", "there is one replica, dp x cp is 1"
-    if query.mirror_optimizer and not layout.zero:
-        yield "--mirror-optimizer", "with ZeRO 0 nothing is divided"
 
 
 def _of_recompute(query: MemoryQuery, model: Model, layout: Layout) -> Iterator[Unused]:

@@ -19,6 +19,8 @@ UNITS = {
         "parameters": "elements",
         "active_parameters": "elements",
         "kv_bytes_per_token": "B/token",
+        "kv_growing_bytes_per_token": "B/token",
+        "constant_bytes_per_sequence": "B",
     },
     "hardware": {
         "memory": "B",
@@ -55,6 +57,9 @@ def _of_model(name: str, preset_path: str | None) -> dict[str, Any]:
         "parameters": parameters["parameters.total"].value,
         "active_parameters": parameters["parameters.active"].value,
         "kv_bytes_per_token": cache["kv_cache.bytes_per_token"].value,
+        "kv_growing_bytes_per_token": cache["kv_cache.growing_bytes_per_token"].value,
+        "constant_bytes_per_sequence": cache["kv_cache.window_bytes_per_sequence"].value
+        + cache["state.bytes_per_sequence"].value,
     }
 
 

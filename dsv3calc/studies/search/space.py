@@ -1,6 +1,9 @@
 """A space of candidates: axes, and constraints that refuse combinations and count them.
 
-Combinations are columns: arrays of whole numbers, one for each axis.
+Combinations are columns: arrays of whole numbers, one for each axis. Axes are joined one after the
+other. A constraint is checked as soon as the axes that it needs are there, and what it refuses
+counts for as many combinations as the axes still to come have: the counts are those of the whole
+space, of which most is never written down.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -22,11 +25,19 @@ class Constraint(NamedTuple):
     """A condition on combinations.
 
     ``reason`` says why a combination is refused; ``holds`` says for each whether it satisfies the
-    condition.
+    condition. ``needs`` names the columns that it reads; all of them where none is named.
     """
 
     reason: str
     holds: Callable[[Columns], Any]
+    needs: tuple[str, ...] = ()
+
+
+class Derived(NamedTuple):
+    """A column that follows from others: those that it ``needs``, and how."""
+
+    needs: tuple[str, ...]
+    of: Callable[[Columns], Any]
 
 
 class Space:
@@ -39,49 +50,115 @@ class Space:
     constraints
         In the order in which they are checked: each sees the combinations that those before it
         leave, and a refused combination counts for the first that refuses it.
+    derived
+        Columns that follow from axes, or from derived columns before them.
+    times
+        How many layouts each combination stands for, in the counts.
     """
 
     def __init__(
-        self, axes: Mapping[str, Sequence[int]], constraints: Sequence[Constraint] = ()
+        self,
+        axes: Mapping[str, Sequence[int]],
+        constraints: Sequence[Constraint] = (),
+        derived: Mapping[str, Derived] | None = None,
+        times: int = 1,
     ) -> None:
         self.axes = {name: list(candidates) for name, candidates in axes.items()}
         self.constraints = tuple(constraints)
+        self.derived = dict(derived or {})
+        self.times = times
+        self._plan = self._due()
+        self._forget()
+
+    def _forget(self) -> None:
         self.refused = dict.fromkeys((each.reason for each in self.constraints), 0)
+        self.left = dict.fromkeys(self.refused, 0)
+        """Reason of a constraint -> what it left of the combinations that it saw."""
 
     @property
     def size(self) -> int:
-        """The number of combinations, refused ones included."""
-        return prod(map(len, self.axes.values()))
+        """The number of layouts, refused ones included."""
+        return self.times * prod(map(len, self.axes.values()))
 
     def candidates(self) -> Columns:
         """Return the combinations that no constraint refuses; count the others by reason."""
+        blocks = list(self.blocks())
+        return joined(blocks) if blocks else self._none()
+
+    def blocks(self) -> Iterator[Columns]:
+        """Yield the combinations that no constraint refuses, in blocks of :data:`BLOCK` or so."""
+        self._forget()
+        waiting: list[Columns] = []
+        rows_waiting = 0
+        for found in self._joined(0, {}):
+            waiting.append(found)
+            rows_waiting += count(found)
+            if rows_waiting >= BLOCK:
+                yield joined(waiting)
+                waiting, rows_waiting = [], 0
+        if waiting:
+            yield joined(waiting)
+
+    def _none(self) -> Columns:
         import numpy as np
 
-        self.refused = dict.fromkeys(self.refused, 0)
-        blocks = list(self._blocks())
-        return {
-            name: np.concatenate([block[name] for block in blocks])
-            if blocks
-            else np.empty(0, dtype=np.int64)
-            for name in self.axes
-        }
+        return {name: np.empty(0, dtype=np.int64) for name in (*self.axes, *self.derived)}
 
-    def _blocks(self) -> Iterator[Columns]:
+    def _due(self) -> list[list[Constraint]]:
+        """Return for each axis the constraints that are checked once it is joined."""
+        names, found = set[str](), []
+        left = list(self.constraints)
+        for name in self.axes:
+            names.add(name)
+            for derived, each in self.derived.items():
+                if names.issuperset(each.needs):
+                    names.add(derived)
+            last = len(found) == len(self.axes) - 1
+            due = [each for each in left if last or (each.needs and names.issuperset(each.needs))]
+            left = [each for each in left if each not in due]
+            found.append(due)
+        return found
+
+    def _joined(self, depth: int, columns: Columns) -> Iterator[Columns]:
+        """Join the axes from one on to the combinations of those before it."""
         import numpy as np
 
-        values = [np.array(each, dtype=np.int64) for each in self.axes.values()]
-        shape = [len(each) for each in values]
-        for start in range(0, self.size, BLOCK):
-            places = np.unravel_index(np.arange(start, min(start + BLOCK, self.size)), shape)
-            columns = {
-                name: each[place]
-                for name, each, place in zip(self.axes, values, places, strict=True)
-            }
-            for constraint in self.constraints:
-                held = np.asarray(constraint.holds(columns), dtype=bool)
-                self.refused[constraint.reason] += int(held.size - held.sum())
-                columns = rows(columns, held)
+        if depth == len(self.axes):
             yield columns
+            return
+        name, values = list(self.axes.items())[depth]
+        more = np.array(values, dtype=np.int64)
+        due = self._plan[depth]
+        rest = self.times * prod(map(len, list(self.axes.values())[depth + 1 :]))
+        there = count(columns) if columns else 1
+        step = max(1, BLOCK // max(1, len(more)))
+        for start in range(0, there, step):
+            part = rows(columns, slice(start, start + step))
+            several = min(step, there - start)
+            part = {each: np.repeat(column, len(more)) for each, column in part.items()}
+            part[name] = np.tile(more, several)
+            self._derive(part)
+            for constraint in due:
+                held = np.asarray(constraint.holds(part), dtype=bool)
+                self.refused[constraint.reason] += rest * int(held.size - held.sum())
+                self.left[constraint.reason] += rest * int(held.sum())
+                part = rows(part, held)
+            if count(part):
+                yield from self._joined(depth + 1, part)
+
+    def _derive(self, columns: Columns) -> None:
+        for name, each in self.derived.items():
+            if name not in columns and columns.keys() >= set(each.needs):
+                columns[name] = each.of(columns)
+
+
+def joined(blocks: Sequence[Columns]) -> Columns:
+    """Return the rows of several blocks as one."""
+    import numpy as np
+
+    if len(blocks) == 1:
+        return blocks[0]
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
 def rows(columns: Columns, which: Any) -> Columns:

@@ -5,22 +5,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.serving.decode import decode_lines
-from dsv3calc.accounting.times.fold import Fold
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger
-from dsv3calc.schema.workload import Workload
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.studies.answer import Answer, Column, add_new
 from dsv3calc.studies.preset_loader import warn_context
-from dsv3calc.studies.serve.inputs import Inputs
-from dsv3calc.studies.serve.memory import memory_answer, memory_lines
-from dsv3calc.studies.serve.prefill import Requests, prefill_layout, prefill_of, shared_lines
+from dsv3calc.studies.serve import slo
+from dsv3calc.studies.serve.curve import curve
+from dsv3calc.studies.serve.server import Server
 from dsv3calc.studies.times.remarks import remarks
 from dsv3calc.studies.traffic.exchanges import asked
 
 if TYPE_CHECKING:
-    from dsv3calc.accounting.serving.decode import DecodeLines
+    from collections.abc import Sequence
+
+    from dsv3calc.ledger.line import Line
     from dsv3calc.queries.serve import ServeQuery
+    from dsv3calc.studies.serve.server import Served
+
+MEAN = (
+    "a time per output token is (end to end - first token) / (output - 1) in steady state: a mean, "
+    "and no percentile is known without arrivals"
+)
 
 
 def answer_serve(query: ServeQuery) -> Answer:
@@ -30,75 +36,93 @@ def answer_serve(query: ServeQuery) -> Answer:
     ------
     UsageError, InvalidInput
         As the query or a preset is wrong.
+    Infeasible
+        If no batch meets the limits that are asked for.
     """
-    answer = Answer("serve", asked(query))
+    answer = Answer("serve", asked(query), "serve-curve" if query.curve else "serve")
     answer.notes += query.notes
-    inputs = Inputs(query, answer)
-    inputs.cite()
-    fold, decoded = _decode(inputs)
-    requests = Requests(inputs)
-    layout = prefill_layout(inputs)
-    prefilled = None if layout is None else prefill_of(inputs, layout, requests)
-    if prefilled is None:
-        answer.notes.append(
-            f"the layout {inputs.layout.name} is for decoding: --prefill-layout names that of the "
-            "GPUs that prefill"
-        )
-    held = memory_answer(query, inputs.batch, inputs.context, mtp=inputs.speculation is not None)
-    inputs.loader.check_overrides()
-    add_new(answer.assumptions, held.assumptions)
-    for text in held.warnings:
-        answer.warn(text)
-    _tell(answer, inputs, fold)
-    fitting = memory_lines(held)
-    if "fits" in fitting and not fitting["fits"].value:
-        most = fitting["max_batch"].value if "max_batch" in fitting else 0
-        answer.warn(
-            f"{inputs.batch:,} sequences of {inputs.context:,} tokens do not fit on "
-            f"{inputs.hardware.name}: {most:,} do"
-        )
-    lines = [*decoded.lines, *fitting.values()]
-    lines += [] if prefilled is None else prefilled.lines
-    lines += shared_lines(inputs, decoded, prefilled, requests)
-    title = inputs.model.value.title
-    answer.columns.append(Column(inputs.model.name, title, Ledger(title, lines)))
+    if query.curve and query.slo:
+        raise UsageError("--curve and --slo: a curve has every batch", "leave one of them out")
+    objectives = slo.objectives_of(query) if query.slo else []
+    server = Server(query, answer)
+    if query.curve:
+        each = curve(server, answer)
+        _tell(answer, server, each[-1])
+        _tell_limit(answer, each)
+    elif objectives:
+        found = slo.largest_batch(server, objectives)
+        answer.notes.insert(0, found.words(server))
+        answer.query |= {"limited_by": found.limited_by}
+        served = server.at(found.served.batch, answer)
+        _show(answer, server, served, slo.batch_line(found, objectives))
+    else:
+        served = server.at(server.asked_batch(), answer)
+        _show(answer, server, served, [])
+    server.inputs.loader.check_overrides()
     return answer
 
 
-def _decode(inputs: Inputs) -> tuple[Fold, DecodeLines]:
-    """Time a decode step."""
-    workload = Workload(
-        phase="decode", batch=inputs.batch, sequence=inputs.new_tokens, past=inputs.context
-    )
-    setting = inputs.setting(workload, inputs.layout, inputs.answer)
-    fold = Fold(setting)
-    halves = inputs.batch > 1
-    takes_turns = fold.software is not None and fold.software.times.overlap.two_batch
-    if takes_turns and not (halves and fold.sendings()):
-        what = "sends nothing" if halves else "decodes a batch of 1"
-        assert inputs.setup is not None  # noqa: S101 - it has the software
-        raise UsageError(
-            f"the set-up {inputs.setup.name} lets two half batches take turns at computing and "
-            f"sending, and the layout {what}",
-            "--set setup.time.overlap.two_batch=false, or another --batch or layout",
-        )
-    return fold, decode_lines(fold, inputs.speculation, halves=halves)
+def _show(answer: Answer, server: Server, served: Served, more: list[Line]) -> None:
+    """Put the lines of one batch into an answer, and say what they take for granted."""
+    inputs = server.inputs
+    if not served.fits:
+        answer.warnings.insert(0, _too_much(server, served))
+    _tell(answer, server, served)
+    title = inputs.model.value.title
+    ledger = Ledger(title, [*served.lines.values(), *more])
+    answer.columns.append(Column(inputs.model.name, title, ledger))
 
 
-def _tell(answer: Answer, inputs: Inputs, fold: Fold) -> None:
+def _too_much(server: Server, served: Served) -> str:
+    """Say that a batch does not fit, and what does."""
+    inputs, most = server.inputs, served.most
+    those = "a sequence" if served.batch == 1 else f"{served.batch:,} sequences"
+    words = f"{those} of {inputs.context:,} tokens on {inputs.hardware.name}: "
+    named = served.held.columns[0].ledger.named()
+    if most:
+        return f"does not fit: {words}{most:,} do"
+    longest = named.get("serving.longest_context")
+    if longest is not None and longest.value:
+        return f"does not fit: {words}one has {longest.value:,} at most"
+    short = format_quantity(-named["serving.free"].value, "B")
+    return f"does not fit: {words}weights and buffers leave no room, {short} are missing"
+
+
+def _tell(answer: Answer, server: Server, served: Served) -> None:
     """Tell what the numbers take for granted."""
-    workload = fold.setting.workload
+    inputs, fold = server.inputs, served.fold
     answer.query |= {
         "phase": "decode",
-        "batch": inputs.batch,
+        "batch": served.batch,
         "context": inputs.context,
         "precision": inputs.precision.name,
         "kv_dtype": inputs.kv_format.name,
         "hardware": inputs.hardware.name,
     }
-    remarks(answer, fold)
+    if server.prefilled is None:
+        answer.notes.append(
+            f"the layout {inputs.layout.name} is for decoding: --prefill-layout names that of the "
+            "GPUs that prefill"
+        )
+    if inputs.hardware.value.dollars_per_hour is None:
+        answer.notes.append(
+            f"no dollars: {inputs.hardware.name} has no dollars_per_hour "
+            "(--set hardware.dollars_per_hour=2)"
+        )
+    add_new(answer.assumptions, served.held.assumptions)
+    for text in served.held.warnings:
+        answer.warn(text)
+    remarks(answer, fold, staged=True)
+    if inputs.layout.pp > 1:
+        answer.notes.append(
+            f"{inputs.layout.pp:,} pipeline stages: each works on another part of the batch, and a "
+            "token takes the longer of a part's way through all stages and all parts on the "
+            "slowest one; sends between stages have no latency"
+        )
+    answer.notes.append(MEAN)
     if inputs.setup is None:
         answer.assumptions.append("memory that software takes: as of pytorch, without --setup")
+    _tell_launches(answer, server, served)
     if inputs.layout.dp > 1:
         answer.notes.append(
             f"{inputs.layout.dp:,} attention (DP) replicas: batch and times are those of each"
@@ -108,5 +132,29 @@ def _tell(answer: Answer, inputs: Inputs, fold: Fold) -> None:
             f"speculation: each step verifies {inputs.new_tokens:,} tokens of a sequence, and an "
             "MTP module passes once for each drafted one; what host and sampler add is not counted"
         )
-    cached, new = inputs.context, workload.sequence
+    cached, new = inputs.context, fold.setting.workload.sequence
     warn_context(answer, inputs.model.name, inputs.model.value, cached + new, cached=cached)
+
+
+def _tell_launches(answer: Answer, server: Server, served: Served) -> None:
+    """Say why an estimate is below its floor: a set-up launches kernels in less time."""
+    estimate = served.lines.get("serve.tpot.estimate")
+    if estimate is None or estimate.value >= served.lines["serve.tpot.floor"].value:
+        return
+    software, setup = served.fold.software, server.inputs.setup
+    assert software is not None and setup is not None  # noqa: S101, PT018 - there is an estimate
+    factor = software.times.launch_factor
+    answer.notes.append(
+        f"the estimate is below the floor: {setup.name} hides launches of kernels, its "
+        f"launch_factor of {factor:g} multiplies each, and the floor launches one after the other"
+    )
+
+
+def _tell_limit(answer: Answer, found: Sequence[Served]) -> None:
+    """Say where the memory ends on a curve."""
+    most = found[0].most
+    answer.query |= {"batch": found[-1].batch}
+    if not most:
+        answer.warnings.insert(0, "does not fit: memory holds no sequence")
+    else:
+        answer.notes.insert(0, f"memory holds {most:,} sequences of a replica")

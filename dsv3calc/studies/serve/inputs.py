@@ -11,10 +11,11 @@ from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.serving.decode import Speculation
 from dsv3calc.accounting.times.setting import Setting
 from dsv3calc.errors import UsageError
+from dsv3calc.model.architecture import experts_of
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.schema.workload import DEFAULT_PAST
 from dsv3calc.studies.kv_formats import cite_kv_format
-from dsv3calc.studies.layout.build import DEGREES, check_grouping
+from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
 from dsv3calc.studies.layout.check import decode_problems, feed_forward_problems
 from dsv3calc.studies.layout.choose import chosen_layout, named_by
 from dsv3calc.studies.memory.options import check_imbalance
@@ -24,8 +25,9 @@ from dsv3calc.studies.preset_loader import (
     check_kv_format,
     positive,
 )
+from dsv3calc.studies.setups import SERVING, refuse_other
 from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
-from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, number
+from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, number, one_of
 
 if TYPE_CHECKING:
     from dsv3calc.queries.serve import ServeQuery
@@ -35,12 +37,16 @@ if TYPE_CHECKING:
 
 USED = (
     *DEGREES, "sequence_parallel", "redundant_experts", "shared_experts", "vocabulary_parallel",
-    "dense_feed_forward", "rank_order", "precision",
+    "dense_feed_forward", "rank_order", "precision", "dcp", "layer_split",
 )  # fmt: skip
 """Fields of a layout that serving depends on."""
 
 MOST_DRAFTS = 64
-_TRAINING = ("zero", "micro_batch", "global_batch", "layer_split")
+GATHERED = "gather"
+EXCHANGES = ("all-to-all", GATHERED)
+"""How experts get the tokens of other attention replicas."""
+
+_TRAINING = ("zero", "micro_batch", "global_batch")
 """Options of layouts that mean nothing here."""
 
 
@@ -63,6 +69,7 @@ class Inputs:
         self.model = loader.model(query.model)
         self.hardware = loader.hardware(query.hardware)
         self.setup = None if query.setup is None else loader.setup(query.setup)
+        refuse_other(self.setup, SERVING, query.preset_path)
         self.layout = self._layout(query, answer)
         self.precision = loader.precision(
             named_by(query, self.layout, answer, "precision"), self.model
@@ -73,9 +80,9 @@ class Inputs:
         self.conventions = choose_conventions({})
         check_kv_format(self.model.name, self.model.value, self.kv_format, self.conventions)
         check_imbalance(self.model.value, self.layout, query.imbalance)
-        self.batch = positive("--batch", query.batch, 1)
         self.context = positive("--context", query.past, DEFAULT_PAST["decode"])
         self.speculation = self._speculation(query)
+        self.gathered = self._gathered(query)
 
     def _layout(self, query: ServeQuery, answer: Answer) -> Layout:
         """Return the layout of a query, which serve can time."""
@@ -86,15 +93,31 @@ class Inputs:
             layout,
             None,
             hint=self.loader.degree_hint,
-            more=(*feed_forward_problems(model, layout), *decode_problems(model, layout)),
+            more=(
+                *feed_forward_problems(model, layout),
+                *decode_problems(model, layout),
+                *stage_problems(model, layout, layout.pp),
+            ),
         )
-        refuse_stages(layout)
         if layout.phase == "prefill":
             raise UsageError(
                 f"the layout {layout.name} is for prefill, and serve decodes",
                 "give it as --prefill-layout, and another --layout",
             )
         return msgspec.structs.replace(layout, schedule="1f1b", virtual_pipeline=1)
+
+    def _gathered(self, query: ServeQuery) -> bool:
+        """Tell whether experts get their tokens by gathering those of all replicas."""
+        kind = one_of("--expert-exchange", query.expert_exchange, EXCHANGES, EXCHANGES[0])
+        if query.expert_exchange is not None and (
+            self.layout.ep == 1 or not experts_of(self.model.value)
+        ):
+            raise UsageError(
+                f"--expert-exchange {kind}: no tokens are sent to experts, ep is "
+                f"{self.layout.ep:,}",
+                "give --ep too, or leave it out",
+            )
+        return kind == GATHERED
 
     def _speculation(self, query: ServeQuery) -> Speculation | None:
         """Return how tokens are drafted; None where they are not."""
@@ -114,6 +137,11 @@ class Inputs:
                 )
             return None
         drafts = positive("--draft-tokens", query.draft_tokens, 1, most=MOST_DRAFTS)
+        if self.layout.pp > 1:
+            raise UsageError(
+                "--draft-tokens: which pipeline stage drafts is not known, and not counted",
+                "leave out --draft-tokens, or take --pp 1",
+            )
         if self.model.value.mtp is None:
             raise UsageError(
                 f"--draft-tokens: {self.model.name} has no MTP module, and no other draft model "
@@ -150,6 +178,7 @@ class Inputs:
             setup=None if self.setup is None else self.setup.value,
             achieved=self.achieved.value.achieved,
             like=None if self.like is None else self.like.value,
+            gathered=self.gathered,
             imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),
             oversubscription=number(
                 "--oversubscription",
@@ -171,16 +200,3 @@ class Inputs:
         answer.cite(self.precision)
         answer.cite(self.setup, used=("time",))
         cite_kv_format(answer, self.kv_format, [self.model.value], self.conventions)
-
-
-def refuse_stages(layout: Layout) -> None:
-    """Refuse a layout with degrees whose exchanges are not counted."""
-    for axis, words in (
-        ("pp", "sends between pipeline stages are not counted"),
-        ("dcp", "the gather of queries and the merge of partial outputs are not counted"),
-    ):
-        if getattr(layout, axis) > 1:
-            raise UsageError(
-                f"serve takes no {axis} {getattr(layout, axis):,}: {words}",
-                "dsv3calc memory --serve counts the memory of such a layout",
-            )

@@ -15,11 +15,11 @@ from dsv3calc.formulas.serving_times import cached_prompt_tokens
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE, Workload
 from dsv3calc.studies.answer import Answer, add_new
-from dsv3calc.studies.layout.build import DEGREES, check_grouping
+from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import chosen_layout
 from dsv3calc.studies.preset_loader import positive
-from dsv3calc.studies.serve.inputs import USED, refuse_stages
+from dsv3calc.studies.serve.inputs import USED
 from dsv3calc.studies.times.remarks import rate_remarks
 from dsv3calc.studies.traffic.exchanges import number
 
@@ -48,6 +48,12 @@ class Requests:
         if query.response_tokens is not None:
             self.response = positive("--response-tokens", query.response_tokens, 1)
         self.cached = cached_prompt_tokens(self.prompt, self.hit_rate)
+        if self.cached and inputs.layout.dcp > 1 and query.prefill_layout is None:
+            raise UsageError(
+                f"--hit-rate with dcp {inputs.layout.dcp:,}: gathering the cached tokens is not "
+                "counted",
+                "leave out --hit-rate, or give --prefill-layout",
+            )
         if self.cached >= self.prompt:
             raise UsageError(
                 f"--hit-rate {self.hit_rate}: no token of a prompt is left to compute",
@@ -89,9 +95,11 @@ def prefill_layout(inputs: Inputs) -> Layout | None:
         found,
         None,
         hint=inputs.loader.degree_hint,
-        more=feed_forward_problems(model, found),
+        more=(
+            *feed_forward_problems(model, found),
+            *stage_problems(model, found, found.pp),
+        ),
     )
-    refuse_stages(found)
     if found.phase == "decode":
         raise UsageError(f"--prefill-layout: {found.name} is for decoding")
     return msgspec.structs.replace(found, schedule="1f1b", virtual_pipeline=1)
@@ -123,17 +131,16 @@ def prefill_of(inputs: Inputs, layout: Layout, requests: Requests) -> PrefillLin
 
 
 def shared_lines(
-    inputs: Inputs, decoded: DecodeLines, prefilled: PrefillLines | None, requests: Requests
+    inputs: Inputs,
+    decoded: DecodeLines,
+    prefilled: PrefillLines | None,
+    requests: Requests,
+    batch: int,
 ) -> list[Line]:
     """Give what tokens cost, and how prefill and decoding share GPUs."""
     hardware = inputs.hardware.value
     found: list[Line] = []
-    if hardware.dollars_per_hour is None:
-        inputs.answer.notes.append(
-            f"no dollars: {inputs.hardware.name} has no dollars_per_hour "
-            "(--set hardware.dollars_per_hour=2)"
-        )
-    else:
+    if hardware.dollars_per_hour is not None:
         found += cost_lines(hardware, decoded, prefilled, requests.hit_rate).values()
     if prefilled is not None and requests.response is not None:
         found += sharing_lines(
@@ -142,7 +149,7 @@ def shared_lines(
             prompt_tokens=requests.prompt,
             hit_rate=requests.hit_rate,
             response_tokens=requests.response,
-            batch=inputs.batch,
+            batch=batch,
             apart=inputs.query.prefill_layout is not None,
         ).values()
     return found

@@ -53,7 +53,7 @@ LARGEST_OVERSUBSCRIPTION = 1000
 _USED = (
     *DEGREES, "sequence_parallel", "micro_batch", "redundant_experts", "shared_experts",
     "vocabulary_parallel", "dense_feed_forward", "context_parallel_method", "rank_order",
-    "sequence", "precision", "recipe",
+    "sequence", "precision", "recipe", "zero",
 )  # fmt: skip
 """Fields of a layout that a pass depends on."""
 
@@ -142,7 +142,12 @@ def answer_time(query: TimeQuery) -> Answer:
     if phase == "train":
         del answer.query["context"]
     warn_inapplicable(
-        answer, model.name, model.value, mla=query.mla, with_mtp=query.with_mtp or None
+        answer,
+        model.name,
+        model.value,
+        mla=query.mla,
+        with_mtp=query.with_mtp or None,
+        last_logit=query.last_logit and workload.sequence == 1,
     )
     warn_context(
         answer,

@@ -22,8 +22,11 @@ LEAST_SHARE = 0.05
 """Of the time of a pass: a kernel below it is not warned of."""
 
 
-def remarks(answer: Answer, fold: Fold) -> None:
-    """Add the assumptions, notes and warnings of a pass to its answer."""
+def remarks(answer: Answer, fold: Fold, *, staged: bool = False) -> None:
+    """Add the assumptions, notes and warnings of a pass to its answer.
+
+    ``staged`` says that sends between pipeline stages are counted.
+    """
     setting = fold.setting
     layout, model = setting.layout, setting.model
     widened(answer, setting)
@@ -35,7 +38,7 @@ def remarks(answer: Answer, fold: Fold) -> None:
         )
     if layout.ep > 1:
         add_new(answer.assumptions, expert_assumptions(setting))
-    if layout.pp > 1:
+    if layout.pp > 1 and not staged:
         answer.notes.append(
             f"the pass goes through {layout.pp:,} stages one after the other; sends between them, "
             "gradients' reductions and bubbles are not counted"

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.flops import flops_lines
@@ -32,9 +32,14 @@ from dsv3calc.studies.times.remarks import rate_remarks, widened
 from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, asked, imbalance_text, number
 
 if TYPE_CHECKING:
+    from dsv3calc.catalogue.presets import Preset
     from dsv3calc.queries.train import TrainQuery
+    from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
-    from dsv3calc.schema.memory import Recompute
+    from dsv3calc.schema.memory import Recipe, Recompute
+    from dsv3calc.schema.model import Model
+    from dsv3calc.schema.precision import Precision
+    from dsv3calc.schema.setup import Setup
 
 UNCOUNTED = ("moe_act",)
 """Modules of recomputation that run inside of a kernel: they are not counted again."""
@@ -70,49 +75,22 @@ def answer_train(query: TrainQuery) -> Answer:
     )
     refuse([*training_problems(model.value, layout, micro_batches_of(layout, answer))])
     check_imbalance(model.value, layout, query.imbalance)
-    precision = loader.precision(named_by(query, layout, answer, "precision"), model)
-    recipe = loader.recipe(named_by(query, layout, answer, "recipe") or precision.value.recipe)
+    used = presets_of(query, loader, answer, model, hardware, layout)
     recompute = recompute_of(query, loader, layout)
-    setup = None if query.setup is None else loader.setup(query.setup)
-    like = loader.like(hardware)
-    conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})
-    workload = Workload(phase="train", batch=layout.micro_batch, sequence=sequence, past=0)
-    fold = Fold(
-        Setting(
-            model=model.value,
-            layout=layout,
-            workload=workload,
-            conventions=conventions,
-            hardware=hardware.value,
-            precision=precision.value,
-            kv_format=loader.kv_format(DEFAULT_KV_FORMAT).value,
-            exchange=exchange_of(query, answer, precision, layout, "train"),
-            setup=None if setup is None else setup.value,
-            recipe=recipe.value,
-            achieved=loader.achieved().value.achieved,
-            like=None if like is None else like.value,
-            imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),
-            oversubscription=number(
-                "--oversubscription",
-                query.oversubscription,
-                1,
-                least=1,
-                most=LARGEST_OVERSUBSCRIPTION,
-            ),
-        )
-    )
+    setting = setting_of(query, answer, used, layout, sequence)
+    fold = Fold(setting)
     run = None if query.train_tokens is None else positive("--train-tokens", query.train_tokens, 1)
     loader.check_overrides()
-    for preset in (model, precision, recipe, recompute):
+    for preset in (model, used.precision, used.recipe, recompute):
         answer.cite(preset)
     answer.cite(
         hardware,
         used=("peaks", "memory.bandwidth", "scale_up", "scale_out", "achieved", "dollars_per_hour"),
     )
-    answer.cite(setup, used=("time",))
-    counted = flops_lines(model.value, workload, conventions)
+    answer.cite(used.setup, used=("time",))
+    counted = flops_lines(model.value, setting.workload, setting.conventions)
     lines = step_lines(fold, recompute.value, counted, run)
-    answer.query |= {"sequence": sequence, "precision": precision.name, "phase": "train"}
+    answer.query |= {"sequence": sequence, "precision": used.precision.name, "phase": "train"}
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_context(answer, model.name, model.value, sequence)
     widened(answer, fold.setting)
@@ -121,6 +99,58 @@ def answer_train(query: TrainQuery) -> Answer:
     ledger = Ledger(model.value.title, lines.lines)
     answer.columns.append(Column(model.name, model.value.title, ledger))
     return answer
+
+
+class Used(NamedTuple):
+    """The presets that the setting of a step is made of."""
+
+    model: Preset[Model]
+    hardware: Preset[Hardware]
+    precision: Preset[Precision]
+    recipe: Preset[Recipe]
+    setup: Preset[Setup] | None
+    loader: PresetLoader
+
+
+def presets_of(
+    query: TrainQuery,
+    loader: PresetLoader,
+    answer: Answer,
+    model: Preset[Model],
+    hardware: Preset[Hardware],
+    layout: Layout,
+) -> Used:
+    """Load the presets of a step beside the model, the device and the policy of recomputation."""
+    precision = loader.precision(named_by(query, layout, answer, "precision"), model)
+    recipe = loader.recipe(named_by(query, layout, answer, "recipe") or precision.value.recipe)
+    setup = None if query.setup is None else loader.setup(query.setup)
+    return Used(model, hardware, precision, recipe, setup, loader)
+
+
+def setting_of(
+    query: TrainQuery, answer: Answer, used: Used, layout: Layout, sequence: int
+) -> Setting:
+    """Return the setting of a step on a layout."""
+    loader = used.loader
+    like = loader.like(used.hardware)
+    return Setting(
+        model=used.model.value,
+        layout=layout,
+        workload=Workload(phase="train", batch=layout.micro_batch, sequence=sequence, past=0),
+        conventions=choose_conventions({"mtp": "in" if query.with_mtp else None}),
+        hardware=used.hardware.value,
+        precision=used.precision.value,
+        kv_format=loader.kv_format(DEFAULT_KV_FORMAT).value,
+        exchange=exchange_of(query, answer, used.precision, layout, "train"),
+        setup=None if used.setup is None else used.setup.value,
+        recipe=used.recipe.value,
+        achieved=loader.achieved().value.achieved,
+        like=None if like is None else like.value,
+        imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),
+        oversubscription=number(
+            "--oversubscription", query.oversubscription, 1, least=1, most=LARGEST_OVERSUBSCRIPTION
+        ),
+    )
 
 
 def _remarks(answer: Answer, fold: Fold, layout: Layout, recompute: Recompute) -> None:

@@ -100,7 +100,7 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     exchange = _exchange(query, loader, answer, model, layout)
     loader.check_overrides()
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
-    warn_of_traffic(answer, query, model.value, layout)
+    warn_of_traffic(answer, query, model.value, layout, serving=serving)
     warn_of_setup(answer, query, loader)
     answer.query |= {
         "forwarding": exchange.forwarding,

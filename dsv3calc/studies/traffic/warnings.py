@@ -27,16 +27,21 @@ OF_EXPERTS = (
 )  # fmt: skip
 OF_AN_EXCHANGE = ("forwarding", "imbalance", "compute_time")
 OF_A_STEP = (
-    "algorithm", "mla_context", "gradient_reduction", "activation_dtype", "gradient_dtype",
+    "zero", "algorithm", "mla_context", "gradient_reduction", "activation_dtype", "gradient_dtype",
     "parameter_dtype",
+)  # fmt: skip
+OF_ANY_TRANSFER = (
+    "micro_batch", "sequence", "tokens", "no_scales", "network", "latency", "scale_up_latency",
 )  # fmt: skip
 LONG_MESSAGE = 1e-3
 """Seconds: a message takes microseconds."""
 
 
-def warn_of_traffic(answer: Answer, query: TrafficQuery, model: Model, layout: Layout) -> None:
+def warn_of_traffic(
+    answer: Answer, query: TrafficQuery, model: Model, layout: Layout, *, serving: bool
+) -> None:
     """Warn of options without effect, and of a latency that was meant in another unit."""
-    for name, why in without_effect(query, model, layout):
+    for name, why in without_effect(query, model, layout, serving=serving):
         answer.warn(f"{flag_of(query, name)} has no effect: {why}")
     for name in ("latency", "scale_up_latency"):
         value = getattr(query, name)
@@ -49,14 +54,19 @@ def warn_of_traffic(answer: Answer, query: TrafficQuery, model: Model, layout: L
 
 def warn_of_setup(answer: Answer, query: TrafficQuery, loader: PresetLoader) -> None:
     """Warn of a set-up, or of its fields, of which traffic takes nothing: it takes the experts."""
-    if query.setup is not None and loader.setup(query.setup).value.experts is None:
-        answer.warn(f"--setup {query.setup} has no effect: it states no rule for experts")
+    if query.setup is not None:
+        if not expert_views(loader.model(query.model).value):
+            answer.warn(f"--setup {query.setup} has no effect: no layer has routed experts")
+        elif loader.setup(query.setup).value.experts is None:
+            answer.warn(f"--setup {query.setup} has no effect: it states no rule for experts")
     for each in loader.overrides:
         if each.kind == "setup" and not each.path.startswith("experts"):
             answer.warn(f"--set {each.text} has no effect: traffic takes a set-up's experts alone")
 
 
-def without_effect(query: TrafficQuery, model: Model, layout: Layout) -> Iterator[tuple[str, str]]:
+def without_effect(
+    query: TrafficQuery, model: Model, layout: Layout, *, serving: bool
+) -> Iterator[tuple[str, str]]:
     """Yield each option that was given and changes nothing, and why."""
     views = expert_views(model)
     for name in OF_EXPERTS if not views else ():
@@ -66,20 +76,29 @@ def without_effect(query: TrafficQuery, model: Model, layout: Layout) -> Iterato
         yield from _of_exchange(query, view.experts, layout)
     if query.tokens is not None and query.sequence is not None:
         yield "sequence", "--pass-tokens says what a GPU dispatches"
-    step = layout.global_batch is not None and query.tokens is None
-    for name in OF_A_STEP if not step else ():
-        if getattr(query, name) is not None:
-            why = (
-                "the layout has no --global-batch"
-                if query.tokens is None
-                else "--pass-tokens is given"
-            )
-            yield name, f"{why}, so other collectives are not counted"
-    if step and query.mla_context is not None:
+    step = layout.global_batch is not None and query.tokens is None and not serving
+    if not step:
+        yield from _of_no_step(query, experts=bool(views), serving=serving)
+    elif query.mla_context is not None:
         if layout.cp == 1:
             yield "mla_context", "cp is 1"
         elif not any(view.attention.forms for view in architecture_of(model).groups):
             yield "mla_context", "no layer has MLA"
+
+
+def _of_no_step(query: TrafficQuery, *, experts: bool, serving: bool) -> Iterator[tuple[str, str]]:
+    """Yield what is of transfers that are not counted, as there is no training step."""
+    for name in OF_ANY_TRANSFER if not experts else ():
+        if getattr(query, name) not in (None, False):
+            yield name, "no transfer is counted: no layer has routed experts, and there is no step"
+    why = "the layout has no --global-batch"
+    if serving:
+        why = "serving has no training step"
+    elif query.tokens is not None:
+        why = "--pass-tokens is given"
+    for name in OF_A_STEP:
+        if getattr(query, name) is not None:
+            yield name, f"{why}, so other collectives are not counted"
 
 
 def _of_exchange(

@@ -148,3 +148,46 @@ def test_names_of_memory_and_traffic_are_their_own():
     ]
     for one, two in ((0, 1), (0, 2), (1, 2)):
         assert not published[one] & published[two]
+
+
+TRAINED = "v3-pretrain --hardware h800"
+
+
+def test_a_training_step_of_each_column():
+    found = columns(
+        "compare deepseek-v3:setup=deepseek-dualpipe deepseek-v3:train.precision=bf16 "
+        f"--layout {TRAINED} --rows train"
+    )
+    asked = {
+        "deepseek-v3:setup=deepseek-dualpipe": " --setup deepseek-dualpipe",
+        "deepseek-v3:train.precision=bf16": " --precision bf16",
+    }
+    for title, more in asked.items():
+        same(found[title], f"train deepseek-v3 --layout {TRAINED}{more}", "train")
+    base = found["deepseek-v3:setup=deepseek-dualpipe"].ledger
+    assert base["train.step.estimate"] > base["train.step.floor"]
+
+
+def test_a_section_has_options_of_its_own():
+    """Training and serving of one design, each on its own layout."""
+    (column,) = columns(
+        "compare deepseek-v3:train.layout=v3-pretrain,serve.layout=day6-decode-ep144 "
+        "--hardware h800 --rows train,serve"
+    ).values()
+    same(column, f"train deepseek-v3 --layout {TRAINED}", "train")
+    assert column.settings["layout"] == "train v3-pretrain, serve day6-decode-ep144"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("deepseek-v3:train.precison=bf16 --rows train", "train.precision"),
+        ("deepseek-v3:train.layout=v3-pretrain --rows memory", "add train to --rows"),
+        ("deepseek-v3:imbalance=2 --rows parameters", "or train or serve to --rows"),
+        ("deepseek-v3:dp=8 --rows train", "--global-batch"),
+    ],
+)
+def test_wrong_options_of_a_section(options, words):
+    with pytest.raises(UsageError) as caught:
+        dsv3calc.answer(f"compare {options} --hardware h800")
+    assert words in f"{caught.value.message} {caught.value.hint}"

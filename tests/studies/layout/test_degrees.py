@@ -70,4 +70,4 @@ def test_where_one_degree_is_not_enough_the_hint_says_which_must_change(options,
 def test_a_query_whose_degrees_pass_gets_no_hint_of_degrees():
     """15,361 sequences do not divide; no degree mends that."""
     hint = hint_of(f"memory {V3} --layout v3-pretrain --global-batch 15361")
-    assert hint.endswith("take a global_batch of 15360 or 15488")
+    assert hint.endswith("take a global batch of 15360 or 15488")

@@ -1,0 +1,177 @@
+"""Columns of a table, kept once for each combination of what they depend on.
+
+A search looks at many layouts that differ in few degrees. What depends on ``tp`` and ``ep`` alone
+has as few values as these have combinations, however many rows the table has. A column knows which
+of the table's axes it depends on and keeps one value for each of their combinations. Arithmetic on
+two columns goes over the combinations of the axes of both; each row gets the same number, to the
+last bit, as with whole arrays.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import operator
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dsv3calc.numbers import in_numpy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_SHARE = 2
+"""Axes with more combinations than the rows over this are kept by row."""
+
+
+class Table:
+    """Rows of several axes, and the combinations of some of the axes that occur.
+
+    Parameters
+    ----------
+    axes
+        Name of an axis -> an array with its number in each row.
+    """
+
+    def __init__(self, axes: Mapping[str, Any]) -> None:
+        self.axes = {name: np.asarray(each, dtype=np.float64) for name, each in axes.items()}
+        self.rows = len(next(iter(self.axes.values())))
+        self._every = frozenset(self.axes)
+        self._keys: dict[frozenset[str], tuple[Any, Any]] = {}
+        self._places: dict[tuple[frozenset[str], frozenset[str]], Any] = {}
+        self._joined: dict[tuple[frozenset[str], frozenset[str]], frozenset[str]] = {}
+        everything = np.arange(self.rows)
+        self._keys[self._every] = (everything, everything)
+
+    def column(self, name: str) -> Column:
+        """Return an axis as a column."""
+        axes = frozenset((name,))
+        _, first = self._key(axes)
+        if len(first) * _SHARE > self.rows:
+            return Column(self, self._every, self.axes[name])
+        return Column(self, axes, self.axes[name][first])
+
+    def values(self, value: Any) -> Any:
+        """Return a column, or a number, as an array with an entry for each row."""
+        if not isinstance(value, Column):
+            return np.broadcast_to(np.asarray(value, dtype=np.float64), (self.rows,))
+        return value.values[self._key(value.axes)[0]]
+
+    def join(self, one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
+        """Return the axes of both; all, where their combinations are nearly as many as rows."""
+        if one == other:
+            return one
+        found = self._joined.get((one, other))
+        if found is None:
+            found = one | other
+            if len(self._key(found)[1]) * _SHARE > self.rows:
+                found = self._every
+            self._joined[one, other] = found
+        return found
+
+    def places(self, axes: frozenset[str], wanted: frozenset[str]) -> Any:
+        """Return for each combination of ``wanted`` the one of ``axes``, which are among them."""
+        found = self._places.get((axes, wanted))
+        if found is None:
+            found = self._places[axes, wanted] = self._key(axes)[0][self._key(wanted)[1]]
+        return found
+
+    def _key(self, axes: frozenset[str]) -> tuple[Any, Any]:
+        """Return for each row the number of its combination, and for each the first row of it."""
+        found = self._keys.get(axes)
+        if found is None:
+            codes: Any = 0
+            for name in sorted(axes):
+                distinct, each = np.unique(self.axes[name], return_inverse=True)
+                codes = codes * len(distinct) + each
+            _, first, which = np.unique(codes, return_index=True, return_inverse=True)
+            found = self._keys[axes] = (which, first)
+        return found
+
+
+class Column:
+    """A number for each row of a table, kept for each combination of its ``axes``.
+
+    Two columns are equal where they are the same object, as with symbols: code that asks whether a
+    degree is 1 gets the answer that it is not known to be.
+    """
+
+    __slots__ = ("axes", "table", "values")
+
+    __array_priority__ = 1000
+    __array_ufunc__ = None
+    __dsv3calc_ops__: Any
+    """What ``ops`` computes with where an argument is a column."""
+
+    def __init__(self, table: Table, axes: frozenset[str], values: Any) -> None:
+        self.table = table
+        self.axes = axes
+        self.values = values
+
+    def __bool__(self) -> bool:
+        """Refuse to be a condition.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError("a column may not be branched on: use dsv3calc.numbers.ops.where")
+
+    def max(self) -> float:
+        """Return the largest number."""
+        return float(self.values.max())
+
+    def __neg__(self) -> Column:
+        return Column(self.table, self.axes, -self.values)
+
+
+def apply(function: Callable[..., Any], *values: Any) -> Any:
+    """Apply a function of arrays to columns and numbers, over the combinations of their axes."""
+    columns = [each for each in values if isinstance(each, Column)]
+    table, axes = columns[0].table, columns[0].axes
+    for each in columns[1:]:
+        axes = table.join(axes, each.axes)
+    arrays = [
+        each
+        if not isinstance(each, Column)
+        else each.values
+        if each.axes == axes
+        else each.values[table.places(each.axes, axes)]
+        for each in values
+    ]
+    return Column(table, axes, function(*arrays))
+
+
+def _forward(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    return lambda self, other: apply(function, self, other)
+
+
+def _reflected(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    return lambda self, other: apply(function, other, self)
+
+
+for _name in ("add", "sub", "mul", "truediv", "pow"):
+    setattr(Column, f"__{_name}__", _forward(getattr(operator, _name)))
+    setattr(Column, f"__r{_name}__", _reflected(getattr(operator, _name)))
+for _name in ("lt", "le", "gt", "ge"):
+    setattr(Column, f"__{_name}__", _forward(getattr(operator, _name)))
+Column.__floordiv__ = _forward(in_numpy.floor_div)  # type: ignore[attr-defined]
+
+
+def _of(name: str) -> Callable[..., Any]:
+    function = getattr(in_numpy, name)
+    return lambda *values: apply(function, *values)
+
+
+Column.__dsv3calc_ops__ = SimpleNamespace(
+    lookup=lambda table, index: apply(lambda each: in_numpy.lookup(table, each), index),
+    elementwise=lambda function, *values: apply(
+        lambda *each: in_numpy.elementwise(function, *each), *values
+    ),
+    **{
+        name: _of(name)
+        for name in ("maximum", "minimum", "ratio", "floor_div", "ceil_div", "where", "binomial")
+    },
+)

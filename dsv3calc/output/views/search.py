@@ -1,0 +1,140 @@
+"""Tables of ``search``: the best layouts side by side, and what became of the others."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsv3calc.output.view import Cell, Table, View, show, show_count
+from dsv3calc.studies.search.answer import WORDS
+
+if TYPE_CHECKING:
+    from dsv3calc.ledger.line import Line
+    from dsv3calc.studies.answer import Answer
+
+_AXES = {
+    "gpus": "GPUs",
+    "tp": "tp",
+    "cp": "cp",
+    "pp": "pp",
+    "dp": "dp",
+    "ep": "ep",
+    "etp": "etp",
+    "micro_batch": "micro-batch",
+    "schedule": "schedule",
+    "virtual_pipeline": "chunks a rank",
+    "sequence_parallel": "sequence parallel",
+    "layer_split": "layer split",
+    "recompute": "recompute",
+    "zero": "ZeRO",
+}
+_ALWAYS = ("gpus", "tp", "pp", "dp", "schedule")
+_PLAIN = {0, 1, "none", "even"}
+"""Values of an axis that are not shown where all have them."""
+
+_COUNTS = (
+    ("search.space", "combinations"),
+    ("search.candidates", "layouts that no rule refuses"),
+    ("search.refused.memory", "do not fit"),
+    ("search.excess", "  too much, at the median"),
+    ("search.refused.results", "do not satisfy --where"),
+    ("search.fitting", "counted, and they fit"),
+    ("search.pruned", "not counted: none can be among the best"),
+)
+
+
+def build(answer: Answer, *, exact: bool) -> View:
+    """Build the tables: of the best layouts, or of one number of GPUs beside another."""
+    query = answer.query
+    if "why" in query:
+        return _why(answer, exact=exact)
+    objective = ", then ".join(WORDS[name] for name in query["objective"].split(","))
+    heading = [
+        f"{answer.columns[0].title} on {query['hardware']}: layouts for training",
+        f"sequences of {query['sequence']:,} tokens; by {objective}",
+    ]
+    if len(answer.columns) > 1:
+        return View(heading, [_scaling(answer, exact=exact)])
+    named = answer.columns[0].ledger.named()
+    return View(heading, [_best(named, exact=exact), *_counts(named, exact=exact)])
+
+
+def _numbers(named: dict[str, Line]) -> list[int]:
+    found = {int(name.split(".")[2]) for name in named if name.startswith("search.best.")}
+    return sorted(found)
+
+
+def _cell(line: Line | None, *, exact: bool) -> str:
+    if line is None:
+        return "-"
+    if isinstance(line.value, str):
+        return Cell(line.value, line)
+    return show_count(line) if line.unit == "1" else show(line, exact=exact)
+
+
+def _best(named: dict[str, Line], *, exact: bool) -> Table:
+    numbers = _numbers(named)
+    rows = []
+    for axis, words in _AXES.items():
+        cells = [named.get(f"search.best.{number}.{axis}") for number in numbers]
+        values = {each.value for each in cells if each is not None}
+        if axis in _ALWAYS or len(values) > 1 or not values.issubset(_PLAIN):
+            rows.append([words, *(_cell(each, exact=exact) for each in cells)])
+    for name, words in WORDS.items():
+        cells = [named.get(f"search.best.{number}.{name}") for number in numbers]
+        if any(cells):
+            rows.append([words, *(_cell(each, exact=exact) for each in cells)])
+    return Table("", ["best layouts", *map(str, numbers)], rows)
+
+
+def _counts(named: dict[str, Line], *, exact: bool) -> list[Table]:
+    rows = [[words, _cell(named[name], exact=exact)] for name, words in _COUNTS if name in named]
+    shown = {name for name, _ in _COUNTS}
+    refused = [
+        [line.convention, _cell(line, exact=exact)]
+        for name, line in named.items()
+        if name.startswith("search.refused.") and name not in shown
+    ]
+    tables = [Table("", ["layouts", ""], rows)]
+    return [*tables, Table("", ["refused by the rule", ""], refused)] if refused else tables
+
+
+def _scaling(answer: Answer, *, exact: bool) -> Table:
+    shown = [
+        ("GPUs", "gpus"),
+        ("tp", "tp"),
+        ("pp", "pp"),
+        ("dp", "dp"),
+        ("ep", "ep"),
+        ("schedule", "schedule"),
+        ("recompute", "recompute"),
+        ("ZeRO", "zero"),
+        ("memory", "memory"),
+        ("step", "step_time"),
+        ("tokens/s of a GPU", "tokens_per_second_per_gpu"),
+    ]
+    every = [column.ledger.named() for column in answer.columns]
+    present = [
+        (words, name)
+        for words, name in shown
+        if any(f"search.best.1.{name}" in named for named in every)
+    ]
+    rows = [
+        [_cell(named.get(f"search.best.1.{name}"), exact=exact) for _, name in present]
+        for named in every
+    ]
+    return Table("best of each number of GPUs", [words for words, _ in present], rows)
+
+
+def _why(answer: Answer, *, exact: bool) -> View:
+    named = answer.columns[0].ledger.named()
+    rows = [
+        [words, _cell(named[f"search.why.{name}"], exact=exact)]
+        for name, words in WORDS.items()
+        if f"search.why.{name}" in named
+    ]
+    reasons = [[reason, ""] for reason in answer.query["reasons"]]
+    verdict = "refused:" if reasons else "no rule refuses it, and it fits"
+    tables = [Table("", [verdict, ""], reasons)]
+    tables += [Table("", ["by itself", ""], rows)] if rows else []
+    return View([f"{answer.columns[0].title}: {answer.query['why']}"], tables)

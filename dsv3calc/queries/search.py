@@ -1,0 +1,97 @@
+"""The query about the best layouts as data; None means "not given"."""
+
+# SPDX-License-Identifier: Apache-2.0
+from typing import Annotated, ClassVar
+
+from dsv3calc.queries import options as shared
+from dsv3calc.queries.base import Query
+from dsv3calc.queries.fields import Option
+
+SPACE = "Space"
+
+
+class SearchQuery(Query, frozen=True, kw_only=True):
+    """The best layouts of a model on a number of GPUs, and why the others are not.
+
+    Examples:
+
+      dsv3calc search llama-3.1-8b --hardware h100 --gpus 8 --pin schedule=1f1b,mb=1
+
+      dsv3calc search qwen2.5-7b --hardware h100 --gpus 4,8 --pin schedule=1f1b,cp=1
+
+      dsv3calc search qwen2.5-7b --hardware h100 --gpus 8 --why tp=2,pp=4
+    """
+
+    command: ClassVar[str] = "search"
+
+    model: shared.Model
+    hardware: shared.Hardware
+    gpus: Annotated[
+        int | tuple[int, ...] | None,
+        Option(
+            "GPUs of a layout; several, such as 8,16,32, make a scaling table", SPACE,
+            dimension="count", separator=",",
+        ),
+    ] = None  # fmt: skip
+    max_gpus: Annotated[
+        int | None,
+        Option("Any power of two of GPUs up to this number, and it", SPACE, dimension="count"),
+    ] = None
+    phase: Annotated[
+        str,
+        Option(
+            "train", SPACE, metavar="PHASE", default="train",
+            choices="studies.search.request:PHASES",
+        ),
+    ] = "train"  # fmt: skip
+    objective: Annotated[
+        str | None,
+        Option(
+            "memory, traffic, step_time, tokens_per_second_per_gpu or dollars; two or three, "
+            "separated by commas, give the front",
+            SPACE, metavar="NAME", default="step_time",
+            choices="studies.search.request:OBJECTIVES", separator=",",
+        ),
+    ] = None  # fmt: skip
+    pin: Annotated[
+        tuple[str, ...],
+        Option(
+            "Hold an axis, or list what it may be: pp=16,ep=64 or schedule=1f1b|zb1p; repeatable",
+            SPACE, metavar="AXIS=VALUE",
+        ),
+    ] = ()  # fmt: skip
+    where: Annotated[
+        tuple[str, ...],
+        Option("A condition such as 'tp <= 8 and ep >= 8'; repeatable", SPACE, metavar="CONDITION"),
+    ] = ()
+    whole: Annotated[
+        bool,
+        Option("Count every layout, also those that cannot be among the best", SPACE),
+    ] = False
+    top: Annotated[
+        int | None,
+        Option("How many of the best are shown", shared.SHOWN, dimension="count", default="3"),
+    ] = None
+    why: Annotated[
+        str | None,
+        Option(
+            "Say why a layout, such as tp=4,pp=8, is none of the best", shared.SHOWN,
+            metavar="AXIS=VALUE",
+        ),
+    ] = None  # fmt: skip
+    sequence: shared.TrainedSequence = None
+    global_batch: Annotated[
+        int | None, Option("Sequences of a training step", shared.TRAINING, dimension="count")
+    ] = None
+    train_tokens: Annotated[
+        int | None,
+        Option("Tokens of a whole run, for its price", shared.TRAINING, dimension="tokens"),
+    ] = None
+    setup: shared.EstimatedSetup = None
+    precision: shared.ProductPrecision = None
+    recipe: shared.Recipe = None
+    imbalance: shared.Imbalance = None
+    oversubscription: shared.Oversubscription = None
+    dispatch: shared.Dispatch = None
+    combine: shared.Combine = None
+    with_mtp: shared.WithMtp = False

@@ -1,0 +1,205 @@
+"""Answer ``search``: the best layouts, how many were refused by which rule, and why one was."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.errors import Infeasible, UsageError
+from dsv3calc.ledger.line import Ledger, Line, combined, given
+from dsv3calc.numbers.quantity_format import format_quantity
+from dsv3calc.reading.diagnostics import quote
+from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.preset_loader import positive
+from dsv3calc.studies.search.request import PHASES, UNITS, gpu_counts
+from dsv3calc.studies.search.run import MORE_IS_BETTER, WHERE
+from dsv3calc.studies.search.training import TrainingSearch
+from dsv3calc.studies.search.why import told_of
+from dsv3calc.studies.traffic.exchanges import asked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dsv3calc.queries.search import SearchQuery
+    from dsv3calc.studies.search.run import Search
+    from dsv3calc.studies.search.training import Winner
+
+DEFAULT_TOP = 3
+LARGEST_TOP = 100
+WORDS = {
+    "memory": "memory of the fullest GPU",
+    "traffic": "bytes between domains a step",
+    "step_time": "time of a step",
+    "tokens_per_second_per_gpu": "tokens/s of a GPU",
+    "dollars": "price of the run",
+}
+"""Result -> what it is called in tables."""
+
+
+def answer_search(query: SearchQuery) -> Answer:
+    """Find the best layouts that fit.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query or a preset is wrong.
+    Infeasible
+        If no layout satisfies what is asked.
+    """
+    if query.phase not in PHASES:
+        raise UsageError(
+            f"--phase {quote(query.phase)}: expected {' or '.join(PHASES)}", "--phase train"
+        )
+    answer = Answer("search", asked(query))
+    answer.notes += query.notes
+    most = positive("--top", query.top, DEFAULT_TOP, most=LARGEST_TOP)
+    counts = gpu_counts(query.gpus, query.max_gpus)
+    wanted = TrainingSearch(query)
+    if query.why is not None:
+        return told_of(wanted, answer, query.why, counts)
+    title = wanted.model.value.title
+    for gpus in counts:
+        found = _found(wanted, gpus, most)
+        if found is None and len(counts) == 1:
+            raise _infeasible(wanted, gpus)
+        if found is None:
+            answer.warn(f"{gpus[0]:,} GPUs: no layout satisfies what is asked")
+            continue
+        lines, winners = found
+        id_ = wanted.model.name if len(counts) == 1 else f"{gpus[0]} GPUs"
+        answer.columns.append(Column(id_, title, Ledger(title, lines)))
+        _take_over(answer, winners[0], wanted)
+    if not answer.columns:
+        raise Infeasible("no layout of any of these numbers of GPUs satisfies what is asked")
+    answer.query |= {
+        "objective": ",".join(wanted.objectives),
+        "phase": query.phase,
+        "sequence": wanted.sequence,
+        "precision": wanted.used.precision.name,
+    }
+    return answer
+
+
+def _found(
+    wanted: TrainingSearch, gpus: Sequence[int], most: int
+) -> tuple[list[Line], list[Winner]] | None:
+    """Search, and ask about the best by themselves; None where there are none."""
+    search = wanted.search(gpus, most=most)
+    start = perf_counter()
+    met = search.run()
+    elapsed = perf_counter() - start
+    wanted.last = search
+    if not met:
+        return None
+    winners = [wanted.ask(each.axes) for each in met]
+    if len(wanted.objectives) == 1:
+        name = wanted.objectives[0]
+        sign = -1 if name in MORE_IS_BETTER else 1
+        winners.sort(key=lambda each: sign * each.results[name])
+    return [*_counts(search, elapsed), *_best(wanted, winners)], winners
+
+
+def _counts(search: Search, elapsed: float) -> list[Line]:
+    """Give how many layouts there are, and what became of them."""
+    refusals = search.refusals
+
+    def counted(name: str, value: Any, words: str, unit: str = "1") -> Line:
+        return Line(f"search.{name}", value, unit, "search", convention=words)
+
+    lines = [
+        counted("space", search.size, "every combination of the axes"),
+        counted("candidates", search.candidates, "combinations that no rule refuses"),
+        counted("refused", refusals.refused, "by a rule, by memory or by a condition"),
+        *(
+            counted(f"refused.{name}", number, search.words.get(name, "a condition (--where)"))
+            for name, number in refusals.by_rule.items()
+            if number
+        ),
+        counted("refused.memory", refusals.over, "more memory than a device has"),
+    ]
+    if search.of_results:
+        words = "a condition of results (--where)"
+        lines.append(counted("refused.results", refusals.unwanted, words))
+    lines += [
+        counted("fitting", refusals.fitting, "counted, and they fit"),
+        counted("pruned", refusals.pruned, "not counted: none can be among the best"),
+    ]
+    if refusals.median_excess is not None:
+        excess = round(refusals.median_excess)
+        words = "too much at the median of those that do not fit, to 1 %"
+        lines.append(counted("excess", excess, words, "B"))
+    rate = search.candidates / max(elapsed, 1e-9)
+    words = "candidates over the seconds of the search"
+    return [*lines, counted("layouts_per_second", rate, words, "1/s")]
+
+
+def _best(wanted: TrainingSearch, winners: Sequence[Winner]) -> list[Line]:
+    """Give the axes and the results of the best, each from a query about it alone."""
+    lines = []
+    for number, winner in enumerate(winners, 1):
+        prefix = f"search.best.{number}"
+        lines += [
+            Line(f"{prefix}.{name}", value, "1", "search", convention=wanted.how(name))
+            for name, value in _shown(winner.axes).items()
+        ]
+        for name in dict.fromkeys((*wanted.objectives, "memory", *winner.results)):
+            source = given(f"best.{number}.{name}", winner.results[name], UNITS[name], "by itself")
+            lines.append(combined(f"{prefix}.{name}", "sum", [source], convention=WORDS[name]))
+    return lines
+
+
+def _shown(axes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the axes of a layout as values of lines: words as they are, flags as 0 and 1."""
+    found = {}
+    for name, value in axes.items():
+        if isinstance(value, list):
+            found[name] = ",".join(map(str, value))
+        else:
+            found[name] = int(value) if isinstance(value, bool) else value
+    return found
+
+
+def _take_over(answer: Answer, winner: Winner, wanted: TrainingSearch) -> None:
+    """Take over what the queries about the best layout say, and how to ask about it."""
+    for each in winner.answers.values():
+        add_new(answer.assumptions, each.assumptions)
+        for source in each.sources:
+            if source not in answer.sources:
+                answer.sources.append(source)
+        answer.brief |= each.brief
+    add_new(answer.notes, [f"the best by itself: {wanted.command(winner.axes)}"])
+
+
+def _infeasible(wanted: TrainingSearch, gpus: Sequence[int]) -> Infeasible:
+    """Say why no layout is left: the rule that left none, or the closest misses."""
+    search = wanted.last
+    assert search is not None  # noqa: S101 - it has been run
+    refusals, device = search.refusals, wanted.hardware.name
+    words = f"{gpus[-1]:,} GPUs" if len(gpus) == 1 else f"up to {gpus[-1]:,} GPUs"
+    empty = next((name for name, values in search.axes.items() if not values), None)
+    if empty is not None:
+        return Infeasible(f"{words}: the axis {empty} has no candidates", f"--pin {empty}=1")
+    if refusals.over:
+        misses = "; ".join(
+            f"{wanted.told(axes)}: {format_quantity(round(excess), 'B')} too much"
+            for excess, axes in refusals.misses
+        )
+        return Infeasible(
+            f"none of {search.candidates:,} layouts of {wanted.model.name} on {words} fits on "
+            f"{device}",
+            f"closest: {misses}",
+        )
+    if refusals.unwanted:
+        return Infeasible(
+            f"{words}: {refusals.unwanted:,} layouts fit, and none satisfies --where",
+            "ask for less",
+        )
+    name = search.emptied
+    reason = "--where" if name == WHERE else search.words.get(name, name)
+    needs = ", ".join(search.needs.get(name, ()))
+    return Infeasible(
+        f"{words}: no layout is left of {search.size:,} by the rule that {reason}"
+        + (f" (axes {needs})" if needs else ""),
+        "pin less, or other GPUs; --why tp=1,pp=1 says what is wrong with one layout",
+    )

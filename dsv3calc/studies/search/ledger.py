@@ -1,0 +1,66 @@
+"""What became of the layouts of a space: refused by which rule, too large by how much."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from math import exp2
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dsv3calc.studies.search.space import Columns
+
+_BINS_OF_OCTAVE = 64
+_OCTAVES = 64
+_MOST_MISSES = 3
+
+
+class Refusals:
+    """Counts of the layouts of a space; each counts once.
+
+    ``by_rule`` are those that a rule refused, ``over`` those that do not fit, ``unwanted`` those
+    that a condition on results refused, ``fitting`` the others that were counted. ``pruned`` are
+    those that were not counted because they could not be among the best.
+    """
+
+    def __init__(self, *rules: str) -> None:
+        self.by_rule = dict.fromkeys(rules, 0)
+        self.over = 0
+        self.unwanted = 0
+        self.fitting = 0
+        self.pruned = 0
+        self.misses: list[tuple[float, dict[str, Any]]] = []
+        self._bins: Any = None
+
+    @property
+    def refused(self) -> int:
+        """Layouts that a rule refused, that do not fit, or that are not wanted."""
+        return sum(self.by_rule.values()) + self.over + self.unwanted
+
+    def refuse(self, name: str, number: int) -> None:
+        """Count layouts that a rule refused."""
+        self.by_rule[name] += number
+
+    def refuse_memory(self, excess: Any, columns: Columns, category: Mapping[str, Any]) -> None:
+        """Count layouts that take more than a device has; ``excess`` are the bytes too many."""
+        import numpy as np
+
+        if not len(excess):
+            return
+        self.over += len(excess)
+        places = np.log2(np.maximum(excess, 1)) * _BINS_OF_OCTAVE
+        counts = np.bincount(places.astype(np.intp), minlength=_OCTAVES * _BINS_OF_OCTAVE)
+        self._bins = counts if self._bins is None else self._bins + counts
+        for row in np.argsort(excess, kind="stable")[:_MOST_MISSES].tolist():
+            axes = {name: int(each[row]) for name, each in columns.items()}
+            self.misses.append((float(excess[row]), {**axes, **category}))
+        self.misses = sorted(self.misses, key=lambda each: each[0])[:_MOST_MISSES]
+
+    @property
+    def median_excess(self) -> float | None:
+        """The bytes too many at the median of those that do not fit, to 1 %; None where all fit."""
+        if self._bins is None:
+            return None
+        place = int((self._bins.cumsum() * 2 >= self.over).argmax())
+        return exp2((place + 0.5) / _BINS_OF_OCTAVE)

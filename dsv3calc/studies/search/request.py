@@ -1,0 +1,224 @@
+"""What a search is asked for: pins, conditions, objectives, and the axes that they leave."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, get_args
+
+from dsv3calc.errors import UsageError
+from dsv3calc.model.architecture import architecture_of, experts_of
+from dsv3calc.numbers import quantity
+from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.schema.layout import Schedule
+from dsv3calc.studies.layout.build import LARGEST_DEGREE
+from dsv3calc.studies.search.conditions import SHORT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dsv3calc.schema.model import Model
+
+PHASES = ("train",)
+OBJECTIVES = ("memory", "traffic", "step_time", "tokens_per_second_per_gpu", "dollars")
+TIMED = ("step_time", "tokens_per_second_per_gpu", "dollars")
+"""Objectives that need the time of a step."""
+
+UNITS = {
+    "memory": "B",
+    "traffic": "B",
+    "step_time": "s",
+    "tokens_per_second_per_gpu": "tokens/s",
+    "dollars": "USD",
+}
+"""Result -> its unit."""
+
+MOST_OBJECTIVES = 3
+LARGEST_GPUS = LARGEST_DEGREE
+_MICRO_BATCHES = (1, 2, 4, 8, 16)
+_CHUNKS = (1, 2, 4, 8)
+_MOST_CONTEXT = 64
+_MOST_DIVISIONS = 8
+"""GPUs among which one expert is divided at most, unless it is pinned."""
+
+WORDS = {
+    "schedule": get_args(Schedule),
+    "layer_split": ("even", "balanced"),
+    "sequence_parallel": (False, True),
+}
+DEGREES = ("tp", "cp", "pp", "ep", "etp", "micro_batch")
+"""Axes that are columns, beside the GPUs, in the order in which they are joined."""
+
+CATEGORIES = (
+    "schedule", "virtual_pipeline", "sequence_parallel", "layer_split", "recompute", "zero",
+)  # fmt: skip
+"""Axes that are no columns."""
+
+TRAINING_AXES = (*DEGREES, "dp", *CATEGORIES)
+
+
+def read_objectives(text: str | None, default: str) -> tuple[str, ...]:
+    """Read the objectives of a search.
+
+    Raises
+    ------
+    UsageError
+        If one is unknown or named twice, or there are too many.
+    """
+    names = tuple(part.strip() for part in (text or default).split(","))
+    for name in names:
+        if name not in OBJECTIVES:
+            close = suggest(name, OBJECTIVES)
+            raise UsageError(
+                f"--objective {quote(name)}: there is none of that name",
+                f"did you mean '{close}'?" if close else f"choose from {', '.join(OBJECTIVES)}",
+            )
+    if len(set(names)) < len(names):
+        raise UsageError(f"--objective {quote(text or '')}: one is named twice", "name each once")
+    if len(names) > MOST_OBJECTIVES:
+        raise UsageError(
+            f"--objective {quote(text or '')}: a front has two or three objectives",
+            "leave some out",
+        )
+    return names
+
+
+def read_pins(texts: Sequence[str], option: str, axes: Sequence[str]) -> dict[str, list[Any]]:
+    """Read pins such as ``pp=16,schedule=1f1b|zb1p``: axis -> what it may be.
+
+    Raises
+    ------
+    UsageError
+        If there is no such axis, a value is none of the axis, or two contradict each other.
+    """
+    found: dict[str, tuple[str, list[Any]]] = {}
+    for text in texts:
+        for part in re.split(r",(?=\s*[A-Za-z_-]+\s*=)", text):
+            name, equals, value = part.partition("=")
+            typed = name.strip().replace("-", "_")
+            axis = SHORT.get(typed, typed)
+            if not equals or axis not in axes:
+                close = suggest(axis, axes)
+                raise UsageError(
+                    f"{option} {quote(part.strip())}: "
+                    + ("expected AXIS=VALUE" if not equals else f"there is no axis {quote(typed)}"),
+                    f"did you mean '{close}'?" if close else f"axes: {', '.join(axes)}",
+                )
+            values = [_value(option, axis, each.strip()) for each in value.split("|")]
+            if axis in found and found[axis][1] != values:
+                raise UsageError(
+                    f"{option} {quote(part.strip())} contradicts {quote(found[axis][0])}",
+                    "give one of them",
+                )
+            distinct = [each for number, each in enumerate(values) if each not in values[:number]]
+            found[axis] = (part.strip(), distinct)
+    return {axis: values for axis, (_, values) in found.items()}
+
+
+def _value(option: str, axis: str, text: str) -> Any:
+    """Read what an axis may be."""
+    if axis == "sequence_parallel":
+        if text not in ("true", "false"):
+            raise UsageError(f"{option} {axis}={quote(text)}: expected true or false")
+        return text == "true"
+    if axis == "layer_split":
+        return _split(option, text)
+    if axis == "recompute":
+        return text
+    if axis in WORDS:
+        if text not in WORDS[axis]:
+            known = ", ".join(map(str, WORDS[axis]))
+            raise UsageError(f"{option} {axis}={quote(text)}: no such {axis}", f"known: {known}")
+        return text
+    least = 0 if axis in ("zero", "redundant_experts") else 1
+    most = 3 if axis == "zero" else LARGEST_DEGREE
+    try:
+        number = quantity.parse(text, "count", minimum=least)
+    except UsageError as error:
+        raise UsageError(f"{option} {axis}={text}: {error.message}", error.hint) from None
+    if number > most:
+        raise UsageError(f"{option} {axis}={text}: it is {most:,} at most")
+    return int(number)
+
+
+def _split(option: str, text: str) -> Any:
+    from dsv3calc.studies.layout.build import layer_split
+
+    try:
+        return layer_split(text)
+    except UsageError as error:
+        message = error.message.replace("--layer-split", f"{option} layer_split")
+        raise UsageError(message, error.hint) from None
+
+
+def gpu_counts(gpus: int | tuple[int, ...] | None, most: int | None) -> list[list[int]]:
+    """Return the GPUs of each search that is asked for: one, or one for each number.
+
+    Raises
+    ------
+    UsageError
+        If neither or both are given, or one is too large.
+    """
+    if (gpus is None) is (most is None):
+        given = "both are given" if gpus is not None else "neither is given"
+        raise UsageError(f"--gpus or --max-gpus: {given}", "--gpus 2048, or --max-gpus 512")
+    several = gpus if isinstance(gpus, tuple) else (most if gpus is None else gpus,)
+    numbers = [int(each) for each in several if each is not None]
+    for each in numbers:
+        if not 1 <= each <= LARGEST_GPUS:
+            raise UsageError(f"{each:,} GPUs: expected 1 to {LARGEST_GPUS:,}")
+    if gpus is not None:
+        return [[each] for each in dict.fromkeys(numbers)]
+    last = numbers[0]
+    powers = [2**each for each in range(last.bit_length()) if 2**each <= last]
+    return [sorted({*powers, last})]
+
+
+def divisors(numbers: Sequence[int], most: int) -> list[int]:
+    """Return the divisors of any of some numbers, up to a largest one."""
+    return sorted(
+        {
+            each
+            for number in numbers
+            for low in range(1, int(number**0.5) + 1)
+            if number % low == 0
+            for each in (low, number // low)
+            if each <= most
+        }
+    )
+
+
+def degree_axes(
+    model: Model, gpus: Sequence[int], pins: dict[str, list[Any]], batch: int | None
+) -> dict[str, list[int]]:
+    """Return the candidates of the degrees of training layouts.
+
+    Divisors of the GPUs: tp up to the model's heads, cp up to 64, pp up to its layers, ep up to
+    its experts, etp up to 8; micro-batches are powers of two up to 16. A pin takes their place.
+    """
+    views = architecture_of(model).groups
+    heads = max((each for view in views for each in view.heads), default=1)
+    mixers = any(view.mixer.present for view in views)
+    experts = max((moe.n_routed_experts for moe in experts_of(model)), default=0)
+    found = {
+        "tp": divisors(gpus, heads),
+        "cp": [1] if mixers else divisors(gpus, _MOST_CONTEXT),
+        "pp": divisors(gpus, model.num_hidden_layers),
+        "ep": divisors(gpus, experts) if experts else [1],
+        "etp": divisors(gpus, min(heads, _MOST_DIVISIONS)) if experts else [1],
+        "micro_batch": [each for each in _MICRO_BATCHES if batch is None or each <= batch],
+    }
+    return {name: pins.get(name, values) for name, values in found.items()}
+
+
+def category_axes(pins: dict[str, list[Any]], policies: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the candidates of the categories of training layouts."""
+    found: dict[str, list[Any]] = {
+        "schedule": list(WORDS["schedule"]),
+        "virtual_pipeline": list(_CHUNKS),
+        "sequence_parallel": list(WORDS["sequence_parallel"]),
+        "layer_split": list(WORDS["layer_split"]),
+        "recompute": list(policies),
+        "zero": [0, 1, 2, 3],
+    }
+    return {name: pins.get(name, found[name]) for name in CATEGORIES}

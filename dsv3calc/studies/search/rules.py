@@ -1,0 +1,207 @@
+"""The rules that a layout must satisfy, each by the columns that it reads.
+
+A rule asks the same functions as a query about one layout does. Over many layouts it asks them once
+for each combination of what it reads.
+"""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from dsv3calc.model.architecture import experts_of
+from dsv3calc.studies.layout.build import (
+    head_problems,
+    pipeline_problems,
+    sequence_problems,
+    training_problems,
+)
+from dsv3calc.studies.layout.check import etp_problems, expert_problems, width_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.model import Model
+    from dsv3calc.studies.layout.build import Problem
+    from dsv3calc.studies.search.space import Columns
+
+AXES = (
+    "tp", "cp", "pp", "dp", "ep", "etp", "micro_batch", "redundant_experts", "schedule",
+    "virtual_pipeline", "sequence_parallel", "layer_split", "recompute", "zero",
+)  # fmt: skip
+"""The axes of a search that are fields of a layout."""
+
+
+class Rule(NamedTuple):
+    """A rule: its name, what it is in words, the columns that it needs, and its problems.
+
+    ``problems`` yields what is wrong with a layout that has the values of these columns, and what
+    else the search holds.
+    """
+
+    name: str
+    words: str
+    needs: tuple[str, ...]
+    problems: Callable[[Layout, Mapping[str, Any]], Iterable[Problem]]
+
+
+def layout_at(base: Layout, values: Mapping[str, Any]) -> Layout:
+    """Return a layout with the values of axes put in."""
+    changes = {name: value for name, value in values.items() if name in AXES}
+    return msgspec.structs.replace(base, **changes)
+
+
+class Combinations:
+    """The combinations of some columns of a block, each found once."""
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
+        self._known: dict[tuple[str, ...], tuple[list[list[int]], Any]] = {}
+
+    def of(self, names: tuple[str, ...]) -> tuple[list[list[int]], Any]:
+        """Return the distinct combinations of columns, and for each row which one it has."""
+        import numpy as np
+
+        if names not in self._known:
+            codes: Any = 0
+            for name in names:
+                distinct, each = np.unique(self.columns[name], return_inverse=True)
+                codes = codes * len(distinct) + each
+            _, first, which = np.unique(codes, return_index=True, return_inverse=True)
+            rows = [[int(self.columns[name][row]) for name in names] for row in first.tolist()]
+            self._known[names] = (rows, which)
+        return self._known[names]
+
+
+def holds(rule: Rule, base: Layout, category: Mapping[str, Any], rows: Combinations) -> Any:
+    """Say for each row whether a rule is satisfied; ``category`` has what all rows share."""
+    import numpy as np
+
+    fixed = {name: category[name] for name in rule.needs if name in category}
+    names = tuple(name for name in rule.needs if name not in fixed)
+    if not names:
+        return not any(True for _ in problems_of(rule, base, fixed))
+    distinct, which = rows.of(names)
+    every = (dict(zip(names, each, strict=True)) for each in distinct)
+    found = [not any(True for _ in problems_of(rule, base, {**fixed, **each})) for each in every]
+    return np.array(found, dtype=bool)[which]
+
+
+def problems_of(rule: Rule, base: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
+    """Yield what a rule says against the values of the columns that it needs."""
+    return rule.problems(layout_at(base, values), values)
+
+
+def _of_field(field: str) -> Callable[[Layout, Mapping[str, Any]], Iterable[Problem]]:
+    """Return the problems that a layout has by itself with one of its fields."""
+
+    def problems(layout: Layout, _: Mapping[str, Any]) -> Iterable[Problem]:
+        return ((what, why) for path, what, why in layout.problems() if path[0] == field)
+
+    return problems
+
+
+def _degrees(_: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
+    shared = values["tp"] * values["cp"] * values["pp"]
+    if values["gpus"] % shared:
+        yield (
+            "tp {tp} x cp {cp} x pp {pp} do not divide {gpus:,} GPUs".format_map(values),
+            "GPUs = tp x cp x pp x dp",
+        )
+
+
+def training_rules(model: Model, sequence: int, *, stepped: bool) -> list[Rule]:
+    """List the rules of training layouts, in the order in which they are checked.
+
+    ``stepped`` says whether the sequences of a step are given, which replicas share.
+    """
+
+    def of_model(
+        check: Callable[[Model, Layout], Iterable[Problem]],
+    ) -> Callable[[Layout, Mapping[str, Any]], Iterable[Problem]]:
+        return lambda layout, _: check(model, layout)
+
+    rules = [
+        Rule("degrees", "tp x cp x pp divide the GPUs", ("gpus", "tp", "cp", "pp"), _degrees),
+        Rule("stages", "a layer for every stage", ("pp",), of_model(pipeline_problems)),
+        Rule("heads", "tp divides the heads", ("tp",), of_model(head_problems)),
+        Rule("widths", "tp divides the feed-forwards", ("tp",), of_model(width_problems)),
+        Rule("experts", "ep divides the experts", ("ep",), of_model(expert_problems)),
+        Rule("expert_widths", "etp divides an expert", ("etp",), of_model(etp_problems)),
+        Rule(
+            "expert_groups",
+            "ep x etp divide the GPUs of a stage",
+            ("tp", "cp", "dp", "ep", "etp"),
+            _of_field("ep"),
+        ),
+    ]
+    if stepped:
+        rules.append(
+            Rule(
+                "batch",
+                "replicas have whole micro-batches",
+                ("dp", "micro_batch"),
+                _of_field("global_batch"),
+            )
+        )
+    rules += [
+        Rule(
+            "schedule",
+            "the schedule runs",
+            ("schedule", "virtual_pipeline", "layer_split", "pp", "micro_batches"),
+            lambda layout, values: training_problems(model, layout, values["micro_batches"]),
+        ),
+        Rule(
+            "sequence",
+            "cp, with sequence parallelism x tp, divides a sequence",
+            ("cp", "tp", "sequence_parallel"),
+            lambda layout, _: sequence_problems(layout, sequence),
+        ),
+    ]
+    return [*rules, *sameness(model)]
+
+
+def sameness(model: Model) -> list[Rule]:
+    """List the rules that leave one of several names of the same layout."""
+    experts = bool(experts_of(model))
+
+    def same(words: str, condition: Callable[[Layout], bool]) -> Any:
+        return lambda layout, _: (
+            [(words, "one of several names of a layout is kept")] * bool(condition(layout))
+        )
+
+    rules = [
+        (
+            ("tp", "sequence_parallel"),
+            "sequence parallelism with tp 1",
+            lambda layout: layout.sequence_parallel and layout.tp == 1,
+        ),
+        (
+            ("pp", "schedule"),
+            "a schedule for several stages where there is one",
+            lambda layout: layout.pp == 1 and layout.schedule == "zb1p",
+        ),
+        (
+            ("pp", "layer_split", "schedule"),
+            "balanced stages where there is one",
+            lambda layout: (
+                layout.layer_split == "balanced"
+                and layout.pp == 1
+                and layout.schedule in ("1f1b", "gpipe")
+            ),
+        ),
+        (
+            ("cp", "dp", "zero", *(("tp", "ep", "etp") if experts else ())),
+            "ZeRO without replicas",
+            lambda layout: (
+                layout.zero > 0 and layout.dp * layout.cp == 1 and (not experts or layout.edp == 1)
+            ),
+        ),
+    ]
+    return [
+        Rule("same", "the same layout by another name", needs, same(words, condition))
+        for needs, words, condition in rules
+    ]

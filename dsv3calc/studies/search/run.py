@@ -1,0 +1,252 @@
+"""The search itself: blocks of degrees, categories over each of them, the best that fit."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from dsv3calc.studies.search.best import Few, Found, Front, axes_in_order
+from dsv3calc.studies.search.ledger import Refusals
+from dsv3calc.studies.search.rules import Combinations, holds
+from dsv3calc.studies.search.space import Constraint, Space, count, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.studies.search.conditions import Condition
+    from dsv3calc.studies.search.rules import Rule
+    from dsv3calc.studies.search.space import Columns, Derived
+
+    Category = dict[str, Any]
+
+
+WHERE = "where"
+"""What refuses layouts that a condition of axes refuses."""
+
+MORE_IS_BETTER = ("tokens_per_second_per_gpu",)
+"""Objectives of which the largest is the best."""
+
+
+class Search:
+    """A search over degrees and categories.
+
+    Parameters
+    ----------
+    base
+        The layout that all others are made from.
+    axes
+        Candidates of the degrees, which are columns.
+    derived
+        Columns that follow from degrees.
+    categories
+        Candidates of what is no column; a layout is counted for each combination of them.
+    rules
+        What layouts must satisfy.
+    conditions
+        What the user asks for: of axes, and of results by name.
+    block
+        Makes what counts the layouts of a block: a method for each result.
+    results
+        The results that are wanted beside memory, by name; less is better in those that
+        ``objectives`` name.
+    usable
+        Bytes of a device.
+    most
+        How many of the best are kept, where there is one objective.
+    whole
+        Whether memory is counted of every layout, though it cannot be among the best.
+    """
+
+    def __init__(
+        self,
+        base: Layout,
+        axes: Mapping[str, Sequence[int]],
+        derived: Mapping[str, Derived],
+        categories: Mapping[str, Sequence[Any]],
+        rules: Sequence[Rule],
+        conditions: Sequence[Condition],
+        block: Callable[[Columns], Any],
+        objectives: Sequence[str],
+        usable: int,
+        *,
+        most: int = 1,
+        whole: bool = False,
+    ) -> None:
+        self.base = base
+        self.categories = {name: list(each) for name, each in categories.items()}
+        self.block = block
+        self.objectives = tuple(objectives)
+        self.signs = [-1 if name in MORE_IS_BETTER else 1 for name in self.objectives]
+        self.usable = usable
+        self.whole = whole
+        self.axes = {**axes, **categories}
+        self.words = {rule.name: rule.words for rule in rules}
+        self.needs = {rule.name: rule.needs for rule in rules}
+        self.refusals = Refusals(*(rule.name for rule in rules), WHERE)
+        self.best = Few(most) if len(self.objectives) == 1 else Front()
+        columns = {*axes, *derived}
+        known = columns | {*categories}
+        self.rules = [rule for rule in rules if not columns.issuperset(rule.needs)]
+        self.chosen = [
+            each
+            for each in conditions
+            if known.issuperset(each.needs) and not columns.issuperset(each.needs)
+        ]
+        self.of_results = [each for each in conditions if not known.issuperset(each.needs)]
+        self.space = Space(
+            axes,
+            [
+                *(_constraint(rule, base) for rule in rules if columns.issuperset(rule.needs)),
+                *(
+                    Constraint(WHERE, each.holds, each.needs)
+                    for each in conditions
+                    if columns.issuperset(each.needs)
+                ),
+            ],
+            derived,
+            times=prod(map(len, self.categories.values())),
+        )
+        self.orders = {**self.space.axes, **self.categories}
+
+    @property
+    def size(self) -> int:
+        """The number of layouts of the space."""
+        return self.space.size
+
+    @property
+    def candidates(self) -> int:
+        """The layouts that no rule refuses."""
+        return self.size - sum(self.refusals.by_rule.values())
+
+    @property
+    def emptied(self) -> str:
+        """The last rule that left fewer layouts than it saw: after a search without a result."""
+        refusing = [name for name, number in self.refusals.by_rule.items() if number]
+        empty = [name for name, number in self.space.left.items() if not number]
+        return next((name for name in refusing if name in empty), refusing[-1] if refusing else "")
+
+    def run(self) -> list[Found]:
+        """Look at every layout, and return the best that fit, in order."""
+        for columns in self.space.blocks():
+            self._look_at(columns)
+        for name, number in self.space.refused.items():
+            self.refusals.refuse(name, number)
+        return self.best.found
+
+    # --- categories
+
+    def _leaves(self, columns: Columns) -> Iterator[tuple[Category, Any]]:
+        """Yield each category with the rows that it may have."""
+        import numpy as np
+
+        everything = np.ones(count(columns), dtype=bool)
+        yield from self._chosen({}, Combinations(columns), everything)
+
+    def _chosen(
+        self, category: Category, combinations: Combinations, mask: Any
+    ) -> Iterator[tuple[Category, Any]]:
+        names = list(self.categories)
+        depth = len(category)
+        if depth == len(names):
+            yield dict(category), mask
+            return
+        rest = prod(len(self.categories[name]) for name in names[depth + 1 :])
+        there = {*combinations.columns, *names[: depth + 1]}
+        for value in self.categories[names[depth]]:
+            more = {**category, names[depth]: value}
+            left = mask
+            for name, held in self._due(names[depth], there):
+                kept = left & held(more, combinations)
+                self.refusals.refuse(name, rest * int(left.sum() - kept.sum()))
+                left = kept
+            if left.any():
+                yield from self._chosen(more, combinations, left)
+
+    def _due(self, axis: str, there: set[str]) -> Iterator[tuple[str, Any]]:
+        """Yield the rules and conditions that can be checked once an axis is chosen."""
+        for rule in self.rules:
+            if axis in rule.needs and there.issuperset(rule.needs):
+                yield rule.name, self._held_by(rule)
+        for each in self.chosen:
+            if axis in each.needs and there.issuperset(each.needs):
+                yield (
+                    WHERE,
+                    lambda more, rows, each=each: each.holds({**rows.columns, **more}),
+                )
+
+    def _held_by(self, rule: Rule) -> Callable[[Category, Combinations], Any]:
+        return lambda category, rows: holds(rule, self.base, category, rows)
+
+    # --- blocks
+
+    def _look_at(self, columns: Columns) -> None:
+        """Count the layouts of a block, and take over the best of them."""
+        leaves = list(self._leaves(columns))
+        if not leaves:
+            return
+        counted = self.block(columns)
+        first = self.objectives[0]
+        known: dict[int, Any] = {}
+        if self._bounded:
+            for number, (category, _) in enumerate(leaves):
+                known[number] = self.signs[0] * getattr(counted, first)(category)
+            leaves_by = sorted(known, key=lambda number: known[number][leaves[number][1]].min())
+        else:
+            leaves_by = list(range(len(leaves)))
+        for number in leaves_by:
+            category, mask = leaves[number]
+            self._count(counted, columns, category, mask, known.pop(number, None))
+
+    @property
+    def _bounded(self) -> bool:
+        """Whether layouts that are worse than the best so far need not be counted further."""
+        return isinstance(self.best, Few) and self.objectives[0] != "memory" and not self.whole
+
+    def _count(
+        self, counted: Any, columns: Columns, category: Category, mask: Any, first: Any
+    ) -> None:
+        results: dict[str, Any] = {}
+        if first is not None:
+            assert isinstance(self.best, Few)  # noqa: S101 - see _bounded
+            better = mask & (first <= self.best.limit)
+            self.refusals.pruned += int(mask.sum() - better.sum())
+            mask, results[self.objectives[0]] = better, self.signs[0] * first
+            if not mask.any():
+                return
+        memory = results["memory"] = counted.memory(category)
+        fits = mask & (memory <= self.usable)
+        over = mask & ~fits
+        self.refusals.refuse_memory(memory[over] - self.usable, rows(columns, over), category)
+        if not fits.any():
+            return
+        for name in {*self.objectives, *self._needed()} - results.keys():
+            results[name] = getattr(counted, name)(category)
+        wanted = fits
+        for condition in self.of_results:
+            wanted = wanted & condition.holds({**columns, **category, **results})
+        self.refusals.unwanted += int(fits.sum() - wanted.sum())
+        self.refusals.fitting += int(wanted.sum())
+        objectives = [
+            sign * results[name] for sign, name in zip(self.signs, self.objectives, strict=True)
+        ]
+        met = self.best.chosen(objectives, wanted)
+        self.best.add([self._found(columns, category, objectives, row) for row in met.tolist()])
+
+    def _needed(self) -> set[str]:
+        known = {*self.space.axes, *self.space.derived, *self.categories, "memory"}
+        return {name for each in self.of_results for name in each.needs} - known
+
+    def _found(
+        self, columns: Columns, category: Category, objectives: Sequence[Any], row: int
+    ) -> Found:
+        axes = {name: int(each[row]) for name, each in columns.items()} | category
+        order = axes_in_order(axes, self.orders)
+        return Found(tuple(float(each[row]) for each in objectives), order, axes)
+
+
+def _constraint(rule: Rule, base: Layout) -> Constraint:
+    return Constraint(
+        rule.name, lambda columns: holds(rule, base, {}, Combinations(columns)), rule.needs
+    )

@@ -1,0 +1,365 @@
+"""Searches over layouts of training: what a query asks for, and its winners one by one."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from dsv3calc.accounting.memory.activations import dropping_modules
+from dsv3calc.accounting.times.step import WITHOUT_BUBBLE
+from dsv3calc.catalogue.search_path import listing
+from dsv3calc.errors import UsageError
+from dsv3calc.model.architecture import architecture_of, experts_of
+from dsv3calc.model.saved import BF16
+from dsv3calc.queries.base import as_dict
+from dsv3calc.queries.command_line import query_text
+from dsv3calc.queries.memory import MemoryQuery
+from dsv3calc.queries.traffic import TrafficQuery
+from dsv3calc.queries.train import TrainQuery
+from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.layout.choose import chosen_layout, sequence_of
+from dsv3calc.studies.memory.inputs import Inputs
+from dsv3calc.studies.preset_loader import PresetLoader
+from dsv3calc.studies.search.conditions import read_condition
+from dsv3calc.studies.search.counted import Held, TrainingBlock, sent_between_domains
+from dsv3calc.studies.search.request import (
+    OBJECTIVES,
+    TIMED,
+    TRAINING_AXES,
+    UNITS,
+    category_axes,
+    degree_axes,
+    read_objectives,
+    read_pins,
+)
+from dsv3calc.studies.search.rules import Rule, training_rules
+from dsv3calc.studies.search.run import Search
+from dsv3calc.studies.search.space import Derived
+from dsv3calc.studies.times.train import Used, presets_of, setting_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dsv3calc.catalogue.presets import Preset
+    from dsv3calc.queries.base import Query
+    from dsv3calc.queries.search import SearchQuery
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.schema.memory import Recompute
+    from dsv3calc.schema.model import Model
+    from dsv3calc.studies.search.space import Columns
+
+SEQUENCE = 4096
+_SHARED = (
+    "model", "hardware", "sequence", "global_batch", "setup", "precision", "recipe", "imbalance",
+    "dispatch", "combine", "with_mtp", "set", "preset_path", "ignore_keys", "design",
+)  # fmt: skip
+_TIMED_ALONE = ("train_tokens", "oversubscription")
+
+
+class Winner(NamedTuple):
+    """A layout asked about by itself: its results by name, and the answers that they stand in."""
+
+    axes: dict[str, Any]
+    results: dict[str, Any]
+    answers: dict[str, Answer]
+
+
+class TrainingSearch:
+    """A search over training layouts, for one query."""
+
+    def __init__(self, query: SearchQuery) -> None:
+        self.query = query
+        self.units = UNITS
+        self.last: Search | None = None
+        self.pins = read_pins(query.pin, "--pin", TRAINING_AXES)
+        default = "step_time" if query.global_batch is not None else "memory"
+        self.objectives = read_objectives(query.objective, default)
+        known = ("gpus", *TRAINING_AXES, "edp", "micro_batches", *OBJECTIVES)
+        self.conditions = [read_condition(text, known) for text in query.where]
+        read = {name for each in self.conditions for name in each.needs}
+        self.results = [name for name in OBJECTIVES if name in self.objectives or name in read]
+        self.timed = any(name in TIMED for name in self.results)
+        self._check_objectives()
+        alone = dict.fromkeys(("tp", "cp", "pp", "dp", "ep", "etp"), 1)
+        self.train = self._asked(TrainQuery, {**alone, "micro_batch": 1})
+        self.loader = PresetLoader(query)
+        self.model: Preset[Model] = self.loader.model(query.model)
+        self.hardware = self.loader.hardware(query.hardware)
+        self.usable = self._usable()
+        told = Answer("search", {})
+        self.base: Layout = chosen_layout(self.train, self.loader, told, self.model.value)
+        self.sequence = sequence_of(self.train, self.base, told, SEQUENCE)
+        self.used: Used = presets_of(
+            self.train, self.loader, told, self.model, self.hardware, self.base
+        )
+        self.held = self._held(told)
+        self.loader.check_overrides()
+
+    def _check_objectives(self) -> None:
+        query = self.query
+        needs = [name for name in self.results if name in (*TIMED, "traffic")]
+        if needs and query.global_batch is None:
+            raise UsageError(
+                f"{', '.join(needs)}: the sequences of a step are not given",
+                "give --global-batch, or --objective memory",
+            )
+        if "dollars" in self.results and query.train_tokens is None:
+            raise UsageError("dollars: the tokens of a run are not given", "--train-tokens 14.8T")
+
+    def _usable(self) -> int:
+        usable = self.hardware.value.memory.usable
+        if usable is None:
+            raise UsageError(
+                f"{self.hardware.name} does not say how many bytes a process can use",
+                "--set hardware.memory.usable=79GiB",
+            )
+        if "dollars" in self.results and self.hardware.value.dollars_per_hour is None:
+            raise UsageError(
+                f"{self.hardware.name} has no price", "--set hardware.dollars_per_hour=2"
+            )
+        return usable
+
+    def _asked(self, kind: type[Any], layout: Mapping[str, Any]) -> Any:
+        """Return a query of one layout with what this query says of all of them."""
+        fields = {*kind.__struct_fields__}
+        shared = {
+            name: getattr(self.query, name) for name in (*_SHARED, *_TIMED_ALONE) if name in fields
+        }
+        return kind(**shared, **layout)
+
+    def _held(self, told: Answer) -> Held:
+        trainings, policies = {}, {}
+        seen: set[Any] = set()
+        for name in self._policies():
+            memory = self._asked(MemoryQuery, {"tp": 1, "dp": 1, "recompute": name})
+            inputs = Inputs(memory, self.loader, told, self.model, self.base, self.hardware.value)
+            policy = inputs.recompute.value
+            effect = self._effect(policy)
+            if "recompute" in self.pins or (effect not in seen and self._is_choice(policy)):
+                trainings[name], policies[name] = inputs.training, policy
+                seen.add(effect)
+        return Held(
+            self.base,
+            self.sequence,
+            setting_of(self.train, told, self.used, self.base, self.sequence),
+            trainings,
+            policies,
+            with_mtp=self.query.with_mtp,
+            train_tokens=self.query.train_tokens,
+        )
+
+    def _policies(self) -> list[str]:
+        """Name the policies of recomputation: those pinned, or all that are shipped."""
+        shipped = listing("recompute", self.query.preset_path)
+        return self.pins.get("recompute", sorted(shipped, key=lambda name: name != "none"))
+
+    def _is_choice(self, policy: Recompute) -> bool:
+        """Tell whether a policy is one to choose.
+
+        One that says how a paper counts the routing weights is not, nor one that keeps inputs of
+        products in FP8 where the precision computes in 16 bits.
+        """
+        precision = self.used.precision.value
+        wide = precision.formats[precision.activations].bits >= BF16.value
+        inputs = wide and "linear_input" in policy.formats
+        return not (inputs or "routing_weights" in policy.formats)
+
+    def _effect(self, policy: Recompute) -> Any:
+        """Return what a policy does to this model: two of the same effect are one."""
+        views = architecture_of(self.model.value).groups
+        there = {"full", *dropping_modules(views, self.base)}
+        fields = msgspec.to_builtins(policy)
+        alike = {"name", "title", "sources", "provenance", "modules"}
+        rest = {name: value for name, value in fields.items() if name not in alike}
+        return (frozenset(there & {*policy.modules}), msgspec.json.encode(rest, order="sorted"))
+
+    # --- the search
+
+    def search(self, gpus: Sequence[int], *, most: int) -> Search:
+        """Return the search over layouts of some numbers of GPUs."""
+        model, batch = self.model.value, self.query.global_batch
+        axes = {"gpus": list(gpus), **degree_axes(model, gpus, self.pins, batch)}
+        return Search(
+            self.base,
+            axes,
+            derived_columns(batch),
+            category_axes(self.pins, [*self.held.policies]),
+            self.rules(),
+            self.conditions,
+            lambda columns: TrainingBlock(self.held, columns),
+            self.objectives,
+            self.usable,
+            most=most,
+            whole=self.query.whole,
+        )
+
+    def rules(self) -> list[Rule]:
+        """List the rules of this search."""
+        model, batch = self.model.value, self.query.global_batch
+        rules = training_rules(model, self.sequence, stepped=batch is not None)
+        if "dp" in self.pins:
+            rules.insert(1, _pinned("dp", self.pins["dp"]))
+        rule = self.answer_rule()
+        if rule is not None:
+            rules.insert(1, rule)
+        if batch is None:
+            rules.append(_keeps_every_micro_batch())
+        if self.timed:
+            rules += _timed_rules(self.held.policies)
+        return rules
+
+    def answer_rule(self) -> Rule | None:
+        """Return the rule of the set-up for etp, where it names one and no pin says more."""
+        setup = None if self.used.setup is None else self.used.setup.value
+        follows = setup is not None and setup.experts is not None
+        if not follows or "etp" in self.pins or setup is None or setup.experts is None:
+            return None
+        if setup.experts.rule != "megatron":
+            return None
+        return Rule(
+            "setup",
+            "etp as the set-up divides experts",
+            ("tp", "etp"),
+            lambda layout, _: (
+                [("etp is not tp", "the rule of Megatron-Core, etp = tp")]
+                * (layout.etp != layout.tp)
+            ),
+        )
+
+    # --- winners
+
+    def ask(self, axes: Mapping[str, Any]) -> Winner:
+        """Ask about one layout by itself."""
+        layout = self.options(axes)
+        answers = {"memory": _answered(self._asked(MemoryQuery, layout))}
+        results = {"memory": answers["memory"].columns[0].ledger["memory.worst.total"]}
+        if self.timed:
+            train = answers["train"] = _answered(self._asked(TrainQuery, layout))
+            values = train.columns[0].ledger.values
+            results["step_time"] = values.get("train.step.estimate", values["train.step.floor"])
+            results["tokens_per_second_per_gpu"] = values["train.tokens_per_second"] / axes["gpus"]
+            if "train.dollars" in values:
+                results["dollars"] = values["train.dollars"]
+        if "traffic" in self.results:
+            found = answers["traffic"] = _answered(self._asked(TrafficQuery, _without(layout)))
+            results["traffic"] = sent_between_domains(found.columns[0].ledger.values)
+        return Winner(dict(axes), results, answers)
+
+    def options(self, axes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a layout as options of a query about it."""
+        split = axes["layer_split"]
+        found = {name: axes[name] for name in TRAINING_AXES if name in axes}
+        if axes["ep"] == axes["etp"] == 1 and not self._has_experts():
+            del found["ep"], found["etp"]
+        found["layer_split"] = split if isinstance(split, str) else ",".join(map(str, split))
+        return found
+
+    def how(self, axis: str) -> str:
+        """Say how an axis came about."""
+        if axis in ("dp", "edp", "micro_batches"):
+            return "follows from the others"
+        return "pinned" if axis in self.pins or axis == "gpus" else "searched"
+
+    def told(self, axes: Mapping[str, Any]) -> str:
+        """Name a layout by the axes that are not at their plainest."""
+        shown = [f"{name} {axes[name]}" for name in ("tp", "cp", "pp", "dp", "ep", "etp")]
+        shown = [each for each in shown if not each.endswith(" 1")]
+        shown += [f"micro-batch {axes['micro_batch']}", f"ZeRO {axes['zero']}", axes["schedule"]]
+        if axes["virtual_pipeline"] > 1:
+            shown.append(f"{axes['virtual_pipeline']} chunks a rank")
+        if axes["recompute"] != "none":
+            shown.append(f"recompute {axes['recompute']}")
+        if axes["sequence_parallel"]:
+            shown.append("sequence parallel")
+        return ", ".join(shown)
+
+    def command(self, axes: Mapping[str, Any]) -> str:
+        """Return the command that asks about one layout by itself."""
+        kind = TrainQuery if self.timed else MemoryQuery
+        query = as_dict(self._asked(kind, self.options(axes)))
+        return f"dsv3calc {query_text({'command': kind.command, **query})}"
+
+    def _has_experts(self) -> bool:
+        return bool(experts_of(self.model.value))
+
+
+def _without(layout: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a layout that ``traffic`` has."""
+    fields = {*TrafficQuery.__struct_fields__}
+    return {name: value for name, value in layout.items() if name in fields}
+
+
+def _answered(query: Query) -> Answer:
+    from dsv3calc.studies.dispatch import answer
+
+    return answer(query)
+
+
+def derived_columns(batch: int | None) -> dict[str, Derived]:
+    """Return the columns that follow from degrees: replicas, theirs of experts, micro-batches."""
+
+    def micro_batches(columns: Columns) -> Any:
+        if batch is None:
+            return 2 * columns["pp"]
+        return batch // (columns["dp"] * columns["micro_batch"])
+
+    return {
+        "dp": Derived(
+            ("gpus", "tp", "cp", "pp"),
+            lambda columns: columns["gpus"] // (columns["tp"] * columns["cp"] * columns["pp"]),
+        ),
+        "edp": Derived(
+            ("tp", "cp", "dp", "ep", "etp"),
+            lambda columns: (
+                columns["tp"] * columns["cp"] * columns["dp"] // (columns["ep"] * columns["etp"])
+            ),
+        ),
+        "micro_batches": Derived(("dp", "micro_batch", "pp"), micro_batches),
+    }
+
+
+def _pinned(axis: str, values: Sequence[int]) -> Rule:
+    return Rule(
+        "pinned",
+        f"{axis} as it is pinned",
+        (axis,),
+        lambda layout, _: [(f"{axis} is pinned", "--pin")] * (getattr(layout, axis) not in values),
+    )
+
+
+def _keeps_every_micro_batch() -> Rule:
+    return Rule(
+        "batch",
+        "GPipe with the sequences of a step",
+        ("schedule",),
+        lambda layout, _: (
+            [("GPipe keeps every micro-batch, and no --global-batch is given", "--global-batch")]
+            * (layout.schedule == "gpipe")
+        ),
+    )
+
+
+def _timed_rules(policies: Mapping[str, Recompute]) -> list[Rule]:
+    """List the rules of layouts whose step can be timed."""
+    return [
+        Rule(
+            "untimed",
+            "a time of the step",
+            ("schedule",),
+            lambda layout, _: (
+                [(f"the bubble of schedule {layout.schedule} has no closed form here", "--pin")]
+                * (layout.schedule in WITHOUT_BUBBLE)
+            ),
+        ),
+        Rule(
+            "untimed",
+            "a time of the step",
+            ("recompute",),
+            lambda layout, _: (
+                [(f"what policy {layout.recompute} recomputes is not counted in time", "--pin")]
+                * bool(policies[layout.recompute].saved_operations)
+            ),
+        ),
+    ]
