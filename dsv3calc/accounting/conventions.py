@@ -34,6 +34,8 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
             "full": "masked pairs too: S (past + S); with a window S (min(past, W-1) + S), with "
             "DSA S min(past + S, k)",
             "half": "S past + S²/2, as most papers count: half of the diagonal",
+            "clamped": "each new token as the last one: S (past + S); with a window "
+            "S min(past + S, W)",
         },
     ),
     "mla": (
@@ -132,13 +134,23 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
 
 
 class Bundle(msgspec.Struct, frozen=True):
-    """A named set of conventions that belong together, and where it comes from."""
+    """A named set of conventions that belong together, and where it comes from.
+
+    ``commands`` are those whose counts its source defines. ``phases`` are the passes that it
+    counts, ``components`` what a model may be made of there, ``spans`` what an attention may see:
+    all where none is named. ``last_logit`` says that a prompt has one logit.
+    """
 
     name: str
     option: str
     words: str
     source: str
     fixes: dict[str, str]
+    commands: tuple[str, ...] = ("params", "flops", "kv", "compare")
+    phases: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
+    spans: tuple[str, ...] = ()
+    last_logit: bool = False
 
 
 BUNDLES = {
@@ -185,6 +197,7 @@ BUNDLES = {
                 "mtp": "out",
                 "n_parameters": "without-embedding",
             },
+            commands=("flops", "compare"),
         ),
         Bundle(
             "nanogpt",
@@ -201,6 +214,68 @@ BUNDLES = {
                 "mtp": "out",
                 "n_parameters": "all",
             },
+            commands=("flops", "compare"),
+        ),
+        Bundle(
+            "vllm",
+            "--as",
+            "a pass as vLLM's --enable-mfu-metrics estimates it: projections, every new token with "
+            "the whole context or its window, MLA expanded, experts chosen, one logit of a prompt; "
+            "no router",
+            "vllm-project/vllm, vllm/v1/metrics/perf.py at 00cee63e",
+            {
+                "counting": "matmul",
+                "attention": "clamped",
+                "mla": "naive",
+                "head": "in",
+                "router": "out",
+                "mtp": "out",
+                "routed_experts": "chosen",
+                "sparse_attention": "selected",
+            },
+            commands=("flops",),
+            phases=("prefill", "decode"),
+            components=(
+                "attention_projections",
+                "attention_core",
+                "dense_ffn",
+                "shared_experts",
+                "routed_experts",
+                "router",
+                "head",
+            ),
+            spans=("full", "sliding", "chunked"),
+            last_logit=True,
+        ),
+        Bundle(
+            "sglang",
+            "--as",
+            "a pass as SGLang's --enable-mfu-metrics estimates it: projections, feed-forward and "
+            "unmasked pairs; no head",
+            "sgl-project/sglang, srt/observability/scheduler_metrics_mixin.py (pull request 19395, "
+            "issue 34298)",
+            {
+                "counting": "matmul",
+                "attention": "causal",
+                "mla": "naive",
+                "head": "out",
+                "router": "out",
+                "mtp": "out",
+            },
+            commands=("flops",),
+            phases=("prefill", "decode"),
+            components=("attention_projections", "attention_core", "dense_ffn", "head"),
+            spans=("full",),
+        ),
+        Bundle(
+            "accelerate",
+            "--as",
+            "what accelerate estimate-memory adds up: parameters and buffers of the model without "
+            "its head, and four times their bytes for training with Adam",
+            "huggingface/accelerate, src/accelerate/commands/estimate.py at 00e4d264 (pull request "
+            "1876)",
+            {"parameters": "without-head"},
+            commands=("params",),
         ),
         Bundle(
             "transformers",
@@ -234,7 +309,11 @@ LIBRARY_NAMES = tuple(name for name, bundle in BUNDLES.items() if bundle.option 
 
 
 def choose_conventions(
-    given: Mapping[str, str | None], *, convention: str | None = None, library: str | None = None
+    given: Mapping[str, str | None],
+    *,
+    convention: str | None = None,
+    library: str | None = None,
+    command: str = "flops",
 ) -> Conventions:
     """Put the conventions of a query together.
 
@@ -244,6 +323,8 @@ def choose_conventions(
         Conventions that the user chose; None where an option was not given.
     convention, library
         The bundles named by ``--convention`` and ``--as``.
+    command
+        The words of the command, whose counts a bundle may leave open.
 
     Raises
     ------
@@ -274,6 +355,11 @@ def choose_conventions(
         raise UsageError(
             f"{option} {quote(named)}: choose one of {', '.join(fitting)}",
             f"{elsewhere}dsv3calc conventions list",
+        )
+    if command not in bundle.commands:
+        raise UsageError(
+            f"{option} {bundle.name} says nothing of what {command} counts: {bundle.words}",
+            " or ".join(f"dsv3calc {name} {option} {bundle.name}" for name in bundle.commands),
         )
     clash = [name for name in chosen if name in bundle.fixes]
     if clash:

@@ -5,12 +5,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.parameters import PARAMETER_VARIANTS, parameter_lines
+from dsv3calc.accounting.matrix_optimizer import by_muon, state_bits
+from dsv3calc.accounting.parameters import (
+    PARAMETER_VARIANTS,
+    counted_tensors,
+    parameter_lines,
+    tensor_elements,
+)
 from dsv3calc.accounting.weights import weight_lines
 from dsv3calc.formulas import failures as formulas
 from dsv3calc.formulas import precision
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
+from dsv3calc.model.architecture import architecture_of
 
 if TYPE_CHECKING:
     from dsv3calc.schema.failures import Failures
@@ -46,15 +53,24 @@ def checkpoint_line(model: Model, recipe: Recipe, weights: Precision, *, mtp: bo
     The gradients are not stored.
     """
     inclusions = PARAMETER_VARIANTS["trainable"][0] | ({"mtp"} if mtp else set())
-    trained = parameter_lines(model, frozenset(inclusions), "trainable").total
-    scope = ("recipe", recipe)
-    names = ("master_bits", "first_moment_bits", "second_moment_bits")
-    bits = total("recipe.optimizer_bits", [field(scope, name, "bit") for name in names])
-    parts = [
-        computed(
-            "failures.checkpoint.optimizer", precision.stored_bytes, elements=trained, bits=bits
-        )
-    ]
+    name = "failures.checkpoint.optimizer"
+    if recipe.matrix_optimizer == "muon":
+        tensors = counted_tensors(architecture_of(model), frozenset(inclusions))
+        parts = []
+        for muon in (True, False):
+            held = [
+                tensor_elements(f"{name}.elements.{each.place}.{each.component}.{each.name}", each)
+                for each in tensors
+                if by_muon(recipe, each) == muon
+            ]
+            which = f"{name}.{'muon' if muon else 'adamw'}"
+            elements = total(f"{which}.elements", held, unit="elements")
+            bits = state_bits(recipe, muon=muon)
+            parts.append(computed(which, precision.stored_bytes, elements=elements, bits=bits))
+    else:
+        trained = parameter_lines(model, frozenset(inclusions), "trainable").total
+        bits = state_bits(recipe, muon=False)
+        parts = [computed(name, precision.stored_bytes, elements=trained, bits=bits)]
     if not recipe.master_bits:
         stored = weight_lines(model, weights, frozenset(inclusions), "trainable")
         parts.append(stored.bytes)

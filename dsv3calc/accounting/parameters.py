@@ -60,6 +60,7 @@ PARAMETER_VARIANTS: dict[str, tuple[frozenset[str], str]] = {
         "every element that the published files store",
     ),
     "non-embedding": (_EVERYTHING - {"embedding", "head"}, "layers and final norm alone"),
+    "without-head": (_EVERYTHING - {"head"}, "the default without the output head"),
     "matmul": (frozenset({"head", "router"}), "matrices used in matrix products"),
 }
 """Named inclusion lists."""

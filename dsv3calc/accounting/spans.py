@@ -20,16 +20,19 @@ CHANNEL_FLOPS: dict[str, dict[str, Callable[..., Any]]] = {
         "full": attention.full_channel_flops,
         "causal": attention.causal_channel_flops,
         "half": attention.half_channel_flops,
+        "clamped": attention.full_channel_flops,
     },
     "sliding": {
         "full": attention.window_full_channel_flops,
         "causal": attention.window_causal_channel_flops,
         "half": attention.window_half_channel_flops,
+        "clamped": attention.selected_full_channel_flops,
     },
     "chunked": {
         "full": attention.window_full_channel_flops,
         "causal": attention.chunk_causal_channel_flops,
         "half": attention.chunk_half_channel_flops,
+        "clamped": attention.selected_full_channel_flops,
     },
     "selected": {
         "full": attention.selected_full_channel_flops,
@@ -68,6 +71,8 @@ def channel_flops_line(
     span, size = view.attention.span(conventions)
     if span not in CHANNEL_FLOPS:
         raise view.attention.refusal(f"the (query, key) pairs of the span '{span}'")
+    if count not in CHANNEL_FLOPS[span]:
+        raise view.attention.refusal(f"--attention {count} of the span '{span}'")
     function = CHANNEL_FLOPS[span][count]
     bound = "chunk" if function.__name__.startswith("chunk") else "window"
     arguments: dict[str, Any] = {bound: size}
@@ -87,6 +92,8 @@ def core_flops_line(
     assert operator.core is not None  # noqa: S101 - the caller asked
     assert operator.core.span is not None  # noqa: S101 - the caller asked
     span, given = operator.core.span(conventions)
+    if count not in CHANNEL_FLOPS[span]:
+        raise view.attention.refusal(f"--attention {count} of the span '{span}'")
     arguments: dict[str, Any] = dict(given)
     return computed(
         f"{view.prefix}.{operator.name}.channel_flops.{count}",

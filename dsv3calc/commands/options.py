@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dsv3calc.commands.parameters import Parameters
-from dsv3calc.commands.request import Request, output_options
+from dsv3calc.commands.request import Request, WritingRequest, output_options
 from dsv3calc.errors import UsageError
 from dsv3calc.numbers import quantity
 from dsv3calc.queries.base import Query
@@ -89,24 +89,28 @@ def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def with_output(
-    *more: Callable[..., Any] | str,
-) -> Callable[..., Any]:
+def with_output(*more: Callable[..., Any] | str, writes: bool = False) -> Callable[..., Any]:
     """Give a command the output options, and make a request of the callable that it returns.
 
     The callable makes the answer. ``@with_output("junit")`` adds formats to those that every
-    command has. A function with the parameter ``output_options`` is given them.
+    command has. A function with the parameter ``output_options`` is given them. A command that
+    ``writes`` makes its file itself: its callable takes the output options, and what it returns is
+    shown.
     """
     if len(more) == 1 and callable(more[0]):
-        return _WithOutput(more[0], ())
+        return _WithOutput(more[0], (), Request)
     formats = tuple(str(name) for name in more)
-    return lambda function: _WithOutput(function, formats)
+    kind = WritingRequest if writes else Request
+    return lambda function: _WithOutput(function, formats, kind)
 
 
 class _WithOutput:
     """A command with the output options; ``parameters`` are those, its own are its signature."""
 
-    def __init__(self, function: Callable[..., Any], more_formats: tuple[str, ...]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], more_formats: tuple[str, ...], request: type[Request]
+    ) -> None:
+        self._request = request
         own = inspect.signature(function)
         kinds = _annotations(function)
         self._function = function
@@ -135,4 +139,4 @@ class _WithOutput:
         options = output_options(shown, more_formats=self._formats)
         if self._takes_options:
             arguments[OPTIONS] = options
-        return Request(None, options, self._function(**arguments))
+        return self._request(None, options, self._function(**arguments))

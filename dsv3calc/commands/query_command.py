@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.commands.explaining import Explaining
-from dsv3calc.commands.request import Request, check_plot, output_options
+from dsv3calc.commands.request import Request, check_plot, check_trace, output_options
 from dsv3calc.queries.fields import read_query
 from dsv3calc.queries.output import QueryOutputArguments
 from dsv3calc.queries.table import PICTURES
@@ -39,11 +39,16 @@ class QueryCommand:
         shown: QueryOutputArguments = read_query(QueryOutputArguments, output)
         explaining = Explaining(asked=shown.explain, lines=shown.line, depth=shown.depth)
         check_plot(query.command, shown)
+        check_trace(query.command, shown)
         more_formats: tuple[str, ...] = ("html",) if explaining.asked else ()
         if query.command in PICTURES and not explaining.asked:
             more_formats = ("svg", "html")
         options = output_options(
-            shown, more_formats=more_formats, depth=explaining.depth, plot=shown.plot
+            shown,
+            more_formats=more_formats,
+            depth=explaining.depth,
+            plot=shown.plot,
+            trace=shown.trace,
         )
         if explaining.asked:
             return Request(None, options, explaining.answer(query))

@@ -7,11 +7,13 @@ import gc
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.output.notes import NOTES
 from dsv3calc.output.options import COLORS, OutputOptions
-from dsv3calc.queries.table import PICTURES
+from dsv3calc.queries.table import PICTURES, PIPELINE
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.files import check_writable
 
@@ -31,6 +33,7 @@ _BY_ENDING = {
     ".sarif": "sarif",
     ".html": "html",
     ".svg": "svg",
+    ".parquet": "parquet",
 }
 
 
@@ -40,6 +43,7 @@ def output_options(
     more_formats: tuple[str, ...] = (),
     depth: int | None = None,
     plot: bool = False,
+    trace: str | None = None,
 ) -> OutputOptions:
     """Check the output options of a command line together.
 
@@ -63,7 +67,7 @@ def output_options(
     _check_choices(given)
     if file == "-":
         file = None  # as elsewhere, - is the standard stream
-    if given.force and file is None:
+    if given.force and file is None and trace is None:
         raise UsageError("--force allows -o to overwrite a file, but no -o FILE is given")
     chosen = "json" if given.json else format_
     if chosen is None and file:
@@ -83,6 +87,7 @@ def output_options(
         color=color,
         depth=depth,
         plot=plot,
+        trace=trace,
     )
 
 
@@ -111,6 +116,23 @@ def check_plot(command: str, given: QueryOutputArguments) -> None:
             "--plot draws below the tables of an answer",
             "leave out the other format, or take --format svg for a file",
         )
+
+
+def check_trace(command: str, given: QueryOutputArguments) -> None:
+    """Refuse a trace of what has no passes, or of an explanation.
+
+    Raises
+    ------
+    UsageError
+        With the command that has a trace.
+    """
+    if given.trace is None:
+        return
+    if PICTURES.get(command) != PIPELINE:
+        traced = ", ".join(words for words, picture in PICTURES.items() if picture == PIPELINE)
+        raise UsageError(f"--trace: {command} has no passes of a pipeline", f"{traced} has them")
+    if given.explain:
+        raise UsageError("--trace and --explain contradict each other", "leave one out")
 
 
 def _drawing() -> str:
@@ -145,11 +167,25 @@ class Request:
         """Answer and show; a check that failed says so by its status."""
         from dsv3calc.output.write import show
 
-        if self.output.file is not None:
-            check_writable(self.output.file, force=self.output.force)
+        for file, option in ((self.output.file, "-o"), (self.output.trace, "--trace")):
+            if file is not None:
+                check_writable(file, force=self.output.force, option=option)
         if not gc.isenabled():  # main put it off; from here on the work may be long
             gc.freeze()  # what was imported stays: the first collection need not go through it
             gc.enable()
         found = self.answer()
         show(found, self.output)
         return getattr(found, "status", ExitStatus.OK)
+
+
+class WritingRequest(Request):
+    """A command that writes its file itself; its answer says what was written."""
+
+    __slots__ = ()
+
+    def answer(self) -> Answer:
+        """Run the command, which gets the output options."""
+        assert self.source is not None  # noqa: S101 - a command has one
+        found: Answer = self.source(self.output)  # type: ignore[call-arg, assignment]
+        self.output = msgspec.structs.replace(self.output, file=None, format="table")
+        return found

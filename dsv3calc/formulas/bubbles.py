@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dsv3calc.formulas.registry.registry import formula
 from dsv3calc.formulas.registry.units import Count, Seconds
-from dsv3calc.numbers.ops import ratio
+from dsv3calc.numbers.ops import maximum, ratio
 
 
 @formula(r"t_\mathrm{1f1b}")
@@ -157,8 +157,8 @@ def bubble_dualpipe(
     Notes
     -----
     Equal stages. Exact on every rank where forward, backward for inputs and backward for weights
-    take equal times and a pair takes their sum; otherwise an estimate. DualPipeV on pp / 2 ranks
-    has the same.
+    take equal times and a pair takes their sum; no more than this where a backward pass for inputs
+    takes the longest of them and one for weights the shortest.
 
     Examples
     --------
@@ -172,3 +172,96 @@ def bubble_dualpipe(
     arXiv:2412.19437 §3.2.1, table 2; deepseek-ai/DualPipe, README.md.
     """
     return ratio((pp - 2) * (overlapped_pair_seconds + backward_seconds - 3 * weight_seconds), 2)
+
+
+@formula(
+    r"t_\mathrm{dualv}",
+    "weight_seconds <= (overlapped_pair_seconds + backward_seconds) / 3",
+)
+def bubble_dualpipev(
+    pp: Count,
+    overlapped_pair_seconds: Seconds,
+    backward_seconds: Seconds,
+    weight_seconds: Seconds,
+) -> Seconds:
+    r"""Give the time that each rank is idle in a step of DualPipeV.
+
+    .. math:: t_\mathrm{dualv} = \frac{(P_p - 1) (t_{fb} + t_\mathrm{b} - 3 t_\mathrm{w})}{2}
+
+    Parameters
+    ----------
+    pp
+        Pipeline ranks.
+    overlapped_pair_seconds
+        Forward and backward passes of a micro-batch through both chunks of a rank, overlapped.
+    backward_seconds
+        Its whole backward pass through both chunks.
+    weight_seconds
+        The part of it that is for the weights.
+
+    Returns
+    -------
+    Idle time.
+
+    Notes
+    -----
+    Equal chunks, sending for nothing. Exact where forward, backward for inputs and backward for
+    weights take equal times; no more than this where a backward pass for inputs takes the longest
+    of them and one for weights the shortest.
+
+    Examples
+    --------
+    Four ranks, each pass of a chunk 1 s and nothing gained from overlap:
+
+    >>> bubble_dualpipev(4, 6, 4, 2)
+    6
+
+    Source
+    ------
+    deepseek-ai/DualPipe, README.md, with 2 pp stages on pp ranks.
+    """
+    return ratio((pp - 1) * (overlapped_pair_seconds + backward_seconds - 3 * weight_seconds), 2)
+
+
+@formula(r"t_\mathrm{zbv}", "weight_seconds <= backward_seconds / 2")
+def bubble_zbv(pp: Count, backward_seconds: Seconds, weight_seconds: Seconds) -> Seconds:
+    r"""Give the time that each rank is idle in a step of ZB-V.
+
+    .. math::
+
+        t_\mathrm{zbv} = \frac{(P_p - 1) \max(t_\mathrm{b} - t_\mathrm{w}, 2 (t_\mathrm{b} -
+            t_\mathrm{w} - t_\mathrm{w}))}{2}
+
+    Parameters
+    ----------
+    pp
+        Pipeline ranks.
+    backward_seconds
+        Whole backward pass of a micro-batch through both chunks of a rank.
+    weight_seconds
+        The part of it that is for the weights.
+
+    Returns
+    -------
+    Idle time.
+
+    Notes
+    -----
+    Equal chunks, sending for nothing. Exact where a forward pass takes no longer than the backward
+    pass for inputs and no less than that for weights; otherwise ranks are idle for longer. Where
+    all three are equal, no rank waits but for its first micro-batch: the zero bubble of the paper.
+
+    Examples
+    --------
+    Four ranks, each pass of a chunk 1 s:
+
+    >>> bubble_zbv(4, 4, 2)
+    3
+
+    Source
+    ------
+    Derived here from the order of passes in arXiv:2401.10241 §6, figure 7, and checked against it
+    by the clock.
+    """
+    inputs = backward_seconds - weight_seconds
+    return ratio((pp - 1) * maximum(inputs, 2 * (inputs - weight_seconds)), 2)

@@ -223,3 +223,81 @@ def dualpipe_activation_ratio(pp: Count) -> Ratio:
     arXiv:2412.19437 §3.2.1, table 2.
     """
     return ratio(pp + 1, pp)
+
+
+@formula(r"m_\mathrm{pair}", "pp % 2 == 0", "rank < pp", "micro_batches >= 2 * pp")
+def dualpipe_pairs(micro_batches: Count, pp: Count, rank: Count) -> Count:
+    r"""Count the forward passes of a rank that overlap a backward pass under DualPipe.
+
+    .. math::
+
+        m_\mathrm{pair} = n_\mathrm{micro} - P_p - \lfloor P_p / 2 \rfloor + 1 + \min(r_\mathrm{pp},
+            P_p - 1 - r_\mathrm{pp}, \lfloor P_p / 2 \rfloor - 2)
+
+    Parameters
+    ----------
+    micro_batches
+        Those of a replica in a step, in both directions together.
+    pp
+        Pipeline ranks, an even number.
+    rank
+        Pipeline rank, from 0.
+
+    Returns
+    -------
+    Overlapped pairs of passes.
+
+    Notes
+    -----
+    The passes of the other micro-batches run alone while the pipeline fills and drains. The ranks
+    in the middle put their first forward pass before its backward pass instead of beside it.
+
+    Examples
+    --------
+    DeepSeek-V3's 16 ranks with 120 micro-batches; rank 0, rank 1 and one in the middle:
+
+    >>> dualpipe_pairs(120, 16, 0), dualpipe_pairs(120, 16, 1), dualpipe_pairs(120, 16, 7)
+    (97, 98, 103)
+
+    Source
+    ------
+    Derived here from the order of deepseek-ai/DualPipe, dualpipe.py (step).
+    """
+    half = floor_div(pp, 2)
+    outer = minimum(rank, pp - 1 - rank)
+    return micro_batches - pp - half + 1 + minimum(outer, half - 2)
+
+
+@formula(r"m_\mathrm{pairv}", "pp >= 2", "rank < pp", "micro_batches >= 2 * pp")
+def dualpipev_pairs(micro_batches: Count, pp: Count, rank: Count) -> Count:
+    r"""Count the forward passes of a rank that overlap a backward pass under DualPipeV.
+
+    .. math:: m_\mathrm{pairv} = 2 n_\mathrm{micro} - 3 P_p + 1 + \min(r_\mathrm{pp}, P_p - 2)
+
+    Parameters
+    ----------
+    micro_batches
+        Those of a replica in a step.
+    pp
+        Pipeline ranks.
+    rank
+        Pipeline rank, from 0.
+
+    Returns
+    -------
+    Overlapped pairs of passes, each through one of the rank's two chunks.
+
+    Notes
+    -----
+    The last rank puts its first forward pass before its backward pass instead of beside it.
+
+    Examples
+    --------
+    >>> dualpipev_pairs(20, 4, 0), dualpipev_pairs(20, 4, 3)
+    (29, 31)
+
+    Source
+    ------
+    Derived here from the order of deepseek-ai/DualPipe, dualpipev.py (step).
+    """
+    return 2 * micro_batches - 3 * pp + 1 + minimum(rank, pp - 2)

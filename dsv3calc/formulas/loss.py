@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dsv3calc.formulas.registry.registry import formula
 from dsv3calc.formulas.registry.units import Bytes, Count, Tokens
-from dsv3calc.numbers.ops import maximum, minimum, ratio, where
+from dsv3calc.numbers.ops import exceeds, maximum, minimum, ratio, where
 
 
 @formula(r"B_\mathrm{run}")
@@ -94,7 +94,7 @@ def head_at_peak(
     Derived here.
     """
     own = minimum(living_logits, 1)
-    return where(own * head_bytes > layer_bytes, own * part_bytes, 0)
+    return where(exceeds(own * head_bytes, layer_bytes), own * part_bytes, 0)
 
 
 @formula(r"B_\mathrm{logits,at}")
@@ -187,7 +187,7 @@ def layer_at_peak(
     ------
     Derived here.
     """
-    return where(minimum(living_logits, 1) * head_bytes > layer_bytes, 0, part_bytes)
+    return where(exceeds(minimum(living_logits, 1) * head_bytes, layer_bytes), 0, part_bytes)
 
 
 @formula(r"T_\mathrm{chunk}")

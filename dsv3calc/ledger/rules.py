@@ -54,7 +54,7 @@ def _at_largest(values: Sequence[Any]) -> Any:
     middle = len(values) // 2
     largest, found = values[0], values[middle]
     for key, value in zip(values[1:middle], values[middle + 1 :], strict=True):
-        found = ops.where(key > largest, value, found)
+        found = ops.where(ops.exceeds(key, largest), value, found)
         largest = ops.maximum(largest, key)
     return found
 
@@ -108,6 +108,7 @@ RULES = {
 
 WITHOUT_PARTS = {
     "search": "found by search: the best value within the bound",
+    "walk": "by the clock: every pass of every rank in the order of the schedule",
     "given": "read, not computed",
 }
 """Rule of a line that is not computed from parts -> its words."""

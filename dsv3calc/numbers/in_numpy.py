@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 maximum = np.maximum
 minimum = np.minimum
+exceeds = operator.gt
 ratio = operator.truediv
 
 

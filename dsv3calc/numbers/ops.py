@@ -25,14 +25,15 @@ def _arithmetic(*values: Any) -> Any:
     for value in values:
         if type(value) in _PLAIN:
             continue
-        own = getattr(value, "__dsv3calc_ops__", None)
+        kind = type(value)
+        own = getattr(kind, "__dsv3calc_ops__", None)
         if own is not None:
             return own
-        if hasattr(value, "free_symbols"):
+        if hasattr(kind, "free_symbols"):  # of an expression, to look for them takes a while
             from dsv3calc.numbers import in_sympy
 
             return in_sympy
-        if hasattr(value, "__array_priority__"):
+        if hasattr(kind, "__array_priority__"):
             from dsv3calc.numbers import in_numpy
 
             return in_numpy
@@ -61,6 +62,16 @@ def minimum(a: Any, b: Any) -> Any:
         return a if a < b else b  # noqa: FURB136 - as in maximum
     kind = _arithmetic(a, b)
     return kind.minimum(a, b) if kind else min(a, b)
+
+
+def exceeds(a: Any, b: Any) -> Any:
+    """Tell whether ``a`` is larger than ``b``: a condition of :func:`where`.
+
+    >>> exceeds(5, 3)
+    True
+    """
+    kind = _arithmetic(a, b)
+    return kind.exceeds(a, b) if kind else a > b
 
 
 def clip(value: Any, low: Any, high: Any) -> Any:
@@ -135,7 +146,7 @@ def ratio(a: Any, b: Any) -> Any:
 def where(condition: Any, a: Any, b: Any) -> Any:
     """Return ``a`` where ``condition`` holds, else ``b``.
 
-    >>> where(3 > 2, "yes", "no")
+    >>> where(exceeds(3, 2), "yes", "no")
     'yes'
     """
     if condition is True or condition is False:

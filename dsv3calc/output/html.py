@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.output.explanation import value_text
 from dsv3calc.output.notes import told_of
-from dsv3calc.output.pictures import svg
-from dsv3calc.output.pictures.of_answer import chart_of
+from dsv3calc.output.pictures.of_answer import as_svg, picture_of
 from dsv3calc.queries.table import PICTURES
 from dsv3calc.reading.escaping import html
 
@@ -48,7 +47,7 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
     """Return the explanations or the picture of an answer as a page that needs no other file."""
     chart = None
     if answer.command in PICTURES and not answer.explanations:
-        chart = chart_of(answer)
+        chart = picture_of(answer)
     titles = (each.title for each in answer.explanations) if chart is None else (chart.title,)
     command = answer.query.get("command", "") or answer.command
     title = f"dsv3calc {command}: " + ", ".join(dict.fromkeys(titles))
@@ -66,7 +65,7 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
         f"<h1>{html(title)}</h1>",
     ]
     if chart is not None:
-        lines.append(svg.drawn(chart))
+        lines.append(as_svg(chart))
     for each in answer.explanations:
         lines.append(f"<h2>{html(each.title)}: <code>{html(each.line.name)}</code></h2>")
         lines += _line(each.line, None, 0, set())

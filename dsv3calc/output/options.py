@@ -14,6 +14,7 @@ class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     ``notes`` is one of ``output.notes.NOTES``; ``quiet`` leaves out warnings as well. ``depth``
     limits an explanation's tree, ``plot`` draws an answer's picture below its tables.
+    ``trace`` is a file for the passes of a pipeline.
     """
 
     format: str = "table"
@@ -25,3 +26,4 @@ class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
     color: str = "auto"
     depth: int | None = None
     plot: bool = False
+    trace: str | None = None

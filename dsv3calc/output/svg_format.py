@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.output.pictures import svg
-from dsv3calc.output.pictures.of_answer import chart_of
+from dsv3calc.output.pictures.of_answer import as_svg, picture_of
 
 if TYPE_CHECKING:
     from dsv3calc.output.options import OutputOptions
@@ -15,4 +14,4 @@ if TYPE_CHECKING:
 
 def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # noqa: ARG001 - one interface
     """Return the picture of an answer."""
-    return svg.drawn(chart_of(answer))
+    return as_svg(picture_of(answer))

@@ -57,10 +57,9 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:
 
 def _picture(answer: Answer, options: OutputOptions, *, ascii_only: bool) -> Iterator[Line]:
     """Yield the picture of an answer, drawn with characters, after an empty line."""
-    from dsv3calc.output.pictures import characters
-    from dsv3calc.output.pictures.of_answer import chart_of
+    from dsv3calc.output.pictures.of_answer import as_characters, picture_of
 
-    for text in ("", *characters.drawn(chart_of(answer), terminal_width(options) or PAGE)):
+    for text in ("", *as_characters(picture_of(answer), terminal_width(options) or PAGE)):
         yield Line(escape(in_ascii(text) if ascii_only else text))
 
 

@@ -54,6 +54,8 @@ def show(answer: Answer | Iterator[Answer], options: OutputOptions) -> None:
     to_file = options.file is not None and options.color == "auto"
     color = not to_file and takes_color(sys.stdout, options.color)
     renderer = import_module(RENDERERS[options.format])
+    if options.trace is not None and not isinstance(answer, Iterator):
+        _trace(answer, options.trace, options)
     if isinstance(answer, Iterator):
         texts = _rendered(renderer, answer, options, color=color)
     else:
@@ -67,6 +69,15 @@ def show(answer: Answer | Iterator[Answer], options: OutputOptions) -> None:
         forget_output()
     if hasattr(renderer, "after") and not isinstance(answer, Iterator):
         renderer.after(answer)
+
+
+def _trace(answer: Answer, file: str, options: OutputOptions) -> None:
+    """Write the passes of an answer to a file of its own."""
+    from dsv3calc.output.trace import trace_texts
+
+    write_whole(file, trace_texts(answer), force=options.force, option="--trace")
+    if not options.quiet:
+        _say(f"wrote {file}")
 
 
 def _rendered(

@@ -63,7 +63,8 @@ class ParamsQuery(Query, frozen=True, kw_only=True):
     variant: Annotated[
         str | None,
         Option(
-            "default, trainable, with-mtp, checkpoint, non-embedding or matmul", shared.COUNTING,
+            "default, trainable, with-mtp, checkpoint, non-embedding, without-head or matmul",
+            shared.COUNTING,
             metavar="NAME", choices="accounting.parameters:PARAMETER_VARIANTS",
         ),
     ] = None  # fmt: skip
@@ -101,6 +102,8 @@ class FlopsQuery(Query, frozen=True, kw_only=True):
       dsv3calc flops deepseek-v3 --phase train --seq 4096
 
       dsv3calc flops deepseek-v3 --phase decode --context 8192 --mla absorbed
+
+      dsv3calc flops deepseek-v3 --phase decode --draft-tokens 2 --acceptance 0.8
 
       dsv3calc flops deepseek-v3 --convention isca25-table2
     """
@@ -141,7 +144,7 @@ class FlopsQuery(Query, frozen=True, kw_only=True):
     attention: Annotated[
         str | None,
         Option(
-            "causal, full or half", shared.COUNTING, metavar="COUNT", default="causal",
+            "causal, full, half or clamped", shared.COUNTING, metavar="COUNT", default="causal",
             choices=f"{shared.CONVENTIONS}/attention",
         ),
     ] = None  # fmt: skip
@@ -175,6 +178,9 @@ class FlopsQuery(Query, frozen=True, kw_only=True):
         ),
     ] = None  # fmt: skip
     with_mtp: shared.WithMtp = False
+    draft_tokens: shared.DraftTokens = None
+    acceptance: shared.Acceptance = None
+    draft_model: shared.DraftModel = None
     convention: shared.Convention = None
     library: shared.Library = None
 
@@ -220,6 +226,8 @@ class KVQuery(Query, frozen=True, kw_only=True):
     ] = None  # fmt: skip
     mla: shared.Mla = None
     with_mtp: shared.WithMtp = False
+    draft_tokens: shared.DraftTokens = None
+    draft_model: shared.DraftModel = None
     convention: str | None = None
     library: shared.Library = None
 

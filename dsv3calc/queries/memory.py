@@ -113,6 +113,9 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
             default="1",
         ),
     ] = None  # fmt: skip
+    concurrency: Annotated[
+        int | None, Option(shared.CONCURRENCY, shared.SERVING, dimension="count")
+    ] = None
     tokens: Annotated[
         int | None,
         Option(

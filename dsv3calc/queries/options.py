@@ -50,6 +50,10 @@ Sequence = Annotated[
 CONTEXT = "Tokens of each sequence in the cache"
 Context = Annotated[int | None, Option(CONTEXT, WORKLOAD, dimension="tokens", default="4096")]
 
+CONCURRENCY = (
+    "Sequences of the whole instance, in place of --batch: replicas pad theirs to the fullest"
+)
+
 Mla = Annotated[
     str | None,
     Option(
@@ -69,8 +73,8 @@ Convention = Annotated[
 Library = Annotated[
     str | None,
     Option(
-        "Count as transformers, torchtitan or nanogpt does", COUNTING, flag="--as",
-        metavar="LIBRARY", choices="accounting.conventions:LIBRARY_NAMES",
+        "Count as transformers, torchtitan, nanogpt, vllm, sglang or accelerate does", COUNTING,
+        flag="--as", metavar="LIBRARY", choices="accounting.conventions:LIBRARY_NAMES",
     ),
 ]  # fmt: skip
 
@@ -135,6 +139,29 @@ Latency = Annotated[
 ]  # fmt: skip
 
 InNetwork = Annotated[bool, Option("Switches multicast dispatch and add up combine", LINKS)]
+
+SPECULATION = "Speculation"
+DraftTokens = Annotated[
+    int | None,
+    Option(
+        "Tokens that are drafted for each step of decoding", SPECULATION, dimension="count",
+        default="none: no speculation",
+    ),
+]  # fmt: skip
+Acceptance = Annotated[
+    float | None,
+    Option(
+        "Chance that a drafted token is accepted where those before it were", SPECULATION,
+        dimension="ratio",
+    ),
+]  # fmt: skip
+DraftModel = Annotated[
+    str | None,
+    Option(
+        "Model that drafts", SPECULATION, metavar="MODEL", default="the model's MTP modules",
+        preset="model",
+    ),
+]  # fmt: skip
 
 LastLogit = Annotated[
     bool, Option("Run the head on the last position alone", WORKLOAD)

@@ -45,6 +45,13 @@ class QueryOutputArguments(OutputArguments, frozen=True, kw_only=True):
     """The same for a query, whose answer can be explained instead."""
 
     plot: Annotated[bool, Option("Draw the picture of the answer below its tables", OUTPUT)] = False
+    trace: Annotated[
+        str | None,
+        Option(
+            "Of train: write its passes to FILE as trace events, which Perfetto reads", OUTPUT,
+            metavar="FILE",
+        ),
+    ] = None  # fmt: skip
     explain: Annotated[bool, Option("Show how the result is derived", EXPLANATION)] = False
     line: Annotated[
         tuple[str, ...],

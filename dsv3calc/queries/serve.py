@@ -7,7 +7,7 @@ from dsv3calc.queries import options as shared
 from dsv3calc.queries.fields import Option
 from dsv3calc.queries.layout import LayoutQuery
 
-REQUESTS, SPECULATION = "Requests", "Speculation"
+REQUESTS = "Requests"
 
 
 class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
@@ -34,14 +34,9 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
             dimension="count", default="1",
         ),
     ] = None  # fmt: skip
-    concurrency: Annotated[
-        int | None,
-        Option(
-            "Sequences of the whole instance, in place of --batch: replicas pad theirs to the "
-            "fullest",
-            REQUESTS, dimension="count",
-        ),
-    ] = None  # fmt: skip
+    concurrency: Annotated[int | None, Option(shared.CONCURRENCY, REQUESTS, dimension="count")] = (
+        None
+    )
     slo: Annotated[
         tuple[str, ...],
         Option(
@@ -58,20 +53,8 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
             shared.CONTEXT, REQUESTS, flag="--context", dimension="tokens", default="4096",
         ),
     ] = None  # fmt: skip
-    draft_tokens: Annotated[
-        int | None,
-        Option(
-            "Tokens that MTP modules draft for each step", SPECULATION, dimension="count",
-            default="none: no speculation",
-        ),
-    ] = None  # fmt: skip
-    acceptance: Annotated[
-        float | None,
-        Option(
-            "Chance that a drafted token is accepted where those before it were", SPECULATION,
-            dimension="ratio",
-        ),
-    ] = None  # fmt: skip
+    draft_tokens: shared.DraftTokens = None
+    acceptance: shared.Acceptance = None
     prompt_tokens: Annotated[
         int | None,
         Option("Tokens of a prompt", REQUESTS, dimension="tokens", default="4096"),
@@ -101,6 +84,20 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
         Option(
             "Layout preset of the GPUs that prefill, where those are others", shared.DEGREES,
             metavar="NAME", default="the same GPUs", preset="layout",
+        ),
+    ] = None  # fmt: skip
+    decode_hit_rate: Annotated[
+        float | None,
+        Option(
+            "Share of a prompt whose cache the GPUs that decode have already", REQUESTS,
+            dimension="ratio", default="0",
+        ),
+    ] = None  # fmt: skip
+    transfer: Annotated[
+        str | None,
+        Option(
+            "When caches go to the GPUs that decode: by-layer, as computed, or at-end", REQUESTS,
+            metavar="WHEN", default="by-layer", choices="studies.serve.prefill:TRANSFERS",
         ),
     ] = None  # fmt: skip
     dcp: shared.Dcp = None

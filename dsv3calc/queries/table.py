@@ -107,6 +107,9 @@ class Command:
         return self.words.replace(" ", "_")
 
 
+PIPELINE = "pipeline"
+"""The picture of what has a trace too."""
+
 _COMMANDS = (
     Command(
         "compare",
@@ -203,6 +206,7 @@ _COMMANDS = (
         headlines=("train.step.estimate", "train.step.floor"),
         lines=("train",),
         needs_device=True,
+        picture=PIPELINE,
     ),
     Command(
         "failures",
@@ -341,6 +345,7 @@ _COMMANDS = (
         "List conventions, their choices, and the bundles of them.",
         views={"conventions": "conventions"},
     ),
+    Command("sweep", "Ask queries at every point of a study, and write a row for each."),
     Command("eval", "Answer many queries in one process, one line each."),
 )
 

@@ -37,5 +37,6 @@ class TrainQuery(LayoutQuery, frozen=True, kw_only=True):
     setup: shared.EstimatedSetup = None
     precision: shared.ProductPrecision = None
     recipe: shared.Recipe = None
+    require_fit: Annotated[bool, Option("Exit with 1 if it does not fit", shared.SHOWN)] = False
     imbalance: shared.Imbalance = None
     oversubscription: shared.Oversubscription = None

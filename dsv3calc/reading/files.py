@@ -30,8 +30,10 @@ def shown_path(path: str) -> str:
         return path
 
 
-def check_writable(path: str, *, force: bool) -> None:
+def check_writable(path: str, *, force: bool, option: str = "-o") -> None:
     """Refuse a file that must not be overwritten, before any work is done.
+
+    ``option`` is what names it.
 
     Raises
     ------
@@ -39,18 +41,18 @@ def check_writable(path: str, *, force: bool) -> None:
         If it has no name, exists and ``force`` is not given, or is a directory.
     """
     if not path.strip():
-        raise UsageError("-o needs the name of a file")
+        raise UsageError(f"{option} needs the name of a file")
     if os.path.isdir(path) or path.endswith(("/", os.sep)):
-        raise UsageError(f"-o {escape(path)}: this is a directory", "name a file in it")
+        raise UsageError(f"{option} {escape(path)}: this is a directory", "name a file in it")
     if os.path.lexists(path) and not force:
-        raise UsageError(f"-o {escape(path)}: the file exists", "give --force to replace it")
+        raise UsageError(f"{option} {escape(path)}: the file exists", "give --force to replace it")
 
 
-def write_whole(path: str, texts: Iterable[str], *, force: bool) -> None:
+def write_whole(path: str, texts: Iterable[str], *, force: bool, option: str = "-o") -> None:
     """Write a file atomically: a reader sees the old content or all of the new one.
 
-    The texts are written one after the other. A byte of a file name that is not UTF-8 is written
-    as an escape.
+    The texts are written one after the other. ``option`` names the file. A byte of a file name
+    that is not UTF-8 is written as an escape.
 
     Raises
     ------
@@ -70,7 +72,7 @@ def write_whole(path: str, texts: Iterable[str], *, force: bool) -> None:
         _replace(os.path.realpath(path), texts, force=force)
     except FileExistsError:
         raise UsageError(
-            f"-o {escape(path)}: the file exists", "give --force to replace it"
+            f"{option} {escape(path)}: the file exists", "give --force to replace it"
         ) from None
     except BrokenPipeError:
         raise
@@ -78,7 +80,7 @@ def write_whole(path: str, texts: Iterable[str], *, force: bool) -> None:
         reason = getattr(error, "strerror", None) or str(error)
         kind = OutputError if isinstance(error, OSError) else UsageError
         raise kind(
-            f"-o {escape(path[:200])}: {reason}", "choose a place that can be written"
+            f"{option} {escape(path[:200])}: {reason}", "choose a place that can be written"
         ) from None
 
 

@@ -149,8 +149,8 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             yield (
                 ("global_batch",),
                 (
-                    f"{self.global_batch} sequences do not divide into dp {self.dp} x micro-batch "
-                    f"{self.micro_batch}"
+                    f"a step of {self.global_batch:,} sequences does not divide among the dp "
+                    f"{self.dp:,} replicas in micro-batches of {self.micro_batch:,}"
                 ),
                 (
                     "every replica has the same number of whole micro-batches: take a global batch "

@@ -11,6 +11,7 @@ from dsv3calc.schema.fields import Name, Text
 from dsv3calc.schema.provenance import Source, provenance_problems
 
 Width = Annotated[int, msgspec.Meta(ge=0, le=64)]
+Steps = Annotated[int, msgspec.Meta(ge=1, le=100)]
 ComputeCopy = Literal["stored", "stored-twice", "bf16", "gathered", "bf16-and-stored"]
 Module = Literal[
     "full", "core_attn", "layernorm", "mla_up_proj", "mlp_act", "moe_act", "mlp", "moe",
@@ -68,7 +69,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ``compute_copy`` says which copy of the weights the forward pass reads: as the precision
     ``stored`` them, that ``stored-twice`` (row-wise and column-wise, where weights have scales),
     in ``bf16``, ``gathered`` (in BF16 and, under ZeRO-3, cast from the master weights as they are
-    gathered), or ``bf16-and-stored``.
+    gathered), or ``bf16-and-stored``. ``matrix_optimizer`` says what updates the matrices of hidden
+    layers: ``muon`` keeps the first moment of them alone, and orthogonalises each update in
+    ``newton_schulz_steps``; embedding, head, vectors and convolutions stay with AdamW.
     """
 
     name: Name
@@ -78,6 +81,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     master_bits: Width
     first_moment_bits: Width
     second_moment_bits: Width
+    matrix_optimizer: Literal["adamw", "muon"] = "adamw"
+    newton_schulz_steps: Steps = 5
     sources: dict[str, Source]
     provenance: dict[str, str]
 

@@ -129,7 +129,9 @@ class SetupBlocks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class SetupOverlap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Share of communication that computation hides, by the axis that sends it; null: not stated.
 
-    ``two_batch`` tells that two halves of a batch take turns at computing and sending.
+    ``two_batch`` tells that two halves of a batch take turns at computing and sending. ``paired``
+    tells that in training each pass hides what the pass that overlaps it sends: only schedules with
+    such pairs do.
     """
 
     tp: _Share | None = None
@@ -138,6 +140,7 @@ class SetupOverlap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     cp: _Share | None = None
     pp: _Share | None = None
     two_batch: bool = False
+    paired: bool = False
 
 
 class SetupBand(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -161,7 +164,8 @@ class SetupTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     kernel, ``first_token`` that before the first token of a request, beside the prefill pass.
     ``launch_factor`` multiplies the kernels' own launch times. ``communication_sms`` are
     multiprocessors that send instead of compute. ``bands`` say by phase how far estimates lie from
-    measurements.
+    measurements. ``residual`` says what measurements have beyond the estimate and what is believed
+    to cause it; no factor stands for it.
     """
 
     sustained: dict[str, _Factor] = msgspec.field(default_factory=dict)
@@ -174,6 +178,7 @@ class SetupTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     launch_factor: _Factor | None = None
     communication_sms: Natural | None = None
     overlap: SetupOverlap = msgspec.field(default_factory=SetupOverlap)
+    residual: Text | None = None
     release: Text | None = None
 
 

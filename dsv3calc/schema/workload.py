@@ -35,7 +35,7 @@ class Conventions(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     counting: Literal["matmul", "six-n", "six-n-attention", "twelve-l-h2"] = "matmul"
-    attention: Literal["causal", "full", "half"] = "causal"
+    attention: Literal["causal", "full", "half", "clamped"] = "causal"
     mla: Literal["by-phase", "naive", "absorbed", "latent"] = "by-phase"
     head: Literal["in", "out"] = "in"
     router: Literal["in", "out"] = "in"

@@ -13,6 +13,7 @@ from dsv3calc.reading.files import shown_path
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dsv3calc.accounting.placement.walk import Walk
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.ledger.line import Ledger, Line
     from dsv3calc.studies.explain.explanation import Explanation
@@ -40,16 +41,19 @@ class Column:
 class Answer:
     """What a query found; every output format is a view of it.
 
-    ``asked`` is the query as it was written, where one of many was. ``headings`` names the fields
+    ``absent`` has by name the lines that it lacks and what would give them. ``asked`` is the query
+    as it was written, where one of many was. ``headings`` names the fields
     of ``rows`` where there may be none of them. ``text`` is what a person gets to read instead of
     tables where the answer is a file, ``beside`` the text of further files, by path, that are
-    written with it; ``status`` is the exit status that it means. ``explanations``
-    are what ``--explain`` asks for instead of tables. ``layout`` names the layout that is counted,
-    ``etp_rule`` what its etp follows from, ``placed`` is that layout with the model. ``brief`` has
-    the short form of notes and assumptions that have one, empty where they change no number.
+    written with it; ``status`` is the exit status that it means. ``explanations`` are what
+    ``--explain`` asks for instead of tables. ``walk`` is a training step by the clock, which
+    pictures and traces show. ``layout`` names the layout that is counted, ``etp_rule`` what its etp
+    follows from, ``placed`` is that layout with the model. ``brief`` has the short form of notes
+    and assumptions that have one, empty where they change no number.
     """
 
     __slots__ = (
+        "absent",
         "asked",
         "assumptions",
         "beside",
@@ -69,6 +73,7 @@ class Answer:
         "status",
         "text",
         "view",
+        "walk",
         "warnings",
     )
 
@@ -78,11 +83,13 @@ class Answer:
         self.view = view or command
         self.presets: list[Preset[Any]] = []
         self.text = ""
+        self.absent: dict[str, str] = {}
         self.asked = ""
         self.layout = ""
         self.etp_rule: Rule | None = None
         self.placed: Placed | None = None
         self.explanations: list[Explanation] = []
+        self.walk: Walk | None = None
         self.headings: list[str] = []
         self.status = ExitStatus.OK
         self.columns: list[Column] = []

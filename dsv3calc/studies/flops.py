@@ -3,14 +3,20 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.accounting.conventions import choose_conventions
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dsv3calc.accounting.conventions import BUNDLES, choose_conventions
 from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.accounting.packed import packed_lines
+from dsv3calc.accounting.speculation import step_lines
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.queries.base import FlopsQuery, as_dict
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.conventions.estimates import check_estimate
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
     beside_layers,
@@ -18,6 +24,55 @@ from dsv3calc.studies.preset_loader import (
     warn_inapplicable,
     workload_of,
 )
+from dsv3calc.studies.speculation import speculation_of
+
+if TYPE_CHECKING:
+    from dsv3calc.accounting.conventions import Bundle
+    from dsv3calc.accounting.speculation import Speculation
+    from dsv3calc.catalogue.presets import Preset
+    from dsv3calc.schema.model import Model
+    from dsv3calc.schema.workload import Conventions, Workload
+
+
+def _speculation(
+    query: FlopsQuery,
+    preset: Preset[Model],
+    workload: Workload,
+    conventions: Conventions,
+    loader: PresetLoader,
+    answer: Answer,
+) -> tuple[Speculation | None, Workload]:
+    """Return how tokens are drafted, and the workload of the step that verifies them."""
+    draft = None if query.draft_model is None else loader.model(query.draft_model)
+    found = speculation_of(preset, query.draft_tokens, query.acceptance, draft)
+    if found is None:
+        return None, workload
+    if draft is not None:
+        answer.cite(draft)
+    wrong = {
+        f"--phase {workload.phase}": workload.phase != "decode",
+        "--seq": query.sequence is not None,
+        "--with-mtp": query.with_mtp,
+        f"--counting {conventions.counting}": conventions.counting != "matmul",
+    }
+    for option, given in wrong.items():
+        if given:
+            raise UsageError(
+                f"{option} beside --draft-tokens: a decode step verifies the drafted tokens and "
+                "one more, and drafts are counted apart",
+                "--phase decode --draft-tokens 2 --acceptance 0.8",
+            )
+    verified = 1 + int(found.draft_tokens)
+    answer.notes.append(
+        f"speculation: {verified:,} tokens of a sequence are verified together, after "
+        f"{found.draft_tokens:,} passes that draft"
+    )
+    return found, msgspec.structs.replace(workload, sequence=verified)
+
+
+def _has_last_logit(bundle: Bundle | None, phase: str) -> bool:
+    """Tell whether a library computes the head for the last token alone."""
+    return bundle is not None and bundle.last_logit and phase != "train"
 
 
 def answer_flops(query: FlopsQuery) -> Answer:
@@ -46,13 +101,16 @@ def answer_flops(query: FlopsQuery) -> Answer:
         raise UsageError("--recompute full: only training keeps and recomputes activations")
     packed = query.sequence if isinstance(query.sequence, tuple) else ()
     longest = max(packed) if isinstance(query.sequence, tuple) else query.sequence
-    workload = workload_of(
-        query.phase, query.batch, longest, query.past, last_logit=query.last_logit
-    )
+    bundle = BUNDLES.get(query.library or "")
+    last = query.last_logit or _has_last_logit(bundle, query.phase)
+    workload = workload_of(query.phase, query.batch, longest, query.past, last_logit=last)
     loader = PresetLoader(query)
     preset = loader.model(query.model)
-    loader.check_overrides()
+    if bundle is not None:
+        check_estimate(bundle, preset.value, workload.phase, conventions)
     answer = Answer("flops", as_dict(query))
+    speculation, workload = _speculation(query, preset, workload, conventions, loader, answer)
+    loader.check_overrides()
     answer.query |= {
         "phase": workload.phase,
         "batch": workload.batch,
@@ -61,7 +119,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
     }
     if not (query.convention or query.library):
         answer.query |= {"counting": conventions.counting, "attention": conventions.attention}
-    answer.cite(preset, unused=beside_layers(query.with_mtp))
+    answer.cite(preset, unused=beside_layers(query.with_mtp or speculation is not None))
     answer.notes += query.notes
     warn_inapplicable(
         answer,
@@ -106,6 +164,9 @@ def answer_flops(query: FlopsQuery) -> Answer:
     count = flops_lines(preset.value, workload, conventions)
     if packed:
         count = packed_lines(preset.value, workload, conventions, packed)
-    ledger = Ledger(preset.value.title, count.lines)
+    lines = count.lines
+    if speculation is not None:
+        lines += step_lines(count.total, preset.value, workload, conventions, speculation).lines
+    ledger = Ledger(preset.value.title, lines)
     answer.columns.append(Column(preset.name, preset.value.title, ledger))
     return answer

@@ -78,6 +78,7 @@ def answer_host(query: HostQuery) -> Answer:
         lines += _caches(inputs)
     if bandwidth is not None:
         lines += _experts(inputs)
+    _warn_of_idle(answer, query, experts=bandwidth is not None)
     answer.query |= {"precision": inputs.precision.name, "context": inputs.context}
     answer.cite(inputs.model, unused=beside_layers(with_mtp=False))
     answer.cite(inputs.hardware, used=("memory", "host", "node_size"))
@@ -87,6 +88,16 @@ def answer_host(query: HostQuery) -> Answer:
     title = inputs.model.value.title
     answer.columns.append(Column(inputs.model.name, title, Ledger(title, lines)))
     return answer
+
+
+def _warn_of_idle(answer: Answer, query: HostQuery, *, experts: bool) -> None:
+    """Warn of options of parts that are not answered."""
+    if query.precision and query.layout is None and not experts:
+        answer.warn("--precision has no effect: the preset of the device states no host bandwidth")
+    cached = experts or query.prefill_rate is not None
+    for option, value in (("--context", query.context), ("--kv-dtype", query.kv_dtype)):
+        if value and not cached:
+            answer.warn(f"{option} has no effect: cached contexts need --prefill-rate")
 
 
 def _refuse_idle(query: HostQuery) -> None:

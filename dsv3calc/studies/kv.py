@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.kv_cache import kv_lines
 from dsv3calc.accounting.kv_fit import fit_lines
+from dsv3calc.accounting.speculation import draft_cache_lines
+from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.queries.base import KVQuery, as_dict
 from dsv3calc.studies.answer import Answer, Column
@@ -21,6 +23,7 @@ from dsv3calc.studies.preset_loader import (
     warn_context,
     warn_inapplicable,
 )
+from dsv3calc.studies.speculation import speculation_of
 
 if TYPE_CHECKING:
     from dsv3calc.accounting.kv_fit import FitLines
@@ -42,6 +45,7 @@ def answer_kv(query: KVQuery) -> Answer:
         {"mla": query.mla, "mtp": "in" if query.with_mtp else None},
         convention=query.convention,
         library=query.library,
+        command="kv",
     )
     batch = positive("--batch", query.batch, 1)
     tokens = positive("--context", query.tokens, DEFAULT_TOKENS)
@@ -51,9 +55,15 @@ def answer_kv(query: KVQuery) -> Answer:
     state_interval = interval_of(query.state_interval)
     loader = PresetLoader(query)
     preset = loader.model(query.model)
+    draft = None if query.draft_model is None else loader.model(query.draft_model)
     kv_format = loader.kv_format(query.kv_dtype, preset.value)
     loader.check_overrides()
-    check_kv_format(preset.name, preset.value, kv_format, conventions)
+    for each in (preset, draft):
+        if each is not None:
+            check_kv_format(each.name, each.value, kv_format, conventions)
+    speculation = speculation_of(preset, query.draft_tokens, None, draft)
+    if speculation is not None and query.with_mtp:
+        raise UsageError("--with-mtp beside --draft-tokens: caches of drafts are counted apart")
     answer = Answer("kv", as_dict(query))
     answer.query |= {
         "batch": batch,
@@ -64,7 +74,9 @@ def answer_kv(query: KVQuery) -> Answer:
         answer.query["page_size"] = page_size
     if state_interval is not None:
         answer.query["state_interval"] = state_interval
-    answer.cite(preset, unused=beside_layers(query.with_mtp))
+    answer.cite(preset, unused=beside_layers(query.with_mtp or speculation is not None))
+    if draft is not None:
+        answer.cite(draft)
     answer.notes += query.notes
     cite_kv_format(answer, kv_format, [preset.value], conventions)
     warn_inapplicable(
@@ -85,6 +97,17 @@ def answer_kv(query: KVQuery) -> Answer:
         state_interval=state_interval,
     ).lines
     longest = tokens
+    if speculation is not None:
+        lines += draft_cache_lines(
+            preset.value,
+            kv_format.value,
+            conventions,
+            speculation,
+            batch=batch,
+            tokens=tokens,
+            page_size=page_size,
+        ).lines
+        longest += int(speculation.draft_tokens)
     if query.fit is not None:
         available = positive("--fit", query.fit, 0, most=MOST_BYTES)
         answer.query["fit"] = available
@@ -99,7 +122,7 @@ def answer_kv(query: KVQuery) -> Answer:
             state_interval=state_interval,
         )
         lines += fit
-        longest = max(tokens, _longest_that_fits(fit, available, answer, preset.name))
+        longest = max(longest, _longest_that_fits(fit, available, answer, preset.name))
     warn_context(answer, preset.name, preset.value, longest)
     answer.columns.append(
         Column(preset.name, preset.value.title, Ledger(preset.value.title, lines))

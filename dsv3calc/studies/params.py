@@ -16,7 +16,7 @@ from dsv3calc.accounting.parameters import (
 )
 from dsv3calc.accounting.weights import scale_elements, weight_lines
 from dsv3calc.errors import UsageError
-from dsv3calc.ledger.line import Ledger
+from dsv3calc.ledger.line import Ledger, combined, given
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.queries.base import ParamsQuery, as_dict
 from dsv3calc.reading.diagnostics import quote, suggest
@@ -25,10 +25,15 @@ from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.preset_loader import PresetLoader, inclusions_of, warn_inapplicable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dsv3calc.ledger.line import Line
     from dsv3calc.schema.model import Model
 
 BY = ("component", "tensor", "layer")
+
+_TRAINED_BY_ACCELERATE = ("fp32", "bf16", "fp16")
+"""Precisions of which accelerate's estimate of training is four times the weights."""
 
 
 def answer_params(query: ParamsQuery) -> Answer:
@@ -52,7 +57,10 @@ def answer_params(query: ParamsQuery) -> Answer:
     variant = "with-mtp" if query.with_mtp else query.variant
     if query.library or query.convention:
         conventions = choose_conventions(
-            {"parameters": variant}, convention=query.convention, library=query.library
+            {"parameters": variant},
+            convention=query.convention,
+            library=query.library,
+            command="params",
         )
         variant = conventions.parameters
     inclusions, label = inclusions_of(variant or "default", query.include, query.exclude)
@@ -75,6 +83,7 @@ def answer_params(query: ParamsQuery) -> Answer:
         per_layer = per_layer_lines(preset.value, inclusions)
         answer.rows = list(_layer_rows(preset.value, per_layer, inclusions, parameters.total))
         layers = [line for group in per_layer for line in group.values()]
+    weights = [*weights, *_with_adam(query, precision.name, weights)]
     ledger = Ledger(preset.value.title, [*parameters, *layers, *weights])
     answer.columns.append(Column(preset.name, preset.value.title, ledger))
     return answer
@@ -91,6 +100,27 @@ def _warn_of_absent(answer: Answer, query: ParamsQuery, model: Model) -> None:
         counts = {parameter_lines(model, each, "all").total.value for each in (whole, without)}
         if without != whole and len(counts) == 1:
             answer.warn(f"{option} {name} has no effect: the model has no such parameters")
+
+
+def _with_adam(query: ParamsQuery, precision: str, weights: Sequence[Line]) -> list[Line]:
+    """Give what accelerate says that training with Adam takes, where its estimate is asked for.
+
+    Raises
+    ------
+    UsageError
+        If the estimate has no number of training in the precision.
+    """
+    if query.library != "accelerate":
+        return []
+    if precision not in _TRAINED_BY_ACCELERATE:
+        raise UsageError(
+            f"--as accelerate with the precision {precision}: it estimates training in "
+            f"{', '.join(_TRAINED_BY_ACCELERATE)} alone",
+            "--precision fp32",
+        )
+    copies = given("accelerate.copies", 4, "1", "weights, gradients and two moments, or 2 x FP32")
+    stored = next(line for line in weights if line.name == "weights.bytes")
+    return [combined("weights.training_with_adam", "product", (stored, copies))]
 
 
 def _layer_rows(

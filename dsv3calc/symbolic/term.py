@@ -105,6 +105,7 @@ class Term:
 
 Term.__dsv3calc_ops__ = SimpleNamespace(
     ratio=partial(Term, "/"),
+    exceeds=partial(Term, ">"),
     **{
         name: partial(Term, name)
         for name in ("maximum", "minimum", "floor_div", "ceil_div", "where", "binomial")

@@ -36,9 +36,15 @@ ASKED = {
         "llama-3.1-8b --hardware h100 --dp 2 --global-batch 8",
         "deepseek-v3 --hardware h800 --ep 64 --global-batch 64",
     ],
+    "failures": ["llama-3.1-8b --hardware h800 --dp 512"],
     "serve": ["llama-3.1-8b --hardware h100", "deepseek-v3 --hardware h800 --ep 64"],
     "limits ep": ["deepseek-v3 --hardware h800"],
     "network": ["mpft ft3 slim-fly dragonfly --radix 16", "--endpoints 2048"],
+    "host": [
+        "deepseek-v3 --hardware h800 --prefill-rate 32200",
+        "deepseek-v3 --hardware h800 --layout v3-pretrain",
+    ],
+    "search": [],  # a search for each option would take minutes
     "formula eval": [],
 }
 """Words of a query -> what is asked: models with and without experts, one GPU and several."""
@@ -64,9 +70,14 @@ VALUES = {
     "state_interval": "64", "tokens": "100", "train_tokens": "1T", "variant": "with-mtp both",
     "virtual_pipeline": "2", "zero": "1", "gpus": "2", "ep": "2", "etp": "2",
     "radix": "64", "endpoints": "500", "planes": "4", "planes_down": "1", "flows": "8", "q": "5",
-    "groups": "4", "switch_price": "5000", "link_price": "100",
+    "groups": "4", "slo": "tpot<=50ms", "failures": "llama-3-54-days", "gpu_hours": "100",
+    "storage_bandwidth": "1GB/s", "interval": "10min", "restart": "10min",
+    "switch_price": "5000", "link_price": "100",
 }  # fmt: skip
 """Field -> a value that is no default, or several of which one is none."""
+
+BY_DIMENSION = {"count": "3 16", "tokens": "100", "ratio": "0.5 2", "s": "10ms", "bytes": "1GiB"}
+"""Dimension of a number -> values of options without one above; others are tried in all choices."""
 
 FREE = {
     "set", "preset_path", "ignore_keys",  # have tests of their own
@@ -77,6 +88,7 @@ FREE = {
 
 SAME = {
     ("memory", "padded"): "both vocabularies divide into whole parts",
+    ("failures", "failures"): "there is one such preset",
     ("traffic", "setup"): "with tp 1 each rule gives etp 1",
     ("traffic", "serve"): "a pass alone; that it has no step is told",
 }
@@ -99,7 +111,9 @@ def options(words):
     for field in fields_of(struct_of(QUERIES[words])).values():
         if field.name in FREE or field.option.positional or (words, field.name) in SAME:
             continue
-        given = "" if field.kind == "flag" else VALUES[field.name]
+        own = [] if field.kind == "flag" else field.option.values()
+        given = VALUES.get(field.name, BY_DIMENSION.get(field.option.dimension, " ".join(own)))
+        assert given or field.kind == "flag", f"VALUES needs a value of {field.flag}"
         yield field.flag, [f"{field.flag} {value}" for value in given.split()] or [field.flag]
 
 

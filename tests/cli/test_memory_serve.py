@@ -248,3 +248,21 @@ def test_large_sizes_of_one_table_have_one_unit(program):
     out = program.ok(*asked, "--batch", "1e9").out
     assert "TiB" not in out
     assert "200,897.5 GiB" in out  # activations
+
+
+def test_replicas_of_an_instance_are_padded_to_the_fullest(program):
+    """100 sequences on 8 replicas take what 13 of each do: 8 x 13 = 104."""
+    asked = ("memory", "deepseek-v3", "--serve", "--hardware", "h800", "--dp", "8", "--ep", "8")
+    padded, each = (
+        program.json(*asked, "--concurrency", "100"),
+        program.json(*asked, "--batch", "13"),
+    )
+    for name in ("kv_bytes", "buffers", "total", "max_sequences"):
+        assert padded.values[f"serving.{name}"] == each.values[f"serving.{name}"]
+    note = "100 sequences on 8 replicas: each is padded to 13, 4 places stay empty"
+    assert note in padded.data["notes"]
+    assert note.partition(":")[0] not in program.ok(*asked, "--concurrency", "104").out
+    both = program.refused(ExitStatus.USAGE, *asked, "--concurrency", "100", "--batch", "3")
+    assert "--batch and --concurrency" in both.err
+    training = program.refused(ExitStatus.USAGE, *asked[:2], *asked[3:], "--concurrency", "100")
+    assert "--concurrency: only with --serve" in training.err

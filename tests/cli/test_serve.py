@@ -37,20 +37,61 @@ def test_half_batches_take_turns_for_as_long_as_the_slower_of_both():
     assert served["serve.tpot.overlapped"] == pytest.approx(2 * slower)
 
 
-def test_the_published_decode_profile_lies_in_the_bracket():
-    """deepseek-ai/profile-data, decode: 55.1 ms, 128 requests of 4,096 tokens a GPU, EP128."""
+SERVERS = {
+    "H800 profile": (
+        "--hardware h800 --dp 128 --ep 128 --batch 128",
+        55.1e-3,  # deepseek-ai/profile-data, decode: 128 requests of 4,096 tokens a GPU, EP128
+        0.141,
+    ),
+    "Day 6": (
+        "--hardware h800 --layout day6-decode-ep144 --batch 128 --context 4989",
+        128 / (14800 / 8),  # deepseek-ai/open-infra-index, day 6, a node of 8; batch 128 assumed
+        -0.042,
+    ),
+    "SGLang on 96 H100": (
+        "--hardware h100 --dp 72 --ep 72 --redundant-experts 32 --batch 256 --context 2000",
+        256 / (22282 / 8),  # lmsys.org, 2025-05-05: output tokens of a node of 8, 2,000 before
+        0.008,
+    ),
+}
+"""What was asked, the published time of an output token, and the serial step over it, less 1."""
+
+
+@pytest.mark.parametrize(("options", "published", "residual"), SERVERS.values(), ids=SERVERS)
+def test_no_published_server_is_as_fast_as_perfect_overlap(
+    options, published, residual, record_property
+):
+    """Kernels and exchanges one after the other are 4 % too fast to 14 % too slow for them."""
+    found = dsv3calc.query(f"serve deepseek-v3 {options} --setup sglang")
+    serial = found["serve.tpot.serial"]
+    record_property("serial over published, less 1", serial / published - 1)
+    assert found["serve.tpot.overlapped"] < published
+    assert serial / published - 1 == pytest.approx(residual, abs=0.005)
+
+
+def test_the_published_profile_lies_between_both_ends_of_the_bracket():
+    options, published, _ = SERVERS["H800 profile"]
+    found = dsv3calc.query(f"serve deepseek-v3 {options} --setup sglang")
+    assert found["serve.tpot.overlapped"] < published < found["serve.tpot.serial"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "published", "residual"),
+    [(1024, 57674, -0.165), (2048, 54543, -0.146), (4096, 50302, -0.131)],
+)
+def test_published_prefill_is_faster_than_ours(prompt, published, residual, record_property):
+    """SGLang on 4 nodes of 8 H100, 16,384 tokens a GPU, two batches overlapped: lmsys.org, 2025-05.
+
+    Exchanges hidden, experts at 1.2 times their mean load: 13 to 17 % too slow.
+    """
     found = dsv3calc.query(
-        "serve deepseek-v3 --hardware h800 --dp 128 --ep 128 --batch 128 --setup sglang"
+        "serve deepseek-v3 --hardware h100 --dp 32 --ep 32 --redundant-experts 32 --setup sglang "
+        f"--set setup.time.overlap.ep=1 --imbalance 1.2 --prompt-tokens {prompt} "
+        f"--prefill-batch {16384 // prompt}"
     )
-    assert found["serve.tpot.overlapped"] < 0.0551 < found["serve.tpot.serial"]
-
-
-def test_the_published_throughput_lies_in_the_bracket(program):
-    """deepseek-ai/open-infra-index, day 6: 14,800 tokens/s of a node of 8; batch 128 assumed."""
-    found = program.json(*DAY6, "--batch", "128", "--context", "4989", "--setup", "sglang").values
-    assert found["serve.tokens_per_second_per_gpu.decode"] == pytest.approx(1850, rel=0.1)
-    serial, overlapped = (128 / found[f"serve.tpot.{what}"] for what in ("serial", "overlapped"))
-    assert 0.9 * serial < 1850 < overlapped
+    rate = found["serve.tokens_per_second_per_gpu.prefill"]
+    record_property("ours over published, less 1", rate / (published / 8) - 1)
+    assert rate / (published / 8) - 1 == pytest.approx(residual, abs=0.005)
 
 
 def test_memory_says_what_fits(program):

@@ -66,6 +66,30 @@ def test_a_layer_is_handed_on_when_it_is_ready(prefill, transfer, layers):
     assert wait == pytest.approx(sent - prefill)
 
 
+APART = (
+    "serve deepseek-v3 --layout day6-decode-ep144 --prefill-layout v3-prefill-ep32 --hardware h800 "
+    "--setup sglang --prompt-tokens 4000 --set setup.time.first_token=50ms"
+)
+
+
+def test_a_cache_is_handed_over_once():
+    """Four GPUs keep the latents of a prompt alike, and one that decodes takes them in once."""
+    found = dsv3calc.query(APART)
+    assert found["serve.transfer.bytes"] == 4000 * 70272
+    assert found["serve.transfer.seconds"] == pytest.approx(4000 * 70272 / 40e9)
+    late = dsv3calc.query(f"{APART} --transfer at-end")
+    assert late["serve.transfer.wait"] == late["serve.transfer.seconds"]
+    assert 0 < found["serve.transfer.wait"] < late["serve.transfer.wait"] / 10
+    for each in (found, late):
+        whole = 0.05 + each["serve.prefill.estimate"] + each["serve.transfer.wait"]
+        assert each["serve.ttft"] == pytest.approx(whole)
+
+
+def test_what_decoding_gpus_have_is_not_sent():
+    found = dsv3calc.query(f"{APART} --decode-hit-rate 0.25")
+    assert found["serve.transfer.bytes"] == 3000 * 70272
+
+
 def test_context_parallelism_divides_the_cache_and_moves_heads():
     """DeepSeek-V3 on tp 8: latents of 1/8 of the tokens, queries of all 128 heads."""
     asked = "deepseek-v3 --hardware h200 --tp 8 --batch 64 --context 100k"
@@ -144,6 +168,8 @@ def test_balancedness_is_the_mean_over_the_busiest():
         ("deepseek-v3 --concurrency 9 --batch 9", "leave one of them out"),
         ("deepseek-v3 --concurrency 9 --slo tpot<=1s", "gives it"),
         ("llama-3.1-8b --pp 64", "stage"),
+        ("llama-3.1-8b --transfer at-end", "no cache is handed over"),
+        ("llama-3.1-8b --decode-hit-rate 0.5", "--prefill-layout"),
     ],
 )
 def test_wrong_layouts(program, options, words):

@@ -1,9 +1,12 @@
 """``train``: a step adds up, its ranks share the model, published steps, wrong questions."""
 
 import pytest
+from pipeline_orders import SCHEDULES
 
 import dsv3calc
+from dsv3calc.accounting.times.work import PASSES
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.schema.layout import BOTH_ENDS
 
 V3 = "train deepseek-v3 --layout v3-pretrain --hardware h800"
 LLAMA = ("train", "llama-3.1-8b", "--hardware", "h100")
@@ -16,6 +19,9 @@ def test_the_published_step_of_deepseek_v3():
     assert found["train.step.bound"] < found["train.step.floor"] < found["train.step.estimate"]
     assert 0.81 < found["train.phase.bubble"] < 1.10
     assert 0.389 < found["train.mfu.causal"] < found["train.mfu.full"] < 0.6
+    assert found["train.step.walk"] < found["train.step.estimate"] < 1.02 * found["train.step.walk"]
+    assert found["train.memory.fits"] == 1
+    assert found["train.hfu"] < found["train.hfu.full"]
     assert found["train.dollars"] == pytest.approx(2 * found["train.gpu_hours"])
     assert 0.78 < found["train.gpu_hours"] / 2.664e6 < 0.92
 
@@ -48,6 +54,65 @@ def test_ranks_share_the_layers(program):
     assert values["train.phase.bubble"] == pytest.approx(3 * slowest)
     slower = max(values[f"train.floor.rank.{number}.pass"] for number in range(4))
     assert slowest == pytest.approx(slower)
+
+
+def test_overlapped_pairs_of_dualpipe():
+    """Rank r of the 16 runs 97 + r of its 120 micro-batches as pairs, 103 in the middle."""
+    ledger = dsv3calc.query(f"{V3} --setup deepseek-dualpipe")
+    pairs = [ledger[f"train.estimate.rank.{number}.pairs"] for number in range(16)]
+    assert pairs == [*range(97, 104), 103, 103, *range(103, 96, -1)]
+    alone = sum(ledger[f"train.phase.{name}"] for name in ("1f", "1b", "1w"))
+    whole = ledger["train.phase.1f1b"] + alone
+    slowest = 120 * ledger["train.phase.1f1b"] / whole
+    assert min(abs(slowest - count) for count in set(pairs)) < 1e-9
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_the_walk_is_the_closed_form_where_stages_are_equal(schedule):
+    """Equal numbers of layers; an embedding and a head that take next to nothing."""
+    virtual = " --virtual-pipeline 2" if schedule == "interleaved" else ""
+    found = dsv3calc.query(
+        "train llama-3.1-8b --hardware h100 --pp 4 --global-batch 12 --recompute none "
+        f"--set num_hidden_layers=16 --set vocab_size=8 --schedule {schedule}{virtual}"
+    )
+    walk, step = found["train.step.walk"], found["train.step.floor"]
+    busy = sum(found[f"train.floor.rank.0.{each}"] for each in PASSES) * 12
+    if schedule == "dualpipe":
+        busy /= 2
+    assert busy <= walk
+    assert walk == pytest.approx(step, rel=0.02 if schedule in BOTH_ENDS else 2e-3)
+
+
+def test_a_step_of_too_many_passes_is_not_walked(program):
+    found = program.json(*LLAMA, "--pp", "4", "--global-batch", "80000")
+    assert "train.step.walk" not in found.values
+    assert any("pass by pass" in note for note in found.data["notes"])
+
+
+def test_a_layout_that_does_not_fit_is_said_first(program):
+    asked = ("train", "llama-3.1-405b", "--hardware", "h100", "--tp", "8", "--global-batch", "8")
+    text = program.ok(*asked).out
+    assert text.startswith("does not fit: the fullest GPU needs ")
+    values = program.json(*asked).values
+    memory = program.json("memory", *asked[1:]).values
+    for name in ("worst.total", "usable", "fits"):
+        assert values[f"train.memory.{name}"] == memory[f"memory.{name}"]
+    assert program(*asked, "--require-fit").status == ExitStatus.CHECK_FAILED
+
+
+def test_utilisation_names_its_peak(program):
+    found = program.json(*V3.split())
+    values = found.values
+    for count in ("causal", "full"):
+        rate = values[f"train.flops_per_second_per_gpu.{count}"]
+        assert rate == pytest.approx(values[f"train.mfu.{count}"] * values["train.peak"])
+    assert "MFU of the 989.4 TFLOP/s BF16 peak, full attention" in program.ok(*V3.split()).out
+
+
+def test_what_an_estimate_leaves_out_is_told(program):
+    notes = program.json(*V3.split(), "--setup", "deepseek-dualpipe").data["notes"]
+    assert any("1.21 to 1.27" in note and "2.06 s" in note for note in notes)
+    assert any(note.startswith("no band") for note in notes)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +150,7 @@ def test_what_a_set_up_does_not_hide_is_waited_for(program):
 def test_tables(program):
     text = program.ok(*V3.split(), "--setup", "deepseek-dualpipe", "--train-tokens", "14.8T").out
     assert text.startswith("DeepSeek-V3: a training step on v3-pretrain, h800\n")
-    for words in ("bubble of the pipeline", "MFU, causal attention", "price of the run"):
+    for words in ("bubble of the pipeline", "BF16 peak, causal attention", "price of the run"):
         assert words in text
 
 
@@ -93,10 +158,12 @@ def test_tables(program):
     ("options", "words"),
     [
         (["--dp", "8"], "--global-batch"),
-        (["--dp", "8", "--global-batch", "12"], "do not divide"),
-        (["--pp", "4", "--global-batch", "8", "--schedule", "zbv"], "no closed form"),
+        (["--dp", "8", "--global-batch", "12"], "does not divide among the dp 8 replicas"),
+        (["--pp", "4", "--global-batch", "6", "--schedule", "zbv"], "take 7 or more"),
+        (["--pp", "4", "--global-batch", "8", "--setup", "deepseek-dualpipe"], "overlaps none"),
         (["--pp", "3", "--global-batch", "12", "--schedule", "dualpipe"], "DualPipe"),
         (["--dp", "8", "--global-batch", "8", "--setup", "vlm"], "did you mean"),
+        (["--dp", "8", "--global-batch", "8", "--setup", "vllm"], "set-ups for training"),
         (["--dp", "8", "--global-batch", "8", "--recompute", "everything"], "no recompute preset"),
         (["--dp", "8", "--global-batch", "8", "--train-tokens", "0"], "--train-tokens"),
         ([], "how GPUs share"),
@@ -104,3 +171,18 @@ def test_tables(program):
 )
 def test_wrong_options(program, options, words):
     assert words in program.refused(ExitStatus.USAGE, *LLAMA, *options).err
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("train.step.estimate", "--setup"),
+        ("train.dollars", "--train-tokens"),
+        ("train.step.estimat", "did you mean"),
+    ],
+)
+def test_a_line_that_an_answer_lacks(program, line, words):
+    asked = (*LLAMA, "--dp", "8", "--global-batch", "8")
+    for command in (("explain", *asked, "--line", line), ("formula", "solve", f"{line} <= 3",
+                    *asked, "--for", "global_batch")):  # fmt: skip
+        assert words in program.refused(ExitStatus.USAGE, *command).err

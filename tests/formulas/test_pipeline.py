@@ -1,8 +1,9 @@
 """Schedules' closed forms against the published orders of passes, run rank by rank."""
 
 import pytest
-from pipeline_orders import SCHEDULES, held, order_of, run, stages_of
+from pipeline_orders import SCHEDULES, held, run, stages_of
 
+from dsv3calc.accounting.placement.orders import order_of
 from dsv3calc.formulas import bubbles, dualpipe, interleaving, pipeline
 
 RANKS = range(2, 9)
@@ -191,6 +192,45 @@ def test_idle_time_of_dualpipe():
             run("dualpipev", pp, chunks, count, EQUAL)
             == [bubbles.bubble_dualpipe(2 * pp, 3, 2, 1)] * pp
         )
+
+
+def test_idle_time_of_dualpipev():
+    for pp, chunks, count in cases("dualpipev"):
+        idle = bubbles.bubble_dualpipev(pp, 6, 4, 2)
+        assert run("dualpipev", pp, chunks, count, EQUAL) == [idle] * pp
+
+
+ORDERED = [(4, 4, 4), (4, 3, 3), (5, 4, 2), (7, 3, 3), (10, 5, 4), (5, 5, 2)]
+"""Seconds of passes for inputs, forward and for weights: none longer than the one before."""
+
+
+@pytest.mark.parametrize(("inputs", "forward", "weights"), ORDERED)
+def test_idle_time_where_passes_differ(inputs, forward, weights):
+    """ZB-V's is exact; DualPipe's is never exceeded, and an eighth to a quarter less at most."""
+    whole = inputs + weights
+    seconds = {"F": forward, "B": whole, "I": inputs, "W": weights, "BF": forward + whole}
+    for pp, chunks, count in cases("zbv", (2, 3, 5)):
+        idle = bubbles.bubble_zbv(pp, 2 * whole, 2 * weights)
+        assert run("zbv", pp, chunks, count, seconds) == [idle] * pp
+    for schedule in ("dualpipe", "dualpipev"):
+        for pp, chunks, count in cases(schedule, (2, 4)):
+            pair = (forward + whole, whole, weights)
+            most = bubbles.bubble_dualpipe(pp, *pair) if schedule == "dualpipe" else (
+                bubbles.bubble_dualpipev(pp, *(2 * each for each in pair))
+            )  # fmt: skip
+            for idle in run(schedule, pp, chunks, count, seconds):
+                assert 0.7 * most <= idle <= most
+
+
+def test_pairs_that_overlap():
+    for schedule, function in (
+        ("dualpipe", dualpipe.dualpipe_pairs),
+        ("dualpipev", dualpipe.dualpipev_pairs),
+    ):
+        for pp, chunks, count in cases(schedule):
+            for rank in range(pp):
+                steps = order_of(schedule, rank, pp, chunks, count)
+                assert sum(len(step) > 1 for step in steps) == function(count, pp, rank)
 
 
 def test_zbv_is_never_idle_but_at_its_ends():

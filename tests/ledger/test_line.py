@@ -96,7 +96,7 @@ def distinct(ledger):
 def test_every_line_follows_from_its_parts_by_its_rule(query):
     for ledger in ledgers_of(query):
         for line in distinct(ledger):
-            assert line.rule in {*RULES, "formula", "given", "search"}, line
+            assert line.rule in {*RULES, "formula", "given", "search", "walk"}, line
             again = line.evaluate()
             assert again == line.value, line
             assert type(again) is type(line.value), line

@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import sympy
+from expressions import at_numbers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,12 +96,29 @@ def test_where_chooses(value, expected):
 
 def test_where_chooses_elementwise_and_symbolically():
     array = np.array([1.0, 3.0])
-    assert ops.where(array > 2, array, 0.0).tolist() == [0.0, 3.0]
+    assert ops.where(ops.exceeds(array, 2), array, 0.0).tolist() == [0.0, 3.0]
     assert ops.where(array > 2, 1, 0).dtype == np.float64
     assert ops.where(array > 2, 2**70, 0).tolist() == [0.0, 2.0**70]
     x = sympy.Symbol("x")
-    chosen = ops.where(x > 2, x, 0)
-    assert [chosen.subs(x, 1), chosen.subs(x, 3)] == [0, 3]
+    chosen = ops.where(ops.exceeds(x, 2), x, 0)
+    assert [chosen.subs(x, 1), chosen.subs(x, 2), chosen.subs(x, 3)] == [0, 0, 3]
+
+
+def test_cases_inside_a_condition_are_left_as_they_are_written():
+    """Sympy would move them out, and compare what they choose from: seconds for each."""
+    x, y = sympy.symbols("x y", integer=True, positive=True)
+    chosen = x
+    for number in range(1, 5):
+        table = ops.lookup([number, 7, 3], ops.minimum(chosen, 2))
+        chosen = ops.where(ops.exceeds(table * y, chosen), ops.maximum(table, y), chosen + 1)
+    assert chosen.func is sympy.Piecewise
+    for a, b in itertools.product((1, 2, 5), (1, 4)):
+        exact = a
+        for number in range(1, 5):
+            table = (number, 7, 3)[min(exact, 2)]
+            exact = max(table, b) if table * b > exact else exact + 1
+        known = {x: sympy.Integer(a), y: sympy.Integer(b)}
+        assert at_numbers(chosen, known, {}) == exact
 
 
 def test_plain_numbers_import_neither_numpy_nor_sympy():
@@ -140,7 +158,7 @@ def test_quotients_of_integer_arrays_stay_integers():
 
 def test_binomial_ratios_are_exact_and_fast():
     """Both forms are the same fraction: C(n - d, k) / C(n, k) is symmetric in d and k."""
-    for part, n, k in itertools.product(range(12), range(1, 12), range(12)):
+    for part, n, k in itertools.product(range(12), range(1, 5), range(12)):
         if part <= n and k <= n:
             exact = Fraction(math.comb(part, k), math.comb(n, k))
             assert ops.binomial_ratio(part, n, k) == float(exact)

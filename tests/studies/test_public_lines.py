@@ -29,6 +29,7 @@ QUERIES = (
     "kv qwen3.5-27b --state-interval 1024",
     "params deepseek-v3 --with-mtp --by layer",
     "params deepseek-v3 --variant checkpoint",
+    "params llama-3.1-8b --as accelerate",
     "flops deepseek-v3.2",
     "flops llama-3.1-8b --phase decode",
     "kv gpt-oss-120b --fit 40GiB --tokens 8192",

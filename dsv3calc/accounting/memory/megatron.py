@@ -304,6 +304,8 @@ def _state_reasons(footprint: Footprint, training: Training, what: str) -> Itera
         "gradients": recipe.gradient_bits,
         "optimizer": recipe.master_bits + recipe.first_moment_bits + recipe.second_moment_bits,
     }.get(what)
+    if what == "optimizer" and recipe.matrix_optimizer == "muon":
+        yield "two moments of every parameter there; here one of the matrices"
     if kept is not None and kept != _BITS[what]:
         yield f"{_BITS[what] // 8} bytes a parameter there; here {kept / 8:g}, the recipe's"
     if what == "weights":

@@ -88,9 +88,7 @@ class Passes:
         Where an engine profiles its sampler, the pass is over by then: the larger of both counts.
         """
         serving, software = self.serving, self.serving.software
-        sequences = given(
-            "workload.batch", serving.batch, "1", "sequences of one attention replica"
-        )
+        sequences = serving.sequences(self.layout)
         bits, divisor = FP32, ONE
         convention = "FP32, one position of each sequence"
         if software.sampled_sequences:

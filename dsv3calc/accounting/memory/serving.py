@@ -196,7 +196,7 @@ class Server:
             convention=f"as {serving.precision.name} stores them",
             tags=Tags(quantity="weights", rank=rank.value),
         )
-        batch = given("workload.batch", serving.batch, "1", "sequences of one attention replica")
+        batch = serving.sequences(self.layout)
         first, *rest = self.passes.pass_and_logits(name, head)
         tags = Tags(quantity="buffers", rank=rank.value)
         buffers = total(f"{name}.buffers", [first, *self.passes.shared, *rest], unit="B", tags=tags)
@@ -259,7 +259,7 @@ class Server:
 
     def cache_of(self, name: str, layers: Sequence[Line], tokens: int) -> Line:
         """Count the bytes of the batch's cache when every sequence has that many tokens."""
-        batch = given("workload.batch", self.serving.batch, "1")
+        batch = self.serving.sequences(self.layout)
         return self._cache(name, layers, batch, given(f"{name}.tokens", tokens, "tokens"))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from dsv3calc.accounting.matrix_optimizer import by_muon, state_bits
 from dsv3calc.accounting.memory.sharding import CLASSES, Rules, Sharding
 from dsv3calc.accounting.parameters import tensor_elements
 from dsv3calc.accounting.placement.expert_slots import shared_slots
@@ -90,13 +91,10 @@ class States:
             return
         scope = ("recipe", recipe)
         self.gradient_bits = field(scope, "gradient_bits", "bit")
-        self.optimizer_bits = total(
-            "recipe.optimizer_bits",
-            [
-                field(scope, name, "bit")
-                for name in ("master_bits", "first_moment_bits", "second_moment_bits")
-            ],
-        )
+        self._optimizer_bits = {
+            muon: state_bits(recipe, muon=muon)
+            for muon in {False, recipe.matrix_optimizer == "muon"}
+        }
 
     def of(
         self,
@@ -126,7 +124,7 @@ class States:
                 continue  # a buffer: it is not trained by gradients
             for what, bits in (
                 ("gradients", self.gradient_bits),
-                ("optimizer", self.optimizer_bits),
+                ("optimizer", self._optimizer_bits[by_muon(self.recipe, tensor)]),
             ):
                 if what in parts:
                     parts[what].append(

@@ -10,6 +10,7 @@ import msgspec
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.serving.passes import ServedPass, draft_pass, whole_pass
 from dsv3calc.accounting.serving.stages import StagedSteps
+from dsv3calc.accounting.speculation import Speculation, tokens_per_step
 from dsv3calc.accounting.times.fold import Fold, band_lines
 from dsv3calc.formulas import served_batches, serving_times
 from dsv3calc.ledger.line import Line, combined, computed, given, total
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
 
 BATCH, NEW = "workload.batch", "workload.sequence"
 """Places of the sequences of a pass, and of the new tokens of each."""
-
-
-class Speculation(msgspec.Struct, frozen=True, eq=False, kw_only=True):
-    """Tokens that MTP modules draft for a step, and the chance that one is accepted."""
-
-    draft_tokens: Any
-    acceptance: Any
 
 
 class DecodeLines(NamedLines, frozen=True, eq=False, kw_only=True):
@@ -137,12 +131,12 @@ def decode_lines(
         )
         staged = StagedSteps(fold, "serve.decode.", put, passes, part)
         seconds = {what: staged.step(what, line) for what, line in seconds.items()}
-    elif part.value > 1 and step.main.exchanges.rule != "given":
+    elif not _is_one(part.value) and step.main.exchanges.rule != "given":
         seconds["overlapped"] = _overlapped(setting, speculation, part)
         if fold.software is not None and fold.software.times.overlap.two_batch:
             seconds["estimate"] = seconds["overlapped"]
     steps = {what: total(f"serve.step.{what}", (line,), unit="s") for what, line in seconds.items()}
-    gained = _gained(speculation)
+    gained = tokens_per_step("serve.tokens_per_step", speculation)
     tpot = {
         what: combined(f"serve.tpot.{what}", "ratio", (line, gained), unit="s")
         if speculation is not None
@@ -158,6 +152,11 @@ def decode_lines(
         balancedness=_balancedness(fold),
         **_rates(layout, tpot, of_replica, concurrency),
     )
+
+
+def _is_one(value: Any) -> bool:
+    """Tell whether a number is known to be 1: a batch of one has no halves."""
+    return type(value) is int and value == 1
 
 
 def pass_batch(layout: Layout, batch: Any) -> Any:
@@ -239,17 +238,6 @@ def _rates(layout: Layout, tpot: dict[str, Line], batch: Line, concurrency: Any)
         ),
         "whole": whole,
     }
-
-
-def _gained(speculation: Speculation | None) -> Line:
-    if speculation is None:
-        return total("serve.tokens_per_step", (ONE,), unit="1")
-    return computed(
-        "serve.tokens_per_step",
-        serving_times.accepted_tokens,
-        acceptance=given("acceptance", speculation.acceptance, "ratio"),
-        draft_tokens=given("draft_tokens", speculation.draft_tokens, "1"),
-    )
 
 
 def _overlapped(setting: Setting, speculation: Speculation | None, batch: Line) -> Line:

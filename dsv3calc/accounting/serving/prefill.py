@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.serving.passes import whole_pass
 from dsv3calc.accounting.serving.stages import StagedSteps
+from dsv3calc.accounting.serving.transfer import transfer_lines
 from dsv3calc.formulas import serving_times
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
@@ -17,6 +18,7 @@ from dsv3calc.schema.layout import Layout
 if TYPE_CHECKING:
     from typing import Any
 
+    from dsv3calc.accounting.serving.transfer import Handover
     from dsv3calc.accounting.times.fold import Fold
 
 
@@ -24,22 +26,24 @@ class PrefillLines(NamedLines, frozen=True, eq=False, kw_only=True):
     """Lines ``serve.prefill.*`` [s] of a pass, the tokens of a second, and the first token.
 
     ``first_token`` is None where the set-up states no time of the host for it, or a pass has
-    several prompts.
+    several prompts. ``transfer`` are ``serve.transfer.*`` of a prompt, where other GPUs decode.
     """
 
     times: dict[str, Line]
     per_gpu: Line
     token_seconds: Line
+    transfer: dict[str, Line]
     first_token: Line | None
 
 
 def prefill_lines(
-    fold: Fold, prompt_tokens: Any, hit_rate: Any, *, own_layout: bool
+    fold: Fold, prompt_tokens: Any, hit_rate: Any, handover: Handover | None = None
 ) -> PrefillLines:
     """Give the seconds of a prefill pass, and the tokens that a GPU computes in a second.
 
-    ``own_layout`` tells that the layout is not that of decoding.
+    ``handover`` tells how GPUs of another layout, which decode, get the cache of a prompt.
     """
+    own_layout = handover is not None
     workload, layout = fold.setting.workload, fold.setting.layout
     prompt = given("prompt_tokens", prompt_tokens, "tokens")
     hit = given("hit_rate", hit_rate, "ratio")
@@ -83,6 +87,9 @@ def prefill_lines(
         "product",
         [field(scope, axis, "1") for axis in ("tp", "cp")],
     )
+    transfer = {}
+    if handover is not None:
+        transfer = transfer_lines(fold, handover, prompt, times[last], gpus)
     return PrefillLines(
         times=times,
         per_gpu=combined(
@@ -95,17 +102,17 @@ def prefill_lines(
         token_seconds=combined(
             "serve.prefill.token_seconds", "ratio", (busy, at_once_tokens), unit="s"
         ),
-        first_token=_first_token(fold, times[last]),
+        transfer=transfer,
+        first_token=_first_token(fold, times[last], transfer.get("wait")),
     )
 
 
-def _first_token(fold: Fold, seconds: Line) -> Line | None:
+def _first_token(fold: Fold, seconds: Line, wait: Line | None) -> Line | None:
     software = fold.software
     prompts = fold.setting.workload.batch
     several = type(prompts) is not int or prompts > 1
     if software is None or software.times.first_token is None or several:
         return None
-    host = field(software.scope, "first_token", "s")
-    return total(
-        "serve.ttft", (host, seconds), unit="s", convention="one prompt, nothing before it"
-    )
+    parts = [field(software.scope, "first_token", "s"), seconds]
+    parts += [] if wait is None else [wait]
+    return total("serve.ttft", parts, unit="s", convention="one prompt, nothing before it")

@@ -14,7 +14,7 @@ from dsv3calc.accounting.times.exchanges import ExchangeLines, exchange_lines
 from dsv3calc.accounting.times.kernel_time import SECONDS, KernelTime
 from dsv3calc.accounting.times.kernels import MODEL, kernels_of
 from dsv3calc.accounting.times.link_rates import LinkRates
-from dsv3calc.accounting.times.optimizer import optimizer_bytes
+from dsv3calc.accounting.times.optimizer import OptimizerWork
 from dsv3calc.accounting.times.rates import Rates
 from dsv3calc.accounting.times.serving_exchanges import serving_sendings
 from dsv3calc.accounting.times.share import Share
@@ -344,12 +344,30 @@ def optimizer_times(fold: Fold) -> dict[str, Line]:
     recipe = fold.setting.recipe
     if recipe is None:
         return {}
-    parts = [part for pair in optimizer_bytes(fold.share, recipe) for part in pair]
-    moved = combined("time.optimizer.bytes", "sum_of_products", parts, unit="B")
-    bound = computed(
-        "time.optimizer.bound",
-        roofline.memory_time,
-        moved=moved,
-        bandwidth=fold.device.bandwidth,
+    work = OptimizerWork(fold.share, recipe)
+    moved, bandwidth = work.moved, fold.device.bandwidth
+    if not work.flops:
+        bound = computed(
+            "time.optimizer.bound", roofline.memory_time, moved=moved, bandwidth=bandwidth
+        )
+        return {"bound": bound, "floor": fold.rates.passing("time.optimizer.floor", moved)}
+    flops = total("time.optimizer.flops", work.flops, unit="FLOP")
+    passing = computed(
+        "time.optimizer.memory_time", roofline.memory_time, moved=moved, bandwidth=bandwidth
     )
-    return {"bound": bound, "floor": fold.rates.passing("time.optimizer.floor", moved)}
+    seconds = computed(
+        "time.optimizer.compute_time",
+        roofline.compute_time,
+        flops=flops,
+        peak=fold.device.peak_of_dtype("bf16", "optimizer"),
+    )
+    parts = (
+        fold.rates.passing("time.optimizer.passes", moved),
+        fold.rates.wide_products("time.optimizer.products", flops),
+    )
+    return {
+        "bound": combined("time.optimizer.bound", "maximum", (passing, seconds), unit="s"),
+        "floor": total("time.optimizer.floor", parts, unit="s"),
+        "flops": flops,
+        "gathered_bytes": work.gathered[0],
+    }

@@ -6,7 +6,7 @@ A rank's chunks are passed one after the other; under DualPipe each micro-batch 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dsv3calc.accounting.times.kernels import MODEL
 from dsv3calc.accounting.times.work import FORWARD, INPUT_GRADIENT, PASSES
@@ -39,6 +39,15 @@ _AGAIN = {
 
 Seconds = dict[str, Line]
 """Pass of :data:`PASSES` -> its seconds."""
+
+
+class Rank(NamedTuple):
+    """A pipeline rank: the stages of its chunks, the seconds of each, and of a micro-batch."""
+
+    number: Line
+    stages: list[Line]
+    chunks: list[Seconds]
+    seconds: Seconds
 
 
 def is_recomputed(kernel: KernelTime, recompute: Recompute) -> bool:
@@ -96,27 +105,33 @@ class RankTimes:
             for each, lines in parts.items()
         }
 
-    def of_rank(self, number: int, value: Any) -> Seconds:
+    def of_rank(self, number: int, value: Any) -> Rank:
         """Give the seconds of a rank for one micro-batch; ``number`` names its lines."""
         rank = given(f"train.rank.{number}", value, "1", "pipeline rank from 0")
         name = f"{self.prefix}.rank.{number}"
         chunks = self.stages.chunks(f"train.rank.{number}", rank)
-        found = {each: self._of_chunks(f"{name}.{each}", chunks, each) for each in PASSES}
-        if self.fold.setting.layout.schedule != "dualpipe":
-            return found
-        half = given("dualpipe.share", 0.5, "1", "a micro-batch passes one of a rank's two stages")
-        return {
-            each: combined(f"{name}.{each}.mean", "product", (line, half))
-            for each, line in found.items()
+        by_chunk = [
+            {each: self._of_chunk(f"{name}.chunk.{place}.{each}", chunk, each) for each in PASSES}
+            for place, chunk in enumerate(chunks)
+        ]
+        found = {
+            each: total(f"{name}.{each}", [chunk[each] for chunk in by_chunk], unit="s")
+            for each in PASSES
         }
+        if self.fold.setting.layout.schedule == "dualpipe":
+            share = given("dualpipe.share", 0.5, "1", "a micro-batch passes one of two stages")
+            found = {
+                each: combined(f"{name}.{each}.mean", "product", (line, share))
+                for each, line in found.items()
+            }
+        return Rank(rank, [chunk.stage for chunk in chunks], by_chunk, found)
 
-    def _of_chunks(self, name: str, chunks: Iterable[Chunk], what: str) -> Line:
+    def _of_chunk(self, name: str, chunk: Chunk, what: str) -> Line:
         views = [*self.stages.groups, *([] if self.stages.mtp is None else [self.stages.mtp])]
         parts = []
-        for chunk in chunks:
-            for view, layers in zip(views, chunk.layers, strict=True):
-                parts += [layers, self.of_layer[view.prefix][what]]
-            parts += [chunk.embedding, self.of_end[EMBEDDING][what]]
-            parts += [chunk.head, self.of_end[HEAD][what]]
+        for view, layers in zip(views, chunk.layers, strict=True):
+            parts += [layers, self.of_layer[view.prefix][what]]
+        parts += [chunk.embedding, self.of_end[EMBEDDING][what]]
+        parts += [chunk.head, self.of_end[HEAD][what]]
         tags = Tags(quantity=what, component="rank")
         return combined(name, "sum_of_products", parts, unit="s", tags=tags)

@@ -91,6 +91,10 @@ class Rates:
             bandwidth_share=entry.value("bandwidth_share"),
         )
 
+    def wide_products(self, name: str, flops: Line) -> Line:
+        """Give the time of products in BF16 that are large enough to wait for no memory."""
+        return self._timed(name, "optimizer", self.entries.gemm("bf16"), flops, NONE, NONE)
+
     def _timed(
         self, name: str, component: str, entry: Entry, flops: Line, moved: Line, steps: Line
     ) -> Line:

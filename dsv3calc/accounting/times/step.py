@@ -10,40 +10,44 @@ from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.placement.schedules import replica_micro_batches
 from dsv3calc.accounting.placement.stages import Stages
 from dsv3calc.accounting.times.fold import band_lines, optimizer_times
-from dsv3calc.accounting.times.ranks import RankTimes, Seconds, is_recomputed
-from dsv3calc.accounting.times.work import FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT
+from dsv3calc.accounting.times.ranks import RankTimes, Seconds
+from dsv3calc.accounting.times.schedule import (
+    bubble_line,
+    paired_line,
+    phase_lines,
+    walk_line,
+    walked,
+)
+from dsv3calc.accounting.times.utilisation import Work, utilisation_lines
 from dsv3calc.accounting.traffic.collectives import collective_lines
-from dsv3calc.errors import UsageError
-from dsv3calc.formulas import bubbles, economics, utilisation
+from dsv3calc.formulas import economics
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
-from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dsv3calc.accounting.flops import FlopsLines
+    from dsv3calc.accounting.placement.walk import Walk
     from dsv3calc.accounting.times.fold import Fold
     from dsv3calc.schema.memory import Recompute
-
-WITHOUT_BUBBLE = ("zbv", "dualpipev")
-"""Schedules whose bubble has no closed form here."""
 
 TIMES = {"bound": "compute_time", "floor": "floor", "estimate": "estimate"}
 """Each time of a step -> what it adds up of kernels."""
 
 
 class StepLines(NamedLines, frozen=True, eq=False, kw_only=True):
-    """Lines ``train.step.{bound,floor,estimate,p10,p90}`` [s], and what they are made of.
+    """Lines ``train.step.{bound,floor,estimate,walk,p10,p90}`` [s], and what they are made of.
 
     ``phases`` are those of the slowest rank by the estimate, or by the floor without a set-up; the
     other lines follow from the same time.
     """
 
     steps: dict[str, Line]
+    walk: dict[str, Line]
     band: dict[str, Line]
     phases: dict[str, Line]
-    tokens_per_second: Line
+    rates: list[Line]
     utilisation: list[Line]
     cost: list[Line]
 
@@ -58,35 +62,41 @@ class Step:
         self.prefix = f"train.{what}"
         stages = Stages("train.split", fold.setting.model, layout, mtp=mtp)
         times = RankTimes(fold, stages, recompute, TIMES[what])
-        ranks = [times.of_rank(number, rank) for number, rank in self._ranks(mtp=mtp)]
-        keys = [
-            total(f"{self.prefix}.rank.{number}.pass", list(each.values()), unit="s")
-            for number, each in enumerate(ranks)
+        self.ranks = [times.of_rank(number, rank) for number, rank in self._ranks(mtp=mtp)]
+        self.keys = [
+            total(f"{self.prefix}.rank.{number}.pass", list(each.seconds.values()), unit="s")
+            for number, each in enumerate(self.ranks)
         ]
         self.slowest: Seconds = {
             each: combined(
                 f"{self.prefix}.slowest.{each}",
                 "at_largest",
-                [*keys, *(rank[each] for rank in ranks)],
+                [*self.keys, *(rank.seconds[each] for rank in self.ranks)],
                 unit="s",
                 convention="of the rank that needs the longest for a micro-batch",
             )
-            for each in ranks[0]
+            for each in self.ranks[0].seconds
         }
-        batches = replica_micro_batches(layout)
-        names = {"1f": FORWARD, "1b": INPUT_GRADIENT, "1w": WEIGHT_GRADIENT}
-        self.phases = {
-            name: combined(
-                f"{self.prefix}.phase.{name}", "product", (self.slowest[each], batches), unit="s"
-            )
-            for name, each in names.items()
-        }
+        self.batches = replica_micro_batches(layout)
+        paired = paired_line(self.prefix, layout, self.keys, self.ranks, self.batches)
+        self.phases = phase_lines(self.prefix, self.slowest, self.batches, paired)
+        self.others: dict[str, Line] = {}
         if what != "bound":
-            self.phases["bubble"] = self._bubble()
-            self.phases["optimizer"] = self._optimizer()
+            self.phases["bubble"] = bubble_line(self.prefix, layout, self.slowest)
+            self.others["optimizer"] = self._optimizer()
         if what == "estimate":
-            self.phases |= self._reductions(batches)
+            self.others |= self._reductions(self.batches)
+        self.phases |= self.others
         self.step = total(f"train.step.{what}", list(self.phases.values()), unit="s")
+
+    def walk_lines(self, found: Walk | None) -> dict[str, Line]:
+        """Give the step by the clock, beside the one by the closed form."""
+        if found is None:
+            return {}
+        passes = walk_line(self.prefix, found, self.keys)
+        words = f"by the {self.what}, each rank with its own stages"
+        parts = [passes, *self.others.values()]
+        return {"walk": total("train.step.walk", parts, unit="s", convention=words)}
 
     def _ranks(self, *, mtp: bool) -> Iterable[tuple[int, Any]]:
         """List the ranks of which one is the slowest: all, or a few of each of several layouts.
@@ -99,46 +109,6 @@ class Step:
             return enumerate(range(pp))
         found = worst_rank.candidate_ranks(setting.model, setting.layout, mtp=mtp)
         return enumerate(each.value for each in found)
-
-    def _bubble(self) -> Line:
-        layout, name = self.fold.setting.layout, f"{self.prefix}.phase.bubble"
-        forward, weights = self.slowest[FORWARD], self.slowest[WEIGHT_GRADIENT]
-        whole = total(f"{self.prefix}.slowest.backward", [self.slowest[INPUT_GRADIENT], weights])
-        scope, schedule = ("layout", layout), layout.schedule
-        if schedule in ("1f1b", "gpipe"):
-            return computed(
-                name, bubbles.bubble_1f1b, scope, forward_seconds=forward, backward_seconds=whole
-            )
-        if schedule == "interleaved":
-            return computed(
-                name,
-                bubbles.bubble_interleaved,
-                scope,
-                forward_seconds=forward,
-                backward_seconds=whole,
-            )
-        if schedule == "zb1p":
-            return computed(
-                name,
-                bubbles.bubble_zb1p,
-                scope,
-                forward_seconds=forward,
-                backward_seconds=whole,
-                weight_seconds=weights,
-            )
-        if schedule == "dualpipe":
-            return computed(
-                name,
-                bubbles.bubble_dualpipe,
-                scope,
-                overlapped_pair_seconds=total(f"{self.prefix}.slowest.pair", [forward, whole]),
-                backward_seconds=whole,
-                weight_seconds=weights,
-            )
-        raise UsageError(
-            f"the bubble of schedule {schedule} has no closed form here",
-            "choose gpipe, 1f1b, interleaved, zb1p or dualpipe",
-        )
 
     def _optimizer(self) -> Line:
         """Give the step of the optimizer on a rank, the mean over the pipeline."""
@@ -183,20 +153,17 @@ class Step:
 
 def step_lines(
     fold: Fold, recompute: Recompute, counted: FlopsLines, train_tokens: int | None = None
-) -> StepLines:
+) -> tuple[StepLines, Walk | None]:
     """Give the seconds of a training step, the share of the peak, and what a run costs.
 
-    ``counted`` are the FLOPs of a sequence; ``train_tokens`` those of a whole run.
-
-    Raises
-    ------
-    UsageError
-        If the schedule's bubble has no closed form.
+    ``counted`` are the FLOPs of a sequence; ``train_tokens`` those of a whole run. Beside the lines
+    there is the step by the clock, None where it has too many passes.
     """
     setting = fold.setting
     names = [each for each in TIMES if each != "estimate" or fold.software is not None]
     steps = {name: Step(fold, recompute, name) for name in names}
     last = steps[names[-1]]
+    found = walked(setting.layout, last.ranks, last.batches)
     scope = ("layout", setting.layout)
     sequences = field(scope, "global_batch", "1")
     length = field(("workload", setting.workload), "sequence", "tokens")
@@ -211,59 +178,21 @@ def step_lines(
         unit="tokens/s",
         convention=f"by the {last.what}",
     )
+    day = given("train.day", 86_400, "s/d")
     phases = {
         name: total(f"train.phase.{name}", (line,), convention=f"by the {last.what}")
         for name, line in last.phases.items()
     }
-    return StepLines(
+    lines = StepLines(
         steps={name: each.step for name, each in steps.items()},
+        walk=last.walk_lines(found),
         band=band_lines("train.step", fold, last.step) if last.what == "estimate" else {},
         phases=phases,
-        tokens_per_second=rate,
-        utilisation=_utilisation(fold, recompute, counted, last.step, tokens, gpus),
+        rates=[rate, combined("train.tokens_per_day", "product", (rate, day), unit="tokens/d")],
+        utilisation=utilisation_lines(fold, recompute, counted, Work(last.step, tokens, gpus)),
         cost=_cost(fold, rate, gpus, train_tokens),
     )
-
-
-def _utilisation(
-    fold: Fold, recompute: Recompute, counted: FlopsLines, step: Line, tokens: Line, gpus: Line
-) -> list[Line]:
-    """Give model FLOPs of a step over those of the BF16 peak; with recomputed ones beside."""
-    peak = given("hardware.peaks.bf16", fold.setting.hardware.peaks["bf16"], "FLOP/s")
-    found = []
-    for count in ("causal", "full"):
-        each = combined(
-            f"train.token_flops.{count}",
-            "ratio",
-            (counted.by_attention[count], counted.tokens),
-            unit="FLOP/token",
-        )
-        found.append(
-            computed(
-                f"train.mfu.{count}",
-                utilisation.model_flops_utilisation,
-                convention=f"BF16 peak, attention {count}",
-                token_flops=each,
-                tokens=tokens,
-                step_seconds=step,
-                job_gpus=gpus,
-                peak=peak,
-            )
-        )
-    again, whole = [], []
-    for place in fold.places:
-        for kernel in place.kernels:
-            whole += [kernel.lines["flops"], place.layers]
-            if is_recomputed(kernel, recompute):
-                again += [kernel.by_pass[FORWARD]["flops"], place.layers]
-    done = combined("train.flops_of_a_pass", "sum_of_products", whole, unit="FLOP")
-    more = combined("train.flops_recomputed", "sum_of_products", again, unit="FLOP")
-    share = combined("train.recomputed_share", "ratio", (more, done), unit="ratio")
-    factor = total("train.executed_over_model", (ONE, share), unit="ratio")
-    hfu = combined(
-        "train.hfu", "product", (found[0], factor), unit="ratio", convention="BF16 peak, causal"
-    )
-    return [*found, hfu]
+    return lines, found
 
 
 def _cost(fold: Fold, rate: Line, gpus: Line, train_tokens: int | None) -> list[Line]:

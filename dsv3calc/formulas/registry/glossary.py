@@ -395,7 +395,10 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "copy_bytes": Symbol(r"B_\mathrm{row}", "B", "bytes of one copy of a hidden state"),
         "gradient_bits": Symbol(r"b_\mathrm{grad}", "bit", "width of a gradient", 0),
         "master_bits": Symbol(r"b_\mathrm{master}", "bit", "width of a master weight; 0: none", 0),
-        "first_moment_bits": Symbol(r"b_m", "bit", "width of Adam's first moment", 0),
+        "first_moment_bits": Symbol(r"b_m", "bit", "width of the first moment", 0),
+        "newton_schulz_steps": Symbol(
+            r"n_\mathrm{NS}", "1", "Newton-Schulz steps that orthogonalise an update"
+        ),
         "second_moment_bits": Symbol(r"b_v", "bit", "width of Adam's second moment", 0),
         "driver_context": Symbol(r"B_\mathrm{ctx}", "B", "memory of the driver's context"),
         "workspace": Symbol(r"B_\mathrm{work}", "B", "workspace of the matrix library"),
@@ -642,6 +645,8 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"n_\mathrm{share}", "1", "GPUs whose experts compute on the same tokens"
         ),
         "replica_gpus": Symbol(r"G_\mathrm{rep}", "1", "GPUs of an attention replica"),
+        "sending_gpus": Symbol(r"G_\mathrm{send}", "1", "GPUs of a replica that prefills"),
+        "receiving_gpus": Symbol(r"G_\mathrm{recv}", "1", "GPUs of a replica that decodes"),
         "transfer_seconds": _real(r"t_\mathrm{send}", "s", "transfer of a cache"),
         "prefill_seconds": _real(r"t_\mathrm{pre}", "s", "a prefill pass"),
         "prompt_tokens": Symbol(r"T_\mathrm{prompt}", "tokens", "tokens of a prompt"),

@@ -98,6 +98,7 @@ SUBJECTS = (
     "mtp",
     "network",
     "number_formats",
+    "optimizers",
     "pipeline",
     "precision",
     "rank_groups",

@@ -15,7 +15,7 @@ _BLOCKS = {
     "mamba2": ("mixer", "mamba"),
     "gated_delta_net": ("linear_attn",),
 }
-"""Part of a layer, or kind of mixer -> what files call it. Nemotron-H has mixers alone."""
+"""Part of a layer, or kind of mixer -> what published files call it; Nemotron-H has mixers."""
 STEMS = ("model.layers", "backbone.layers")
 
 _LEAVES = {

@@ -30,7 +30,7 @@ def drawn(chart: Chart, width: int) -> list[str]:
     for number, row in enumerate(grid):
         lines.append(f"{labels.get(number, ''):>{margin}}│{''.join(row)}".rstrip())
     lines.append(f"{' ' * margin}└{'─' * columns}")
-    lines.append(" " * (margin + 1) + _ticks(across, columns))
+    lines.append(" " * (margin + 1) + ticks_below(across, columns))
     lines.append(f"{' ' * (margin + 1)}{chart.x.title} [{chart.x.unit}]")
     lines += [f"  {_DASHES[curve.dash % len(_DASHES)] * 3} {curve.label}" for curve in chart.curves]
     return [*lines, *_columns(listed, width), *chart.remarks]
@@ -73,7 +73,7 @@ def _words(point: Point) -> str:
     return f"{point.label} ({point.kind})" if point.kind else point.label
 
 
-def _ticks(across: Scale, columns: int) -> str:
+def ticks_below(across: Scale, columns: int) -> str:
     """Write the values of ticks below their places, those that find room."""
     row = ""
     for value in across.ticks:

@@ -37,13 +37,13 @@ def drawn(chart: Chart) -> str:
         ),
         f"<title>{html(chart.title)}</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
-        _text(AREA.left, 26, chart.title, "start", 15),
+        text_at(AREA.left, 26, chart.title, "start", 15),
         *_axes(chart, across, up),
         *_curves(chart, across, up),
         *_points(chart, across, up),
     ]
     for number, remark in enumerate(chart.remarks):
-        lines.append(_text(AREA.left, HEIGHT - 8 - 15 * number, remark, "start", 11))
+        lines.append(text_at(AREA.left, HEIGHT - 8 - 15 * number, remark, "start", 11))
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
@@ -54,7 +54,8 @@ def _place(x: float, y: float, across: Scale, up: Scale) -> tuple[float, float]:
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str, size: float = TYPE, turn: str = "") -> str:
+def text_at(x: float, y: float, text: str, anchor: str, size: float = TYPE, turn: str = "") -> str:
+    """Return a text at a place, which it begins at, ends at or has in its middle."""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}"'
         f"{turn}>{html(text)}</text>"
@@ -65,19 +66,19 @@ def _axes(chart: Chart, across: Scale, up: Scale) -> Iterator[str]:
     for value in across.ticks:
         x, _ = _place(value, up.low, across, up)
         yield f'<path d="M{x:.1f} {AREA.top}V{AREA.bottom}" stroke="{FAINT}" stroke-width=".6"/>'
-        yield _text(x, AREA.bottom + 18, across.tick_text(value), "middle")
+        yield text_at(x, AREA.bottom + 18, across.tick_text(value), "middle")
     for value in up.ticks:
         _, y = _place(across.low, value, across, up)
         yield f'<path d="M{AREA.left} {y:.1f}H{AREA.right}" stroke="{FAINT}" stroke-width=".6"/>'
-        yield _text(AREA.left - 8, y + 4, up.tick_text(value), "end")
+        yield text_at(AREA.left - 8, y + 4, up.tick_text(value), "end")
     yield (
         f'<path d="M{AREA.left} {AREA.top}V{AREA.bottom}H{AREA.right}" fill="none" stroke="{INK}"/>'
     )
     middle = (AREA.left + AREA.right) / 2
-    yield _text(middle, AREA.bottom + 38, f"{chart.x.title} [{chart.x.unit}]", "middle", 13)
+    yield text_at(middle, AREA.bottom + 38, f"{chart.x.title} [{chart.x.unit}]", "middle", 13)
     height = (AREA.top + AREA.bottom) / 2
     turn = f' transform="rotate(-90 18 {height:.1f})"'
-    yield _text(18, height, f"{chart.y.title} [{chart.y.unit}]", "middle", 13, turn)
+    yield text_at(18, height, f"{chart.y.title} [{chart.y.unit}]", "middle", 13, turn)
 
 
 def _curves(chart: Chart, across: Scale, up: Scale) -> Iterator[str]:
@@ -113,7 +114,7 @@ def _points(chart: Chart, across: Scale, up: Scale) -> Iterator[str]:
         yield _marker(chart.marker(point.kind), x, y, colour)
         if box is None:
             unplaced.append((str(len(unplaced) + 1), label))
-            yield _text(x, y + 3, unplaced[-1][0], "middle", 8)
+            yield text_at(x, y + 3, unplaced[-1][0], "middle", 8)
             continue
         middle = (box.top + box.bottom) / 2
         end = box.left - 1 if box.left > x else box.right + 1
@@ -124,7 +125,7 @@ def _points(chart: Chart, across: Scale, up: Scale) -> Iterator[str]:
                 f'<path d="M{x:.1f} {y:.1f}L{near:.1f} {edge:.1f}" stroke="{FAINT}" '
                 'stroke-width=".8"/>'
             )
-        yield _text(box.left, middle + 4, label, "start")
+        yield text_at(box.left, middle + 4, label, "start")
     yield from _legend(chart, unplaced)
 
 
@@ -143,7 +144,7 @@ def _legend(chart: Chart, unplaced: list[tuple[str, str]]) -> Iterator[str]:
             yield from _wrapped(left + 30, line, kind)
             line += 18
     for number, label in unplaced:
-        yield _text(left + 24, line + 4, number, "end")
+        yield text_at(left + 24, line + 4, number, "end")
         yield from _wrapped(left + 30, line, label)
         line += 18
 
@@ -152,7 +153,7 @@ def _wrapped(x: float, y: float, text: str) -> Iterator[str]:
     """Write a text that ends at the edge of the picture, smaller where it would not fit."""
     room = WIDTH - x - 4
     size = min(TYPE, room / (EM * max(len(text), 1)))
-    yield _text(x, y + 4, text, "start", round(size, 1))
+    yield text_at(x, y + 4, text, "start", round(size, 1))
 
 
 def _marker(shape: str, x: float, y: float, colour: str) -> str:

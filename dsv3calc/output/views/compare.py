@@ -103,6 +103,7 @@ ROWS = (
             ("train.step.estimate", "estimate"),
             ("train.step.p10", "  p10 of measurements"),
             ("train.step.p90", "  p90 of measurements"),
+            ("train.phase.1f1b", "overlapped pairs of passes"),
             ("train.phase.1f", "forward"),
             ("train.phase.1b", "gradients of inputs"),
             ("train.phase.1w", "gradients of weights"),

@@ -38,6 +38,15 @@ COUNTS = {
 }
 
 
+STEP = {
+    "flops.total": "verification",
+    "flops.drafts": "drafts",
+    "flops.step": "both",
+    "flops.tokens_per_step": "tokens that a step yields",
+    "flops.per_output_token": "FLOPs of each of them",
+}
+
+
 def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
     column = answer.columns[0]
@@ -70,6 +79,10 @@ def build(answer: Answer, *, exact: bool) -> View:
                 ],
             )
         )
+    if "flops.step" in named:
+        shown = [(name, words) for name, words in STEP.items() if name in named]
+        steps = [[words, show(named[name], exact=exact)] for name, words in shown]
+        tables.append(Table("", ["speculation", "of a step"], steps))
     return View([heading, total.convention], tables)
 
 

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
 
 
+STEP = {
+    "bytes": "while drafted tokens are verified",
+    "verified": "  cache and state of the model",
+    "state_copies": "  a state of each drafted token",
+    "drafts": "  cache of what drafts",
+}
+
+
 def build(answer: Answer, *, exact: bool) -> View:
     """Build the table."""
     column = answer.columns[0]
@@ -45,6 +53,12 @@ def build(answer: Answer, *, exact: bool) -> View:
     )
     if query["batch"] != 1:
         rows.append([f"batch of {query['batch']:,}", show(named["kv_cache.bytes"], exact=exact)])
+    if "kv_cache.step.bytes" in named:
+        rows += [
+            [words, show(named[f"kv_cache.step.{name}"], exact=exact)]
+            for name, words in STEP.items()
+            if named[f"kv_cache.step.{name}"].value
+        ]
     if "fit" in query:
         memory = format_quantity(query["fit"], "B", exact=exact)
         rows += [

@@ -31,6 +31,9 @@ _PREFILL = (
     ("serve.prefill.floor", "pass, floor"),
     ("serve.prefill.estimate", "pass, estimate"),
     ("serve.tokens_per_second_per_gpu.prefill", "computed tokens/s of a GPU"),
+    ("serve.transfer.bytes", "cache of a prompt to the GPUs that decode"),
+    ("serve.transfer.seconds", "  its transfer"),
+    ("serve.transfer.wait", "  of which prefill does not hide"),
     ("serve.ttft", "time to the first token, without load"),
 )
 _SHARED = (

@@ -88,6 +88,7 @@ def build(answer: Answer, *, exact: bool) -> View:
     times = [what for what in SECONDS if f"time.{what}" in named]
     words = {"bound": "bound", "floor": "floor", "estimate": f"estimate, {query.get('setup')}"}
     tables = [_summary(named, times, [words[what] for what in times], exact=exact)]
+    tables += filter(None, [_orthogonalised(named, exact=exact)])
     if query["by"] == "operator":
         tables.append(_operators(column.ledger, named, times, exact=exact))
     elif query["by"] == "layer":
@@ -129,6 +130,21 @@ def _summary(
             band = " to ".join(show(named[f"time.{end}"], exact=exact) for end in ("p10", "p90"))
             rows.append(["  p10 to p90 of measurements", *[""] * (len(times) - 1), band])
     return Table("", ["", *headings], rows)
+
+
+def _orthogonalised(named: dict[str, Line], *, exact: bool) -> Table | None:
+    """Build the table of Muon's steps on a GPU; None where no matrix is orthogonalised."""
+    flops = "time.optimizer.flops"
+    if flops not in named:
+        return None
+    rows = [["Newton-Schulz steps", show(named[flops], exact=exact)]]
+    rows += [
+        [f"  {line.tags.component}", show(line, exact=exact)]
+        for name, line in named.items()
+        if name.startswith(f"{flops}.") and line.tags.component
+    ]
+    rows.append(["gathered", show(named["time.optimizer.gathered_bytes"], exact=exact)])
+    return Table("", ["Muon, once a step", "of a GPU"], rows)
 
 
 def _shape(row: KernelRow, *, exact: bool) -> str:

@@ -49,8 +49,9 @@ def answer_compare(query: CompareQuery) -> Answer:
     answer = Answer("compare", as_dict(query))
     answer.notes += query.notes
     asked = _instance_sections(query, entries)
-    if query.serve and not asked:
-        answer.warn("--serve has no effect: no column has a layout")
+    for option, value in (("--serve", query.serve), ("--setup", query.setup)):
+        if value and not asked:
+            answer.warn(f"{option} has no effect: no column has a layout")
     precisions = [_add_column(answer, entry, asked) for entry in entries]
     _cite_precisions(answer, precisions)
     for each in (loader, *(entry.loader for entry in entries)):

@@ -69,7 +69,7 @@ LINES = {
         f"train.{part}"
         for part in (
             "gpus", "step.bound", "step.floor", "step.estimate", "step.p10", "step.p90",
-            "phase.1f", "phase.1b", "phase.1w", "phase.bubble", "phase.optimizer",
+            "phase.1f1b", "phase.1f", "phase.1b", "phase.1w", "phase.bubble", "phase.optimizer",
             "tokens_per_second", "mfu.causal", "hfu", "gpu_hours", "dollars",
         )
     ),

@@ -54,6 +54,7 @@ class Setting:
             {"mla": query.mla, "mtp": "in" if query.with_mtp else None},
             convention=query.convention,
             library=query.library,
+            command="compare",
         )
         self.variant = "with-mtp" if query.with_mtp else self.conventions.parameters
         self.hardware = loader.hardware(query.hardware) if query.hardware else None

@@ -15,7 +15,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.formulas.registry.docstring import Docstring
 from dsv3calc.formulas.registry.glossary import SYMBOLS, plain
 from dsv3calc.ledger.line import Line, given
-from dsv3calc.ledger.rules import expression_text, number_text, words_of
+from dsv3calc.ledger.rules import RULES, expression_text, number_text, words_of
 from dsv3calc.queries.table import COMMANDS
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.studies.answer import Answer
@@ -27,7 +27,7 @@ from dsv3calc.symbolic.printer import UNICODE, render
 from dsv3calc.symbolic.term import record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dsv3calc.formulas.registry.registry import Formula
     from dsv3calc.ledger.line import Ledger
@@ -56,7 +56,7 @@ class _Teller:
         else:
             found.inputs = [Input(self.tell(part)) for part in line.parts]
             found.summary = words_of(line.rule, len(line.parts))
-            if line.rule != "search":
+            if line.rule in RULES:
                 texts = [number_text(part.value) for part in line.parts]
                 found.words = expression_text(line.rule, [part.name for part in line.parts])
                 found.numbers = expression_text(line.rule, texts)
@@ -132,7 +132,8 @@ def answer_explain(query: Query, names: Sequence[str] = ()) -> Answer:
             line = teller.tell(known[name])
             found.explanations.append(Explanation(column.id, column.title, line))
     if names:
-        _check_names(names, [computed_lines(column.ledger) for column in answer.columns])
+        every = [computed_lines(column.ledger) for column in answer.columns]
+        _check_names(names, every, answer.absent)
     else:
         tops = [
             line.name
@@ -184,16 +185,24 @@ def _chosen(
     return (headlines or list(published))[:1]
 
 
-def _check_names(names: Sequence[str], columns: Sequence[dict[str, Line]]) -> None:
+def _check_names(
+    names: Sequence[str], columns: Sequence[dict[str, Line]], absent: Mapping[str, str]
+) -> None:
     """Refuse a name that stands for no line of any column."""
     known = list(dict.fromkeys(name for published in columns for name in published))
     for pattern in names:
         if not any(fnmatchcase(name, pattern) for name in known):
-            raise unknown_line("--line", pattern, known)
+            raise unknown_line("--line", pattern, known, absent)
 
 
-def unknown_line(option: str, name: str, known: Sequence[str]) -> UsageError:
-    """Return the error of a line that an answer does not have."""
+def unknown_line(
+    option: str, name: str, known: Sequence[str], absent: Mapping[str, str]
+) -> UsageError:
+    """Return the error of a line that an answer does not have; ``absent`` tells what gives it."""
+    if name in absent:
+        return UsageError(
+            f"{option} {quote(name)}: the answer has no such line".strip(), absent[name]
+        )
     close = suggest(name, known)
     starts = list(dict.fromkeys(each.partition(".")[0] for each in known))
     return UsageError(

@@ -149,7 +149,19 @@ def _one_gpu(placed: Placed, _query: Any) -> str:
     return "there is one GPU" if placed.layout.gpus == 1 else ""
 
 
-_RULES: dict[str, tuple[Rule, ...]] = {
+def _untimed(_placed: Placed, query: Any) -> str:
+    untimed = query.command == "failures" and query.train_tokens is None
+    return "without --train-tokens no step is timed" if untimed else ""
+
+
+_OF_A_STEP = dict.fromkeys(
+    ("setup", "zero", "micro_batch", "sequence", "schedule", "virtual_pipeline", "recompute",
+     "precision", "oversubscription"),
+    (_untimed,),
+)  # fmt: skip
+"""Options that change the time of a step alone, where that is not all that is asked."""
+
+_OF_LAYOUTS: dict[str, tuple[Rule, ...]] = {
     "imbalance": (_without_experts,),
     "routing_weights": (_without_experts,),
     "redundant_experts": (_without_experts,),
@@ -170,3 +182,8 @@ _RULES: dict[str, tuple[Rule, ...]] = {
     "oversubscription": (_one_gpu, _hidden),
 }
 """Field of a query -> reasons why it may change nothing, each empty where it does not hold."""
+
+_RULES = {
+    name: _OF_LAYOUTS.get(name, ()) + _OF_A_STEP.get(name, ())
+    for name in (*_OF_LAYOUTS, *_OF_A_STEP)
+}

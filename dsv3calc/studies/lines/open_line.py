@@ -96,7 +96,7 @@ class OpenLine:
         named = computed_lines(self.answer.columns[0].ledger)
         for each in (name, minus) if minus else (name,):
             if each not in named:
-                raise unknown_line("", each, list(named))
+                raise unknown_line("", each, list(named), self.answer.absent)
         if minus and named[name].unit != named[minus].unit:
             raise UsageError(
                 f"{quote(name)} is in {named[name].unit}, {quote(minus)} in {named[minus].unit}",

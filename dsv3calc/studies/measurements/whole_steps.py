@@ -13,7 +13,7 @@ from dsv3calc.errors import Dsv3calcError
 from dsv3calc.queries.train import TrainQuery
 from dsv3calc.studies.measurements.cases import NotExpressed
 from dsv3calc.studies.times.answer import answer_time
-from dsv3calc.studies.times.train import answer_train
+from dsv3calc.studies.times.train import answer_step
 
 if TYPE_CHECKING:
     from dsv3calc.queries.time import TimeQuery
@@ -93,7 +93,7 @@ class Steps:
         if not isinstance(query, TrainQuery):
             values = _values(answer_time(query))
             return StepTimes(values["time.estimate"], values["time.bound"], None)
-        values = _values(answer_train(query))
+        values = _values(answer_step(query))
         # MFU is of the BF16 peak; the baseline is of the peak that most products run at
         named = query.precision or "bf16"
         precision = presets.load("precision", named, preset_path=self._preset_path).value

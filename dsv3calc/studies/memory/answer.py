@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from dsv3calc.studies.layout.fewest_gpus import SearchRequest
 
 BY = ("class", "tensor")
-_SERVING = ("context", "batch", "tokens", "kv_dtype", "memory_fraction", "page_size",
+_SERVING = ("context", "batch", "concurrency", "tokens", "kv_dtype", "memory_fraction", "page_size",
             "state_interval", "absorbed", "low_latency", "dcp")  # fmt: skip
 _TRAINING = ("zero", "schedule", "virtual_pipeline", "mirror_optimizer", "micro_batch",
              "global_batch", "sequence", "recipe", "compute_copy", "recompute", "attention_kernel",

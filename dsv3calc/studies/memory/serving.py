@@ -14,6 +14,7 @@ from dsv3calc.accounting.traffic.exchange import Exchange
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.formulas import served_batches
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.numbers.decimals import decimal_ratio
@@ -76,7 +77,6 @@ def answer_serving(query: MemoryQuery) -> Answer:
         As the query or a preset is wrong.
     """
     context = positive("--context", query.context, DEFAULT_CONTEXT)
-    batch = positive("--batch", query.batch, 1)
     answer = Answer("memory", asked(query), "serving")
     answer.notes += query.notes
     loader = PresetLoader(query)
@@ -94,6 +94,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
             *stage_problems(model.value, layout, layout.pp),
         ),
     )
+    batch = _batch(query, layout, answer)
     precision = loader.precision(named_by(query, layout, answer, "precision"), model)
     kv_format = loader.kv_format(query.kv_dtype, model.value)
     setup = loader.setup(query.setup)
@@ -154,6 +155,7 @@ def answer_serving(query: MemoryQuery) -> Answer:
             low_latency=query.low_latency,
             mtp=query.with_mtp,
             imbalance=imbalance,
+            concurrency=query.concurrency,
         ),
     )
     found = serving_lines(server, layout.pp)
@@ -179,6 +181,27 @@ def answer_serving(query: MemoryQuery) -> Answer:
     if query.require_fit and not (found.tightest["fits"].value and found.loadable.value):
         answer.status = ExitStatus.CHECK_FAILED
     return answer
+
+
+def _batch(query: MemoryQuery, layout: Layout, answer: Answer) -> int:
+    """Return the sequences of a replica, told where they follow from those of the instance."""
+    if query.concurrency is None:
+        return positive("--batch", query.batch, 1)
+    if query.batch is not None:
+        raise UsageError(
+            "--batch and --concurrency: sequences of a replica, and of the whole instance",
+            "give one",
+        )
+    concurrency = positive("--concurrency", query.concurrency, 1)
+    batch = int(served_batches.fullest_part(concurrency, layout.dp))
+    del answer.query["concurrency"]  # batch says it, and a query with both cannot be asked again
+    padding = batch * layout.dp - concurrency
+    if padding:
+        answer.notes.append(
+            f"{concurrency:,} sequences on {layout.dp:,} replicas: each is padded to {batch:,}, "
+            f"{padding:,} places stay empty"
+        )
+    return batch
 
 
 def decodes(query: MemoryQuery, layout: Layout) -> bool:

@@ -54,6 +54,22 @@ CATEGORIES = (
 )  # fmt: skip
 """Axes that are no columns."""
 
+PLAIN: dict[str, Any] = {
+    "tp": 1,
+    "cp": 1,
+    "pp": 1,
+    "ep": 1,
+    "etp": 1,
+    "micro_batch": 1,
+    "schedule": "1f1b",
+    "virtual_pipeline": 1,
+    "sequence_parallel": False,
+    "layer_split": "even",
+    "recompute": "none",
+    "zero": 0,
+}
+"""What a layout has of an axis that it does not name."""
+
 TRAINING_AXES = (*DEGREES, "dp", *CATEGORIES)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from dsv3calc.accounting.memory.activations import dropping_modules
-from dsv3calc.accounting.times.step import WITHOUT_BUBBLE
 from dsv3calc.catalogue.search_path import listing
 from dsv3calc.errors import UsageError
 from dsv3calc.model.architecture import architecture_of, experts_of
@@ -25,7 +24,9 @@ from dsv3calc.studies.preset_loader import PresetLoader
 from dsv3calc.studies.search.conditions import read_condition
 from dsv3calc.studies.search.counted import Held, TrainingBlock, sent_between_domains
 from dsv3calc.studies.search.request import (
+    DEGREES,
     OBJECTIVES,
+    PLAIN,
     TIMED,
     TRAINING_AXES,
     UNITS,
@@ -37,7 +38,7 @@ from dsv3calc.studies.search.request import (
 from dsv3calc.studies.search.rules import Rule, training_rules
 from dsv3calc.studies.search.run import Search
 from dsv3calc.studies.search.space import Derived
-from dsv3calc.studies.times.train import Used, presets_of, setting_of
+from dsv3calc.studies.times.train import Used, overlap_problems, presets_of, setting_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recompute
     from dsv3calc.schema.model import Model
+    from dsv3calc.schema.setup import Setup
     from dsv3calc.studies.search.space import Columns
 
 SEQUENCE = 4096
@@ -207,7 +209,7 @@ class TrainingSearch:
         if batch is None:
             rules.append(_keeps_every_micro_batch())
         if self.timed:
-            rules += _timed_rules(self.held.policies)
+            rules += _timed_rules(self.held.policies, self.held.setting.setup)
         return rules
 
     def answer_rule(self) -> Rule | None:
@@ -278,7 +280,11 @@ class TrainingSearch:
     def command(self, axes: Mapping[str, Any]) -> str:
         """Return the command that asks about one layout by itself."""
         kind = TrainQuery if self.timed else MemoryQuery
-        query = as_dict(self._asked(kind, self.options(axes)))
+        options = self.options(axes)
+        told = {name: each for name, each in options.items() if each != PLAIN.get(name)}
+        if not {*DEGREES} & told.keys():
+            told["tp"] = options["tp"]  # one degree says that the layout is that of the options
+        query = {**as_dict(self._asked(kind, told)), "by": None}
         return f"dsv3calc {query_text({'command': kind.command, **query})}"
 
     def _has_experts(self) -> bool:
@@ -341,17 +347,14 @@ def _keeps_every_micro_batch() -> Rule:
     )
 
 
-def _timed_rules(policies: Mapping[str, Recompute]) -> list[Rule]:
+def _timed_rules(policies: Mapping[str, Recompute], setup: Setup | None) -> list[Rule]:
     """List the rules of layouts whose step can be timed."""
     return [
         Rule(
             "untimed",
-            "a time of the step",
+            "passes that overlap, which the set-up hides communication behind",
             ("schedule",),
-            lambda layout, _: (
-                [(f"the bubble of schedule {layout.schedule} has no closed form here", "--pin")]
-                * (layout.schedule in WITHOUT_BUBBLE)
-            ),
+            lambda layout, _: overlap_problems(setup, layout),
         ),
         Rule(
             "untimed",

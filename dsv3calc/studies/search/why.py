@@ -9,7 +9,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger, Line, combined, given
 from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.studies.answer import Column
-from dsv3calc.studies.search.request import TRAINING_AXES, read_pins
+from dsv3calc.studies.search.request import PLAIN, TRAINING_AXES, read_pins
 from dsv3calc.studies.search.rules import problems_of
 
 if TYPE_CHECKING:
@@ -17,22 +17,6 @@ if TYPE_CHECKING:
 
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.search.training import TrainingSearch
-
-_PLAIN: dict[str, Any] = {
-    "tp": 1,
-    "cp": 1,
-    "pp": 1,
-    "ep": 1,
-    "etp": 1,
-    "micro_batch": 1,
-    "schedule": "1f1b",
-    "virtual_pipeline": 1,
-    "sequence_parallel": False,
-    "layer_split": "even",
-    "recompute": "none",
-    "zero": 0,
-}
-"""What a layout has of an axis that it does not name."""
 
 
 def told_of(
@@ -72,7 +56,7 @@ def _axes(wanted: TrainingSearch, text: str, counts: Sequence[Sequence[int]]) ->
         raise UsageError(f"--why: {', '.join(several)} has several values", "name one layout")
     if len(counts) > 1 or len(counts[0]) > 1:
         raise UsageError("--why needs one number of GPUs", "--gpus 2048")
-    axes = {**_PLAIN, "gpus": counts[0][0], **{name: each[0] for name, each in pins.items()}}
+    axes = {**PLAIN, "gpus": counts[0][0], **{name: each[0] for name, each in pins.items()}}
     shared = axes["tp"] * axes["cp"] * axes["pp"]
     dp = axes.get("dp", max(1, axes["gpus"] // shared))
     if shared * dp != axes["gpus"]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dsv3calc.accounting.conventions import choose_conventions
-from dsv3calc.accounting.serving.decode import Speculation
 from dsv3calc.accounting.times.setting import Setting
 from dsv3calc.errors import UsageError
 from dsv3calc.model.architecture import experts_of
@@ -26,10 +25,12 @@ from dsv3calc.studies.preset_loader import (
     positive,
 )
 from dsv3calc.studies.setups import SERVING, refuse_other
+from dsv3calc.studies.speculation import speculation_of
 from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
 from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, number, one_of
 
 if TYPE_CHECKING:
+    from dsv3calc.accounting.speculation import Speculation
     from dsv3calc.queries.serve import ServeQuery
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.workload import Workload
@@ -41,7 +42,6 @@ USED = (
 )  # fmt: skip
 """Fields of a layout that serving depends on."""
 
-MOST_DRAFTS = 64
 GATHERED = "gather"
 EXCHANGES = ("all-to-all", GATHERED)
 """How experts get the tokens of other attention replicas."""
@@ -121,42 +121,17 @@ class Inputs:
 
     def _speculation(self, query: ServeQuery) -> Speculation | None:
         """Return how tokens are drafted; None where they are not."""
-        if query.draft_tokens is None:
-            given = [
-                flag
-                for flag, value in (
-                    ("--acceptance", query.acceptance),
-                    ("--with-mtp", query.with_mtp or None),
-                )
-                if value is not None
-            ]
-            if given:
-                raise UsageError(
-                    f"{', '.join(given)}: no token is drafted",
-                    "--draft-tokens 1 --acceptance 0.85",
-                )
-            return None
-        drafts = positive("--draft-tokens", query.draft_tokens, 1, most=MOST_DRAFTS)
-        if self.layout.pp > 1:
+        if query.draft_tokens is None and query.with_mtp:
             raise UsageError(
-                "--draft-tokens: which pipeline stage drafts is not known, and not counted",
-                "leave out --draft-tokens, or take --pp 1",
+                "--with-mtp: no token is drafted", "--draft-tokens 1 --acceptance 0.85"
             )
-        if self.model.value.mtp is None:
-            raise UsageError(
-                f"--draft-tokens: {self.model.name} has no MTP module, and no other draft model "
-                "is counted",
-                "leave out --draft-tokens",
-            )
-        if query.acceptance is None:
+        found = speculation_of(self.model, query.draft_tokens, query.acceptance)
+        if found is not None and found.acceptance is None:
             raise UsageError(
                 "--draft-tokens needs the chance that a drafted token is accepted",
                 "--acceptance 0.85",
             )
-        acceptance = number("--acceptance", query.acceptance, 0, most=1)
-        if acceptance >= 1:
-            raise UsageError("--acceptance 1: expected a share below 1", "--acceptance 0.99")
-        return Speculation(draft_tokens=drafts, acceptance=acceptance)
+        return found
 
     @property
     def new_tokens(self) -> int:

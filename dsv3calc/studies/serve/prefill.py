@@ -9,6 +9,7 @@ import msgspec
 
 from dsv3calc.accounting.serving.costs import cost_lines, sharing_lines
 from dsv3calc.accounting.serving.prefill import PrefillLines, prefill_lines
+from dsv3calc.accounting.serving.transfer import Handover
 from dsv3calc.accounting.times.fold import Fold
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas.serving_times import cached_prompt_tokens
@@ -21,7 +22,7 @@ from dsv3calc.studies.layout.choose import chosen_layout
 from dsv3calc.studies.preset_loader import positive
 from dsv3calc.studies.serve.inputs import USED
 from dsv3calc.studies.times.remarks import rate_remarks
-from dsv3calc.studies.traffic.exchanges import number
+from dsv3calc.studies.traffic.exchanges import number, one_of
 
 if TYPE_CHECKING:
     from dsv3calc.accounting.serving.decode import DecodeLines
@@ -34,6 +35,10 @@ _OF_LAYOUT = (*DEGREES, "redundant_experts", "shared_experts", "sequence_paralle
 
 _NEEDING = ("prompt_tokens", "response_tokens", "hit_rate", "prefill_batch")
 """Options that mean nothing without prefill."""
+
+
+TRANSFERS = ("by-layer", "at-end")
+"""When a layer of a cache is sent to the GPUs that decode: as it is computed, or after all."""
 
 
 class Requests:
@@ -116,8 +121,12 @@ def prefill_of(inputs: Inputs, layout: Layout, requests: Requests) -> PrefillLin
     )
     aside = Answer("", {})
     fold = Fold(inputs.setting(workload, layout, aside))
-    apart = inputs.query.prefill_layout is not None
-    found = prefill_lines(fold, requests.prompt, requests.hit_rate, own_layout=apart)
+    handover = _handover(inputs)
+    found = prefill_lines(fold, requests.prompt, requests.hit_rate, handover)
+    if handover is not None and not found.transfer:
+        inputs.answer.notes.append(
+            f"no transfer of caches: {inputs.hardware.name} has no scale_out link"
+        )
     rate_remarks(aside, fold)
     add_new(inputs.answer.assumptions, aside.assumptions)
     for text in aside.warnings:
@@ -128,6 +137,23 @@ def prefill_of(inputs: Inputs, layout: Layout, requests: Requests) -> PrefillLin
             "it (--set setup.time.first_token=50ms, with a --setup and one prompt a pass)"
         )
     return found
+
+
+def _handover(inputs: Inputs) -> Handover | None:
+    """Return how caches get to the GPUs that decode; None where the same ones prefill."""
+    query = inputs.query
+    apart = ("decode_hit_rate", "transfer")
+    if query.prefill_layout is None:
+        given = [flag_of(query, name) for name in apart if getattr(query, name) is not None]
+        if given:
+            raise UsageError(
+                f"{', '.join(given)}: no cache is handed over, the same GPUs prefill and decode",
+                "--prefill-layout names the layout of other GPUs that prefill",
+            )
+        return None
+    rate = number("--decode-hit-rate", query.decode_hit_rate, 0, most=1)
+    kind = one_of("--transfer", query.transfer, TRANSFERS, TRANSFERS[0])
+    return Handover(layout=inputs.layout, hit_rate=rate, by_layer=kind == TRANSFERS[0])
 
 
 def shared_lines(

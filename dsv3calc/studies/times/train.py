@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.flops import flops_lines
+from dsv3calc.accounting.placement.walk import MOST_PASSES
 from dsv3calc.accounting.times.fold import Fold
 from dsv3calc.accounting.times.setting import Setting
 from dsv3calc.accounting.times.step import step_lines
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger
+from dsv3calc.schema.layout import PAIRED
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE, Workload
-from dsv3calc.studies.answer import Answer, Column
-from dsv3calc.studies.layout.build import check_grouping, refuse, training_problems
+from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.layout.build import Problem, check_grouping, refuse, training_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import chosen_layout, named_by, sequence_of
 from dsv3calc.studies.memory.answer import micro_batches_of
@@ -27,7 +29,9 @@ from dsv3calc.studies.preset_loader import (
     warn_context,
     warn_inapplicable,
 )
+from dsv3calc.studies.setups import TRAINING, refuse_other
 from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
+from dsv3calc.studies.times.memory import memory_lines
 from dsv3calc.studies.times.remarks import rate_remarks, widened
 from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, asked, imbalance_text, number
 
@@ -46,7 +50,22 @@ UNCOUNTED = ("moe_act",)
 
 
 def answer_train(query: TrainQuery) -> Answer:
-    """Give the time of a training step.
+    """Give the time of a training step, and whether the layout fits.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query or a preset is wrong, or a step has no global batch.
+    """
+    answer = answer_step(query)
+    column = answer.columns[0]
+    lines = [*column.ledger.lines, *memory_lines(query, answer)]
+    column.ledger = Ledger(column.ledger.title, lines)
+    return answer
+
+
+def answer_step(query: TrainQuery) -> Answer:
+    """Give the time of a training step alone.
 
     Raises
     ------
@@ -77,6 +96,8 @@ def answer_train(query: TrainQuery) -> Answer:
     check_imbalance(model.value, layout, query.imbalance)
     used = presets_of(query, loader, answer, model, hardware, layout)
     recompute = recompute_of(query, loader, layout)
+    refuse_other(used.setup, TRAINING, query.preset_path)
+    refuse(overlap_problems(None if used.setup is None else used.setup.value, layout))
     setting = setting_of(query, answer, used, layout, sequence)
     fold = Fold(setting)
     run = None if query.train_tokens is None else positive("--train-tokens", query.train_tokens, 1)
@@ -89,7 +110,7 @@ def answer_train(query: TrainQuery) -> Answer:
     )
     answer.cite(used.setup, used=("time",))
     counted = flops_lines(model.value, setting.workload, setting.conventions)
-    lines = step_lines(fold, recompute.value, counted, run)
+    lines, answer.walk = step_lines(fold, recompute.value, counted, run)
     answer.query |= {"sequence": sequence, "precision": used.precision.name, "phase": "train"}
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_context(answer, model.name, model.value, sequence)
@@ -157,18 +178,60 @@ def _remarks(answer: Answer, fold: Fold, layout: Layout, recompute: Recompute) -
     """Tell what the numbers take for granted."""
     if layout.ep > 1:
         factor = float(fold.setting.imbalance)
-        answer.assumptions.append(
-            imbalance_text(factor, "the busiest GPU has {} times the mean rows of experts")
-        )
+        words = "the busiest GPU has {} times the mean rows of experts"
+        add_new(answer.assumptions, [imbalance_text(factor, words)])
     if layout.pp > 1:
         answer.notes.append(
             "the slowest pipeline rank sets the pace of all; the optimizer is the mean of the ranks"
+        )
+    if answer.walk is None:
+        answer.notes.append(
+            f"no step pass by pass: the ranks have more than {MOST_PASSES:,} passes"
         )
     left = [module for module in recompute.modules if module in UNCOUNTED]
     if left or recompute.saved_operations:
         words = ", ".join(left) or "what runs again beside saved operations"
         answer.notes.append(f"recomputation is not counted of {words}")
+    _tell_absent(answer, fold)
     if fold.software is None:
         answer.notes.append(
             "no estimate without a set-up (--setup): the floor hides all communication"
         )
+        return
+    name, times = fold.software.setup.name, fold.software.times
+    if times.residual is not None:
+        answer.notes.append(f"residual of {name}, which the estimate leaves out: {times.residual}")
+    if "train" not in times.bands:
+        answer.notes.append(f"no band: the estimates of {name} were scored on too few measurements")
+
+
+def overlap_problems(setup: Setup | None, layout: Layout) -> list[Problem]:
+    """List what a set-up hides behind passes that the layout does not overlap, and what to take."""
+    if setup is None or setup.time is None or not setup.time.overlap.paired:
+        return []
+    if layout.schedule in PAIRED:
+        return []
+    what = (
+        f"the set-up {setup.name} hides what a pass sends behind the pass that overlaps it, and "
+        f"schedule {layout.schedule} overlaps none"
+    )
+    choices = f"take --schedule {' or '.join(PAIRED)}, another set-up, or "
+    return [(what, f"{choices}--set setup.time.overlap.paired=false")]
+
+
+def _tell_absent(answer: Answer, fold: Fold) -> None:
+    """Note which lines the answer lacks, and what would give them."""
+    if fold.software is None:
+        words = "an estimate is for a set-up: give --setup; dsv3calc presets list setup"
+        answer.absent |= {f"train.step.{what}": words for what in ("estimate", "p10", "p90")}
+    elif "train" not in fold.software.times.bands:
+        words = f"the set-up {fold.software.setup.name} has no band of training steps"
+        answer.absent |= {f"train.step.{what}": words for what in ("p10", "p90")}
+    run = "a run has a number of tokens: give --train-tokens 14.8T"
+    answer.absent |= dict.fromkeys(("train.gpu_hours", "train.dollars"), run)
+    if fold.setting.hardware.dollars_per_hour is None:
+        answer.absent["train.dollars"] = (
+            f"{fold.setting.hardware.name} has no price: --set hardware.dollars_per_hour=2"
+        )
+    if answer.walk is None:
+        answer.absent["train.step.walk"] = "fewer passes are walked: give a smaller --global-batch"

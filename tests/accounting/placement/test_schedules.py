@@ -10,8 +10,9 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipeline_orders import SCHEDULES, held, order_of, stages_of
+from pipeline_orders import SCHEDULES, held, stages_of
 
+from dsv3calc.accounting.placement.orders import order_of
 from dsv3calc.accounting.placement.schedule_problems import schedule_problems
 from dsv3calc.accounting.placement.schedules import chunks_of, peak_instants, virtual_stages
 from dsv3calc.ledger.line import given as given_line

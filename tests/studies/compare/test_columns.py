@@ -191,3 +191,20 @@ def test_wrong_options_of_a_section(options, words):
     with pytest.raises(UsageError) as caught:
         dsv3calc.answer(f"compare {options} --hardware h800")
     assert words in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_what_the_choices_of_deepseek_v3_are_worth():
+    """2,048 GPUs each; the layouts fit; hidden and node-limited exchanges shorten a step."""
+    found = columns("compare hardware-aware-codesign")
+    steps = {}
+    for title, column in found.items():
+        assert column.ledger["train.gpus"] == 2048, title
+        assert column.ledger["memory.fits"], title
+        steps[title] = column.ledger["train.step.estimate"]
+    trained, shown = steps["V3 as trained"], steps["EP not hidden"]
+    assert trained < steps["EP not hidden, 64 GPUs on NVLink"] < shown
+    assert shown < steps["EP not hidden, experts of any node"]
+    assert trained < steps["V3 in BF16"]
+    dense, sparse = found["Llama 3.1 405B"].ledger, found["V3 as trained"].ledger
+    active = dense["parameters.active"] / sparse["parameters.active"]
+    assert 0.6 * active < steps["Llama 3.1 405B"] / trained < active

@@ -29,6 +29,9 @@ OPTIONS = {
 
 @pytest.mark.parametrize("bundle", BUNDLES.values(), ids=list(BUNDLES))
 def test_a_bundle_refuses_every_option_that_it_fixes(bundle):
+    if "flops" not in bundle.commands:
+        assert not OPTIONS.keys() & bundle.fixes.keys()
+        return
     for name, option in OPTIONS.items():
         query = f"flops deepseek-v3 {bundle.option} {bundle.name} {option}"
         if name not in bundle.fixes:
@@ -50,7 +53,7 @@ def test_a_bundle_refuses_what_it_fixes_also_where_the_choice_is_the_same(bundle
 
 def bundle_argument(bundle):
     kind = "convention" if bundle.option == "--convention" else "library"
-    return {kind: bundle.name}
+    return {kind: bundle.name, "command": next(iter(bundle.commands))}
 
 
 @pytest.mark.parametrize("bundle", BUNDLES.values(), ids=list(BUNDLES))

@@ -1,0 +1,70 @@
+"""``dsv3calc sweep``."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dsv3calc.commands.options import PresetPathOption, amount, with_output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dsv3calc.output.options import OutputOptions
+    from dsv3calc.studies.answer import Answer
+
+
+@with_output("parquet", writes=True)
+def sweep(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="A file with a study.")],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the chunks in FILE.partial.")
+    ] = False,
+    yes_points: Annotated[
+        int | None,
+        typer.Option(
+            "--yes-points",
+            metavar="N",
+            parser=amount("--yes-points", "count"),
+            help="The number of points, where there are more than 10^8.",
+        ),
+    ] = None,
+    preset_path: PresetPathOption = None,
+) -> Callable[[OutputOptions], Answer]:
+    """Ask queries at every point of a study, and write a row for each.
+
+    A study has queries, axes (options of the queries, or fields as in --set: listed, gridded,
+    log-spaced or zipped), conditions and outputs. Rows are kept in chunks in FILE.partial/ until
+    all are there: after Ctrl-C --resume goes on. A point that cannot be answered has its reason in
+    the column refused.
+
+    Examples:
+
+      dsv3calc sweep examples/studies/mla-and-experts.yaml -o front.csv
+
+      dsv3calc sweep study.yaml -o out.json --resume
+    """
+
+    def run(output: OutputOptions) -> Answer:
+        from functools import partial
+
+        from dsv3calc.api import answer, parse_query
+        from dsv3calc.errors import UsageError
+        from dsv3calc.studies.sweep.answer import run_study
+
+        if output.file is None:
+            raise UsageError("sweep writes a file, and none is named", "-o out.csv")
+        return run_study(
+            study,
+            output.file,
+            output.format,
+            ask=partial(answer, preset_path=preset_path),
+            parse=parse_query,
+            resume=resume,
+            yes_points=yes_points,
+            quiet=output.quiet,
+        )
+
+    return run

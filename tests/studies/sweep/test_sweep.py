@@ -1,0 +1,188 @@
+"""Sweeps: the rows are those of asking each point, whatever interrupts them."""
+
+import csv
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+import dsv3calc
+from dsv3calc.api import parse_query
+from dsv3calc.errors import Dsv3calcError, InvalidInput, OutputError, UsageError
+from dsv3calc.studies.sweep import answer as sweeps
+from dsv3calc.studies.sweep import run as runs
+
+SHIPPED = Path(__file__).parents[3] / "examples/studies/mla-and-experts.yaml"
+STUDY = """
+name: cache
+title: The cache of MLA
+queries: [kv deepseek-v3 --context 1000]
+axes:
+  - {name: rank, set: [groups.0.attention.kv_lora_rank, groups.1.attention.kv_lora_rank],
+     values: [256, 512]}
+  - {name: batch, option: batch, grid: [1, 9, 2]}
+  - zip:
+      - {name: context, option: context, log: [10, 1000, 3]}
+      - {name: kv, option: kv-dtype, values: [bf16, fp8, nope]}
+outputs: {bytes: kv_cache.bytes}
+where: ["batch != 3", "kv != 'bf16' or bytes < 100000000"]
+front: [bytes]
+within: [batch]
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY.replace("--context 1000", ""))
+    return str(path)
+
+
+def ask(text):
+    return dsv3calc.answer(text)
+
+
+def sweep(study, output, form="csv", asked=ask, **options):
+    return sweeps.run_study(study, str(output), form, ask=asked, parse=parse_query, **options)
+
+
+def rows_of(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_each_row_is_what_the_query_answers(study, tmp_path):
+    answer = sweep(study, tmp_path / "out.csv")
+    rows = rows_of(tmp_path / "out.csv")
+    assert [(int(row["rank"]), int(row["batch"])) for row in rows[::3]] == [
+        (rank, batch) for rank in (256, 512) for batch in (1, 5, 7, 9)
+    ]
+    for row in rows:
+        if row["kv"] == "nope":
+            assert "nope" in row["refused"]
+            assert row["bytes"] == ""
+            continue
+        edits = [f"groups.{group}.attention.kv_lora_rank={row['rank']}" for group in (0, 1)]
+        found = dsv3calc.kv(
+            "deepseek-v3", set=edits, batch=row["batch"], context=row["context"], kv_dtype=row["kv"]
+        )
+        assert int(row["bytes"]) == found["kv_cache.bytes"]
+        same = [
+            int(each["bytes"]) for each in rows if each["batch"] == row["batch"] and each["bytes"]
+        ]
+        assert (row["front"] == "true") == (int(row["bytes"]) == min(same))
+    assert answer.rows[0]["points"] == 30
+    assert answer.rows[0]["rows"] == len(rows) == 24
+    assert answer.rows[0]["refused"] == 8
+    assert not (tmp_path / "out.csv.partial").exists()
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_an_interrupted_sweep_goes_on_to_the_same_bytes(study, tmp_path, monkeypatch, form):
+    monkeypatch.setattr(runs, "CHUNK", 7)
+    whole, other = tmp_path / f"whole.{form}", tmp_path / f"other.{form}"
+    sweep(study, whole, form)
+    asked = []
+
+    def interrupted(text):
+        asked.append(text)
+        if len(asked) == 10:
+            raise KeyboardInterrupt
+        return ask(text)
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(study, other, form, interrupted)
+    assert not other.exists()
+    with pytest.raises(UsageError, match="unfinished"):
+        sweep(study, other, form)
+    again = []
+    sweep(study, other, form, lambda text: again.append(text) or ask(text), resume=True)
+    assert other.read_bytes() == whole.read_bytes()
+    assert len(again) < 24  # what is finished is not asked again
+    if form == "json":
+        assert len(json.loads(other.read_text())) == 24
+
+
+def test_another_study_does_not_go_on_with_the_chunks(study, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        sweep(study, tmp_path / "out.csv", asked=lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    Path(study).write_text(Path(study).read_text().replace("[256, 512]", "[256, 1024]"))
+    with pytest.raises(UsageError, match="another study"):
+        sweep(study, tmp_path / "out.csv", resume=True)
+    (tmp_path / "out.csv.partial/manifest.json").write_text("{")
+    with pytest.raises(UsageError, match="manifest"):
+        sweep(study, tmp_path / "out.csv", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("option: batch", "option: batches", "no query has the option"),
+        ("queries: [kv", "queries: [kw", "is no query"),
+        ("--context 1000", "--contxt 1000", "No such option"),
+        ("grid: [1, 9, 2]", "grid: [1, 9, 0]", "a step above 0"),
+        ("log: [10, 1000, 3]", "log: [10, 1000, 1]", "how many points"),
+        ("values: [bf16, fp8, nope]", "values: [bf16, fp8]", "different lengths"),
+        ("name: batch", "name: rank", "stands twice"),
+        ("front: [bytes]", "front: [speed]", "is no output"),
+        ("batch != 3", "bach != 3", "did you mean 'batch'"),
+        ("grid: [1, 9, 2]}", "grid: [1, 9, 2], values: [1]}", "has 2 of values"),
+    ],
+)
+def test_a_wrong_study_is_refused_before_any_work(tmp_path, old, new, words):
+    path = tmp_path / "study.yaml"
+    assert old in STUDY
+    path.write_text(STUDY.replace(old, new))
+    with pytest.raises(Dsv3calcError) as error:
+        sweep(str(path), tmp_path / "out.csv", asked=None)
+    told = error.value
+    said = str(told) + getattr(told, "hint", "")
+    if isinstance(told, InvalidInput):
+        said += "".join(each.why for each in told.problems)
+    assert words in said
+
+
+def test_what_cannot_be_held_is_refused_before_any_work(study, tmp_path, monkeypatch):
+    with pytest.raises(OutputError, match="cannot be written"):
+        sweep(study, tmp_path / "nowhere/out.csv", asked=None)
+    text = Path(study).read_text().replace("grid: [1, 9, 2]", "grid: [1, 900000, 1]")
+    many = text.replace("[256, 512]", f"[{', '.join(map(str, range(1, 100)))}]")
+    Path(study).write_text(many)
+    with pytest.raises(UsageError, match="267,300,000 points") as error:
+        sweep(study, tmp_path / "out.csv", asked=None)
+    assert "--yes-points 267300000" in error.value.hint
+    monkeypatch.setattr(runs.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10**6}))
+    with pytest.raises(OutputError, match="are free"):
+        sweep(study, tmp_path / "out.csv", asked=None, yes_points=267_300_000)
+    with pytest.raises(UsageError, match="sweep writes"):
+        sweep(study, tmp_path / "out.md", "markdown", asked=None)
+
+
+def test_parquet_where_its_package_is(study, tmp_path):
+    if importlib.util.find_spec("pyarrow") is None:
+        with pytest.raises(UsageError, match="pyarrow"):
+            sweep(study, tmp_path / "out.parquet", "parquet", asked=None)
+        return
+    from pyarrow import parquet
+
+    sweep(study, tmp_path / "out.parquet", "parquet")
+    assert parquet.read_table(tmp_path / "out.parquet").num_rows == 24
+
+
+def test_the_shipped_study_holds_the_experts_parameters(tmp_path):
+    text = SHIPPED.read_text().replace("[h800, gb200-nvl72]", "[h800]")
+    text = text.replace("[128, 256, 512, 1024]", "[512]")
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    sweep(str(path), tmp_path / "out.csv")
+    rows = rows_of(tmp_path / "out.csv")
+    assert [row["refused"] for row in rows] == [""] * 3
+    for name in ("n_routed_experts", "num_experts_per_tok"):
+        assert {int(row[name]) * int(row["moe_intermediate_size"]) for row in rows} == {
+            int(rows[1][name]) * 2048
+        }
+    plain = dsv3calc.time(
+        "deepseek-v3", hardware="h800", phase="decode", tp=1, dp=64, ep=64, batch=32, context=8192
+    )
+    assert float(rows[1]["time"]) == plain["time.floor"]
