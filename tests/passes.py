@@ -34,6 +34,7 @@ def collective(share, latency, growth, exponent):
 BLOCK = {
     "gemm": {
         "bf16": kernel("bf16", 0.75, 0.8, 4e-6, exponent=4),
+        "fp8": kernel("fp8", 0.7, 0.8, 12e-6, exponent=3, pass_share=0.4),
         "fp8_block": kernel("fp8", 0.65, 0.8, 7e-6, exponent=3, pass_share=0.6),
         "fp8_block-deepgemm": kernel("fp8", 0.635, 0.857, 2.5e-6, exponent=8),
     },

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from every import for_every
 
 import dsv3calc
 
@@ -70,19 +71,22 @@ def is_typing_guard(node):
     return isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
 
 
+@cache
 def imports_of(path, *, typing_only=False, inside_functions=True):
-    """Yield (module, line) of each import: of those for types alone, or of the others."""
+    """List (module, line) of each import: of those for types alone, or of the others."""
+    found = []
     waiting = [(node, False) for node in parsed(path).body]
     while waiting:
         node, for_types = waiting.pop()
         if isinstance(node, ast.Import | ast.ImportFrom):
             if for_types is typing_only:
-                yield from ((name, node.lineno) for name in names_of(node))
+                found += [(name, node.lineno) for name in names_of(node)]
             continue
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not inside_functions:
             continue
         guarded = for_types or is_typing_guard(node)
         waiting.extend((child, guarded) for child in ast.iter_child_nodes(node))
+    return found
 
 
 def names_of(node):
@@ -105,8 +109,7 @@ def own_imports(path, *, typing_only=False):
 
 
 def each(paths=MODULES):
-    names = [str(path.relative_to(PACKAGE)) for path in paths]
-    return pytest.mark.parametrize("path", paths, ids=names)
+    return for_every(paths, lambda path: str(path.relative_to(PACKAGE)))
 
 
 def test_every_module_stands_on_a_floor():
@@ -114,14 +117,14 @@ def test_every_module_stands_on_a_floor():
     assert not {room_of(path) for path in MODULES} - set(FLOOR)
 
 
-@pytest.mark.parametrize("typing_only", [False, True], ids=["at-run-time", "for-types"])
 @each()
-def test_no_import_goes_up(path, typing_only):
+def test_no_import_goes_up(path):
     room = room_of(path)
     if room == "__init__":  # the front door shows what stands behind it
         return
     upward = [
         f"{path.name}:{line} imports dsv3calc.{target}"
+        for typing_only in (False, True)
         for target, line in own_imports(path, typing_only=typing_only)
         if FLOOR.get(target, 0) > FLOOR.get(room, len(FLOORS))
     ]

@@ -50,12 +50,20 @@ def snapshot(
     """
 
     def answer() -> Answer:
+        import shlex
         from functools import partial
 
         from dsv3calc.api import answer as answer_query
+        from dsv3calc.errors import UsageError
+        from dsv3calc.queries.table import QUERIES
         from dsv3calc.studies.answer import Answer
         from dsv3calc.studies.goldens.snapshot import snapshot_goldens
 
+        if len(queries) > 1 and queries[0] in QUERIES:
+            raise UsageError(
+                f"{queries[0]} alone is no query: each query is one argument, in quotes",
+                f"dsv3calc snapshot {shlex.quote(' '.join(queries))}",
+            )
         ask = partial(answer_query, preset_path=preset_path)
         found = Answer("snapshot", {"queries": list(queries), "quantity": list(quantity or ())})
         found.text, found.rows = snapshot_goldens(queries, quantity or (), ask=ask)

@@ -50,7 +50,8 @@ def sweep(
     def run(output: OutputOptions) -> Answer:
         from functools import partial
 
-        from dsv3calc.api import answer, parse_query
+        from dsv3calc.api import answer
+        from dsv3calc.cli import parse_query
         from dsv3calc.errors import UsageError
         from dsv3calc.studies.sweep.answer import run_study
 

@@ -43,6 +43,39 @@ def fullest_part(batch: Count, batch_parts: Count) -> Count:
     return ceil_div(batch, batch_parts)
 
 
+@formula(r"n_\mathrm{used}")
+def parts_in_use(batch: Count, batch_parts: Count) -> Count:
+    r"""Count the parts of a batch that have a sequence.
+
+    .. math:: n_\mathrm{used} = \min(B, n_\mathrm{div})
+
+    Parameters
+    ----------
+    batch
+        Sequences of the whole batch.
+    batch_parts
+        Parts that it is divided into.
+
+    Returns
+    -------
+    Parts.
+
+    Notes
+    -----
+    Parts are as even as they go, so that one is empty only where all others have one sequence.
+
+    Examples
+    --------
+    >>> parts_in_use(3, 4), parts_in_use(5, 4)
+    (3, 4)
+
+    Source
+    ------
+    Definition.
+    """
+    return minimum(batch, batch_parts)
+
+
 @formula(r"t_\mathrm{cycle}")
 def pipelined_step(
     pass_seconds: Seconds,

@@ -151,7 +151,7 @@ class Stored:
         elif given != "fp8" and given not in family.by_experts:
             what = f"expert_dtype {quote(given)} is stored by no precision preset"
             reader.refuse("expert_dtype", what, valid=", ".join([*family.by_experts, "fp8"]))
-        return family.by_experts.get(given, family.fp8)
+        return family.by_experts.get(str(given), family.fp8)
 
     def _tell_preset(self, data: dict[str, Any], preset: str) -> None:
         assert self.storage is not None  # noqa: S101 - as in put_into

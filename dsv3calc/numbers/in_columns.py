@@ -172,6 +172,8 @@ Column.__dsv3calc_ops__ = SimpleNamespace(
     ),
     **{
         name: _of(name)
-        for name in ("maximum", "minimum", "ratio", "floor_div", "ceil_div", "where", "binomial")
+        for name in (
+            "maximum", "minimum", "exceeds", "ratio", "floor_div", "ceil_div", "where", "binomial",
+        )
     },
-)
+)  # fmt: skip

@@ -82,7 +82,8 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
     by: Annotated[
         str,
         Option(
-            "class, or tensor: of one rank", shared.SHOWN, metavar="PART", default="class",
+            "class, tensor (of one rank), or rank: a row for each, in CSV too", shared.SHOWN,
+            metavar="PART", default="class",
             choices="studies.memory.answer:BY",
         ),
     ] = "class"  # fmt: skip

@@ -25,8 +25,6 @@ from dsv3calc.studies.answer import Answer, Column
 from dsv3calc.studies.preset_loader import PresetLoader, inclusions_of, warn_inapplicable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from dsv3calc.ledger.line import Line
     from dsv3calc.schema.model import Model
 
@@ -83,8 +81,8 @@ def answer_params(query: ParamsQuery) -> Answer:
         per_layer = per_layer_lines(preset.value, inclusions)
         answer.rows = list(_layer_rows(preset.value, per_layer, inclusions, parameters.total))
         layers = [line for group in per_layer for line in group.values()]
-    weights = [*weights, *_with_adam(query, precision.name, weights)]
-    ledger = Ledger(preset.value.title, [*parameters, *layers, *weights])
+    trained = _with_adam(query, precision.name, weights.bytes)
+    ledger = Ledger(preset.value.title, [*parameters, *layers, *weights, *trained])
     answer.columns.append(Column(preset.name, preset.value.title, ledger))
     return answer
 
@@ -102,7 +100,7 @@ def _warn_of_absent(answer: Answer, query: ParamsQuery, model: Model) -> None:
             answer.warn(f"{option} {name} has no effect: the model has no such parameters")
 
 
-def _with_adam(query: ParamsQuery, precision: str, weights: Sequence[Line]) -> list[Line]:
+def _with_adam(query: ParamsQuery, precision: str, stored: Line) -> list[Line]:
     """Give what accelerate says that training with Adam takes, where its estimate is asked for.
 
     Raises
@@ -119,7 +117,6 @@ def _with_adam(query: ParamsQuery, precision: str, weights: Sequence[Line]) -> l
             "--precision fp32",
         )
     copies = given("accelerate.copies", 4, "1", "weights, gradients and two moments, or 2 x FP32")
-    stored = next(line for line in weights if line.name == "weights.bytes")
     return [combined("weights.training_with_adam", "product", (stored, copies))]
 
 

@@ -408,3 +408,17 @@ def test_layers_of_a_rank_are_named_by_their_groups(program):
     printed = program.ok("memory", "gemma-3-27b", *layout, "--rank", "0").out
     # of the first 31 layers every sixth has full attention
     assert "26 groups.0, 5 groups.1" in printed
+
+
+def test_ranks_as_rows_of_csv(program):
+    asked = ("memory", "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800")
+    lines = program.ok(*asked, "--by", "rank", "--format", "csv").out.splitlines()
+    assert lines[0] == "rank,weights,gradients,optimizer,activations,buffers,total,free"
+    rows = [list(map(int, line.split(","))) for line in lines[1:]]
+    values = program.json(*asked).values
+    assert [row[0] for row in rows] == list(range(16))
+    for rank, *parts, total, free in rows:
+        assert sum(parts) == total == values[f"memory.rank.{rank}.total"]
+        assert free == values["memory.usable"] - total
+    shown = program.ok(*asked, "--by", "rank").out
+    assert all(f"\n {rank} " in shown for rank in (4, 5, 12))  # alike, and a row each

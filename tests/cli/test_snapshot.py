@@ -83,3 +83,9 @@ def test_what_if_queries_are_kept_as_typed(call):
     assert status == ExitStatus.OK
     assert 'query: "kv deepseek-v3 --set kv_lora_rank=256 --tokens 8Ki"' in out
     assert '"model.groups.0.attention.kv_lora_rank": 256' in out
+
+
+def test_a_query_without_quotes_is_told_how_to_be_written(program):
+    err = program.refused(ExitStatus.USAGE, "snapshot", "kv", "deepseek-v3", "-o", "x.yaml").err
+    assert "each query is one argument, in quotes" in err
+    assert "dsv3calc snapshot 'kv deepseek-v3'" in err

@@ -187,3 +187,54 @@ def test_a_precision_that_a_device_cannot_run(program, tmp_path):
     refused = program("time", "llama-3.1-8b", "--hardware", "h100", "--precision", str(path))
     assert refused.status == ExitStatus.USAGE
     assert "no peak for fp4" in refused.err
+
+
+# what a reader must know
+
+
+@pytest.mark.parametrize(
+    ("options", "fits"),
+    [
+        (("deepseek-v3", "--hardware", "h800"), False),
+        (("deepseek-v3", "--hardware", "h800", "--dp", "128", "--ep", "128"), True),
+        (("llama-3.1-8b", "--hardware", "h100", "--batch", "128"), False),
+        (("llama-3.1-8b", "--hardware", "h100"), True),
+        (("llama-3.1-8b", "--hardware", "h100", "--phase", "train"), False),
+    ],
+)
+def test_that_a_model_does_not_fit_is_told(program, options, fits):
+    told = [each for each in program.json("time", *options).data["warnings"] if "not fit" in each]
+    assert (told == []) == fits
+
+
+def test_dense_peaks_are_named(program):
+    out = program.ok("time", "deepseek-v3", "--hardware", "h800").out
+    assert "dense peaks: FP8 1.979 PFLOP/s, BF16 989.4 TFLOP/s, memory 3.35 TB/s" in out
+
+
+@pytest.mark.parametrize(
+    ("phase", "setup", "words"),
+    [
+        ("decode", "megatron-dense", "set-ups for serving: sglang, trtllm, vllm"),
+        ("prefill", "megatron-moe-hgx", "is for training, and this is serving"),
+        ("train", "vllm", "is for serving, and this is training"),
+    ],
+)
+def test_set_ups_of_another_phase_are_refused(program, phase, setup, words):
+    run = program.refused(
+        ExitStatus.USAGE, "time", "llama-3.1-8b", "--hardware", "h100", "--phase", phase,
+        "--setup", setup,
+    )  # fmt: skip
+    assert words in run.err
+
+
+def test_an_estimate_below_the_floor_is_explained(program):
+    found = program.json("time", "llama-3.1-8b", "--hardware", "h100", "--setup", "vllm")
+    assert found.values["time.estimate"] < found.values["time.floor"]
+    assert any("the estimate is below the floor" in note for note in found.data["notes"])
+
+
+def test_no_pass_is_shorter_than_its_launch(program):
+    found = program.json("time", "deepseek-v3", "--hardware", "h800")
+    for norm in ("q_a_layernorm", "kv_a_layernorm", "attention_norm"):
+        assert found.values[f"time.groups.1.{norm}.floor"] > 2e-6

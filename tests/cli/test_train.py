@@ -138,6 +138,35 @@ def test_recomputation_runs_the_forward_pass_again(program):
     assert none["train.hfu"] == none["train.mfu.causal"]
 
 
+def test_recomputation_of_what_is_not_kept(program):
+    """Kept products leave passes over memory alone; of seven matrices k, o and up run again."""
+    asked = (*LLAMA, "--dp", "8", "--global-batch", "8")
+    none, products, alternate, full = (
+        program.json(*asked, "--recompute", each).values
+        for each in ("none", "products", "alternate-products", "full")
+    )
+    times = [each["train.phase.1b"] for each in (none, products, alternate, full)]
+    assert times == sorted(times)
+    assert len(set(times)) == 4
+    factors = [each["train.hfu"] / each["train.mfu.causal"] for each in (products, alternate, full)]
+    assert factors[0] == 1
+    matrices = {"q": 4096, "k": 1024, "v": 1024, "o": 4096, "gate": 14336, "up": 14336,
+                "down": 14336, "core": 2 * 2048}  # fmt: skip
+    again = sum(matrices[each] for each in ("k", "o", "up")) / sum(matrices.values())
+    assert (factors[1] - 1) / (factors[2] - 1) == pytest.approx(again, rel=0.01)
+
+
+def test_the_activation_function_of_experts_runs_again(program):
+    """Two inputs and an output of 14,336 numbers of BF16 for each of the 2 rows of a token."""
+    asked = ("train", "mixtral-8x7b", "--hardware", "h100", "--ep", "8", "--global-batch", "8")
+    none, again = (program.json(*asked, "--recompute", each) for each in ("none", "moe_act"))
+    more = again.values["train.phase.1b"] - none.values["train.phase.1b"]
+    share = program.json("explain", *asked, "--line", "train.phase.1b", "--recompute", "moe_act")
+    moved = 32 * 4096 * 2 * 3 * 14336 * 2
+    assert more == pytest.approx(moved / (3.35e12 * 0.833), rel=0.05)
+    assert "time.groups.0.experts.again.moved" in share.out
+
+
 def test_what_a_set_up_does_not_hide_is_waited_for(program):
     asked = ("train", "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800")
     hidden, shown = (

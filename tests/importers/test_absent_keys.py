@@ -159,6 +159,7 @@ SWITCHES = {
     "llama4_text": (
         "transformers' Llama4TextConfig",
         {
+            "attention_bias": "false",
             "attention_chunk_size": "8192",
             "interleave_moe_layer_step": "1",
             "no_rope_layer_interval": "4",

@@ -17,7 +17,7 @@ def of(ops_, a, b, c):
     """Return a composition with every operation, of columns or of arrays."""
     shared = ops_.maximum(a * b, 7 - c) + ops_.minimum(b, 2) ** 2 / a
     steps = ops_.floor_div(shared, c) + ops_.ceil_div(b, a) - ops_.ratio(c, b)
-    chosen = ops_.where(a > b, steps, 3 * c) + ops_.lookup([4, 3, 2, 1, 0], a)
+    chosen = ops_.where(ops_.exceeds(a, b), steps, 3 * c) + ops_.lookup([4, 3, 2, 1, 0], a)
     return -(chosen + ops_.binomial(6, b)) + (1 - shared) * (2 / c)
 
 

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsv3calc.ledger.line import Line, combined, given, total
 from dsv3calc.ledger.named_lines import NamedLines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dsv3calc.accounting.memory.serving import Server
 
 _LONGEST = 2**50
@@ -69,12 +71,9 @@ def _longest_context(server: Server, name: str, number: Line, rank: dict[str, Li
     def held(tokens: int) -> Line:
         return server.cache_of("serving.longest_context.bytes", layers, tokens)
 
-    low, high = 0, _LONGEST
-    if held(high).value <= pool.value:
+    if held(_LONGEST).value <= pool.value:
         return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if held(middle).value <= pool.value else (low, middle)
+    low = _last_within(lambda tokens: held(tokens).value, pool.value, _LONGEST)
     return Line(
         "serving.longest_context",
         low,
@@ -83,3 +82,28 @@ def _longest_context(server: Server, name: str, number: Line, rank: dict[str, Li
         convention="the most tokens of each sequence of the batch whose cache the pool holds",
         parts=(held(low), pool),
     )
+
+
+def _last_within(rising: Callable[[int], Any], limit: Any, high: int) -> int:
+    """Return the last number at which a rising function is within a limit; at ``high`` it is not.
+
+    Caches grow in proportion to their tokens but for pages and windows. So steps that assume
+    proportion take turns with those that halve what is left: a few suffice where 50 halve it.
+
+    >>> _last_within(lambda number: 7 * number, 100, 1 << 50)
+    14
+    """
+    low, at_low, at_high = 0, rising(0), rising(high)
+    by_proportion = True
+    while high - low > 1:
+        step = (high - low) // 2
+        if by_proportion and at_high > at_low:
+            step = int((limit - at_low) * (high - low) // (at_high - at_low))
+        middle = min(max(low + step, low + 1), high - 1)
+        value = rising(middle)
+        if value <= limit:
+            low, at_low = middle, value
+        else:
+            high, at_high = middle, value
+        by_proportion = not by_proportion
+    return low

@@ -109,12 +109,14 @@ def decode_lines(
     *,
     batch: Any = None,
     concurrency: Any = None,
+    brief: bool = False,
 ) -> DecodeLines:
     """Give the time per output token of a batch in steady state, and the rates.
 
     ``fold`` is that of the pass that verifies: one new token of each sequence, and the drafted
     ones; it has the part of the batch that a pass of :func:`pass_batch` has. ``concurrency`` are
-    the sequences of the instance where the batch of a replica follows from them.
+    the sequences of the instance where the batch of a replica follows from them. ``brief`` leaves
+    out the time of overlapped halves where no other line needs it.
     """
     setting = fold.setting
     layout = setting.layout
@@ -127,13 +129,18 @@ def decode_lines(
     seconds["serial"] = total("serve.decode.serial", (step.kernels(), step.exchanges()), unit="s")
     if layout.pp > 1:
         passes = computed(
-            "serve.stage_passes", served_batches.fullest_part, batch=of_replica, batch_parts=part
+            "serve.stage_passes",
+            served_batches.parts_in_use,
+            batch=of_replica,
+            batch_parts=degree(layout, "pp"),
         )
         staged = StagedSteps(fold, "serve.decode.", put, passes, part)
         seconds = {what: staged.step(what, line) for what, line in seconds.items()}
     elif not _is_one(part.value) and step.main.exchanges.rule != "given":
-        seconds["overlapped"] = _overlapped(setting, speculation, part)
-        if fold.software is not None and fold.software.times.overlap.two_batch:
+        turns = fold.software is not None and fold.software.times.overlap.two_batch
+        if turns or not brief:
+            seconds["overlapped"] = _overlapped(setting, speculation, part)
+        if turns:
             seconds["estimate"] = seconds["overlapped"]
     steps = {what: total(f"serve.step.{what}", (line,), unit="s") for what, line in seconds.items()}
     gained = tokens_per_step("serve.tokens_per_step", speculation)

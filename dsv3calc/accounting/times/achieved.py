@@ -110,6 +110,11 @@ class Entries:
         """Return the entry of matrix products."""
         return self._entry(("gemm",), dtype)
 
+    def passes(self) -> Entry:
+        """Return the entry of passes over memory: of copies, else of BF16 products."""
+        measured = any(_table(block, ("passes",)) for _, block, _ in self._blocks)
+        return self._entry(("passes",), "copy") if measured else self.gemm("bf16")
+
     def experts(self, dtype: str, *, masked: bool) -> Entry:
         """Return the entry of the routed experts' products: of ``masked`` ones where there is."""
         return self._entry(("experts",), dtype, variant="masked" if masked else "")

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MX_BLOCK = 32
 """Elements that share a scale in the formats of the OCP; NVFP4 has fewer."""
 
+WHOLE_ROW = 2**20
+"""Columns from which a scale is that of a whole row or matrix: none is as wide."""
+
 WIDE = ("fp64", "fp32", "tf32", "bf16", "fp16")
 """Data types that products read as they are: nothing is cast."""
 
@@ -80,7 +83,7 @@ class Device:
         dtype = self.peak_dtype(operator.component)
         if dtype == "fp8" and operator.kind != CORE:
             scale = self.precision.formats[self.precision.activations].scale
-            return "fp8" if scale is None else "fp8_block"
+            return "fp8" if scale is None or scale.columns >= WHOLE_ROW else "fp8_block"
         if dtype == "fp4" and operator.weights:
             scale = format_of(self.precision, operator.weights[0])[1].scale
             small = scale is not None and scale.columns < MX_BLOCK

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dsv3calc.accounting.times.communication import Sending
+    from dsv3calc.accounting.times.kernels import Kernel
     from dsv3calc.accounting.times.setting import Setting
 
 _PLACE = ("flops", "moved", *SECONDS)
@@ -120,7 +121,7 @@ class Fold:
         gradient_bits = None
         if setting.recipe is not None:
             gradient_bits = field(("recipe", setting.recipe), "gradient_bits", "bit")
-        counter = WorkCounter(
+        self.counter = counter = WorkCounter(
             self.share, setting.precision, setting.kv_format, self.device.input_bits, gradient_bits
         )
         self.passes = counter.passes
@@ -153,6 +154,12 @@ class Fold:
             elif place.name in found.layers:
                 found.places.append(Place(place.name, found.layers[place.name], place.kernels))
         return found
+
+    def activation_again(self, kernel: Kernel) -> Line:
+        """Give the time of the passes within a kernel of products, run once more by themselves."""
+        name = f"time.{kernel.place}.{kernel.name}.again"
+        moved = self.counter.inner_passes(name, kernel, FORWARD)
+        return self.rates.passing(f"{name}.floor", total(f"{name}.moved", moved, unit="B"))
 
     def link_rates(self) -> LinkRates:
         """Return the rates of the links."""

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.matrix_optimizer import by_muon
 from dsv3calc.accounting.memory.sharding import Rules
@@ -94,7 +94,7 @@ class OptimizerWork:
                 self._orthogonalised(name, tensor, whole, divisor, layers)
         for muon, parts in held.items():
             which = ".muon" if muon else ""
-            moment = {"second_moment_bits": _NO_MOMENT} if muon else {}
+            moment: dict[str, Any] = {"second_moment_bits": _NO_MOMENT} if muon else {}
             moved = computed(
                 f"{name}.moved{which}",
                 kernel_times.adam_bytes,

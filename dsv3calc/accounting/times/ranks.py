@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dsv3calc.accounting.times.kernels import MODEL
+from dsv3calc.accounting.times.recomputed import activation_again, recomputed
 from dsv3calc.accounting.times.work import FORWARD, INPUT_GRADIENT, PASSES
 from dsv3calc.ledger.line import Line, combined, given, total
 from dsv3calc.ledger.tags import Tags
-from dsv3calc.model.operator import LOOKUP
+from dsv3calc.model.operator import LOOKUP, ONE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator, Sequence
 
     from dsv3calc.accounting.placement.stages import Chunk, Stages
     from dsv3calc.accounting.times.fold import Fold
@@ -24,18 +25,6 @@ if TYPE_CHECKING:
 
 HEAD, EMBEDDING = "head", "embedding"
 """What stands after the layers and before them."""
-
-_AGAIN = {
-    "core_attn": ("core",),
-    "mla_up_proj": ("q_b_proj", "kv_b_proj", "rotary"),
-    "mlp_act": ("mlp_act", "shared_act"),
-    "mlp": ("up_proj", "mlp_act", "down_proj"),
-    "shared_experts": ("shared_experts.up_proj", "shared_act", "shared_experts.down_proj"),
-    "moe": (
-        "router", "experts", "shared_experts.up_proj", "shared_act", "shared_experts.down_proj",
-    ),
-}  # fmt: skip
-"""Module of a policy of recomputation -> the kernels that run again before the backward pass."""
 
 Seconds = dict[str, Line]
 """Pass of :data:`PASSES` -> its seconds."""
@@ -48,18 +37,6 @@ class Rank(NamedTuple):
     stages: list[Line]
     chunks: list[Seconds]
     seconds: Seconds
-
-
-def is_recomputed(kernel: KernelTime, recompute: Recompute) -> bool:
-    """Tell whether a kernel runs again before the backward pass."""
-    first = kernel.kernel.first
-    if kernel.kernel.place == MODEL:
-        return False
-    if "full" in recompute.modules:
-        return True
-    if "layernorm" in recompute.modules and first.component == "norms":
-        return True
-    return any(kernel.kernel.name in _AGAIN.get(module, ()) for module in recompute.modules)
 
 
 class RankTimes:
@@ -91,19 +68,31 @@ class RankTimes:
         }
 
     def _seconds(
-        self, name: str, kernels: Iterable[KernelTime], sent: dict[str, list[Line]]
+        self, name: str, kernels: Sequence[KernelTime], sent: dict[str, list[Line]]
     ) -> Seconds:
         """Sum up the kernels of a layer by pass, and what is sent in it and not hidden."""
         parts: dict[str, list[Line]] = {each: list(sent.get(each, ())) for each in PASSES}
         for kernel in kernels:
             for each, lines in kernel.by_pass.items():
                 parts[each].append(lines[self.what])
-            if self.what != "compute_time" and is_recomputed(kernel, self.recompute):
-                parts[INPUT_GRADIENT].append(kernel.by_pass[FORWARD][self.what])
+        if self.what != "compute_time":
+            parts[INPUT_GRADIENT] += self._again(kernels)
         return {
             each: total(f"{self.prefix}.layer.{name}.{each}", lines, unit="s")
             for each, lines in parts.items()
         }
+
+    def _again(self, kernels: Sequence[KernelTime]) -> Iterator[Line]:
+        """Yield the seconds of what runs again before the backward pass of a layer."""
+        for kernel, share in recomputed(kernels, self.recompute):
+            seconds = kernel.by_pass[FORWARD][self.what]
+            if share is ONE:
+                yield seconds
+            else:
+                yield combined(f"{seconds.name}.again", "product", (seconds, share), unit="s")
+        for kernel in kernels:
+            if activation_again(kernel.kernel, self.recompute):
+                yield self.fold.activation_again(kernel.kernel)
 
     def of_rank(self, number: int, value: Any) -> Rank:
         """Give the seconds of a rank for one micro-batch; ``number`` names its lines."""

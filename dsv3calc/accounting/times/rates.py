@@ -11,6 +11,7 @@ from dsv3calc.accounting.times.work import (
     INDEXER,
     NONE,
     WEIGHT_GRADIENT,
+    element_bytes,
 )
 from dsv3calc.formulas import expert_times, kernel_times
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from dsv3calc.accounting.times.work import Work
 
 _WIDE_BITS = 16
+RESIDUAL = "residual"
+"""The component of sums that kernels of norms do beside their own work."""
 _ASIDE = given("time.launch_aside", 0, "s", "launching is a line of its own")
-_PASSES_LAUNCH = given("time.pass_launch", 0, "s", "no measurement of passes alone")
+_FUSED = given("time.residual_launch", 0, "s", "added in the kernel of the norm that follows")
 _RECOMPUTED = given("attention.backward_products", 5, "1", "scores are computed again")
 _COUNTED = given("attention.counted_products", 4, "1", "of them in the FLOPs counted")
 
@@ -59,7 +62,7 @@ class Rates:
     ) -> FloorLines:
         """Give the time of a pass of a kernel in one layer: at least its bound."""
         if work.flops.rule == "given":
-            body, launch = self.passing(f"{name}.body", work.bytes), _PASSES_LAUNCH
+            body, launch = self.passing(f"{name}.body", work.bytes), self._pass_launch(kernel)
         elif kernel.first.component in (ATTENTION, INDEXER) and kernel.first.kind == CORE:
             body, launch = self._attention(name, kernel, what, work)
         elif kernel.first.kind in (CORE, SCAN, CONVOLUTION):
@@ -79,13 +82,22 @@ class Rates:
         """Note what of the workload an entry is used for, in the words of its ranges."""
         self.met[f"{kernel.place} {kernel.name}"] = (entry, quantities)
 
+    def _pass_launch(self, kernel: Kernel) -> Line:
+        """Return the launch of a memory-bound pass.
+
+        A residual sum has none of its own: it is added in the kernel of the norm that follows.
+        """
+        if kernel.first.component == RESIDUAL:
+            return _FUSED
+        return self.entries.passes().value("launch")
+
     def passing(self, name: str, moved: Line) -> Line:
-        """Give the time of a memory-bound pass, at the bandwidth share of BF16 products."""
-        entry = self.entries.gemm("bf16")
+        """Give the time of a memory-bound pass without its launch."""
+        entry = self.entries.passes()
         return computed(
             name,
             kernel_times.pass_time,
-            convention="bandwidth share of BF16 products",
+            convention=entry.words,
             moved=moved,
             bandwidth=self.device.bandwidth,
             bandwidth_share=entry.value("bandwidth_share"),
@@ -133,7 +145,7 @@ class Rates:
             parts = [
                 self._timed(f"{name}.products", component, entry, work.flops, work.bytes, steps)
             ]
-            beside = self._cast_bytes(name, kernel, work)
+            beside = self._cast_bytes(name, kernel, what, work)
         share = entry.value("pass_share") if entry.has("pass_share") else None
         if beside is not None and share is not None:
             parts.append(
@@ -153,11 +165,17 @@ class Rates:
         body = self._timed(f"{name}.body", component, entry, work.flops, work.bytes, NONE)
         return body, entry.value("launch")
 
-    def _cast_bytes(self, name: str, kernel: Kernel, work: Work) -> Line | None:
-        """Count the bytes of casting a product's inputs; None where they stay as they are."""
+    def _cast_bytes(self, name: str, kernel: Kernel, what: str, work: Work) -> Line | None:
+        """Count the bytes of casting a product's inputs; None where they stay as they are.
+
+        The gradient of weights takes what the passes before it have cast: these also write it
+        transposed, which is counted here.
+        """
         bits = self.device.input_bits(kernel.first.component)
         if bits is None or work.cast is NONE:
             return None
+        if what == WEIGHT_GRADIENT:
+            return element_bytes(f"{name}.transposed_bytes", work.cast, bits)
         return computed(
             f"{name}.cast_bytes",
             kernel_times.cast_bytes,

@@ -129,7 +129,7 @@ class Step:
         fold, setting = self.fold, self.fold.setting
         software, layout = fold.software, setting.layout
         assert software is not None  # noqa: S101 - there is no estimate without one
-        if layout.gpus == 1:
+        if type(layout.gpus) is int and layout.gpus == 1:
             return {}
         lines = collective_lines(
             "train.sent",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from dsv3calc.accounting.times.ranks import is_recomputed
+from dsv3calc.accounting.times.recomputed import recomputed
 from dsv3calc.accounting.times.work import FORWARD
 from dsv3calc.formulas import utilisation
 from dsv3calc.ledger.line import Line, combined, computed, given, total
@@ -86,8 +86,10 @@ def _executed_over_model(fold: Fold, recompute: Recompute) -> Line:
     for place in fold.places:
         for kernel in place.kernels:
             whole += [kernel.lines["flops"], place.layers]
-            if is_recomputed(kernel, recompute):
-                again += [kernel.by_pass[FORWARD]["flops"], place.layers]
+        for kernel, share in recomputed(place.kernels, recompute):
+            flops = kernel.by_pass[FORWARD]["flops"]
+            part = combined(f"{flops.name}.again", "product", (flops, share), unit="FLOP")
+            again += [part, place.layers]
     done = combined("train.flops_of_a_pass", "sum_of_products", whole, unit="FLOP")
     more = combined("train.flops_recomputed", "sum_of_products", again, unit="FLOP")
     share = combined("train.recomputed_share", "ratio", (more, done), unit="ratio")

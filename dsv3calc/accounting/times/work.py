@@ -140,7 +140,7 @@ class WorkCounter:
         ]
         narrow = self.input_bits(kernel.first.component)
         moved, cast = self._product_activations(name, lists, what, narrow)
-        moved += self._inner_passes(name, kernel, what)
+        moved += self.inner_passes(name, kernel, what)
         resident = self._weights_or_gradients(kernel, what)
         return self._work(
             name,
@@ -172,12 +172,12 @@ class WorkCounter:
                 taken = side in read
                 bits = narrow if taken and narrow is not None else _PLAIN
                 if taken or what != WEIGHT_GRADIENT:
-                    moved.append(_bytes(f"{name}.{side}_bytes.{number}", line, bits))
+                    moved.append(element_bytes(f"{name}.{side}_bytes.{number}", line, bits))
                 if taken and narrow is not None:
                     cast.append(line)
         return moved, total(f"{name}.cast", cast, unit="elements") if cast else NONE
 
-    def _inner_passes(self, name: str, kernel: Kernel, what: str) -> list[Line]:
+    def inner_passes(self, name: str, kernel: Kernel, what: str) -> list[Line]:
         """Count the activations of passes that run within a kernel of products."""
         if what == WEIGHT_GRADIENT:
             return []
@@ -198,7 +198,7 @@ class WorkCounter:
         elements = combined(
             f"{name}.elements", "product", (self.share.rows(kernel), width), unit="elements"
         )
-        return _bytes(f"{name}.activations", elements, _PLAIN, self._pass_parts(operator))
+        return element_bytes(f"{name}.activations", elements, _PLAIN, self._pass_parts(operator))
 
     def _pass_parts(self, operator: Operator) -> Line:
         if self.share.layout.is_replicated(operator.component):
@@ -265,7 +265,7 @@ class WorkCounter:
         width = total(f"{name}.channels", [*core.channels.values()], unit="elements")
         sides = (self.share.rows(kernel), heads, width, *self._token_parts())
         queries = combined(f"{name}.elements", "product", sides, unit="elements")
-        moved = [_bytes(f"{name}.queries_and_outputs", queries, _PLAIN)]
+        moved = [element_bytes(f"{name}.queries_and_outputs", queries, _PLAIN)]
         read = [self.share.weights(kernel)] if operator.weights else []  # attention sinks
         if run.workload.phase != "train":
             read += self._cache(name, view, operator)
@@ -300,7 +300,7 @@ class WorkCounter:
             f"{name}.elements", "product", (self.share.rows(kernel), width, sides), unit="elements"
         )
         resident = self._weights_or_gradients(kernel, what)
-        moved = _bytes(f"{name}.activations", elements, _PLAIN)
+        moved = element_bytes(f"{name}.activations", elements, _PLAIN)
         whole = total(f"{name}.flops", flops, tags=kernel.tags("flops"))
         return self._work(name, whole, resident, moved)
 
@@ -335,7 +335,7 @@ class WorkCounter:
             name,
             flops,
             total(f"{name}.resident", read, unit="B"),
-            _bytes(f"{name}.activations", elements, _PLAIN),
+            element_bytes(f"{name}.activations", elements, _PLAIN),
         )
 
     def _states(self, name: str, view: GroupView) -> list[Line]:
@@ -365,7 +365,7 @@ class WorkCounter:
         elements = combined(
             f"{name}.key_elements", "product", (self.run.tokens, heads, width), unit="elements"
         )
-        return _bytes(f"{name}.keys_and_values", elements, _PLAIN)
+        return element_bytes(f"{name}.keys_and_values", elements, _PLAIN)
 
     def _cache(self, name: str, view: GroupView, operator: Operator) -> list[Line]:
         """Count the bytes of the cache that a core reads on a GPU, by entry."""
@@ -403,5 +403,6 @@ def _first_core(view: GroupView, form: str) -> Operator:
     )
 
 
-def _bytes(name: str, elements: Line, bits: Line, divisor: Line = ONE) -> Line:
+def element_bytes(name: str, elements: Line, bits: Line, divisor: Line = ONE) -> Line:
+    """Count the bytes of elements of so many bits."""
     return computed(name, memory.shard_bytes, elements=elements, bits=bits, divisor=divisor)

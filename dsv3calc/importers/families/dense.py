@@ -4,8 +4,8 @@ Read in transformers' modelling code of each: Phi-3 and 4 (fused projections, no
 3 (norms of whole projections, norms after attention and feed-forward), Cohere (one LayerNorm
 without bias before both, which run in parallel), Seed-OSS (attention_bias covers query, key and
 value), SmolLM3, EXAONE 4 (heads normed), Granite 3, Hunyuan (heads normed), ERNIE 4.5 (use_bias
-covers everything but the norms), Ministral 3, Gemma 1, GLM-4 of 2024 and 2025 (the output without a
-bias) and Arcee (feed-forwards of two matrices); InternLM 2 in its repository's modelling code.
+covers everything but norms and head), Ministral 3, Gemma 1, GLM-4 of 2024 and 2025 (the output has
+no bias) and Arcee (feed-forwards of two matrices); InternLM 2 in its repository's modelling code.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -131,8 +131,8 @@ def _dense(reader: Reader) -> Architecture:
         layer_list(reader, "layer_types", depth, (_FULL,))
     kinds = {window: parts.gqa(*width, sliding_window=window, **options) for window in set(windows)}
     bias = bool(traits.feed_forward) and reader.flag(traits.feed_forward)
-    width = reader.size("intermediate_size")
-    feed_forward = parts.dense(width, mlp_bias=bias, gated=traits.gated)
+    inner = reader.size("intermediate_size")
+    feed_forward = parts.dense(inner, mlp_bias=bias, gated=traits.gated)
     reader.activation("hidden_act", "hidden_activation")
     return Architecture(
         hidden_size=hidden_size,
@@ -142,7 +142,6 @@ def _dense(reader: Reader) -> Architecture:
         block_norms=traits.block_norms,
         norm=traits.norm,
         tie_word_embeddings=reader.flag("tie_word_embeddings"),
-        head_bias=traits.feed_forward == "use_bias" and bias,
         max_position_embeddings=reader.positions(),
     )
 

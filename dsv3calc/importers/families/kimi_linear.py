@@ -137,13 +137,17 @@ def _read(reader: Reader) -> Architecture:
         )
     mtp = reader.natural("num_nextn_predict_layers", null=0)
     reader.activation("hidden_act")
+    tied = reader.flag("tie_word_embeddings")
+    if tied and reader.findings.model_type == "bailing_hybrid":
+        what, why = "tie_word_embeddings is true", "the modelling code ties no weights"
+        reader.refuse("tie_word_embeddings", what, why=why, valid="false")
     return Architecture(
         hidden_size=reader.size("hidden_size"),
         vocab_size=reader.size("vocab_size"),
         attention=[attention if kind == _FULL else None for kind in delta.types],
         mixer=[mixer if kind == _LINEAR else None for kind in delta.types],
         feed_forward=_feed_forward(reader, depth),
-        tie_word_embeddings=reader.flag("tie_word_embeddings"),
+        tie_word_embeddings=tied,
         max_position_embeddings=reader.positions("max_position_embeddings", "model_max_length"),
         additions=additions,
         mtp=(mtp, False) if mtp else None,

@@ -2,7 +2,8 @@
 
 Read in transformers' modelling code of each. GPT-2 and GPT-BigCode learn positions, the others
 rotate. GPT-J has no biases in attention, one norm in a layer and a head with a bias; StableLM has
-gated feed-forwards and biases of query, key and value alone. Phi is parallel, with one norm and a
+gated feed-forwards, biases of query, key and value alone, and norms of each head's own weights
+under qk_layernorm. Phi is parallel, with one norm and a
 head with a bias; OPT learns two positions more than its longest context; Falcon shares keys and
 values, has one norm where its parts are parallel, two in later models, and biases on request.
 """
@@ -108,7 +109,11 @@ def _starcoder2(reader: Reader) -> Architecture:
 def _stablelm(reader: Reader) -> Architecture:
     depth = reader.depth()
     hidden_size = reader.size("hidden_size")
-    attention = parts.gqa(*heads(reader, hidden_size), attention_bias=reader.flag("use_qkv_bias"))
+    attention = parts.gqa(
+        *heads(reader, hidden_size),
+        attention_bias=reader.flag("use_qkv_bias"),
+        qk_norm="hidden" if reader.flag("qk_layernorm") else "none",
+    )
     feed_forward = parts.dense(reader.size("intermediate_size"))
     norms = 1 if reader.flag("use_parallel_residual") else 2
     reader.activation("hidden_act")
@@ -329,7 +334,7 @@ FAMILIES = {
         _stablelm,
         "norm_eps",
         "rotary_scaling_factor",
-        fixed={"qk_layernorm": (False,)},
+        qk_layernorm=False,
         head_dim=_HEAD_DIM,
         num_key_value_heads=KV_HEADS_AS_HEADS,
         tie_word_embeddings=False,

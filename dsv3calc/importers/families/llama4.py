@@ -38,7 +38,12 @@ def _attention(reader: Reader, depth: int) -> list[dict[str, Any]]:
         reader.size("head_dim"),
     )
     chunk = reader.optional_size("attention_chunk_size")
-    kinds = {_FULL: parts.gqa(*width), _CHUNKED: parts.gqa(*width, attention_chunk_size=chunk)}
+    bias = reader.flag("attention_bias")
+    options: dict[str, Any] = {"attention_bias": bias, "output_bias": bias}
+    kinds = {
+        _FULL: parts.gqa(*width, **options),
+        _CHUNKED: parts.gqa(*width, attention_chunk_size=chunk, **options),
+    }
     if reader.has("layer_types"):
         reader.skip("no_rope_layers", "no_rope_layer_interval")
         return parts.spread(kinds, layer_list(reader, "layer_types", depth, (_FULL, _CHUNKED)))
@@ -84,6 +89,7 @@ FAMILIES = {
         configuration="transformers' Llama4TextConfig",
         read=_llama4,
         defaults={
+            "attention_bias": False,
             "attention_chunk_size": 8192,
             "interleave_moe_layer_step": 1,
             "no_rope_layer_interval": 4,

@@ -161,6 +161,9 @@ def _falcon_h1(reader: Reader) -> Architecture:
     mixer = _mamba2(reader, hidden_size)
     if not reader.flag("mamba_rms_norm"):
         mixer["gated_norm"] = False
+    if mixer["proj_bias"] and reader.sound("mamba_proj_bias"):
+        what = "mamba_proj_bias is true: biases of the input projection alone are not counted"
+        reader.refuse("mamba_proj_bias", what, valid="false")
     dense = parts.dense(reader.size("intermediate_size"), mlp_bias=reader.flag("mlp_bias"))
     reader.activation("hidden_act")
     return Architecture(

@@ -50,6 +50,9 @@ def _indexer(reader: Reader, depth: int) -> tuple[dict[str, Any], list[str]]:
 def _feed_forward(reader: Reader, depth: int) -> list[dict[str, Any]]:
     width = reader.size("intermediate_size", "moe_intermediate_size")
     shared = reader.natural("n_shared_experts")
+    if shared != 1 and reader.sound("n_shared_experts"):
+        what, why = f"{shared} shared experts", "the modelling code has one in each mixture"
+        reader.refuse("n_shared_experts", what, why=why, valid="1")
     each = reader.size("shared_intermediate_size")
     if each != width and reader.sound("shared_intermediate_size", "intermediate_size"):
         reader.refuse(

@@ -39,13 +39,12 @@ def _blocks(reader: Reader, depth: int) -> Iterator[tuple[Reader, Reader]]:
             reader.refuse("block_configs", f"block_configs is {what}", valid=valid)
         return
     for layer, block in enumerate(given):
-        path = (*reader.path, "block_configs", layer)
+        path: tuple[Any, ...] = (*reader.path, "block_configs", layer)
         if not isinstance(block, dict):
             what = f"block_configs holds {quote(block)}"
             reader.findings.refuse(path, what, valid="an object of attention and ffn")
             return
-        # places of a diagnostic are keys and numbers of list entries
-        one = Reader(reader.findings, reader.family, block, path)  # type: ignore[arg-type]
+        one = Reader(reader.findings, reader.family, block, path)
         reader.parts.append(one)
         yield one.part("attention"), one.part("ffn")
 

@@ -28,7 +28,9 @@ _WIDEST = 80  # columns, and headings grow shorter from there on
 def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
     named = answer.columns[0].ledger.named()
-    tables = [_fullest(answer, named, exact=exact), ranks_table(named, exact=exact)]
+    alike = answer.query["by"] != "rank"
+    ranks = ranks_table(named, exact=exact, alike=alike)
+    tables = [_fullest(answer, named, exact=exact), ranks]
     if "rank" in answer.query:
         rank = answer.query["rank"]
         tables += [held_table(named, rank, exact=exact), _buffers(named, rank, exact=exact)]
@@ -71,8 +73,8 @@ def _bytes(value: float, lines: tuple[Line, ...], *, decimals: int | None) -> Ce
     return Cell(text, lines[0]) if len(lines) == 1 else Cell(text, None, lines)
 
 
-def ranks_table(named: dict[str, Line], *, exact: bool) -> Table:
-    """List the pipeline ranks; neighbours with the same numbers share a row."""
+def ranks_table(named: dict[str, Line], *, exact: bool, alike: bool = True) -> Table:
+    """List the pipeline ranks; neighbours that are alike share a row."""
     worst = named["memory.worst.rank"].value
     found: list[tuple[str, list[float], list[tuple[Line, ...]]]] = []
     first = number = 0
@@ -84,7 +86,7 @@ def ranks_table(named: dict[str, Line], *, exact: bool) -> Table:
         if usable is not None:
             values.append(usable.value - values[-1])
             sources.append((usable, lines[-1]))
-        if found and values == found[-1][1]:
+        if alike and found and values == found[-1][1]:
             found.pop()
         else:
             first = number

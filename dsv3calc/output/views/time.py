@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.view import Cell, Table, View, show
 
 if TYPE_CHECKING:
@@ -102,9 +103,13 @@ def _heading(answer: Answer, title: str) -> list[str]:
     query = answer.query
     new = "token" if query["sequence"] == 1 else "tokens"
     cached = "" if query["phase"] == "train" else f", {query['context']:,} cached"
+    bandwidth, peaks = peaks_of(answer.columns[0].ledger)
+    named = [f"{dtype} {format_quantity(peak, 'FLOP/s')}" for dtype, peak in peaks.items()]
+    named.append(f"memory {format_quantity(bandwidth, 'B/s')}")
     return [
         f"{title}: {query['phase']} on {query['hardware']}, {answer.layout}",
         f"batch {query['batch']:,}, {query['sequence']:,} new {new} each{cached}",
+        f"dense peaks: {', '.join(named)}",
     ]
 
 

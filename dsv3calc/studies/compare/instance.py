@@ -73,12 +73,26 @@ LINES = {
             "tokens_per_second", "mfu.causal", "hfu", "gpu_hours", "dollars",
         )
     ),
-    "serve": (),
+    "serve": tuple(
+        f"serve.{part}"
+        for part in (
+            "batch", "max_batch", "fits", "concurrency", "held", "tokens_per_step",
+            *(f"tpot.{what}" for what in (
+                "bound", "floor", "estimate", "p10", "p90", "serial", "overlapped",
+            )),
+            "tokens_per_second_per_user", "tokens_per_second_per_gpu.decode", "tokens_per_second",
+            "tokens_per_second_per_gpu.prefill", "ttft", "aggregated.tpot",
+            "aggregated.tokens_per_second_per_gpu", "prefill_gpus_per_decode_gpu",
+            "disaggregated.tokens_per_second_per_gpu",
+            *(f"dollars_per_million.{what}" for what in ("output", "input", "input_billed")),
+        )
+    ),
 }  # fmt: skip
 """Section -> the lines of its answer that are compared, where it has them."""
 
 WITHOUT_RATIO = (
     "memory.worst.rank", "memory.free", "memory.fits", "serving.free", "serving.fits",
+    "serve.fits",
 )  # fmt: skip
 """Lines that may be negative, or are numbers of a kind that has no ratio."""
 

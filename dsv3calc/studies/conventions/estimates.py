@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from dsv3calc.schema.workload import Conventions
 
 
-def check_estimate(bundle: Bundle, model: Model, phase: str, conventions: Conventions) -> None:
+def check_estimate(
+    bundle: Bundle | None, model: Model, phase: str, conventions: Conventions
+) -> None:
     """Refuse a pass or a model of which a library's estimate counts something else than there is.
 
     Raises
@@ -24,6 +26,8 @@ def check_estimate(bundle: Bundle, model: Model, phase: str, conventions: Conven
     UsageError
         With what it does not know.
     """
+    if bundle is None:
+        return
     if bundle.phases and phase not in bundle.phases:
         raise UsageError(
             f"--as {bundle.name} with --phase {phase}: its estimate is of a server's passes",

@@ -106,11 +106,6 @@ def _one_stage(placed: Placed, _query: Any) -> str:
     return "" if layout.pp > 1 or chunked else "there is one stage, pp is 1"
 
 
-def _order(placed: Placed, query: Any) -> str:
-    """Say where the order of passes changes no time; in memory it changes what is kept."""
-    return _one_stage(placed, query) if query.command == "train" else ""
-
-
 def _of_training(placed: Placed, _query: Any) -> str:
     return "it is an option of training" if placed.serving else ""
 
@@ -165,14 +160,13 @@ _OF_LAYOUTS: dict[str, tuple[Rule, ...]] = {
     "imbalance": (_without_experts,),
     "routing_weights": (_without_experts,),
     "redundant_experts": (_without_experts,),
-    "dispatch": (_without_experts, _not_sent, _hidden),
-    "combine": (_without_experts, _not_sent, _hidden),
+    "dispatch": (_without_experts, _not_sent),
+    "combine": (_without_experts, _not_sent),
     "shared_experts": (_without_experts, _shared),
     "ep": (_degree_of_experts,),
     "etp": (_degree_of_experts,),
     "sequence_parallel": (_whole_sequence,),
     "layer_split": (_one_stage,),
-    "schedule": (_order,),
     "zero": (_of_training, _one_replica),
     "micro_batch": (_sequences,),
     "global_batch": (_passes,),

@@ -141,11 +141,16 @@ class Form:
         """Return what doubling gives; halving where the line would come to 0 or change its sign."""
         x, line = quantity.value, self.point.value
         for value, method in ((x * 2, "doubled"), (x // 2 if type(x) is int else x / 2, HALVED)):
-            if value:
+            if value and not self._refused(quantity, value):
                 ratio = self.at({quantity.name: value}) / line
                 if ratio > 0:
                     return log2(ratio) / log2(value / x), method
         return 0.0, UNDEFINED
+
+    def _refused(self, quantity: Quantity, value: Any) -> bool:
+        """Tell whether a share would come to more than 1, which the query does not take."""
+        is_share = type(quantity.value) is float and quantity.value <= 1 < value
+        return is_share and self._held.plain({quantity.name: value}) is None
 
     # --- against plain queries
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dsv3calc.catalogue import presets
 from dsv3calc.errors import UsageError
 from dsv3calc.reading.diagnostics import quote
-from dsv3calc.studies.measurements import attention, links, passes, products, steps
+from dsv3calc.studies.measurements import attention, links, passes, products, servers, steps
 from dsv3calc.studies.measurements.cases import Case, NotExpressed
 from dsv3calc.studies.measurements.forms import FORMS, peaks_of
 
@@ -28,6 +28,8 @@ AREAS: dict[str, Callable[[Row, Hardware], list[Case] | list[steps.StepCase]]] =
     "training_dense": steps.training,
     "training_moe": steps.training,
     "inference_e2e": steps.serving,
+    "inference_decode": servers.decoding,
+    "inference_prefill": servers.prefilling,
 }
 """Area -> what turns its row into cases, or says why it cannot."""
 
@@ -55,6 +57,8 @@ KINDS = {
     "step_hgx": "training steps, nodes of up to 8 devices",
     "step_nvl72": "training steps, racks of one domain",
     "tpot_agg": "time of an output token, prefill beside it",
+    "tpot_of_server": "time of an output token, from tokens a second",
+    "prefill_rate_of_server": "time of a prefill pass, from tokens a second",
     "tpot_disagg": "time of an output token, decode alone",
 }
 """Kind of a case -> what is measured."""

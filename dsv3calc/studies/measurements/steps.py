@@ -32,6 +32,8 @@ MODELS = {
     "deepseekv3": "deepseek-v3",
     "deepseekv3671b": "deepseek-v3",
     "deepseekr1v3": "deepseek-v3",
+    "deepseekv3r1": "deepseek-v3",
+    "deepseekr1": "deepseek-v3",
     "qwen3235ba22b": "qwen3-235b-a22b",
     "qwen332b": "qwen3-32b",
     "gptoss120b": "gpt-oss-120b",
@@ -113,7 +115,8 @@ def model_of(row: Row) -> str:
 
 def precision_of(row: Row) -> str:
     """Return the precision of a row."""
-    found = PRECISIONS.get(row.prec.casefold())
+    named = row.prec.casefold()
+    found = PRECISIONS.get(named) or PRECISIONS.get(named.partition(" (")[0])
     if found is None:
         raise NotExpressed(f"no precision for {quote(row.prec)}")
     return found
@@ -127,12 +130,12 @@ def training(row: Row, device: Hardware) -> list[StepCase]:
         raise NotExpressed("sequences packed from shorter ones of unknown lengths")
     model, precision = model_of(row), precision_of(row)
     degrees = _degrees(row)
-    batch = _whole(number(row, "batch.gbs_seqs"), "gbs_seqs")
-    length = _whole(number(row, "seq.len"), "len")
+    batch = whole(number(row, "batch.gbs_seqs"), "gbs_seqs")
+    length = whole(number(row, "seq.len"), "len")
     seconds = _step_seconds(row, batch * length)
     query = TrainQuery(
         model=model, hardware=device.name, precision=precision, sequence=length,
-        global_batch=batch, micro_batch=_whole(row.batch.get("mbs", 1), "mbs"),
+        global_batch=batch, micro_batch=whole(row.batch.get("mbs", 1), "mbs"),
         recompute=_recompute(row), **degrees,
     )  # fmt: skip
     rack = device.scale_up is not None and (device.scale_up.domain_size or 0) > NODE
@@ -152,9 +155,9 @@ def _degrees(row: Row) -> dict[str, Any]:
         raise NotExpressed("no layout")
     if "scheme" in layout or "strategy" in layout:
         raise NotExpressed("a layout that is named, not stated")
-    gpus = _whole(row.n, "n")
+    gpus = whole(row.n, "n")
     found: dict[str, Any] = {
-        name: _whole(layout.get(name, 1), name) for name in ("tp", "pp", "cp", "ep")
+        name: whole(layout.get(name, 1), name) for name in ("tp", "pp", "cp", "ep")
     }
     inner = found["tp"] * found["pp"] * found["cp"]
     if gpus % inner:
@@ -163,10 +166,10 @@ def _degrees(row: Row) -> dict[str, Any]:
     if layout.get("dp", found["dp"]) != found["dp"]:
         raise NotExpressed("tp x pp x cp x dp is not the number of GPUs")
     if "etp" in layout:
-        found["etp"] = _whole(layout["etp"], "etp")
+        found["etp"] = whole(layout["etp"], "etp")
     if layout.get("fsdp") or layout.get("zero"):
         found["zero"] = 3
-    chunks = _whole(layout.get("vpp", 1), "vpp")
+    chunks = whole(layout.get("vpp", 1), "vpp")
     named = str(layout.get("schedule", "1f1b")).casefold()
     if named not in SCHEDULES:
         raise NotExpressed(f"no schedule {quote(named)}")
@@ -180,7 +183,7 @@ def _step_seconds(row: Row, tokens: int) -> float:
     """Return the measured time of a step, from tokens a second where it is not given."""
     for name in ("tokens_per_s_per_gpu", "tokens_per_s_per_gpu_derived"):
         if name in row.value and not any(key.startswith("step_time") for key in row.value):
-            return tokens / (number(row, f"value.{name}") * _whole(row.n, "n"))
+            return tokens / (number(row, f"value.{name}") * whole(row.n, "n"))
     try:
         return times(row, "step_time")[0]
     except NotExpressed:
@@ -200,7 +203,7 @@ def _recompute(row: Row) -> str | None:
     return ",".join(str(each) for each in modules)
 
 
-def _whole(found: Any, name: str) -> int:
+def whole(found: Any, name: str) -> int:
     """Return a whole number above 0; that something is off counts as 1."""
     if isinstance(found, bool) or not isinstance(found, int | float) or found != int(found):
         raise NotExpressed(f"no {name}")
@@ -226,12 +229,12 @@ def serving(row: Row, device: Hardware) -> list[StepCase]:
         raise NotExpressed("no layout of decoding")
     if layout.get("pp", 1) != 1:
         raise NotExpressed("a server with pipeline parallelism")
-    given: dict[str, Any] = {"tp": _whole(layout.get("tp"), "tp"), "precision": precision}
-    replicas = _whole(layout.get("attn_dp", 1), "attn_dp")
-    given |= {"dp": replicas, "ep": _whole(layout.get("moe_ep", 1), "moe_ep")}
-    if given["ep"] * _whole(layout.get("moe_tp", 1), "moe_tp") > 1:
-        given["etp"] = _whole(layout.get("moe_tp", 1), "moe_tp")
-    replicas *= _whole(layout.get("workers", 1), "workers")
+    given: dict[str, Any] = {"tp": whole(layout.get("tp"), "tp"), "precision": precision}
+    replicas = whole(layout.get("attn_dp", 1), "attn_dp")
+    given |= {"dp": replicas, "ep": whole(layout.get("moe_ep", 1), "moe_ep")}
+    if given["ep"] * whole(layout.get("moe_tp", 1), "moe_tp") > 1:
+        given["etp"] = whole(layout.get("moe_tp", 1), "moe_tp")
+    replicas *= whole(layout.get("workers", 1), "workers")
     seconds = times(row, "tpot")
     inputs, outputs = column(row, "isl"), column(row, "osl")
     concurrency = positive("concurrency", column(row, "concurrency"))

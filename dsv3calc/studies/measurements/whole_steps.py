@@ -12,7 +12,7 @@ from dsv3calc.catalogue import presets, search_path
 from dsv3calc.errors import Dsv3calcError
 from dsv3calc.queries.train import TrainQuery
 from dsv3calc.studies.measurements.cases import NotExpressed
-from dsv3calc.studies.times.answer import answer_time
+from dsv3calc.studies.times.answer import pass_answer
 from dsv3calc.studies.times.train import answer_step
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Steps:
 
     def _times(self, query: TrainQuery | TimeQuery, device: Hardware) -> StepTimes:
         if not isinstance(query, TrainQuery):
-            values = _values(answer_time(query))
+            values = _values(pass_answer(query))
             return StepTimes(values["time.estimate"], values["time.bound"], None)
         values = _values(answer_step(query))
         # MFU is of the BF16 peak; the baseline is of the peak that most products run at

@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from dsv3calc.accounting.memory.footprint import Footprint, memory_lines
+from dsv3calc.accounting.memory.ranks import PARTS
 from dsv3calc.accounting.placement.schedules import replica_micro_batches
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
@@ -42,12 +43,13 @@ from dsv3calc.studies.preset_loader import (
 from dsv3calc.studies.traffic.exchanges import asked
 
 if TYPE_CHECKING:
+    from dsv3calc.ledger.line import Line
     from dsv3calc.queries.memory import MemoryQuery
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.layout.fewest_gpus import SearchRequest
 
-BY = ("class", "tensor")
+BY = ("class", "tensor", "rank")
 _SERVING = ("context", "batch", "concurrency", "tokens", "kv_dtype", "memory_fraction", "page_size",
             "state_interval", "absorbed", "low_latency", "dcp")  # fmt: skip
 _TRAINING = ("zero", "schedule", "virtual_pipeline", "mirror_optimizer", "micro_batch",
@@ -99,6 +101,21 @@ def _as_layout_says(query: MemoryQuery) -> tuple[MemoryQuery, str]:
         return query, ""
     notes = (*query.notes, serving_note(phase))
     return msgspec.structs.replace(query, serve=True, notes=notes), SERVING_PHASES[phase]
+
+
+def _rank_rows(named: dict[str, Line], query: MemoryQuery) -> list[dict[str, Any]]:
+    """List the pipeline ranks with their bytes by class, where rows of them are asked for."""
+    if query.by != "rank":
+        return []
+    usable = named.get("memory.usable")
+    rows = []
+    number = 0
+    while f"memory.rank.{number}.total" in named:
+        row = {part: named[f"memory.rank.{number}.{part}"].value for part in PARTS}
+        free = None if usable is None else usable.value - row["total"]
+        rows.append({"rank": number} | row | {"free": free})
+        number += 1
+    return rows
 
 
 def _answer_training(query: MemoryQuery) -> Answer:
@@ -159,6 +176,7 @@ def _answer_training(query: MemoryQuery) -> Answer:
     if wanted is not None:
         lines += wanted.lines(footprint, inputs.training, worst)
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
+    answer.rows = _rank_rows(answer.columns[0].ledger.named(), query)
     if worst.fits is None:
         answer.warn(f"{hardware.name}: usable bytes are unknown, so nothing is said of fitting")
     elif not worst.fits.value:

@@ -151,7 +151,7 @@ def _best(wanted: TrainingSearch, winners: Sequence[Winner]) -> list[Line]:
 
 def _shown(axes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the axes of a layout as values of lines: words as they are, flags as 0 and 1."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, value in axes.items():
         if isinstance(value, list):
             found[name] = ",".join(map(str, value))

@@ -36,11 +36,12 @@ class Held:
 
     ``trainings`` and ``policies`` are by name of the policy of recomputation; ``setting`` is that
     of a step, with the layout that all others are made from. ``train_tokens`` are those of a whole
-    run.
+    run; ``plain`` is a policy that recomputes nothing, None where there is none.
     """
 
     __slots__ = (
         "base",
+        "plain",
         "policies",
         "sequence",
         "setting",
@@ -61,6 +62,14 @@ class Held:
         train_tokens: int | None = None,
     ) -> None:
         self.train_tokens = train_tokens
+        self.plain = next(
+            (
+                name
+                for name, each in policies.items()
+                if not (each.modules or each.saved_operations)
+            ),
+            None,
+        )
         self.base = base
         self.sequence = sequence
         self.setting = setting
@@ -88,6 +97,16 @@ class TrainingBlock:
     def layout(self, category: Mapping[str, Any]) -> Layout:
         """Return the layouts of the block under a category, as one with columns in it."""
         return layout_at(self.held.base, {**self.values, **category})
+
+    def bounded_by(self, category: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return a category whose times and bytes sent are no larger; None where none is known.
+
+        It is the one without recomputation, which only adds kernels to a step.
+        """
+        plain = self.held.plain
+        if plain is None or category["recompute"] == plain:
+            return None
+        return {**category, "recompute": plain}
 
     def memory(self, category: Mapping[str, Any]) -> Any:
         """Return the bytes of the fullest rank of each layout."""

@@ -55,10 +55,11 @@ def layout_at(base: Layout, values: Mapping[str, Any]) -> Layout:
 
 
 class Combinations:
-    """The combinations of some columns of a block, each found once."""
+    """The combinations of some columns of a block, each found once, and what rules say of them."""
 
     def __init__(self, columns: Columns) -> None:
         self.columns = columns
+        self.known: dict[Any, Any] = {}
         self._known: dict[tuple[str, ...], tuple[list[list[int]], Any]] = {}
 
     def of(self, names: tuple[str, ...]) -> tuple[list[list[int]], Any]:
@@ -82,12 +83,20 @@ def holds(rule: Rule, base: Layout, category: Mapping[str, Any], rows: Combinati
 
     fixed = {name: category[name] for name in rule.needs if name in category}
     names = tuple(name for name in rule.needs if name not in fixed)
-    if not names:
-        return not any(True for _ in problems_of(rule, base, fixed))
-    distinct, which = rows.of(names)
-    every = (dict(zip(names, each, strict=True)) for each in distinct)
-    found = [not any(True for _ in problems_of(rule, base, {**fixed, **each})) for each in every]
-    return np.array(found, dtype=bool)[which]
+    key = (id(rule), repr(fixed))
+    if key not in rows.known:
+        if names:
+            distinct, which = rows.of(names)
+            every = [dict(zip(names, each, strict=True)) for each in distinct]
+            found = np.array([_is_kept(rule, base, {**fixed, **each}) for each in every])[which]
+        else:
+            found = np.bool_(_is_kept(rule, base, fixed))
+        rows.known[key] = found
+    return rows.known[key]
+
+
+def _is_kept(rule: Rule, base: Layout, values: Mapping[str, Any]) -> bool:
+    return next(iter(problems_of(rule, base, values)), None) is None
 
 
 def problems_of(rule: Rule, base: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
@@ -168,36 +177,37 @@ def sameness(model: Model) -> list[Rule]:
     """List the rules that leave one of several names of the same layout."""
     experts = bool(experts_of(model))
 
-    def same(words: str, condition: Callable[[Layout], bool]) -> Any:
-        return lambda layout, _: (
-            [(words, "one of several names of a layout is kept")] * bool(condition(layout))
-        )
+    def same(words: str, condition: Callable[[Mapping[str, Any]], bool]) -> Any:
+        reason = (words, "one of several names of a layout is kept")
+        return lambda _, values: [reason] if condition(values) else []
 
     rules = [
         (
             ("tp", "sequence_parallel"),
             "sequence parallelism with tp 1",
-            lambda layout: layout.sequence_parallel and layout.tp == 1,
+            lambda values: values["sequence_parallel"] and values["tp"] == 1,
         ),
         (
             ("pp", "schedule"),
             "a schedule for several stages where there is one",
-            lambda layout: layout.pp == 1 and layout.schedule == "zb1p",
+            lambda values: values["pp"] == 1 and values["schedule"] == "zb1p",
         ),
         (
             ("pp", "layer_split", "schedule"),
             "balanced stages where there is one",
-            lambda layout: (
-                layout.layer_split == "balanced"
-                and layout.pp == 1
-                and layout.schedule in ("1f1b", "gpipe")
+            lambda values: (
+                values["layer_split"] == "balanced"
+                and values["pp"] == 1
+                and values["schedule"] in ("1f1b", "gpipe")
             ),
         ),
         (
-            ("cp", "dp", "zero", *(("tp", "ep", "etp") if experts else ())),
+            ("cp", "dp", "edp", "zero"),
             "ZeRO without replicas",
-            lambda layout: (
-                layout.zero > 0 and layout.dp * layout.cp == 1 and (not experts or layout.edp == 1)
+            lambda values: (
+                values["zero"] > 0
+                and values["dp"] * values["cp"] == 1
+                and (not experts or values["edp"] == 1)
             ),
         ),
     ]

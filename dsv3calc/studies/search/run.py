@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from heapq import heapify, heappop, heappush
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 WHERE = "where"
 """What refuses layouts that a condition of axes refuses."""
+
+_FEW = 8
+"""Rows less than one in so many of a block are counted as a block of their own."""
 
 MORE_IS_BETTER = ("tokens_per_second_per_gpu",)
 """Objectives of which the largest is the best."""
@@ -187,17 +191,46 @@ class Search:
         if not leaves:
             return
         counted = self.block(columns)
-        first = self.objectives[0]
-        known: dict[int, Any] = {}
-        if self._bounded:
-            for number, (category, _) in enumerate(leaves):
-                known[number] = self.signs[0] * getattr(counted, first)(category)
-            leaves_by = sorted(known, key=lambda number: known[number][leaves[number][1]].min())
-        else:
-            leaves_by = list(range(len(leaves)))
-        for number in leaves_by:
+        if not self._bounded:
+            for category, mask in leaves:
+                self._count(counted, columns, category, mask, None)
+            return
+        for number, values in self._by_first(counted, leaves):
+            self._count(counted, columns, *leaves[number], values)
+
+    def _by_first(
+        self, counted: Any, leaves: Sequence[tuple[Category, Any]]
+    ) -> Iterator[tuple[int, Any]]:
+        """Yield the categories by their least first objective, with that of each row.
+
+        A category waits with a bound of its objective, that of another category, until no other
+        one has less. One whose bound is above the best so far is yielded with the bound: none of
+        its rows is counted.
+        """
+        known: dict[str, Any] = {}
+
+        def first(category: Category) -> Any:
+            key = repr(category)
+            if key not in known:
+                known[key] = self.signs[0] * getattr(counted, self.objectives[0])(category)
+            return known[key]
+
+        assert isinstance(self.best, Few)  # noqa: S101 - see _bounded
+        best = self.best
+        waiting = []
+        for number, (category, mask) in enumerate(leaves):
+            bounding = counted.bounded_by(category)
+            values = first(category if bounding is None else bounding)
+            waiting.append((float(values[mask].min()), number, bounding is None))
+        heapify(waiting)
+        while waiting:
+            least, number, exact = heappop(waiting)
             category, mask = leaves[number]
-            self._count(counted, columns, category, mask, known.pop(number, None))
+            if exact or least > best.limit:
+                bounding = None if exact else counted.bounded_by(category)
+                yield number, first(category if bounding is None else bounding)
+            else:
+                heappush(waiting, (float(first(category)[mask].min()), number, True))
 
     @property
     def _bounded(self) -> bool:
@@ -215,7 +248,7 @@ class Search:
             mask, results[self.objectives[0]] = better, self.signs[0] * first
             if not mask.any():
                 return
-        memory = results["memory"] = counted.memory(category)
+        memory = results["memory"] = self._memory(counted, columns, category, mask)
         fits = mask & (memory <= self.usable)
         over = mask & ~fits
         self.refusals.refuse_memory(memory[over] - self.usable, rows(columns, over), category)
@@ -233,6 +266,16 @@ class Search:
         ]
         met = self.best.chosen(objectives, wanted)
         self.best.add([self._found(columns, category, objectives, row) for row in met.tolist()])
+
+    def _memory(self, counted: Any, columns: Columns, category: Category, mask: Any) -> Any:
+        """Return the bytes of the layouts of a block that are asked for; of others any number."""
+        import numpy as np
+
+        if mask.sum() * _FEW > len(mask):
+            return counted.memory(category)
+        found = np.zeros(len(mask))
+        found[mask] = self.block(rows(columns, mask)).memory(category)
+        return found
 
     def _needed(self) -> set[str]:
         known = {*self.space.axes, *self.space.derived, *self.categories, "memory"}

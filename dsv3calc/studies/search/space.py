@@ -106,7 +106,8 @@ class Space:
 
     def _due(self) -> list[list[Constraint]]:
         """Return for each axis the constraints that are checked once it is joined."""
-        names, found = set[str](), []
+        names: set[str] = set()
+        found: list[list[Constraint]] = []
         left = list(self.constraints)
         for name in self.axes:
             names.add(name)

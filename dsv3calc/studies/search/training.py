@@ -209,7 +209,7 @@ class TrainingSearch:
         if batch is None:
             rules.append(_keeps_every_micro_batch())
         if self.timed:
-            rules += _timed_rules(self.held.policies, self.held.setting.setup)
+            rules += _timed_rules(self.held.setting.setup)
         return rules
 
     def answer_rule(self) -> Rule | None:
@@ -347,7 +347,7 @@ def _keeps_every_micro_batch() -> Rule:
     )
 
 
-def _timed_rules(policies: Mapping[str, Recompute], setup: Setup | None) -> list[Rule]:
+def _timed_rules(setup: Setup | None) -> list[Rule]:
     """List the rules of layouts whose step can be timed."""
     return [
         Rule(
@@ -355,14 +355,5 @@ def _timed_rules(policies: Mapping[str, Recompute], setup: Setup | None) -> list
             "passes that overlap, which the set-up hides communication behind",
             ("schedule",),
             lambda layout, _: overlap_problems(setup, layout),
-        ),
-        Rule(
-            "untimed",
-            "a time of the step",
-            ("recompute",),
-            lambda layout, _: (
-                [(f"what policy {layout.recompute} recomputes is not counted in time", "--pin")]
-                * bool(policies[layout.recompute].saved_operations)
-            ),
         ),
     ]

@@ -53,16 +53,16 @@ def answer_serve(query: ServeQuery) -> Answer:
         found = slo.largest_batch(server, objectives)
         answer.notes.insert(0, found.words(server))
         answer.query |= {"limited_by": found.limited_by}
-        served = server.at(found.served.batch, answer)
-        _show(answer, server, served, slo.batch_line(found, objectives))
+        served = server.at(found.batch, answer)
+        _show(answer, server, served, slo.batch_line(found, objectives, served.lines))
     else:
         served = server.at(server.asked_batch(), answer)
-        _show(answer, server, served, [])
+        _show(answer, server, served)
     server.inputs.loader.check_overrides()
     return answer
 
 
-def _show(answer: Answer, server: Server, served: Served, more: list[Line]) -> None:
+def _show(answer: Answer, server: Server, served: Served, *more: Line) -> None:
     """Put the lines of one batch into an answer, and say what they take for granted."""
     inputs = server.inputs
     if not served.fits:
@@ -99,11 +99,6 @@ def _tell(answer: Answer, server: Server, served: Served) -> None:
         "kv_dtype": inputs.kv_format.name,
         "hardware": inputs.hardware.name,
     }
-    if server.prefilled is None:
-        answer.notes.append(
-            f"the layout {inputs.layout.name} is for decoding: --prefill-layout names that of the "
-            "GPUs that prefill"
-        )
     if inputs.hardware.value.dollars_per_hour is None:
         answer.notes.append(
             f"no dollars: {inputs.hardware.name} has no dollars_per_hour "

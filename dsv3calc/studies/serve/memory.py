@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
 
 _SAME = (
-    "model", "hardware", "layout", "tp", "cp", "pp", "dp", "ep", "etp", "dcp", "setup",
+    "model", "design", "hardware", "layout", "tp", "cp", "pp", "dp", "ep", "etp", "dcp", "setup",
     "redundant_experts", "shared_experts", "dispatch", "combine", "sequence_parallel",
     "memory_fraction", "precision", "kv_dtype", "imbalance", "set", "preset_path", "ignore_keys",
 )  # fmt: skip

@@ -27,13 +27,16 @@ from dsv3calc.studies.traffic.exchanges import number, one_of
 if TYPE_CHECKING:
     from dsv3calc.accounting.serving.decode import DecodeLines
     from dsv3calc.ledger.line import Line
+    from dsv3calc.queries.serve import ServeQuery
     from dsv3calc.schema.layout import Layout
     from dsv3calc.studies.serve.inputs import Inputs
 
 _OF_LAYOUT = (*DEGREES, "redundant_experts", "shared_experts", "sequence_parallel")
 """Options that edit the layout for decoding alone."""
 
-_NEEDING = ("prompt_tokens", "response_tokens", "hit_rate", "prefill_batch")
+_NEEDING = (
+    "prompt_tokens", "response_tokens", "hit_rate", "prefill_batch", "transfer", "decode_hit_rate",
+)  # fmt: skip
 """Options that mean nothing without prefill."""
 
 
@@ -64,6 +67,13 @@ class Requests:
                 f"--hit-rate {self.hit_rate}: no token of a prompt is left to compute",
                 "give a share below 1: engines compute the last token",
             )
+
+
+def asks_for_prefill(query: ServeQuery) -> bool:
+    """Tell whether a query has something that prefill alone needs."""
+    return query.prefill_layout is not None or any(
+        getattr(query, name) is not None for name in _NEEDING
+    )
 
 
 def prefill_layout(inputs: Inputs) -> Layout | None:

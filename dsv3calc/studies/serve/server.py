@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -15,20 +16,27 @@ from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.preset_loader import positive
 from dsv3calc.studies.serve.inputs import Inputs
 from dsv3calc.studies.serve.memory import memory_answer, memory_lines
-from dsv3calc.studies.serve.prefill import Requests, prefill_layout, prefill_of, shared_lines
+from dsv3calc.studies.serve.prefill import (
+    Requests,
+    asks_for_prefill,
+    prefill_layout,
+    prefill_of,
+    shared_lines,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dsv3calc.accounting.serving.prefill import PrefillLines
     from dsv3calc.ledger.line import Line
     from dsv3calc.queries.serve import ServeQuery
 
 
-class Served(msgspec.Struct, frozen=True, eq=False, kw_only=True):
-    """A server at a batch: its decode pass, the answer about its memory, and its lines by name."""
+class Held(NamedTuple):
+    """The answer about the memory of a GPU at a batch, and its lines by name."""
 
-    batch: int
-    fold: Fold
-    held: Answer
-    lines: dict[str, Line]
+    answer: Answer
+    lines: Mapping[str, Line]
 
     @property
     def fits(self) -> bool:
@@ -42,8 +50,29 @@ class Served(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         return None if line is None else int(line.value)
 
 
+class Served(msgspec.Struct, frozen=True, eq=False, kw_only=True):
+    """A server at a batch: its decode pass, the answer about its memory, and its lines by name."""
+
+    batch: int
+    fold: Fold
+    held: Answer
+    lines: dict[str, Line]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the memory holds the batch."""
+        return Held(self.held, self.lines).fits
+
+    @property
+    def most(self) -> int | None:
+        """The sequences of a replica that the memory holds; None where it limits none."""
+        return Held(self.held, self.lines).most
+
+
 class Server:
     """The presets, layouts and requests of a query, and its prefill, which know no batch.
+
+    ``times`` gives the times at a batch, ``held`` the memory of a GPU.
 
     Raises
     ------
@@ -56,8 +85,27 @@ class Server:
         self.inputs = inputs = Inputs(query, answer)
         inputs.cite()
         self.requests = Requests(inputs)
+        self.prefilled = self._prefill()
+        self.times = cache(self._brief)
+        self.held = cache(self._held)
+
+    def _prefill(self) -> PrefillLines | None:
+        """Time a prefill pass; where nothing asks for it, tell why it cannot be timed."""
+        inputs = self.inputs
         layout = prefill_layout(inputs)
-        self.prefilled = None if layout is None else prefill_of(inputs, layout, self.requests)
+        if layout is None:
+            inputs.answer.notes.append(
+                f"the layout {inputs.layout.name} is for decoding: --prefill-layout names that of "
+                "the GPUs that prefill"
+            )
+            return None
+        try:
+            return prefill_of(inputs, layout, self.requests)
+        except UsageError as error:
+            if asks_for_prefill(self.query):
+                raise
+            inputs.answer.notes.append(f"no times of prefill: {error.message}")
+            return None
 
     @property
     def name(self) -> str:
@@ -85,17 +133,35 @@ class Server:
 
     def at(self, batch: int, answer: Answer | None = None) -> Served:
         """Give the lines at a batch; how tokens are sent is told to ``answer``."""
-        inputs = self.inputs
         fold = self._fold(batch, Answer("", {}) if answer is None else answer)
+        held = self.held(batch)
+        lines = {**self._times(fold, batch), **held.lines}
+        return Served(batch=batch, fold=fold, held=held.answer, lines=lines)
+
+    def _brief(self, batch: int) -> dict[str, Line]:
+        """Give the times at a batch by name, and not those that only bound them."""
+        return self._times(self._fold(batch, Answer("", {})), batch, brief=True)
+
+    def _times(self, fold: Fold, batch: int, *, brief: bool = False) -> dict[str, Line]:
+        inputs = self.inputs
         decoded = decode_lines(
-            fold, inputs.speculation, batch=batch, concurrency=self.query.concurrency
+            fold,
+            inputs.speculation,
+            batch=batch,
+            concurrency=self.query.concurrency,
+            brief=brief,
         )
-        mtp = inputs.speculation is not None
-        held = memory_answer(self.query, batch, inputs.context, mtp=mtp)
-        lines = [*decoded.lines, *memory_lines(held).values()]
+        lines = [*decoded.lines]
         lines += [] if self.prefilled is None else self.prefilled.lines
         lines += shared_lines(inputs, decoded, self.prefilled, self.requests, batch)
-        return Served(batch=batch, fold=fold, held=held, lines={line.name: line for line in lines})
+        return {line.name: line for line in lines}
+
+    def _held(self, batch: int) -> Held:
+        """Ask for the memory of a GPU at a batch."""
+        inputs = self.inputs
+        mtp = inputs.speculation is not None
+        answer = memory_answer(self.query, batch, inputs.context, mtp=mtp)
+        return Held(answer, {line.name: line for line in memory_lines(answer).values()})
 
     def _fold(self, batch: int, answer: Answer) -> Fold:
         """Return the decode pass of a batch."""

@@ -18,10 +18,10 @@ from dsv3calc.studies.lines.accepted import first_where
 from dsv3calc.studies.lines.condition import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dsv3calc.queries.serve import ServeQuery
-    from dsv3calc.studies.serve.server import Served, Server
+    from dsv3calc.studies.serve.server import Held, Server
 
 TIMES = {
     "tpot": ("serve.aggregated.tpot", "serve.tpot.estimate", "serve.tpot.floor"),
@@ -56,8 +56,8 @@ class Objective:
         if not self.condition.above(float("inf")) or self.condition.below(0):
             raise UsageError(f"--slo {quote(text)}: expected an upper limit", _EXAMPLE)
 
-    def line(self, served: Served) -> Line:
-        """Return the time that is limited.
+    def line(self, lines: Mapping[str, Line]) -> Line:
+        """Return the time that is limited, of the lines of a server.
 
         Raises
         ------
@@ -65,24 +65,28 @@ class Objective:
             If it is not known.
         """
         for name in TIMES[self.name]:
-            if name in served.lines:
-                return served.lines[name]
+            if name in lines:
+                return lines[name]
         raise UsageError(
             f"--slo {quote(self.text)}: the time to the first token is not known",
             "it needs --setup, and the time of the host: --set setup.time.first_token=50ms",
         )
 
-    def met(self, served: Served) -> bool:
-        """Tell whether a batch meets it."""
-        return self.condition.holds(self.line(served).value)
+    def met(self, lines: Mapping[str, Line]) -> bool:
+        """Tell whether the lines of a server meet it."""
+        return self.condition.holds(self.line(lines).value)
+
+    def share(self, lines: Mapping[str, Line]) -> float:
+        """Give the share of the limit that a time has."""
+        return float(self.line(lines).value) / (self.condition.high or 1)
 
 
 class Found(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """The largest batch that meets all limits, the next one, and what it misses."""
 
-    served: Served
-    beyond: Served | None
-    missed: tuple[Objective, ...]
+    batch: int
+    beyond: Mapping[str, Line] | None = None
+    missed: tuple[Objective, ...] = ()
 
     @property
     def limited_by(self) -> str:
@@ -93,17 +97,16 @@ class Found(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
     def words(self, server: Server) -> str:
         """Say why the batch is no larger."""
-        batch = self.served.batch
         if self.beyond is None:
-            return f"every batch up to {batch:,} meets it"
-        begin = f"batch {batch:,} is the largest: at {self.beyond.batch:,}"
+            return f"every batch up to {self.batch:,} meets it"
+        begin = f"batch {self.batch:,} is the largest: at {self.batch + 1:,}"
         if not self.missed:
             return f"{begin} the cache is over what memory holds on {server.inputs.hardware.name}"
         return f"{begin} {'; '.join(_told(each, self.beyond) for each in self.missed)}"
 
 
-def _told(objective: Objective, served: Served) -> str:
-    line = objective.line(served)
+def _told(objective: Objective, lines: Mapping[str, Line]) -> str:
+    line = objective.line(lines)
     return f"{objective.name} is {format_quantity(line.value, 's')}, not {objective.text}"
 
 
@@ -131,86 +134,108 @@ def largest_batch(server: Server, objectives: Sequence[Objective]) -> Found:
     Infeasible
         If there is none, with the nearest miss.
     """
-    known: dict[int, Served] = {}
+    least = server.held(server.least)
+    times = server.times(server.least)
+    if not least.fits:
+        raise _does_not_fit(server, least)
+    if not all(each.met(times) for each in objectives):
+        raise _none(server, objectives, times)
+    held = _that_memory_holds(server, LARGEST_COUNT if least.most is None else least.most)
 
-    def at(batch: int) -> Served:
-        if batch not in known:
-            known[batch] = server.at(batch)
-        return known[batch]
-
-    def missed(batch: int) -> bool:
-        served = at(batch)
-        return not served.fits or not all(each.met(served) for each in objectives)
-
-    least = at(server.least)
-    most = LARGEST_COUNT if least.most is None else max(least.most, server.least)
-    if missed(server.least):
-        raise _none(server, objectives, least)
-    first = first_where(missed, server.least, most + 1)
-    if first is None:
-        return Found(served=at(most + 1), beyond=None, missed=())
-    beyond = at(first)
-    return Found(
-        served=at(first - 1),
-        beyond=beyond,
-        missed=tuple(each for each in objectives if not each.met(beyond)),
-    )
+    batch = _that_meets(server, objectives, held)
+    if batch == LARGEST_COUNT:
+        return Found(batch=batch)
+    beyond = server.times(batch + 1)
+    lost = tuple(each for each in objectives if not each.met(beyond))
+    return Found(batch=batch, beyond=beyond, missed=lost if batch < held else ())
 
 
-def batch_line(found: Found, objectives: Sequence[Objective]) -> list[Line]:
-    """Give the limits, and the batch that was found as a line of its own."""
+def _that_meets(server: Server, objectives: Sequence[Objective], most: int) -> int:
+    """Return the largest batch up to ``most`` that meets every limit, as the smallest one does.
+
+    Times are nearly linear in the batch: the search begins where a line through both ends meets the
+    limit, goes on in steps that double, and bisects what is left.
+    """
+
+    def met(batch: int) -> bool:
+        lines = server.times(batch)
+        return all(each.met(lines) for each in objectives)
+
+    low, high = server.least, most
+    if low == high or met(high):
+        return high
+    slow = max(objectives, key=lambda each: each.share(server.times(high)))
+    ends = [slow.share(server.times(each)) for each in (low, high)]
+    at = low + int((1 - ends[0]) / (ends[1] - ends[0]) * (high - low)) if ends[1] > ends[0] else low
+    step, turns = 1, set()
+    while high - low > 1:
+        at = min(max(at, low + 1), high - 1)
+        good = met(at)
+        low, high = (at, high) if good else (low, at)
+        turns.add(good)
+        at = (low + high) // 2 if len(turns) > 1 else at + (step if good else -step)
+        step *= 2
+    return low
+
+
+def _that_memory_holds(server: Server, most: int) -> int:
+    """Return the largest batch that memory holds: buffers grow with the batch too."""
+    if server.held(most).fits:
+        return most
+    first = first_where(lambda batch: not server.held(batch).fits, server.least, most)
+    return most if first is None else first - 1
+
+
+def batch_line(found: Found, objectives: Sequence[Objective], lines: Mapping[str, Line]) -> Line:
+    """Give the batch that was found as a line, of its times and the limits."""
     limits = [
         given(f"slo.{number}.{each.name}", each.condition.high, "s", each.text)
         for number, each in enumerate(objectives)
     ]
-    return [
-        Line(
-            "serve.slo.batch",
-            found.served.batch,
-            "1",
-            "search",
-            convention="the largest that memory holds and that meets the limits",
-            parts=(*(each.line(found.served) for each in objectives), *limits),
-        )
-    ]
+    return Line(
+        "serve.slo.batch",
+        found.batch,
+        "1",
+        "search",
+        convention="the largest that memory holds and that meets the limits",
+        parts=(*(each.line(lines) for each in objectives), *limits),
+    )
 
 
 # --- where there is none
 
 
-def _none(server: Server, objectives: Sequence[Objective], least: Served) -> Infeasible:
-    """Return the error that the smallest batch is too much, and what would have to give."""
-    sequences = "one sequence" if least.batch == 1 else f"{least.batch:,} sequences"
-    if not least.fits:
-        return Infeasible(
-            f"{sequences} of {server.inputs.context:,} tokens {_do_not_fit(least)} ({server.name})",
-            _what_fits(least),
-        )
-    missed = [each for each in objectives if not each.met(least)]
-    told = "; ".join(_told(each, least) for each in missed)
-    hints = [hint for each in missed for hint in _gives(server, each, least)]
+def _sequences(server: Server) -> str:
+    return "one sequence" if server.least == 1 else f"{server.least:,} sequences"
+
+
+def _none(server: Server, objectives: Sequence[Objective], times: Mapping[str, Line]) -> Infeasible:
+    """Return the error that the smallest batch is too slow, and what would have to give."""
+    missed = [each for each in objectives if not each.met(times)]
+    told = "; ".join(_told(each, times) for each in missed)
+    hints = [hint for each in missed for hint in _gives(server, each, times)]
+    text = f"no batch meets it on {server.name}: at {_sequences(server)} {told}"
+    return Infeasible(text, "; ".join(hints))
+
+
+def _does_not_fit(server: Server, held: Held) -> Infeasible:
+    """Return the error that memory does not hold the smallest batch, and what it holds."""
+    verb, they = ("does", "it takes") if server.least == 1 else ("do", "they take")
+    taken = format_quantity(held.lines["serve.held"].value, "B")
+    longest = held.answer.columns[0].ledger.named().get("serving.longest_context")
+    hint = "more GPUs (--tp, --ep), a narrower --precision or --kv-dtype, or another --hardware"
+    if longest is not None and longest.value > 0:
+        hint = f"the longest context that fits: --context {longest.value}"
     return Infeasible(
-        f"no batch meets it on {server.name}: at {sequences} {told}", "; ".join(hints)
+        f"{_sequences(server)} of {server.inputs.context:,} tokens {verb} not fit: with the "
+        f"weights {they} {taken} of a GPU ({server.name})",
+        hint,
     )
 
 
-def _do_not_fit(served: Served) -> str:
-    verb, they = ("does", "it takes") if served.batch == 1 else ("do", "they take")
-    held = format_quantity(served.lines["serve.held"].value, "B")
-    return f"{verb} not fit: with the weights {they} {held} of a GPU"
-
-
-def _what_fits(served: Served) -> str:
-    named = served.held.columns[0].ledger.named()
-    longest = named.get("serving.longest_context")
-    if longest is not None and longest.value > 0:
-        return f"the longest context that fits: --context {longest.value}"
-    return "more GPUs (--tp, --ep), a narrower --precision or --kv-dtype, or another --hardware"
-
-
-def _gives(server: Server, objective: Objective, least: Served) -> list[str]:
+def _gives(server: Server, objective: Objective, times: Mapping[str, Line]) -> list[str]:
     """Say what would have to give: the limit, or the tokens that the time grows with."""
-    value = objective.line(least).value
+    value = objective.line(times).value
     nearest = format_quantity(_upwards(value), "s").replace(" ", "")
     found = [f"the nearest that is met is {objective.name}<={nearest}"]
     query, name = server.query, "past" if objective.name == "tpot" else "prompt_tokens"
@@ -218,7 +243,7 @@ def _gives(server: Server, objective: Objective, least: Served) -> list[str]:
 
     def missed(tokens: int) -> bool:
         changed = msgspec.structs.replace(query, **{name: tokens})
-        return not objective.met(server.asked(changed).at(least.batch))
+        return not objective.met(server.asked(changed).times(server.least))
 
     tokens = _most(missed, present)
     if tokens:
@@ -235,7 +260,7 @@ def _upwards(value: float) -> float:
     0.006764
     """
     places = 3 - math.floor(math.log10(value))
-    return math.ceil(value * 10**places) / 10**places
+    return float(math.ceil(value * 10**places) / 10**places)
 
 
 def _most(missed: Callable[[int], bool], present: int) -> int:

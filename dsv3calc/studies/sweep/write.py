@@ -66,8 +66,8 @@ def _write_json(path: str, columns: list[str], rows: Iterator[Row]) -> None:
 
 
 def _write_parquet(path: str, columns: list[str], rows: Iterator[Row]) -> None:
-    import pyarrow as pa
-    from pyarrow import parquet
+    import pyarrow as pa  # type: ignore[import-not-found, unused-ignore]
+    from pyarrow import parquet  # type: ignore[import-not-found, unused-ignore]
 
     writer = schema = None
     while several := list(islice(rows, _ROWS_AT_ONCE)):

@@ -26,7 +26,9 @@ from dsv3calc.studies.preset_loader import (
     warn_inapplicable,
     workload_of,
 )
-from dsv3calc.studies.times.remarks import remarks
+from dsv3calc.studies.setups import SERVING, TRAINING, refuse_other
+from dsv3calc.studies.times.fit import tell_fit
+from dsv3calc.studies.times.remarks import remarks, setup_remarks
 from dsv3calc.studies.traffic.exchanges import (
     LARGEST_IMBALANCE,
     asked,
@@ -59,6 +61,19 @@ _USED = (
 
 
 def answer_time(query: TimeQuery) -> Answer:
+    """Give the time of a pass, and say whether memory holds what it runs on.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query or a preset is wrong.
+    """
+    answer = pass_answer(query)
+    tell_fit(answer, query)
+    return answer
+
+
+def pass_answer(query: TimeQuery) -> Answer:
     """Give the time of a pass.
 
     Raises
@@ -84,6 +99,7 @@ def answer_time(query: TimeQuery) -> Answer:
     achieved = loader.achieved()
     like = loader.like(hardware)
     setup = None if query.setup is None else loader.setup(query.setup)
+    refuse_other(setup, TRAINING if phase == "train" else SERVING, query.preset_path)
     recipe = None
     if phase == "train":
         named = named_by(query, layout, answer, "recipe")
@@ -157,6 +173,7 @@ def answer_time(query: TimeQuery) -> Answer:
         cached=workload.past,
     )
     remarks(answer, fold)
+    setup_remarks(answer, fold, lines.floor, lines.estimate)
     ledger = Ledger(model.value.title, lines.lines)
     answer.columns.append(Column(model.name, model.value.title, ledger))
     return answer

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dsv3calc.accounting.times.achieved import Entry
     from dsv3calc.accounting.times.fold import Fold
     from dsv3calc.accounting.times.setting import Setting
+    from dsv3calc.ledger.line import Line
     from dsv3calc.schema.achieved import Limits
     from dsv3calc.studies.answer import Answer
 
@@ -47,6 +48,26 @@ def remarks(answer: Answer, fold: Fold, *, staged: bool = False) -> None:
         answer.notes.append("one micro-batch: reductions of gradients are not counted")
     if setting.setup is None:
         answer.notes.append("no estimate without a set-up (--setup)")
+
+
+def setup_remarks(answer: Answer, fold: Fold, floor: Line, estimate: Line | None) -> None:
+    """Say why an estimate lies below the floor, and why it has no band."""
+    if fold.software is None or estimate is None:
+        return
+    name, times = fold.software.setup.name, fold.software.times
+    if estimate.value < floor.value and times.launch_factor is not None:
+        answer.notes.append(
+            f"the estimate is below the floor: with {name} launches overlap other kernels "
+            f"(launch_factor {times.launch_factor:g}), and the floor has each in full"
+        )
+    phase = fold.setting.workload.phase
+    if phase not in times.bands:
+        answer.notes.append(
+            f"no band with the estimate: too few measurements of {_DOING[phase]} stand for {name}"
+        )
+
+
+_DOING = {"train": "training", "prefill": "prefill", "decode": "decoding"}
 
 
 def widened(answer: Answer, setting: Setting) -> None:

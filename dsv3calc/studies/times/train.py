@@ -40,13 +40,10 @@ if TYPE_CHECKING:
     from dsv3calc.queries.train import TrainQuery
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
-    from dsv3calc.schema.memory import Recipe, Recompute
+    from dsv3calc.schema.memory import Recipe
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import Precision
     from dsv3calc.schema.setup import Setup
-
-UNCOUNTED = ("moe_act",)
-"""Modules of recomputation that run inside of a kernel: they are not counted again."""
 
 
 def answer_train(query: TrainQuery) -> Answer:
@@ -116,7 +113,7 @@ def answer_step(query: TrainQuery) -> Answer:
     warn_context(answer, model.name, model.value, sequence)
     widened(answer, fold.setting)
     rate_remarks(answer, fold)
-    _remarks(answer, fold, layout, recompute.value)
+    _remarks(answer, fold, layout)
     ledger = Ledger(model.value.title, lines.lines)
     answer.columns.append(Column(model.name, model.value.title, ledger))
     return answer
@@ -174,7 +171,7 @@ def setting_of(
     )
 
 
-def _remarks(answer: Answer, fold: Fold, layout: Layout, recompute: Recompute) -> None:
+def _remarks(answer: Answer, fold: Fold, layout: Layout) -> None:
     """Tell what the numbers take for granted."""
     if layout.ep > 1:
         factor = float(fold.setting.imbalance)
@@ -188,10 +185,6 @@ def _remarks(answer: Answer, fold: Fold, layout: Layout, recompute: Recompute) -
         answer.notes.append(
             f"no step pass by pass: the ranks have more than {MOST_PASSES:,} passes"
         )
-    left = [module for module in recompute.modules if module in UNCOUNTED]
-    if left or recompute.saved_operations:
-        words = ", ".join(left) or "what runs again beside saved operations"
-        answer.notes.append(f"recomputation is not counted of {words}")
     _tell_absent(answer, fold)
     if fold.software is None:
         answer.notes.append(

@@ -1,7 +1,7 @@
 """The law of names holds for every formula and every schema."""
 
 import msgspec
-import pytest
+from every import for_every
 from load_script import load_script
 
 from dsv3calc.formulas.registry.glossary import BY_SUBJECT, INTERMEDIATE, SYMBOLS, latex, plain
@@ -94,14 +94,14 @@ def number_fields(struct):
             yield field
 
 
-@pytest.mark.parametrize("formula", FORMULAS.values(), ids=str)
+@for_every(FORMULAS.values())
 def test_every_argument_is_listed_with_its_unit(formula):
     for name, unit in zip(formula.parameters, formula.argument_units, strict=True):
         assert name in SYMBOLS, f"add {name} to dsv3calc/formulas/registry/glossary.py"
         assert SYMBOLS[name].unit == unit
 
 
-@pytest.mark.parametrize("formula", FORMULAS.values(), ids=str)
+@for_every(FORMULAS.values())
 def test_what_counts_something_is_typed_as_an_integer(formula):
     """Bytes, FLOPs and elements may still be expectations: those are real in the table."""
     fractional = {"FlopsPerSecond", "BytesPerSecond", "Seconds", "Ratio", "Intensity", "Expected"}
@@ -110,7 +110,7 @@ def test_what_counts_something_is_typed_as_an_integer(formula):
             assert not SYMBOLS[name].whole
 
 
-@pytest.mark.parametrize("formula", FORMULAS.values(), ids=str)
+@for_every(FORMULAS.values())
 def test_names_that_meet_in_a_formula_look_different(formula):
     _, steps = record(formula.function)
     names = [*formula.parameters, *(name for name in steps if name in INTERMEDIATE)]
@@ -130,7 +130,7 @@ def test_no_two_names_share_a_symbol():
     assert len({plain(symbol) for symbol in shown}) == len(shown)
 
 
-@pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.__name__)
+@for_every(STRUCTS)
 def test_every_number_of_a_schema_is_listed_with_its_unit(struct):
     for field in number_fields(struct):
         assert field.name in SYMBOLS, f"add {field.name} to dsv3calc/formulas/registry/glossary.py"
@@ -157,7 +157,7 @@ def test_nothing_is_listed_that_nothing_uses():
     assert set(INTERMEDIATE) <= steps
 
 
-@pytest.mark.parametrize("name", [*SYMBOLS, *INTERMEDIATE])
+@for_every([*SYMBOLS, *INTERMEDIATE])
 def test_rows_are_in_form(name):
     symbol = SYMBOLS.get(name) or INTERMEDIATE[name]
     assert symbol.unit in {*UNITS.values(), "USD", "USD/h", "W"}

@@ -7,13 +7,14 @@ import typing
 from pathlib import Path
 
 import pytest
+from every import for_every
 
 import dsv3calc
 from dsv3calc.formulas.registry import registry, units
 from dsv3calc.formulas.registry.registry import SUBJECTS, Formula, all_formulas, formula
 
 FORMULAS = all_formulas()
-every_formula = pytest.mark.parametrize("entry", FORMULAS.values(), ids=list(FORMULAS))
+every_formula = for_every(FORMULAS.values())
 SECTIONS = ("Parameters", "Returns", "Notes", "Examples", "Source")
 
 

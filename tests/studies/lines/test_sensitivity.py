@@ -112,3 +112,13 @@ def test_another_number_of_ranks_is_computed_from_the_ranks_at_hand(query, name,
         plain = line.held().plain({name: value})
         assert plain is not None
         assert over_ranks.at_value(line, number, value) == plain
+
+
+def test_a_share_is_not_doubled_beyond_all():
+    """All of the exchanges of tensor parallelism are hidden: half of that shows some."""
+    rows = ranked(
+        "train llama-3.1-8b --hardware h100 --tp 8 --global-batch 8 --setup megatron-dense",
+        "train.step.estimate",
+    )
+    assert rows["setup.time.overlap.tp"]["method"] == "halved"
+    assert rows["setup.time.overlap.tp"]["elasticity"] < 0

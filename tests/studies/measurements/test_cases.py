@@ -158,7 +158,7 @@ def test_a_low_latency_dispatch_sends_a_copy_for_each_expert():
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"area": "inference_prefill"}, "an area without a predictor"),
+        ({"area": "training_memory"}, "an area without a predictor"),
         ({"hw": "H999"}, "unknown hardware 'H999'"),
         ({"hw": ""}, "no hardware stated"),
         ({"hw": "../../etc/passwd"}, "unknown hardware"),
