@@ -138,6 +138,8 @@ Latency = Annotated[
     ),
 ]  # fmt: skip
 
+InNetwork = Annotated[bool, Option("Switches multicast dispatch and add up combine", LINKS)]
+
 SPECULATION = "Speculation"
 DraftTokens = Annotated[
     int | None,

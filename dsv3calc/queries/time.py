@@ -49,7 +49,7 @@ class TimeQuery(LayoutQuery, frozen=True, kw_only=True):
     context: Annotated[
         int | None,
         Option(
-            shared.CONTEXT, shared.WORKLOAD, dimension="tokens", least=0,
+            shared.CONTEXT, shared.WORKLOAD, dimension="tokens", least=0, number="past",
             default="4096 in decode, 0 in prefill",
         ),
     ] = None  # fmt: skip

@@ -104,6 +104,14 @@ class TrafficQuery(LayoutQuery, frozen=True, kw_only=True):
             "Latency of a message over the scale-up link", shared.LINKS, dimension="s", default="0"
         ),
     ] = None
+    in_network: shared.InNetwork = False
+    planes: Annotated[
+        int | None,
+        Option(
+            "Planes of the scale-out network: what changes planes inside a node", shared.LINKS,
+            dimension="count", default="none",
+        ),
+    ] = None  # fmt: skip
     compute_time: Annotated[
         float | None,
         Option(
@@ -168,6 +176,8 @@ class LimitsEPQuery(Query, frozen=True, kw_only=True):
       dsv3calc limits ep --model deepseek-v3 --hardware h100 --link scale-up
 
       dsv3calc limits ep --model kimi-k2 --hardware h800 --mtp-acceptance 85%
+
+      dsv3calc limits ep deepseek-v3 --hardware h800 --context 8192 --in-network
     """
 
     command: ClassVar[str] = "limits ep"
@@ -208,6 +218,28 @@ class LimitsEPQuery(Query, frozen=True, kw_only=True):
     metadata: shared.Metadata = None
     network: shared.Network = None
     latency: shared.Latency = None
+    host_traffic: Annotated[
+        float | None,
+        Option(
+            "Other traffic of the link from host to device, one direction, such as 30GB/s",
+            shared.LINKS, dimension="bytes/s", metavar="BANDWIDTH", default="none",
+        ),
+    ] = None  # fmt: skip
+    in_network: shared.InNetwork = False
+    codec_overhead: Annotated[
+        float | None,
+        Option(
+            "Time of encoding and decoding over that of the coded exchange, such as 50%",
+            shared.FORMATS, dimension="ratio", default="none",
+        ),
+    ] = None  # fmt: skip
+    context: Annotated[
+        int | None,
+        Option(
+            f"{shared.CONTEXT}: count computation too, and say what binds", shared.WORKLOAD,
+            dimension="tokens", default="none", number="past",
+        ),
+    ] = None  # fmt: skip
     mtp_acceptance: Annotated[
         float | None,
         Option("Acceptance rate of the MTP token, such as 85%", shared.WORKLOAD, dimension="ratio"),

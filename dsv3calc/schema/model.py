@@ -101,7 +101,7 @@ class GQA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
                     f"{field} and span: {self.span} contradict each other"
                     if given
                     else f"span: {span} needs {field}",
-                    f"{field} belongs to span: {span} alone",
+                    f"{field} belongs to span: {span} alone; set both: span={span}, {field}=4096",
                 )
         if self.indexer is not None and self.span != "full":
             yield (

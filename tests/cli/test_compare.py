@@ -222,3 +222,8 @@ def test_a_saved_comparison_says_which_column_is_in_bf16(program):
     bf16, int4 = assumed(program, "fp8-vs-bf16")
     assert bf16.startswith("bf16 (only in bf16): ")
     assert int4.startswith("int4 (only in int4): Linear layers ")
+
+
+def test_no_row_of_weights_is_shown_twice(program):
+    shown = program.ok("compare", "deepseek-v3", "--precision", "bf16", "--notes", "none").out
+    assert sum(line.split()[0] == "bf16" for line in shown.splitlines() if line.strip()) == 1

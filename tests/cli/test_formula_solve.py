@@ -283,6 +283,24 @@ def test_values_that_were_not_tried_are_not_denied(program, monkeypatch):
     assert found.err.count("the query refuses the") == 1
 
 
+def test_a_line_against_a_line(program):
+    """The context at which computation takes as long as the exchange, by trying both sides."""
+    asked = ("limits", "ep", "deepseek-v3", "--hardware", "h800", "--context")
+    own, other = "limits.ep.compute_time", "limits.ep.all_to_all_time"
+    given = ("--for", "context", "--want", "smallest")
+    found = program.json("formula", "solve", f"{own} >= {other}", *asked, "4096", *given)
+    (row,) = found.data["rows"]
+    for context, holds in ((row["past"], True), (row["past"] - 1, False)):
+        values = program.json(*asked, str(context)).values
+        assert (values[own] >= values[other]) is holds
+
+
+def test_lines_of_other_units_are_not_compared(program):
+    asked = ("limits.ep.tpot >= limits.ep.messages_per_second", "limits", "ep", "deepseek-v3")
+    given = ("--hardware", "h800", "--for", "tokens")
+    assert "lines of one unit" in program.refused(2, "formula", "solve", *asked, *given).err
+
+
 def test_of_many_values_the_first_and_the_last_are_shown(program):
     asked = ("formula", "solve", "parameters.active >= 100B", "deepseek-v3")
     asked += ("--for", "num_experts_per_tok")

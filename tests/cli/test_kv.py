@@ -98,6 +98,14 @@ def test_bits_of_memory_are_refused(program):
     assert "is in bits: 80 GB as written" in found.err
 
 
+def test_a_window_needs_its_span(program):
+    window = ("--set", "groups.0.attention.sliding_window=4096")
+    refused = program("kv", "qwen2.5-72b", *window)
+    assert "span=sliding, sliding_window=4096" in refused.err
+    span = ("--set", "groups.0.attention.span=sliding")
+    program.ok("kv", "qwen2.5-72b", *window, *span)
+
+
 def test_the_layers_of_a_group_are_named(program):
     out = program.ok("kv", "gemma-4-31b").out
     assert "per token and layer, every 6th layer from 5 (groups 1)" in out

@@ -86,3 +86,56 @@ def test_a_network_between_nodes_is_not_the_link_inside_one(program):
     told = program.json(*ask, "infiniband-ndr").data["warnings"]
     assert any("joins nodes" in text for text in told)
     assert not any("joins nodes" in t for t in program.json(*ask, "nvlink").data["warnings"])
+
+
+V3 = ("limits", "ep", "deepseek-v3", "--hardware", "h800")
+
+
+def test_a_link_that_other_traffic_uses_too(program):
+    """arXiv:2505.09343, section 4.5: free up to 13 GB/s; 33 of 50 GB/s left beside 30."""
+    shared = {
+        traffic: program.json(*PAPER, "--hardware", "h800", "--host-traffic", traffic).values
+        for traffic in ("0", "13GB/s", "30GB/s")
+    }
+    tpots = [values["limits.ep.tpot"] for values in shared.values()]
+    assert tpots[0] == tpots[1] == pytest.approx(0.01475712)
+    assert tpots[2] == pytest.approx(0.01475712 * 50 / 33.015)
+    found = program.refused(ExitStatus.USAGE, *V3, "--host-traffic", "64GB/s")
+    assert "leaves nothing" in found.err
+    found = program.refused(ExitStatus.USAGE, *V3[:-1], "b200", "--host-traffic", "1GB/s")
+    assert "hardware.host.link" in found.err
+
+
+def test_messages(program):
+    values = program.json(*PAPER, "--hardware", "h800").values
+    rate = 2 * 32 * 9 / 0.00012096
+    assert values["limits.ep.messages_per_second"] == pytest.approx(rate)
+    assert values["limits.ep.proxy_seconds"] == pytest.approx(1 / (8 * rate))
+
+
+def test_work_in_the_network(program):
+    values = program.json(*V3, "--in-network").values
+    share = max(7392 + 9 * 14336, 9 * 7392 + 14336) / (9 * (7392 + 14336))
+    assert values["limits.ep.in_network_share"] == pytest.approx(share)
+    assert values["limits.ep.in_network_tpot"] == pytest.approx(values["limits.ep.tpot"] * share)
+
+
+def test_when_a_code_pays(program):
+    given = (*V3, "--combine", "logfmt-8", "--codec-overhead")
+    for overhead, pays in (("50%", True), ("100%", False)):
+        values = program.json(*given, overhead).values
+        assert (values["limits.ep.codec_factor"] < 1) is pays
+        assert (float(overhead[:-1]) / 100 < values["limits.ep.codec_break_even"]) is pays
+    assert "not encoded" in program.refused(ExitStatus.USAGE, *V3, "--codec-overhead", "1").err
+
+
+@pytest.mark.parametrize(("context", "binds"), [("128", "the network"), ("32768", "computation")])
+def test_what_binds(program, context, binds):
+    found = program.json(*V3, "--context", context)
+    values = found.values
+    given = ("--batch", "32", "--context", context, "--dp", "256", "--ep", "256")
+    timed = program.json("time", *V3[2:], *given).values
+    assert values["limits.ep.compute_time"] == timed["time.groups.1.layer.bound"]
+    assert any(text.startswith(binds) for text in found.data["notes"])
+    longer = max(values["limits.ep.compute_time"], values["limits.ep.all_to_all_time"])
+    assert values["limits.ep.tpot_with_computation"] == pytest.approx(58 * 2 * longer)

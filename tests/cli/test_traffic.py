@@ -260,3 +260,20 @@ def test_collectives_that_are_not_counted_are_named(program, arguments, words):
 def test_no_collective_is_named_where_there_is_none(program):
     found = program.json("traffic", "deepseek-v3", "--ep", "8", "--serve", "--hardware", "h200")
     assert found.data["warnings"] == []
+
+
+def test_work_in_the_network_and_planes(program):
+    """arXiv:2505.09343, section 6.5: 3.46 copies of a token over the scale-out link."""
+    given = ("traffic", "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800")
+    values = program.json(*given, "--in-network").values
+    copies = values["traffic.copies_on_link.scale_out"]
+    assert copies == pytest.approx(3.46, abs=0.005)
+    assert values["traffic.in_network_share"] == pytest.approx(
+        (7392 + copies * 14336) / (copies * (7392 + 14336))
+    )
+    straight = (*given, "--forwarding", "per-gpu", "--planes", "8")
+    values = program.json(*straight).values
+    copies = values["traffic.copies_on_link.scale_out"]
+    assert copies == pytest.approx(6.55, abs=0.005)
+    assert values["traffic.plane_changes_per_token"] == pytest.approx(copies * 7 / 8)
+    assert "same plane" in program.json(*given, "--planes", "8").data["warnings"][-1]

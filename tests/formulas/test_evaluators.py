@@ -37,6 +37,7 @@ RANGES = {
     "stop": st.integers(0, 140),
     "step": st.integers(1, 12),
     "acceptance": st.integers(2, 12),  # a sum of powers, which 1 would divide by 0
+    "hit_rate": st.integers(2, 12),  # 1 minus it divides
     "draft_tokens": st.integers(1, 8),
     "state_products": st.integers(1, 4),
     "state_rows": st.integers(1, 256),

@@ -40,6 +40,7 @@ QUERIES = (
     f"memory {V3} --fewest-gpus",
     "memory deepseek-v3 --serve --layout day6-decode-ep144 --hardware h800",
     f"traffic {V3} --compute-time 300us",
+    f"traffic {V3} --in-network --planes 8 --forwarding per-gpu",
     "traffic llama-3.1-405b --layout llama-3.1-405b-pretrain --hardware h100",
     "time deepseek-v3 --hardware h800 --dp 8 --ep 8 --setup sglang --with-mtp",
     f"time {V3} --phase train --setup megatron-moe-hgx",
@@ -75,6 +76,10 @@ QUERIES = (
     "serve llama-3.1-8b --hardware h100 --slo tpot<=10ms",
     "limits ep deepseek-v3 --hardware h800 --mtp-acceptance 0.8 --mtp-cost 0.1",
     "limits ep deepseek-v3 --hardware h800 --convention isca25",
+    (
+        "limits ep deepseek-v3 --hardware h800 --context 4096 --in-network --host-traffic 30GB/s "
+        "--combine logfmt-8 --codec-overhead 50%"
+    ),
     "network mpft slim-fly dragonfly --radix 64",
     "network mpft --radix 64 --endpoints 2048 --planes-down 1 --flows 16",
     "which --model llama-3.1-8b --hardware h100",

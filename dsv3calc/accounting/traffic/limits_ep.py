@@ -11,7 +11,7 @@ from dsv3calc.accounting.traffic.exchange import copy_bytes, experts_width
 from dsv3calc.accounting.traffic.experts import check_alike, expert_layers, expert_views
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS, TransferFormat
 from dsv3calc.errors import UsageError
-from dsv3calc.formulas import decoding, transfers
+from dsv3calc.formulas import decoding, host, transfers
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
 
@@ -30,7 +30,8 @@ CONVENTIONS = {
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
     """What the limit is asked for.
 
-    ``tokens`` are those of one device and micro-batch, ``latency`` that of a message in seconds.
+    ``tokens`` are those of one device and micro-batch, ``latency`` that of a message in seconds,
+    ``host_traffic`` what else uses the link over which a NIC reaches its device, in B/s.
     """
 
     tokens: Any
@@ -40,15 +41,35 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     combine: TransferFormat = FORMATS["bf16"]
     latency: Any = 0
     metadata_bytes: Any = 0
+    host_traffic: Any = None
 
 
 class LimitLines(NamedLines, frozen=True, eq=False, kw_only=True):
-    """Lines ``PREFIX.{all_to_all_time,time_per_layer,tpot}`` [s], ``.tokens_per_second``."""
+    """Lines ``PREFIX.{all_to_all_time,time_per_layer,tpot}`` [s], ``.tokens_per_second``.
+
+    The others are what these are made of: they are listed with them.
+    """
 
     all_to_all_time: Line
     time_per_layer: Line
     tpot: Line
     tokens_per_second: Line
+    layers: Line
+    experts_per_token: Line
+    copy_bytes: tuple[Line, Line]
+    bandwidth: Line
+
+    @property
+    def lines(self) -> list[Line]:
+        """The lines that a ledger lists."""
+        shared = [] if self.bandwidth.rule == "given" else [self.bandwidth]
+        return [
+            *shared,
+            self.all_to_all_time,
+            self.time_per_layer,
+            self.tpot,
+            self.tokens_per_second,
+        ]
 
 
 def limit_lines(
@@ -73,13 +94,14 @@ def limit_lines(
     check_alike(model, views)
     paper = convention == "isca25"
     words = CONVENTIONS[convention]
-    moved = _moved(prefix, model, limit, paper=paper)
+    experts, copies, moved = _moved(prefix, model, limit, paper=paper)
+    bandwidth = _bandwidth(hardware, limit)
     exchange = computed(
         f"{prefix}.all_to_all_time",
         transfers.transfer_time,
         convention=f"dispatch and combine of a micro-batch; {words}",
         moved=moved,
-        link_bandwidth=_bandwidth(hardware, limit),
+        link_bandwidth=bandwidth,
         imbalance=given("imbalance", 1, "ratio", "every device is as busy as the others"),
         rounds=given("phases", 2, "1", "dispatch and combine"),
         latency=given("latency", 0 if paper else limit.latency, "s"),
@@ -91,11 +113,12 @@ def limit_lines(
         communication_seconds=exchange,
     )
     depth = field(("model", model), "num_hidden_layers", "1")
+    layers = depth if paper else expert_layers(views)
     tpot = computed(
         f"{prefix}.tpot",
         decoding.time_per_output_token,
         convention=words,
-        layers=depth if paper else expert_layers(views),
+        layers=layers,
         layer_seconds=layer,
     )
     one = given("one", 1, "tokens")
@@ -107,11 +130,21 @@ def limit_lines(
         convention="of one request, without multi-token prediction",
     )
     return LimitLines(
-        all_to_all_time=exchange, time_per_layer=layer, tpot=tpot, tokens_per_second=rate
+        all_to_all_time=exchange,
+        time_per_layer=layer,
+        tpot=tpot,
+        tokens_per_second=rate,
+        layers=layers,
+        experts_per_token=experts,
+        copy_bytes=copies,
+        bandwidth=bandwidth,
     )
 
 
-def _moved(prefix: str, model: Model, limit: Limit, *, paper: bool) -> Line:
+def _moved(
+    prefix: str, model: Model, limit: Limit, *, paper: bool
+) -> tuple[Line, tuple[Line, Line], Line]:
+    """Give the copies of a token, the bytes of one each way, and those that a device moves."""
     routed = expert_views(model)[0].experts
     assert routed is not None  # noqa: S101 - expert_views lists no other
     experts = total(
@@ -131,21 +164,20 @@ def _moved(prefix: str, model: Model, limit: Limit, *, paper: bool) -> Line:
                 "leave out --convention isca25",
             )
     beside = 0 if paper else limit.metadata_bytes
-    copies = total(
-        f"{prefix}.bytes_per_copy",
-        (
-            copy_bytes(f"{prefix}.dispatch_bytes", model, dispatch, beside, **arguments),
-            copy_bytes(f"{prefix}.combine_bytes", model, combine, **arguments),
-        ),
+    ways = (
+        copy_bytes(f"{prefix}.dispatch_bytes", model, dispatch, beside, **arguments),
+        copy_bytes(f"{prefix}.combine_bytes", model, combine, **arguments),
     )
+    copies = total(f"{prefix}.bytes_per_copy", ways)
     tokens = given("workload.tokens", limit.tokens, "tokens", "of one device and micro-batch")
-    return combined(
+    moved = combined(
         f"{prefix}.bytes",
         "product",
         (copies, tokens, experts),
         unit="B",
         convention="one device, one layer; every copy crosses the link",
     )
+    return experts, ways, moved
 
 
 def _bandwidth(hardware: Hardware, limit: Limit) -> Line:
@@ -158,7 +190,37 @@ def _bandwidth(hardware: Hardware, limit: Limit) -> Line:
             f"the {limit.bandwidth} bandwidth of {hardware.name}'s {words} link is not known",
             "leave out --bandwidth",
         )
-    return field((f"hardware.{limit.link}", device), limit.bandwidth, "B/s")
+    nic = field((f"hardware.{limit.link}", device), limit.bandwidth, "B/s")
+    return nic if limit.host_traffic is None else _left_of_lane(hardware, nic, limit.host_traffic)
+
+
+def _left_of_lane(hardware: Hardware, nic: Line, traffic: Any) -> Line:
+    """Give what other traffic of the host's link leaves to the NIC.
+
+    Raises
+    ------
+    UsageError
+        If the host has no link to its devices, or nothing is left of it.
+    """
+    link = None if hardware.host is None else hardware.host.link
+    if link is None:
+        raise UsageError(
+            f"{hardware.name} has no link to its host in its preset, which the NIC would share",
+            "--set hardware.host.link='{name: PCIe 5.0 x16, nominal: 63 GB/s}'",
+        )
+    left = computed(
+        "limits.ep.nic_bandwidth",
+        host.shared_lane_bandwidth,
+        nic_bandwidth=nic,
+        host_lane_bandwidth=field(("hardware.host.link", link), "nominal", "B/s"),
+        host_traffic=given("host_traffic", traffic, "B/s"),
+    )
+    if left.value <= 0:
+        raise UsageError(
+            f"--host-traffic leaves nothing of {link.name} to the NIC",
+            "give less than the link has",
+        )
+    return left
 
 
 class MTPLines(NamedLines, frozen=True, eq=False, kw_only=True):

@@ -293,6 +293,19 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "node_prefill_rate": _real(
             r"R_\mathrm{pre}", "tokens/s", "tokens that a node prefills in a second"
         ),
+        "link_copies": _real(r"M_\mathrm{copy}", "1", "copies of a token that cross a link"),
+        "dispatch_bytes": _real(r"b_\mathrm{disp}", "B", "bytes of a dispatched copy"),
+        "combine_bytes": _real(r"b_\mathrm{comb}", "B", "bytes of a combined copy"),
+        "transfer_ratio": _real(
+            r"s_\mathrm{code}", "ratio", "bytes of a coded format over those of the plain one"
+        ),
+        "codec_overhead": _real(
+            r"o_\mathrm{code}", "ratio", "time of a coder over that of the coded transfer"
+        ),
+        "vector_peak": _real(r"\pi_\mathrm{vec}", "FLOP/s", "peak of the vector units in FP32"),
+        "promotion_group": Symbol(
+            r"g_\mathrm{K}", "1", "elements after which a partial sum is added in FP32"
+        ),
         "retention_seconds": _real(r"t_\mathrm{keep}", "s", "time for which a cache is kept"),
         "nic_bandwidth": _real(r"\beta_\mathrm{nic}", "B/s", "bandwidth of a NIC"),
         "host_lane_bandwidth": _real(

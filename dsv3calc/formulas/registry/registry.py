@@ -85,6 +85,7 @@ SUBJECTS = (
     "flash_mla",
     "flops",
     "host",
+    "in_network",
     "interleaving",
     "kernel_times",
     "kernels",

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.output.view import Cell, Table, View, show
+from dsv3calc.studies.compare.rows import WEIGHT_PRECISIONS
 
 if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
@@ -194,6 +195,10 @@ YES_OR_NO = ("memory.fits", "serving.fits")
 """Lines that are 1 or 0."""
 
 
+OTHER_WEIGHTS = {f"weights.in.{name}.bytes": name for name in WEIGHT_PRECISIONS}
+"""Line of the weights in a precision that is shown for every design -> the precision."""
+
+
 def build(answer: Answer, *, exact: bool) -> View:
     """Build the table."""
     query = answer.query
@@ -212,6 +217,8 @@ def build(answer: Answer, *, exact: bool) -> View:
                 continue
             if name == "kv_cache.bytes" and query.get("batch") == 1:
                 continue
+            if name in OTHER_WEIGHTS and OTHER_WEIGHTS[name] == query.get("precision"):
+                continue  # the row above it
             found.append(
                 [f"  {label.format_map(words)}", *(_cell(lines, name, exact) for lines in named)]
             )

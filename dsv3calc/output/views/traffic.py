@@ -82,6 +82,12 @@ def _bytes(named: dict[str, Line], *, exact: bool) -> Table:
         names = [f"traffic.{phase}.{link}_bytes_per_token" for link in LINKS]
         words = phase.replace(".", " ")
         rows.append([f"{words}, per token", *(show(named[name], exact=exact) for name in names)])
+    if "traffic.in_network_share" in named:
+        share = show(named["traffic.in_network_share"], exact=exact)
+        rows.append(["with multicast and reduction", "", share])
+    if "traffic.plane_change_bytes_per_token" in named:
+        changed = show(named["traffic.plane_change_bytes_per_token"], exact=exact)
+        rows.append(["changing planes, per token", changed, ""])
     for name, words in AMOUNTS:
         names = [f"traffic.{name}.{link}_bytes" for link in LINKS]
         if names[0] in named:

@@ -14,11 +14,18 @@ from dsv3calc.studies.goldens.tolerance import DIMENSIONS
 _CONDITION = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*(<=|>=|==|=|<|>)(?!=)\s*(.*?)\s*")
 _BETWEEN = re.compile(r"\s*([A-Za-z_][\w.-]*)\s+between\s+(\S.*?)\s+and\s+(\S.*?)\s*")
 
+_LINE = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+)+")
+"""A line as a bound: a number begins with a digit."""
+
 _EXAMPLES = "'memory.worst.total <= 80GiB', or 'kv_cache.bytes between 1GB and 2GB'"
 
 
 class Condition:
-    """A bound on a line: its name, and what it may be."""
+    """A bound on a line: its name, and what it may be.
+
+    ``other`` is the line that it is compared with, where the bound is one and no number: then the
+    difference of the two is compared with 0.
+    """
 
     def __init__(self, text: str) -> None:
         between, one = _BETWEEN.fullmatch(text), _CONDITION.fullmatch(text)
@@ -35,11 +42,14 @@ class Condition:
                 f"{quote(text)} is not a bound on a line",
                 f"such as {_EXAMPLES}",
             )
+        self.other = self._high if one and _LINE.fullmatch(self._high) else ""
         self.text = " ".join(text.split())
         self.low, self.high = 0.0, 0.0
 
     def read(self, unit: str) -> None:
         """Read the bound in the unit of its line."""
+        if self.other:
+            return
         dimension = DIMENSIONS.get(unit, "ratio")
         try:
             self.low = quantities.parse(self._low, dimension, minimum=None)

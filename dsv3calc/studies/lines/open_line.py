@@ -18,6 +18,7 @@ import msgspec
 from dsv3calc.catalogue.overrides import OTHER_KINDS, current_place
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.formulas.registry.glossary import SYMBOLS, Symbol
+from dsv3calc.ledger.line import combined
 from dsv3calc.ledger.rules import RULES
 from dsv3calc.ledger.tags import RANK
 from dsv3calc.queries.fields import field_giving, number_named
@@ -80,8 +81,11 @@ class OpenLine:
         As the query is wrong, has several columns, or no such line.
     """
 
-    def __init__(self, query: Query, name: str, *, hold: Iterable[str] = ()) -> None:
+    def __init__(
+        self, query: Query, name: str, *, minus: str = "", hold: Iterable[str] = ()
+    ) -> None:
         self.query = query
+        self.minus = minus
         self.hold = tuple(hold)
         self.answer = ask(query)
         if len(self.answer.columns) != 1:
@@ -90,10 +94,16 @@ class OpenLine:
                 "ask for a single design",
             )
         named = computed_lines(self.answer.columns[0].ledger)
-        if name not in named:
-            raise unknown_line("", name, list(named), self.answer.absent)
+        for each in (name, minus) if minus else (name,):
+            if each not in named:
+                raise unknown_line("", each, list(named), self.answer.absent)
+        if minus and named[name].unit != named[minus].unit:
+            raise UsageError(
+                f"{quote(name)} is in {named[name].unit}, {quote(minus)} in {named[minus].unit}",
+                "compare lines of one unit",
+            )
         self.name = name
-        self.line: Line = named[name]
+        self.line: Line = self._less(named[name], named.get(minus))
         self.layout = self._layout()
         self.places = {
             place: value
@@ -108,9 +118,17 @@ class OpenLine:
                     "--hold dp keeps dp fixed while tp, cp or pp vary; the GPU count changes",
                 )
 
+    def _less(self, line: Line, other: Line | None) -> Line:
+        """Return a line, less the one that it is compared with."""
+        if other is None:
+            return line
+        return combined(f"{line.name} - {other.name}", "difference", (line, other))
+
     def _layout(self) -> Layout | None:
         if not hasattr(self.query, "layout") or getattr(self.query, "fewest_gpus", False):
             return None  # there is none, or it is what the query finds
+        if self.query.layout is None and not hasattr(self.query, "tp"):
+            return None  # no layout was named, and no degree can be
         asked = self.answer.query
         serving = bool(asked.get("serve")) or asked.get("phase") in SERVING_PHASES
         return chosen_layout(
@@ -311,8 +329,8 @@ class OpenLine:
             kind, _, field = quantity.places[0].partition(".")
             if not field:
                 changes[field_giving(self.query, kind)] = value
-            elif kind in ("workload", "layout") and field in self.query.__struct_fields__:
-                changes[field] = value
+            elif kind in ("workload", "layout") and _has(self.query, field):
+                changes[field_giving(self.query, field)] = value
             elif kind == "model":
                 sets.append(f"{quantity.name}={value!r}")
             else:
@@ -360,15 +378,24 @@ class OpenLine:
         except (UsageError, InvalidInput):
             return None
         line = next((line for line in ledger.lines if line.name == self.name), None)
-        if line is None:
-            line = computed_lines(ledger).get(self.name)
+        if line is None or self.minus:
+            named = computed_lines(ledger)
+            line = named.get(self.name)
+            if self.minus and (line is None or self.minus not in named):
+                return None
+            line = None if line is None else self._less(line, named.get(self.minus))
         return None if line is None else line.value
+
+
+def _has(query: Query, field: str) -> bool:
+    """Tell whether a field of a query gives a number."""
+    return field_giving(query, field) in query.__struct_fields__
 
 
 def _changes(query: Query, kind: str, field: str) -> bool:
     """Tell whether a query has a way to change a field."""
     if kind == "workload":
-        return field in query.__struct_fields__
+        return _has(query, field)
     if kind == "model" and ".layers." in field:
         return False
     if kind == "layout":

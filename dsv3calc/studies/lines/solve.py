@@ -328,7 +328,7 @@ def answer_solve(
     """
     if want not in WANTS:
         raise UsageError(f"--want {quote(want)}: choose one of {', '.join(WANTS)}")
-    traced = OpenLine(query, condition.name, hold=hold)
+    traced = OpenLine(query, condition.name, minus=condition.other, hold=hold)
     unknown = traced.quantity(name, "--for")
     if type(unknown.value) is not int or unknown.name == RANK:
         raise UsageError(
@@ -347,7 +347,7 @@ def answer_solve(
     answer = Answer("formula solve", {"command": query.command, **traced.answer.query}, "solve")
     answer.query |= {"condition": condition.text, "for": unknown.name, "want": want}
     answer.rows = [
-        {unknown.name: value, condition.name: search.plain(value), "unit": traced.unit}
+        {unknown.name: value, traced.line.name: search.plain(value), "unit": traced.unit}
         for value in values
     ]
     answer.notes += _notes(search, values, want, filled=filled)

@@ -9,6 +9,7 @@ import msgspec
 
 from dsv3calc.accounting.placement.schedules import virtual_stages
 from dsv3calc.accounting.routing.destinations import GROUP_SCORES, LAWS, POLICIES
+from dsv3calc.accounting.traffic.ep_beside import network_lines
 from dsv3calc.accounting.traffic.exchange import FORWARDING, Exchange
 from dsv3calc.accounting.traffic.experts import expert_lines, expert_views
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS
@@ -51,6 +52,7 @@ from dsv3calc.studies.traffic.warnings import warn_of_setup, warn_of_traffic
 
 if TYPE_CHECKING:
     from dsv3calc.catalogue.presets import Preset
+    from dsv3calc.ledger.line import Line
     from dsv3calc.queries.traffic import TrafficQuery
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
@@ -120,6 +122,7 @@ def answer_traffic(query: TrafficQuery) -> Answer:
             with_mtp=query.with_mtp,
         )
         add_new(answer.assumptions, assumed)
+        lines += _beside(query, answer, layout, lines)
         training = layout.global_batch is not None
         _remarks(answer, layout, exchange, training=training, serving=serving)
     else:
@@ -130,6 +133,33 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     )
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
     return answer
+
+
+def _beside(query: TrafficQuery, answer: Answer, layout: Layout, lines: list[Line]) -> list[Line]:
+    """Give what switches save and what changes planes, where it is asked."""
+    if not query.in_network and query.planes is None:
+        return []
+    named = Ledger("", lines).named()
+    copies = named["traffic.copies_on_link.scale_out"]
+    if copies.value < 1:
+        answer.warn(
+            f"ep {layout.ep:,}: less than a copy of each token crosses the scale-out link; "
+            "--in-network and --planes change nothing"
+        )
+    planes = None if query.planes is None else positive("--planes", query.planes, 1)
+    if planes is not None and query.forwarding in (None, "node-limited"):
+        answer.warn(
+            "--planes: with forwarding node-limited a copy is sent to the GPU of the same plane; "
+            "give --forwarding per-gpu"
+        )
+        planes = 1
+    return network_lines(
+        copies,
+        named["traffic.dispatch.copy_bytes"],
+        named["traffic.combine.copy_bytes"],
+        in_network=query.in_network,
+        planes=planes,
+    )
 
 
 def _check_layout(
