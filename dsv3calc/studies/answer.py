@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.ledger.display import frame
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dsv3calc.studies.layout.placed import Placed
 
 SCHEMA_VERSION = 1
+_Item = TypeVar("_Item")
 
 
 class Column:
@@ -226,9 +227,9 @@ class Answer:
         add_new(self.warnings, [text])
 
 
-def add_new(texts: list[str], more: Sequence[str]) -> None:
-    """Append the texts that are not listed yet."""
-    texts.extend(text for text in more if text not in texts)
+def add_new(items: list[_Item], more: Sequence[_Item]) -> None:
+    """Append what is not listed yet."""
+    items.extend(item for item in more if item not in items)
 
 
 def line_tree(line: Line, told: set[str] | None = None) -> dict[str, Any]:

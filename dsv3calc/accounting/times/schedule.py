@@ -36,7 +36,7 @@ def bubble_line(prefix: str, layout: Layout, slowest: Seconds) -> Line:
     """Give the time that ranks are idle, by the closed form of the schedule for equal stages."""
     forward, weights = slowest[FORWARD], slowest[WEIGHT_GRADIENT]
     whole = total(f"{prefix}.slowest.backward", [slowest[INPUT_GRADIENT], weights])
-    arguments = {
+    arguments: dict[str, Any] = {
         "forward_seconds": forward,
         "backward_seconds": whole,
         "weight_seconds": weights,
