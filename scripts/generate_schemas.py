@@ -219,6 +219,11 @@ def _number(description: str = "") -> Schema:
     return {"type": "number"} | ({"description": description} if description else {})
 
 
+def _value(description: str = "") -> Schema:
+    """Describe the value of a line: a number, or a word such as a schedule that was found."""
+    return {"type": ["number", "string"]} | ({"description": description} if description else {})
+
+
 def _cell(description: str) -> Schema:
     """Return the schema of a plain value: a scalar, or a list or mapping of them."""
     return {
@@ -253,7 +258,7 @@ def explanation_schemas() -> dict[str, Schema]:
             "name": _text("of the line, or the place that a value was read from"),
             "value": _number("in the base unit, exact"),
             "unit": _text("the base unit"),
-            "rule": _text("as in a ledger", enum=[*RULES, "formula", "search", "given"]),
+            "rule": _text("as in a ledger", enum=[*RULES, "formula", "search", "walk", "given"]),
             "convention": _text("what was counted, where there are several ways"),
             "formula": _text("subject.name in the registry", pattern=r"^[a-z_0-9]+\.[a-z_0-9]+$"),
             "summary": _text("what is computed, in a sentence"),
@@ -291,13 +296,13 @@ def answer_schema() -> Schema:
         "value alone, marked repeated.",
         {
             "name": _text("dotted, stable name; of a given value, the place it was read from"),
-            "value": _number("in the base unit, exact, never rounded"),
+            "value": _value("in the base unit, exact; a word for what is chosen by name"),
             "unit": _text("the base unit"),
             "rule": _text(
                 "how the value follows: from the parts (sum, product, maximum, difference: first "
                 "minus the others, ratio: first by second), from a formula of the arguments, by a "
-                "search under the stated convention, or given",
-                enum=[*RULES, "formula", "search", "given"],
+                "search under the stated convention, by the walk of a schedule, or given",
+                enum=[*RULES, "formula", "search", "walk", "given"],
             ),
             "convention": _text("what was counted, where there are several ways"),
             "formula": _text("subject.name in the registry", pattern=r"^[a-z_0-9]+\.[a-z_0-9]+$"),
@@ -344,7 +349,7 @@ def answer_schema() -> Schema:
             "values": {
                 "description": "every computed number by its stable name, in base units",
                 "type": "object",
-                "additionalProperties": _number(),
+                "additionalProperties": _value(),
             },
             "units": {
                 "description": "the unit of each of values",

@@ -42,7 +42,7 @@ def sweep(
 
     Examples:
 
-      dsv3calc sweep examples/studies/mla-and-experts.yaml -o front.csv
+      dsv3calc sweep study.yaml -o front.csv
 
       dsv3calc sweep study.yaml -o out.json --resume
     """

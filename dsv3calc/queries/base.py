@@ -103,7 +103,7 @@ class FlopsQuery(Query, frozen=True, kw_only=True):
 
       dsv3calc flops deepseek-v3 --phase decode --context 8192 --mla absorbed
 
-      dsv3calc flops deepseek-v3 --phase decode --draft-tokens 2 --acceptance 0.8
+      dsv3calc flops deepseek-v3 --phase decode --draft-tokens 2
 
       dsv3calc flops deepseek-v3 --convention isca25-table2
     """

@@ -15,9 +15,9 @@ class SearchQuery(Query, frozen=True, kw_only=True):
 
     Examples:
 
-      dsv3calc search llama-3.1-8b --hardware h100 --gpus 8 --pin schedule=1f1b,mb=1
+      dsv3calc search llama-3.1-8b --hardware h100 --gpus 8 --pin pp=1,cp=1
 
-      dsv3calc search qwen2.5-7b --hardware h100 --gpus 4,8 --pin schedule=1f1b,cp=1
+      dsv3calc search qwen2.5-7b --hardware h100 --gpus 4,8 --pin pp=1,cp=1
 
       dsv3calc search qwen2.5-7b --hardware h100 --gpus 8 --why tp=2,pp=4
     """

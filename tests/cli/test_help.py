@@ -106,6 +106,15 @@ def test_misspelt_commands(program):
     assert "did you mean 'dsv3calc presets validate'" in found.err
 
 
+STUDY = """\
+name: batches
+title: Caches of two batches
+queries: [kv deepseek-v3 --context 8192]
+axes:
+  - {name: batch, option: batch, values: [1, 32]}
+outputs: {cache: kv_cache.bytes}
+"""
+
 # --- examples -------------------------------------------------------------------------------
 
 
@@ -122,6 +131,7 @@ def workplace(tmp_path, config, preset_text, program):
     (tmp_path / "presets" / "models" / "deepseek-v3.yaml").write_text(
         preset_text("models", "deepseek-v3"), "utf-8"
     )
+    (tmp_path / "study.yaml").write_text(STUDY, "utf-8")
     (tmp_path / "mine.yaml").write_text(preset_text("hardware", "h100"), "utf-8")
     rows = Path(packaged_presets(), "measurements", "collective_other.jsonl").read_text("utf-8")
     (tmp_path / "my-rows.jsonl").write_text(rows, "utf-8")
@@ -154,6 +164,10 @@ def test_every_example_runs(program, workplace, group, name):
             arguments += found or [word]
         if "-o" in arguments:
             (workplace / arguments[arguments.index("-o") + 1]).unlink(missing_ok=True)
+        if name == "calibrate" and "--rows" not in arguments:
+            if "--seconds" in arguments:  # a test has no minute for it
+                del arguments[(at := arguments.index("--seconds")) : at + 2]
+            arguments += ["--seconds", "0.5", "--device", "cpu"]
         program.ok(*arguments, stdin=out)
 
 

@@ -9,8 +9,8 @@ LLAMA = ("--hardware", "h100", "--layout", "llama-3.1-405b-pretrain")
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ("--micro-batch 7", "--micro-batch 7 with the layout v3-pretrain: 15360 sequences"),
-        ("--global-batch 100", "--global-batch 100 with the layout v3-pretrain: 100 sequences"),
+        ("--micro-batch 7", "--micro-batch 7 with the layout v3-pretrain: a step of 15,360 "),
+        ("--global-batch 100", "--global-batch 100 with the layout v3-pretrain: a step of 100 "),
         ("--micro-batch 7 --tp 2", "error: --micro-batch 7 with the layout"),
         ("--dp 4 --ep 2 --micro-batch 4096", "error: --dp 4 --micro-batch 4096 with the layout"),
         ("--pp 15", "--pp 15 with the layout v3-pretrain: DualPipe"),
@@ -101,7 +101,7 @@ def test_a_set_changes_a_layout_made_of_options(program):
         ("layout.zero=9", ExitStatus.USAGE, "--set layout.zero=9"),
         ("layout.zeor=1", ExitStatus.USAGE, "did you mean: zero"),
         ("layout.dp=x", ExitStatus.USAGE, "--set layout.dp=x"),
-        ("layout.micro_batch=7", ExitStatus.USAGE, "128 sequences do not divide"),
+        ("layout.micro_batch=7", ExitStatus.USAGE, "a step of 128 sequences does not divide"),
     ],
 )
 def test_a_wrong_set_of_a_layout_made_of_options(program, option, status, words):

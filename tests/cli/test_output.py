@@ -2,6 +2,7 @@ import csv
 import errno
 import fcntl
 import io
+import itertools
 import json
 import os
 import pty
@@ -18,6 +19,7 @@ import pytest
 
 from dsv3calc.cli import COMMANDS
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.studies.search import answer as search_answer
 
 QUERIES = {
     "params": ["params", "deepseek-v3"],
@@ -30,6 +32,27 @@ QUERIES = {
     "time": ["time", "deepseek-v3", "--hardware", "h800"],
     "limits ep": ["limits", "ep", "--model", "deepseek-v3", "--hardware", "h800"],
     "which": ["which", "--model", "qwen2.5-7b"],
+    "search": [
+        "search",
+        "qwen2.5-7b",
+        "--hardware",
+        "h100",
+        "--gpus",
+        "8",
+        "--pin",
+        "schedule=1f1b,cp=1,mb=1",
+    ],
+    "host": ["host", "deepseek-v3", "--hardware", "rtx-4090", "--precision", "q4-k"],
+    "failures": [
+        "failures",
+        "deepseek-v3",
+        "--layout",
+        "v3-pretrain",
+        "--hardware",
+        "h800",
+        "--gpu-hours",
+        "2.664M",
+    ],
     "validate": ["validate", "--area", "kernel_gemm", "--hardware", "b200"],
     "calibrate": [
         "calibrate",
@@ -70,6 +93,13 @@ QUERIES = {
 }
 EVERY = pytest.mark.parametrize("arguments", QUERIES.values(), ids=QUERIES)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.fixture(autouse=True)
+def stopped_clock(monkeypatch):
+    """``search`` says how many layouts it looks at in a second, which differs in each run."""
+    ticks = itertools.count()
+    monkeypatch.setattr(search_answer, "perf_counter", lambda: next(ticks) % 2)
 
 
 def command(*arguments):
@@ -520,5 +550,6 @@ def test_no_terminal_no_wrapping(program, monkeypatch):
 
 def test_every_command_with_output_options_is_tried_here():
     have_more = {"import", "eval", "presets", "conventions", "check", "snapshot", "diff", "explain"}
+    have_more.add("sweep")  # writes its file by itself
     tried = {name.split()[0] for name in QUERIES}
     assert {name for name in COMMANDS[""] if name not in have_more} <= tried

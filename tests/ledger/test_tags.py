@@ -46,6 +46,9 @@ ALLOWED = {
     ("studies/measurements/links.py", "_ways"),
     ("studies/measurements/attention.py", "attention"),
     ("studies/measurements/predict.py", "_names"),
+    ("studies/measurements/servers.py", "prefilling"),
+    # the name that a measured preset is given
+    ("studies/measuring/answer.py", "_check"),
     ("output/views/validate.py", "score_cells"),
 }
 """(module, function) that may take a name apart."""

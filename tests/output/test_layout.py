@@ -38,6 +38,11 @@ COMMANDS = {
     "memory exact": [*MEMORY, "--exact"],
     "traffic": ["traffic", "deepseek-v3", *LAYOUT],
     "which": ["which", "--model", "qwen2.5-7b"],
+    "search": ["search", "qwen2.5-7b", "--hardware", "h100", "--gpus", "8", "--pin",
+               "schedule=1f1b,cp=1,mb=1"],
+    "sweep": ["sweep", "study.yaml", "-o", "front.csv"],
+    "host": ["host", "deepseek-v3", "--hardware", "rtx-4090", "--precision", "q4-k"],
+    "failures": ["failures", "deepseek-v3", *LAYOUT, "--gpu-hours", "2.664M"],
     "validate": ["validate", "--area", "kernel_gemm", "--hardware", "b200"],
     "calibrate": ["calibrate", "--rows", "shipped", "--hardware", "h100", "--area",
                   "collective_other"],
@@ -69,6 +74,14 @@ COMMANDS = {
 }  # fmt: skip
 """A command line for each command; a word after the command tells another view of it."""
 
+STUDY = """\
+name: batches
+title: Caches of two batches
+queries: [kv deepseek-v3 --context 8192]
+axes:
+  - {name: batch, option: batch, values: [1, 32]}
+outputs: {cache: kv_cache.bytes}
+"""
 NARROWEST, WIDEST = 40, 250
 RULE = re.compile("[─│├└…]+")
 
@@ -98,6 +111,7 @@ def test_a_terminal_shows_all_that_a_file_has(name, golden_file, tmp_path, monke
     golden_file = tmp_path / golden_file
     if name == "presets validate":
         golden_file.write_text(golden_file.read_text().replace("'<= 60KB'", "70272\n    id: b"))
+    (tmp_path / "study.yaml").write_text(STUDY, "utf-8")
     (tmp_path / "queries.txt").write_text("kv deepseek-v3\ncompare deepseek-v3 kimi-k2\n")
     request = cli.parse(COMMANDS[name])
     found = request.answer()

@@ -32,6 +32,11 @@ QUERIES = (
     "params llama-3.1-8b --as accelerate",
     "flops deepseek-v3.2",
     "flops llama-3.1-8b --phase decode",
+    "flops deepseek-v3 --phase decode --draft-tokens 2 --acceptance 0.8",
+    "kv deepseek-v3 --draft-tokens 2",
+    "kv qwen3.5-27b --draft-tokens 2",
+    "train llama-3.1-8b --hardware h100 --tp 1 --dp 1 --global-batch 8 --recipe muon",
+    "time llama-3.1-8b --hardware h100 --phase train --recipe muon",
     "kv gpt-oss-120b --fit 40GiB --tokens 8192",
     "kv deepseek-v3.2",
     "compare deepseek-v3 llama-3.1-405b --hardware h800",
@@ -113,12 +118,13 @@ def ledgers():
 def given():
     """Return the units and the commands of each line, by name.
 
-    What ``which`` answers is made of the lines of ``memory --serve``, which are not its own.
+    What ``which``, ``host`` and ``limits`` answer is made of lines of other queries too, which
+    are not their own.
     """
     found = {}
     for command, ledger in ledgers():
         for name, line in ledger.named().items():
-            if command == "which" and not name.startswith("which."):
+            if command in ("which", "host", "limits") and not name.startswith(f"{command}."):
                 continue
             found.setdefault(name, set()).add((line.unit, command))
     return found

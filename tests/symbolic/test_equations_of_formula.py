@@ -34,7 +34,7 @@ HELPERS = {name: getattr(ops, name) for name in (
 )}  # fmt: skip
 
 
-ROUNDED = {"hottest_rank", "kernel_time", "collective_time"}
+ROUNDED = {"hottest_rank", "kernel_time", "collective_time", "best_checkpoint_interval"}
 """Formulas with powers that are no integers, by name."""
 
 FEW = settings(max_examples=8)  # for each of some forty formulas

@@ -60,7 +60,7 @@ class OptimizerWork:
                 products,
                 parts,
                 unit="FLOP",
-                tags=Tags(quantity="flops", component=component),
+                tags=Tags(quantity="newton_schulz_flops", component=component),
                 convention="Newton-Schulz steps, each matrix once among the GPUs that divide it",
             )
             for component, parts in self._flops.items()

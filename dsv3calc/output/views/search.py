@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 from dsv3calc.output.view import Cell, Table, View, show, show_count
@@ -60,8 +61,7 @@ def build(answer: Answer, *, exact: bool) -> View:
 
 
 def _numbers(named: dict[str, Line]) -> list[int]:
-    found = {int(name.split(".")[2]) for name in named if name.startswith("search.best.")}
-    return sorted(found)
+    return list(takewhile(lambda number: f"search.best.{number}.gpus" in named, count(1)))
 
 
 def _cell(line: Line | None, *, exact: bool) -> str:
@@ -89,11 +89,10 @@ def _best(named: dict[str, Line], *, exact: bool) -> Table:
 
 def _counts(named: dict[str, Line], *, exact: bool) -> list[Table]:
     rows = [[words, _cell(named[name], exact=exact)] for name, words in _COUNTS if name in named]
-    shown = {name for name, _ in _COUNTS}
     refused = [
         [line.convention, _cell(line, exact=exact)]
-        for name, line in named.items()
-        if name.startswith("search.refused.") and name not in shown
+        for line in named.values()
+        if line.tags.quantity == "refused_by_rule"
     ]
     tables = [Table("", ["layouts", ""], rows)]
     return [*tables, Table("", ["refused by the rule", ""], refused)] if refused else tables

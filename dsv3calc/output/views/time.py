@@ -145,8 +145,8 @@ def _orthogonalised(named: dict[str, Line], *, exact: bool) -> Table | None:
     rows = [["Newton-Schulz steps", show(named[flops], exact=exact)]]
     rows += [
         [f"  {line.tags.component}", show(line, exact=exact)]
-        for name, line in named.items()
-        if name.startswith(f"{flops}.") and line.tags.component
+        for line in named.values()
+        if line.tags.quantity == "newton_schulz_flops"
     ]
     rows.append(["gathered", show(named["time.optimizer.gathered_bytes"], exact=exact)])
     return Table("", ["Muon, once a step", "of a GPU"], rows)

@@ -160,6 +160,8 @@ _OF_LAYOUTS: dict[str, tuple[Rule, ...]] = {
     "imbalance": (_without_experts,),
     "routing_weights": (_without_experts,),
     "redundant_experts": (_without_experts,),
+    "in_network": (_without_experts, _not_sent),
+    "planes": (_without_experts, _not_sent),
     "dispatch": (_without_experts, _not_sent),
     "combine": (_without_experts, _not_sent),
     "shared_experts": (_without_experts, _shared),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.ledger.line import Ledger, Line, combined, given
+from dsv3calc.ledger.tags import UNTAGGED, Tags
 from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.studies.answer import Answer, Column, add_new
@@ -104,15 +105,24 @@ def _counts(search: Search, elapsed: float) -> list[Line]:
     """Give how many layouts there are, and what became of them."""
     refusals = search.refusals
 
-    def counted(name: str, value: Any, words: str, unit: str = "1") -> Line:
-        return Line(f"search.{name}", value, unit, "search", convention=words)
+    def counted(
+        name: str, value: Any, words: str, unit: str = "1", *, tags: Tags = UNTAGGED
+    ) -> Line:
+        return Line(f"search.{name}", value, unit, "search", convention=words, tags=tags)
+
+    by_rule = Tags(quantity="refused_by_rule")
 
     lines = [
         counted("space", search.size, "every combination of the axes"),
         counted("candidates", search.candidates, "combinations that no rule refuses"),
         counted("refused", refusals.refused, "by a rule, by memory or by a condition"),
         *(
-            counted(f"refused.{name}", number, search.words.get(name, "a condition (--where)"))
+            counted(
+                f"refused.{name}",
+                number,
+                search.words.get(name, "a condition (--where)"),
+                tags=by_rule,
+            )
             for name, number in refusals.by_rule.items()
             if number
         ),

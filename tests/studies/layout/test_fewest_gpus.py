@@ -174,7 +174,7 @@ def test_a_degree_of_a_preset_is_free():
         ({"pp": 62}, "62 pipeline stages"),
         ({"tp": 7}, "attention heads"),
         ({"schedule": "gpipe"}, "GPipe"),
-        ({"global_batch": 7, "dp": 2}, "7 sequences do not divide"),
+        ({"global_batch": 7, "dp": 2}, "a step of 7 sequences does not divide"),
         ({"pp": 3, "schedule": "dualpipe"}, "pp 3"),
         ({"schedule": "interleaved", "virtual_pipeline": 40}, "virtual stages"),
     ],
