@@ -221,7 +221,8 @@ def _number(description: str = "") -> Schema:
 
 def _value(description: str = "") -> Schema:
     """Describe the value of a line: a number, or a word such as a schedule that was found."""
-    return {"type": ["number", "string"]} | ({"description": description} if description else {})
+    value = {"type": ["number", "string"], "pattern": "[A-Za-z]"}  # no number is written as text
+    return value | ({"description": description} if description else {})
 
 
 def _cell(description: str) -> Schema:

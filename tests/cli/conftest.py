@@ -16,6 +16,7 @@ import pytest
 from dsv3calc.__main__ import run
 from dsv3calc.catalogue.search_path import packaged_presets
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.studies.measurements.validation import answer_validate
 
 CONFIGS = Path(__file__).parents[1] / "importers" / "configs"
 PRESETS = Path(packaged_presets())
@@ -24,6 +25,12 @@ STEERING = (
     "COLUMNS", "PYTHONIOENCODING", "_DSV3CALC_COMPLETE",
 )  # fmt: skip
 UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+@pytest.fixture(scope="session")
+def validated():
+    """Return the scores of all shipped rows with the rows, which take ten seconds to predict."""
+    return answer_validate(rows=True)
 
 
 @pytest.fixture(autouse=True)
