@@ -45,13 +45,3 @@ def _shared_by_experts(traced: OpenLine, layout: Layout, name: str) -> tuple[int
         return slots, f"the {slots:,} experts of a layer"
     width = gcd(*(moe.moe_intermediate_size for moe in experts_of(traced.model)))
     return width, f"the {width:,} channels of an expert"
-
-
-def divisors(number: int) -> list[int]:
-    """Return the divisors of a number, ascending.
-
-    >>> divisors(12)
-    [1, 2, 3, 4, 6, 12]
-    """
-    small = [each for each in range(1, int(number**0.5) + 1) if number % each == 0]
-    return sorted({*small, *(number // each for each in small)})

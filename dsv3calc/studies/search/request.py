@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from dsv3calc.errors import UsageError
 from dsv3calc.model.architecture import architecture_of, experts_of
 from dsv3calc.numbers import quantity
+from dsv3calc.numbers.divisors import divisors
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.schema.layout import Schedule
 from dsv3calc.studies.layout.build import LARGEST_DEGREE
@@ -190,18 +191,9 @@ def gpu_counts(gpus: int | tuple[int, ...] | None, most: int | None) -> list[lis
     return [sorted({*powers, last})]
 
 
-def divisors(numbers: Sequence[int], most: int) -> list[int]:
+def _divisors(numbers: Sequence[int], most: int) -> list[int]:
     """Return the divisors of any of some numbers, up to a largest one."""
-    return sorted(
-        {
-            each
-            for number in numbers
-            for low in range(1, int(number**0.5) + 1)
-            if number % low == 0
-            for each in (low, number // low)
-            if each <= most
-        }
-    )
+    return sorted({each for number in numbers for each in divisors(number) if each <= most})
 
 
 def degree_axes(
@@ -217,11 +209,11 @@ def degree_axes(
     mixers = any(view.mixer.present for view in views)
     experts = max((moe.n_routed_experts for moe in experts_of(model)), default=0)
     found = {
-        "tp": divisors(gpus, heads),
-        "cp": [1] if mixers else divisors(gpus, _MOST_CONTEXT),
-        "pp": divisors(gpus, model.num_hidden_layers),
-        "ep": divisors(gpus, experts) if experts else [1],
-        "etp": divisors(gpus, min(heads, _MOST_DIVISIONS)) if experts else [1],
+        "tp": _divisors(gpus, heads),
+        "cp": [1] if mixers else _divisors(gpus, _MOST_CONTEXT),
+        "pp": _divisors(gpus, model.num_hidden_layers),
+        "ep": _divisors(gpus, experts) if experts else [1],
+        "etp": _divisors(gpus, min(heads, _MOST_DIVISIONS)) if experts else [1],
         "micro_batch": [each for each in _MICRO_BATCHES if batch is None or each <= batch],
     }
     return {name: pins.get(name, values) for name, values in found.items()}
