@@ -94,8 +94,7 @@ def with_output(*more: Callable[..., Any] | str, writes: bool = False) -> Callab
 
     The callable makes the answer. ``@with_output("junit")`` adds formats to those that every
     command has. A function with the parameter ``output_options`` is given them. A command that
-    ``writes`` makes its file itself: its callable takes the output options, and what it returns is
-    shown.
+    ``writes`` makes its file itself, and what its callable returns is shown.
     """
     if len(more) == 1 and callable(more[0]):
         return _WithOutput(more[0], (), Request)

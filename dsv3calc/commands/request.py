@@ -184,8 +184,8 @@ class WritingRequest(Request):
     __slots__ = ()
 
     def answer(self) -> Answer:
-        """Run the command, which gets the output options."""
+        """Run the command; what it wrote is told on the standard output."""
         assert self.source is not None  # noqa: S101 - a command has one
-        found: Answer = self.source(self.output)  # type: ignore[call-arg, assignment]
+        found: Answer = self.source()  # type: ignore[assignment]
         self.output = msgspec.structs.replace(self.output, file=None, format="table")
         return found

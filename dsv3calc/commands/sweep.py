@@ -32,7 +32,9 @@ def sweep(
         ),
     ] = None,
     preset_path: PresetPathOption = None,
-) -> Callable[[OutputOptions], Answer]:
+    *,
+    output_options: OutputOptions,
+) -> Callable[[], Answer]:
     """Ask queries at every point of a study, and write a row for each.
 
     A study has queries, axes (options of the queries, or fields as in --set: listed, gridded,
@@ -47,7 +49,7 @@ def sweep(
       dsv3calc sweep study.yaml -o out.json --resume
     """
 
-    def run(output: OutputOptions) -> Answer:
+    def run() -> Answer:
         from functools import partial
 
         from dsv3calc.api import answer
@@ -55,17 +57,17 @@ def sweep(
         from dsv3calc.errors import UsageError
         from dsv3calc.studies.sweep.answer import run_study
 
-        if output.file is None:
+        if output_options.file is None:
             raise UsageError("sweep writes a file, and none is named", "-o out.csv")
         return run_study(
             study,
-            output.file,
-            output.format,
+            output_options.file,
+            output_options.format,
             ask=partial(answer, preset_path=preset_path),
             parse=parse_query,
             resume=resume,
             yes_points=yes_points,
-            quiet=output.quiet,
+            quiet=output_options.quiet,
         )
 
     return run
