@@ -89,6 +89,13 @@ def _pure(reader: Reader) -> Architecture:
         "conv_bias": reader.flag("use_conv_bias"),
         "proj_bias": reader.flag("use_bias"),
     }
+    return _mixers_alone(reader, hidden_size, depth, mixer)
+
+
+def _mixers_alone(
+    reader: Reader, hidden_size: int, depth: int, mixer: dict[str, Any]
+) -> Architecture:
+    """Return a model whose layers are one mixer each."""
     reader.activation("hidden_act")
     return Architecture(
         hidden_size=hidden_size,
@@ -119,16 +126,7 @@ def _mamba1(reader: Reader) -> Architecture:
         "conv_bias": reader.flag("use_conv_bias"),
         "proj_bias": reader.flag("use_bias"),
     }
-    reader.activation("hidden_act")
-    return Architecture(
-        hidden_size=hidden_size,
-        vocab_size=reader.size("vocab_size"),
-        attention=[None] * depth,
-        mixer=[mixer] * depth,
-        feed_forward=[None] * depth,
-        block_norms=1,
-        tie_word_embeddings=reader.flag("tie_word_embeddings"),
-    )
+    return _mixers_alone(reader, hidden_size, depth, mixer)
 
 
 def _bamba(reader: Reader) -> Architecture:

@@ -177,6 +177,20 @@ _TOKENS = frozenset(
     ("image_token_id", "video_token_id", "vision_end_token_id", "vision_start_token_id")
 )
 
+_MOE_DEFAULTS = {
+    "attention_bias": False,
+    "decoder_sparse_step": 1,
+    "head_dim": HEAD_DIM_FROM_HEADS,
+    "mlp_only_layers": [],
+    "tie_word_embeddings": False,
+    "use_sliding_window": False,
+}
+_MOE_FIXED = {
+    "qkv_bias": (False,),
+    "shared_expert_intermediate_size": (0,),
+    "use_qk_norm": (True,),
+}
+
 FAMILIES = {
     "qwen2": Family(
         architectures=("Qwen2ForCausalLM",),
@@ -217,19 +231,8 @@ FAMILIES = {
         architectures=("Qwen3MoeForCausalLM",),
         configuration="transformers' Qwen3MoeConfig",
         read=_qwen3,
-        defaults={
-            "attention_bias": False,
-            "decoder_sparse_step": 1,
-            "head_dim": HEAD_DIM_FROM_HEADS,
-            "mlp_only_layers": [],
-            "tie_word_embeddings": False,
-            "use_sliding_window": False,
-        },
-        fixed={
-            "qkv_bias": (False,),
-            "shared_expert_intermediate_size": (0,),
-            "use_qk_norm": (True,),
-        },
+        defaults=_MOE_DEFAULTS,
+        fixed=_MOE_FIXED,
         fields={"n_routed_experts": "num_experts"},
     ),
     "qwen2_moe": Family(
@@ -266,19 +269,8 @@ FAMILIES = {
         architectures=("Qwen3OmniMoeForCausalLM",),
         configuration="transformers' Qwen3OmniMoeTextConfig",
         read=_qwen3,
-        defaults={
-            "attention_bias": False,
-            "decoder_sparse_step": 1,
-            "head_dim": HEAD_DIM_FROM_HEADS,
-            "mlp_only_layers": [],
-            "tie_word_embeddings": False,
-            "use_sliding_window": False,
-        },
-        fixed={
-            "qkv_bias": (False,),
-            "shared_expert_intermediate_size": (0,),
-            "use_qk_norm": (True,),
-        },
+        defaults=_MOE_DEFAULTS,
+        fixed=_MOE_FIXED,
         fields={"n_routed_experts": "num_experts"},
     ),
     "qwen3_omni_moe": Family(
