@@ -171,11 +171,6 @@ def pass_batch(layout: Layout, batch: Any) -> Any:
     return batch if layout.pp == 1 else served_batches.fullest_part(batch, layout.pp)
 
 
-def replica_batch(layout: Layout, concurrency: Any) -> Any:
-    """Return the sequences of the fullest attention replica."""
-    return served_batches.fullest_part(concurrency, layout.dp)
-
-
 def _sequences(layout: Layout, batch: Any, concurrency: Any) -> tuple[Line, Line]:
     """Give the sequences of a replica, and those of one pass of it."""
     of_replica = given(BATCH, batch, "1")

@@ -46,6 +46,7 @@ from dsv3calc.studies.traffic.exchanges import (
 if TYPE_CHECKING:
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.queries.memory import MemoryQuery
+    from dsv3calc.queries.serve import ServeQuery
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
@@ -183,17 +184,31 @@ def answer_serving(query: MemoryQuery) -> Answer:
     return answer
 
 
-def _batch(query: MemoryQuery, layout: Layout, answer: Answer) -> int:
-    """Return the sequences of a replica, told where they follow from those of the instance."""
+def replica_sequences(query: MemoryQuery | ServeQuery, layout: Layout) -> int:
+    """Return the sequences of a replica that a query gives, as they are or of an instance.
+
+    Raises
+    ------
+    UsageError
+        If it gives both, or a number that is not positive.
+    """
     if query.concurrency is None:
         return positive("--batch", query.batch, 1)
     if query.batch is not None:
         raise UsageError(
             "--batch and --concurrency: sequences of a replica, and of the whole instance",
-            "give one",
+            "leave one of them out",
         )
     concurrency = positive("--concurrency", query.concurrency, 1)
-    batch = int(served_batches.fullest_part(concurrency, layout.dp))
+    return int(served_batches.fullest_part(concurrency, layout.dp))
+
+
+def _batch(query: MemoryQuery, layout: Layout, answer: Answer) -> int:
+    """Return the sequences of a replica, told where they follow from those of the instance."""
+    batch = replica_sequences(query, layout)
+    if query.concurrency is None:
+        return batch
+    concurrency = int(query.concurrency)
     del answer.query["concurrency"]  # batch says it, and a query with both cannot be asked again
     padding = batch * layout.dp - concurrency
     if padding:

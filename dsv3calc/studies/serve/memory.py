@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dsv3calc.ledger.line import Line, total
 from dsv3calc.ledger.substitution import Substitution
 from dsv3calc.queries.memory import MemoryQuery
-from dsv3calc.studies.layout.build import DEGREES
+from dsv3calc.studies.memory.same_question import same_fields
 from dsv3calc.studies.memory.serving import answer_serving
 
 if TYPE_CHECKING:
@@ -28,10 +28,7 @@ SHOWN = {"max_batch": "serving.max_sequences", "fits": "serving.fits", "held": "
 
 def memory_answer(query: ServeQuery, batch: int, context: int, *, mtp: bool) -> Answer:
     """Ask for the memory of a GPU of the server."""
-    same = {name: getattr(query, name) for name in _SAME}
-    edited = any(each.startswith("layout.") for each in query.set)
-    if query.layout is None and not edited and all(same[axis] is None for axis in DEGREES):
-        same["tp"] = 1  # a server of one GPU
+    same = same_fields(query, _SAME)
     asked = MemoryQuery(**same, serve=True, batch=batch, context=context, with_mtp=mtp)
     return answer_serving(asked)
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from dsv3calc.accounting.serving.decode import decode_lines, pass_batch, replica_batch
+from dsv3calc.accounting.serving.decode import decode_lines, pass_batch
 from dsv3calc.accounting.times.fold import Fold
 from dsv3calc.errors import UsageError
 from dsv3calc.schema.workload import Workload
 from dsv3calc.studies.answer import Answer
-from dsv3calc.studies.preset_loader import positive
+from dsv3calc.studies.memory.serving import replica_sequences
 from dsv3calc.studies.serve.inputs import Inputs
 from dsv3calc.studies.serve.memory import memory_answer, memory_lines
 from dsv3calc.studies.serve.prefill import (
@@ -120,16 +120,7 @@ class Server:
 
     def asked_batch(self) -> int:
         """Return the sequences of a replica that the query gives, as they are or of an instance."""
-        query = self.query
-        if query.concurrency is None:
-            return positive("--batch", query.batch, 1)
-        if query.batch is not None:
-            raise UsageError(
-                "--batch and --concurrency: sequences of a replica, and of the whole instance",
-                "leave one of them out",
-            )
-        concurrency = positive("--concurrency", query.concurrency, 1)
-        return int(replica_batch(self.inputs.layout, concurrency))
+        return replica_sequences(self.query, self.inputs.layout)
 
     def at(self, batch: int, answer: Answer | None = None) -> Served:
         """Give the lines at a batch; how tokens are sent is told to ``answer``."""

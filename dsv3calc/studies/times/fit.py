@@ -9,6 +9,7 @@ from dsv3calc.errors import Dsv3calcError
 from dsv3calc.queries.memory import MemoryQuery
 from dsv3calc.studies.layout.build import DEGREES
 from dsv3calc.studies.memory.answer import answer_memory
+from dsv3calc.studies.memory.same_question import same_fields
 
 if TYPE_CHECKING:
     from dsv3calc.queries.time import TimeQuery
@@ -42,10 +43,7 @@ def tell_fit(answer: Answer, query: TimeQuery) -> None:
 
 
 def _asked(answer: Answer, query: TimeQuery) -> MemoryQuery:
-    same = {name: getattr(query, name) for name in _SAME}
-    edited = any(each.startswith("layout.") for each in query.set)
-    if query.layout is None and not edited and all(same[axis] is None for axis in DEGREES):
-        same["tp"] = 1  # one GPU
+    same = same_fields(query, _SAME)
     asked = answer.query
     if asked["phase"] == "train":
         return MemoryQuery(
