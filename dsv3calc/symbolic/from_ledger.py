@@ -105,7 +105,7 @@ class Composer:
         if line.rule not in RULES:
             raise UsageError(
                 f"{line.name} is found by a {line.rule}, not by a closed form",
-                "ask for what it searches in: dsv3calc formula solve finds the largest value"
+                "ask for the line that is searched: dsv3calc formula solve finds the largest value"
                 if line.rule == "search"
                 else "ask for the line beside it that has a closed form",
             )

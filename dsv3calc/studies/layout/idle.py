@@ -1,6 +1,6 @@
 """Options of layouts that change nothing of an answer: told with the reason, of every query.
 
-An option is told of where it was given: what a layout or a library says is theirs.
+Only options that the query itself gives are named, not fields of a layout or defaults of a library.
 """
 
 # SPDX-License-Identifier: Apache-2.0

@@ -142,10 +142,12 @@ def _beside(query: TrafficQuery, answer: Answer, layout: Layout, lines: list[Lin
     named = Ledger("", lines).named()
     copies = named["traffic.copies_on_link.scale_out"]
     if copies.value < 1:
-        answer.warn(
-            f"ep {layout.ep:,}: less than a copy of each token crosses the scale-out link; "
-            "--in-network and --planes change nothing"
-        )
+        for option, given in (("--in-network", query.in_network), ("--planes", query.planes)):
+            if given:
+                answer.warn(
+                    f"{option} has no effect: with ep {layout.ep:,} less than a copy of each token "
+                    "crosses the scale-out link"
+                )
     planes = None if query.planes is None else positive("--planes", query.planes, 1)
     if planes is not None and query.forwarding in (None, "node-limited"):
         answer.warn(
