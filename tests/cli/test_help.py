@@ -9,6 +9,7 @@ from inspect import cleandoc
 from pathlib import Path
 
 import pytest
+from small_study import STUDY
 
 from dsv3calc import __version__
 from dsv3calc.catalogue.search_path import packaged_presets
@@ -105,15 +106,6 @@ def test_misspelt_commands(program):
     found = program.refused(ExitStatus.USAGE, "presets", "vallidate", "x")
     assert "did you mean 'dsv3calc presets validate'" in found.err
 
-
-STUDY = """\
-name: batches
-title: Caches of two batches
-queries: [kv deepseek-v3 --context 8192]
-axes:
-  - {name: batch, option: batch, values: [1, 32]}
-outputs: {cache: kv_cache.bytes}
-"""
 
 # --- examples -------------------------------------------------------------------------------
 

@@ -129,7 +129,7 @@ def ignored(asked, plain, flag, option):
     try:
         found = ask(f"{asked} {option}")
     except Dsv3calcError as error:
-        return "choose one of" in str(error)  # not refused for what it is, but for no such value
+        return "choose one of" in str(error)  # then the value is wrong, and not the option
     before, now = values(plain), values(found)
     both = before.keys() & now.keys()
     same = all(before[name] == now[name] for name in both) and before.keys() >= now.keys()

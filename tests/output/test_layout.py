@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_study import STUDY
 
 from dsv3calc import cli
 from dsv3calc.output import explanation, layout, table
@@ -74,14 +75,6 @@ COMMANDS = {
 }  # fmt: skip
 """A command line for each command; a word after the command tells another view of it."""
 
-STUDY = """\
-name: batches
-title: Caches of two batches
-queries: [kv deepseek-v3 --context 8192]
-axes:
-  - {name: batch, option: batch, values: [1, 32]}
-outputs: {cache: kv_cache.bytes}
-"""
 NARROWEST, WIDEST = 40, 250
 RULE = re.compile("[─│├└…]+")
 
