@@ -37,7 +37,7 @@ class Preset(Generic[T]):
 
     ``assumptions`` lists the values that nothing published states and no override replaces;
     ``imported`` is our plain data where the file is Hugging Face's. ``edited`` gives the
-    ``NAME=VALUE`` of each path that an override changed.
+    ``NAME=VALUE`` of each path that an override changed; ``notes`` what else was read.
     """
 
     __slots__ = (
@@ -47,6 +47,7 @@ class Preset(Generic[T]):
         "imported",
         "kind",
         "name",
+        "notes",
         "path",
         "source",
         "value",
@@ -63,6 +64,7 @@ class Preset(Generic[T]):
         self.edited: dict[PathInData, str] = {}
         self.ignored: list[str] = []
         self.imported: dict[str, Any] | None = None
+        self.notes: list[str] = []
         self.warnings: list[str] = []
 
 
@@ -195,6 +197,7 @@ def _read(
             if f'"{key}"' not in source.text
         ]
         preset.ignored += imported.ignored
+        preset.notes += imported.notes
     elif is_json:
         data = parse_json(source)
     if ignore_keys and preset.imported is None:
@@ -230,17 +233,14 @@ def _runtime_of_old(source: Source) -> Problem:
     )
 
 
-def _beside(path: str) -> dict[str, Any] | None:
-    """Return what the file says that tells how the weights beside a config.json are quantised."""
+def _beside(path: str) -> Source | None:
+    """Return the file that tells how the weights beside a config.json are quantised."""
     if os.path.basename(path).casefold() != "config.json":
         return None
     from dsv3calc.importers.stored import BESIDE
 
     other = os.path.join(os.path.dirname(path), BESIDE)
-    if not os.path.isfile(other):
-        return None
-    data = parse_json(read_source(other))
-    return data if isinstance(data, dict) else None
+    return read_source(other) if os.path.isfile(other) else None
 
 
 def inside(

@@ -167,6 +167,7 @@ class Answer:
                 if entry not in self.sources:
                     self.sources.append(entry)
             add_new(self.warnings, preset.warnings)
+            add_new(self.notes, [f"{preset.name}: {note}" for note in preset.notes])
             absent = self._absent_classes() if preset.kind == "precision" else ()
             bearing = [
                 each

@@ -44,6 +44,7 @@ def import_preset(reference: str, name: str | None, ignore_keys: tuple[str, ...]
     answer.rows = [{"field": field, "value": value} for field, value in flatten(preset.value)]
     answer.assumptions = [each.text for each in preset.assumptions]
     answer.warnings += preset.warnings
+    answer.notes += preset.notes
     if preset.ignored:
         answer.notes.append(f"ignored keys: {', '.join(preset.ignored)}")
     comments = "".join(f"# assumed: {text}\n" for text in answer.assumptions)
