@@ -36,7 +36,8 @@ class Preset(Generic[T]):
     """A loaded preset: its value, the file it came from, and what a reader must know of it.
 
     ``assumptions`` lists the values that nothing published states and no override replaces;
-    ``imported`` is our plain data where the file is Hugging Face's. ``edited`` gives the
+    ``imported`` is our plain data where the file is Hugging Face's, ``keys`` the path in it of the
+    key behind each field. ``edited`` gives the
     ``NAME=VALUE`` of each path that an override changed; ``notes`` what else was read.
     """
 
@@ -45,6 +46,7 @@ class Preset(Generic[T]):
         "edited",
         "ignored",
         "imported",
+        "keys",
         "kind",
         "name",
         "notes",
@@ -64,6 +66,7 @@ class Preset(Generic[T]):
         self.edited: dict[PathInData, str] = {}
         self.ignored: list[str] = []
         self.imported: dict[str, Any] | None = None
+        self.keys: dict[str, tuple[str, ...]] = {}
         self.notes: list[str] = []
         self.warnings: list[str] = []
 
@@ -198,6 +201,7 @@ def _read(
         ]
         preset.ignored += imported.ignored
         preset.notes += imported.notes
+        preset.keys = imported.keys
     elif is_json:
         data = parse_json(source)
     if ignore_keys and preset.imported is None:

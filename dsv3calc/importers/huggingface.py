@@ -36,13 +36,14 @@ class Imported(msgspec.Struct, frozen=True):
 
     ``assumptions`` names each value that config.json does not hold; ``ignored`` each key that
     was left out, by name, because no count depends on it or because the caller said so; ``notes``
-    what else was read.
+    what else was read. ``keys`` gives by schema field the path of the key that has its value.
     """
 
     data: dict[str, Any]
     assumptions: list[str]
     ignored: list[str]
     notes: list[str]
+    keys: dict[str, tuple[str, ...]]
 
 
 def import_config(
@@ -89,8 +90,26 @@ def import_config(
         findings.problems.sort(key=lambda each: (each.file, each.line or 0, each.column or 0))
         raise InvalidInput(findings.problems)
     return Imported(
-        imported, list(findings.assumed.values()), list(findings.ignored), findings.notes
+        imported,
+        list(findings.assumed.values()),
+        list(findings.ignored),
+        findings.notes,
+        _keys(findings, found, data),
     )
+
+
+def _keys(findings: Findings, found: Family, data: Any) -> dict[str, tuple[str, ...]]:
+    """Return by schema field the path of the key that has its value; not what the file omits."""
+
+    def holds(path: tuple[str, ...]) -> bool:
+        value = data
+        for key in path:
+            value = value[key]
+        return not isinstance(value, dict)
+
+    given = {key: path for key, path in findings.places.items() if holds(path)}
+    renamed = {field: given[key] for field, key in found.fields.items() if key in given}
+    return given | renamed
 
 
 def _readers(findings: Findings, data: dict[str, Any]) -> tuple[list[Reader], Family]:
