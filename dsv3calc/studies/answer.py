@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dsv3calc.studies.layout.expert_degrees import Rule
     from dsv3calc.studies.layout.placed import Placed
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _Item = TypeVar("_Item")
 
 
