@@ -25,7 +25,7 @@ FLOORS = (
     ("studies",),
     ("output",),
     ("commands", "cli", "api"),
-    ("__main__", "__init__", "pytest_plugin"),
+    ("__main__", "__init__", "page", "pytest_plugin"),
 )
 """A module imports from its own floor and from those below (earlier here), never from above."""
 

@@ -34,7 +34,7 @@ class OutputArguments(msgspec.Struct, frozen=True, kw_only=True):
             OUTPUT, metavar="WHICH", default="short", choices="output.notes:NOTES",
         ),
     ] = "short"  # fmt: skip
-    quiet: Annotated[bool, Option("Print the answer alone, without warnings", OUTPUT)] = False
+    quiet: Annotated[bool, Option("Print the answer alone, and why a check fails", OUTPUT)] = False
     color: Annotated[
         str,
         Option(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.catalogue import presets
+from dsv3calc.catalogue import references
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.reading.diagnostics import Problem, quote
 from dsv3calc.reading.escaping import escape
@@ -179,7 +179,7 @@ def open_side(reference: str, kept: ExitStack, kind: str | None, preset_path: st
     """
     side = Side(_label(reference), _find(reference, kept))
     with side.named():
-        if presets.is_path(side.path) and not os.path.isdir(side.path):
+        if references.is_path(side.path) and not os.path.isdir(side.path):
             side.result = _read_result(side.path)
         if side.result is None:
             side.preset = _preset(side.path, kind, preset_path)
@@ -190,7 +190,7 @@ def _preset(reference: str, kind: str | None, preset_path: str | None) -> Preset
     try:
         return find_preset(reference, kind, preset_path)
     except UsageError as error:
-        if presets.is_path(reference) or not os.path.isfile(reference):
+        if references.is_path(reference) or not os.path.isfile(reference):
             raise
         hint = f"for the file of that name write ./{shown(reference)}"
         raise UsageError(error.message, hint) from None
@@ -213,7 +213,7 @@ def _find(reference: str, kept: ExitStack) -> str:
         return _keep(kept, "_", name, text.encode("utf-8"))
     if ":" in reference and not os.path.lexists(reference):
         return _from_git(reference, kept)
-    if not presets.is_path(reference) and ":" in reference:
+    if not references.is_path(reference) and ":" in reference:
         return f"./{reference}"  # no name has a colon: the file is meant
     return reference
 
