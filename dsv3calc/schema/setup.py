@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from dsv3calc.schema.fields import Name, Natural, Size, Text
-from dsv3calc.schema.network import Seconds
+from dsv3calc.schema.fields import Name, Natural, Seconds, Size, Text
 from dsv3calc.schema.provenance import Source, provenance_problems
 from dsv3calc.schema.workload import Phase
 
