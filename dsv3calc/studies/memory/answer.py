@@ -88,9 +88,11 @@ def answer_memory(query: MemoryQuery) -> Answer:
     if query.by not in BY:
         raise UsageError(f"--by {quote(query.by)}: choose one of {', '.join(BY)}")
     if query.serve:
-        from dsv3calc.studies.memory.serving import answer_serving
+        from dsv3calc.studies.memory.serving import answer_serving, warn_of_lengths
 
-        return answer_serving(query)
+        answer = answer_serving(query)
+        warn_of_lengths(answer)
+        return answer
     return _answer_training(query)
 
 

@@ -176,12 +176,24 @@ def answer_serving(query: MemoryQuery) -> Answer:
     _tell_units(answer, precision, hardware)
     _remarks(answer, model.value, layout, query)
     ledger = Ledger(model.value.title, found.lines)
-    longest = 0 if found.longest_context is None else found.longest_context.value
-    warn_context(answer, model.name, model.value, max(context, longest))
     answer.columns.append(Column(model.name, model.value.title, ledger))
     if query.require_fit and not (found.tightest["fits"].value and found.loadable.value):
         answer.status = ExitStatus.CHECK_FAILED
     return answer
+
+
+def warn_of_lengths(answer: Answer) -> None:
+    """Warn of a context, or of the longest one that fits, that the model was not made for."""
+    preset = next(each for each in answer.presets if each.kind == "model")
+    limit = preset.value.max_position_embeddings
+    longest = answer.columns[0].ledger.named().get("serving.longest_context")
+    context = answer.query["context"]
+    warn_context(answer, preset.name, preset.value, context)
+    if longest is not None and limit is not None and context <= limit < longest.value:
+        answer.warn(
+            f"{preset.name}: the longest context that fits is beyond its max_position_embeddings "
+            f"{limit:,}"
+        )
 
 
 def replica_sequences(query: MemoryQuery | ServeQuery, layout: Layout) -> int:
@@ -213,8 +225,8 @@ def _batch(query: MemoryQuery, layout: Layout, answer: Answer) -> int:
     padding = batch * layout.dp - concurrency
     if padding:
         answer.notes.append(
-            f"{concurrency:,} sequences on {layout.dp:,} replicas: each is padded to {batch:,}, "
-            f"{padding:,} places stay empty"
+            f"{concurrency:,} sequences on {layout.dp:,} replicas: each is padded to {batch:,}, of "
+            f"{batch * layout.dp:,} in all"
         )
     return batch
 
