@@ -40,3 +40,4 @@ class TrainQuery(LayoutQuery, frozen=True, kw_only=True):
     require_fit: Annotated[bool, Option("Exit with 1 if it does not fit", shared.SHOWN)] = False
     imbalance: shared.Imbalance = None
     oversubscription: shared.Oversubscription = None
+    pue: shared.Pue = None

@@ -127,6 +127,8 @@ class Fold:
         self.passes = counter.passes
         by_place: dict[str, list[KernelTime]] = {}
         for kernel in kernels_of(run, setting.layout):
+            if kernel.routed and setting.experts_on_host:
+                continue
             made = KernelTime(kernel, counter, self.device, self.rates, self.software)
             by_place.setdefault(kernel.place, []).append(made)
         arch = run.arch

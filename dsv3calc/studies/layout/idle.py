@@ -149,6 +149,10 @@ def _untimed(_placed: Placed, query: Any) -> str:
     return "without --train-tokens no step is timed" if untimed else ""
 
 
+def _no_energy(_placed: Placed, query: Any) -> str:
+    return "no energy is counted here" if query.command == "failures" else ""
+
+
 _OF_A_STEP = dict.fromkeys(
     ("setup", "zero", "micro_batch", "sequence", "schedule", "virtual_pipeline", "recompute",
      "precision", "oversubscription"),
@@ -176,6 +180,7 @@ _OF_LAYOUTS: dict[str, tuple[Rule, ...]] = {
     "mirror_optimizer": (_undivided,),
     "kv_dtype": (_of_a_cache,),
     "oversubscription": (_one_gpu, _hidden),
+    "pue": (_no_energy,),
 }
 """Field of a query -> reasons why it may change nothing, each empty where it does not hold."""
 
