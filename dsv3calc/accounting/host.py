@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.kv_cache import kv_lines
+from dsv3calc.accounting.placement.schedules import replica_micro_batches
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import host as formulas
 from dsv3calc.formulas import transfers
@@ -14,7 +15,10 @@ from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from dsv3calc.schema.hardware import Hardware, Host
+    from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.precision import KVFormat
     from dsv3calc.schema.workload import Conventions
@@ -133,6 +137,29 @@ def _tiers(hardware: Hardware) -> dict[str, Line]:
     return found
 
 
+def activation_lines(layout: Layout, rank: int, named: Mapping[str, Line]) -> tuple[Line, Line]:
+    """Give the activations that a host holds of a device, and those moved in a step, each way.
+
+    ``named`` are the lines of ``memory`` of a layout, ``rank`` its fullest pipeline rank.
+    """
+    held = total("host.states.activations.held", (named[f"memory.rank.{rank}.activations"],))
+    chunks = []
+    while (name := f"memory.rank.{rank}.chunk.{len(chunks)}.activations") in named:
+        chunks.append(named[name])
+    kept = total("host.states.activations.of_micro_batch", chunks, unit="B")
+    parts = [kept, replica_micro_batches(layout)]
+    if layout.schedule == "dualpipe":
+        words = "a micro-batch passes the stages of a rank in one direction, through one of two"
+        parts.append(given("host.states.chunk_share", 0.5, "ratio", words))
+    return held, combined(
+        "host.states.activations.bytes",
+        "product",
+        parts,
+        unit="B",
+        convention="in a step, each way; all that is kept for the backward pass",
+    )
+
+
 class StateLines(NamedLines, frozen=True, eq=False, kw_only=True):
     """Lines ``host.states.*`` of states of training that a host keeps for its devices."""
 
@@ -141,10 +168,13 @@ class StateLines(NamedLines, frozen=True, eq=False, kw_only=True):
     exposed: dict[str, Line]
 
 
-def offload_lines(hardware: Hardware, moved: dict[str, Line], *, hidden: Any) -> StateLines:
+def offload_lines(
+    hardware: Hardware, moved: dict[str, Line], kept: Sequence[Line], *, hidden: Any
+) -> StateLines:
     """Give the time to move states of a device to the host and back in a step, and what shows.
 
-    ``moved`` are the bytes of the fullest device, each way.
+    ``moved`` are the bytes of the fullest device, each way, and ``kept`` those that stay in the
+    host between steps.
 
     Raises
     ------
@@ -175,7 +205,7 @@ def offload_lines(hardware: Hardware, moved: dict[str, Line], *, hidden: Any) ->
         )
     held = None
     if hardware.node_size is not None:
-        every = total("host.states.device_bytes", list(moved.values()), unit="B")
+        every = total("host.states.device_bytes", kept, unit="B")
         held = combined(
             "host.states.host_bytes",
             "product",

@@ -150,4 +150,5 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
     kv_dtype: shared.KVDtype = None
     imbalance: shared.Imbalance = None
     oversubscription: shared.Oversubscription = None
+    in_network: shared.InNetwork = False
     pue: shared.Pue = None

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.conventions import choose_conventions
-from dsv3calc.accounting.host import cache_lines, offload_lines
+from dsv3calc.accounting.host import activation_lines, cache_lines, offload_lines
 from dsv3calc.accounting.host_experts import expert_lines, no_bandwidth
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger, Line, total
@@ -197,5 +197,10 @@ def _states(inputs: _Inputs) -> list[Line]:
         convention="an exponential moving average, stored as the weights are",
     )
     hidden = number("--compute-time", query.compute_time, 0, most=LONGEST)
-    moved = {"optimizer": optimizer, "average": average}
-    return [*moved.values(), *offload_lines(inputs.hardware.value, moved, hidden=hidden)]
+    assert held.placed is not None  # noqa: S101 - memory answers of a layout
+    rank = int(named["memory.worst.rank"].value)
+    kept, saved = activation_lines(held.placed.layout, rank, named)
+    states = [optimizer, average]
+    moved = {"optimizer": optimizer, "average": average, "activations": saved}
+    found = offload_lines(inputs.hardware.value, moved, states, hidden=hidden)
+    return [*states, kept, saved, *found]

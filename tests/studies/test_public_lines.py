@@ -99,7 +99,7 @@ QUERIES = (
         "--combine logfmt-8 --codec-overhead 50%"
     ),
     "network mpft slim-fly dragonfly --radix 64",
-    "network mpft --radix 64 --endpoints 2048 --planes-down 1 --flows 16",
+    "network mpft --radix 64 --endpoints 2048 --planes-down 1 --flows 16 --exchange-time 1ms",
     "which --model llama-3.1-8b --hardware h100",
 )
 """Queries that give every public line between them."""

@@ -544,6 +544,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "latency_cross_leaf": _real(
             r"t_\mathrm{cross}", "s", "latency of a small message between leaf switches"
         ),
+        "hops": Symbol(r"n_\mathrm{hop}", "1", "links between switches on a path", least=0),
         "switch_price": _real(r"p_\mathrm{sw}", "USD", "price of a switch"),
         "link_price": _real(r"p_\mathrm{link}", "USD", "price of a switch-to-switch link"),
     },

@@ -155,7 +155,7 @@ def _no_energy(_placed: Placed, query: Any) -> str:
 
 _OF_A_STEP = dict.fromkeys(
     ("setup", "zero", "micro_batch", "sequence", "schedule", "virtual_pipeline", "recompute",
-     "precision", "oversubscription"),
+     "precision", "oversubscription", "in_network"),
     (_untimed,),
 )  # fmt: skip
 """Options that change the time of a step alone, where that is not all that is asked."""
@@ -164,7 +164,7 @@ _OF_LAYOUTS: dict[str, tuple[Rule, ...]] = {
     "imbalance": (_without_experts,),
     "routing_weights": (_without_experts,),
     "redundant_experts": (_without_experts,),
-    "in_network": (_without_experts, _not_sent),
+    "in_network": (_without_experts, _not_sent, _hidden),
     "planes": (_without_experts, _not_sent),
     "dispatch": (_without_experts, _not_sent),
     "combine": (_without_experts, _not_sent),

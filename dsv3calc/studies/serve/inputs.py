@@ -182,6 +182,7 @@ class Inputs:
             like=None if self.like is None else self.like.value,
             gathered=self.gathered,
             experts_on_host=self.hosted,
+            in_network=query.in_network,
             imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),
             oversubscription=number(
                 "--oversubscription",

@@ -178,6 +178,7 @@ def setting_of(
         oversubscription=number(
             "--oversubscription", query.oversubscription, 1, least=1, most=LARGEST_OVERSUBSCRIPTION
         ),
+        in_network=query.in_network,
     )
 
 
