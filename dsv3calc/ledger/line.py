@@ -272,6 +272,12 @@ class Ledger:
             "name",
         )  # fmt: skip
 
+    def main(self) -> Iterator[Line]:
+        """Yield the lines at the top and their parts: what ``diff`` lists first."""
+        for line in self.lines:
+            yield line
+            yield from line.parts
+
     def walk(self) -> Iterator[Line]:
         """Yield every line once, parents first."""
         seen: set[Line] = set()

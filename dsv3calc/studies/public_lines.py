@@ -8,39 +8,45 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PLACEHOLDERS = {
-    "N": r"\d+",
-    "GROUP": r"(?:groups\.\d+|mtp)",
-    "COMPONENT": r"[a-z0-9_]+",
-    "TOWER": r"[a-z0-9_]+",
-    "TENSOR": r"[a-z0-9_]+(?:\.(?:bias|scales|column_wise|bf16))*",
-    "DTYPE": r"[a-z0-9_]+",
-    "PRECISION": r"[A-Za-z0-9._-]+",
-    "COUNT": r"(?:causal|full|half)",
-    "WORK": r"(?:train|decode)",
-    "PHASE": r"(?:prefill|decode)",
-    "CLASS": r"(?:weights|gradients|optimizer|activations|buffers|total)",
-    "STATE": r"(?:weights|gradients|optimizer)",
-    "AREA": r"[a-z0-9_]+(?:\.[a-z0-9_]+)?",
-    "AXIS": r"(?:tp|cp|pp|dp|ep|etp)",
+    "N": ("#",),
+    "GROUP": ("groups.#", "mtp"),
+    "COMPONENT": ("*",),
+    "TOWER": ("*",),
+    "TENSOR": ("*", "*.bias", "*.scales", "*.column_wise", "*.column_wise.scales", "*.bf16"),
+    "DTYPE": ("*",),
+    "PRECISION": ("**",),
+    "COUNT": ("causal", "full", "half"),
+    "WORK": ("train", "decode"),
+    "PHASE": ("prefill", "decode"),
+    "CLASS": ("weights", "gradients", "optimizer", "activations", "buffers", "total"),
+    "STATE": ("weights", "gradients", "optimizer"),
+    "AREA": ("*", "*.*"),
+    "AXIS": ("tp", "cp", "pp", "dp", "ep", "etp"),
     "CHOICE": (
-        r"(?:gpus|edp|micro_batch|micro_batches|schedule|virtual_pipeline|sequence_parallel"
-        r"|layer_split|recompute|zero)"
+        "gpus", "edp", "micro_batch", "micro_batches", "schedule", "virtual_pipeline",
+        "sequence_parallel", "layer_split", "recompute", "zero",
     ),
-    "LINK": r"(?:scale_up|scale_out)",
-    "WAY": r"(?:backward\.)?(?:dispatch|combine)",
-    "KIND": r"[a-z_]+",
-    "CALL": r"[a-z_]+(?:\.(?:groups\.\d+|mtp))?(?:\.[a-z_]+)?\.[a-z-]+",
-    "CONVENTION": r"(?:isca25|as_configured)",
-    "SP": r"(?:with_sp|without_sp)",
-    "TIME": r"(?:bound|floor|estimate)",
-    "PLACE": r"(?:groups\.\d+|mtp|model)",
-    "KERNEL": r"[a-z_]+(?:\.[a-z_]+)?",
-    "LINE": r".+",
-}
-"""Word in capitals in a pattern -> its meaning."""
+    "LINK": ("scale_up", "scale_out"),
+    "WAY": ("dispatch", "combine", "backward.dispatch", "backward.combine"),
+    "KIND": ("*",),
+    "CALL": ("*.*", "*.*.*", "*.mtp.*", "*.mtp.*.*", "*.groups.#.*", "*.groups.#.*.*"),
+    "CONVENTION": ("isca25", "as_configured"),
+    "SP": ("with_sp", "without_sp"),
+    "TIME": ("bound", "floor", "estimate"),
+    "PLACE": ("groups.#", "mtp", "model"),
+    "KERNEL": ("*", "*.*"),
+    "LINE": ("**",),
+}  # fmt: skip
+"""Word in capitals in a pattern -> what stands for it.
+
+``#`` is a number, ``*`` one word of a name, ``**`` one or more.
+"""
 
 PLACEHOLDER_WORDS = {
     "N": "a number from 0: of a pipeline rank, a chunk, a stage",
@@ -713,10 +719,59 @@ PUBLIC_LINES = (
 """In the order of the reference page."""
 
 
+_PLACEHOLDER = re.compile(r"[A-Z]{2,}|\bN\b")
+
+
 @cache
-def _regex(pattern: str) -> re.Pattern[str]:
-    parts = re.split(r"([A-Z]{2,}|\bN\b)", pattern)
-    return re.compile("".join(PLACEHOLDERS.get(part) or re.escape(part) for part in parts))
+def _by_section() -> dict[str, list[PublicLine]]:
+    """Return the declarations by the first word of their names."""
+    found: dict[str, list[PublicLine]] = {}
+    for line in PUBLIC_LINES:
+        found.setdefault(line.pattern.partition(".")[0], []).append(line)
+    return found
+
+
+def _spelled(pattern: str) -> Iterator[str]:
+    """Yield a pattern with everything that its placeholders stand for.
+
+    >>> list(_spelled("traffic.N.LINK_time"))
+    ['traffic.#.scale_up_time', 'traffic.#.scale_out_time']
+    """
+    placeholder = _PLACEHOLDER.search(pattern)
+    if placeholder is None:
+        yield pattern
+        return
+    before, after = pattern[: placeholder.start()], pattern[placeholder.end() :]
+    for text in PLACEHOLDERS[placeholder[0]]:
+        yield from _spelled(f"{before}{text}{after}")
+
+
+@cache
+def _tree(section: str) -> dict[str, Any]:
+    """Return the declarations of a section as a tree of words; ``""`` holds what ends there."""
+    tree: dict[str, Any] = {}
+    for line in _by_section().get(section, ()):
+        for spelled in _spelled(line.pattern):
+            branch = tree
+            for word in spelled.split("."):
+                branch = branch.setdefault(word, {})
+            branch.setdefault("", line)
+    return tree
+
+
+def _found(branch: dict[str, Any], words: list[str], at: int) -> PublicLine | None:
+    """Follow words from a branch: what is spelled out goes before what stands for any word."""
+    if at == len(words):
+        return branch.get("")
+    word = words[at]
+    for key in (word, "#" if word.isdecimal() else "*", "*"):
+        if word and key in branch:
+            found = _found(branch[key], words, at + 1)
+            if found is not None:
+                return found
+    rest = branch.get("**", {})
+    ends = range(at + 1, len(words) + 1) if rest else ()
+    return next((found for end in ends if (found := _found(rest, words, end))), None)
 
 
 def public_line(name: str) -> PublicLine | None:
@@ -727,4 +782,5 @@ def public_line(name: str) -> PublicLine | None:
     >>> public_line("memory.rank.3.has_layers.0") is None
     True
     """
-    return next((line for line in PUBLIC_LINES if _regex(line.pattern).fullmatch(name)), None)
+    words = name.split(".")
+    return _found(_tree(words[0]), words, 0)

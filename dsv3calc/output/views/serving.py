@@ -40,6 +40,9 @@ def build(answer: Answer, *, exact: bool) -> View:
             f"{query['batch']:,} x {query['context']:,} tokens per replica"
         ),
     ]
+    if not named["serving.loadable"].value:
+        words = f"cannot be loaded by {query['setup']}: its weights are not whole blocks on a GPU"
+        heading.insert(0, words)
     return View(heading, [_held(answer, named, exact=exact), _cache(answer, named, exact=exact)])
 
 
@@ -65,9 +68,11 @@ def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
         if name in named:
             sizes[words] = named[name]
     rows = size_rows(sizes, exact=exact)
-    rows = [*rows[:2], *buffers, *rows[2:], ["fits", _verdict(named)]]
-    if not named["serving.loadable"].value:
-        rows.append(["can be loaded", "no"])
+    rows = [*rows[:2], *buffers, *rows[2:]]
+    if named["serving.loadable"].value:
+        rows.append(["fits", _verdict(named)])
+    else:
+        rows += [["can be loaded", "no"], ["its bytes would fit", _verdict(named)]]
     place = "one GPU" if "serving.rank.1.weights" not in named else f"a GPU of rank {rank}"
     return Table("", [place, "bytes"], rows)
 

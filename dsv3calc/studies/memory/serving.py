@@ -260,7 +260,9 @@ def _tell_weights(answer: Answer, server: Server, setup: Preset[Setup]) -> None:
         add_new(found.setdefault(blocks.policy(each.key), []), [each.words])
     engine = f"{setup.name} {blocks.release}" if blocks.release else setup.name
     if "refuse" in found:
-        answer.warn(f"cannot be loaded: {'; '.join(found['refuse'])} (set-up {engine})")
+        words = f"cannot be loaded: {'; '.join(found['refuse'])} (set-up {engine})"
+        answer.causes.append(words)
+        answer.warn(words)
         answer.notes.append("--set setup.blocks.undivided=pad counts parts padded to whole blocks")
     if "pad" in found:
         answer.notes.append(f"padded to whole blocks: {'; '.join(found['pad'])} (set-up {engine})")
