@@ -20,6 +20,11 @@ _SHARE_OF = {
 }
 """Kind of pool -> what the share of an engine is taken of."""
 
+_HOST = {
+    "serving.host_bytes": "experts in the host's memory",
+    "serving.host_free": "  what the host has left",
+}
+
 
 def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
@@ -59,6 +64,9 @@ def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
         words: named["serving.budget"],
         "over by" if named["serving.free"].value < 0 else "free": named["serving.free"],
     }
+    for name, words in _HOST.items():
+        if name in named:
+            sizes[words] = named[name]
     rows = size_rows(sizes, exact=exact)
     rows = [*rows[:2], *buffers, *rows[2:]]
     if named["serving.loadable"].value:
