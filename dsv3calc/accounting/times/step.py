@@ -152,18 +152,23 @@ class Step:
 
 
 def step_lines(
-    fold: Fold, recompute: Recompute, counted: FlopsLines, train_tokens: int | None = None
+    fold: Fold,
+    recompute: Recompute,
+    counted: FlopsLines,
+    train_tokens: int | None = None,
+    *,
+    by_the_clock: bool = True,
 ) -> tuple[StepLines, Walk | None]:
     """Give the seconds of a training step, the share of the peak, and what a run costs.
 
     ``counted`` are the FLOPs of a sequence; ``train_tokens`` those of a whole run. Beside the lines
-    there is the step by the clock, None where it has too many passes.
+    there is the step by the clock, None where it has too many passes or is not asked for.
     """
     setting = fold.setting
     names = [each for each in TIMES if each != "estimate" or fold.software is not None]
     steps = {name: Step(fold, recompute, name) for name in names}
     last = steps[names[-1]]
-    found = walked(setting.layout, last.ranks, last.batches)
+    found = walked(setting.layout, last.ranks, last.batches) if by_the_clock else None
     scope = ("layout", setting.layout)
     sequences = field(scope, "global_batch", "1")
     length = field(("workload", setting.workload), "sequence", "tokens")
