@@ -62,8 +62,8 @@ def answer_train(query: TrainQuery) -> Answer:
     return answer
 
 
-def answer_step(query: TrainQuery) -> Answer:
-    """Give the time of a training step alone.
+def answer_step(query: TrainQuery, *, by_the_clock: bool = True) -> Answer:
+    """Give the time of a training step alone, with the exact walk unless it is not wanted.
 
     Raises
     ------
@@ -117,7 +117,9 @@ def answer_step(query: TrainQuery) -> Answer:
     )
     answer.cite(used.setup, used=("time",))
     counted = flops_lines(model.value, setting.workload, setting.conventions)
-    lines, answer.walk = step_lines(fold, recompute.value, counted, run, pue)
+    lines, answer.walk = step_lines(
+        fold, recompute.value, counted, run, pue, by_the_clock=by_the_clock
+    )
     answer.query |= {"sequence": sequence, "precision": used.precision.name, "phase": "train"}
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_context(answer, model.name, model.value, sequence)
