@@ -73,27 +73,35 @@ def _bytes(value: float, lines: tuple[Line, ...], *, decimals: int | None) -> Ce
     return Cell(text, lines[0]) if len(lines) == 1 else Cell(text, None, lines)
 
 
+def alike_ranks(named: dict[str, Line], *, together: bool) -> list[tuple[int, int]]:
+    """Return the first and the last of each run of pipeline ranks that hold the same."""
+    found: list[tuple[int, int]] = []
+    before: list[float] = []
+    while f"memory.rank.{(number := found[-1][1] + 1 if found else 0)}.total" in named:
+        held = [named[f"memory.rank.{number}.{part}"].value for part in PARTS]
+        if together and held == before:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+        before = held
+    return found
+
+
 def ranks_table(named: dict[str, Line], *, exact: bool, alike: bool = True) -> Table:
     """List the pipeline ranks; neighbours that are alike share a row."""
     worst = named["memory.worst.rank"].value
     found: list[tuple[str, list[float], list[tuple[Line, ...]]]] = []
-    first = number = 0
     usable = named.get("memory.usable")
-    while f"memory.rank.{number}.total" in named:
-        lines = [named[f"memory.rank.{number}.{part}"] for part in PARTS]
+    for first, last in alike_ranks(named, together=alike):
+        lines = [named[f"memory.rank.{last}.{part}"] for part in PARTS]
         values = [line.value for line in lines]
         sources: list[tuple[Line, ...]] = [(line,) for line in lines]
         if usable is not None:
             values.append(usable.value - values[-1])
             sources.append((usable, lines[-1]))
-        if alike and found and values == found[-1][1]:
-            found.pop()
-        else:
-            first = number
-        mark = " *" if first <= worst <= number else ""
-        label = (f"{first}" if first == number else f"{first}-{number}") + mark
+        mark = " *" if first <= worst <= last else ""
+        label = (f"{first}" if first == last else f"{first}-{last}") + mark
         found.append((label, values, sources))
-        number += 1
     headings = [HEADINGS.get(part, part) for part in PARTS]
     if usable is not None:
         headings.append("free")
