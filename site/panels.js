@@ -26,12 +26,12 @@ function failed(found) {
 function answered(found, words, files) {
   const open = (cell) => openWhy(cell, words, files);
   const [first, ...rest] = found.heading;
-  const stacked = words[0] === "compare";
+  const compared = words[0] === "compare";
   return [
     first ? el("h2", {}, first) : null,
     ...rest.map((text) => el("p", { className: "quiet" }, text)),
     found.picture ? pictureOf(found.picture) : null,
-    ...found.tables.map((table) => tableOf(table, open, { stacked })),
+    ...found.tables.map((table) => tableOf(table, open, { stacked: compared, bars: compared })),
     toldOf(found),
   ].filter(Boolean);
 }

@@ -118,6 +118,12 @@ def answer_flops(query: FlopsQuery) -> Answer:
     if query.recompute == "full" and query.phase != "train":
         raise UsageError("--recompute full: only training keeps and recomputes activations")
     packed = query.sequence if isinstance(query.sequence, tuple) else ()
+    if packed and query.phase == "decode":
+        raise UsageError(
+            "--seq with several lengths: sequences are packed in training and in prefill, and a "
+            "decode step has the same number of new tokens of each",
+            "--phase prefill, or one length",
+        )
     longest = max(packed) if isinstance(query.sequence, tuple) else query.sequence
     bundle = BUNDLES.get(query.library or "")
     last = query.last_logit or _has_last_logit(bundle, query.phase)

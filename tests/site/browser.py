@@ -36,19 +36,12 @@ class Browser:
         options = [*OPTIONS, f"--user-data-dir={profile}"]
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             options.append("--no-sandbox")  # which root cannot have
+        ends = to_browser, from_browser
         # the browser reads file descriptor 3 and writes 4
         command = 'exec 3<&"$0" 4>&"$1"; shift; exec "$@"'
         self._process = subprocess.Popen(
-            [
-                shutil.which("bash"),
-                "-c",
-                command,
-                str(to_browser),
-                str(from_browser),
-                executable,
-                *options,
-            ],
-            pass_fds=(to_browser, from_browser),
+            [shutil.which("bash"), "-c", command, *map(str, ends), executable, *options],
+            pass_fds=ends,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
