@@ -186,7 +186,7 @@ def precompiled(parts: dict[str, bytes]) -> dict[str, bytes]:
             [node, str(SITE / "precompile.mjs"), name], capture_output=True, text=True, check=False
         )
         if done.returncode:  # its stack shows whole files of one line
-            raise SystemExit("\n".join(line[:200] for line in done.stderr.splitlines()[-20:]))
+            raise SystemExit("\n".join(line[:200] for line in done.stderr.split("\n") if line.strip()))
         used = members((folder / "used.zip").read_bytes())
     library = {
         path: content

@@ -30,10 +30,10 @@ def find_chromium():
 class Browser:
     """A running Chromium with a profile of its own."""
 
-    def __init__(self, executable, profile):
+    def __init__(self, executable, profile, *more):
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
-        options = [*OPTIONS, f"--user-data-dir={profile}"]
+        options = [*OPTIONS, *more, f"--user-data-dir={profile}"]
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             options.append("--no-sandbox")  # which root cannot have
         ends = to_browser, from_browser
@@ -139,14 +139,15 @@ class Page:
         return found["result"].get("value")
 
     def wait(self, condition, seconds=40):
-        """Wait until an expression is true, and return its value."""
+        """Wait until an expression is true."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             with suppress(RuntimeError):  # between two pages
-                if found := self.run(condition):
-                    return found
+                if self.run(f"(async () => Boolean(await ({condition})))()"):
+                    return
             time.sleep(0.03)
-        raise TimeoutError(f"{condition}\n{self.run('document.body.innerText')[:2000]}")
+        shown = self.run("document.querySelector('main').innerText")
+        raise TimeoutError(f"{condition}\n{shown[-1500:]}")
 
     def picture(self, path, *, full=True):
         found = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=full)
