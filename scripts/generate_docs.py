@@ -1,4 +1,4 @@
-"""Write the reference pages: symbols, formulas, conventions, lines, options, papers' figures.
+"""Write the reference pages and pictures: symbols, formulas, conventions, lines, options, papers.
 
 Usage: ``python scripts/generate_docs.py [--check]``. Nothing on these pages is typed there: they
 come from the glossary and the registry in ``dsv3calc/formulas/registry``, the docstrings of the
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import accuracy_page
 import architecture_page
+import docs_pictures
 import families_page
 import formula_use
 import lines_page
@@ -458,6 +459,7 @@ def files() -> dict[str, str]:
         "docs/papers.md": papers_page(),
         "docs/accuracy.md": accuracy_page.page(),
         "docs/explanation/architecture.md": architecture_page.page(),
+        **docs_pictures.files(),
     }
 
 
