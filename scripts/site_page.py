@@ -65,6 +65,14 @@ MODULES = (
 """Modules of the page, each after those that it imports: in one file they stand in this order."""
 
 
+class Missing(SystemExit):
+    """What the page needs from elsewhere cannot be had here: exit status 77, told before."""
+
+    def __init__(self, text: str) -> None:
+        print(text, file=sys.stderr)
+        super().__init__(77)
+
+
 def build(out: Path, pyodide: Path | None) -> list[str]:
     """Write the page into a folder; return what was written, for a person."""
     script = one_script()
@@ -94,7 +102,7 @@ def collected(given: Path | None, fetched: Path) -> dict[str, bytes]:
 
     Raises
     ------
-    SystemExit
+    Missing
         Naming what is missing.
     """
     folder = given
@@ -110,7 +118,7 @@ def collected(given: Path | None, fetched: Path) -> dict[str, bytes]:
         found = contents(folder)
     missing = [name for name in (*FROM_NPM, "msgspec.whl") if name not in found]
     if missing:
-        raise SystemExit(
+        raise Missing(
             f"the page needs {', '.join(missing)}, which {folder} does not have: "
             f"{', '.join(FROM_NPM)} are files of the npm package pyodide {PYODIDE}; msgspec.whl is "
             f"msgspec-{MSGSPEC}-cp314-cp314-pyemscripten_2026_0_wasm32.whl from PyPI"
@@ -176,7 +184,7 @@ def precompiled(parts: dict[str, bytes]) -> dict[str, bytes]:
     """
     node = shutil.which("node")
     if node is None:
-        raise SystemExit("node is missing, which compiles the modules of the page: install Node.js")
+        raise Missing("node is missing, which compiles the modules of the page: install Node.js")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part, content in parts.items():
