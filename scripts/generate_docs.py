@@ -1,6 +1,6 @@
-"""Write the reference pages and pictures: symbols, formulas, conventions, lines, options, papers.
+"""Write the reference pages, the pictures and the conformance vectors.
 
-Usage: ``python scripts/generate_docs.py [--check]``. Nothing on these pages is typed there: they
+Usage: ``python scripts/generate_docs.py [--check]``. Nothing in these files is typed there: they
 come from the glossary and the registry in ``dsv3calc/formulas/registry``, the docstrings of the
 formulas, the named conventions, the public lines, and the goldens of papers.
 """
@@ -20,6 +20,7 @@ import families_page
 import formula_use
 import lines_page
 import options_page
+import vectors
 from fresh import write
 
 from dsv3calc.accounting.conventions import BUNDLES, CHOICES
@@ -460,6 +461,7 @@ def files() -> dict[str, str]:
         "docs/accuracy.md": accuracy_page.page(),
         "docs/explanation/architecture.md": architecture_page.page(),
         **docs_pictures.files(),
+        **vectors.files(),
     }
 
 

@@ -6,11 +6,11 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
 import pytest
+from small_study import STUDY
 
 from dsv3calc.api import answer
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.output.pictures.of_answer import picture_of
-from small_study import STUDY
 
 MEMORY = ("memory", "deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800")
 SERVING = ("memory", "llama-3.1-8b", "--hardware", "h100", "--tp", "2", "--serve", "--batch", "8")
