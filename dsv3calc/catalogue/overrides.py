@@ -44,6 +44,10 @@ class UnknownField(UsageError):
         self.override = override
 
 
+class _NoGroup(Exception):
+    """A name stands below a value."""
+
+
 class Override(msgspec.Struct, frozen=True):
     """One ``--set``: which preset it edits, where, and the value as text."""
 
@@ -118,7 +122,15 @@ def apply_overrides(
         value = _value(override)
         paths = list(_targets(kind, data, override))
         for path in paths:
-            data = _put(data, path, value)
+            try:
+                data = _put(data, path, value)
+            except _NoGroup as error:
+                group = override.text.partition("=")[0].rpartition(f".{error.args[0]}")[0]
+                raise UsageError(
+                    f"--set {quote(override.text)}: {describe(group)} is a value, not a group of "
+                    f"fields",
+                    f"--set {group}=VALUE",
+                ) from None
             places[path] = override.text
     return data, places
 
@@ -215,4 +227,4 @@ def _put(data: Any, path: PathInData, value: object) -> Any:
         below = dict(data or {})
         below[str(head)] = _put(below.get(str(head)), rest, value)
         return below
-    raise UsageError(f"--set: {describe(str(head))} stands below a value, not a group of fields")
+    raise _NoGroup(head)

@@ -79,6 +79,8 @@ def output_options(
         )
     if chosen is None and "github" in more_formats and os.environ.get("GITHUB_ACTIONS"):
         chosen = "github"
+    if given.ledger and chosen != "json":
+        raise UsageError("--ledger adds lines to JSON", "add --json")
     return OutputOptions(
         format=chosen or "table",
         file=file,
@@ -90,6 +92,7 @@ def output_options(
         depth=depth,
         plot=plot,
         trace=trace,
+        ledger=given.ledger,
     )
 
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.formulas.registry.registry import FORMULAS
-from dsv3calc.ledger.display import as_html, as_text, frame
 from dsv3calc.ledger.rules import RULES
 from dsv3calc.ledger.tags import UNTAGGED, Tags
 
@@ -246,10 +245,14 @@ class Ledger:
 
     def __repr__(self) -> str:
         """Show the main numbers with their names."""
+        from dsv3calc.ledger.display import as_text
+
         return as_text(self.title, self._computed(), len(self))
 
     def _repr_html_(self) -> str:
         """Show the main numbers as a table in a notebook."""
+        from dsv3calc.ledger.display import as_html
+
         return as_html(self.title, self._computed())
 
     def _computed(self) -> list[Line]:
@@ -263,6 +266,8 @@ class Ledger:
         ImportError
             If pandas is not installed.
         """
+        from dsv3calc.ledger.display import frame
+
         return frame(
             (
                 {"name": name, "value": line.value, "unit": line.unit,
@@ -271,6 +276,12 @@ class Ledger:
             ),
             "name",
         )  # fmt: skip
+
+    def main(self) -> Iterator[Line]:
+        """Yield the lines at the top and their parts: what ``diff`` lists first."""
+        for line in self.lines:
+            yield line
+            yield from line.parts
 
     def walk(self) -> Iterator[Line]:
         """Yield every line once, parents first."""

@@ -58,6 +58,8 @@ def show(answer: Answer | Iterator[Answer], options: OutputOptions) -> None:
     renderer = import_module(RENDERERS[options.format])
     if options.trace is not None and not isinstance(answer, Iterator):
         _trace(answer, options.trace, options)
+    if options.ledger and not isinstance(answer, Iterator) and not answer.columns:
+        raise UsageError(f"--ledger: the answer of {answer.command} has no lines", "leave it out")
     if isinstance(answer, Iterator):
         texts = _rendered(renderer, answer, options, color=color)
     else:
@@ -87,7 +89,7 @@ def _rendered(
 ) -> Iterator[str]:
     """Yield the texts of answers, each as it comes."""
     if hasattr(renderer, "render_many"):
-        yield from renderer.render_many(answers)
+        yield from renderer.render_many(answers, options)
         return
     shown = markdown if options.format == "markdown" else escape
     between = ""

@@ -18,6 +18,9 @@ class OutputArguments(msgspec.Struct, frozen=True, kw_only=True):
         Option("table, json, csv or markdown", OUTPUT, metavar="FORMAT", default="table"),
     ] = None
     json: Annotated[bool, Option("Short for --format json", OUTPUT)] = False
+    ledger: Annotated[
+        bool, Option("Of JSON: add all other lines, and how each follows", OUTPUT)
+    ] = False
     output: Annotated[
         str | None, Option("Write to FILE (atomically)", OUTPUT, short="-o", metavar="FILE")
     ] = None
@@ -31,7 +34,7 @@ class OutputArguments(msgspec.Struct, frozen=True, kw_only=True):
             OUTPUT, metavar="WHICH", default="short", choices="output.notes:NOTES",
         ),
     ] = "short"  # fmt: skip
-    quiet: Annotated[bool, Option("Print the answer alone, without warnings", OUTPUT)] = False
+    quiet: Annotated[bool, Option("Print the answer alone, and why a check fails", OUTPUT)] = False
     color: Annotated[
         str,
         Option(

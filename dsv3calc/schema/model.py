@@ -112,11 +112,15 @@ class GQA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
 
 
 class Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="dense"):
-    """A feed-forward that every token passes; ``gated`` has three matrices (SwiGLU), else two."""
+    """A feed-forward that every token passes; ``gated`` has three matrices (SwiGLU), else two.
+
+    ``activation_parameters`` counts the numbers that its activation function learns (xIELU's two).
+    """
 
     intermediate_size: Size
     gated: bool = True
     mlp_bias: bool = False
+    activation_parameters: Natural = 0
 
 
 class MoE(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="moe"):

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 COMMON_PRECISIONS = ("bf16", "fp8", "int8", "int4")
 """Precisions that are tried for each model beside its own, where such a preset exists."""
 
-LINES = ("weights", "buffers", "kv_bytes", "total", "budget", "free", "fits", "max_sequences")
+LINES = ("weights", "buffers", "kv_bytes", "total", "budget", "free", "fits", "max_sequences",
+         "host_bytes", "host_free")  # fmt: skip
 """Lines of ``serving`` that each pair takes over as ``which``."""
 
 
@@ -149,8 +150,8 @@ class _Search:
             MemoryQuery(
                 model=model, hardware=hardware, precision=precision, tp=gpus, serve=True, dp=1,
                 context=query.context, batch=query.batch, kv_dtype=query.kv_dtype,
-                setup=query.setup, set=query.set, preset_path=query.preset_path,
-                ignore_keys=query.ignore_keys,
+                setup=query.setup, offload=query.offload, set=query.set,
+                preset_path=query.preset_path, ignore_keys=query.ignore_keys,
             )
         )  # fmt: skip
         if query.model is not None and query.hardware is not None:
@@ -159,7 +160,11 @@ class _Search:
             if source not in self.answer.sources:
                 self.answer.sources.append(source)
         named = asked.columns[0].ledger.named()
-        lines = [named[f"serving.{name}"].renamed(f"which.{name}") for name in LINES]
+        lines = [
+            named[f"serving.{name}"].renamed(f"which.{name}")
+            for name in LINES
+            if f"serving.{name}" in named
+        ]
         lines.append(combined("which.gpus", "sum", [given("layout.tp", gpus, "1")]))
         title = f"{model}, {precision}, {hardware} x {gpus}"
         return Column(f"{model}|{precision}|{hardware}", title, Ledger(title, lines))

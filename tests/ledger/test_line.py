@@ -89,7 +89,7 @@ def distinct(ledger):
 
 def every_line_follows_from_its_parts_by_its_rule(ledger):
     for line in distinct(ledger):
-        assert line.rule in {*RULES, "formula", "given", "search", "walk"}, line
+        assert line.rule in {*RULES, "formula", "given", "search", "count", "walk"}, line
         again = line.evaluate()
         assert again == line.value, line
         assert type(again) is type(line.value), line

@@ -212,12 +212,15 @@ def _at_peak(named: dict[str, Line], name: str) -> tuple[dict[str, Line], dict[s
 
 
 def _buffers(named: dict[str, Line], rank: int, *, exact: bool) -> Table:
-    rows, name = [], f"memory.rank.{rank}"
+    rows, covered, name = [], [], f"memory.rank.{rank}"
     for line in named[f"{name}.buffers"].parts:
         parts = line.parts if line.name == SHARED else (line,)
         rows += [[_label(part), show(part, exact=exact)] for part in parts if part.value]
+        layers = next((each for name, each, _ in line.arguments if name == "part_bytes"), line)
+        absent = line.tags.quantity in _OF_HEAD and not _has_head(named, name)
+        if layers.value and not line.value and not absent:
+            covered.append([f"  {_label(line)}", show(layers, exact=exact)])
         if line.tags.quantity == AT_WORK and line.value:
-            layers = next((each for name, each, _ in line.arguments if name == "part_bytes"), line)
             _, largest = max(layers.parts, key=lambda product: product.value).parts
             rows += [
                 [f"  {_label(part)}", show(part, exact=exact)]
@@ -225,7 +228,20 @@ def _buffers(named: dict[str, Line], rank: int, *, exact: bool) -> Table:
                 if part.value
             ]
     rows.append(["total", show(named[f"{name}.buffers"], exact=exact)])
+    if covered:
+        rows += [["at a moment that takes less in all"], *covered]
     return Table("", ["buffers", "bytes"], rows)
+
+
+_OF_HEAD = ("logits", "head_at_work")
+
+
+def _has_head(named: dict[str, Line], name: str) -> bool:
+    """Tell whether a chunk of a rank ends in a head."""
+    chunk = 0
+    while (line := named.get(f"{name}.chunk.{chunk}.has_head")) is not None and not line.value:
+        chunk += 1
+    return line is not None
 
 
 def _label(line: Line) -> str:

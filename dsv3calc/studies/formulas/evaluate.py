@@ -26,7 +26,7 @@ LARGEST_POWER = 10_000
 LARGEST_RESULT = 10**300
 MOST_SHOWN = 12
 
-_MORE_DIMENSIONS = {"bit": "bits", "USD/h": "usd/h"}
+_MORE_DIMENSIONS = {"bit": "bits", "USD/h": "usd/h", "W": "w"}
 _COUNTS = ("1", "ratio", "elements")
 """Units of which one may stand for another: numbers without a dimension."""
 

@@ -16,6 +16,7 @@ from dsv3calc.reading.source import Source, read_source
 from dsv3calc.schema.convert import convert
 from dsv3calc.schema.golden import Golden, GoldenFile
 from dsv3calc.studies.goldens.fingerprint import explain_change, made_from
+from dsv3calc.studies.goldens.paths import seen_from_here
 from dsv3calc.studies.goldens.tolerance import judge
 
 if TYPE_CHECKING:
@@ -314,6 +315,7 @@ def problem_text(problem: Problem) -> str:
     """Write a problem on one line, without its place, for the report of a row."""
     words = [problem.what, problem.why, f"valid: {problem.valid}" if problem.valid else ""]
     words.append(f"did you mean '{problem.suggestion}'?" if problem.suggestion else "")
+    words.append(f"try: {problem.next}" if problem.next else "")
     return "; ".join(filter(None, words))
 
 
@@ -328,7 +330,7 @@ def check_row(row: Row, answers: dict[str, Answer | Dsv3calcError], ask: Ask) ->
     found = answers.get(text)
     if found is None:
         try:
-            found = ask(text)
+            found = ask(seen_from_here(text, row.file))
         except Dsv3calcError as error:
             found = error
         if len(answers) >= MOST_ANSWERS_KEPT:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.catalogue import presets
+from dsv3calc.catalogue import references
 from dsv3calc.errors import UsageError
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.studies.answer import Answer
@@ -89,7 +89,7 @@ def new_preset(kind: str, called: str) -> Answer:
             if close
             else "a model starts with dsv3calc import config.json",
         )
-    if not presets.NAME.fullmatch(called) or len(called) > presets.LONGEST_NAME:
+    if not references.NAME.fullmatch(called) or len(called) > references.LONGEST_NAME:
         raise UsageError(
             f"{quote(called)} is no name of a preset",
             "letters, digits, '.', '_' and '-', the first a letter or digit",

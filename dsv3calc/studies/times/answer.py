@@ -134,6 +134,7 @@ def pass_answer(query: TimeQuery) -> Answer:
             "--oversubscription", query.oversubscription, 1, least=1, most=LARGEST_OVERSUBSCRIPTION
         ),
         imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),
+        in_network=query.in_network,
     )
     loader.check_overrides()
     answer.cite(model)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.preset_loader import PresetLoader
 
+DEFAULT_TOKENS = 32
+"""Tokens that a GPU dispatches in a micro-batch of decoding, where the query does not say."""
 LONGEST_TIME = 3600
 """Seconds: no message and no layer takes an hour."""
 LARGEST_IMBALANCE = 10**6
