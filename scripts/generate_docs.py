@@ -383,7 +383,10 @@ def papers_page() -> str:
     kinds = tuple(f"{kind}_rows" for kind in KINDS)
     groups = (*kinds, *CLOSED_FORM, *OTHERS)
     summary = [
-        (f"[{name}](#{name})", *(str(counts[f"papers.{name}.{group}"]) for group in groups))
+        (
+            f"[{name}](#{name.replace('.', '')})",
+            *(str(counts[f"papers.{name}.{group}"]) for group in groups),
+        )
         for name in found.query["papers"]
     ]
     summary.append(("all", *(str(counts[f"reproduce.{group}"]) for group in groups)))
