@@ -113,6 +113,7 @@ class Fold:
             setting.like,
             setting.achieved,
             library="" if times is None else times.library or "",
+            expert_library="" if times is None else times.expert_library or "",
         )
         self.rates = Rates(self.share, self.device, self.entries, setting.kv_format.bits)
         self.software = None
@@ -127,6 +128,8 @@ class Fold:
         self.passes = counter.passes
         by_place: dict[str, list[KernelTime]] = {}
         for kernel in kernels_of(run, setting.layout):
+            if kernel.routed and setting.experts_on_host:
+                continue
             made = KernelTime(kernel, counter, self.device, self.rates, self.software)
             by_place.setdefault(kernel.place, []).append(made)
         arch = run.arch
@@ -174,7 +177,13 @@ class Fold:
     def sendings(self) -> list[tuple[Sending, Line]]:
         """List the exchanges of a layer of each place, with its layers."""
         setting = self.setting
-        sender = Sender(self.share, setting.hardware, setting.exchange, gathered=setting.gathered)
+        sender = Sender(
+            self.share,
+            setting.hardware,
+            setting.exchange,
+            gathered=setting.gathered,
+            in_network=setting.in_network,
+        )
         found = [*sender.all()]
         if not sender.training:
             found += serving_sendings(sender)

@@ -114,6 +114,8 @@ ROWS = (
             ("train.hfu", "HFU, causal attention"),
             ("train.gpu_hours", "GPU-hours of the run"),
             ("train.dollars", "price of the run"),
+            ("train.energy", "energy of the run"),
+            ("train.energy_per_token", "energy of a token"),
         ),
     ),
     (
@@ -144,6 +146,7 @@ ROWS = (
             ),
             ("serve.prefill_gpus_per_decode_gpu", "prefill GPUs for each decode GPU"),
             ("serve.disaggregated.tokens_per_second_per_gpu", "output tokens/s of a GPU of both"),
+            ("serve.energy_per_token", "energy of a token"),
             ("serve.dollars_per_million.output", "a million output tokens"),
             ("serve.dollars_per_million.input", "a million computed input tokens"),
             ("serve.dollars_per_million.input_billed", "a million billed input tokens"),
