@@ -17,12 +17,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "site"
@@ -31,6 +33,20 @@ MSGSPEC = "0.23.0"
 WHEEL_TAGS = ("--python-version=3.14", "--implementation=cp", "--abi=cp314",
               "--platform=pyemscripten_2026_0_wasm32")  # fmt: skip
 FROM_NPM = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
+LOCK = {"abi_version": "2026_0", "arch": "wasm32", "platform": "emscripten_5_0_3",
+        "python": "3.14.2", "version": PYODIDE}  # fmt: skip
+UNUSED = (
+    "ctypes/", "curses/", "dbm/", "doctest", "email/", "encodings/cp", "ensurepip/", "ftplib",
+    "html/", "http/", "idlelib/", "imaplib", "lib2to3/", "mailbox", "multiprocessing/",
+    "nntplib", "pdb", "poplib", "pydoc", "smtplib", "sqlite3/", "test/", "tkinter/", "turtle",
+    "unittest/", "venv/", "wsgiref/", "xml/", "xmlrpc/",
+)  # fmt: skip
+"""Beginnings of modules of the standard library that the package does not use."""
+
+PRESETS = ("achieved", "comparisons", "failures", "hardware", "kv_formats", "layouts", "models",
+           "networks", "precisions", "recipes", "recompute", "setups")  # fmt: skip
+"""Presets that queries read; measurements and published figures stay in the repository."""
+
 PURE = ("typer", "annotated_doc", "shellingham", "yaml")
 """Packages that the page needs and that are Python alone: those of this environment are taken."""
 
@@ -49,10 +65,20 @@ MODULES = (
 """Modules of the page, each after those that it imports: in one file they stand in this order."""
 
 
+class Missing(SystemExit):
+    """What the page needs from elsewhere cannot be had here: exit status 77, told before."""
+
+    def __init__(self, text: str) -> None:
+        print(text, file=sys.stderr)
+        super().__init__(77)
+
+
 def build(out: Path, pyodide: Path | None) -> list[str]:
     """Write the page into a folder; return what was written, for a person."""
+    script = one_script()
     parts = collected(pyodide, out.parent / f".{out.name}-fetched")
-    parts["app.zip"] = application(parts.pop("msgspec.whl"))
+    parts["app.zip"] = archive(dict(application_files(parts.pop("msgspec.whl"))))
+    parts = precompiled(parts)
     shutil.rmtree(out, ignore_errors=True)
     (out / "pyodide").mkdir(parents=True)
     for name, content in parts.items():
@@ -66,7 +92,7 @@ def build(out: Path, pyodide: Path | None) -> list[str]:
     for name in ("style.css", "worker.js", *(f"{module}.js" for module in MODULES)):
         shutil.copyfile(SITE / name, out / name)
     (out / "sw.js").write_text(service_worker(out), encoding="utf-8")
-    (out / "dsv3calc.html").write_text(single_file(page, parts), encoding="utf-8")
+    (out / "dsv3calc.html").write_text(single_file(page, script, parts), encoding="utf-8")
     return [f"{path.relative_to(out.parent)} {path.stat().st_size:,} bytes" for path in
             (out / "index.html", out / "dsv3calc.html")]  # fmt: skip
 
@@ -76,7 +102,7 @@ def collected(given: Path | None, fetched: Path) -> dict[str, bytes]:
 
     Raises
     ------
-    SystemExit
+    Missing
         Naming what is missing.
     """
     folder = given
@@ -92,7 +118,7 @@ def collected(given: Path | None, fetched: Path) -> dict[str, bytes]:
         found = contents(folder)
     missing = [name for name in (*FROM_NPM, "msgspec.whl") if name not in found]
     if missing:
-        raise SystemExit(
+        raise Missing(
             f"the page needs {', '.join(missing)}, which {folder} does not have: "
             f"{', '.join(FROM_NPM)} are files of the npm package pyodide {PYODIDE}; msgspec.whl is "
             f"msgspec-{MSGSPEC}-cp314-cp314-pyemscripten_2026_0_wasm32.whl from PyPI"
@@ -134,48 +160,114 @@ def fetch(folder: Path) -> None:
     )
 
 
-def application(wheel: bytes) -> bytes:
-    """Return the package, its presets and the libraries that it needs, as one archive."""
+def archive(files: Mapping[str, bytes]) -> bytes:
+    """Return an archive of files, the same for the same files."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, content in sorted(application_files(wheel)):
-            archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), content,
-                             zipfile.ZIP_DEFLATED)  # fmt: skip
+    with zipfile.ZipFile(buffer, "w") as written:
+        for name, content in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0))
+            written.writestr(entry, content, zipfile.ZIP_DEFLATED, compresslevel=9)
     return buffer.getvalue()
 
 
+def members(content: bytes) -> dict[str, bytes]:
+    """Return the files of an archive."""
+    with zipfile.ZipFile(io.BytesIO(content)) as found:
+        return {name: found.read(name) for name in found.namelist() if not name.endswith("/")}
+
+
+def precompiled(parts: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the parts with the modules that the page uses compiled, as Pyodide compiles them.
+
+    These stand in place of their source, but for formulas, whose source is read. Of the standard
+    library what makes no sense in a browser is left out.
+    """
+    node = shutil.which("node")
+    if node is None:
+        raise Missing("node is missing, which compiles the modules of the page: install Node.js")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part, content in parts.items():
+            (folder / part).write_bytes(content)
+        # Pyodide under Node reads its lock file, which names the wheels of its own host
+        (folder / "pyodide-lock.json").write_text(json.dumps({"info": LOCK, "packages": {}}))
+        (folder / "trace.json").write_text(json.dumps(list(messages())))
+        done = subprocess.run(
+            [node, str(SITE / "precompile.mjs"), name], capture_output=True, text=True, check=False
+        )
+        if done.returncode:  # its stack shows whole files of one line
+            raise SystemExit(
+                "\n".join(line[:200] for line in done.stderr.split("\n") if line.strip())
+            )
+        used = members((folder / "used.zip").read_bytes())
+    library = {
+        path: content
+        for path, content in members(parts["python_stdlib.zip"]).items()
+        if not path.startswith(UNUSED) and f"library/{path}c" not in used
+    }
+    library |= {path[8:]: content for path, content in used.items() if path.startswith("library/")}
+    package = {
+        path: content
+        for path, content in members(parts["app.zip"]).items()
+        if f"app/{path}c" not in used
+    }
+    package |= {path[4:]: content for path, content in used.items() if path.startswith("app/")}
+    return parts | {"python_stdlib.zip": archive(library), "app.zip": archive(package)}
+
+
+def messages() -> Iterator[dict[str, object]]:
+    """Yield what a visit asks: from it follows which modules are compiled."""
+    v3, dense = "deepseek-v3 --hardware h800", "llama-3.1-405b --hardware h100"
+    yield {"ask": "pickers"}
+    for query in (
+        "compare deepseek-v3:hardware=h800 llama-3.1-405b:hardware=h100",
+        f"memory {v3} --layout v3-pretrain --setup deepseek-dualpipe",
+        f"memory {dense} --serve --tp 16 --setup vllm",
+        f"train {v3} --layout v3-pretrain --setup deepseek-dualpipe",
+        f"time {v3} --layout v3-decode-ep320 --phase decode",
+        f"serve {v3} --layout v3-decode-ep320 --curve",
+        f"traffic {v3} --layout v3-pretrain",
+        "kv deepseek-v3 --batch 0",
+    ):
+        yield {"ask": "show", "words": query.split()}
+    words = ["kv", "deepseek-v3"]
+    yield {"ask": "explain", "words": words, "column": "", "line": "kv_cache.bytes", "path": []}
+    for form in ("json", "csv", "markdown"):
+        yield {"ask": "run", "words": [*words, "--format", form]}
+    yield {"ask": "run", "words": [*words, "--wrong"]}
+
+
 def application_files(wheel: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and content of each file of the archive."""
-    with zipfile.ZipFile(io.BytesIO(wheel)) as wheel_files:
-        for name in wheel_files.namelist():
-            if name.endswith((".py", ".so")):
-                yield name, wheel_files.read(name)
+    """Yield the name and content of each file: the package, its presets, its libraries."""
+    for name, content in members(wheel).items():
+        if name.endswith((".py", ".so")):
+            yield name, content
     for package in PURE:
         found = importlib.util.find_spec(package)
         if found is None or found.origin is None:
             raise SystemExit(f"the page needs {package}, which is not installed here")
         yield from python_files(Path(found.origin).parent, package)
     yield from python_files(ROOT / "dsv3calc", "dsv3calc")
-    presets = ROOT / "presets"
-    for path in sorted(presets.rglob("*")):
-        folder = path.relative_to(presets).parts[0]
-        if path.is_file() and folder != "schema":  # which editors read, and nothing else
-            yield f"dsv3calc/data/presets/{path.relative_to(presets).as_posix()}", path.read_bytes()
-    yield "dsv3calc/data/presets.msgpack", compiled_presets()
+    texts = []
+    for folder in PRESETS:
+        for path in sorted((ROOT / "presets" / folder).glob("*.yaml")):
+            texts.append(path.read_text(encoding="utf-8"))
+            yield f"dsv3calc/data/presets/{folder}/{path.name}", path.read_bytes()
+    yield "dsv3calc/data/presets.msgpack", compiled_presets(texts)
 
 
 def python_files(folder: Path, package: str) -> Iterator[tuple[str, bytes]]:
-    """Yield the modules of a package."""
-    for path in sorted(folder.rglob("*.py")):
+    """Yield the modules of a package, and the data beside its formulas."""
+    for path in sorted([*folder.rglob("*.py"), *folder.glob("formulas/**/*.json")]):
         yield f"{package}/{path.relative_to(folder).as_posix()}", path.read_bytes()
 
 
-def compiled_presets() -> bytes:
+def compiled_presets(texts: list[str]) -> bytes:
     """Return the presets as the wheel has them: a query in the page parses no YAML."""
-    from dsv3calc.reading.compiled_presets import compiled, texts_of
+    from dsv3calc.reading.compiled_presets import compiled
     from dsv3calc.reading.source import Source, parsed
 
-    return compiled(texts_of(str(ROOT / "presets")), lambda text: parsed(Source("", text)))
+    return compiled(texts, lambda text: parsed(Source("", text)))
 
 
 def pickers() -> dict[str, object]:
@@ -206,12 +298,27 @@ def service_worker(out: Path) -> str:
     return put(text, "const FILES = [];", f"const FILES = {json.dumps(names)};")
 
 
-def single_file(page: str, parts: dict[str, bytes]) -> str:
+def one_script() -> str:
+    """Return all modules of the page as one script.
+
+    Raises
+    ------
+    SystemExit
+        Naming what cannot stand in one script.
+    """
+    script = "\n".join(plain_script(read(f"{module}.js")) for module in MODULES)
+    declaration = re.compile(r"^(?:async )?(?:function|const|let|class) (\w+)", re.MULTILINE)
+    declared = Counter(declaration.findall(script))
+    if twice := [name for name, count in declared.items() if count > 1]:
+        raise SystemExit(f"site/: in one file these names stand twice: {', '.join(twice)}")
+    return script
+
+
+def single_file(page: str, script: str, parts: dict[str, bytes]) -> str:
     """Return the page as one file: scripts, style and the parts of Python in it.
 
     Its policy allows these scripts by their digest, and workers from the file itself.
     """
-    script = "\n".join(plain_script(read(f"{module}.js")) for module in MODULES)
     style = read("style.css")
     carried = {**parts, "worker.js": read("worker.js").encode()}
     packed = {

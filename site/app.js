@@ -18,6 +18,9 @@ async function begin() {
   byId("skip").addEventListener("click", (event) => { event.preventDefault(); byId("answer").focus(); });
   byId("top-actions").append(themeButton());
   addEventListener("popstate", () => restore());
+  const wide = matchMedia("(min-width: 56rem)");
+  byId("beside").open = wide.matches;
+  wide.addEventListener("change", () => { if (wide.matches) byId("beside").open = true; });
   const lacking = missing();
   if (lacking) return showMissing(lacking);
   acceptDrops((name, text) => useConfig(state.designs.length - 1, name, text), (text) => tell([text]));
@@ -55,6 +58,7 @@ function focusPlace() {
 
 async function draw() {
   drawPickers(byId("pickers"), state, choices, { change, paste: (index) => openPaste((name, text) => useConfig(index, name, text)) });
+  byId("chosen").textContent = state.designs.map((each) => each.model || "?").join(", ");
   drawViews();
   document.title = `dsv3calc: ${VIEWS[state.view].toLowerCase()}`;
   turn += 1;

@@ -5,11 +5,11 @@
 import { el } from "./dom.js";
 
 /** Draw a table. `open(cell, button)` is called with a number that is chosen. */
-export function tableOf(table, open, { stacked = false } = {}) {
+export function tableOf(table, open, { stacked = false, bars = false } = {}) {
   const width = table.headings.length;
   const head = el("tr", { role: "row" }, ...table.headings.map((text, at) =>
     el("th", { scope: "col", role: "columnheader", className: wordy(table, at) ? "words" : "" }, text)));
-  const body = table.rows.map((row) => rowOf(row, table, width, open));
+  const body = table.rows.map((row) => rowOf(row, table, width, open, bars));
   const made = el("table", { role: "table", className: stacked ? "stacks" : "" },
     table.title ? el("caption", {}, table.title) : null,
     el("thead", { role: "rowgroup" }, head),
@@ -22,16 +22,18 @@ function wordy(table, at) {
   return table.left.includes(at);
 }
 
-function rowOf(row, table, width, open) {
+function rowOf(row, table, width, open, bars) {
   const only = row.length === 1 && width > 1;
   if (only) {
     return el("tr", { role: "row", className: "section" },
       el("th", { scope: "rowgroup", colSpan: width, role: "rowheader" }, String(row[0].text ?? row[0])));
   }
-  return el("tr", { role: "row" }, ...row.map((cell, at) => cellOf(cell, at, table, open)));
+  const made = el("tr", { role: "row" }, ...row.map((cell, at) => cellOf(cell, at, row, table, open)));
+  if (bars) addBars(made, row);
+  return made;
 }
 
-function cellOf(cell, at, table, open) {
+function cellOf(cell, at, row, table, open) {
   const text = cell.text ?? cell;
   if (at === 0) {
     const depth = text.length - text.trimStart().length;
@@ -40,8 +42,22 @@ function cellOf(cell, at, table, open) {
   const made = el("td", { role: "cell", className: wordy(table, at) ? "words" : "" });
   made.dataset.label = table.headings[at];
   if (cell.lines) made.append(numberOf(cell, open));
+  else if (row[0] === "fits") made.append(el("span", { className: `verdict ${text}` }, text));
   else made.append(text);
   return made;
+}
+
+/** Under each number of a row a bar: its share of the largest. */
+function addBars(made, row) {
+  const values = row.map((cell) => (typeof cell.value === "number" ? cell.value : NaN));
+  const largest = Math.max(...values.filter((value) => value > 0));
+  if (values.filter((value) => value > 0).length < 2) return;
+  for (const [at, value] of values.entries()) {
+    if (!(value > 0)) continue;
+    const bar = el("span", { className: "bar", "aria-hidden": "true" });
+    bar.style.width = `${Math.max(1, (100 * value) / largest)}%`;
+    made.cells[at].append(el("span", { className: "track" }, bar));
+  }
 }
 
 function numberOf(cell, open) {

@@ -94,6 +94,17 @@ def format_quantity(value: float, unit: str, *, exact: bool = False) -> str:
     return f"{sign}{text} {step}{joint}{suffix}".replace("  ", " ").rstrip()
 
 
+def prefix_base(unit: str) -> int:
+    """Return what a prefix of this unit is a power of: 1,024 for bytes, 1,000 elsewhere.
+
+    Examples
+    --------
+    >>> prefix_base("B"), prefix_base("B/s")
+    (1024, 1000)
+    """
+    return 1024 if _ladder_of(unit) is _BINARY_LADDER else 1000
+
+
 def _ladder_of(unit: str) -> _Ladder:
     base, _, per = unit.partition("/")
     if base == "B" and per != "s":

@@ -30,8 +30,9 @@ RENDERERS = {
     "sarif": "dsv3calc.output.sarif",
     "html": "dsv3calc.output.html",
     "svg": "dsv3calc.output.svg_format",
+    "png": "dsv3calc.output.png_format",
 }
-"""Format -> module whose ``render(answer, options, color)`` returns the text.
+"""Format -> module whose ``render(answer, options, color)`` returns the text, or the bytes.
 
 A module's ``after(answer)``, where it has one, runs once the text is written.
 """
@@ -98,11 +99,17 @@ def _rendered(
         between = "\n"
 
 
-def _write(texts: Iterator[str], options: OutputOptions) -> None:
+def _write(texts: Iterator[str] | Iterator[bytes], options: OutputOptions) -> None:
     if options.file is not None:
         write_whole(options.file, texts, force=options.force)
         if not options.quiet:
             _say(f"wrote {options.file}")
+        return
+    if options.format == "png":
+        if sys.stdout.isatty():
+            raise UsageError("a terminal does not show PNG", "-o picture.png")
+        sys.stdout.buffer.writelines(texts)
+        sys.stdout.flush()
         return
     if options.format in ALWAYS_UTF8 and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -47,6 +47,13 @@ class OutputArguments(msgspec.Struct, frozen=True, kw_only=True):
 class QueryOutputArguments(OutputArguments, frozen=True, kw_only=True):
     """The same for a query, whose answer can be explained instead."""
 
+    format: Annotated[
+        str | None,
+        Option(
+            "table, json, csv, markdown or html; svg or png where there is a picture", OUTPUT,
+            metavar="FORMAT", default="table",
+        ),
+    ] = None  # fmt: skip
     plot: Annotated[bool, Option("Draw the picture of the answer below its tables", OUTPUT)] = False
     trace: Annotated[
         str | None,

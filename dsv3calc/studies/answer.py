@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.ledger.display import frame
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.reading.files import shown_path
 
@@ -125,6 +124,8 @@ class Answer:
         ImportError
             If pandas is not installed.
         """
+        from dsv3calc.ledger.display import frame
+
         if not self.columns:
             return frame(self.rows, next(iter(self.rows[0]), "name") if self.rows else "name")
         named = [(column.id, column.ledger.named()) for column in self.columns]

@@ -768,16 +768,14 @@ def _tree(section: str) -> dict[str, Any]:
     return tree
 
 
-def _found(branch: dict[str, Any], words: list[str], at: int) -> PublicLine | None:
+def _found(branch: dict[str, Any], words: tuple[str, ...], at: int) -> PublicLine | None:
     """Follow words from a branch: what is spelled out goes before what stands for any word."""
     if at == len(words):
         return branch.get("")
-    word = words[at]
-    for key in (word, "#" if word.isdecimal() else "*", "*"):
-        if word and key in branch:
-            found = _found(branch[key], words, at + 1)
-            if found is not None:
-                return found
+    for key in (words[at], "*") if words[at] else ():
+        found = _found(branch[key], words, at + 1) if key in branch else None
+        if found is not None:
+            return found
     rest = branch.get("**", {})
     ends = range(at + 1, len(words) + 1) if rest else ()
     return next((found for end in ends if (found := _found(rest, words, end))), None)
@@ -791,5 +789,10 @@ def public_line(name: str) -> PublicLine | None:
     >>> public_line("memory.rank.3.has_layers.0") is None
     True
     """
-    words = name.split(".")
+    return _declaration(tuple(["#" if word.isdecimal() else word for word in name.split(".")]))
+
+
+@cache
+def _declaration(words: tuple[str, ...]) -> PublicLine | None:
+    """Return the declaration of the lines that differ in numbers alone."""
     return _found(_tree(words[0]), words, 0)

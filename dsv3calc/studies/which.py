@@ -13,10 +13,10 @@ from dsv3calc.queries.base import as_dict
 from dsv3calc.queries.memory import MemoryQuery
 from dsv3calc.queries.options import OFFLOADED
 from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.checked import one_of, positive
 from dsv3calc.studies.memory.answer import answer_memory
 from dsv3calc.studies.memory.serving import DEFAULT_CONTEXT
-from dsv3calc.studies.preset_loader import PresetLoader, positive, warn_context
-from dsv3calc.studies.traffic.exchanges import one_of
+from dsv3calc.studies.preset_loader import PresetLoader, warn_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,6 @@ from dsv3calc.accounting.times.kernels import MODEL
 from dsv3calc.accounting.times.share import divided
 from dsv3calc.accounting.times.work import FORWARD
 from dsv3calc.accounting.traffic.algorithms import LINKS, sent
-from dsv3calc.accounting.traffic.collective_calls import has_experts
 from dsv3calc.accounting.traffic.exchange import (
     PHASES,
     DispatchBytes,
@@ -24,6 +23,7 @@ from dsv3calc.accounting.traffic.experts import expert_views
 from dsv3calc.accounting.traffic.layer_collectives import reduced_blocks, width_held
 from dsv3calc.formulas import collectives, in_network
 from dsv3calc.ledger.line import Line, combined, computed, field, given
+from dsv3calc.model.architecture import has_experts
 from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:

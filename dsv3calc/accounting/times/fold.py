@@ -113,6 +113,7 @@ class Fold:
             setting.like,
             setting.achieved,
             library="" if times is None else times.library or "",
+            expert_library="" if times is None else times.expert_library or "",
         )
         self.rates = Rates(self.share, self.device, self.entries, setting.kv_format.bits)
         self.software = None

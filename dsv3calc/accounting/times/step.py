@@ -159,18 +159,20 @@ def step_lines(
     counted: FlopsLines,
     train_tokens: int | None = None,
     pue: float = 1,
+    *,
+    by_the_clock: bool = True,
 ) -> tuple[StepLines, Walk | None]:
     """Give the seconds of a training step, the share of the peak, and what a run costs.
 
     ``counted`` are the FLOPs of a sequence; ``train_tokens`` those of a whole run. Beside the lines
-    there is the step by the clock, None where it has too many passes. ``pue`` is the power of the
-    site over that of its devices.
+    there is the step by the clock, None where it has too many passes or is not asked for. ``pue``
+    is the power of the site over that of its devices.
     """
     setting = fold.setting
     names = [each for each in TIMES if each != "estimate" or fold.software is not None]
     steps = {name: Step(fold, recompute, name) for name in names}
     last = steps[names[-1]]
-    found = walked(setting.layout, last.ranks, last.batches)
+    found = walked(setting.layout, last.ranks, last.batches) if by_the_clock else None
     scope = ("layout", setting.layout)
     sequences = field(scope, "global_batch", "1")
     length = field(("workload", setting.workload), "sequence", "tokens")

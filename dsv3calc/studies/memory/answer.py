@@ -16,6 +16,7 @@ from dsv3calc.ledger.line import Ledger
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.checked import positive
 from dsv3calc.studies.layout.build import check_grouping, refuse, training_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import (
@@ -36,7 +37,6 @@ from dsv3calc.studies.memory.options import (
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
     beside_layers,
-    positive,
     warn_context,
     warn_inapplicable,
 )
@@ -88,9 +88,11 @@ def answer_memory(query: MemoryQuery) -> Answer:
     if query.by not in BY:
         raise UsageError(f"--by {quote(query.by)}: choose one of {', '.join(BY)}")
     if query.serve:
-        from dsv3calc.studies.memory.serving import answer_serving
+        from dsv3calc.studies.memory.serving import answer_serving, warn_of_lengths
 
-        return answer_serving(query)
+        answer = answer_serving(query)
+        warn_of_lengths(answer)
+        return answer
     return _answer_training(query)
 
 

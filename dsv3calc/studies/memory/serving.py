@@ -19,6 +19,7 @@ from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.numbers.decimals import decimal_ratio
 from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.checked import number, positive
 from dsv3calc.studies.hosted import experts_on_host, host_lines
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
@@ -31,7 +32,6 @@ from dsv3calc.studies.preset_loader import (
     beside_layers,
     check_kv_format,
     interval_of,
-    positive,
     warn_context,
     warn_inapplicable,
 )
@@ -41,7 +41,6 @@ from dsv3calc.studies.traffic.exchanges import (
     cite_formats,
     dispatch_format,
     format_of,
-    number,
 )
 
 if TYPE_CHECKING:
@@ -177,13 +176,25 @@ def answer_serving(query: MemoryQuery) -> Answer:
     _tell_weights(answer, server, setup)
     _remarks(answer, model.value, layout, query)
     of_host = host_lines(model.value, precision.value, hardware.value) if hosted else []
-    longest = found.longest_context
-    warn_context(answer, model.name, model.value, max(context, longest.value if longest else 0))
     title = model.value.title
     answer.columns.append(Column(model.name, title, Ledger(title, [*found.lines, *of_host])))
     if query.require_fit and not (found.tightest["fits"].value and found.loadable.value):
         answer.status = ExitStatus.CHECK_FAILED
     return answer
+
+
+def warn_of_lengths(answer: Answer) -> None:
+    """Warn of a context, or of the longest one that fits, that the model was not made for."""
+    preset = next(each for each in answer.presets if each.kind == "model")
+    limit = preset.value.max_position_embeddings
+    longest = answer.columns[0].ledger.named().get("serving.longest_context")
+    context = answer.query["context"]
+    warn_context(answer, preset.name, preset.value, context)
+    if longest is not None and limit is not None and context <= limit < longest.value:
+        answer.warn(
+            f"{preset.name}: the longest context that fits is beyond its max_position_embeddings "
+            f"{limit:,}"
+        )
 
 
 def replica_sequences(query: MemoryQuery | ServeQuery, layout: Layout) -> int:
@@ -215,8 +226,8 @@ def _batch(query: MemoryQuery, layout: Layout, answer: Answer) -> int:
     padding = batch * layout.dp - concurrency
     if padding:
         answer.notes.append(
-            f"{concurrency:,} sequences on {layout.dp:,} replicas: each is padded to {batch:,}, "
-            f"{padding:,} places stay empty"
+            f"{concurrency:,} sequences on {layout.dp:,} replicas: each is padded to {batch:,}, of "
+            f"{batch * layout.dp:,} in all"
         )
     return batch
 

@@ -99,8 +99,9 @@ def _rates(answer: Answer, fold: Fold) -> None:
     """Say of which devices the measured rates are, and how far such rates are off."""
     hardware = fold.setting.hardware.name
     others: dict[str, list[Entry]] = {}
-    for place, entry in fold.entries.used.items():
+    for entry in fold.entries.used.values():
         if entry.instead_of:
+            place = " ".join((*entry.path[:-1], entry.instead_of))
             answer.warn(f"no measured rate of {place} is known: that of {entry.path[-1]} is taken")
         if entry.fit.kind == "assumed" or entry.whose != hardware:
             others.setdefault(entry.whose, []).append(entry)
