@@ -143,14 +143,17 @@ def _unknown(kind: str, name: str, preset_path: str | None) -> UsageError:
     return UsageError(message, hint)
 
 
-def hint_for(name: str, known: Iterable[str], aliases: Iterable[str] = ()) -> str:
+def hint_for(
+    name: str, known: Iterable[str], aliases: Iterable[str] = (), *, cutoff: float = 0.6
+) -> str:
     """Return the name that was probably meant as a question, or the presets of its family.
 
-    A name with other numbers is another model, not a misspelt one.
+    A name with other numbers is another model, not a misspelt one, unless it is the beginning of
+    a name. ``cutoff`` is how much alike, from 0 to 1, a misspelt name has to be.
     """
     known = [*known]
-    close = suggest(name, [*known, *aliases])
-    if close and _numbers(close) == _numbers(name):
+    close = suggest(name, [*known, *aliases], cutoff)
+    if close and (_numbers(close) == _numbers(name) or close.startswith(name.casefold())):
         return f"did you mean '{close}'?"
     for each in (*known, *aliases):
         if each.partition("-")[2] == name.casefold():  # without the maker's name
@@ -158,7 +161,7 @@ def hint_for(name: str, known: Iterable[str], aliases: Iterable[str] = ()) -> st
     relatives = related(name, known)
     if relatives:
         return f"presets of its family: {', '.join(relatives)};"
-    close = close if close in known else suggest(name, known)
+    close = close if close in known else suggest(name, known, cutoff)
     return f"did you mean '{close}'?" if close else ""
 
 
