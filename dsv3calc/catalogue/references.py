@@ -45,6 +45,27 @@ def heading(path: str) -> Heading:
     return Heading(title[1].strip("'\" ") if title else "", [name for name in names if name])
 
 
+def model_names(incomplete: str) -> list[str]:
+    """List the names, aliases and ids on the hub of models that begin with a text."""
+    found = search_path.listing("model")
+    names = [*found]
+    if "/" in incomplete:
+        names = [each for _, path in found.values() for each in _hub_id(path)]
+    elif not any(name.startswith(incomplete) for name in found):
+        names = [each for _, path in found.values() for each in heading(path).aliases]
+    return [name for name in names if name.casefold().startswith(incomplete.casefold())]
+
+
+def _hub_id(path: str) -> list[str]:
+    """Return the id of the model that a preset was read from, if it names one."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = re.search(rf"huggingface\.co/({HUB_ID})/blob/", file.read())
+    except (OSError, UnicodeDecodeError):  # not ours to report
+        found = None
+    return [found[1]] if found else []
+
+
 def is_path(reference: str) -> bool:
     """Tell whether a reference is a path rather than a preset name."""
     return reference in ("-", ".", "..") or "/" in reference or reference.lower().endswith(ENDINGS)
