@@ -348,7 +348,8 @@ def answer_schema() -> Schema:
                 "additionalProperties": {"type": ["string", "integer"]},
             },
             "values": {
-                "description": "every computed number by its stable name, in base units",
+                "description": "the public lines by their stable names, in base units; every "
+                "computed line with --ledger",
                 "type": "object",
                 "additionalProperties": _value(),
             },
@@ -357,16 +358,22 @@ def answer_schema() -> Schema:
                 "type": "object",
                 "additionalProperties": {"type": "string"},
             },
+            "main": {
+                "description": "the names of values that stand at the top of the ledger, and of "
+                "their parts: what diff lists first",
+                "type": "array",
+                "items": _text("a name of values"),
+            },
             "ledger": _object(
-                "How the numbers came to be.",
+                "How the numbers came to be; with --ledger alone.",
                 {
                     "title": _text("for people"),
                     "lines": {"type": "array", "items": {"$ref": "#/$defs/line"}},
                 },
             ),
         },
-        "settings",
-    )
+        "settings", "ledger",
+    )  # fmt: skip
     source = _object(
         "Where values of a preset were read.",
         {

@@ -124,10 +124,13 @@ QUERIES = [
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_answers_are_valid(query):
-    data = json.loads(json.dumps(as_data(api.answer(query)), allow_nan=False))
-    assert problems("answer", data, strict=True) == []
-    for column in data["columns"]:
-        assert column["values"].keys() == column["units"].keys()
+    answer = api.answer(query)
+    for ledger in (False, True):
+        data = json.loads(json.dumps(as_data(answer, ledger=ledger), allow_nan=False))
+        assert problems("answer", data, strict=True) == []
+        for column in data["columns"]:
+            assert column["values"].keys() == column["units"].keys()
+            assert set(column["main"]) <= column["values"].keys()
 
 
 @pytest.mark.parametrize(
@@ -188,7 +191,7 @@ def test_errors_are_valid(arguments, kind, capsys, tmp_path):
     "spoil",
     [
         lambda data: data.pop("warnings"),
-        lambda data: data.update(schema_version=2),
+        lambda data: data.update(schema_version=1),
         lambda data: data["columns"][0]["values"].update({"parameters.total": "671026419200"}),
         lambda data: data["columns"][0]["ledger"]["lines"][0].update(rule="guess"),
         lambda data: data["columns"][0]["ledger"]["lines"][0].update(value=None),
@@ -198,7 +201,8 @@ def test_errors_are_valid(arguments, kind, capsys, tmp_path):
     ],
 )
 def test_a_spoilt_answer_is_not_valid(spoil):
-    data = json.loads(json.dumps(as_data(api.answer("params deepseek-v3"))))
+    data = json.loads(json.dumps(as_data(api.answer("params deepseek-v3"), ledger=True)))
+    assert problems("answer", data) == []
     spoil(data)
     assert problems("answer", data)
 

@@ -35,16 +35,19 @@ class Imported(msgspec.Struct, frozen=True):
     """A model as plain data of the schema, and what its reader should know.
 
     ``assumptions`` names each value that config.json does not hold; ``ignored`` each key that
-    was left out, by name, because no count depends on it or because the caller said so.
+    was left out, by name, because no count depends on it or because the caller said so; ``notes``
+    what else was read. ``keys`` gives by schema field the path of the key that has its value.
     """
 
     data: dict[str, Any]
     assumptions: list[str]
     ignored: list[str]
+    notes: list[str]
+    keys: dict[str, tuple[str, ...]]
 
 
 def import_config(
-    source: Source, *, ignore_keys: Collection[str] = (), beside: dict[str, Any] | None = None
+    source: Source, *, ignore_keys: Collection[str] = (), beside: Source | None = None
 ) -> Imported:
     """Return the model that a ``config.json`` describes.
 
@@ -54,8 +57,8 @@ def import_config(
         The file's name and text.
     ignore_keys : Collection of str, optional
         Keys to treat as if they were absent.
-    beside : dict, optional
-        What the hf_quant_config.json beside the file holds.
+    beside : Source, optional
+        The hf_quant_config.json beside the file.
 
     Returns
     -------
@@ -84,9 +87,29 @@ def import_config(
         stored.put_into(imported)
         cross_checks(findings, found, imported)
     if findings.problems:
-        findings.problems.sort(key=lambda problem: (problem.line or 0, problem.column or 0))
+        findings.problems.sort(key=lambda each: (each.file, each.line or 0, each.column or 0))
         raise InvalidInput(findings.problems)
-    return Imported(imported, list(findings.assumed.values()), list(findings.ignored))
+    return Imported(
+        imported,
+        list(findings.assumed.values()),
+        list(findings.ignored),
+        findings.notes,
+        _keys(findings, found, data),
+    )
+
+
+def _keys(findings: Findings, found: Family, data: Any) -> dict[str, tuple[str, ...]]:
+    """Return by schema field the path of the key that has its value; not what the file omits."""
+
+    def holds(path: tuple[str, ...]) -> bool:
+        value = data
+        for key in path:
+            value = value[key]
+        return not isinstance(value, dict)
+
+    given = {key: path for key, path in findings.places.items() if holds(path)}
+    renamed = {field: given[key] for field, key in found.fields.items() if key in given}
+    return given | renamed
 
 
 def _readers(findings: Findings, data: dict[str, Any]) -> tuple[list[Reader], Family]:

@@ -62,8 +62,29 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
     response_tokens: Annotated[
         int | None,
         Option(
-            "Tokens of a response: how prefill and decoding share GPUs", REQUESTS,
+            "Tokens of a response: its time, how prefill and decoding share GPUs", REQUESTS,
             dimension="tokens", default="none: not told",
+        ),
+    ] = None  # fmt: skip
+    samples: Annotated[
+        int | None,
+        Option(
+            "Responses to each prompt of a step of reinforcement learning", REQUESTS,
+            dimension="count", default="none: no such step",
+        ),
+    ] = None  # fmt: skip
+    prompts: Annotated[
+        int | None,
+        Option(
+            "Prompts of such a step", REQUESTS, dimension="count",
+            default="1",
+        ),
+    ] = None  # fmt: skip
+    longest: Annotated[
+        int | None,
+        Option(
+            "Tokens of the longest response of such a step", REQUESTS, dimension="tokens",
+            default="those of a response",
         ),
     ] = None  # fmt: skip
     hit_rate: Annotated[
@@ -109,6 +130,7 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
             choices="studies.serve.inputs:EXCHANGES",
         ),
     ] = None  # fmt: skip
+    offload: shared.Offload = None
     sequence_parallel: shared.SequenceParallel = None
     setup: Annotated[
         str | None,
@@ -128,3 +150,5 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
     kv_dtype: shared.KVDtype = None
     imbalance: shared.Imbalance = None
     oversubscription: shared.Oversubscription = None
+    in_network: shared.InNetwork = False
+    pue: shared.Pue = None

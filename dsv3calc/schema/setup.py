@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from dsv3calc.schema.fields import Name, Natural, Size, Text
-from dsv3calc.schema.network import Seconds
+from dsv3calc.schema.fields import Name, Natural, Seconds, Size, Text
 from dsv3calc.schema.provenance import Source, provenance_problems
 from dsv3calc.schema.workload import Phase
 
@@ -218,8 +217,10 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         if (memory.loss == "chunked") != (memory.loss_chunk is not None):
             yield (
                 ("memory", "loss_chunk"),
-                f"loss {memory.loss} with loss_chunk {memory.loss_chunk}",
-                "a chunked loss has a loss_chunk, and no other has",
+                "loss chunked needs loss_chunk, the tokens of a chunk"
+                if memory.loss == "chunked"
+                else f"loss {memory.loss} has no loss_chunk",
+                "a chunked loss computes the logits of so many tokens at a time, such as 1024",
             )
         reserves = memory.reserved + memory.reserved_per_token + memory.reserved_per_gpu
         if memory.memory_fraction is None and not (memory.pool == "static" and reserves):

@@ -146,9 +146,9 @@ def test_html_is_one_page_without_scripts(program, file):
     assert "&lt;script&gt;" in text
 
 
-def test_html_is_for_explanations_alone(program):
-    found = program.refused(ExitStatus.USAGE, "kv", "deepseek-v3", "--format", "html")
-    assert "--explain" in found.err
+def test_html_is_for_queries_alone(program):
+    found = program.refused(ExitStatus.USAGE, "presets", "list", "--format", "html")
+    assert "compare, params" in found.err
 
 
 @pytest.mark.parametrize(

@@ -140,8 +140,8 @@ def test_a_roofline_in_characters(program):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("kv", "deepseek-v3", "--plot"), "serve have one"),
-        (("kv", "deepseek-v3", "--format", "svg"), "serve have one"),
+        (("kv", "deepseek-v3", "--plot"), "train and serve have one"),
+        (("kv", "deepseek-v3", "--format", "svg"), "serve and sweep have one"),
         ((*V3, "--plot", "--json"), "--format svg"),
     ],
 )

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,34 @@ def test_a_small_model_is_counted_as_it_was_measured(name):
     past = 127 if tokens == 128 else tokens
     decode = dsv3calc.query(f"flops {path} --phase decode --context {past} {library}")
     assert decode["flops.total"] == measured.decode
+
+
+_DEPTH = {"num_hidden_layers": 32, "num_attention_heads": 32}
+_LFM2 = {"block_dim": 2048, "conv_dim": 2048, "conv_dim_out": 2048, "block_multiple_of": 256}
+PUBLISHED = {
+    "apertus": ({"num_key_value_heads": 8, "intermediate_size": 21504, "vocab_size": 131072}, _DEPTH
+                | {"hidden_size": 4096}, 8_053_338_176),
+    "baichuan": ({"intermediate_size": 11008, "vocab_size": 125696, "hidden_size": 4096}, _DEPTH,
+                 7_505_973_248),
+    "bloom": ({"n_layer": 70, "n_head": 112}, {"n_embed": 14336, "vocab_size": 250880},
+              176_247_271_424),
+    "mpt": ({"n_layers": 32, "n_heads": 32}, {"d_model": 4096, "vocab_size": 50432},
+            6_649_286_656),
+    "lfm2": (_LFM2 | {"full_attn_idxs": [2, 5, 8, 10, 12, 14], "block_ff_dim": 12288},
+             _DEPTH | {"num_hidden_layers": 16, "num_key_value_heads": 8, "hidden_size": 2048}
+             | {"vocab_size": 65536}, 1_170_340_608),
+}  # fmt: skip
+"""Changes that make the small config that of Apertus-8B, Baichuan2-7B, BLOOM, MPT-7B, LFM2-1.2B,
+and the parameters that are published of it."""
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_model_has_the_published_parameters(name, tmp_path):
+    changes, more, parameters = PUBLISHED[name]
+    data = json.loads((CONFIGS / f"{name}.json").read_text(encoding="utf-8"))
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(data | changes | more), encoding="utf-8")
+    assert dsv3calc.query(f"params {path}")["parameters.total"] == parameters
 
 
 @pytest.mark.parametrize("name", ["qwen3_5", "qwen3_5_text"])

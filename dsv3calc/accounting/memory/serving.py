@@ -66,6 +66,8 @@ class Server:
             tensors = [*layer_tensors(view, layout, Rules())]
             if view is mtp:
                 tensors += arch.mtp_tensors
+            if serving.experts_on_host:
+                tensors = [each for each in tensors if each.division != "experts"]
             self.undivided += undivided(view, tensors, sharding, serving.precision)
             self.weights.append(served_weights(name, states, tensors, view, serving))
         outer = {tensor.name: tensor for tensor in arch.outer}

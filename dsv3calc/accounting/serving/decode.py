@@ -19,6 +19,7 @@ from dsv3calc.model.architecture import experts_of
 from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
+    from dsv3calc.accounting.host_experts import HostedLines
     from dsv3calc.accounting.times.setting import Setting
     from dsv3calc.schema.layout import Layout
 
@@ -36,6 +37,7 @@ class DecodeLines(NamedLines, frozen=True, eq=False, kw_only=True):
     steps: dict[str, Line]
     tokens_per_step: Line
     tpot: dict[str, Line]
+    host: dict[str, Line]
     batch: Line
     balancedness: Line | None
     concurrency: Line
@@ -106,6 +108,7 @@ def _changed(setting: Setting, *, mtp: str | None = None, **workload: Any) -> Se
 def decode_lines(
     fold: Fold,
     speculation: Speculation | None = None,
+    hosted: HostedLines | None = None,
     *,
     batch: Any = None,
     concurrency: Any = None,
@@ -116,7 +119,8 @@ def decode_lines(
     ``fold`` is that of the pass that verifies: one new token of each sequence, and the drafted
     ones; it has the part of the batch that a pass of :func:`pass_batch` has. ``concurrency`` are
     the sequences of the instance where the batch of a replica follows from them. ``brief`` leaves
-    out the time of overlapped halves where no other line needs it.
+    out the time of overlapped halves where no other line needs it. ``hosted`` are the times of
+    routed experts that a host computes while the device waits.
     """
     setting = fold.setting
     layout = setting.layout
@@ -127,6 +131,8 @@ def decode_lines(
     step = Step(fold, "serve.decode.", put, speculation)
     seconds = step.times()
     seconds["serial"] = total("serve.decode.serial", (step.kernels(), step.exchanges()), unit="s")
+    if hosted is not None:
+        seconds = _with_host(seconds, hosted)
     passes = None
     if layout.pp > 1:
         passes = computed(
@@ -158,8 +164,22 @@ def decode_lines(
         tpot=tpot,
         batch=total("serve.batch", (of_replica,), convention="sequences of one attention replica"),
         balancedness=_balancedness(fold),
+        host={} if hosted is None else {"bound": hosted.bound, "floor": hosted.floor},
         **_rates(layout, tpot, of_replica, concurrency),
     )
+
+
+def _with_host(seconds: dict[str, Line], hosted: HostedLines) -> dict[str, Line]:
+    """Add what the CPUs of a host take to the times of a step; the estimate is of the whole."""
+    found = {
+        what: total(
+            f"serve.decode.{what}.with_host",
+            (line, hosted.bound if what == "bound" else hosted.floor),
+            unit="s",
+        )
+        for what, line in seconds.items()
+    }
+    return found if hosted.estimate is None else found | {"estimate": hosted.estimate}
 
 
 def _is_one(value: Any) -> bool:

@@ -9,10 +9,10 @@ from dsv3calc.accounting.device import scale_up_of
 from dsv3calc.accounting.placement.rank_order import degree, gpus_per_node, placement_of
 from dsv3calc.accounting.placement.stages import Stages
 from dsv3calc.accounting.serving.passes import whole_pass
-from dsv3calc.accounting.traffic.collective_calls import has_experts
 from dsv3calc.accounting.traffic.links import Links
 from dsv3calc.formulas import collectives, served_batches, serving_times
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.model.architecture import has_experts
 from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:

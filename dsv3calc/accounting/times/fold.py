@@ -112,6 +112,8 @@ class Fold(PassExchanges):
         self.passes = counter.passes
         by_place: dict[str, list[KernelTime]] = {}
         for kernel in kernels_of(self.run, setting.layout):
+            if kernel.routed and setting.experts_on_host:
+                continue
             made = KernelTime(kernel, counter, self.device, self.rates, self.software)
             by_place.setdefault(kernel.place, []).append(made)
         self.places = [Place(name, self.layers[name], made) for name, made in by_place.items()]

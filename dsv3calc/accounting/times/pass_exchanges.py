@@ -57,7 +57,13 @@ class PassExchanges:
     def sendings(self) -> list[tuple[Sending, Line]]:
         """List the exchanges of a layer of each place, with its layers."""
         setting = self.setting
-        sender = Sender(self.share, setting.hardware, setting.exchange, gathered=setting.gathered)
+        sender = Sender(
+            self.share,
+            setting.hardware,
+            setting.exchange,
+            gathered=setting.gathered,
+            in_network=setting.in_network,
+        )
         found = [*sender.all()]
         if not sender.training:
             found += serving_sendings(sender)

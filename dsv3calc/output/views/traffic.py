@@ -28,13 +28,6 @@ def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
     column = answer.columns[0]
     named = column.ledger.named()
-    query = answer.query
-    tokens = (
-        f"{query['tokens']:,} tokens per GPU and micro-batch"
-        if query.get("tokens") is not None
-        else f"sequences of {query['sequence']:,} tokens"
-    )
-    heading = [f"{column.title}: traffic on {answer.layout}, {query['hardware']}", tokens]
     tables = []
     if "traffic.copies_per_token.gpu" in named:
         tables += [
@@ -47,7 +40,18 @@ def build(answer: Answer, *, exact: bool) -> View:
         tables += step_collectives.tables(named, exact=exact)
     if "time.communication.bound" in named:
         tables.append(_pass(named, exact=exact))
-    return View(heading, tables)
+    return View(heading(answer), tables)
+
+
+def heading(answer: Answer) -> list[str]:
+    """Say what was counted, in two lines."""
+    query = answer.query
+    tokens = (
+        f"{query['tokens']:,} tokens per GPU and micro-batch"
+        if query.get("tokens") is not None
+        else f"sequences of {query['sequence']:,} tokens"
+    )
+    return [f"{answer.columns[0].title}: traffic on {answer.layout}, {query['hardware']}", tokens]
 
 
 def _copies(named: dict[str, Line], *, exact: bool) -> Table:

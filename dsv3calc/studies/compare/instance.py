@@ -81,8 +81,8 @@ LINES = {
         for part in (
             "gpus", "step.bound", "step.floor", "step.estimate", "step.p10", "step.p90",
             "phase.1f1b", "phase.1f", "phase.1b", "phase.1w", "phase.bubble", "phase.optimizer",
-            "tokens_per_second", "mfu.causal", "hfu", "gpu_hours", "dollars",
-            "memory.worst.total", "memory.fits",
+            "tokens_per_second", "mfu.causal", "hfu", "gpu_hours", "dollars", "energy",
+            "energy_per_token", "memory.worst.total", "memory.fits",
         )
     ),
     "serve": tuple(
@@ -96,6 +96,7 @@ LINES = {
             "tokens_per_second_per_gpu.prefill", "ttft", "aggregated.tpot",
             "aggregated.tokens_per_second_per_gpu", "prefill_gpus_per_decode_gpu",
             "disaggregated.tokens_per_second_per_gpu",
+            "energy_per_token",
             *(f"dollars_per_million.{what}" for what in ("output", "input", "input_billed")),
         )
     ),

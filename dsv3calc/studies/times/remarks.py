@@ -48,7 +48,7 @@ def remarks(answer: Answer, fold: Fold, *, staged: bool = False) -> None:
         )
     elif setting.workload.phase == "train":
         answer.notes.append("one micro-batch: reductions of gradients are not counted")
-    if setting.setup is None:
+    if setting.setup is None and not setting.experts_on_host:
         answer.notes.append("no estimate without a set-up (--setup)")
 
 
