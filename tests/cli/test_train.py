@@ -181,6 +181,14 @@ def test_recomputation_runs_the_forward_pass_again(program):
     assert none["train.hfu"] == none["train.mfu.causal"]
 
 
+def test_kernels_read_the_weights_that_zero_3_gathers(program):
+    """A product under FSDP reads the whole matrix, whatever is kept between passes."""
+    options = ("--dp", "8", "--global-batch", "8", "--zero")
+    kept, sharded = (program.json(*LLAMA, *options, each).values for each in ("2", "3"))
+    for name in ("1f", "1b", "1w", "optimizer"):
+        assert kept[f"train.phase.{name}"] == sharded[f"train.phase.{name}"]
+
+
 def test_recomputation_of_what_is_not_kept(program):
     """Kept products leave passes over memory alone; of seven matrices k, o and up run again."""
     asked = (*LLAMA, "--dp", "8", "--global-batch", "8")
