@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.errors import InvalidInput, InvalidOverride, UsageError
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.diagnostics import did_you_mean, quote
 from dsv3calc.reading.source import Source
 
 if TYPE_CHECKING:
@@ -174,12 +174,15 @@ def _targets(kind: str, data: dict[str, Any], override: Override) -> Iterator[Pa
             found = True
             yield ("groups", index, *parts)
     if not found:
-        close = suggest(str(parts[-1] if head in _PARTS else head), known)
         raise UnknownField(
             override,
             f"--set {quote(override.text)}: {describe(str(data.get('name')))} has no field "
             f"'{describe(override.path)}'",
-            f"did you mean '{close}'?" if close else "dsv3calc presets show MODEL lists the fields",
+            did_you_mean(
+                str(parts[-1] if head in _PARTS else head),
+                known,
+                "dsv3calc presets show MODEL lists the fields",
+            ),
         )
 
 

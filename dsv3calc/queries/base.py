@@ -303,7 +303,12 @@ class CompareQuery(Query, frozen=True, kw_only=True):
     ] = None  # fmt: skip
     kv_dtype: shared.KVDtype = None
     batch: shared.Batch = None
-    context: shared.Context = None
+    context: Annotated[
+        int | None,
+        Option(
+            shared.CONTEXT, shared.WORKLOAD, dimension="tokens", number="past", default="4096",
+        ),
+    ] = None  # fmt: skip
     sequence: shared.Sequence = None
     mla: shared.Mla = None
     rows: Annotated[

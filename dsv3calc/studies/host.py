@@ -15,16 +15,16 @@ from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.queries.memory import MemoryQuery
 from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.checked import number, positive
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.memory.answer import answer_memory
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
     beside_layers,
     check_kv_format,
-    positive,
     warn_context,
 )
-from dsv3calc.studies.traffic.exchanges import asked, number
+from dsv3calc.studies.traffic.exchanges import asked
 
 if TYPE_CHECKING:
     from dsv3calc.queries.host import HostQuery

@@ -10,7 +10,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Line, total
 from dsv3calc.ledger.substitution import Substitution
 from dsv3calc.queries.options import OFFLOADED
-from dsv3calc.studies.traffic.exchanges import one_of
+from dsv3calc.studies.checked import one_of
 
 if TYPE_CHECKING:
     from dsv3calc.queries.memory import MemoryQuery

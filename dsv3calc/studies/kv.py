@@ -12,13 +12,13 @@ from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.queries.base import KVQuery, as_dict
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.checked import positive
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
     beside_layers,
     check_kv_format,
     interval_of,
-    positive,
     warn_context,
     warn_inapplicable,
 )

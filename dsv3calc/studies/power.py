@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.errors import UsageError
-from dsv3calc.studies.traffic.exchanges import number
+from dsv3calc.studies.checked import number
 
 if TYPE_CHECKING:
     from dsv3calc.schema.hardware import Hardware

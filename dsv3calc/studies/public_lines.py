@@ -150,6 +150,8 @@ PUBLIC_LINES = (
         ("roofline.PHASE.time", "s", "The larger of the compute time and the memory time."),
         ("roofline.PHASE.intensity", "FLOP/B", "FLOPs over bytes moved."),
         ("roofline.PHASE.ridge", "FLOP/B", "The intensity at which both times are equal."),
+        ("roofline.PHASE.weight_bytes", "B", "Weights that a pass reads."),
+        ("roofline.PHASE.cache_bytes", "B", "Cache and state that a pass reads and writes."),
         (
             "roofline.PHASE.tokens_per_gpu_second",
             "tokens/s",

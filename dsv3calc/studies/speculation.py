@@ -6,8 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.errors import UsageError
-from dsv3calc.studies.preset_loader import positive
-from dsv3calc.studies.traffic.exchanges import number
+from dsv3calc.studies.checked import number, positive
 
 if TYPE_CHECKING:
     from dsv3calc.accounting.speculation import Speculation

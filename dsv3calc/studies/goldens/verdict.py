@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from dsv3calc.catalogue.overrides import current_place
 from dsv3calc.errors import Dsv3calcError, InvalidInput, UsageError
 from dsv3calc.queries.command_line import key_fault, query_text
-from dsv3calc.reading.diagnostics import Problem, suggest
+from dsv3calc.reading.diagnostics import Problem, did_you_mean
 from dsv3calc.reading.files import shown_path
 from dsv3calc.reading.source import Source, read_source
 from dsv3calc.schema.convert import convert
@@ -367,10 +367,9 @@ def _line_of(golden: Golden, answer: Answer) -> Line:
     """
     columns = {column.id: column for column in answer.columns}
     if golden.column and golden.column not in columns:
-        close = suggest(golden.column, columns)
         raise UsageError(
             f"there is no column '{golden.column}'; columns: {', '.join(columns)}",
-            f"did you mean '{close}'?" if close else "",
+            did_you_mean(golden.column, columns),
         )
     if not golden.column and len(columns) != 1:
         raise UsageError(
@@ -380,10 +379,9 @@ def _line_of(golden: Golden, answer: Answer) -> Line:
     named = column.ledger.named()
     line = named.get(golden.quantity)
     if line is None:
-        close = suggest(golden.quantity, named)
         raise UsageError(
             f"the answer has no quantity '{golden.quantity}'",
-            f"did you mean '{close}'?" if close else "",
+            did_you_mean(golden.quantity, named),
         )
     if golden.unit and golden.unit != line.unit:
         raise UsageError(

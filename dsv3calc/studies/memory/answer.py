@@ -16,6 +16,7 @@ from dsv3calc.ledger.line import Ledger
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.checked import positive
 from dsv3calc.studies.layout.build import check_grouping, refuse, training_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import (
@@ -36,7 +37,6 @@ from dsv3calc.studies.memory.options import (
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
     beside_layers,
-    positive,
     warn_context,
     warn_inapplicable,
 )

@@ -18,6 +18,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.model.architecture import has_experts
 from dsv3calc.model.saved import BF16, MODULES
 from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.studies.checked import number, one_of
 from dsv3calc.studies.layout.choose import named_by
 from dsv3calc.studies.memory.options import check_imbalance, typed
 from dsv3calc.studies.traffic.exchanges import (
@@ -25,8 +26,6 @@ from dsv3calc.studies.traffic.exchanges import (
     cite_formats,
     dispatch_format,
     format_of,
-    number,
-    one_of,
     tell_imbalance,
 )
 

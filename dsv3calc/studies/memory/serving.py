@@ -19,6 +19,7 @@ from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.numbers.decimals import decimal_ratio
 from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.checked import number, positive
 from dsv3calc.studies.hosted import experts_on_host, host_lines
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
@@ -31,7 +32,6 @@ from dsv3calc.studies.preset_loader import (
     beside_layers,
     check_kv_format,
     interval_of,
-    positive,
     warn_context,
     warn_inapplicable,
 )
@@ -41,7 +41,6 @@ from dsv3calc.studies.traffic.exchanges import (
     cite_formats,
     dispatch_format,
     format_of,
-    number,
 )
 
 if TYPE_CHECKING:

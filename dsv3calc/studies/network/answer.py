@@ -16,6 +16,7 @@ from dsv3calc.queries.fields import flag_of
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.schema.provenance import source_of
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.checked import number
 from dsv3calc.studies.network.built import built, built_topologies, is_built
 from dsv3calc.studies.network.choices import (
     LARGEST_NETWORK,
@@ -33,7 +34,6 @@ from dsv3calc.studies.network.choices import (
     slim_fly_order,
     whole,
 )
-from dsv3calc.studies.traffic.exchanges import number
 
 if TYPE_CHECKING:
     from dsv3calc.accounting.network import NetworkLines

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.catalogue import presets, references, search_path
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.queries.base import CompareQuery
-from dsv3calc.reading.diagnostics import Problem, quote, suggest
+from dsv3calc.reading.diagnostics import Problem, did_you_mean, quote
 from dsv3calc.reading.source import parse_json, read_source
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.compare.answer import answer_compare
@@ -60,11 +60,10 @@ def kind_named(word: str | None) -> str | None:
     names |= {name.replace("_", "-"): kind for name, kind in names.items()}
     names |= dict.fromkeys(("runtime", "runtimes"), "setup")  # their name in 0.1.0
     if word not in names:
-        close = suggest(word, names)
         raise UsageError(
             f"there is no kind of preset called {quote(word)}; "
             f"kinds: {', '.join(search_path.FOLDERS.values())}",
-            f"did you mean '{close}'?" if close else "",
+            did_you_mean(word, names),
         )
     return names[word]
 

@@ -127,6 +127,8 @@ def _tell(answer: Answer, server: Server, served: Served) -> None:
                 "the estimate is that of measurements with one host, which the preset of "
                 f"{inputs.hardware.name} was fitted to"
             )
+        elif inputs.hardware.value.host and inputs.hardware.value.host.experts:
+            answer.notes.append("no estimate: it was fitted to one sequence, asked by itself")
     if inputs.setup is None:
         answer.assumptions.append("memory that software takes: as of pytorch, without --setup")
     _tell_launches(answer, server, served)

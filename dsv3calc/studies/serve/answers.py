@@ -12,7 +12,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.formulas import economics
 from dsv3calc.ledger.line import Line, computed, field
 from dsv3calc.queries.fields import flag_of
-from dsv3calc.studies.preset_loader import positive
+from dsv3calc.studies.checked import positive
 
 if TYPE_CHECKING:
     from collections.abc import Callable

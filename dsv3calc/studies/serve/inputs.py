@@ -13,6 +13,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.model.architecture import experts_of
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.schema.workload import DEFAULT_PAST
+from dsv3calc.studies.checked import number, one_of, positive
 from dsv3calc.studies.hosted import experts_on_host
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
@@ -20,16 +21,11 @@ from dsv3calc.studies.layout.check import decode_problems, feed_forward_problems
 from dsv3calc.studies.layout.choose import chosen_layout, named_by
 from dsv3calc.studies.memory.options import check_imbalance
 from dsv3calc.studies.power import site_factor
-from dsv3calc.studies.preset_loader import (
-    PresetLoader,
-    beside_layers,
-    check_kv_format,
-    positive,
-)
+from dsv3calc.studies.preset_loader import PresetLoader, beside_layers, check_kv_format
 from dsv3calc.studies.setups import SERVING, refuse_other
 from dsv3calc.studies.speculation import speculation_of
 from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
-from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, number, one_of
+from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE
 
 if TYPE_CHECKING:
     from dsv3calc.accounting.speculation import Speculation

@@ -19,13 +19,12 @@ from dsv3calc.model.operator import ONE
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE, Workload
 from dsv3calc.studies.answer import Answer, add_new
+from dsv3calc.studies.checked import number, one_of, positive
 from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import chosen_layout
-from dsv3calc.studies.preset_loader import positive
 from dsv3calc.studies.serve.inputs import USED
 from dsv3calc.studies.times.remarks import rate_remarks
-from dsv3calc.studies.traffic.exchanges import number, one_of
 
 if TYPE_CHECKING:
     from dsv3calc.accounting.serving.decode import DecodeLines

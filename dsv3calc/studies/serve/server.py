@@ -163,7 +163,8 @@ class Server:
         if inputs.hosted:
             sequences = given(BATCH, batch, "1")
             of_host = (inputs.model.value, inputs.precision.value, inputs.hardware.value)
-            hosted = hosted_lines(*of_host, sequences)
+            several = self.query.curve or bool(self.query.slo)
+            hosted = hosted_lines(*of_host, sequences, fitted=not several)
         return decode_lines(
             fold,
             inputs.speculation,

@@ -14,6 +14,7 @@ from dsv3calc.accounting.traffic.exchange import Exchange
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.checked import number, one_of
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
@@ -35,8 +36,6 @@ from dsv3calc.studies.traffic.exchanges import (
     cite_formats,
     dispatch_format,
     format_of,
-    number,
-    one_of,
 )
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from dsv3calc.ledger.line import Ledger
 from dsv3calc.schema.layout import PAIRED
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE, Workload
 from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.checked import number, positive
 from dsv3calc.studies.layout.build import Problem, check_grouping, refuse, training_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import chosen_layout, named_by, sequence_of
@@ -26,7 +27,6 @@ from dsv3calc.studies.power import site_factor
 from dsv3calc.studies.preset_loader import (
     DEFAULT_KV_FORMAT,
     PresetLoader,
-    positive,
     warn_context,
     warn_inapplicable,
 )
@@ -34,7 +34,7 @@ from dsv3calc.studies.setups import TRAINING, refuse_other
 from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
 from dsv3calc.studies.times.memory import memory_lines
 from dsv3calc.studies.times.remarks import rate_remarks, widened
-from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, asked, imbalance_text, number
+from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, asked, imbalance_text
 
 if TYPE_CHECKING:
     from dsv3calc.catalogue.presets import Preset

@@ -16,6 +16,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger, total
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE
 from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.checked import number, one_of, positive
 from dsv3calc.studies.layout.build import (
     DEGREES,
     check_grouping,
@@ -31,7 +32,7 @@ from dsv3calc.studies.layout.choose import (
     sequence_of,
     serving_note,
 )
-from dsv3calc.studies.preset_loader import PresetLoader, positive, warn_inapplicable
+from dsv3calc.studies.preset_loader import PresetLoader, warn_inapplicable
 from dsv3calc.studies.traffic.exchanges import (
     DEFAULT_TOKENS,
     LARGEST_IMBALANCE,
@@ -42,8 +43,6 @@ from dsv3calc.studies.traffic.exchanges import (
     format_of,
     latency_of,
     model_dispatch,
-    number,
-    one_of,
     tell_imbalance,
 )
 from dsv3calc.studies.traffic.step_collectives import step_collectives

@@ -21,7 +21,8 @@ from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import experts_of
 from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.studies.answer import Answer, Column
-from dsv3calc.studies.preset_loader import PresetLoader, positive
+from dsv3calc.studies.checked import number, one_of, positive
+from dsv3calc.studies.preset_loader import PresetLoader
 from dsv3calc.studies.traffic.exchanges import (
     DEFAULT_TOKENS,
     LARGEST_METADATA,
@@ -30,8 +31,6 @@ from dsv3calc.studies.traffic.exchanges import (
     format_of,
     latency_of,
     model_dispatch,
-    number,
-    one_of,
 )
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from dsv3calc.accounting.traffic.collectives import (
 from dsv3calc.accounting.traffic.experts import expert_views
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.studies.answer import add_new
-from dsv3calc.studies.traffic.exchanges import one_of
+from dsv3calc.studies.checked import one_of
 
 if TYPE_CHECKING:
     from dsv3calc.accounting.traffic.exchange import Exchange
