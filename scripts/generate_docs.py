@@ -1,6 +1,6 @@
-"""Write the reference pages and pictures: symbols, formulas, conventions, lines, options, papers.
+"""Write the reference pages, the pictures and the conformance vectors.
 
-Usage: ``python scripts/generate_docs.py [--check]``. Nothing on these pages is typed there: they
+Usage: ``python scripts/generate_docs.py [--check]``. Nothing in these files is typed there: they
 come from the glossary and the registry in ``dsv3calc/formulas/registry``, the docstrings of the
 formulas, the named conventions, the public lines, and the goldens of papers.
 """
@@ -20,6 +20,7 @@ import families_page
 import formula_use
 import lines_page
 import options_page
+import vectors
 from fresh import write
 
 from dsv3calc.accounting.conventions import BUNDLES, CHOICES
@@ -383,7 +384,10 @@ def papers_page() -> str:
     kinds = tuple(f"{kind}_rows" for kind in KINDS)
     groups = (*kinds, *CLOSED_FORM, *OTHERS)
     summary = [
-        (f"[{name}](#{name})", *(str(counts[f"papers.{name}.{group}"]) for group in groups))
+        (
+            f"[{name}](#{name.replace('.', '')})",
+            *(str(counts[f"papers.{name}.{group}"]) for group in groups),
+        )
         for name in found.query["papers"]
     ]
     summary.append(("all", *(str(counts[f"reproduce.{group}"]) for group in groups)))
@@ -461,6 +465,7 @@ def files() -> dict[str, str]:
         "docs/accuracy.md": accuracy_page.page(),
         "docs/explanation/architecture.md": architecture_page.page(),
         **docs_pictures.files(),
+        **vectors.files(),
     }
 
 

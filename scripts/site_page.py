@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,8 +65,17 @@ MODULES = (
 """Modules of the page, each after those that it imports: in one file they stand in this order."""
 
 
+class Missing(SystemExit):
+    """What the page needs from elsewhere cannot be had here: exit status 77, told before."""
+
+    def __init__(self, text: str) -> None:
+        print(text, file=sys.stderr)
+        super().__init__(77)
+
+
 def build(out: Path, pyodide: Path | None) -> list[str]:
     """Write the page into a folder; return what was written, for a person."""
+    script = one_script()
     parts = collected(pyodide, out.parent / f".{out.name}-fetched")
     parts["app.zip"] = archive(dict(application_files(parts.pop("msgspec.whl"))))
     parts = precompiled(parts)
@@ -82,7 +92,7 @@ def build(out: Path, pyodide: Path | None) -> list[str]:
     for name in ("style.css", "worker.js", *(f"{module}.js" for module in MODULES)):
         shutil.copyfile(SITE / name, out / name)
     (out / "sw.js").write_text(service_worker(out), encoding="utf-8")
-    (out / "dsv3calc.html").write_text(single_file(page, parts), encoding="utf-8")
+    (out / "dsv3calc.html").write_text(single_file(page, script, parts), encoding="utf-8")
     return [f"{path.relative_to(out.parent)} {path.stat().st_size:,} bytes" for path in
             (out / "index.html", out / "dsv3calc.html")]  # fmt: skip
 
@@ -92,7 +102,7 @@ def collected(given: Path | None, fetched: Path) -> dict[str, bytes]:
 
     Raises
     ------
-    SystemExit
+    Missing
         Naming what is missing.
     """
     folder = given
@@ -108,7 +118,7 @@ def collected(given: Path | None, fetched: Path) -> dict[str, bytes]:
         found = contents(folder)
     missing = [name for name in (*FROM_NPM, "msgspec.whl") if name not in found]
     if missing:
-        raise SystemExit(
+        raise Missing(
             f"the page needs {', '.join(missing)}, which {folder} does not have: "
             f"{', '.join(FROM_NPM)} are files of the npm package pyodide {PYODIDE}; msgspec.whl is "
             f"msgspec-{MSGSPEC}-cp314-cp314-pyemscripten_2026_0_wasm32.whl from PyPI"
@@ -174,7 +184,7 @@ def precompiled(parts: dict[str, bytes]) -> dict[str, bytes]:
     """
     node = shutil.which("node")
     if node is None:
-        raise SystemExit("node is missing, which compiles the modules of the page: install Node.js")
+        raise Missing("node is missing, which compiles the modules of the page: install Node.js")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part, content in parts.items():
@@ -186,7 +196,9 @@ def precompiled(parts: dict[str, bytes]) -> dict[str, bytes]:
             [node, str(SITE / "precompile.mjs"), name], capture_output=True, text=True, check=False
         )
         if done.returncode:  # its stack shows whole files of one line
-            raise SystemExit("\n".join(line[:200] for line in done.stderr.splitlines()[-20:]))
+            raise SystemExit(
+                "\n".join(line[:200] for line in done.stderr.split("\n") if line.strip())
+            )
         used = members((folder / "used.zip").read_bytes())
     library = {
         path: content
@@ -245,8 +257,8 @@ def application_files(wheel: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def python_files(folder: Path, package: str) -> Iterator[tuple[str, bytes]]:
-    """Yield the modules of a package."""
-    for path in sorted(folder.rglob("*.py")):
+    """Yield the modules of a package, and the data beside its formulas."""
+    for path in sorted([*folder.rglob("*.py"), *folder.glob("formulas/**/*.json")]):
         yield f"{package}/{path.relative_to(folder).as_posix()}", path.read_bytes()
 
 
@@ -286,12 +298,27 @@ def service_worker(out: Path) -> str:
     return put(text, "const FILES = [];", f"const FILES = {json.dumps(names)};")
 
 
-def single_file(page: str, parts: dict[str, bytes]) -> str:
+def one_script() -> str:
+    """Return all modules of the page as one script.
+
+    Raises
+    ------
+    SystemExit
+        Naming what cannot stand in one script.
+    """
+    script = "\n".join(plain_script(read(f"{module}.js")) for module in MODULES)
+    declaration = re.compile(r"^(?:async )?(?:function|const|let|class) (\w+)", re.MULTILINE)
+    declared = Counter(declaration.findall(script))
+    if twice := [name for name, count in declared.items() if count > 1]:
+        raise SystemExit(f"site/: in one file these names stand twice: {', '.join(twice)}")
+    return script
+
+
+def single_file(page: str, script: str, parts: dict[str, bytes]) -> str:
     """Return the page as one file: scripts, style and the parts of Python in it.
 
     Its policy allows these scripts by their digest, and workers from the file itself.
     """
-    script = "\n".join(plain_script(read(f"{module}.js")) for module in MODULES)
     style = read("style.css")
     carried = {**parts, "worker.js": read("worker.js").encode()}
     packed = {

@@ -7,7 +7,7 @@ let worker = null;
 let ready = null;
 let number = 0;
 const waiting = new Map();
-const written = new Map();
+const sent = new Map();
 
 /** Say why the package cannot run in this browser; nothing where it can. */
 export function missing() {
@@ -19,14 +19,14 @@ export function missing() {
 
 /** Start the worker; the promise holds once the package is imported. */
 export function start({ bare = false } = {}) {
-  ready ??= begin(bare);
+  ready ??= boot(bare);
   return ready;
 }
 
-async function begin(bare) {
+async function boot(bare) {
   const carried = byId("parts");
-  const boot = carried ? await unfolded(carried) : addresses();
-  worker = new Worker(boot.worker, { type: "module" });
+  const found = carried ? await unfolded(carried) : addresses();
+  worker = new Worker(found.worker, { type: "module" });
   worker.onmessage = ({ data }) => {
     const [done, failed] = waiting.get(data.id) ?? [];
     waiting.delete(data.id);
@@ -38,7 +38,7 @@ async function begin(bare) {
     for (const [, failed] of waiting.values()) failed(new Error(event.message || "the worker could not be loaded"));
     waiting.clear();
   };
-  return post({ boot: { ...boot, worker: undefined, bare } });
+  return post({ boot: { ...found, worker: undefined, bare } });
 }
 
 function addresses() {
@@ -91,7 +91,7 @@ function post(message) {
 /** Ask the package. `files` are written to the worker's memory first, where they changed. */
 export async function ask(message, files = {}) {
   await start();
-  const changed = Object.entries(files).filter(([name, text]) => written.get(name) !== text);
-  for (const [name, text] of changed) written.set(name, text);
+  const changed = Object.entries(files).filter(([name, text]) => sent.get(name) !== text);
+  for (const [name, text] of changed) sent.set(name, text);
   return JSON.parse(await post({ ask: JSON.stringify(message), files: Object.fromEntries(changed) }));
 }

@@ -14,7 +14,7 @@ export function drawPanel(found, words, files) {
   const made = el("article", { className: "panel" });
   made.dataset.status = found.status;
   if (found.status) made.append(...failed(found));
-  else made.append(...answered(found, words, files));
+  else made.append(...contents(found, words, files));
   made.append(actionsOf(words, files, Boolean(found.picture)));
   return made;
 }
@@ -23,7 +23,7 @@ function failed(found) {
   return [el("h2", {}, found.status === 70 ? "This is a defect" : "No answer"), el("pre", { className: "error", role: "alert" }, found.error.trimEnd())];
 }
 
-function answered(found, words, files) {
+function contents(found, words, files) {
   const open = (cell) => openWhy(cell, words, files);
   const [first, ...rest] = found.heading;
   const compared = words[0] === "compare";

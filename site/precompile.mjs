@@ -9,7 +9,12 @@ import { pathToFileURL } from "node:url";
 const [folder] = process.argv.slice(2);
 const { loadPyodide } = await import(pathToFileURL(`${folder}/pyodide.mjs`).href);
 const python = await loadPyodide({ indexURL: folder, env: { PYTHONNODEBUGRANGES: "1" } });
-python.unpackArchive(new Uint8Array(readFileSync(`${folder}/app.zip`)), "zip", { extractDir: "/lib/python3.14/site-packages" });
+python.FS.writeFile("/app.zip", new Uint8Array(readFileSync(`${folder}/app.zip`)));
+python.runPython(`
+import sys, zipfile
+zipfile.ZipFile("/app.zip").extractall("/lib/python3.14/site-packages")
+sys.dont_write_bytecode = False  # Pyodide sets it
+`);
 const reply = python.pyimport("dsv3calc.page").reply;
 for (const message of JSON.parse(readFileSync(`${folder}/trace.json`, "utf8"))) reply(JSON.stringify(message));
 python.runPython(`

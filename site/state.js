@@ -74,7 +74,7 @@ async function readDesign(designs, key, value) {
   const [, number, use, name] = key.match(/^([1-9])\.(?:(train|serve)\.)?([a-z]+)$/) ?? [];
   if (!number || Number(number) > MOST_DESIGNS) return false;
   const names = use ? PLACED : [...OWN, "config"];
-  if (!names.includes(name)) return false;
+  if (!names.includes(name) || value.length > LONGEST_CONFIG) return false;
   const design = (designs[number - 1] ??= emptyDesign());
   if (use) design[use][name] = value;
   else if (name !== "config") design[name] = value;

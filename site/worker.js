@@ -29,8 +29,8 @@ async function boot({ pyodide: address, asm, indexURL, parts, bare }) {
     stdin: () => null,
   });
   if (bare) return;
-  python.unpackArchive(await archive, "zip", { extractDir: "/lib/python3.14/site-packages" });
-  python.runPython("import importlib; importlib.invalidate_caches()");
+  python.FS.writeFile("/app.zip", new Uint8Array(await archive));
+  python.runPython("import os, zipfile\nzipfile.ZipFile('/app.zip').extractall('/lib/python3.14/site-packages')\nos.remove('/app.zip')");
   files = python.FS;
   files.chdir("/home/pyodide");
   reply = python.pyimport("dsv3calc.page").reply;

@@ -147,9 +147,12 @@ class HostedLines(NamedLines, frozen=True, eq=False, kw_only=True):
 
 
 def hosted_lines(
-    model: Model, precision: Precision, hardware: Hardware, batch: Line
+    model: Model, precision: Precision, hardware: Hardware, batch: Line, *, fitted: bool
 ) -> HostedLines:
     """Give the time of routed experts that the CPUs of a host compute for a batch.
+
+    ``fitted`` asks for the time of a whole step too, where the batch is one sequence and the preset
+    of the device has it.
 
     Raises
     ------
@@ -161,20 +164,20 @@ def hosted_lines(
         raise UsageError(*no_bandwidth(hardware.name))
     alone = type(batch.value) is int and batch.value == 1
     read = routed_lines(model, precision, None if alone else batch)[1]
-    rates = _prefill(model, host)
+    prefill = _prefill(model, host)
     computing = []
-    if rates:
-        fastest = max(rates, key=lambda line: line.value)
+    if prefill:
+        fastest = max(prefill, key=lambda line: line.value)
         computing.append(
             combined("host.experts.compute_seconds", "ratio", (batch, fastest), unit="s")
         )
     under = Substitution("serve.", {})
     times = {}
-    for what, fitted in (("bound", None), ("floor", host.experts)):
-        parts = [under.line(line) for line in (_reading(host, read, fitted), *computing)]
+    for what, rates in (("bound", None), ("floor", host.experts)):
+        parts = [under.line(line) for line in (_reading(host, read, rates), *computing)]
         times[what] = combined(f"serve.host_seconds.{what}", "maximum", parts, unit="s")
     whole = None
-    if alone and host.experts is not None:
+    if alone and fitted and host.experts is not None:
         whole = under.line(_fitted(host, host.experts, read))
     return HostedLines(estimate=whole, **times)
 

@@ -213,7 +213,7 @@ def _read(
         raise InvalidInput([Problem(source.name, 1, 1, words)])
     if kind == "setup" and "driver_context" in data:
         raise InvalidInput([_runtime_of_old(source)])
-    data = completed(kind, path, data)
+    data = completed(kind, path, source, data)
     preset.value, places = _overridden(kind, source, data, overrides)
     preset.edited = places
     preset.name = getattr(preset.value, "name", path)

@@ -349,6 +349,7 @@ _COMMANDS = (
     ),
     Command("sweep", "Ask queries at every point of a study, and write a row for each."),
     Command("eval", "Answer many queries in one process, one line each."),
+    Command("skill", "Print a skill file that teaches an assistant which query answers what."),
 )
 
 COMMANDS = {command.words: command for command in _COMMANDS}

@@ -286,6 +286,16 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     sources: dict[str, Source]
     provenance: dict[str, str]
 
+    def __repr__(self) -> str:
+        """Show the name, the main sizes and the kinds of parts."""
+        parts = [part for group in self.groups
+                 for part in (group.attention, group.mixer, group.feed_forward)]  # fmt: skip
+        kinds = dict.fromkeys(part.__struct_config__.tag for part in parts if part is not None)
+        return (
+            f"<Model {self.name}: {self.num_hidden_layers:,} layers {self.hidden_size:,} wide "
+            f"({', '.join(map(str, kinds))}), vocabulary {self.vocab_size:,}>"
+        )
+
     @property
     def precision_name(self) -> str:
         """The name of its precision."""

@@ -11,8 +11,9 @@ from dsv3calc.exit_status import ExitStatus
 from dsv3calc.ledger.line import Ledger, combined, given
 from dsv3calc.queries.base import as_dict
 from dsv3calc.queries.memory import MemoryQuery
+from dsv3calc.queries.options import OFFLOADED
 from dsv3calc.studies.answer import Answer, Column, add_new
-from dsv3calc.studies.checked import positive
+from dsv3calc.studies.checked import one_of, positive
 from dsv3calc.studies.memory.answer import answer_memory
 from dsv3calc.studies.memory.serving import DEFAULT_CONTEXT
 from dsv3calc.studies.preset_loader import PresetLoader, warn_context
@@ -83,6 +84,7 @@ class _Search:
         ):
             if reference is not None:
                 load(reference)
+        one_of("--offload", query.offload, OFFLOADED, "")
         for kind, name in (("precision", query.precision), ("setup", query.setup)):
             if name is not None:
                 presets.load(kind, name, preset_path=query.preset_path)
@@ -94,8 +96,7 @@ class _Search:
             device = self.loader.hardware(hardware)
             precisions = self._precisions(model)
             warn_context(self.answer, model, self.loader.model(model).value, self.context)
-            for precision in precisions:
-                self._ask(model, hardware, device.value, precision)
+            self._ask_each(model, hardware, device.value, precisions)
         except (UsageError, InvalidInput) as error:
             if pinned and isinstance(error, UsageError) and self.query.gpus is not None:
                 hint = error.hint.replace("--tp", "--gpus")
@@ -105,6 +106,18 @@ class _Search:
             reason = error.message if isinstance(error, UsageError) else error.problems[0].what
             reason = reason.partition("; ")[0]
             self.answer.rows.append({"model": model, "hardware": hardware, "reason": reason})
+
+    def _ask_each(self, model: str, hardware: str, device: Hardware, precisions: list[str]) -> None:
+        """Ask in each precision; a host too small for some of them is told, and not an error."""
+        small = []
+        for precision in precisions:
+            try:
+                self._ask(model, hardware, device, precision)
+            except UsageError as error:
+                small.append(error)
+                if self.query.offload is None or len(small) == len(precisions):
+                    raise
+                self.answer.notes.append(f"{model} in {precision}: {error.message}")
 
     def _precisions(self, model: str) -> list[str]:
         if self.query.precision:

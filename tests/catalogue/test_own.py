@@ -81,9 +81,13 @@ def test_a_layout_may_be_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("kind", TEMPLATES)
-def test_templates_are_valid_and_used(kind, tmp_path, capsys):
+def test_templates_are_valid_once_dated_and_used(kind, tmp_path, capsys):
     path = tmp_path / "mine.yaml"
     assert run(["presets", "new", kind, "mine", "-o", str(path)]) == 0
+    if "YYYY-MM" in path.read_text():
+        assert run(["presets", "validate", str(path)]) == 3
+        assert "source still has the placeholder YYYY-MM" in capsys.readouterr().err
+        path.write_text(path.read_text().replace("YYYY-MM", "2026-11"))
     assert run(["presets", "validate", str(path)]) == 0
     assert kind in capsys.readouterr().out
     option = {"hardware": "", "layout": "--hardware h100", "setup": "--tp 8 --hardware h100"}[kind]

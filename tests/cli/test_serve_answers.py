@@ -109,6 +109,15 @@ def test_a_batch_reads_the_distinct_experts(program):
     assert "serve.tpot.estimate" not in values
 
 
+def test_the_fit_is_of_one_sequence_asked_by_itself(program):
+    curve = program.ok(*HOSTED, "--curve", "--batch", "2", "--format", "csv", "--notes", "none")
+    assert "serve.tpot.floor" in curve.out
+    assert "serve.tpot.estimate" not in curve.out
+    found = program.json(*HOSTED, "--slo", "tpot<=100ms")
+    assert found.data["query"]["batch"] == 2
+    assert "no estimate: it was fitted to one sequence, asked by itself" in found.data["notes"]
+
+
 @pytest.mark.parametrize(
     ("given", "missing"),
     [
@@ -130,3 +139,7 @@ def test_which_tells_what_runs_with_experts_on_the_host(program):
     statuses = {"deepseek-v3": ExitStatus.OK, "minimax-text-01": ExitStatus.INFEASIBLE}
     for model, status in statuses.items():
         assert program("which", "--model", model, *given).status == status
+    every = program.json("which", "--model", "deepseek-v3", *HOSTED[2:4], *HOSTED[6:])
+    precisions = [column["id"].split("|")[1] for column in every.data["columns"]]
+    assert precisions == ["fp8-deepseek-v3", "fp8", "int8", "int4"]
+    assert "bf16: the experts take 1.189 TiB" in every.data["notes"][0]

@@ -19,6 +19,7 @@ OPTIONS = (
     "--disable-default-apps", "--hide-scrollbars", "--force-color-profile=srgb",
     "--disable-dev-shm-usage",
 )  # fmt: skip
+WATCHED = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
 
 
 def find_chromium():
@@ -30,10 +31,10 @@ def find_chromium():
 class Browser:
     """A running Chromium with a profile of its own."""
 
-    def __init__(self, executable, profile):
+    def __init__(self, executable, profile, *more):
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
-        options = [*OPTIONS, f"--user-data-dir={profile}"]
+        options = [*OPTIONS, *more, f"--user-data-dir={profile}"]
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             options.append("--no-sandbox")  # which root cannot have
         ends = to_browser, from_browser
@@ -49,7 +50,8 @@ class Browser:
         os.close(from_browser)
         self._buffer = b""
         self._number = 0
-        self.events = deque()
+        self.events = deque(maxlen=1000)
+        self.requested = []
 
     def close(self):
         with suppress(OSError, EOFError):
@@ -60,18 +62,36 @@ class Browser:
 
     def call(self, method, session=None, **parameters):
         """Call a method of the protocol and wait for what it returns."""
+        number = self._send(method, session, **parameters)
+        while True:
+            found = self._next()
+            if found.get("id") == number:
+                if "error" in found:
+                    raise RuntimeError(f"{method}: {found['error']['message']}")
+                return found["result"]
+            if "method" in found:
+                self._take(found["method"], found["params"])
+
+    def _send(self, method, session=None, **parameters):
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
         if session:
             message["sessionId"] = session
-        os.write(self._write, json.dumps(message).encode() + b"\0")
-        while True:
-            found = self._next()
-            if found.get("id") == self._number:
-                if "error" in found:
-                    raise RuntimeError(f"{method}: {found['error']['message']}")
-                return found["result"]
-            self.events.append(found)
+        text = json.dumps(message).encode() + b"\0"
+        while text:  # a pipe may take a part
+            text = text[os.write(self._write, text) :]
+        return self._number
+
+    def _take(self, event, about):
+        """Keep an event; watch each worker from its start, which waits for that."""
+        self.events.append((event, about))
+        if event == "Network.requestWillBeSent":
+            self.requested.append(about["request"]["url"])
+        if event == "Target.attachedToTarget":
+            session = about["sessionId"]
+            self._send("Network.enable", session)
+            self._send("Target.setAutoAttach", session, **WATCHED)
+            self._send("Runtime.runIfWaitingForDebugger", session)
 
     def _next(self):
         while b"\0" not in self._buffer:
@@ -139,14 +159,15 @@ class Page:
         return found["result"].get("value")
 
     def wait(self, condition, seconds=40):
-        """Wait until an expression is true, and return its value."""
+        """Wait until an expression is true."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             with suppress(RuntimeError):  # between two pages
-                if found := self.run(condition):
-                    return found
+                if self.run(f"(async () => Boolean(await ({condition})))()"):
+                    return
             time.sleep(0.03)
-        raise TimeoutError(f"{condition}\n{self.run('document.body.innerText')[:2000]}")
+        shown = self.run("document.querySelector('main').innerText")
+        raise TimeoutError(f"{condition}\n{shown[-1500:]}")
 
     def picture(self, path, *, full=True):
         found = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=full)
