@@ -439,8 +439,6 @@ PUBLIC_LINES = (
         ("time.kernels.TIME", "s", "The kernels of a GPU, one after the other."),
         ("time.kernels.flops", "FLOP", "FLOPs of all kernels of a GPU."),
         ("time.kernels.moved", "B", "Bytes of weights, cache and activations of all kernels."),
-        ("time.communication.TIME", "s", "Exchanges; of an estimate what is not hidden."),
-        ("time.communication.AXIS", "s", "Exchanges among the GPUs of one axis, measured rates."),
         ("time.tokens_per_second.TIME", "tokens/s", "Tokens of a pass over its time."),
         (
             "time.tokens_per_second_per_gpu.TIME",
@@ -460,6 +458,11 @@ PUBLIC_LINES = (
         ("time.PLACE.KERNEL.columns", "elements", "Columns of its result."),
         ("time.PLACE.KERNEL.depth", "elements", "What it sums over."),
         ("time.PLACE.KERNEL.copies", "1", "How many equal products stand side by side."),
+    ),
+    *_declared(
+        "time, traffic",
+        ("time.communication.TIME", "s", "Exchanges; of an estimate what is not hidden."),
+        ("time.communication.AXIS", "s", "Exchanges among the GPUs of one axis, measured rates."),
     ),
     *_declared(
         "time, train",
