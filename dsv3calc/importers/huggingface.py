@@ -14,7 +14,7 @@ import msgspec
 
 from dsv3calc.errors import InvalidInput
 from dsv3calc.importers.assemble import assemble, cross_checks
-from dsv3calc.importers.families import MODULES, family
+from dsv3calc.importers.families import MARKS, MODULES, family
 from dsv3calc.importers.findings import Findings
 from dsv3calc.importers.ignored import COMMON, FIXED, SWITCHES
 from dsv3calc.importers.stored import Stored
@@ -104,6 +104,8 @@ def _keys(findings: Findings, found: Family, data: Any) -> dict[str, tuple[str, 
     def holds(path: tuple[str, ...]) -> bool:
         value = data
         for key in path:
+            if not isinstance(value, dict) or key not in value:
+                return False  # the reader of an inner object was given the key of the outer one
             value = value[key]
         return not isinstance(value, dict)
 
@@ -115,6 +117,9 @@ def _keys(findings: Findings, found: Family, data: Any) -> dict[str, tuple[str, 
 def _readers(findings: Findings, data: dict[str, Any]) -> tuple[list[Reader], Family]:
     """Return a reader of the object, and of the text_config inside where the family has one."""
     model_type = data.get("model_type")
+    if model_type in (None, "transformer") and data.keys() >= MARKS:
+        model_type = "mistral_params"  # Mistral's own files name no type of the library's
+        data = data | {"model_type": model_type}
     if not isinstance(model_type, str) or model_type not in MODULES:
         raise _unsupported(findings, data)
     findings.model_type = model_type
@@ -126,6 +131,7 @@ def _unsupported(findings: Findings, data: dict[str, Any]) -> InvalidInput:
     given = data.get("model_type")
     what = f"model_type {quote(given)} is not supported"
     why = "the counts of each family follow its modelling code; another family's would be a guess"
+    why = _REFUSED.get(given, why) if isinstance(given, str) else why
     step = ""
     if given is None:
         what, why = "model_type is missing", "it says which family's table the keys are read by"
@@ -144,7 +150,20 @@ def _unsupported(findings: Findings, data: dict[str, Any]) -> InvalidInput:
     return InvalidInput(findings.problems)
 
 
-_OTHER_FAMILIES = ("glm4v_moe", "mllama", "olmo")
+_REFUSED = {
+    "glm5_next": "its indexer scores pooled keys, which no indexer here does",
+    "mllama": "its cross-attention layers read a vision tower, which no layer here does",
+    "qwen4_exp": "its n-gram embeddings of single layers, its residual streams of a low rank and "
+    "its indexer of pooled keys are no parts that a layer here has",
+    "rwkv": "its time mixing is none of the mixers here",
+    "xlstm": "its cells are none of the mixers here",
+    "zamba": "its layers share the weights of one block, and a layer group here has its own",
+    "zamba2": "its layers share the weights of two blocks and adapt them, and a layer group here "
+    "has weights of its own",
+}
+"""What a model_type that is known and not supported has that cannot be counted."""
+
+_OTHER_FAMILIES = ("mllama", "olmo")
 """Families of their own whose ``model_type`` resembles that of a supported one."""
 
 

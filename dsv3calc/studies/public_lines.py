@@ -152,6 +152,8 @@ PUBLIC_LINES = (
         ("roofline.PHASE.ridge", "FLOP/B", "The intensity at which both times are equal."),
         ("roofline.PHASE.weight_bytes", "B", "Weights that a pass reads."),
         ("roofline.PHASE.cache_bytes", "B", "Cache and state that a pass reads and writes."),
+        ("roofline.PHASE.expert_weights.GROUP", "B", "Routed experts of a group that it reads."),
+        ("roofline.PHASE.cache.COMPONENT.GROUP", "B", "Cache of one kind of a group of layers."),
         (
             "roofline.PHASE.tokens_per_gpu_second",
             "tokens/s",
@@ -437,8 +439,6 @@ PUBLIC_LINES = (
         ("time.kernels.TIME", "s", "The kernels of a GPU, one after the other."),
         ("time.kernels.flops", "FLOP", "FLOPs of all kernels of a GPU."),
         ("time.kernels.moved", "B", "Bytes of weights, cache and activations of all kernels."),
-        ("time.communication.TIME", "s", "Exchanges; of an estimate what is not hidden."),
-        ("time.communication.AXIS", "s", "Exchanges among the GPUs of one axis, measured rates."),
         ("time.tokens_per_second.TIME", "tokens/s", "Tokens of a pass over its time."),
         (
             "time.tokens_per_second_per_gpu.TIME",
@@ -460,7 +460,17 @@ PUBLIC_LINES = (
         ("time.PLACE.KERNEL.copies", "1", "How many equal products stand side by side."),
     ),
     *_declared(
+        "time, traffic",
+        ("time.communication.TIME", "s", "Exchanges; of an estimate what is not hidden."),
+        ("time.communication.AXIS", "s", "Exchanges among the GPUs of one axis, measured rates."),
+    ),
+    *_declared(
         "time, train",
+        (
+            "time.multiprocessors",
+            "ratio",
+            "Multiprocessors of a device over those that communication leaves.",
+        ),
         ("time.optimizer.TIME", "s", "A step of the optimizer."),
         ("time.PLACE.KERNEL.TIME", "s", "One kernel in one layer, with its backward passes."),
         ("time.PLACE.KERNEL.flops", "FLOP", "FLOPs of a kernel in one layer on a GPU."),

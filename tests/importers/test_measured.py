@@ -10,6 +10,8 @@ import pytest
 from measured_hybrids import MEASURED
 
 import dsv3calc
+from dsv3calc.importers.huggingface import import_config
+from dsv3calc.reading.source import Source
 
 CONFIGS = Path(__file__).with_name("configs")
 
@@ -56,6 +58,28 @@ def test_a_published_model_has_the_published_parameters(name, tmp_path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps(data | changes | more), encoding="utf-8")
     assert dsv3calc.query(f"params {path}")["parameters.total"] == parameters
+
+
+def test_mistrals_own_files_are_the_same_models(tmp_path):
+    """A small file of each form, and Mistral Large 3 by hand: 673 billion, as its card says."""
+    own = json.loads((CONFIGS / "mistral_params.json").read_text(encoding="utf-8"))
+    groups = [
+        import_config(Source("config.json", (CONFIGS / f"{name}.json").read_text())).data["groups"]
+        for name in ("mistral_params", "mistral4")
+    ]
+    assert groups[0] == groups[1]
+    sizes = {"dim": 7168, "hidden_dim": 16384, "n_heads": 128, "n_layers": 61, "vocab_size": 131072}
+    sizes |= {"kv_lora_rank": 512, "q_lora_rank": 1536, "qk_nope_head_dim": 128, "v_head_dim": 128}
+    experts = {"expert_hidden_dim": 4096, "first_k_dense_replace": 3, "num_experts": 128}
+    path = tmp_path / "params.json"
+    large = own | sizes | {"qk_rope_head_dim": 64, "moe": own["moe"] | experts}
+    path.write_text(json.dumps(large), encoding="utf-8")
+    attention = 7168 * (1536 + 576 + 128 * 128) + 1536 * (128 * 192 + 1) + 512 * (128 * 256 + 1)
+    sparse = 129 * 3 * 7168 * 4096 + 128 * 7168
+    layers = 61 * (attention + 2 * 7168) + 3 * 3 * 7168 * 16384 + 58 * sparse
+    total = dsv3calc.query(f"params {path}")["parameters.total"]
+    assert total == 2 * 131072 * 7168 + layers + 7168
+    assert round(total / 1e9) == 673
 
 
 @pytest.mark.parametrize("name", ["qwen3_5", "qwen3_5_text"])

@@ -9,7 +9,7 @@ import msgspec
 
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.serving.passes import ServedPass, draft_pass, whole_pass
-from dsv3calc.accounting.serving.stages import StagedSteps
+from dsv3calc.accounting.serving.stages import OVERLAPPED, StagedSteps, taking_turns
 from dsv3calc.accounting.speculation import Speculation, tokens_per_step
 from dsv3calc.accounting.times.fold import Fold, band_lines
 from dsv3calc.formulas import served_batches, serving_times
@@ -133,6 +133,7 @@ def decode_lines(
     seconds["serial"] = total("serve.decode.serial", (step.kernels(), step.exchanges()), unit="s")
     if hosted is not None:
         seconds = _with_host(seconds, hosted)
+    passes = None
     if layout.pp > 1:
         passes = computed(
             "serve.stage_passes",
@@ -142,10 +143,10 @@ def decode_lines(
         )
         staged = StagedSteps(fold, "serve.decode.", put, passes, part)
         seconds = {what: staged.step(what, line) for what, line in seconds.items()}
-    elif not _is_one(part.value) and step.main.exchanges.rule != "given":
+    if hosted is None and not _is_one(part.value) and step.main.exchanges.rule != "given":
         turns = fold.software is not None and fold.software.times.overlap.two_batch
         if turns or not brief:
-            seconds["overlapped"] = _overlapped(setting, speculation, part)
+            seconds["overlapped"] = _overlapped(setting, speculation, part, passes)
         if turns:
             seconds["estimate"] = seconds["overlapped"]
     steps = {what: total(f"serve.step.{what}", (line,), unit="s") for what, line in seconds.items()}
@@ -262,14 +263,18 @@ def _rates(layout: Layout, tpot: dict[str, Line], batch: Line, concurrency: Any)
     }
 
 
-def _overlapped(setting: Setting, speculation: Speculation | None, batch: Line) -> Line:
-    """Give a step whose half batches take turns: the longer of computing and sending, twice."""
+def _overlapped(
+    setting: Setting, speculation: Speculation | None, batch: Line, passes: Line | None
+) -> Line:
+    """Give a step whose half batches take turns: the longer of computing and sending, twice.
+
+    On pipeline stages ``passes`` parts of ``batch`` sequences go round, each in halves.
+    """
     half = computed("serve.half.batch", serving_times.larger_half, batch=batch)
     fold = Fold(_changed(setting, batch=half.value))
-    step = Step(fold, "serve.half.", {BATCH: half}, speculation)
-    return computed(
-        "serve.decode.overlapped",
-        serving_times.two_batch_time,
-        half_kernel_seconds=step.kernels(),
-        half_exchange_seconds=step.exchanges(),
-    )
+    put = {BATCH: half}
+    step = Step(fold, "serve.half.", put, speculation)
+    through = taking_turns("serve.decode.overlapped", step.kernels(), step.exchanges())
+    if passes is None:
+        return through
+    return StagedSteps(fold, "serve.half.", put, passes, batch).step(OVERLAPPED, through)

@@ -5,7 +5,8 @@ Read in transformers' modelling code of each: Phi-3 and 4 (fused projections, no
 without bias before both, which run in parallel), Seed-OSS (attention_bias covers query, key and
 value), SmolLM3, EXAONE 4 (heads normed), Granite 3, Hunyuan (heads normed), ERNIE 4.5 (use_bias
 covers everything but norms and head), Ministral 3, Gemma 1, GLM-4 of 2024 and 2025 (the output has
-no bias), Arcee (feed-forwards of two matrices) and Apertus (two as well, with an activation
+no bias), Arcee and Nemotron 4 (feed-forwards of two
+matrices, the latter with LayerNorms) and Apertus (two as well, with an activation
 function of two learned numbers, and heads normed); InternLM 2 and Baichuan in their repositories'
 modelling code.
 """
@@ -52,6 +53,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     qk_norm_key: str = ""
     block_norms: int = 2
     norm: str = "rms"
+    norm_bias: bool = False
     windows: bool = False
     pattern: int = 0
     gated: bool = True
@@ -76,6 +78,7 @@ TRAITS = {
     "glm4": Traits(output="", block_norms=4),
     "arcee": Traits(feed_forward="mlp_bias", gated=False),
     "internlm2": Traits(biases="bias", output="bias"),
+    "nemotron": Traits(feed_forward="mlp_bias", gated=False, norm="layer", norm_bias=True),
     "apertus": Traits(qk_norm="head", gated=False, learned=2),
     "baichuan": Traits(biases="", output=""),
 }
@@ -147,6 +150,7 @@ def _dense(reader: Reader) -> Architecture:
         feed_forward=[feed_forward] * depth,
         block_norms=traits.block_norms,
         norm=traits.norm,
+        norm_bias=traits.norm_bias,
         tie_word_embeddings=reader.flag("tie_word_embeddings"),
         max_position_embeddings=reader.positions("max_position_embeddings", "model_max_length"),
     )
@@ -283,6 +287,12 @@ FAMILIES = {
     "arcee": _family("ArceeForCausalLM", configuration="ArceeConfig", mlp_bias=False),
     "internlm2": _family(
         "InternLM2ForCausalLM", configuration="InternLM2Config", own="InternLM2's", bias=True
+    ),
+    "nemotron": _family(
+        "NemotronForCausalLM",
+        configuration="NemotronConfig",
+        ignored=("rope_percent", "rope_percentage"),
+        mlp_bias=False,
     ),
     "apertus": _family(
         "ApertusForCausalLM",

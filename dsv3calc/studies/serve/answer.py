@@ -14,7 +14,7 @@ from dsv3calc.studies.serve import slo
 from dsv3calc.studies.serve.answers import check_rollout, response_lines
 from dsv3calc.studies.serve.curve import curve
 from dsv3calc.studies.serve.server import Server
-from dsv3calc.studies.times.remarks import remarks
+from dsv3calc.studies.times.remarks import remarks, warn_idle_overlaps
 from dsv3calc.studies.traffic.exchanges import asked
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def _tell(answer: Answer, server: Server, served: Served) -> None:
     for text in served.held.warnings:
         answer.warn(text)
     remarks(answer, fold, staged=True)
+    warn_idle_overlaps(answer, fold, inputs.loader)
     if inputs.layout.pp > 1:
         answer.notes.append(
             f"{inputs.layout.pp:,} pipeline stages: each works on another part of the batch, and a "

@@ -16,6 +16,7 @@ from dsv3calc.ledger.line import given
 from dsv3calc.ledger.substitution import Substitution
 from dsv3calc.schema.workload import Workload
 from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.layout.build import refuse
 from dsv3calc.studies.memory.serving import replica_sequences
 from dsv3calc.studies.serve.inputs import Inputs
 from dsv3calc.studies.serve.memory import memory_answer, memory_lines
@@ -26,6 +27,7 @@ from dsv3calc.studies.serve.prefill import (
     prefill_of,
     shared_lines,
 )
+from dsv3calc.studies.setups import overlap_problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -196,18 +198,11 @@ class Server:
             phase="decode", batch=part, sequence=inputs.new_tokens, past=context or inputs.context
         )
         fold = Fold(inputs.setting(workload, inputs.layout, answer))
-        if not self.takes_turns(fold):
-            return fold
-        what = "sends nothing" if not fold.sendings() else ""
-        what = what or ("decodes a batch of 1" if part == 1 else "")
-        what = what or ("has pipeline stages" if inputs.layout.pp > 1 else "")
-        if what:
-            assert inputs.setup is not None  # noqa: S101 - it has the software
-            raise UsageError(
-                f"the set-up {inputs.setup.name} lets two half batches take turns at computing and "
-                f"sending, and the layout {what}",
-                "--set setup.time.overlap.two_batch=false, or another --batch or layout",
-            )
+        lacks = {"paired": ("decoding has no passes of a schedule", "another set-up")}
+        if part == 1 or not fold.sendings():
+            what = "the layout " + ("decodes a batch of 1" if part == 1 else "sends nothing")
+            lacks["two_batch"] = (what, "another --batch or layout")
+        refuse(overlap_problems(None if inputs.setup is None else inputs.setup.value, lacks))
         return fold
 
     @staticmethod

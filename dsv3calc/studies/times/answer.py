@@ -29,7 +29,7 @@ from dsv3calc.studies.preset_loader import (
 )
 from dsv3calc.studies.setups import SERVING, TRAINING, refuse_other
 from dsv3calc.studies.times.fit import tell_fit
-from dsv3calc.studies.times.remarks import remarks, setup_remarks
+from dsv3calc.studies.times.remarks import remarks, setup_remarks, warn_idle_overlaps
 from dsv3calc.studies.traffic.exchanges import (
     LARGEST_IMBALANCE,
     asked,
@@ -173,6 +173,7 @@ def pass_answer(query: TimeQuery) -> Answer:
         cached=workload.past,
     )
     remarks(answer, fold)
+    warn_idle_overlaps(answer, fold, loader)
     setup_remarks(answer, fold, lines.floor, lines.estimate)
     ledger = Ledger(model.value.title, lines.lines)
     answer.columns.append(Column(model.name, model.value.title, ledger))

@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.roofline import peak_of
-from dsv3calc.accounting.times.communication import expert_assumptions
+from dsv3calc.accounting.times.communication import AXES, expert_assumptions
 from dsv3calc.model.architecture import experts_of
 from dsv3calc.studies.answer import add_new
+from dsv3calc.studies.layout.build import DEGREES
 from dsv3calc.studies.traffic.exchanges import imbalance_text
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
     from dsv3calc.schema.achieved import Limits
     from dsv3calc.studies.answer import Answer
+    from dsv3calc.studies.preset_loader import PresetLoader
 
 LEAST_SHARE = 0.05
 """Of the time of a pass: a kernel below it is not warned of."""
@@ -68,6 +70,19 @@ def setup_remarks(answer: Answer, fold: Fold, floor: Line, estimate: Line | None
 
 
 _DOING = {"train": "training", "prefill": "prefill", "decode": "decoding"}
+
+
+def warn_idle_overlaps(answer: Answer, fold: Fold, loader: PresetLoader) -> None:
+    """Warn of overlaps that ``--set`` gives to a set-up for axes on which nothing is sent."""
+    layout = fold.setting.layout
+    sent = {AXES[sending.kind] for sending, _ in fold.sendings()}
+    sent |= {axis for axis in ("dp", "pp") if getattr(layout, axis) > 1}
+    sent |= {"dp"} if layout.cp > 1 else set()  # its GPUs reduce gradients together
+    for each in loader.overrides:
+        before, _, axis = each.path.rpartition(".")
+        of_axis = (each.kind, before) == ("setup", "time.overlap") and axis in DEGREES
+        if of_axis and axis not in sent:
+            answer.warn(f"--set {each.text} has no effect: nothing is sent over {axis} here")
 
 
 def widened(answer: Answer, setting: Setting) -> None:

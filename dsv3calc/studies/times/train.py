@@ -30,10 +30,10 @@ from dsv3calc.studies.preset_loader import (
     warn_context,
     warn_inapplicable,
 )
-from dsv3calc.studies.setups import TRAINING, refuse_other
+from dsv3calc.studies.setups import TRAINING, overlap_problems, refuse_other
 from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
 from dsv3calc.studies.times.memory import memory_lines
-from dsv3calc.studies.times.remarks import rate_remarks, widened
+from dsv3calc.studies.times.remarks import rate_remarks, warn_idle_overlaps, widened
 from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, asked, imbalance_text
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def answer_step(query: TrainQuery, *, by_the_clock: bool = True) -> Answer:
     used = presets_of(query, loader, answer, model, hardware, layout)
     recompute = recompute_of(query, loader, layout)
     refuse_other(used.setup, TRAINING, query.preset_path)
-    refuse(overlap_problems(None if used.setup is None else used.setup.value, layout))
+    refuse(step_overlap_problems(None if used.setup is None else used.setup.value, layout))
     setting = setting_of(query, answer, used, layout, sequence)
     fold = Fold(setting)
     pue = site_factor(query.pue, hardware.value)
@@ -125,6 +125,7 @@ def answer_step(query: TrainQuery, *, by_the_clock: bool = True) -> Answer:
     warn_context(answer, model.name, model.value, sequence)
     widened(answer, fold.setting)
     rate_remarks(answer, fold)
+    warn_idle_overlaps(answer, fold, loader)
     _remarks(answer, fold, layout)
     ledger = Ledger(model.value.title, lines.lines)
     answer.columns.append(Column(model.name, model.value.title, ledger))
@@ -211,18 +212,13 @@ def _remarks(answer: Answer, fold: Fold, layout: Layout) -> None:
         answer.notes.append(f"no band: the estimates of {name} were scored on too few measurements")
 
 
-def overlap_problems(setup: Setup | None, layout: Layout) -> list[Problem]:
-    """List what a set-up hides behind passes that the layout does not overlap, and what to take."""
-    if setup is None or setup.time is None or not setup.time.overlap.paired:
-        return []
-    if layout.schedule in PAIRED:
-        return []
-    what = (
-        f"the set-up {setup.name} hides what a pass sends behind the pass that overlaps it, and "
-        f"schedule {layout.schedule} overlaps none"
-    )
-    choices = f"take --schedule {' or '.join(PAIRED)}, another set-up, or "
-    return [(what, f"{choices}--set setup.time.overlap.paired=false")]
+def step_overlap_problems(setup: Setup | None, layout: Layout) -> list[Problem]:
+    """List what a set-up overlaps that the passes of a training step do not, and what to take."""
+    lacks = {"two_batch": ("a training step has no half batches", "another set-up")}
+    if layout.schedule not in PAIRED:
+        remedy = f"take --schedule {' or '.join(PAIRED)}, another set-up"
+        lacks["paired"] = (f"schedule {layout.schedule} overlaps none", remedy)
+    return overlap_problems(setup, lacks)
 
 
 def _tell_absent(answer: Answer, fold: Fold) -> None:

@@ -45,6 +45,7 @@ from dsv3calc.studies.traffic.exchanges import (
     model_dispatch,
     tell_imbalance,
 )
+from dsv3calc.studies.traffic.pass_times import pass_times
 from dsv3calc.studies.traffic.step_collectives import step_collectives
 from dsv3calc.studies.traffic.warnings import warn_of_setup, warn_of_traffic
 
@@ -129,6 +130,10 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     lines += step_collectives(
         query, answer, model, layout, hardware, exchange, sequence, serving=serving
     )
+    if tokens is None:
+        lines += pass_times(
+            query, answer, loader, model, layout, hardware, exchange, sequence, serving=serving
+        )
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
     return answer
 

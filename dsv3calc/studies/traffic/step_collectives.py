@@ -143,7 +143,8 @@ def _warn_uncounted(answer: Answer, model: Model, layout: Layout, *, serving: bo
     found = ", ".join(words for words, exists in made.items() if exists)
     if serving and found:
         answer.warn(
-            f"collectives of {found} are not counted: traffic counts them for a training step only"
+            f"bytes of collectives of {found} are not counted: traffic counts them for a training "
+            "step only"
         )
     elif not serving and (found or not experts):
         of = f"collectives of {found} are not counted" if found else "nothing is counted"
