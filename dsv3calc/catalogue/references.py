@@ -164,22 +164,25 @@ def _unknown(kind: str, name: str, preset_path: str | None) -> UsageError:
     return UsageError(message, hint)
 
 
-def hint_for(name: str, known: Iterable[str], aliases: Iterable[str] = ()) -> str:
+def hint_for(
+    name: str, known: Iterable[str], aliases: Iterable[str] = (), cutoff: float = 0.6
+) -> str:
     """Return the name that was probably meant as a question, or the presets of its family.
 
     A name with other numbers is another model, not a misspelt one.
     """
     known = [*known]
-    close = suggest(name, [*known, *aliases])
-    if close and _numbers(close) == _numbers(name):
-        return f"did you mean '{close}'?"
+    close = suggest(name, [*known, *aliases], cutoff)
+    longer = [each for each in known if each.startswith(f"{name.casefold()}-")]
+    if len(longer) == 1 or (close and _numbers(close) == _numbers(name)):
+        return f"did you mean '{longer[0] if len(longer) == 1 else close}'?"
     for each in (*known, *aliases):
         if each.partition("-")[2] == name.casefold():  # without the maker's name
             return f"did you mean '{each}'?"
     relatives = related(name, known)
     if relatives:
         return f"presets of its family: {', '.join(relatives)};"
-    close = close if close in known else suggest(name, known)
+    close = close if close in known else suggest(name, known, cutoff)
     return f"did you mean '{close}'?" if close else ""
 
 
