@@ -165,17 +165,17 @@ def _unknown(kind: str, name: str, preset_path: str | None) -> UsageError:
 
 
 def hint_for(
-    name: str, known: Iterable[str], aliases: Iterable[str] = (), cutoff: float = 0.6
+    name: str, known: Iterable[str], aliases: Iterable[str] = (), *, cutoff: float = 0.6
 ) -> str:
     """Return the name that was probably meant as a question, or the presets of its family.
 
-    A name with other numbers is another model, not a misspelt one.
+    A name with other numbers is another model, not a misspelt one, unless it is the beginning of
+    a name. ``cutoff`` is how much alike, from 0 to 1, a misspelt name has to be.
     """
     known = [*known]
     close = suggest(name, [*known, *aliases], cutoff)
-    longer = [each for each in known if each.startswith(f"{name.casefold()}-")]
-    if len(longer) == 1 or (close and _numbers(close) == _numbers(name)):
-        return f"did you mean '{longer[0] if len(longer) == 1 else close}'?"
+    if close and (_numbers(close) == _numbers(name) or close.startswith(name.casefold())):
+        return f"did you mean '{close}'?"
     for each in (*known, *aliases):
         if each.partition("-")[2] == name.casefold():  # without the maker's name
             return f"did you mean '{each}'?"

@@ -104,6 +104,8 @@ def _keys(findings: Findings, found: Family, data: Any) -> dict[str, tuple[str, 
     def holds(path: tuple[str, ...]) -> bool:
         value = data
         for key in path:
+            if not isinstance(value, dict) or key not in value:
+                return False  # the reader of an inner object was given the key of the outer one
             value = value[key]
         return not isinstance(value, dict)
 

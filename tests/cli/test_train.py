@@ -88,8 +88,7 @@ def test_one_gpu_takes_its_passes_and_the_optimizer(program):
 
 def test_ranks_share_the_layers(program):
     """The passes of all ranks are those of the model, whichever rank has the head."""
-    asked = (*LLAMA, "--pp", "4", "--global-batch", "32")
-    values = program.json(*asked).values
+    values = dsv3calc.query(" ".join((*LLAMA, "--pp", "4", "--global-batch", "32")))
     one = program.json("time", *LLAMA[1:], "--phase", "train").values
     ranks = sum(values[f"train.floor.rank.{number}.pass"] for number in range(4))
     assert ranks == pytest.approx(one["time.kernels.floor"])

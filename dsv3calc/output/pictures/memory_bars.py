@@ -67,7 +67,7 @@ def _training(answer: Answer, named: dict[str, Line]) -> Lanes:
 
 
 def _serving(answer: Answer, named: dict[str, Line]) -> Lanes:
-    lanes = []
+    lanes: list[Lane] = []
     while f"serving.rank.{len(lanes)}.total" in named:
         number = len(lanes)
         lanes.append(_lane(f"rank {number}", named, f"serving.rank.{number}", SERVING))

@@ -82,8 +82,7 @@ LINES = {
             "gpus", "step.bound", "step.floor", "step.estimate", "step.p10", "step.p90",
             "phase.1f1b", "phase.1f", "phase.1b", "phase.1w", "phase.bubble", "phase.optimizer",
             "tokens_per_second", "mfu.causal", "hfu", "gpu_hours", "dollars", "energy",
-            "energy_per_token",
-            "memory.worst.total", "memory.fits",
+            "energy_per_token", "memory.worst.total", "memory.fits",
         )
     ),
     "serve": tuple(

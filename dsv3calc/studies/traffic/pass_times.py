@@ -58,6 +58,7 @@ def pass_times(
         achieved=loader.achieved().value.achieved,
         like=None if like is None else like.value,
         imbalance=exchange.imbalance,
+        in_network=query.in_network,
     )
     try:
         found = PassExchanges(setting).exchanges()
