@@ -115,16 +115,18 @@ def decode_lines(
 
     ``fold`` is that of the pass that verifies: one new token of each sequence, and the drafted
     ones; it has the part of the batch that a pass of :func:`pass_batch` has. ``concurrency`` are
-    the sequences of the instance where the batch of a replica follows from them. ``brief`` leaves
-    out the time of overlapped halves where no other line needs it.
+    the sequences of the instance where the batch of a replica follows from them. ``brief`` is for
+    the values of lines that stand in no ledger: they share names with others, and the time of
+    overlapped halves is left out where no other line needs it.
     """
     setting = fold.setting
     layout = setting.layout
     whole = setting.workload.batch if batch is None else batch
     lines = _sequences(layout, whole, concurrency)
     of_replica, part = lines
-    put = {} if part.rule == "given" else {BATCH: part}
-    step = Step(fold, "serve.decode.", put, speculation)
+    put = {} if part.rule == "given" or brief else {BATCH: part}
+    prefix = "" if brief else "serve.decode."
+    step = Step(fold, prefix, put, speculation)
     seconds = step.times()
     seconds["serial"] = total("serve.decode.serial", (step.kernels(), step.exchanges()), unit="s")
     if layout.pp > 1:
@@ -134,7 +136,7 @@ def decode_lines(
             batch=of_replica,
             batch_parts=degree(layout, "pp"),
         )
-        staged = StagedSteps(fold, "serve.decode.", put, passes, part)
+        staged = StagedSteps(fold, prefix, put, passes, part)
         seconds = {what: staged.step(what, line) for what, line in seconds.items()}
     elif not _is_one(part.value) and step.main.exchanges.rule != "given":
         turns = fold.software is not None and fold.software.times.overlap.two_batch

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from copy import copy
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from dsv3calc.accounting.serving.prefill import PrefillLines
     from dsv3calc.ledger.line import Line
     from dsv3calc.queries.serve import ServeQuery
+    from dsv3calc.schema.layout import Layout
 
 
 class Held(NamedTuple):
@@ -82,14 +84,29 @@ class Server:
 
     def __init__(self, query: ServeQuery, answer: Answer) -> None:
         self.query = query
-        self.inputs = inputs = Inputs(query, answer)
+        inputs = Inputs(query, answer)
         inputs.cite()
         self.requests = Requests(inputs)
-        self.prefilled = self._prefill()
+        self.settle(inputs)
+
+    def settle(self, inputs: Inputs, *, prefill: bool = True, tell: bool = True) -> None:
+        """Take over inputs, and time what follows from them for every batch."""
+        self.inputs = inputs
+        self.prefilled = self._prefill(tell=tell) if prefill else None
         self.times = cache(self._brief)
         self.held = cache(self._held)
 
-    def _prefill(self) -> PrefillLines | None:
+    def on(self, layout: Layout, *, prefill: bool) -> Server:
+        """Return the server on another layout, whose degrees may be columns; nothing is checked.
+
+        Its ``times`` alone may be asked for: ``held`` asks a query, which has no columns. They have
+        no times of ``prefill`` where it is not wanted.
+        """
+        found = copy(self)
+        found.settle(self.inputs.on(layout), prefill=prefill, tell=False)
+        return found
+
+    def _prefill(self, *, tell: bool = True) -> PrefillLines | None:
         """Time a prefill pass; where nothing asks for it, tell why it cannot be timed."""
         inputs = self.inputs
         layout = prefill_layout(inputs)
@@ -100,7 +117,7 @@ class Server:
             )
             return None
         try:
-            return prefill_of(inputs, layout, self.requests)
+            return prefill_of(inputs, layout, self.requests, tell=tell)
         except UsageError as error:
             if asks_for_prefill(self.query):
                 raise
