@@ -115,6 +115,7 @@ def function_of(command: Command) -> Callable[..., Any]:
                 raise TypeError(_unknown_keyword(command, key, keys))
             field, typed = keys[key]
             if value is not None:
+                _check_type(command, field, value)
                 given.setdefault(field.name, []).append((typed, value))
         made = read_query(struct, given).completed(parse_query)
         return answer(made) if command.several else query(made)
@@ -141,6 +142,33 @@ def _signature(fields: Iterable[Field]) -> Signature:
         default = Parameter.empty if field.required else None
         taken.append(Parameter(field.parameter, Parameter.KEYWORD_ONLY, default=default))
     return Signature(taken)
+
+
+def _check_type(command: Command, field: Field, value: Any) -> None:
+    """Refuse a value of a type that no option can have.
+
+    Raises
+    ------
+    TypeError
+        With what is expected.
+    """
+    from numbers import Number
+
+    many = field.kind == "texts" or bool(field.option.separator)
+    values = value if many and isinstance(value, list | tuple) else [value]
+    taken = {"flag": bool, "text": str, "texts": str}.get(field.kind, (str, Number))
+    wrong = next((each for each in values if not isinstance(each, taken)), None)
+    if wrong is None:
+        return
+    words = {"flag": "True or False", "text": "a text", "texts": "texts"}.get(
+        field.kind, "a number, or a text such as '128Ki'"
+    )
+    words += f" for {field.parameter}"
+    if field.option.positional and field.kind == "texts":
+        words = f"its {field.name} as arguments of their own, each a text"
+    raise TypeError(
+        f"{command.identifier}() takes {words}; {wrong!r} is of type {type(wrong).__name__}"
+    )
 
 
 def _by_position(

@@ -40,8 +40,9 @@ finds imports in the other direction, and modules that import each other in a ci
 
 TOP = (
     "At the top of the package, `cli.py` parses command lines, `__main__.py` runs them and turns "
-    "failures into exit codes, `api.py` is the Python API, `pytest_plugin.py` collects golden "
-    "files, and `errors.py` and `exit_status.py` define what may be raised and returned."
+    "failures into exit codes, `api.py` is the Python API, `page.py` answers the page of "
+    "`site/`, `pytest_plugin.py` collects golden files, and `errors.py` and `exit_status.py` "
+    "define what may be raised and returned."
 )
 
 ROUND_TRIP = """\

@@ -1,6 +1,6 @@
-"""Write the reference pages: symbols, formulas, conventions, lines, options, papers' figures.
+"""Write the reference pages, the pictures and the conformance vectors.
 
-Usage: ``python scripts/generate_docs.py [--check]``. Nothing on these pages is typed there: they
+Usage: ``python scripts/generate_docs.py [--check]``. Nothing in these files is typed there: they
 come from the glossary and the registry in ``dsv3calc/formulas/registry``, the docstrings of the
 formulas, the named conventions, the public lines, and the goldens of papers.
 """
@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import accuracy_page
 import architecture_page
+import docs_pictures
 import families_page
 import formula_use
 import lines_page
 import options_page
+import vectors
 from fresh import write
 
 from dsv3calc.accounting.conventions import BUNDLES, CHOICES
@@ -381,7 +383,10 @@ def papers_page() -> str:
     kinds = tuple(f"{kind}_rows" for kind in KINDS)
     groups = (*kinds, *CLOSED_FORM, *OTHERS)
     summary = [
-        (f"[{name}](#{name})", *(str(counts[f"papers.{name}.{group}"]) for group in groups))
+        (
+            f"[{name}](#{name.replace('.', '')})",
+            *(str(counts[f"papers.{name}.{group}"]) for group in groups),
+        )
         for name in found.query["papers"]
     ]
     summary.append(("all", *(str(counts[f"reproduce.{group}"]) for group in groups)))
@@ -458,6 +463,8 @@ def files() -> dict[str, str]:
         "docs/papers.md": papers_page(),
         "docs/accuracy.md": accuracy_page.page(),
         "docs/explanation/architecture.md": architecture_page.page(),
+        **docs_pictures.files(),
+        **vectors.files(),
     }
 
 

@@ -16,8 +16,8 @@ TEXT = """\
 # Lines
 
 Every number has a name. The names and units on this page do not change; golden files, `jq` filters
-and `--line` can rely on them. `--json` lists them under `values`, beside lines that only show how
-these are made.
+and `--line` can rely on them. `--json` lists them under `values`. `--json --ledger` has every line,
+also those that only show how these are made.
 
 `formula eval` gives one line, with the name and the unit of its formula.
 

@@ -1,4 +1,4 @@
-"""Run the examples of README.md and docs/, and write what they print where it is shown.
+"""Run the examples of README.md, docs/ and the skill file, and write what they print there.
 
 A fenced ``console`` block is a session: every line that starts with ``$ `` is run, and the lines
 below it, if there are any, must be what it prints (standard output and standard error). All blocks
@@ -75,7 +75,8 @@ class File:
 
 def pages() -> list[Path]:
     """List the pages whose examples are held to be true."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    skill = ROOT / "dsv3calc" / "SKILL.md"
+    return [ROOT / "README.md", skill, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(page: Path) -> Iterator[tuple[str, int, list[str], dict[str, str]]]:

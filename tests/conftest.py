@@ -15,6 +15,10 @@ settings.register_profile("dev", max_examples=40, deadline=None, suppress_health
 settings.register_profile(
     "ci", max_examples=20, deadline=None, derandomize=True, suppress_health_check=_SLOW
 )
+# of the lowest versions of the dependencies: whether the calls exist, not whether they are right
+settings.register_profile(
+    "few", max_examples=4, deadline=None, derandomize=True, suppress_health_check=_SLOW
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
 
 

@@ -52,12 +52,28 @@ MEASURED = {
     "phi": Measured(245_864, 102_400, 112_435_200, 563_200),
     "opt": Measured(230_912, 204_800, 118_988_800, 595_968),
     "falcon": Measured(171_136, 51_200, 109_158_400, 546_816),
+    "apertus": Measured(276_168, 102_400, 125_542_400, 628_736),
+    "bloom": Measured(264_192, 204_800, 145_203_200, 727_040),
+    "mpt": Measured(261_184, 204_800, 145_203_200, 727_040),
+    "lfm2": Measured(450_688, 52_736, 200_399_872, 1_004_032),
+    "lfm2_moe": Measured(526_464, 52_736, 142_236_672, 713_216),
+    "nemotron": Measured(350_848, 153_600, 175_513_600, 879_104),
+    "granitemoe": Measured(584_000, 153_600, 161_996_800, 811_520),
+    "granitemoeshared": Measured(694_592, 153_600, 206_233_600, 1_032_704),
+    "afmoe": Measured(635_648, 67_072, 200_908_800, 833_024),  # less 32 that no gradient trains
+    "youtu": Measured(363_104, 57_600, 221_593_600, 6_025_088),
+    "minicpm3": Measured(363_104, 57_600, 221_593_600, 6_025_088),
+    "mistral4": Measured(660_064, 57_600, 204_185_600, 5_938_048),
 }
 
 OTHERWISE = {
     "bailing_moe_v2",
+    "baichuan",
     "internlm2",
+    "glm4v_moe",
+    "glm4v_moe_text",
     "mimo",
+    "mistral_params",
     "minimax_m3",
     "nemotron-nas",
     "qwen2_5_vl",

@@ -25,7 +25,7 @@ FLOORS = (
     ("studies",),
     ("output",),
     ("commands", "cli", "api"),
-    ("__main__", "__init__", "pytest_plugin"),
+    ("__main__", "__init__", "page", "pytest_plugin"),
 )
 """A module imports from its own floor and from those below (earlier here), never from above."""
 
@@ -253,7 +253,7 @@ def test_a_json_query_loads_no_heavy_module(command):
         [sys.executable, "-c", DUMP, *command.split()], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout)["schema_version"] == 1
+    assert json.loads(run.stdout)["schema_version"] == 2
     loaded = set(json.loads(run.stderr.splitlines()[-1]))
     assert "dsv3calc.ledger.line" in loaded
     assert not loaded & set(ABSENT)

@@ -27,6 +27,25 @@ def test_a_ledger_shows_its_main_numbers():
     assert long.splitlines()[-1].endswith("more")
 
 
+def test_structs_and_lines_are_shown_in_short():
+    assert repr(dsv3calc.load_model("deepseek-v3")) == (
+        "<Model deepseek-v3: 61 layers 7,168 wide (mla, dense, moe), vocabulary 129,280>"
+    )
+    assert repr(dsv3calc.load_hardware("h800")).startswith(
+        "<Hardware h800: 79.11 GiB usable, 3.35 TB/s, bf16 989.4 TFLOP/s, "
+    )
+    line = dsv3calc.kv("deepseek-v3").find("kv_cache.bytes")
+    assert repr(line) == "<kv_cache.bytes = 274.5 MiB (sum)>"
+
+
+def test_a_line_that_is_not_there_is_told_with_the_nearest():
+    ledger = dsv3calc.kv("deepseek-v3")
+    for ask in (ledger.find, ledger.__getitem__):
+        with pytest.raises(KeyError, match=r"has no line 'kv_cache.byts'; did you mean"):
+            ask("kv_cache.byts")
+    assert ledger.get("kv_cache.byts") is None
+
+
 def test_an_answer_shows_its_columns():
     shown = repr(dsv3calc.compare("deepseek-v3", "llama-3.1-8b", rows="kv_cache"))
     assert shown.startswith("Answer of compare (")

@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from fnmatch import fnmatchcase
 
 import jsonschema
 import pytest
@@ -124,10 +125,13 @@ QUERIES = [
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_answers_are_valid(query):
-    data = json.loads(json.dumps(as_data(api.answer(query)), allow_nan=False))
-    assert problems("answer", data, strict=True) == []
-    for column in data["columns"]:
-        assert column["values"].keys() == column["units"].keys()
+    answer = api.answer(query)
+    for ledger in (False, True):
+        data = json.loads(json.dumps(as_data(answer, ledger=ledger), allow_nan=False))
+        assert problems("answer", data, strict=True) == []
+        for column in data["columns"]:
+            assert column["values"].keys() == column["units"].keys()
+            assert set(column["main"]) <= column["values"].keys()
 
 
 @pytest.mark.parametrize(
@@ -188,7 +192,7 @@ def test_errors_are_valid(arguments, kind, capsys, tmp_path):
     "spoil",
     [
         lambda data: data.pop("warnings"),
-        lambda data: data.update(schema_version=2),
+        lambda data: data.update(schema_version=1),
         lambda data: data["columns"][0]["values"].update({"parameters.total": "671026419200"}),
         lambda data: data["columns"][0]["ledger"]["lines"][0].update(rule="guess"),
         lambda data: data["columns"][0]["ledger"]["lines"][0].update(value=None),
@@ -198,7 +202,8 @@ def test_errors_are_valid(arguments, kind, capsys, tmp_path):
     ],
 )
 def test_a_spoilt_answer_is_not_valid(spoil):
-    data = json.loads(json.dumps(as_data(api.answer("params deepseek-v3"))))
+    data = json.loads(json.dumps(as_data(api.answer("params deepseek-v3"), ledger=True)))
+    assert problems("answer", data) == []
     spoil(data)
     assert problems("answer", data)
 
@@ -242,3 +247,20 @@ def test_the_query_of_an_answer_is_a_query_by_keys(line):
     answer = api.answer(line)
     row = {"query": {"command": answer.command, **answer.query}, "quantity": "q", "expect": 1}
     assert problems("golden", {"goldens": [row]}) == []
+
+
+def test_the_catalogue_leads_each_preset_to_its_schema():
+    folder = ROOT / "presets"
+    entries = json.loads((folder / "schema" / "catalog.json").read_text("utf-8"))["schemas"]
+    kinds = {schema["$id"]: name for name, schema in SCHEMAS.items()}
+    assert len(kinds) == len(SCHEMAS)
+    for case in FILES:
+        kind, path = case.values
+        inside = path.relative_to(ROOT).as_posix()
+        found = [
+            kinds[entry["url"]]
+            for entry in entries
+            for pattern in entry["fileMatch"]
+            if fnmatchcase(inside, pattern.removeprefix("**/"))
+        ]
+        assert found == [kind]

@@ -9,7 +9,7 @@ import msgspec
 
 from dsv3calc.accounting.parameters import PARAMETER_VARIANTS
 from dsv3calc.errors import UsageError
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.diagnostics import did_you_mean, quote, suggest
 from dsv3calc.schema.workload import Conventions
 
 if TYPE_CHECKING:
@@ -335,10 +335,9 @@ def choose_conventions(
     for name, value in chosen.items():
         option, choices = CHOICES[name]
         if value not in choices:
-            close = suggest(value, choices)
             raise UsageError(
                 f"{option} {quote(value)}: choose one of {', '.join(choices)}",
-                f"did you mean '{close}'?" if close else "dsv3calc conventions list",
+                did_you_mean(value, choices, "dsv3calc conventions list"),
             )
     if convention and library:
         raise UsageError("--convention and --as both name a bundle of conventions", "give one")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.forward_pass import Pass
 from dsv3calc.accounting.parameters import grouped
-from dsv3calc.accounting.rules_of_thumb import rule_of_thumb
+from dsv3calc.accounting.rules_of_thumb import EVERYTHING_RECOMPUTED, rule_of_thumb
 from dsv3calc.accounting.scans import scan_form, scan_lines
 from dsv3calc.formulas import architecture as shapes
 from dsv3calc.formulas import attention, flops, mixers, roofline
@@ -98,7 +98,7 @@ def flops_lines(
         return _results(run, rule_of_thumb(run, lambda: _every_pair(run)), {})
     components = _components(run, conventions.attention)
     label = f"matmul; attention {conventions.attention}"
-    label += "; everything recomputed" if conventions.recompute == "full" else ""
+    label += EVERYTHING_RECOMPUTED if conventions.recompute == "full" else ""
     if any(view.attention.forms for view in run.arch.groups):
         label += f"; MLA {run.mla}"
     if any(view.mixer.present for view in run.arch.groups):

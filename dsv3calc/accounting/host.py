@@ -5,41 +5,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.device import memory_bandwidth
 from dsv3calc.accounting.kv_cache import kv_lines
-from dsv3calc.accounting.parameters import model_tensors
-from dsv3calc.accounting.weights import stored_lines
+from dsv3calc.accounting.placement.schedules import replica_micro_batches
 from dsv3calc.errors import UsageError
-from dsv3calc.formulas import experts as experts_formulas
 from dsv3calc.formulas import host as formulas
-from dsv3calc.formulas import roofline, transfers
+from dsv3calc.formulas import transfers
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
-from dsv3calc.model.architecture import architecture_of
 from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from dsv3calc.schema.hardware import Hardware, Host
+    from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
-    from dsv3calc.schema.precision import KVFormat, Precision
+    from dsv3calc.schema.precision import KVFormat
     from dsv3calc.schema.workload import Conventions
-
-
-class ExpertLines(NamedLines, frozen=True, eq=False, kw_only=True):
-    """Lines ``host.experts.*`` [B, s, tokens/s] of experts that the CPUs of a host compute."""
-
-    held: Line
-    fits_host: Line | None
-    resident: Line
-    fits_device: Line | None
-    read: Line
-    host_seconds: Line
-    device_seconds: Line
-    tpot_bound: Line
-    rate_bound: Line
-    prefill: list[Line]
-    tpot: Line | None = None
-    rate: Line | None = None
 
 
 def host_of(hardware: Hardware, needed: str) -> Host:
@@ -56,163 +38,6 @@ def host_of(hardware: Hardware, needed: str) -> Host:
             "give it one in a preset of your own: dsv3calc presets new hardware",
         )
     return hardware.host
-
-
-def expert_lines(
-    model: Model,
-    precision: Precision,
-    kv_format: KVFormat,
-    conventions: Conventions,
-    hardware: Hardware,
-    *,
-    context: Any,
-) -> ExpertLines:
-    """Count experts in the memory of a host that has a bandwidth, all else on one device.
-
-    Raises
-    ------
-    UsageError
-        If the model has no routed experts, or the host is too small for them.
-    """
-    host = host_of(hardware, "experts need its memory")
-    arch = architecture_of(model)
-    held, read = _routed(model, precision)
-    others = [each for each in model_tensors(arch) if each.division != "experts"]
-    weights = stored_lines("host.experts.resident_weights", others, precision).bytes
-    cache = kv_lines(model, kv_format, conventions, batch=1, tokens=context).bytes
-    resident = total("host.experts.resident_bytes", (weights, cache), unit="B")
-    of_each_token = [
-        each for each in others if model.tie_word_embeddings or each.name != "embedding"
-    ]
-    moved = total(
-        "host.experts.device_read",
-        (stored_lines("host.experts.read_weights", of_each_token, precision).bytes, cache),
-        unit="B",
-        convention="all but the embedding, of which a token reads a row",
-    )
-    scope = ("hardware.host", host)
-    fits_host = None
-    if host.dram_capacity is not None:
-        fits_host = _left("host.experts.host_left", field(scope, "dram_capacity", "B"), held)
-    fits_device = None
-    if hardware.memory.usable is not None:
-        room = field(("hardware.memory", hardware.memory), "usable", "B")
-        fits_device = _left("host.experts.device_left", room, resident)
-    bandwidth = field(scope, "dram_bandwidth", "B/s")
-
-    def reading(name: str, share: Line) -> Line:
-        return computed(
-            name,
-            formulas.host_read_time,
-            host_bytes=read,
-            dram_bandwidth=bandwidth,
-            dram_share=share,
-        )
-
-    at_peak = reading("host.experts.host_seconds", given("dram_share", 1, "ratio", "at its peak"))
-    on_device = computed(
-        "host.experts.device_seconds",
-        roofline.memory_time,
-        moved=moved,
-        bandwidth=memory_bandwidth(hardware),
-    )
-    bound = total("host.experts.tpot.bound", (at_peak, on_device), unit="s")
-    fitted: dict[str, Line] = {}
-    if host.experts is not None:
-        of_fit = ("hardware.host.experts", host.experts)
-        parts = (
-            reading("host.experts.fitted_host_seconds", field(of_fit, "dram_share", "ratio")),
-            field(of_fit, "device_seconds", "s"),
-        )
-        tpot = total("host.experts.tpot.estimate", parts, unit="s")
-        fitted = {"tpot": tpot, "rate": _rate("estimate", tpot)}
-    return ExpertLines(
-        held=held,
-        fits_host=fits_host,
-        resident=resident,
-        fits_device=fits_device,
-        read=read,
-        host_seconds=at_peak,
-        device_seconds=on_device,
-        tpot_bound=bound,
-        rate_bound=_rate("bound", bound),
-        prefill=_prefill(model, host),
-        **fitted,
-    )
-
-
-def _left(name: str, room: Line, held: Line) -> Line:
-    return combined(name, "difference", (room, held), unit="B", convention="below 0: too small")
-
-
-def _rate(what: str, tpot: Line) -> Line:
-    return combined(f"host.experts.tokens_per_second.{what}", "ratio", (ONE, tpot), unit="tokens/s")
-
-
-def _routed(model: Model, precision: Precision) -> tuple[Line, Line]:
-    """Give the bytes of all routed experts, and those that one token reads."""
-    held, read = [], []
-    for view in architecture_of(model).groups:
-        if view.experts is None:
-            continue
-        routed = [tensor for tensor in view.tensors if tensor.division == "experts"]
-        stored = stored_lines(f"host.experts.weights.{view.prefix}", routed, precision).bytes
-        held.append(stored)
-        read.append(
-            computed(
-                f"host.experts.read.{view.prefix}",
-                experts_formulas.expected_expert_share,
-                unit="B",
-                elements=stored,
-                hit=view.experts.chosen,
-                n_routed_experts=view.experts.choices,
-            )
-        )
-    if not held:
-        raise UsageError(
-            f"{model.name} has no routed experts that a host could hold",
-            "choose a mixture of experts, such as deepseek-v3",
-        )
-    return (
-        total("host.experts.bytes", held, unit="B"),
-        total("host.experts.bytes_per_token", read, unit="B", convention="of one sequence"),
-    )
-
-
-def _prefill(model: Model, host: Host) -> list[Line]:
-    """Give the tokens that the CPUs prefill in a second at their peaks: routed experts alone."""
-    if not host.peaks:
-        return []
-    elements = []
-    for view in architecture_of(model).groups:
-        if view.experts is None:
-            continue
-        for tensor in view.tensors:
-            if tensor.division == "experts" and tensor.in_features is not None:
-                parts = (view.layers, view.experts.chosen, tensor.out_features, tensor.in_features)
-                name = f"host.experts.active.{view.prefix}.{tensor.name}"
-                elements.append(combined(name, "product", _as_lines(parts), unit="elements"))
-    active = total("host.experts.active_elements", elements, unit="elements")
-    flops = combined(
-        "host.experts.token_flops",
-        "product",
-        (given("flops_of_an_element", 2, "1"), active),
-        unit="FLOP",
-    )
-    return [
-        combined(
-            f"host.experts.prefill_tokens_per_second.{dtype}",
-            "ratio",
-            (given(f"hardware.host.peaks.{dtype}", peak, "FLOP/s"), flops),
-            unit="tokens/s",
-            convention="routed experts at the peak of the CPUs",
-        )
-        for dtype, peak in host.peaks.items()
-    ]
-
-
-def _as_lines(parts: tuple[Any, ...]) -> list[Line]:
-    return [each if type(each) is Line else given("factor", each, "1") for each in parts]
 
 
 class CacheLines(NamedLines, frozen=True, eq=False, kw_only=True):
@@ -312,6 +137,29 @@ def _tiers(hardware: Hardware) -> dict[str, Line]:
     return found
 
 
+def activation_lines(layout: Layout, rank: int, named: Mapping[str, Line]) -> tuple[Line, Line]:
+    """Give the activations that a host holds of a device, and those moved in a step, each way.
+
+    ``named`` are the lines of ``memory`` of a layout, ``rank`` its fullest pipeline rank.
+    """
+    held = total("host.states.activations.held", (named[f"memory.rank.{rank}.activations"],))
+    chunks = []
+    while (name := f"memory.rank.{rank}.chunk.{len(chunks)}.activations") in named:
+        chunks.append(named[name])
+    kept = total("host.states.activations.of_micro_batch", chunks, unit="B")
+    parts = [kept, replica_micro_batches(layout)]
+    if layout.schedule == "dualpipe":
+        words = "a micro-batch passes the stages of a rank in one direction, through one of two"
+        parts.append(given("host.states.chunk_share", 0.5, "ratio", words))
+    return held, combined(
+        "host.states.activations.bytes",
+        "product",
+        parts,
+        unit="B",
+        convention="in a step, each way; all that is kept for the backward pass",
+    )
+
+
 class StateLines(NamedLines, frozen=True, eq=False, kw_only=True):
     """Lines ``host.states.*`` of states of training that a host keeps for its devices."""
 
@@ -320,10 +168,13 @@ class StateLines(NamedLines, frozen=True, eq=False, kw_only=True):
     exposed: dict[str, Line]
 
 
-def offload_lines(hardware: Hardware, moved: dict[str, Line], *, hidden: Any) -> StateLines:
+def offload_lines(
+    hardware: Hardware, moved: dict[str, Line], kept: Sequence[Line], *, hidden: Any
+) -> StateLines:
     """Give the time to move states of a device to the host and back in a step, and what shows.
 
-    ``moved`` are the bytes of the fullest device, each way.
+    ``moved`` are the bytes of the fullest device, each way, and ``kept`` those that stay in the
+    host between steps.
 
     Raises
     ------
@@ -354,7 +205,7 @@ def offload_lines(hardware: Hardware, moved: dict[str, Line], *, hidden: Any) ->
         )
     held = None
     if hardware.node_size is not None:
-        every = total("host.states.device_bytes", list(moved.values()), unit="B")
+        every = total("host.states.device_bytes", kept, unit="B")
         held = combined(
             "host.states.host_bytes",
             "product",

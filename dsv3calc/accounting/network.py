@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from dsv3calc.accounting import collisions
 from dsv3calc.formulas import dragonfly, fabric, fat_tree, network, slim_fly
 from dsv3calc.ledger.line import Line, combined, computed, given, total
 from dsv3calc.ledger.named_lines import NamedLines
@@ -42,10 +43,14 @@ class NetworkLines(NamedLines, frozen=True, eq=False, kw_only=True):
     leaf_uplinks: Line | None = None
     oversubscription: Line | None = None
     reach: Line | None = None
+    latency: Line | None = None
     lost_plane_factor: Line | None = None
     ecmp_mean_share: Line | None = None
+    ecmp_slowest_share: Line | None = None
+    ecmp_time_factor: Line | None = None
     bisection_links: Line | None = None
     bisection_share: Line | None = None
+    exchange_time: Line | None = None
     cost: Line | None = None
     cost_per_endpoint: Line | None = None
 
@@ -165,31 +170,78 @@ def built_tree_lines(
     )
 
 
-def loss_lines(
-    counted: NetworkLines, *, planes_down: Any = None, flows: Any = None
-) -> NetworkLines:
-    """Add what is lost of the bandwidth: to planes that are down, to flows that share uplinks."""
-    factor = share = None
-    if planes_down is not None and counted.planes is not None:
-        factor = computed(
-            "network.lost_plane_factor",
-            fabric.lost_plane_factor,
-            convention="of the time of bytes, spread evenly over the planes that are left",
-            planes=counted.planes,
-            planes_down=given("planes_down", planes_down, "1"),
-        )
-    if flows is not None and counted.leaf_uplinks is not None:
-        share = computed(
+def plane_loss(counted: NetworkLines, planes_down: Any) -> NetworkLines:
+    """Add what is lost of the bandwidth to planes that are down."""
+    assert counted.planes is not None  # noqa: S101 - asked by the caller
+    factor = computed(
+        "network.lost_plane_factor",
+        fabric.lost_plane_factor,
+        convention="of the time of bytes, spread evenly over the planes that are left",
+        planes=counted.planes,
+        planes_down=given("planes_down", planes_down, "1"),
+    )
+    return msgspec.structs.replace(counted, lost_plane_factor=factor)
+
+
+def collision_lines(counted: NetworkLines, flows: Any) -> NetworkLines:
+    """Add what flows that leave a leaf lose where a hash puts each on one of its uplinks.
+
+    What the slowest one loses is counted up to a number of flows and uplinks.
+    """
+    assert counted.leaf_uplinks is not None  # noqa: S101 - asked by the caller
+    each = given("flows", flows, "1")
+    paths = counted.leaf_uplinks
+    found: dict[str, Line] = {
+        "ecmp_mean_share": computed(
             "network.ecmp_mean_share",
             fabric.ecmp_mean_share,
             convention="mean over flows that leave a leaf, each hashed to one of its uplinks",
-            flows=given("flows", flows, "1"),
-            paths=counted.leaf_uplinks,
+            flows=each,
+            paths=paths,
         )
-    return msgspec.structs.replace(
-        counted,
-        lost_plane_factor=factor or counted.lost_plane_factor,
-        ecmp_mean_share=share or counted.ecmp_mean_share,
+    }
+    if flows * paths.value <= collisions.LARGEST:
+        cases = list(collisions.fullest_path(flows, paths.value))
+        slowest = sum(chance / load for load, chance in cases)
+        fullest = sum(chance * load for load, chance in cases)
+        sprayed = max(1, flows / paths.value)
+        for name, value, words in (
+            (
+                "slowest_share",
+                slowest,
+                "mean of the slowest flow: one of those on the fullest path",
+            ),
+            ("time_factor", fullest / sprayed, "until the slowest flow ends, over sprayed packets"),
+        ):
+            found[f"ecmp_{name}"] = Line(
+                f"network.ecmp_{name}", value, "ratio", "count", (each, paths), words
+            )
+    return msgspec.structs.replace(counted, **found)
+
+
+def latency_line(counted: NetworkLines, latencies: tuple[Line, Line]) -> Line:
+    """Give the latency of a small message between the two endpoints that are farthest apart."""
+    same, cross = latencies
+    return computed(
+        "network.latency",
+        fabric.hops_latency,
+        convention="between the endpoints farthest apart, of an idle network",
+        latency_same_leaf=same,
+        latency_cross_leaf=cross,
+        hops=counted.diameter,
+    )
+
+
+def exchange_line(counted: NetworkLines, seconds: Any) -> Line:
+    """Give the time of an exchange by what the network leaves of the bandwidth."""
+    alone = given("exchange_time", seconds, "s", "of an exchange at full bandwidth")
+    losses = (counted.oversubscription, counted.lost_plane_factor, counted.ecmp_time_factor)
+    return combined(
+        "network.exchange_time",
+        "product",
+        (alone, *(each for each in losses if each is not None)),
+        unit="s",
+        convention="all bytes leave their leaf",
     )
 
 

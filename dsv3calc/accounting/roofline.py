@@ -63,6 +63,8 @@ class RooflineLines(NamedLines, frozen=True, eq=False, kw_only=True):
     intensity: Line
     ridge: Line
     tokens_per_gpu_second: Line
+    weight_bytes: Line
+    cache_bytes: Line
 
 
 def roofline_lines(
@@ -84,12 +86,11 @@ def roofline_lines(
     flops = flops_lines(model, workload, conventions, f"{prefix}.flops").total
     tokens = computed(f"{prefix}.tokens", shapes.tokens_processed, ("workload", workload))
     seconds = _compute_seconds(prefix, flops, precision, hardware)
+    weights = _weights_read(prefix, model, precision, tokens, conventions)
+    caches = list(_cache_read(prefix, model, workload, conventions, kv_format))
     moved = total(
         f"{prefix}.bytes",
-        [
-            *_weights_read(prefix, model, precision, tokens, conventions),
-            *_cache_read(prefix, model, workload, conventions, kv_format),
-        ],
+        [*weights, *caches],
         unit="B",
         convention="weights read once, cache once; activations stay on chip",
     )
@@ -128,6 +129,8 @@ def roofline_lines(
         tokens_per_gpu_second=combined(
             f"{prefix}.tokens_per_gpu_second", "ratio", (one, bound), unit="tokens/s"
         ),
+        weight_bytes=total(f"{prefix}.weight_bytes", weights, unit="B"),
+        cache_bytes=total(f"{prefix}.cache_bytes", caches, unit="B"),
     )
 
 

@@ -20,6 +20,7 @@ def rule_of_thumb(run: Pass, cores: Callable[[], list[Line]]) -> Line:
     """Count a pass by the rule of its conventions; ``cores`` counts every pair of a query."""
     train, again = run.workload.phase == "train", run.conventions.recompute == "full"
     words = "forward and backward" if train else "forward"
+    recomputed = EVERYTHING_RECOMPUTED if train and again else ""
     per_parameter = given(
         "flops_per_parameter",
         (8 if again else 6) if train else 2,
@@ -31,7 +32,7 @@ def rule_of_thumb(run: Pass, cores: Callable[[], list[Line]]) -> Line:
             f"{run.prefix}.total",
             flops.twelve_l_h2_flops,
             run.arch.scope,
-            convention="twelve-l-h2",
+            convention=f"twelve-l-h2{recomputed}",
             flops_per_parameter=per_parameter,
             tokens=run.tokens,
         )
@@ -43,13 +44,17 @@ def rule_of_thumb(run: Pass, cores: Callable[[], list[Line]]) -> Line:
     six_n = computed(
         f"{run.prefix}.six_n" if scores else f"{run.prefix}.total",
         flops.six_n_flops,
-        convention=f"six-n; N is {words}",
+        convention=f"six-n; N is {words}{recomputed}",
         tags=Tags(component="parameters") if scores else UNTAGGED,
         flops_per_parameter=per_parameter,
         active=counted.active if every else counted.active_without_embedding,
         tokens=run.tokens,
     )
     return _with_scores(run, six_n, cores()) if scores else six_n
+
+
+EVERYTHING_RECOMPUTED = "; everything recomputed"
+"""What a convention says where the backward pass runs the forward pass again."""
 
 
 def _with_scores(run: Pass, six_n: Line, cores: list[Line]) -> Line:

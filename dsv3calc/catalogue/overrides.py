@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.errors import InvalidInput, InvalidOverride, UsageError
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.diagnostics import did_you_mean, quote
 from dsv3calc.reading.source import Source
 
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ class UnknownField(UsageError):
     def __init__(self, override: Override, message: str, hint: str) -> None:
         super().__init__(message, hint)
         self.override = override
+
+
+class _NoGroup(Exception):
+    """A name stands below a value."""
 
 
 class Override(msgspec.Struct, frozen=True):
@@ -118,7 +122,15 @@ def apply_overrides(
         value = _value(override)
         paths = list(_targets(kind, data, override))
         for path in paths:
-            data = _put(data, path, value)
+            try:
+                data = _put(data, path, value)
+            except _NoGroup as error:
+                group = override.text.partition("=")[0].rpartition(f".{error.args[0]}")[0]
+                raise UsageError(
+                    f"--set {quote(override.text)}: {describe(group)} is a value, not a group of "
+                    f"fields",
+                    f"--set {group}=VALUE",
+                ) from None
             places[path] = override.text
     return data, places
 
@@ -162,12 +174,15 @@ def _targets(kind: str, data: dict[str, Any], override: Override) -> Iterator[Pa
             found = True
             yield ("groups", index, *parts)
     if not found:
-        close = suggest(str(parts[-1] if head in _PARTS else head), known)
         raise UnknownField(
             override,
             f"--set {quote(override.text)}: {describe(str(data.get('name')))} has no field "
             f"'{describe(override.path)}'",
-            f"did you mean '{close}'?" if close else "dsv3calc presets show MODEL lists the fields",
+            did_you_mean(
+                str(parts[-1] if head in _PARTS else head),
+                known,
+                "dsv3calc presets show MODEL lists the fields",
+            ),
         )
 
 
@@ -215,4 +230,4 @@ def _put(data: Any, path: PathInData, value: object) -> Any:
         below = dict(data or {})
         below[str(head)] = _put(below.get(str(head)), rest, value)
         return below
-    raise UsageError(f"--set: {describe(str(head))} stands below a value, not a group of fields")
+    raise _NoGroup(head)

@@ -14,8 +14,9 @@ from dsv3calc.catalogue import search_path
 from dsv3calc.catalogue.assumptions import Assumption, assumed, assumptions_of
 from dsv3calc.catalogue.overrides import Override, apply_overrides, describe
 from dsv3calc.catalogue.own import completed
+from dsv3calc.catalogue.references import check_local, is_path, resolve
 from dsv3calc.errors import InvalidInput, InvalidOverride, UsageError
-from dsv3calc.reading.diagnostics import Problem, suggest
+from dsv3calc.reading.diagnostics import Problem
 from dsv3calc.reading.source import Source, parse_json, read_source
 from dsv3calc.schema.convert import convert
 
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ENDINGS = (".yaml", ".yml", ".json")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-LONGEST_NAME = 100
-HUB_ID = rf"{NAME.pattern}/{NAME.pattern}"
-"""Organisation and name of a model on Hugging Face."""
 KEYS_NOT_IGNORED = ("model_type", "text_config")
 """Keys of a config.json without which it cannot be read."""
 _MOST_CACHED = 256
@@ -40,8 +36,9 @@ class Preset(Generic[T]):
     """A loaded preset: its value, the file it came from, and what a reader must know of it.
 
     ``assumptions`` lists the values that nothing published states and no override replaces;
-    ``imported`` is our plain data where the file is Hugging Face's. ``edited`` gives the
-    ``NAME=VALUE`` of each path that an override changed.
+    ``imported`` is our plain data where the file is Hugging Face's, ``keys`` the path in it of the
+    key behind each field. ``edited`` gives the
+    ``NAME=VALUE`` of each path that an override changed; ``notes`` what else was read.
     """
 
     __slots__ = (
@@ -49,8 +46,10 @@ class Preset(Generic[T]):
         "edited",
         "ignored",
         "imported",
+        "keys",
         "kind",
         "name",
+        "notes",
         "path",
         "source",
         "value",
@@ -67,6 +66,8 @@ class Preset(Generic[T]):
         self.edited: dict[PathInData, str] = {}
         self.ignored: list[str] = []
         self.imported: dict[str, Any] | None = None
+        self.keys: dict[str, tuple[str, ...]] = {}
+        self.notes: list[str] = []
         self.warnings: list[str] = []
 
 
@@ -130,7 +131,7 @@ def load(
     """
     path, state = _found(kind, reference, preset_path)
     if state is None:
-        _check_local(kind, reference, preset_path)
+        check_local(kind, reference, preset_path)
         return _read(kind, path, read_source(path), overrides, ignore_keys)
     key = (kind, path, state.st_mtime_ns, state.st_size, tuple(overrides), tuple(ignore_keys))
     cached = _CACHE.get(key)
@@ -164,108 +165,11 @@ def _found(kind: str, reference: str, preset_path: str | None) -> tuple[str, os.
     return known, state
 
 
-def _check_local(kind: str, reference: str, preset_path: str | None) -> None:
-    """Refuse an address, and the id of a model on Hugging Face, with what to do instead."""
-    address = re.match(r"https?://", reference)
-    if not address and (
-        kind != "model"
-        or not re.fullmatch(HUB_ID, reference)
-        or reference.lower().endswith(ENDINGS)
-        or os.path.lexists(reference.partition("/")[0])
-    ):
-        return
-    name = reference.rstrip("/").rpartition("/")[2].casefold()
-    hint = "download its config.json and name that file"
-    close = suggest(name, search_path.listing("model", preset_path)) if kind == "model" else ""
-    if close:
-        hint = f"the preset {close}, or {hint}"
-    what = "no address is contacted" if address else "no such file"
-    raise InvalidInput([Problem(reference, None, None, what, next=hint)])
-
-
 def _state(path: str) -> os.stat_result | None:
     try:
         return os.stat(path)
     except (OSError, ValueError):  # ValueError: the name has a NUL
         return None
-
-
-def is_path(reference: str) -> bool:
-    """Tell whether a reference is a path rather than a preset name."""
-    return reference in ("-", ".", "..") or "/" in reference or reference.lower().endswith(ENDINGS)
-
-
-def resolve(kind: str, reference: str, preset_path: str | None) -> tuple[str, str]:
-    """Return why a file was taken, and the file."""
-    if reference == "-":
-        return "standard input", "-"
-    if is_path(reference):
-        return _resolve_path(kind, reference, preset_path)
-    if NAME.fullmatch(reference):
-        for place, path in search_path.candidates(kind, reference, preset_path):
-            return place.why, path
-        alias = _alias(kind, reference, preset_path)
-        if alias is not None:
-            return alias
-    raise _unknown(kind, reference, preset_path)
-
-
-def _resolve_path(kind: str, reference: str, preset_path: str | None) -> tuple[str, str]:
-    if kind == "model" and os.path.isdir(reference):
-        return "given", os.path.join(reference, "config.json")
-    known = _of_hub(kind, reference, preset_path)
-    if known is not None:
-        return known
-    if reference.startswith(f"{search_path.FOLDERS[kind]}/") and not os.path.lexists(reference):
-        # comparisons/mla-vs-gqa.yaml and the like: a path inside a presets directory
-        for place in search_path.search_path(preset_path):
-            inside = os.path.join(place.directory, reference)
-            if os.path.isfile(inside):
-                return place.why, inside
-    return "given", reference
-
-
-def _of_hub(kind: str, reference: str, preset_path: str | None) -> tuple[str, str] | None:
-    """Find the preset of a model that is named by its id on Hugging Face, as organisation/name."""
-    if (
-        kind != "model"
-        or not re.fullmatch(HUB_ID, reference)
-        or reference.lower().endswith(ENDINGS)
-        or os.path.lexists(reference.partition("/")[0])
-    ):
-        return None
-    name = reference.rpartition("/")[2].casefold()
-    found = search_path.listing(kind, preset_path).get(name)
-    return None if found is None else (f"{found[0].why}, by its id on the hub", found[1])
-
-
-def _alias(kind: str, name: str, preset_path: str | None) -> tuple[str, str] | None:
-    """Find the preset that lists a name among its aliases: only asked when no file has it."""
-    for place, path in search_path.listing(kind, preset_path).values():
-        try:
-            with open(path, encoding="utf-8") as file:
-                head = file.read(4096)
-        except (OSError, UnicodeDecodeError):  # not ours to report: it was not asked for
-            continue
-        line = re.search(r"^aliases: *\[([^\]\n]*)\]", head, re.MULTILINE)
-        if line and name in [part.strip() for part in line[1].split(",")]:
-            return f"{place.why}, alias of {os.path.basename(path)[:-5]}", path
-    return None
-
-
-def _unknown(kind: str, name: str, preset_path: str | None) -> UsageError:
-    known = list(search_path.listing(kind, preset_path))
-    close = suggest(name, known)
-    words = kind.replace("_", " ")
-    message = f"there is no {words} preset '{describe(name)}'"
-    missing = search_path.missing_places()
-    if missing:
-        message += f" (and no directory {', '.join(describe(each) for each in missing)})"
-    hint = f"did you mean '{close}'? " if close else ""
-    hint += f"dsv3calc presets list {search_path.FOLDERS[kind]}"
-    if os.path.exists(name):
-        hint += f"; for the file of that name write ./{name}"
-    return UsageError(message, hint)
 
 
 def _read(
@@ -296,6 +200,8 @@ def _read(
             if f'"{key}"' not in source.text
         ]
         preset.ignored += imported.ignored
+        preset.notes += imported.notes
+        preset.keys = imported.keys
     elif is_json:
         data = parse_json(source)
     if ignore_keys and preset.imported is None:
@@ -307,7 +213,7 @@ def _read(
         raise InvalidInput([Problem(source.name, 1, 1, words)])
     if kind == "setup" and "driver_context" in data:
         raise InvalidInput([_runtime_of_old(source)])
-    data = completed(kind, path, data)
+    data = completed(kind, path, source, data)
     preset.value, places = _overridden(kind, source, data, overrides)
     preset.edited = places
     preset.name = getattr(preset.value, "name", path)
@@ -331,17 +237,14 @@ def _runtime_of_old(source: Source) -> Problem:
     )
 
 
-def _beside(path: str) -> dict[str, Any] | None:
-    """Return what the file says that tells how the weights beside a config.json are quantised."""
+def _beside(path: str) -> Source | None:
+    """Return the file that tells how the weights beside a config.json are quantised."""
     if os.path.basename(path).casefold() != "config.json":
         return None
     from dsv3calc.importers.stored import BESIDE
 
     other = os.path.join(os.path.dirname(path), BESIDE)
-    if not os.path.isfile(other):
-        return None
-    data = parse_json(read_source(other))
-    return data if isinstance(data, dict) else None
+    return read_source(other) if os.path.isfile(other) else None
 
 
 def inside(

@@ -9,7 +9,7 @@ import typer
 
 from dsv3calc.commands.request import Request
 from dsv3calc.errors import UsageError
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.diagnostics import did_you_mean, quote
 
 CONTEXT = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 """What follows the command of a query is the query's own to read."""
@@ -41,10 +41,9 @@ def explain(
 
     known = {name.partition(" ")[0]: name for name in QUERIES}
     if query[0] not in known:
-        close = suggest(query[0], known)
         raise UsageError(
             f"explain {quote(query[0])}: expected a query",
-            f"did you mean '{close}'?" if close else f"queries start with {', '.join(QUERIES)}",
+            did_you_mean(query[0], known, f"queries start with {', '.join(QUERIES)}"),
         )
     request = parse([*query, "--explain"])
     return request if not isinstance(request, int) else None

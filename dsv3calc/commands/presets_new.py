@@ -31,7 +31,7 @@ def presets_new(
 ) -> Callable[[], Answer]:
     """Print a file to start a preset of one's own from.
 
-    A device, a layout or a set-up, valid as it is.
+    A device, a layout or a set-up, complete but for the date of its source.
 
     Examples:
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.commands.explaining import Explaining
+from dsv3calc.commands.page import page_of
 from dsv3calc.commands.request import Request, check_plot, check_trace, output_options
 from dsv3calc.queries.fields import read_query
 from dsv3calc.queries.output import QueryOutputArguments
@@ -40,9 +41,9 @@ class QueryCommand:
         explaining = Explaining(asked=shown.explain, lines=shown.line, depth=shown.depth)
         check_plot(query.command, shown)
         check_trace(query.command, shown)
-        more_formats: tuple[str, ...] = ("html",) if explaining.asked else ()
+        more_formats: tuple[str, ...] = ("html",)
         if query.command in PICTURES and not explaining.asked:
-            more_formats = ("svg", "html")
+            more_formats = ("svg", "png", "html")
         options = output_options(
             shown,
             more_formats=more_formats,
@@ -52,6 +53,8 @@ class QueryCommand:
         )
         if explaining.asked:
             return Request(None, options, explaining.answer(query))
+        if options.format == "html":
+            return Request(None, options, page_of(query))
         return Request(query, options)
 
 

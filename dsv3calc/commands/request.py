@@ -13,18 +13,19 @@ from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.output.notes import NOTES
 from dsv3calc.output.options import COLORS, OutputOptions
-from dsv3calc.queries.table import PICTURES, PIPELINE
+from dsv3calc.queries.table import PICTURES, PIPELINE, QUERIES
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.files import check_writable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from dsv3calc.queries.base import Query
     from dsv3calc.queries.output import OutputArguments, QueryOutputArguments
     from dsv3calc.studies.answer import Answer
 
 FORMATS = ("table", "json", "csv", "markdown")
+PICTURE_FORMATS = ("svg", "png")
 _BY_ENDING = {
     ".json": "json",
     ".csv": "csv",
@@ -33,6 +34,7 @@ _BY_ENDING = {
     ".sarif": "sarif",
     ".html": "html",
     ".svg": "svg",
+    ".png": "png",
     ".parquet": "parquet",
 }
 
@@ -59,9 +61,9 @@ def output_options(
         raise UsageError(f"--json and --format {format_} contradict each other", "give one")
     formats = FORMATS + more_formats
     if format_ == "html" and "html" not in formats:
-        raise UsageError("--format html: only explanations are pages", "add --explain")
-    if format_ == "svg" and "svg" not in formats:
-        raise UsageError("--format svg: this command has no picture", _drawing())
+        raise UsageError("--format html: only answers to queries are pages", _listed(QUERIES))
+    if format_ in PICTURE_FORMATS and format_ not in formats:
+        raise UsageError(f"--format {format_}: this command has no picture", _drawing("sweep"))
     if format_ is not None and format_ not in formats:
         raise UsageError(f"--format {quote(format_)}: choose one of {', '.join(formats)}")
     _check_choices(given)
@@ -77,6 +79,8 @@ def output_options(
         )
     if chosen is None and "github" in more_formats and os.environ.get("GITHUB_ACTIONS"):
         chosen = "github"
+    if given.ledger and chosen != "json":
+        raise UsageError("--ledger adds lines to JSON", "add --json")
     return OutputOptions(
         format=chosen or "table",
         file=file,
@@ -88,6 +92,7 @@ def output_options(
         depth=depth,
         plot=plot,
         trace=trace,
+        ledger=given.ledger,
     )
 
 
@@ -135,8 +140,13 @@ def check_trace(command: str, given: QueryOutputArguments) -> None:
         raise UsageError("--trace and --explain contradict each other", "leave one out")
 
 
-def _drawing() -> str:
-    return f"{' and '.join(PICTURES)} {'have' if len(PICTURES) > 1 else 'has'} one"
+def _drawing(*more: str) -> str:
+    return f"{_listed([*PICTURES, *more])} have one"
+
+
+def _listed(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}"
 
 
 class Request:

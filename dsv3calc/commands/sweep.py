@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsv3calc.commands.options import PresetPathOption, amount, with_output
+from dsv3calc.commands.request import PICTURE_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
 
 
-@with_output("parquet", writes=True)
+@with_output("parquet", *PICTURE_FORMATS, writes=True)
 def sweep(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="A file with a study.")],
     resume: Annotated[
@@ -40,13 +41,16 @@ def sweep(
     A study has queries, axes (options of the queries, or fields as in --set: listed, gridded,
     log-spaced or zipped), conditions and outputs. Rows are kept in chunks in FILE.partial/ until
     all are there: after Ctrl-C --resume goes on. A point that cannot be answered has its reason in
-    the column refused.
+    the column refused. A file named .svg or .png is a picture: the front of two outputs, or the
+    first output over one or two axes.
 
     Examples:
 
       dsv3calc sweep study.yaml -o front.csv
 
       dsv3calc sweep study.yaml -o out.json --resume
+
+      dsv3calc sweep study.yaml -o map.svg
     """
 
     def run() -> Answer:
@@ -59,6 +63,11 @@ def sweep(
 
         if output_options.file is None:
             raise UsageError("sweep writes a file, and none is named", "-o out.csv")
+        drawn = None
+        if output_options.format in PICTURE_FORMATS:
+            from dsv3calc.output.pictures.sweep_map import writer_of
+
+            drawn = partial(writer_of, png=output_options.format == "png")
         return run_study(
             study,
             output_options.file,
@@ -68,6 +77,7 @@ def sweep(
             resume=resume,
             yes_points=yes_points,
             quiet=output_options.quiet,
+            drawn=drawn,
         )
 
     return run

@@ -79,6 +79,8 @@ class Command(TyperCommand):
             *first, last = others
             listed = f"{', '.join(first)} and {last}" if first else last
             what = f"{what}; {words} has none, {listed} {have} it"
+            if words == "compare" and _is_of_column(option):
+                hint = f"give it to a column: MODEL:{option[2:].replace('-', '_')}=VALUE; "
         elif close:
             now = f", now called {own[close]}" if own[close] != close else ""
             hint = f"did you mean {close}{now}? "
@@ -105,6 +107,13 @@ class Command(TyperCommand):
         finally:
             param.multiple = False
         return [*dict.fromkeys(found[param.name])]
+
+
+def _is_of_column(option: str) -> bool:
+    """Tell whether a column of a comparison can be given an option."""
+    from dsv3calc.studies.compare.entries import options
+
+    return option[2:].replace("-", "_") in options()
 
 
 def _section(param: Any) -> str:

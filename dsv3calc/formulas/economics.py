@@ -1,4 +1,4 @@
-"""GPU time, days and dollars of a training run, and the price of a network.
+"""GPU time, days, dollars and energy of a training run, and the price of a network.
 
 GPU time is in seconds: an hour of one GPU is 3,600.
 """
@@ -13,8 +13,11 @@ from dsv3calc.formulas.registry.units import (
     DollarsPerHour,
     FlopsPerSecond,
     FlopsPerToken,
+    Joules,
+    Ratio,
     Seconds,
     Tokens,
+    Watts,
 )
 from dsv3calc.numbers.ops import ratio
 
@@ -237,6 +240,44 @@ def gpu_cost(gpu_time: Seconds, dollars_per_hour: DollarsPerHour) -> Dollars:
     arXiv:2412.19437 table 1.
     """
     return ratio(gpu_time * dollars_per_hour, 3600)
+
+
+@formula(r"E_\mathrm{gpu}")
+def gpu_energy(gpu_time: Seconds, power: Watts, pue: Ratio) -> Joules:
+    r"""Give the energy of GPU time.
+
+    .. math:: E_\mathrm{gpu} = H P_\mathrm{W} f_\mathrm{PUE}
+
+    Parameters
+    ----------
+    gpu_time
+        GPU time.
+    power
+        Power limit of one device.
+    pue
+        Power of a site over that of its devices.
+
+    Returns
+    -------
+    Energy.
+
+    Notes
+    -----
+    Devices draw their limit all the time: an upper bound of what they take. Hosts, networks and
+    cooling are in the factor of the site.
+
+    Examples
+    --------
+    2.788 million GPU hours at 700 W, in MWh:
+
+    >>> gpu_energy(2788000 * 3600, 700, 1) / 3.6e9
+    1951.6
+
+    Source
+    ------
+    Derived here.
+    """
+    return gpu_time * power * pue
 
 
 @formula(r"D_\mathrm{end}")

@@ -152,7 +152,7 @@ def checkpoint_time(
 
     Source
     ------
-    Derived here; the NIC for storage is that of arXiv:2505.09343 section 4.1.
+    Derived here; the NIC for storage is that of arXiv:2505.09343 section 5.1.
     """
     return ratio(checkpoint_bytes, writers * storage_bandwidth)
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Findings(msgspec.Struct):
     """What an import collects on its way.
 
-    ``assumed`` holds a text for each key whose value is an assumption; ``wrong`` the keys that
+    ``assumed`` holds a text for each key whose value is an assumption, ``notes`` what else a
+    reader must know; ``wrong`` the keys that
     a problem names already; ``places`` where each key that was asked for stands.
     """
 
@@ -27,6 +28,7 @@ class Findings(msgspec.Struct):
     ignore_keys: frozenset[str]
     problems: list[Problem] = msgspec.field(default_factory=list)
     assumed: dict[str, str] = msgspec.field(default_factory=dict)
+    notes: list[str] = msgspec.field(default_factory=list)
     ignored: dict[str, None] = msgspec.field(default_factory=dict)
     wrong: set[str] = msgspec.field(default_factory=set)
     places: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)

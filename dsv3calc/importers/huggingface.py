@@ -14,7 +14,7 @@ import msgspec
 
 from dsv3calc.errors import InvalidInput
 from dsv3calc.importers.assemble import assemble, cross_checks
-from dsv3calc.importers.families import MODULES, family
+from dsv3calc.importers.families import MARKS, MODULES, family
 from dsv3calc.importers.findings import Findings
 from dsv3calc.importers.ignored import COMMON, FIXED, SWITCHES
 from dsv3calc.importers.stored import Stored
@@ -35,16 +35,19 @@ class Imported(msgspec.Struct, frozen=True):
     """A model as plain data of the schema, and what its reader should know.
 
     ``assumptions`` names each value that config.json does not hold; ``ignored`` each key that
-    was left out, by name, because no count depends on it or because the caller said so.
+    was left out, by name, because no count depends on it or because the caller said so; ``notes``
+    what else was read. ``keys`` gives by schema field the path of the key that has its value.
     """
 
     data: dict[str, Any]
     assumptions: list[str]
     ignored: list[str]
+    notes: list[str]
+    keys: dict[str, tuple[str, ...]]
 
 
 def import_config(
-    source: Source, *, ignore_keys: Collection[str] = (), beside: dict[str, Any] | None = None
+    source: Source, *, ignore_keys: Collection[str] = (), beside: Source | None = None
 ) -> Imported:
     """Return the model that a ``config.json`` describes.
 
@@ -54,8 +57,8 @@ def import_config(
         The file's name and text.
     ignore_keys : Collection of str, optional
         Keys to treat as if they were absent.
-    beside : dict, optional
-        What the hf_quant_config.json beside the file holds.
+    beside : Source, optional
+        The hf_quant_config.json beside the file.
 
     Returns
     -------
@@ -84,14 +87,39 @@ def import_config(
         stored.put_into(imported)
         cross_checks(findings, found, imported)
     if findings.problems:
-        findings.problems.sort(key=lambda problem: (problem.line or 0, problem.column or 0))
+        findings.problems.sort(key=lambda each: (each.file, each.line or 0, each.column or 0))
         raise InvalidInput(findings.problems)
-    return Imported(imported, list(findings.assumed.values()), list(findings.ignored))
+    return Imported(
+        imported,
+        list(findings.assumed.values()),
+        list(findings.ignored),
+        findings.notes,
+        _keys(findings, found, data),
+    )
+
+
+def _keys(findings: Findings, found: Family, data: Any) -> dict[str, tuple[str, ...]]:
+    """Return by schema field the path of the key that has its value; not what the file omits."""
+
+    def holds(path: tuple[str, ...]) -> bool:
+        value = data
+        for key in path:
+            if not isinstance(value, dict) or key not in value:
+                return False  # the reader of an inner object was given the key of the outer one
+            value = value[key]
+        return not isinstance(value, dict)
+
+    given = {key: path for key, path in findings.places.items() if holds(path)}
+    renamed = {field: given[key] for field, key in found.fields.items() if key in given}
+    return given | renamed
 
 
 def _readers(findings: Findings, data: dict[str, Any]) -> tuple[list[Reader], Family]:
     """Return a reader of the object, and of the text_config inside where the family has one."""
     model_type = data.get("model_type")
+    if model_type in (None, "transformer") and data.keys() >= MARKS:
+        model_type = "mistral_params"  # Mistral's own files name no type of the library's
+        data = data | {"model_type": model_type}
     if not isinstance(model_type, str) or model_type not in MODULES:
         raise _unsupported(findings, data)
     findings.model_type = model_type
@@ -103,6 +131,7 @@ def _unsupported(findings: Findings, data: dict[str, Any]) -> InvalidInput:
     given = data.get("model_type")
     what = f"model_type {quote(given)} is not supported"
     why = "the counts of each family follow its modelling code; another family's would be a guess"
+    why = _REFUSED.get(given, why) if isinstance(given, str) else why
     step = ""
     if given is None:
         what, why = "model_type is missing", "it says which family's table the keys are read by"
@@ -121,7 +150,20 @@ def _unsupported(findings: Findings, data: dict[str, Any]) -> InvalidInput:
     return InvalidInput(findings.problems)
 
 
-_OTHER_FAMILIES = ("glm4v_moe", "mllama", "olmo")
+_REFUSED = {
+    "glm5_next": "its indexer scores pooled keys, which no indexer here does",
+    "mllama": "its cross-attention layers read a vision tower, which no layer here does",
+    "qwen4_exp": "its n-gram embeddings of single layers, its residual streams of a low rank and "
+    "its indexer of pooled keys are no parts that a layer here has",
+    "rwkv": "its time mixing is none of the mixers here",
+    "xlstm": "its cells are none of the mixers here",
+    "zamba": "its layers share the weights of one block, and a layer group here has its own",
+    "zamba2": "its layers share the weights of two blocks and adapt them, and a layer group here "
+    "has weights of its own",
+}
+"""What a model_type that is known and not supported has that cannot be counted."""
+
+_OTHER_FAMILIES = ("mllama", "olmo")
 """Families of their own whose ``model_type`` resembles that of a supported one."""
 
 

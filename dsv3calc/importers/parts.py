@@ -50,10 +50,16 @@ def gqa(
     )
 
 
-def dense(intermediate_size: int, *, gated: bool = True, mlp_bias: bool = False) -> dict[str, Any]:
-    """Return a feed-forward of three matrices, or of two where it is not gated."""
+def dense(
+    intermediate_size: int, *, gated: bool = True, mlp_bias: bool = False, learned: int = 0
+) -> dict[str, Any]:
+    """Return a feed-forward of three matrices, or of two where it is not gated.
+
+    ``learned`` counts the numbers that its activation function learns.
+    """
     plain = {"type": "dense", "intermediate_size": intermediate_size}
-    return plain | ({} if gated else {"gated": False}) | _given(mlp_bias=mlp_bias)
+    ungated = {} if gated else {"gated": False}
+    return plain | ungated | _given(mlp_bias=mlp_bias, activation_parameters=learned or None)
 
 
 def moe(

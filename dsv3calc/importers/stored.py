@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.importers.findings import Findings
 from dsv3calc.importers.quantised.precision import Assigned, precision_of
 from dsv3calc.importers.quantised.storage import Unexpressed
 from dsv3calc.importers.quantised.writers import storage_of
 from dsv3calc.reading.diagnostics import quote
+from dsv3calc.reading.source import parse_json
 
 if TYPE_CHECKING:
     from dsv3calc.importers.keys import Reader
     from dsv3calc.importers.quantised.storage import Storage
+    from dsv3calc.reading.source import Source
 
 _DTYPES = ("torch_dtype", "dtype")
 _PRESETS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
@@ -23,8 +26,6 @@ _PRESETS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 BESIDE = "hf_quant_config.json"
 """File beside a config.json that says how its weights are quantised, where that does not."""
 
-_OWN = 2
-"""Names in a list of ignored modules that a file gives, at least: one is the writer's."""
 _LINEAR = frozenset({"attention", "dense_ffn", "routed_experts", "shared_experts"})
 _SAME = {
     "fp8-block-128x128": ("fp8-deepseek-v3", _LINEAR | {"indexer"}),
@@ -40,10 +41,12 @@ class Stored:
     ``precision`` is the name of a preset, and what stands in ``storage`` where a file is quantised.
     """
 
-    __slots__ = ("_reader", "precision", "storage")
+    __slots__ = ("_findings", "_path", "_reader", "precision", "storage")
 
-    def __init__(self, readers: list[Reader], beside: dict[str, Any] | None = None) -> None:
+    def __init__(self, readers: list[Reader], beside: Source | None = None) -> None:
         self._reader = readers[0]
+        self._findings = self._reader.findings
+        self._path: tuple[str, ...] = ("quantization_config",)
         self.storage: Storage | None = None
         for reader in readers:
             reader.skip("quantization_config", *_DTYPES)
@@ -52,14 +55,10 @@ class Stored:
         self.precision = _PRESETS[dtype]
         if given:
             self._reader = given[0]
-            self._read(given[0].data["quantization_config"], dtype, "")
-        elif beside is not None and "quantization_config" not in self._reader.findings.ignore_keys:
-            config = beside.get("quantization")
-            self._read(
-                {"quant_method": "modelopt"} | config if isinstance(config, dict) else config,
-                dtype,
-                f"{BESIDE}: ",
-            )
+            self._path = (*given[0].path, "quantization_config")
+            self._read(given[0].data["quantization_config"], dtype)
+        elif beside is not None and "quantization_config" not in self._findings.ignore_keys:
+            self._read_beside(beside, dtype)
 
     def _dtype(self, readers: list[Reader], *, quantised: bool) -> str:
         for reader in readers:
@@ -78,20 +77,38 @@ class Stored:
             readers[0].findings.assumed["precision"] = f"precision = bf16: {words}"
         return "bfloat16"
 
-    def _read(self, config: Any, dtype: str, where: str) -> None:
+    def _read_beside(self, beside: Source, dtype: str) -> None:
+        """Read the file beside, where problems are then told."""
+        findings = self._findings
+        self._findings = Findings(beside, findings.model_type, findings.ignore_keys)
+        self._findings.problems = findings.problems
+        self._path = ("quantization",)
+        data = parse_json(beside)
+        config = data.get("quantization") if isinstance(data, dict) else data
+        findings.notes.append(f"the quantisation is read in {BESIDE}, beside config.json")
+        self._read(
+            {"quant_method": "modelopt"} | config if isinstance(config, dict) else config, dtype
+        )
+
+    def _read(self, config: Any, dtype: str) -> None:
         if not isinstance(config, dict):
-            self._refuse(f"{where}quantization_config is {quote(config)}")
+            self._refuse(f"{self._path[-1]} is {quote(config)}", valid="an object")
             return
         try:
             self.storage = storage_of(config, dtype)
         except Unexpressed as error:
-            self._refuse(f"{where}no precision can express this quantisation: {error.words}")
+            self._inexpressible(error)
 
-    def _refuse(self, what: str) -> None:
-        self._reader.refuse(
-            "quantization_config",
+    def _inexpressible(self, error: Unexpressed) -> None:
+        what = f"no precision can express this quantisation: {error.words}"
+        self._refuse(what, *error.keys)
+
+    def _refuse(self, what: str, *keys: str, valid: str = "") -> None:
+        self._findings.refuse(
+            (*self._path, *keys),
             what,
             why="the bytes of its weights would be a guess",
+            valid=valid,
             next="--ignore-key quantization_config counts the weights in torch_dtype",
         )
 
@@ -99,12 +116,11 @@ class Stored:
         """Put the precision into a model's data, whose layer groups it may divide."""
         if self.storage is None:
             return
-        findings = self._reader.findings
         if self.storage.kv_format is not None:
             data["kv_format"] = self.storage.kv_format
         if self.storage.experts and not self._reader.family.by_experts:
             words = "experts of another format than the rest (moe_quant_algo)"
-            self._refuse(f"no precision can express this quantisation: {words}")
+            self._inexpressible(Unexpressed(words, "moe_quant_algo"))
             return
         try:
             assigned = Assigned(self.storage, data)
@@ -114,9 +130,9 @@ class Stored:
         preset = self._same(assigned, data)
         if preset is not None:
             data["precision"] = preset
-            self._tell_preset(data, preset)
+            self._tell_preset(data, preset, assigned.told)
             return
-        citation = f"quantization_config of {findings.source.name[:400]}, as given"
+        citation = f"{self._path[-1]} of {self._findings.source.name[:400]}, as given"
         data["precision"] = precision_of(self.storage, assigned, citation)
         _divide(data, assigned)
         if assigned.told:
@@ -153,15 +169,14 @@ class Stored:
             reader.refuse("expert_dtype", what, valid=", ".join([*family.by_experts, "fp8"]))
         return family.by_experts.get(str(given), family.fp8)
 
-    def _tell_preset(self, data: dict[str, Any], preset: str) -> None:
+    def _tell_preset(self, data: dict[str, Any], preset: str, told: list[str]) -> None:
         assert self.storage is not None  # noqa: S101 - as in put_into
-        told = list(self.storage.told)
-        listed = len(self.storage.ignored) >= _OWN
+        listed = bool(self.storage.ignored)
         if preset == "fp8-deepseek-v3" and not self._reader.family.fp8 and not listed:
-            told.append(
-                "the blocks of 128x128 are config.json's; which tensors stay in bfloat16 is taken "
-                "from DeepSeek-V3"
-            )
+            told = [
+                *told,
+                "the blocks of 128x128 are config.json's; what stays in bfloat16 is DeepSeek-V3's",
+            ]
         if told:
             self._assume(data, f"precision = {preset}: {'; '.join(told)}")
 
@@ -175,7 +190,7 @@ class Stored:
         assert self.storage is not None  # noqa: S101 - as in put_into
         name, _ = _SAME.get(self.storage.name, ("", None))
         if not name or not error.words.startswith("layers whose"):
-            self._refuse(f"no precision can express this quantisation: {error.words}")
+            self._inexpressible(error)
             return
         preset = self._own_preset(name, data)
         data["precision"] = preset

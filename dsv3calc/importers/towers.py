@@ -2,6 +2,8 @@
 
 Read in transformers' modeling_qwen3_vl.py, modeling_pixtral.py and modeling_mistral3.py, and in
 Kimi-K2.5's own modelling code; each sum equals the parameters of the class built from the config.
+Kimi-K3's is read in public ports, and accounts for what the index of its files has beside the
+language model.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -87,3 +89,22 @@ def moonvit(sizes: Sizes) -> int:
     projected = sizes["mm_hidden_size"]
     merger = _merger(4 * projected, sizes["text_hidden_size"], projected)
     return patch + positions + blocks + 2 * hidden + merger
+
+
+_K3 = {"merge_type": "sd2_tpool", "mlp_type": "mlp2", "norm_type": "rmsnorm"}
+"""What Kimi-K3's tower must say of itself to be counted."""
+
+
+def moonvit_3d(sizes: Sizes) -> int:
+    """Count Kimi-K3's MoonViT without biases, heads wider than it, and its projector and norm."""
+    said = _K3 | {"mm_projector_type": "patchmergerv2"}
+    biases = ("attn_bias", "linear_bias", "patch_embed_proj_bias")
+    wrong = [name for name, value in said.items() if sizes.config.get(name) != value]
+    sizes.missing += wrong + [name for name in biases if sizes.config.get(name)]
+    hidden, width = sizes["vt_hidden_size"], sizes["qkv_hidden_size"]
+    block = 4 * hidden * width + 2 * hidden * sizes["vt_intermediate_size"] + 2 * hidden
+    patch = 3 * sizes["patch_size"] ** 2 * hidden
+    positions = sizes["init_pos_emb_height"] * sizes["init_pos_emb_width"] * hidden
+    merged, out = 4 * sizes["mm_hidden_size"], sizes["text_hidden_size"]
+    projector = merged * merged + merged * out + out
+    return patch + positions + sizes["vt_num_hidden_layers"] * block + hidden + projector

@@ -10,6 +10,7 @@ from dsv3calc.errors import InvalidInput
 from dsv3calc.importers.families import family
 from dsv3calc.importers.keys import Reader
 from dsv3calc.reading.diagnostics import quote
+from dsv3calc.schema.fields import LARGEST_COUNT
 
 if TYPE_CHECKING:
     from dsv3calc.importers.family import Family
@@ -142,7 +143,7 @@ def towers_of(readers: list[Reader]) -> list[dict[str, Any]]:
             count = getattr(towers, outer.family.vision)(sizes)
             if sizes.missing:
                 count = None
-        if count is None:
+        if count is None or count > LARGEST_COUNT:
             text = f"{key} is left out: the language model alone is counted"
             outer.findings.assumed[key] = text
         else:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dsv3calc.formulas.registry.registry import FORMULAS
-from dsv3calc.ledger.display import as_html, as_text, frame
 from dsv3calc.ledger.rules import RULES
 from dsv3calc.ledger.tags import UNTAGGED, Tags
+from dsv3calc.numbers.quantity_format import format_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, KeysView, Sequence
@@ -86,7 +86,10 @@ class Line(msgspec.Struct, eq=False):
         )
 
     def __repr__(self) -> str:
-        return f"<{self.name} = {self.value} {self.unit} ({self.rule})>"
+        shown = f"{self.value} {self.unit}"
+        if type(self.value) in (int, float):
+            shown = format_quantity(self.value, self.unit)
+        return f"<{self.name} = {shown} ({self.rule})>"
 
     def walk(self) -> Iterator[Line]:
         """Yield this line and every line below it once, arguments included, parents first."""
@@ -246,10 +249,14 @@ class Ledger:
 
     def __repr__(self) -> str:
         """Show the main numbers with their names."""
+        from dsv3calc.ledger.display import as_text
+
         return as_text(self.title, self._computed(), len(self))
 
     def _repr_html_(self) -> str:
         """Show the main numbers as a table in a notebook."""
+        from dsv3calc.ledger.display import as_html
+
         return as_html(self.title, self._computed())
 
     def _computed(self) -> list[Line]:
@@ -263,6 +270,8 @@ class Ledger:
         ImportError
             If pandas is not installed.
         """
+        from dsv3calc.ledger.display import frame
+
         return frame(
             (
                 {"name": name, "value": line.value, "unit": line.unit,
@@ -272,15 +281,41 @@ class Ledger:
             "name",
         )  # fmt: skip
 
+    def main(self) -> Iterator[Line]:
+        """Yield the lines at the top and their parts: what ``diff`` lists first."""
+        for line in self.lines:
+            yield line
+            yield from line.parts
+
     def walk(self) -> Iterator[Line]:
         """Yield every line once, parents first."""
         seen: set[Line] = set()
         for line in self.lines:
             yield from line.walk_unseen(seen)
 
-    def find(self, name: str) -> Line | None:
+    def get(self, name: str) -> Line | None:
         """Return the line of that name, arguments of formulas included, or None."""
         return next((line for line in self.walk() if line.name == name), None)
+
+    def find(self, name: str) -> Line:
+        """Return the line of that name, arguments of formulas included.
+
+        Raises
+        ------
+        KeyError
+            If there is no such line, with the name that was probably meant.
+        """
+        line = self.get(name)
+        if line is None:
+            raise KeyError(self._unknown(name))
+        return line
+
+    def _unknown(self, name: str) -> str:
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, self.named(), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "named() has them all"
+        return f"{self.title} has no line {name!r}; {hint}"
 
     def named(self) -> dict[str, Line]:
         """Return the published lines by name: what is computed, arguments of formulas aside."""
@@ -308,10 +343,7 @@ class Ledger:
         KeyError
             If there is no such line.
         """
-        line = self.find(name)
-        if line is None:
-            raise KeyError(name)
-        return line.value
+        return self.find(name).value
 
     def __contains__(self, name: object) -> bool:
         """Tell whether there is a line of that name, arguments of formulas included."""

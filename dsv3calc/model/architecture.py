@@ -97,6 +97,11 @@ def architecture_of(model: Model) -> Architecture:
     return cached
 
 
+def has_experts(model: Model) -> bool:
+    """Tell whether any layer of a model has routed experts."""
+    return any(view.experts is not None for view in architecture_of(model).groups)
+
+
 def experts_of(model: Model) -> list[MoE]:
     """List the kinds of routed experts of a model's layers."""
     views = architecture_of(model).groups

@@ -209,6 +209,8 @@ def _read(text: str, dimension: str) -> tuple[int, int, str]:
         raise QuantityError(f"{_shown(text)} is beyond 1e{MOST_DIGITS}", dimension)
     unit = "".join(body[match.end() :].split())
     number = match.group()
+    if "," in unit:
+        raise QuantityError(f"{_shown(text)} is several numbers: one is expected", dimension)
     if unit not in _units(dimension):
         if dimension == "bytes" and unit in _units("bits"):
             raise _bits_for_bytes(text, number, unit)

@@ -32,6 +32,7 @@ _TIME_LADDER = tuple(
         "h": (3600, 1),
     }.items()
 )
+_ENERGY_LADDER = _ladder({"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12})
 _PLAIN = ((1, 1, ""),)
 _COUNTED = frozenset({"1", "tokens", "elements"})
 _UNITLESS = frozenset({"1", "ratio", ""})
@@ -50,8 +51,8 @@ def format_quantity(value: float, unit: str, *, exact: bool = False) -> str:
     value : int or float or Fraction
         In base units, of any size.
     unit : str
-        The unit of a ledger line: ``B`` shows in KiB, MiB, GiB …; ``B/s``, ``FLOP`` and
-        ``FLOP/s`` in decimal prefixes; ``s`` from ns to h; ``1``, ``tokens``, ``elements`` in
+        The unit of a ledger line: ``B`` shows in KiB, MiB, GiB …; ``B/s``, ``FLOP``, ``FLOP/s``,
+        ``J`` and ``Wh`` in decimal prefixes; ``s`` from ns to h; ``1``, ``tokens``, ``elements`` in
         M, B, T from a million on; other units, and ``ratio``, as they are.
     exact : bool, optional
         Unrounded: every digit that the number has, with thousands separators.
@@ -93,12 +94,25 @@ def format_quantity(value: float, unit: str, *, exact: bool = False) -> str:
     return f"{sign}{text} {step}{joint}{suffix}".replace("  ", " ").rstrip()
 
 
+def prefix_base(unit: str) -> int:
+    """Return what a prefix of this unit is a power of: 1,024 for bytes, 1,000 elsewhere.
+
+    Examples
+    --------
+    >>> prefix_base("B"), prefix_base("B/s")
+    (1024, 1000)
+    """
+    return 1024 if _ladder_of(unit) is _BINARY_LADDER else 1000
+
+
 def _ladder_of(unit: str) -> _Ladder:
     base, _, per = unit.partition("/")
     if base == "B" and per != "s":
         return _BINARY_LADDER
     if base in ("B", "FLOP") and per != "B":
         return _DECIMAL_LADDER
+    if base in ("J", "Wh"):
+        return _ENERGY_LADDER
     if base in _COUNTED or base == "USD":
         return _COUNT_LADDER
     return _TIME_LADDER if unit == "s" else _PLAIN

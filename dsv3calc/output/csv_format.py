@@ -40,7 +40,7 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
     return inert(buffer.getvalue())
 
 
-def render_many(answers: Iterable[Answer]) -> Iterator[str]:
+def render_many(answers: Iterable[Answer], options: OutputOptions) -> Iterator[str]:  # noqa: ARG001 - one interface
     """Yield the values of many answers in one table: one value on each line."""
     yield "line,command,column,quantity,unit,value\n"
     for answer in answers:

@@ -198,6 +198,8 @@ def _styled(text: str, style: str, *, color: bool) -> str:
 
 def value_text(line: Explained) -> str:
     """Write a value exactly, with its unit, and as people read it where that is shorter."""
+    if isinstance(line.value, str):
+        return line.value
     exact = number_text(line.value)
     unit = "" if line.unit in ("1", "ratio") else f" {line.unit}"
     short = format_quantity(line.value, SHOWN_UNITS.get(line.unit, line.unit))

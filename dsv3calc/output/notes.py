@@ -33,12 +33,14 @@ class Told(NamedTuple):
 def told_of(answer: Answer, options: OutputOptions) -> Told:
     """Return what a person is told below an answer.
 
-    In short, what the query left open comes before what presets assume, as it can be given.
+    In short, what the query left open comes before what presets assume, as it can be given. Why
+    an answer fails is told in any case.
     """
-    if options.quiet:
-        return Told([], [])
     warnings = [("warning", text) for text in answer.warnings]
     rest = [("note", text) for text in answer.notes]
+    if options.quiet:
+        causes = answer.causes if answer.status else []
+        return Told([each for each in [*warnings, *rest] if each[1] in causes], [])
     rest += [("assumed", text) for text in answer.assumptions]
     if options.notes == "none":
         return Told(warnings, [])

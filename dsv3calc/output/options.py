@@ -14,7 +14,8 @@ class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     ``notes`` is one of ``output.notes.NOTES``; ``quiet`` leaves out warnings as well. ``depth``
     limits an explanation's tree, ``plot`` draws an answer's picture below its tables.
-    ``trace`` is a file for the passes of a pipeline.
+    ``trace`` is a file for the passes of a pipeline. ``ledger`` adds to JSON how every number
+    follows.
     """
 
     format: str = "table"
@@ -27,3 +28,4 @@ class OutputOptions(msgspec.Struct, frozen=True, kw_only=True):
     depth: int | None = None
     plot: bool = False
     trace: str | None = None
+    ledger: bool = False

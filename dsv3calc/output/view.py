@@ -127,6 +127,12 @@ def show_share(line: Line, total: Line) -> Cell:
     return Cell(f"{100 * line.value / (total.value or 1):.2f} %", None, (line, total))
 
 
+def shown_lines(view: View) -> list[Line]:
+    """Return the lines whose values the tables show."""
+    cells = (cell for table in view.full for row in table.rows for cell in row)
+    return [cell.line for cell in cells if isinstance(cell, Cell) and cell.line is not None]
+
+
 def build(answer: Answer, *, exact: bool) -> View:
     """Build the view of an answer."""
     module = VIEWS.get(answer.view)

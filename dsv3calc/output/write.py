@@ -10,6 +10,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.errors import UsageError
 from dsv3calc.output.color import takes_color
 from dsv3calc.output.notes import told_of
 from dsv3calc.reading.escaping import escape, inert, markdown
@@ -29,8 +30,9 @@ RENDERERS = {
     "sarif": "dsv3calc.output.sarif",
     "html": "dsv3calc.output.html",
     "svg": "dsv3calc.output.svg_format",
+    "png": "dsv3calc.output.png_format",
 }
-"""Format -> module whose ``render(answer, options, color)`` returns the text.
+"""Format -> module whose ``render(answer, options, color)`` returns the text, or the bytes.
 
 A module's ``after(answer)``, where it has one, runs once the text is written.
 """
@@ -56,6 +58,8 @@ def show(answer: Answer | Iterator[Answer], options: OutputOptions) -> None:
     renderer = import_module(RENDERERS[options.format])
     if options.trace is not None and not isinstance(answer, Iterator):
         _trace(answer, options.trace, options)
+    if options.ledger and not isinstance(answer, Iterator) and not answer.columns:
+        raise UsageError(f"--ledger: the answer of {answer.command} has no lines", "leave it out")
     if isinstance(answer, Iterator):
         texts = _rendered(renderer, answer, options, color=color)
     else:
@@ -85,7 +89,7 @@ def _rendered(
 ) -> Iterator[str]:
     """Yield the texts of answers, each as it comes."""
     if hasattr(renderer, "render_many"):
-        yield from renderer.render_many(answers)
+        yield from renderer.render_many(answers, options)
         return
     shown = markdown if options.format == "markdown" else escape
     between = ""
@@ -95,11 +99,17 @@ def _rendered(
         between = "\n"
 
 
-def _write(texts: Iterator[str], options: OutputOptions) -> None:
+def _write(texts: Iterator[Any], options: OutputOptions) -> None:
     if options.file is not None:
         write_whole(options.file, texts, force=options.force)
         if not options.quiet:
             _say(f"wrote {options.file}")
+        return
+    if options.format == "png":
+        if sys.stdout.isatty():
+            raise UsageError("a terminal does not show PNG", "-o picture.png")
+        sys.stdout.buffer.writelines(texts)
+        sys.stdout.flush()
         return
     if options.format in ALWAYS_UTF8 and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -237,9 +237,9 @@ class CompareQuery(Query, frozen=True, kw_only=True):
 
     A column is a model, or a model with what is different there: attention=gqa:8 (mha, mqa),
     feed_forward=dense-active or dense-total, any field of the model as in --set, and any option of
-    compare, memory, traffic, train and serve: precision, kv_dtype, hardware, layout, ep, batch.
-    Where a column has a layout or degrees, memory and traffic are shown too; train and serve are
-    shown with --rows. train.layout=v3-pretrain is an option of the rows of train alone.
+    compare, memory, traffic, time, train and serve: precision, kv_dtype, hardware, layout, ep.
+    Where a column has a layout or degrees, memory and traffic are shown too; time, train and serve
+    are shown with --rows. train.layout=v3-pretrain is an option of the rows of train alone.
 
     Examples:
 
@@ -303,14 +303,19 @@ class CompareQuery(Query, frozen=True, kw_only=True):
     ] = None  # fmt: skip
     kv_dtype: shared.KVDtype = None
     batch: shared.Batch = None
-    context: shared.Context = None
+    context: Annotated[
+        int | None,
+        Option(
+            shared.CONTEXT, shared.WORKLOAD, dimension="tokens", number="past", default="4096",
+        ),
+    ] = None  # fmt: skip
     sequence: shared.Sequence = None
     mla: shared.Mla = None
     rows: Annotated[
         tuple[str, ...],
         Option(
-            "Show parameters, weights, flops, kv_cache, roofline, memory, traffic, train, serve "
-            "alone; comma-separated",
+            "Show parameters, weights, flops, kv_cache, roofline, memory, traffic, time, train, "
+            "serve alone; comma-separated",
             shared.SHOWN, metavar="SECTIONS", choices="studies.compare.setting:SECTIONS",
             separator=",",
         ),

@@ -183,9 +183,9 @@ class Field:
         option = self.option
         if self.kind in ("whole", "measure"):
             least = option.least if self.kind == "whole" else None
-            if option.separator:
-                raw = _one_or_several(raw, option.separator)
             try:
+                if option.separator:
+                    raw = _one_or_several(raw, option.separator)
                 if isinstance(raw, list):
                     return tuple(quantity.parse(e, option.dimension, minimum=least) for e in raw)
                 return quantity.parse(raw, option.dimension, minimum=least)
@@ -222,12 +222,20 @@ class Field:
 
 _GROUPED = r"\d{1,3}(,\d{3})+"
 """A number with commas between its thousands."""
+_EITHER = r"\d{3}(,[1-9]\d{2})+"
+"""What may as well be a list, unlike 4,096 and 16,384."""
 
 
 def _one_or_several(raw: Any, separator: str) -> Any:
     """Return the parts of a list of numbers, or what is one number: 1,024 is."""
     if isinstance(raw, list | tuple):
         return list(raw) if len(raw) != 1 else raw[0]
+    if isinstance(raw, str) and re.fullmatch(_EITHER, raw.strip()):
+        raise UsageError(
+            f"{quote(raw)} is either one number or a list",
+            f"{raw.strip().replace(',', '')} for the number, {raw.strip().replace(',', separator)} "
+            "for the list",
+        )
     if not isinstance(raw, str) or re.fullmatch(_GROUPED, raw.strip()):
         return raw
     parts = raw.replace(",", separator).split(separator)

@@ -67,6 +67,7 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
         ),
     ] = None  # fmt: skip
     dropout: Annotated[bool, Option("Count dropout masks", shared.ACTIVATIONS)] = False
+    offload: shared.Offload = None
     imbalance: shared.Imbalance = None
     padded: Annotated[
         bool, Option("Count whole elements, and a padded vocabulary", shared.COUNTING)

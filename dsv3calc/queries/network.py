@@ -75,6 +75,13 @@ class NetworkQuery(Query, frozen=True, kw_only=True):
             dimension="count",
         ),
     ] = None
+    exchange_time: Annotated[
+        float | None,
+        Option(
+            "Time of an exchange at full bandwidth: told beside the cost, with what is lost", SIZE,
+            dimension="s", default="none",
+        ),
+    ] = None  # fmt: skip
     q: Annotated[
         int | None,
         Option(

@@ -210,6 +210,16 @@ Dcp = Annotated[
         SERVING, dimension="count", default="1",
     ),
 ]  # fmt: skip
+OFFLOADED = ("experts=host",)
+"""What a server can keep elsewhere than on its devices."""
+Offload = Annotated[
+    str | None,
+    Option(
+        "experts=host: routed experts are in the memory of the host, whose CPUs compute them",
+        EXPERTS, metavar="WHAT=WHERE", default="all on devices",
+        choices="queries.options:OFFLOADED",
+    ),
+]  # fmt: skip
 Imbalance = Annotated[
     float | None,
     Option(
@@ -229,6 +239,13 @@ Oversubscription = Annotated[
     Option(
         "Bandwidth below the leaf switches of the network over that above", LINKS,
         dimension="ratio", default="1",
+    ),
+]  # fmt: skip
+Pue = Annotated[
+    float | None,
+    Option(
+        "Power of the site over that of its devices, for the energy", DEGREES,
+        dimension="ratio", metavar="FACTOR", default="1: the devices alone",
     ),
 ]  # fmt: skip
 EstimatedSetup = Annotated[
@@ -258,7 +275,7 @@ PromptTokens = Annotated[
 ResponseTokens = Annotated[
     int | None,
     Option(
-        "Tokens of a response: how prefill and decoding share GPUs", REQUESTS,
+        "Tokens of a response: its time, how prefill and decoding share GPUs", REQUESTS,
         dimension="tokens", default="none: not told",
     ),
 ]  # fmt: skip

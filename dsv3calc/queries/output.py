@@ -18,6 +18,9 @@ class OutputArguments(msgspec.Struct, frozen=True, kw_only=True):
         Option("table, json, csv or markdown", OUTPUT, metavar="FORMAT", default="table"),
     ] = None
     json: Annotated[bool, Option("Short for --format json", OUTPUT)] = False
+    ledger: Annotated[
+        bool, Option("Of JSON: add all other lines, and how each follows", OUTPUT)
+    ] = False
     output: Annotated[
         str | None, Option("Write to FILE (atomically)", OUTPUT, short="-o", metavar="FILE")
     ] = None
@@ -31,7 +34,7 @@ class OutputArguments(msgspec.Struct, frozen=True, kw_only=True):
             OUTPUT, metavar="WHICH", default="short", choices="output.notes:NOTES",
         ),
     ] = "short"  # fmt: skip
-    quiet: Annotated[bool, Option("Print the answer alone, without warnings", OUTPUT)] = False
+    quiet: Annotated[bool, Option("Print the answer alone, and why a check fails", OUTPUT)] = False
     color: Annotated[
         str,
         Option(
@@ -44,6 +47,13 @@ class OutputArguments(msgspec.Struct, frozen=True, kw_only=True):
 class QueryOutputArguments(OutputArguments, frozen=True, kw_only=True):
     """The same for a query, whose answer can be explained instead."""
 
+    format: Annotated[
+        str | None,
+        Option(
+            "table, json, csv, markdown or html; svg or png where there is a picture", OUTPUT,
+            metavar="FORMAT", default="table",
+        ),
+    ] = None  # fmt: skip
     plot: Annotated[bool, Option("Draw the picture of the answer below its tables", OUTPUT)] = False
     trace: Annotated[
         str | None,

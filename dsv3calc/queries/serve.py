@@ -46,6 +46,27 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
     acceptance: shared.Acceptance = None
     prompt_tokens: shared.PromptTokens = None
     response_tokens: shared.ResponseTokens = None
+    samples: Annotated[
+        int | None,
+        Option(
+            "Responses to each prompt of a step of reinforcement learning", REQUESTS,
+            dimension="count", default="none: no such step",
+        ),
+    ] = None  # fmt: skip
+    prompts: Annotated[
+        int | None,
+        Option(
+            "Prompts of such a step", REQUESTS, dimension="count",
+            default="1",
+        ),
+    ] = None  # fmt: skip
+    longest: Annotated[
+        int | None,
+        Option(
+            "Tokens of the longest response of such a step", REQUESTS, dimension="tokens",
+            default="those of a response",
+        ),
+    ] = None  # fmt: skip
     hit_rate: shared.HitRate = None
     prefill_batch: Annotated[
         int | None,
@@ -77,6 +98,7 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
             choices="studies.serve.inputs:EXCHANGES",
         ),
     ] = None  # fmt: skip
+    offload: shared.Offload = None
     sequence_parallel: shared.SequenceParallel = None
     setup: shared.ServedSetup = None
     memory_fraction: shared.MemoryFraction = None
@@ -84,3 +106,5 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
     kv_dtype: shared.KVDtype = None
     imbalance: shared.Imbalance = None
     oversubscription: shared.Oversubscription = None
+    in_network: shared.InNetwork = False
+    pue: shared.Pue = None

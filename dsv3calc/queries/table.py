@@ -48,7 +48,7 @@ class Command:
     several
         Whether an answer has several columns.
     picture
-        The module of ``dsv3calc.output.pictures`` that makes a chart of an answer.
+        The module of ``dsv3calc.output.pictures`` that makes a picture of an answer.
     """
 
     __slots__ = (
@@ -165,6 +165,7 @@ _COMMANDS = (
         headlines=("memory.worst.total", "serving.total"),
         lines=("memory", "serving"),
         needs_device=True,
+        picture="memory_bars",
     ),
     Command(
         "which",
@@ -185,6 +186,7 @@ _COMMANDS = (
         headlines=("traffic.time_per_layer", "traffic.step.scale_out_bytes"),
         lines=("traffic",),
         needs_device=True,
+        picture="traffic_bars",
     ),
     Command(
         "time",
@@ -347,6 +349,7 @@ _COMMANDS = (
     ),
     Command("sweep", "Ask queries at every point of a study, and write a row for each."),
     Command("eval", "Answer many queries in one process, one line each."),
+    Command("skill", "Print a skill file that teaches an assistant which query answers what."),
 )
 
 COMMANDS = {command.words: command for command in _COMMANDS}
@@ -371,7 +374,7 @@ VIEWS = {view: module for command in _COMMANDS for view, module in command.views
 """View of an answer -> module of ``dsv3calc.output.views``; others list their rows as they are."""
 
 PICTURES = {command.words: command.picture for command in _COMMANDS if command.picture}
-"""Words of a command -> the module of ``dsv3calc.output.pictures`` that makes its chart."""
+"""Words of a command -> the module of ``dsv3calc.output.pictures`` that makes its picture."""
 
 PREFIXES = {prefix: command for command in QUERIES.values() for prefix in command.lines}
 """What the name of a line begins with -> the command that answers with it."""

@@ -62,6 +62,7 @@ class TimeQuery(LayoutQuery, frozen=True, kw_only=True):
     mla: shared.Mla = None
     imbalance: shared.Imbalance = None
     oversubscription: shared.Oversubscription = None
+    in_network: shared.InNetwork = False
     by: Annotated[
         str,
         Option(

@@ -40,3 +40,5 @@ class TrainQuery(LayoutQuery, frozen=True, kw_only=True):
     require_fit: Annotated[bool, Option("Exit with 1 if it does not fit", shared.SHOWN)] = False
     imbalance: shared.Imbalance = None
     oversubscription: shared.Oversubscription = None
+    in_network: shared.InNetwork = False
+    pue: shared.Pue = None

@@ -54,4 +54,5 @@ class WhichQuery(Query, frozen=True, kw_only=True):
     context: shared.Context = None
     batch: shared.Batch = None
     kv_dtype: shared.KVDtype = None
+    offload: shared.Offload = None
     setup: shared.Setup = None

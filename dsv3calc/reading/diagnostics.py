@@ -65,6 +65,16 @@ def suggest(word: str, candidates: Iterable[str], cutoff: float = 0.6) -> str:
     return folded[close[0]] if close else ""
 
 
+def did_you_mean(word: str, candidates: Iterable[str], otherwise: str = "") -> str:
+    """Return a hint with the candidate that was probably meant, or another where there is none.
+
+    >>> did_you_mean("hiden_size", ["hidden_size"])
+    "did you mean 'hidden_size'?"
+    """
+    close = suggest(word, candidates)
+    return f"did you mean '{close}'?" if close else otherwise
+
+
 class Problem(msgspec.Struct, frozen=True):
     """One fault of one input, as a compiler would report it.
 

@@ -48,7 +48,9 @@ def check_writable(path: str, *, force: bool, option: str = "-o") -> None:
         raise UsageError(f"{option} {escape(path)}: the file exists", "give --force to replace it")
 
 
-def write_whole(path: str, texts: Iterable[str], *, force: bool, option: str = "-o") -> None:
+def write_whole(
+    path: str, texts: Iterable[str | bytes], *, force: bool, option: str = "-o"
+) -> None:
     """Write a file atomically: a reader sees the old content or all of the new one.
 
     The texts are written one after the other. ``option`` names the file. A byte of a file name
@@ -66,8 +68,8 @@ def write_whole(path: str, texts: Iterable[str], *, force: bool, option: str = "
     try:
         if force and os.path.exists(path) and not os.path.isfile(path):
             # a device or a pipe cannot be replaced, only written to
-            with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
-                file.writelines(texts)
+            with open(path, "wb") as file:
+                file.writelines(map(_encoded, texts))
             return
         _replace(os.path.realpath(path), texts, force=force)
     except FileExistsError:
@@ -84,7 +86,7 @@ def write_whole(path: str, texts: Iterable[str], *, force: bool, option: str = "
         ) from None
 
 
-def _replace(target: str, texts: Iterable[str], *, force: bool) -> None:
+def _replace(target: str, texts: Iterable[str | bytes], *, force: bool) -> None:
     """Write beside the target and move into place: a reader sees the old file or the new one."""
     import tempfile
 
@@ -92,10 +94,8 @@ def _replace(target: str, texts: Iterable[str], *, force: bool) -> None:
         dir=os.path.dirname(target), prefix=f".{os.path.basename(target)[:50]}."
     )
     try:
-        with os.fdopen(
-            handle, "w", encoding="utf-8", errors="backslashreplace", newline=""
-        ) as file:
-            file.writelines(texts)
+        with os.fdopen(handle, "wb") as file:
+            file.writelines(map(_encoded, texts))
         os.chmod(temporary, _mode(target))
         if force:
             os.replace(temporary, target)
@@ -104,6 +104,10 @@ def _replace(target: str, texts: Iterable[str], *, force: bool) -> None:
     finally:
         if os.path.lexists(temporary):
             os.unlink(temporary)
+
+
+def _encoded(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace")
 
 
 def _mode(target: str) -> int:

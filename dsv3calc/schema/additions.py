@@ -43,6 +43,12 @@ class LearnedPositions(
     positions: Size
 
 
+class EmbeddingNorm(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="embedding_norm"
+):
+    """A norm between the embedding and the first layer (BLOOM), of the model's kind of norm."""
+
+
 class LearnedRotary(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="learned_rotary"
 ):
@@ -68,6 +74,7 @@ Addition = (
     | Laurel
     | PerLayerInput
     | LearnedPositions
+    | EmbeddingNorm
     | LearnedRotary
     | AttentionResiduals
 )

@@ -13,7 +13,8 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=10**15)]
 
 
 Section = Literal[
-    "parameters", "weights", "flops", "kv_cache", "roofline", "memory", "traffic", "train", "serve"
+    "parameters", "weights", "flops", "kv_cache", "roofline", "memory", "traffic", "time",
+    "train", "serve",
 ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ Text = Annotated[str, Meta(min_length=1, max_length=2000)]
 
 _BYTES_PER_SECOND = Meta(ge=1, le=10**18, extra={"dimension": "bytes/s"})
 _FLOPS_PER_SECOND = Meta(ge=1, le=9 * 10**18, extra={"dimension": "flop/s"})
+_SECONDS = Meta(gt=0, le=3600, extra={"dimension": "s"})
 _WATTS = Meta(gt=0, le=10**6, extra={"dimension": "w"})
 _DOLLARS_PER_HOUR = Meta(gt=0, le=10**6, extra={"dimension": "usd/h"})
 
@@ -31,6 +32,7 @@ Bytes = Annotated[int, Meta(ge=1, le=2**60, extra={"dimension": "bytes"})]
 BytesPerSecond = Annotated[int, _BYTES_PER_SECOND] | Annotated[float, _BYTES_PER_SECOND]
 FlopsPerSecond = Annotated[int, _FLOPS_PER_SECOND] | Annotated[float, _FLOPS_PER_SECOND]
 DollarsPerHour = Annotated[int, _DOLLARS_PER_HOUR] | Annotated[float, _DOLLARS_PER_HOUR]
+Seconds = Annotated[int, _SECONDS] | Annotated[float, _SECONDS]
 Watts = Annotated[int, _WATTS] | Annotated[float, _WATTS]
 
 PEAK_DTYPES = (

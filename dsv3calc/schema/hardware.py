@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.schema.achieved import Achieved
 from dsv3calc.schema.fields import (
     PEAK_DTYPES,
@@ -118,6 +119,17 @@ class Hardware(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     achieved: Achieved | None = None
     sources: dict[str, Source]
     provenance: dict[str, str]
+
+    def __repr__(self) -> str:
+        """Show the name, the memory with its bandwidth, and the peaks."""
+        usable = self.memory.usable
+        shown = [f"{format_quantity(usable, 'B')} usable" if usable else
+                 f"{self.memory.marketed / 10**9:g} GB"]  # fmt: skip
+        if self.memory.bandwidth is not None:
+            shown.append(format_quantity(self.memory.bandwidth, "B/s"))
+        shown += [f"{dtype} {format_quantity(rate, 'FLOP/s')}"
+                  for dtype, rate in self.peaks.items()]  # fmt: skip
+        return f"<Hardware {self.name}: {', '.join(shown)}>"
 
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
         """Yield unknown data types, a sparse peak taken for a dense one, unlisted sources."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.diagnostics import did_you_mean, quote
 from dsv3calc.schema.fields import Name, Text
 from dsv3calc.schema.provenance import Source, provenance_problems
 
@@ -55,11 +55,10 @@ def _unknown(
 ) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
     """Yield a name that is not among those known, with the one that was probably meant."""
     if name not in known:
-        close = suggest(name, known)
         yield (
             path,
             f"{place} names {quote(name)}, which is unknown",
-            f"did you mean '{close}'?" if close else f"known: {', '.join(known)}",
+            did_you_mean(name, known, f"known: {', '.join(known)}"),
         )
 
 

@@ -109,4 +109,16 @@ class Lightning(
     state_dtype: StateDtype = "float32"
 
 
-Mixer = GatedDeltaNet | KDA | Mamba2 | Mamba | Lightning
+class ShortConvolution(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="short_convolution"
+):
+    """A gated convolution over the last tokens (LFM2), with no recurrence.
+
+    ``conv_bias`` gives biases to the convolution and to both projections.
+    """
+
+    conv_kernel: Size
+    conv_bias: bool = False
+
+
+Mixer = GatedDeltaNet | KDA | Mamba2 | Mamba | Lightning | ShortConvolution

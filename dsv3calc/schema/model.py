@@ -112,11 +112,15 @@ class GQA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
 
 
 class Dense(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="dense"):
-    """A feed-forward that every token passes; ``gated`` has three matrices (SwiGLU), else two."""
+    """A feed-forward that every token passes; ``gated`` has three matrices (SwiGLU), else two.
+
+    ``activation_parameters`` counts the numbers that its activation function learns (xIELU's two).
+    """
 
     intermediate_size: Size
     gated: bool = True
     mlp_bias: bool = False
+    activation_parameters: Natural = 0
 
 
 class MoE(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="moe"):
@@ -281,6 +285,16 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     towers: list[Tower] = msgspec.field(default_factory=list)
     sources: dict[str, Source]
     provenance: dict[str, str]
+
+    def __repr__(self) -> str:
+        """Show the name, the main sizes and the kinds of parts."""
+        parts = [part for group in self.groups
+                 for part in (group.attention, group.mixer, group.feed_forward)]  # fmt: skip
+        kinds = dict.fromkeys(part.__struct_config__.tag for part in parts if part is not None)
+        return (
+            f"<Model {self.name}: {self.num_hidden_layers:,} layers {self.hidden_size:,} wide "
+            f"({', '.join(map(str, kinds))}), vocabulary {self.vocab_size:,}>"
+        )
 
     @property
     def precision_name(self) -> str:

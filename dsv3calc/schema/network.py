@@ -6,12 +6,10 @@ from typing import Annotated
 
 import msgspec
 
-from dsv3calc.schema.fields import BytesPerSecond, Name, Size, Text
+from dsv3calc.schema.fields import BytesPerSecond, Name, Seconds, Size, Text
 from dsv3calc.schema.provenance import Source, provenance_problems
 
-_SECONDS = msgspec.Meta(gt=0, le=3600, extra={"dimension": "s"})
 _DOLLARS = msgspec.Meta(ge=0, le=10**9, extra={"dimension": "usd"})
-Seconds = Annotated[int, _SECONDS] | Annotated[float, _SECONDS]
 Dollars = Annotated[int, _DOLLARS] | Annotated[float, _DOLLARS]
 
 

@@ -55,6 +55,9 @@ def with_positions(
     for fault in found:
         more = {"why": fault.why, "valid": fault.valid, "suggestion": fault.suggestion}
         override = _override(fault.path, overrides)
+        if override is None and fault.key:  # a group of fields that an edit would have made
+            below = (path for path in overrides if path[: len(fault.path)] == fault.path)
+            override = _override(next(below, ()), overrides)
         if override is not None:
             more["valid"] = fault.fields or fault.valid  # an edit may name what is there already
             problem = Problem(override, None, None, fault.what, dotted(fault.path), **more)
@@ -161,7 +164,8 @@ def _walk_struct(
         if key in plan.fields:
             _walk(item, plan.fields[key], (*path, key), report)
         elif key not in known and plan.strict:
-            likely = suggest(str(key), missing) or suggest(str(key), plan.fields)
+            likely = _below(str(key), plan)
+            likely = likely or suggest(str(key), missing) or suggest(str(key), plan.fields)
             report.add(
                 Found(
                     (*path, key),
@@ -178,6 +182,14 @@ def _walk_struct(
         valid = _expected(plan.fields[name])
         where = f" in {dotted(path)}" if path else ""
         report.add(Found((*path, name), f"missing field {quote(name)}{where}", valid=valid))
+
+
+def _below(name: str, plan: Plan) -> str:
+    """Return where a name is a field of a group of fields, or an empty text."""
+    for field, spec in plan.fields.items():
+        if any(name in inner.fields for inner in spec.structs):
+            return f"{field}.{name}"
+    return ""
 
 
 def _tell_tag(value: dict[Any, Any], plans: list[Plan], path: PathInData, report: _Report) -> None:

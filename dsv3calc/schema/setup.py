@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from dsv3calc.schema.fields import Name, Natural, Size, Text
-from dsv3calc.schema.network import Seconds
+from dsv3calc.schema.fields import Name, Natural, Seconds, Size, Text
 from dsv3calc.schema.provenance import Source, provenance_problems
 from dsv3calc.schema.workload import Phase
 
@@ -158,20 +157,22 @@ class SetupTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """What software makes of the rates of kernels.
 
     ``sustained`` multiplies the time of matrix products and attention, by chip family, in the
-    ``sustained_phases``; in all where none is listed. ``weight_gradients`` is the rate of products
-    that make weight gradients over that of the forward ones. ``library`` names the kernels that
-    are run where a device's rates tell them apart. ``host_gap`` is time of the host for each
-    kernel, ``first_token`` that before the first token of a request, beside the prefill pass.
-    ``launch_factor`` multiplies the kernels' own launch times. ``communication_sms`` are
-    multiprocessors that send instead of compute. ``bands`` say by phase how far estimates lie from
-    measurements. ``residual`` says what measurements have beyond the estimate and what is believed
-    to cause it; no factor stands for it.
+    ``sustained_phases``; in all where none is listed. ``weight_gradients`` is the rate of narrow
+    products that make weight gradients over that of the forward ones. ``library`` names the kernels
+    that are run where a device's rates tell them apart; ``expert_library`` names that of the
+    products of experts whose rows a dispatch brings, in training and prefill: passes beside them
+    are then apart. ``host_gap`` is time of the host for each kernel, ``first_token`` that before
+    the first token of a request, beside the prefill pass. ``launch_factor`` multiplies the kernels'
+    own launch times. ``communication_sms`` are multiprocessors that send instead of compute.
+    ``bands`` say by phase how far estimates lie from measurements. ``residual`` says what
+    measurements have beyond the estimate and what is believed to cause it; no factor stands for it.
     """
 
     sustained: dict[str, _Factor] = msgspec.field(default_factory=dict)
     sustained_phases: list[Phase] = msgspec.field(default_factory=list)
     weight_gradients: _Factor | None = None
     library: Name | None = None
+    expert_library: Name | None = None
     bands: dict[Phase, SetupBand] = msgspec.field(default_factory=dict)
     host_gap: Seconds | None = None
     first_token: Seconds | None = None
@@ -216,8 +217,10 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         if (memory.loss == "chunked") != (memory.loss_chunk is not None):
             yield (
                 ("memory", "loss_chunk"),
-                f"loss {memory.loss} with loss_chunk {memory.loss_chunk}",
-                "a chunked loss has a loss_chunk, and no other has",
+                "loss chunked needs loss_chunk, the tokens of a chunk"
+                if memory.loss == "chunked"
+                else f"loss {memory.loss} has no loss_chunk",
+                "a chunked loss computes the logits of so many tokens at a time, such as 1024",
             )
         reserves = memory.reserved + memory.reserved_per_token + memory.reserved_per_gpu
         if memory.memory_fraction is None and not (memory.pool == "static" and reserves):

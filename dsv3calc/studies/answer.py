@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.ledger.display import frame
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.reading.files import shown_path
 
@@ -16,11 +15,12 @@ if TYPE_CHECKING:
     from dsv3calc.accounting.placement.walk import Walk
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.ledger.line import Ledger, Line
+    from dsv3calc.reading.text import PathInData
     from dsv3calc.studies.explain.explanation import Explanation
     from dsv3calc.studies.layout.expert_degrees import Rule
     from dsv3calc.studies.layout.placed import Placed
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _Item = TypeVar("_Item")
 
 
@@ -47,10 +47,11 @@ class Answer:
     of ``rows`` where there may be none of them. ``text`` is what a person gets to read instead of
     tables where the answer is a file, ``beside`` the text of further files, by path, that are
     written with it; ``status`` is the exit status that it means. ``explanations`` are what
-    ``--explain`` asks for instead of tables. ``walk`` is a training step by the clock, which
-    pictures and traces show. ``layout`` names the layout that is counted, ``etp_rule`` what its etp
-    follows from, ``placed`` is that layout with the model. ``brief`` has the short form of notes
-    and assumptions that have one, empty where they change no number.
+    ``--explain`` asks for instead of tables. ``causes`` are the warnings and notes that say why a
+    status is not 0 and what to do, which are told in any case then. ``walk`` is a training step by
+    the clock, which pictures and traces show. ``layout`` names the layout that is counted,
+    ``etp_rule`` what its etp follows from, ``placed`` is that layout with the model. ``brief`` has
+    the short form of notes and assumptions that have one, empty where they change no number.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class Answer:
         "assumptions",
         "beside",
         "brief",
+        "causes",
         "columns",
         "command",
         "etp_rule",
@@ -98,6 +100,7 @@ class Answer:
         self.assumptions: list[str] = []
         self.beside: dict[str, str] = {}
         self.brief: dict[str, str] = {}
+        self.causes: list[str] = []
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self.sources: list[dict[str, str]] = []
@@ -121,6 +124,8 @@ class Answer:
         ImportError
             If pandas is not installed.
         """
+        from dsv3calc.ledger.display import frame
+
         if not self.columns:
             return frame(self.rows, next(iter(self.rows[0]), "name") if self.rows else "name")
         named = [(column.id, column.ledger.named()) for column in self.columns]
@@ -167,6 +172,7 @@ class Answer:
                 if entry not in self.sources:
                     self.sources.append(entry)
             add_new(self.warnings, preset.warnings)
+            add_new(self.notes, [f"{preset.name}: {note}" for note in preset.notes])
             absent = self._absent_classes() if preset.kind == "precision" else ()
             bearing = [
                 each
@@ -217,10 +223,13 @@ class Answer:
             return ""
         preset = next(iter(found.values()))
         file = shown_path(preset.source.name)
-        if preset.path == "-" or preset.imported is not None:
+        if preset.path == "-":
             return file
-        steps = tuple(int(step) if step.isdecimal() else step for step in field.split("."))
-        return f"{file}:{preset.source.position(steps, key=True).line}"
+        names = field.split(".")
+        steps: PathInData = tuple(int(step) if step.isdecimal() else step for step in names)
+        if preset.imported is not None:
+            steps = preset.keys.get(names[-1], ())
+        return f"{file}:{preset.source.position(steps, key=True).line}" if steps else file
 
     def warn(self, text: str) -> None:
         """Add a warning once."""

@@ -10,10 +10,11 @@ from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger, Line, field, given
 from dsv3calc.queries.train import TrainQuery
 from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.checked import number
 from dsv3calc.studies.layout.choose import chosen_layout, named_by
 from dsv3calc.studies.preset_loader import PresetLoader, warn_inapplicable
 from dsv3calc.studies.times.train import answer_train
-from dsv3calc.studies.traffic.exchanges import asked, number
+from dsv3calc.studies.traffic.exchanges import asked
 
 if TYPE_CHECKING:
     from dsv3calc.queries.failures import FailuresQuery

@@ -10,7 +10,6 @@ import msgspec
 from dsv3calc.accounting.conventions import BUNDLES, choose_conventions
 from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.accounting.packed import packed_lines
-from dsv3calc.accounting.speculation import step_lines
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import architecture_of
@@ -119,6 +118,12 @@ def answer_flops(query: FlopsQuery) -> Answer:
     if query.recompute == "full" and query.phase != "train":
         raise UsageError("--recompute full: only training keeps and recomputes activations")
     packed = query.sequence if isinstance(query.sequence, tuple) else ()
+    if packed and query.phase == "decode":
+        raise UsageError(
+            "--seq with several lengths: sequences are packed in training and in prefill, and a "
+            "decode step has the same number of new tokens of each",
+            "--phase prefill, or one length",
+        )
     longest = max(packed) if isinstance(query.sequence, tuple) else query.sequence
     bundle = BUNDLES.get(query.library or "")
     last = query.last_logit or _has_last_logit(bundle, query.phase)
@@ -170,6 +175,8 @@ def answer_flops(query: FlopsQuery) -> Answer:
         count = packed_lines(preset.value, workload, conventions, packed)
     lines = count.lines
     if speculation is not None:
+        from dsv3calc.accounting.speculation import step_lines
+
         lines += step_lines(count.total, preset.value, workload, conventions, speculation).lines
     ledger = Ledger(preset.value.title, lines)
     answer.columns.append(Column(preset.name, preset.value.title, ledger))

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.conventions import choose_conventions
-from dsv3calc.accounting.host import cache_lines, expert_lines, offload_lines
+from dsv3calc.accounting.host import activation_lines, cache_lines, offload_lines
+from dsv3calc.accounting.host_experts import expert_lines, no_bandwidth
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger, Line, total
 from dsv3calc.model.architecture import experts_of
@@ -14,16 +15,16 @@ from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.queries.memory import MemoryQuery
 from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.checked import number, positive
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.memory.answer import answer_memory
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
     beside_layers,
     check_kv_format,
-    positive,
     warn_context,
 )
-from dsv3calc.studies.traffic.exchanges import asked, number
+from dsv3calc.studies.traffic.exchanges import asked
 
 if TYPE_CHECKING:
     from dsv3calc.queries.host import HostQuery
@@ -63,12 +64,8 @@ def answer_host(query: HostQuery) -> Answer:
     host = inputs.hardware.value.host
     bandwidth = None if host is None else host.dram_bandwidth
     if bandwidth is None and query.prefill_rate is None and query.layout is None:
-        raise UsageError(
-            f"the host of {inputs.hardware.name} has no memory bandwidth in its preset, which "
-            "experts need",
-            "--set hardware.host.dram_bandwidth='614.4 GB/s', or ask with --prefill-rate or "
-            "--layout",
-        )
+        what, hint = no_bandwidth(inputs.hardware.name)
+        raise UsageError(what, f"{hint}, or ask with --prefill-rate or --layout")
     lines: list[Line] = []
     if query.layout is not None:
         lines += _states(inputs)
@@ -200,5 +197,10 @@ def _states(inputs: _Inputs) -> list[Line]:
         convention="an exponential moving average, stored as the weights are",
     )
     hidden = number("--compute-time", query.compute_time, 0, most=LONGEST)
-    moved = {"optimizer": optimizer, "average": average}
-    return [*moved.values(), *offload_lines(inputs.hardware.value, moved, hidden=hidden)]
+    assert held.placed is not None  # noqa: S101 - memory answers of a layout
+    rank = int(named["memory.worst.rank"].value)
+    kept, saved = activation_lines(held.placed.layout, rank, named)
+    states = [optimizer, average]
+    moved = {"optimizer": optimizer, "average": average, "activations": saved}
+    found = offload_lines(inputs.hardware.value, moved, states, hidden=hidden)
+    return [*states, kept, saved, *found]

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.kv_cache import kv_lines
 from dsv3calc.accounting.kv_fit import fit_lines
-from dsv3calc.accounting.speculation import draft_cache_lines
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.queries.base import KVQuery, as_dict
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.checked import positive
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
     beside_layers,
     check_kv_format,
     interval_of,
-    positive,
     warn_context,
     warn_inapplicable,
 )
@@ -98,6 +97,8 @@ def answer_kv(query: KVQuery) -> Answer:
     ).lines
     longest = tokens
     if speculation is not None:
+        from dsv3calc.accounting.speculation import draft_cache_lines
+
         lines += draft_cache_lines(
             preset.value,
             kv_format.value,

@@ -19,9 +19,9 @@ from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger, combined, given
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.queries.base import ParamsQuery, as_dict
-from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.schema.layers import layer_groups
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.checked import one_of
 from dsv3calc.studies.preset_loader import PresetLoader, inclusions_of, warn_inapplicable
 
 if TYPE_CHECKING:
@@ -42,12 +42,7 @@ def answer_params(query: ParamsQuery) -> Answer:
     UsageError, InvalidInput
         As the query or a preset is wrong.
     """
-    if query.by not in BY:
-        close = suggest(query.by, BY)
-        raise UsageError(
-            f"--by {quote(query.by)}: choose one of {', '.join(BY)}",
-            f"did you mean '{close}'?" if close else "",
-        )
+    one_of("--by", query.by, BY, "")
     if query.with_mtp and query.variant:
         raise UsageError("--with-mtp and --variant both say what is counted", "give one")
     loader = PresetLoader(query)

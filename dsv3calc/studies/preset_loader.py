@@ -12,8 +12,9 @@ from dsv3calc.catalogue.overrides import Override, UnknownField, describe, parse
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.queries.fields import fields_of, flag_of
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.diagnostics import did_you_mean, quote
 from dsv3calc.schema.workload import DEFAULT_BATCH, DEFAULT_PAST, DEFAULT_SEQUENCE, Workload
+from dsv3calc.studies.checked import one_of, positive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from dsv3calc.schema.workload import Conventions
     from dsv3calc.studies.answer import Answer
 
-LARGEST_WORKLOAD = 10**15
 DEFAULT_KV_FORMAT = "bf16"
 DEFAULT_ACHIEVED = "default"
 DEFAULT_SETUP = "pytorch"
@@ -219,30 +219,11 @@ class PresetLoader:
         return f"give one with {'--serve ' if training else ''}{flag}" if flag else ""
 
 
-def positive(
-    name: str, value: int | None, default: int, *, least: int = 1, most: int = LARGEST_WORKLOAD
-) -> int:
-    """Return a count that a query gives, checked, or its default."""
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        shown = "10^15" if most == LARGEST_WORKLOAD else f"{most:,}"
-        raise UsageError(
-            f"{name} {quote(str(value))}: expected an integer from {least} to {shown}",
-        )
-    return int(value)
-
-
 def workload_of(
     phase: str, batch: int | None, sequence: int | None, past: int | None, *, last_logit: bool
 ) -> Workload:
     """Fill in the default workload of a phase."""
-    if phase not in DEFAULT_SEQUENCE:
-        close = suggest(phase, DEFAULT_SEQUENCE)
-        raise UsageError(
-            f"--phase {quote(phase)}: choose one of {', '.join(DEFAULT_SEQUENCE)}",
-            f"did you mean '{close}'?" if close else "",
-        )
+    one_of("--phase", phase, DEFAULT_SEQUENCE, "")
     if phase == "train" and past:
         raise UsageError("--context: training has no cache", "use --phase prefill or decode")
     if phase == "train" and last_logit:
@@ -260,19 +241,13 @@ def inclusions_of(
     variant: str, include: tuple[str, ...], exclude: tuple[str, ...]
 ) -> tuple[frozenset[str], str]:
     """Return what a parameter count includes, and its name for the lines."""
-    if variant not in PARAMETER_VARIANTS:
-        close = suggest(variant, PARAMETER_VARIANTS)
-        raise UsageError(
-            f"--variant {quote(variant)}: choose one of {', '.join(PARAMETER_VARIANTS)}",
-            f"did you mean '{close}'?" if close else "",
-        )
+    one_of("--variant", variant, PARAMETER_VARIANTS, "")
     for option, names in (("--include", include), ("--exclude", exclude)):
         for name in names:
             if name not in INCLUSIONS:
-                close = suggest(name, INCLUSIONS)
                 raise UsageError(
                     f"{option} {quote(name)}: choose among {', '.join(INCLUSIONS)}",
-                    f"did you mean '{close}'?" if close else "",
+                    did_you_mean(name, INCLUSIONS),
                 )
     both = set(include) & set(exclude)
     if both:

@@ -8,39 +8,45 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PLACEHOLDERS = {
-    "N": r"\d+",
-    "GROUP": r"(?:groups\.\d+|mtp)",
-    "COMPONENT": r"[a-z0-9_]+",
-    "TOWER": r"[a-z0-9_]+",
-    "TENSOR": r"[a-z0-9_]+(?:\.(?:bias|scales|column_wise|bf16))*",
-    "DTYPE": r"[a-z0-9_]+",
-    "PRECISION": r"[A-Za-z0-9._-]+",
-    "COUNT": r"(?:causal|full|half)",
-    "WORK": r"(?:train|decode)",
-    "PHASE": r"(?:prefill|decode)",
-    "CLASS": r"(?:weights|gradients|optimizer|activations|buffers|total)",
-    "STATE": r"(?:weights|gradients|optimizer)",
-    "AREA": r"[a-z0-9_]+(?:\.[a-z0-9_]+)?",
-    "AXIS": r"(?:tp|cp|pp|dp|ep|etp|dcp)",
+    "N": ("#",),
+    "GROUP": ("groups.#", "mtp"),
+    "COMPONENT": ("*",),
+    "TOWER": ("*",),
+    "TENSOR": ("*", "*.bias", "*.scales", "*.column_wise", "*.column_wise.scales", "*.bf16"),
+    "DTYPE": ("*",),
+    "PRECISION": ("**",),
+    "COUNT": ("causal", "full", "half"),
+    "WORK": ("train", "decode"),
+    "PHASE": ("prefill", "decode"),
+    "CLASS": ("weights", "gradients", "optimizer", "activations", "buffers", "total"),
+    "STATE": ("weights", "gradients", "optimizer"),
+    "AREA": ("*", "*.*"),
+    "AXIS": ("tp", "cp", "pp", "dp", "ep", "etp", "dcp"),
     "CHOICE": (
-        r"(?:gpus|edp|batch|redundant_experts|micro_batch|micro_batches|schedule|virtual_pipeline|sequence_parallel"
-        r"|layer_split|recompute|zero)"
+        "gpus", "edp", "batch", "redundant_experts", "micro_batch", "micro_batches", "schedule",
+        "virtual_pipeline", "sequence_parallel", "layer_split", "recompute", "zero",
     ),
-    "LINK": r"(?:scale_up|scale_out)",
-    "WAY": r"(?:backward\.)?(?:dispatch|combine)",
-    "KIND": r"[a-z_]+",
-    "CALL": r"[a-z_]+(?:\.(?:groups\.\d+|mtp))?(?:\.[a-z_]+)?\.[a-z-]+",
-    "CONVENTION": r"(?:isca25|as_configured)",
-    "SP": r"(?:with_sp|without_sp)",
-    "TIME": r"(?:bound|floor|estimate)",
-    "PLACE": r"(?:groups\.\d+|mtp|model)",
-    "KERNEL": r"[a-z_]+(?:\.[a-z_]+)?",
-    "LINE": r".+",
-}
-"""Word in capitals in a pattern -> its meaning."""
+    "LINK": ("scale_up", "scale_out"),
+    "WAY": ("dispatch", "combine", "backward.dispatch", "backward.combine"),
+    "KIND": ("*",),
+    "CALL": ("*.*", "*.*.*", "*.mtp.*", "*.mtp.*.*", "*.groups.#.*", "*.groups.#.*.*"),
+    "CONVENTION": ("isca25", "as_configured"),
+    "SP": ("with_sp", "without_sp"),
+    "TIME": ("bound", "floor", "estimate"),
+    "PLACE": ("groups.#", "mtp", "model"),
+    "KERNEL": ("*", "*.*"),
+    "LINE": ("**",),
+}  # fmt: skip
+"""Word in capitals in a pattern -> what stands for it.
+
+``#`` is a number, ``*`` one word of a name, ``**`` one or more.
+"""
 
 PLACEHOLDER_WORDS = {
     "N": "a number from 0: of a pipeline rank, a chunk, a stage",
@@ -144,6 +150,10 @@ PUBLIC_LINES = (
         ("roofline.PHASE.time", "s", "The larger of the compute time and the memory time."),
         ("roofline.PHASE.intensity", "FLOP/B", "FLOPs over bytes moved."),
         ("roofline.PHASE.ridge", "FLOP/B", "The intensity at which both times are equal."),
+        ("roofline.PHASE.weight_bytes", "B", "Weights that a pass reads."),
+        ("roofline.PHASE.cache_bytes", "B", "Cache and state that a pass reads and writes."),
+        ("roofline.PHASE.expert_weights.GROUP", "B", "Routed experts of a group that it reads."),
+        ("roofline.PHASE.cache.COMPONENT.GROUP", "B", "Cache of one kind of a group of layers."),
         (
             "roofline.PHASE.tokens_per_gpu_second",
             "tokens/s",
@@ -209,6 +219,8 @@ PUBLIC_LINES = (
         ("which.free", "B", "Room left on each device: the budget minus the total."),
         ("which.fits", "1", "1 if the total is within the budget, else 0."),
         ("which.max_sequences", "1", "Sequences of the given context that fit."),
+        ("which.host_bytes", "B", "Routed experts in the memory of the host (--offload)."),
+        ("which.host_free", "B", "What that memory has left."),
         ("which.gpus", "1", "Devices that share the model by tensor parallelism."),
     ),
     *_declared(
@@ -319,6 +331,8 @@ PUBLIC_LINES = (
         ("serving.longest_context", "tokens", "The longest sequences of the batch that fit."),
         ("serving.total", "B", "Weights, buffers and the cache of the batch."),
         ("serving.free", "B", "The budget minus the total."),
+        ("serving.host_bytes", "B", "Routed experts in the memory of the host (--offload)."),
+        ("serving.host_free", "B", "What that memory has left."),
         ("serving.loadable", "1", "1 if no weight is refused for parts of blocks, else 0."),
         ("serving.fits", "1", "1 if the total is within the budget, else 0."),
         ("serving.rank.N.weights", "B", "Weights on a GPU of one pipeline rank."),
@@ -429,8 +443,6 @@ PUBLIC_LINES = (
         ("time.kernels.TIME", "s", "The kernels of a GPU, one after the other."),
         ("time.kernels.flops", "FLOP", "FLOPs of all kernels of a GPU."),
         ("time.kernels.moved", "B", "Bytes of weights, cache and activations of all kernels."),
-        ("time.communication.TIME", "s", "Exchanges; of an estimate what is not hidden."),
-        ("time.communication.AXIS", "s", "Exchanges among the GPUs of one axis, measured rates."),
         ("time.tokens_per_second.TIME", "tokens/s", "Tokens of a pass over its time."),
         (
             "time.tokens_per_second_per_gpu.TIME",
@@ -452,7 +464,17 @@ PUBLIC_LINES = (
         ("time.PLACE.KERNEL.copies", "1", "How many equal products stand side by side."),
     ),
     *_declared(
+        "time, traffic",
+        ("time.communication.TIME", "s", "Exchanges; of an estimate what is not hidden."),
+        ("time.communication.AXIS", "s", "Exchanges among the GPUs of one axis, measured rates."),
+    ),
+    *_declared(
         "time, train",
+        (
+            "time.multiprocessors",
+            "ratio",
+            "Multiprocessors of a device over those that communication leaves.",
+        ),
         ("time.optimizer.TIME", "s", "A step of the optimizer."),
         ("time.PLACE.KERNEL.TIME", "s", "One kernel in one layer, with its backward passes."),
         ("time.PLACE.KERNEL.flops", "FLOP", "FLOPs of a kernel in one layer on a GPU."),
@@ -484,6 +506,9 @@ PUBLIC_LINES = (
         ("train.memory.fits", "1", "1 where the layout fits, else 0."),
         ("train.gpu_hours", "1", "GPU-hours of a run of --train-tokens."),
         ("train.dollars", "USD", "Price of that run at the device's price."),
+        ("train.energy", "Wh", "Energy of the run, devices at their power limit."),
+        ("train.energy_per_step", "J", "The same of a step."),
+        ("train.energy_per_token", "J", "The same of a trained token."),
     ),
     *_declared(
         "failures",
@@ -518,14 +543,37 @@ PUBLIC_LINES = (
         ("serve.max_batch", "1", "Sequences of a replica that the memory holds."),
         ("serve.fits", "1", "Whether the batch fits: 1 or 0."),
         ("serve.held", "B", "Memory that the batch takes of a GPU, with weights and buffers."),
+        ("serve.host_bytes", "B", "Routed experts in the memory of the host (--offload)."),
+        ("serve.host_free", "B", "What that memory has left."),
+        ("serve.host_seconds.TIME", "s", "Routed experts of a step by the CPUs of the host."),
         ("serve.tokens_per_second_per_gpu.decode", "tokens/s", "Output tokens of a GPU a second."),
         ("serve.tokens_per_second_per_gpu.prefill", "tokens/s", "Tokens that a GPU prefills."),
         ("serve.prefill.TIME", "s", "Time of a prefill pass."),
+        ("serve.prefill.new_tokens", "tokens", "Tokens of a prompt that are computed."),
         ("serve.prefill.token_seconds", "s", "Prefill time of a replica for one token."),
         ("serve.transfer.bytes", "B", "Cache of a prompt that goes to the GPUs that decode."),
         ("serve.transfer.seconds", "s", "Time of that transfer."),
         ("serve.transfer.wait", "s", "What it adds to prefill."),
         ("serve.ttft", "s", "Time to the first token of a server without load."),
+        ("serve.energy_per_token", "J", "Energy of an output token, GPUs at their power limit."),
+        ("serve.answer.first_token", "s", "Time to the first token of a response."),
+        ("serve.answer.decoding", "s", "Time of its other tokens, each with a longer context."),
+        ("serve.answer.seconds", "s", "Time of a whole response."),
+        ("serve.answer.average_context", "tokens", "Tokens before one of its tokens, on average."),
+        ("serve.answer.final_context", "tokens", "Tokens before its last one."),
+        ("serve.answer.average_cache_bytes", "B", "Cache of the average context."),
+        ("serve.answer.final_cache_bytes", "B", "Cache at the end of the response."),
+        ("serve.answer.gpu_seconds", "s", "GPU time of a response."),
+        ("serve.answer.dollars", "USD", "Price of that GPU time."),
+        ("serve.answer.energy", "J", "Energy of that GPU time."),
+        ("serve.rl.longest_seconds", "s", "Time of the longest response of a step of RL."),
+        ("serve.rl.longest_over_mean", "ratio", "The same over that of the average response."),
+        ("serve.rl.waves", "1", "How often all sequences of the instance are replaced."),
+        ("serve.rl.rollout_seconds", "s", "Time of all responses of a step."),
+        ("serve.rl.rollout_flops", "FLOP", "FLOPs of all responses, a prompt counted once."),
+        ("serve.rl.log_probability_flops", "FLOP", "Of one pass of one model over them."),
+        ("serve.rl.training_flops", "FLOP", "Of training on them."),
+        ("serve.rl.weight_sync_seconds", "s", "Time of new weights to the instance, at least."),
         ("serve.dollars_per_million.output", "USD", "Price of a million output tokens."),
         ("serve.dollars_per_million.input", "USD", "Of a million input tokens as computed."),
         ("serve.dollars_per_million.input_billed", "USD", "Of a million, found ones among them."),
@@ -567,6 +615,8 @@ PUBLIC_LINES = (
         ("host.cache.retained_bytes", "B", "Capacity that keeps a node's caches for a time."),
         ("host.states.optimizer.bytes", "B", "Optimizer states of the fullest device."),
         ("host.states.average.bytes", "B", "Average of the weights of the fullest device."),
+        ("host.states.activations.held", "B", "Activations of the fullest device at its peak."),
+        ("host.states.activations.bytes", "B", "Those moved in a step, each way."),
         ("host.states.KIND.seconds", "s", "Time to move states to the host, each way."),
         ("host.states.KIND.exposed", "s", "Of it what nothing hides."),
         ("host.states.host_bytes", "B", "States in the memory of one host, at most."),
@@ -627,6 +677,10 @@ PUBLIC_LINES = (
         ("network.reach", "1", "Endpoints that a tree of such switches can have at most."),
         ("network.lost_plane_factor", "ratio", "Time of bytes with planes down, over without."),
         ("network.ecmp_mean_share", "ratio", "Share of its rate that a hashed flow gets."),
+        ("network.ecmp_slowest_share", "ratio", "Share that the slowest of these flows gets."),
+        ("network.ecmp_time_factor", "ratio", "Time until it ends, over sprayed packets."),
+        ("network.latency", "s", "A small message between the endpoints farthest apart."),
+        ("network.exchange_time", "s", "Time of an exchange, with what the network loses."),
         ("network.switches", "1", "Switches of the network."),
         ("network.links", "1", "Links between switches."),
         ("network.diameter", "1", "Links between switches on the longest shortest path."),
@@ -681,10 +735,57 @@ PUBLIC_LINES = (
 """In the order of the reference page."""
 
 
+_PLACEHOLDER = re.compile(r"[A-Z]{2,}|\bN\b")
+
+
 @cache
-def _regex(pattern: str) -> re.Pattern[str]:
-    parts = re.split(r"([A-Z]{2,}|\bN\b)", pattern)
-    return re.compile("".join(PLACEHOLDERS.get(part) or re.escape(part) for part in parts))
+def _by_section() -> dict[str, list[PublicLine]]:
+    """Return the declarations by the first word of their names."""
+    found: dict[str, list[PublicLine]] = {}
+    for line in PUBLIC_LINES:
+        found.setdefault(line.pattern.partition(".")[0], []).append(line)
+    return found
+
+
+def _spelled(pattern: str) -> Iterator[str]:
+    """Yield a pattern with everything that its placeholders stand for.
+
+    >>> list(_spelled("traffic.N.LINK_time"))
+    ['traffic.#.scale_up_time', 'traffic.#.scale_out_time']
+    """
+    placeholder = _PLACEHOLDER.search(pattern)
+    if placeholder is None:
+        yield pattern
+        return
+    before, after = pattern[: placeholder.start()], pattern[placeholder.end() :]
+    for text in PLACEHOLDERS[placeholder[0]]:
+        yield from _spelled(f"{before}{text}{after}")
+
+
+@cache
+def _tree(section: str) -> dict[str, Any]:
+    """Return the declarations of a section as a tree of words; ``""`` holds what ends there."""
+    tree: dict[str, Any] = {}
+    for line in _by_section().get(section, ()):
+        for spelled in _spelled(line.pattern):
+            branch = tree
+            for word in spelled.split("."):
+                branch = branch.setdefault(word, {})
+            branch.setdefault("", line)
+    return tree
+
+
+def _found(branch: dict[str, Any], words: tuple[str, ...], at: int) -> PublicLine | None:
+    """Follow words from a branch: what is spelled out goes before what stands for any word."""
+    if at == len(words):
+        return branch.get("")
+    for key in (words[at], "*") if words[at] else ():
+        found = _found(branch[key], words, at + 1) if key in branch else None
+        if found is not None:
+            return found
+    rest = branch.get("**", {})
+    ends = range(at + 1, len(words) + 1) if rest else ()
+    return next((found for end in ends if (found := _found(rest, words, end))), None)
 
 
 def public_line(name: str) -> PublicLine | None:
@@ -695,4 +796,10 @@ def public_line(name: str) -> PublicLine | None:
     >>> public_line("memory.rank.3.has_layers.0") is None
     True
     """
-    return next((line for line in PUBLIC_LINES if _regex(line.pattern).fullmatch(name)), None)
+    return _declaration(tuple(["#" if word.isdecimal() else word for word in name.split(".")]))
+
+
+@cache
+def _declaration(words: tuple[str, ...]) -> PublicLine | None:
+    """Return the declaration of the lines that differ in numbers alone."""
+    return _found(_tree(words[0]), words, 0)

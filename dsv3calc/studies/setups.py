@@ -9,13 +9,19 @@ from dsv3calc.catalogue import presets, search_path
 from dsv3calc.errors import Dsv3calcError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.schema.setup import Setup
 
 TRAINING, SERVING = "training", "inference"
 """What the names of areas of measured rows begin with -> what such rows are about."""
+
+_OVERLAPS = {
+    "paired": "hides what a pass sends behind the pass that overlaps it",
+    "two_batch": "lets two half batches take turns at computing and sending",
+}
+"""Overlap that needs something of a layout -> what a set-up does with it."""
 
 _WORDS = {TRAINING: "training", SERVING: "serving"}
 
@@ -40,6 +46,24 @@ def refuse_other(setup: Preset[Setup] | None, wanted: str, preset_path: str | No
         f"the set-up {setup.name} is for {_WORDS[next(iter(kinds))]}, and this is {_WORDS[wanted]}",
         f"set-ups for {_WORDS[wanted]}: {names}",
     )
+
+
+def overlap_problems(
+    setup: Setup | None, lacks: Mapping[str, tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """List the overlaps of a set-up that a layout cannot have, with what would do.
+
+    ``lacks`` says of each such overlap what the layout lacks for it, and what to take.
+    """
+    overlap = None if setup is None or setup.time is None else setup.time.overlap
+    return [
+        (
+            f"the set-up {setup.name if setup else ''} {words}, and {lacks[name][0]}",
+            f"{lacks[name][1]}, or --set setup.time.overlap.{name}=false",
+        )
+        for name, words in _OVERLAPS.items()
+        if name in lacks and getattr(overlap, name, False)
+    ]
 
 
 def _kinds(setup: Setup) -> set[str]:

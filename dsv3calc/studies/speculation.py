@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.speculation import Speculation
 from dsv3calc.errors import UsageError
-from dsv3calc.studies.preset_loader import positive
-from dsv3calc.studies.traffic.exchanges import number
+from dsv3calc.studies.checked import number, positive
 
 if TYPE_CHECKING:
+    from dsv3calc.accounting.speculation import Speculation
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.schema.model import Model
 
@@ -38,6 +37,8 @@ def speculation_of(
                 f"{', '.join(flags)}: no token is drafted", "--draft-tokens 1 --acceptance 0.85"
             )
         return None
+    from dsv3calc.accounting.speculation import Speculation
+
     drafts = positive("--draft-tokens", draft_tokens, 1, most=MOST_DRAFTS)
     if draft is None and model.value.mtp is None:
         raise UsageError(

@@ -11,10 +11,12 @@ from dsv3calc.exit_status import ExitStatus
 from dsv3calc.ledger.line import Ledger, combined, given
 from dsv3calc.queries.base import as_dict
 from dsv3calc.queries.memory import MemoryQuery
+from dsv3calc.queries.options import OFFLOADED
 from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.checked import one_of, positive
 from dsv3calc.studies.memory.answer import answer_memory
 from dsv3calc.studies.memory.serving import DEFAULT_CONTEXT
-from dsv3calc.studies.preset_loader import PresetLoader, positive, warn_context
+from dsv3calc.studies.preset_loader import PresetLoader, warn_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 COMMON_PRECISIONS = ("bf16", "fp8", "int8", "int4")
 """Precisions that are tried for each model beside its own, where such a preset exists."""
 
-LINES = ("weights", "buffers", "kv_bytes", "total", "budget", "free", "fits", "max_sequences")
+LINES = ("weights", "buffers", "kv_bytes", "total", "budget", "free", "fits", "max_sequences",
+         "host_bytes", "host_free")  # fmt: skip
 """Lines of ``serving`` that each pair takes over as ``which``."""
 
 
@@ -81,6 +84,7 @@ class _Search:
         ):
             if reference is not None:
                 load(reference)
+        one_of("--offload", query.offload, OFFLOADED, "")
         for kind, name in (("precision", query.precision), ("setup", query.setup)):
             if name is not None:
                 presets.load(kind, name, preset_path=query.preset_path)
@@ -92,8 +96,7 @@ class _Search:
             device = self.loader.hardware(hardware)
             precisions = self._precisions(model)
             warn_context(self.answer, model, self.loader.model(model).value, self.context)
-            for precision in precisions:
-                self._ask(model, hardware, device.value, precision)
+            self._ask_each(model, hardware, device.value, precisions)
         except (UsageError, InvalidInput) as error:
             if pinned and isinstance(error, UsageError) and self.query.gpus is not None:
                 hint = error.hint.replace("--tp", "--gpus")
@@ -103,6 +106,18 @@ class _Search:
             reason = error.message if isinstance(error, UsageError) else error.problems[0].what
             reason = reason.partition("; ")[0]
             self.answer.rows.append({"model": model, "hardware": hardware, "reason": reason})
+
+    def _ask_each(self, model: str, hardware: str, device: Hardware, precisions: list[str]) -> None:
+        """Ask in each precision; a host too small for some of them is told, and not an error."""
+        small = []
+        for precision in precisions:
+            try:
+                self._ask(model, hardware, device, precision)
+            except UsageError as error:
+                small.append(error)
+                if self.query.offload is None or len(small) == len(precisions):
+                    raise
+                self.answer.notes.append(f"{model} in {precision}: {error.message}")
 
     def _precisions(self, model: str) -> list[str]:
         if self.query.precision:
@@ -149,8 +164,8 @@ class _Search:
             MemoryQuery(
                 model=model, hardware=hardware, precision=precision, tp=gpus, serve=True, dp=1,
                 context=query.context, batch=query.batch, kv_dtype=query.kv_dtype,
-                setup=query.setup, set=query.set, preset_path=query.preset_path,
-                ignore_keys=query.ignore_keys,
+                setup=query.setup, offload=query.offload, set=query.set,
+                preset_path=query.preset_path, ignore_keys=query.ignore_keys,
             )
         )  # fmt: skip
         if query.model is not None and query.hardware is not None:
@@ -159,7 +174,11 @@ class _Search:
             if source not in self.answer.sources:
                 self.answer.sources.append(source)
         named = asked.columns[0].ledger.named()
-        lines = [named[f"serving.{name}"].renamed(f"which.{name}") for name in LINES]
+        lines = [
+            named[f"serving.{name}"].renamed(f"which.{name}")
+            for name in LINES
+            if f"serving.{name}" in named
+        ]
         lines.append(combined("which.gpus", "sum", [given("layout.tp", gpus, "1")]))
         title = f"{model}, {precision}, {hardware} x {gpus}"
         return Column(f"{model}|{precision}|{hardware}", title, Ledger(title, lines))

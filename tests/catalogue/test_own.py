@@ -8,6 +8,7 @@ import pytest
 
 import dsv3calc
 from dsv3calc.__main__ import run
+from dsv3calc.catalogue.references import heading, hint_for
 from dsv3calc.catalogue.search_path import listing, packaged_presets
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.studies.presets.templates import TEMPLATES, new_preset
@@ -80,9 +81,13 @@ def test_a_layout_may_be_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("kind", TEMPLATES)
-def test_templates_are_valid_and_used(kind, tmp_path, capsys):
+def test_templates_are_valid_once_dated_and_used(kind, tmp_path, capsys):
     path = tmp_path / "mine.yaml"
     assert run(["presets", "new", kind, "mine", "-o", str(path)]) == 0
+    if "YYYY-MM" in path.read_text():
+        assert run(["presets", "validate", str(path)]) == 3
+        assert "source still has the placeholder YYYY-MM" in capsys.readouterr().err
+        path.write_text(path.read_text().replace("YYYY-MM", "2026-11"))
     assert run(["presets", "validate", str(path)]) == 0
     assert kind in capsys.readouterr().out
     option = {"hardware": "", "layout": "--hardware h100", "setup": "--tp 8 --hardware h100"}[kind]
@@ -107,12 +112,42 @@ def test_shipped_files_name_their_sources():
 def test_an_id_of_the_hub_names_its_preset(tmp_path, monkeypatch):
     assert dsv3calc.load_model("deepseek-ai/DeepSeek-V3") == dsv3calc.load_model("deepseek-v3")
     assert dsv3calc.load_model("meta-llama/Llama-3.1-8B").name == "llama-3.1-8b"
-    with pytest.raises(InvalidInput, match="the preset deepseek-v3"):
+    for name, preset in (
+        ("deepseek-ai/DeepSeek-R1", "deepseek-v3"),
+        ("DeepSeek-V3-0324", "deepseek-v3"),
+        ("mistralai/Mixtral-8x7B-v0.1", "mixtral-8x7b"),
+        ("Qwen/Qwen3-Coder-480B-A35B-Instruct", "qwen3-coder-480b"),
+    ):
+        assert dsv3calc.load_model(name).name == preset
+    with pytest.raises(InvalidInput, match=r"presets of its family: deepseek-\S+, deepseek-"):
         dsv3calc.load_model("deepseek-ai/DeepSeek-V7")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "deepseek-ai").mkdir()
     with pytest.raises(InvalidInput, match="no such file"):
         dsv3calc.load_model("deepseek-ai/DeepSeek-V3")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("deepsek-v3", "did you mean 'deepseek-v3'?"),
+        ("V3-0324", "did you mean 'deepseek-v3-0324'?"),
+        ("Qwen3-30B-A3B-FP8", "presets of its family: qwen3-235b-a22b, qwen3-"),
+        ("llama-8b", "presets of its family: llama-3.1-8b, llama-"),
+        ("zzz", ""),
+    ],
+)
+def test_another_model_is_not_taken_for_a_misspelt_one(name, hint):
+    known = listing("model")
+    aliases = [each for _, path in known.values() for each in heading(path).aliases]
+    assert hint_for(name, known, aliases).startswith(hint)
+    assert bool(hint_for(name, known, aliases)) == bool(hint)
+
+
+def test_a_name_means_one_model():
+    known = listing("model")
+    names = [*known, *(each for _, path in known.values() for each in heading(path).aliases)]
+    assert len(names) == len(set(names))
 
 
 def test_the_only_command_of_a_group_is_suggested_whole(capsys):

@@ -6,7 +6,7 @@ from time import perf_counter
 import msgspec
 import pytest
 
-from dsv3calc.catalogue import presets
+from dsv3calc.catalogue import presets, references
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.reading.source import Source
 from dsv3calc.schema.convert import convert
@@ -205,4 +205,4 @@ def test_times_of_eager_calls_are_kept_and_not_fitted_to():
 
 def test_names_of_devices_are_names_of_presets():
     assert name_of("NVIDIA H100 80GB HBM3") == "nvidia-h100-80gb-hbm3"
-    assert presets.NAME.fullmatch(name_of("??"))
+    assert references.NAME.fullmatch(name_of("??"))

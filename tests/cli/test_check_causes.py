@@ -120,3 +120,24 @@ def test_a_diff_of_models_leads_with_what_they_cost(program):
     assert first[:2] == ["parameters.total", "parameters.active"]
     rows = json.loads(program.ok("diff", "deepseek-v3", "kimi-k2", "--all", "--json").out)["rows"]
     assert not any(row["change"] and abs(row["change"]) < 1e-7 for row in rows)
+
+
+def test_files_are_found_from_the_folder_of_the_golden_file(moved, program, monkeypatch):
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    found = program("check", "../numbers.yaml", "--quiet")
+    assert found.status == ExitStatus.CHECK_FAILED
+    assert f"num_experts_per_tok 2 -> 3 at ../model.yaml:{moved}" in found.out
+    assert "accept the new values with: dsv3calc check ../numbers.yaml --update" in found.out
+
+
+def test_the_line_of_a_config_is_told(tmp_path, monkeypatch, program):
+    monkeypatch.chdir(tmp_path)
+    configs = Path(__file__).parents[1] / "importers" / "configs"
+    text = (configs / "mixtral.json").read_text()
+    Path("config.json").write_text(text)
+    assert run(["snapshot", "params ./config.json", "-o", "numbers.yaml"]) == 0
+    Path("config.json").write_text(text.replace('"num_local_experts": 8', '"num_local_experts": 9'))
+    number = text[: text.index("num_local_experts")].count("\n") + 1
+    out = program("check", "numbers.yaml").out
+    assert f"n_routed_experts 8 -> 9 at config.json:{number}" in out

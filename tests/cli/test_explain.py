@@ -146,9 +146,9 @@ def test_html_is_one_page_without_scripts(program, file):
     assert "&lt;script&gt;" in text
 
 
-def test_html_is_for_explanations_alone(program):
-    found = program.refused(ExitStatus.USAGE, "kv", "deepseek-v3", "--format", "html")
-    assert "--explain" in found.err
+def test_html_is_for_queries_alone(program):
+    found = program.refused(ExitStatus.USAGE, "presets", "list", "--format", "html")
+    assert "compare, params" in found.err
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_html_is_for_explanations_alone(program):
         (("kv", "deepseek-v3", "--line", "kv_cache.bytes"), "add --explain"),
         (("kv", "deepseek-v3", "--depth", "2"), "add --explain"),
         (("explain", "kv", "deepseek-v3", "--depth", "-1"), "number of levels"),
-        (("explain", "kv", "deepseek-v9"), "did you mean"),
+        (("explain", "kv", "deepseek-v9"), "presets of its family"),
     ],
 )
 def test_bad_input(program, arguments, words):

@@ -192,3 +192,9 @@ def test_a_comma_between_thousands_is_none_between_sequences(program):
     )
     program.refused(ExitStatus.USAGE, "flops", "llama-3.1-8b", "--seq", "512,,1024")
     program.refused(ExitStatus.USAGE, "flops", "llama-3.1-8b", "--seq", "512,0")
+    err = program.refused(ExitStatus.USAGE, "flops", "llama-3.1-8b", "--seq", "512,512").err
+    assert "512512 for the number, 512+512 for the list" in err
+    err = program.refused(
+        ExitStatus.USAGE, "flops", "llama-3.1-8b", "--phase", "decode", "--seq", "512,1024"
+    ).err
+    assert "a decode step has the same number of new tokens" in err

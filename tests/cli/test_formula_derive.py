@@ -30,6 +30,21 @@ def test_options_of_the_query(program):
     assert "491,904·T" in text
 
 
+def test_times_and_prices_of_a_server(program):
+    """The expressions give what the query gives at other values: 'derive' asks it again."""
+    server = ("serve", "llama-3.1-8b", "--hardware", "h100", "--setup", "vllm", "--batch", "32")
+    price = program.ok(
+        *DERIVE, "serve.dollars_per_million.output", *server, "--free", "hardware.dollars_per_hour"
+    ).out
+    assert "·p_h[hardware]" in price
+    assert "the query gives the same at hardware.dollars_per_hour 5.9" in price
+    found = program.json(
+        *DERIVE, "serve.tpot.estimate", *server, "--free", "hardware.memory.bandwidth"
+    ).data
+    assert found["rows"][-1]["value"] == program.json(*server).values["serve.tpot.estimate"]
+    assert any("the query gives the same at" in note for note in found["notes"])
+
+
 def test_a_whole_model(program):
     text = program.ok(
         *DERIVE, "parameters.total", "deepseek-v3", "--free", "num_hidden_layers,hidden_size"
@@ -128,7 +143,7 @@ def test_text_fits_eighty_columns(program):
         (("kv_cache.bytes", "deepseek-v3", "--free", "vocab_size"), "does not depend on it"),
         (("kv_cache.bytes", "deepseek-v3", "--free", "tokens,tokens"), "twice"),
         (("kv_cache.bytes", "deepseek-v3"), "--free"),
-        (("kv_cache.bytes", "deepseek-v9", "--free", "tokens"), "did you mean"),
+        (("kv_cache.bytes", "deepseek-v9", "--free", "tokens"), "presets of its family"),
         (("kv_cache.bytes", "deepseek-v3", "--free", "tokens", "--nope"), "--nope"),
         (("kv_cache.fit.tokens", "deepseek-v3", "--fit", "4GiB", "--free", "batch"), "search"),
         (("memory.free", *LAYOUT, "--free", "ep"), "depends on the device"),

@@ -1,5 +1,7 @@
 """``host``: published rates of KTransformers, reloads by hand, states as memory has them."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -91,3 +93,28 @@ def test_states_are_those_of_memory(program):
 )
 def test_what_is_missing_is_named(program, given, words):
     assert words in program.refused(ExitStatus.USAGE, "host", *given.split()).err
+
+
+@pytest.mark.parametrize(
+    ("layout", "passes"), [("v3-pretrain", 120 / 2), ("dense-pretrain-2048", 960)]
+)
+def test_activations_of_a_step_are_those_of_every_micro_batch(program, layout, passes):
+    """Under DualPipe a micro-batch passes one of the two stages of a rank."""
+    model = "deepseek-v3" if layout == "v3-pretrain" else "llama-3.1-405b"
+    given = (model, "--hardware", "h800", "--layout", layout)
+    values = program.json("host", *given).values
+    held = program.json("memory", *given).values
+    rank = held["memory.worst.rank"]
+    assert values["host.states.activations.held"] == held[f"memory.rank.{rank}.activations"]
+    chunks = [
+        value
+        for name, value in held.items()
+        if re.fullmatch(rf"memory.rank.{rank}.chunk.\d.activations", name)
+    ]
+    moved = sum(chunks) * passes
+    assert values["host.states.activations.bytes"] == moved
+    seconds = values["host.states.activations.seconds"]
+    assert seconds == pytest.approx(moved / 63.015e9)
+    hidden = program.json("host", *given, "--compute-time", str(seconds / 2)).values
+    assert hidden["host.states.activations.exposed"] == pytest.approx(seconds / 2)
+    assert hidden["host.states.host_bytes"] == values["host.states.host_bytes"]

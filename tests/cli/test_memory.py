@@ -58,6 +58,11 @@ def test_a_rank_in_detail(program):
     assert "stage 15" in out
     assert "logits" in out
     assert "logits" not in program.ok(*PRETRAIN, "--rank", "1").out.partition("buffers")[2]
+    out = program.ok("memory", "llama-3.1-8b", "--hardware", "h100", "--dp", "8", "--rank", "0").out
+    at_peak, _, covered = out.partition("at a moment that takes less in all")
+    assert "logits" in at_peak
+    assert "layer at work" not in at_peak
+    assert "layer at work" in covered
 
 
 def test_by_tensor_every_tensor_has_count_width_and_divisor(program):

@@ -1,5 +1,9 @@
+from fractions import Fraction
+from itertools import product
+
 import pytest
 
+from dsv3calc.accounting.collisions import fullest_path
 from dsv3calc.exit_status import ExitStatus
 
 
@@ -86,3 +90,35 @@ def test_other_formats(program, format_):
 )
 def test_wrong_options(program, arguments, words):
     assert words in program.refused(ExitStatus.USAGE, "network", *arguments).err
+
+
+@pytest.mark.parametrize(("flows", "paths"), [(1, 3), (5, 3), (6, 4), (8, 2), (4, 1)])
+def test_the_fullest_path_is_that_of_every_case(flows, paths):
+    """Brute force: every way in which the flows choose paths."""
+    cases = [max(map(case.count, case)) for case in product(range(paths), repeat=flows)]
+    counted = {load: Fraction(cases.count(load), len(cases)) for load in set(cases)}
+    assert dict(fullest_path(flows, paths)) == pytest.approx(counted)
+
+
+def test_what_flows_lose_is_told_beside_the_cost(program):
+    built = ("network", "mpft", "ft3", "--radix", 64, "--endpoints", 2048, "--oversubscription", 3)
+    given = ("--flows", 16, "--planes-down", 2, "--exchange-time", "1ms")
+    mpft, ft3 = columns(program.json(*built, *given)).values()
+    for found, planes in ((mpft, 8 / 6), (ft3, 1)):
+        loads = dict(fullest_path(16, 16))
+        assert sum(loads.values()) == pytest.approx(1)
+        fullest = sum(load * chance for load, chance in loads.items())
+        assert found["network.ecmp_time_factor"] == pytest.approx(fullest)
+        mean = 1 - (15 / 16) ** 16
+        assert 1 / fullest < found["network.ecmp_slowest_share"] < mean
+        assert found["network.exchange_time"] == pytest.approx(3e-3 * planes * fullest)
+    assert mpft["network.latency"] == pytest.approx(3.7e-6)
+    assert ft3["network.latency"] == pytest.approx(4.6e-6)
+
+
+def test_many_flows_have_no_slowest_one(program):
+    found = program.json(
+        "network", "ft2", "--radix", 64, "--endpoints", 2048, "--flows", 10**6, "--network", "roce"
+    )
+    assert "counted up to" in found.data["notes"][0]
+    assert "network.ecmp_slowest_share" not in found.values

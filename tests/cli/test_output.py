@@ -18,6 +18,7 @@ import pytest
 
 from dsv3calc.cli import COMMANDS
 from dsv3calc.exit_status import ExitStatus
+from dsv3calc.studies.public_lines import public_line
 
 QUERIES = {
     "params": ["params", "deepseek-v3"],
@@ -104,10 +105,32 @@ def command(*arguments):
 def test_json_follows_the_published_schema(program, schema, arguments):
     data = program.json(*arguments).data
     schema("answer").validate(data)
-    assert data["schema_version"] == 1
+    assert data["schema_version"] == 2
     assert [data["command"]] == [name for name, query in QUERIES.items() if query == arguments]
     for column in data["columns"]:
         assert column["values"].keys() == column["units"].keys()
+
+
+@pytest.mark.parametrize("name", ["kv", "memory", "formula eval"])
+def test_the_ledger_adds_lines_to_the_public_ones(program, schema, name):
+    (short,) = program.json(*QUERIES[name]).data["columns"]
+    long = program.json(*QUERIES[name], "--ledger").data
+    schema("answer").validate(long)
+    (column,) = long["columns"]
+    names = {line["name"] for line in column["ledger"]["lines"]}
+    assert short["values"].items() <= column["values"].items()
+    assert "ledger" not in short
+    others = column["values"].keys() - short["values"].keys()
+    assert not {each for each in others if public_line(each)}
+    assert not others & names
+    assert {each for each in short["values"] if not public_line(each)} <= names
+
+
+def test_a_ledger_belongs_to_json_and_to_lines(program):
+    assert "add --json" in program(*QUERIES["kv"], "--ledger").err
+    found = program("presets", "list", "--ledger", "--json")
+    assert found.status == ExitStatus.USAGE
+    assert "has no lines" in found.err
 
 
 @EVERY

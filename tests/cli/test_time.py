@@ -140,8 +140,8 @@ def test_a_roofline_in_characters(program):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("kv", "deepseek-v3", "--plot"), "serve have one"),
-        (("kv", "deepseek-v3", "--format", "svg"), "serve have one"),
+        (("kv", "deepseek-v3", "--plot"), "train and serve have one"),
+        (("kv", "deepseek-v3", "--format", "svg"), "serve and sweep have one"),
         ((*V3, "--plot", "--json"), "--format svg"),
     ],
 )
@@ -238,3 +238,26 @@ def test_no_pass_is_shorter_than_its_launch(program):
     found = program.json("time", "deepseek-v3", "--hardware", "h800")
     for norm in ("q_a_layernorm", "kv_a_layernorm", "attention_norm"):
         assert found.values[f"time.groups.1.{norm}.floor"] > 2e-6
+
+
+def test_traffic_and_compare_have_the_lines_of_time(program):
+    """Exchanges of a pass and whole passes by other commands, and their bounds by other names."""
+    asked = ("deepseek-v3", "--layout", "v3-pretrain", "--hardware", "h800")
+    time = program.json("time", *asked, "--phase", "train").values
+    traffic = program.json("traffic", *asked).values
+    shared = [name for name in traffic if name.startswith("time.")]
+    assert {f"time.communication.{name}" for name in ("bound", "floor", "ep")} <= set(shared)
+    assert {name: traffic[name] for name in shared} == {name: time[name] for name in shared}
+    passes = 2 * 58  # forward and backward in each layer with experts
+    bound = passes * traffic["traffic.time_per_layer"]
+    assert time["time.communication.bound"] == pytest.approx(bound, rel=1e-12)
+    compared = program.json("compare", *asked, "--rows", "time").values
+    for name in ("time.bound", "time.floor", "time.kernels.floor"):
+        assert compared[name] == time[name]
+    one = ("deepseek-v3", "--hardware", "h100")
+    roofline = program.json("compare", *one).values
+    for phase, tokens in (("decode", 1), ("prefill", 4096)):
+        alone = program.json("time", *one, "--phase", phase).values
+        for old, new in (("time", "bound"), ("compute_time",) * 2, ("memory_time",) * 2):
+            expected = pytest.approx(alone[f"time.{new}"], rel=1e-14)
+            assert tokens * roofline[f"roofline.{phase}.{old}"] == expected

@@ -13,17 +13,60 @@ LLAMA = ("train", "llama-3.1-8b", "--hardware", "h100")
 
 
 def test_the_published_step_of_deepseek_v3():
-    """arXiv:2505.09343, table 4: 19.926 s; the kernels fall 8 to 22 % short of its phases."""
+    """arXiv:2505.09343, table 4: kernels fall 8 to 22 % short of 13.95 s in pairs, of 19.926 s."""
     found = dsv3calc.query(f"{V3} --setup deepseek-dualpipe --train-tokens 14.8T")
-    assert 0.78 < found["train.step.estimate"] / 19.926 < 0.92
+    assert 0.78 < found["train.phase.1f1b"] / 13.95 < 0.92
+    assert 0.7 < found["train.step.estimate"] / 19.926 < 0.92
     assert found["train.step.bound"] < found["train.step.floor"] < found["train.step.estimate"]
-    assert 0.81 < found["train.phase.bubble"] < 1.10
-    assert 0.389 < found["train.mfu.causal"] < found["train.mfu.full"] < 0.6
+    assert found["train.phase.bubble"] < 1.10
+    assert 0.389 < found["train.mfu.causal"] < found["train.mfu.full"] < 0.62
     assert found["train.step.walk"] < found["train.step.estimate"] < 1.02 * found["train.step.walk"]
     assert found["train.memory.fits"] == 1
     assert found["train.hfu"] < found["train.hfu.full"]
     assert found["train.dollars"] == pytest.approx(2 * found["train.gpu_hours"])
-    assert 0.78 < found["train.gpu_hours"] / 2.664e6 < 0.92
+    assert 0.7 < found["train.gpu_hours"] / 2.664e6 < 0.92
+
+
+def test_kernels_of_a_layer_are_those_of_the_published_trace():
+    """deepseek-ai/profile-data, train.json: means of four layers, on 112 of 132 multiprocessors."""
+    found = dsv3calc.query(
+        "time deepseek-v3 --layout v3-pretrain --hardware h800 --phase train "
+        "--setup deepseek-dualpipe"
+    )
+    permuted = 0.192 + 0.139 + 0.319  # rows expanded, SwiGLU with its cast, rows summed up
+    forward = 1.863 + 1.035 + permuted
+    backward = 1.969 + 0.865 + permuted
+    weights = 5.073 - 0.5  # of all products of the feed-forward, less the shared expert's
+    measured = (forward + backward + weights) / 1000
+    assert found["time.groups.1.experts.estimate"] == pytest.approx(measured, rel=0.15)
+    projections = (1.67 + 1.655) / 1000  # forward and gradients of inputs
+    estimated = sum(
+        found[f"time.groups.1.{name}.{each}.estimate"]
+        for name in ("qkv_a_proj", "q_b_proj", "kv_b_proj", "o_proj")
+        for each in ("forward", "input_gradient")
+    )
+    assert estimated == pytest.approx(projections, rel=0.15)
+
+
+@pytest.mark.parametrize(("dp", "published"), [(64, 430e12), (128, 400e12)])
+def test_llama_405b_by_both_counts_of_flops(dp, published):
+    """arXiv:2407.21783, table 4: how attention is counted is not stated, and decides 4 %."""
+    found = dsv3calc.query(
+        "train llama-3.1-405b --layout llama-3.1-405b-pretrain --hardware h100 "
+        f"--setup megatron-dense --dp {dp} --global-batch 2048"
+    )
+    rates = [found[f"train.flops_per_second_per_gpu.{count}"] for count in ("causal", "full")]
+    assert rates[1] / rates[0] == pytest.approx(1.04, abs=0.005)
+    assert all(0.73 < published / rate < 0.8 for rate in rates)
+
+
+def test_fp8_experts_are_faster_than_bf16():
+    """DeepGEMM's grouped products reach 1,346 TFLOPS: more than BF16 has at its peak."""
+    narrow, wide = (
+        dsv3calc.query(f"{V3} --setup deepseek-dualpipe --precision {each}")
+        for each in ("fp8-deepseek-v3", "bf16")
+    )
+    assert 1.1 < wide["train.step.estimate"] / narrow["train.step.estimate"] < 1.3
 
 
 def test_phases_add_up_to_the_step(program):
@@ -45,8 +88,7 @@ def test_one_gpu_takes_its_passes_and_the_optimizer(program):
 
 def test_ranks_share_the_layers(program):
     """The passes of all ranks are those of the model, whichever rank has the head."""
-    asked = (*LLAMA, "--pp", "4", "--global-batch", "32")
-    values = program.json(*asked).values
+    values = dsv3calc.query(" ".join((*LLAMA, "--pp", "4", "--global-batch", "32")))
     one = program.json("time", *LLAMA[1:], "--phase", "train").values
     ranks = sum(values[f"train.floor.rank.{number}.pass"] for number in range(4))
     assert ranks == pytest.approx(one["time.kernels.floor"])
@@ -111,7 +153,7 @@ def test_utilisation_names_its_peak(program):
 
 def test_what_an_estimate_leaves_out_is_told(program):
     notes = program.json(*V3.split(), "--setup", "deepseek-dualpipe").data["notes"]
-    assert any("1.21 to 1.27" in note and "2.06 s" in note for note in notes)
+    assert any("1.26 times" in note and "2.06 s" in note for note in notes)
     assert any(note.startswith("no band") for note in notes)
 
 
@@ -136,6 +178,14 @@ def test_recomputation_runs_the_forward_pass_again(program):
     assert none["train.phase.1b"] < core["train.phase.1b"] < full["train.phase.1b"]
     assert full["train.hfu"] > full["train.mfu.causal"]
     assert none["train.hfu"] == none["train.mfu.causal"]
+
+
+def test_kernels_read_the_weights_that_zero_3_gathers(program):
+    """A product under FSDP reads the whole matrix, whatever is kept between passes."""
+    options = ("--dp", "8", "--global-batch", "8", "--zero")
+    kept, sharded = (program.json(*LLAMA, *options, each).values for each in ("2", "3"))
+    for name in ("1f", "1b", "1w", "optimizer"):
+        assert kept[f"train.phase.{name}"] == sharded[f"train.phase.{name}"]
 
 
 def test_recomputation_of_what_is_not_kept(program):

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.output.pictures.timeline_svg import COLOURS, LEFT, RIGHT
+from dsv3calc.output.pictures.lanes_svg import COLOURS, WIDE
 
 SMALL = ("train", "llama-3.1-8b", "--hardware", "h100", "--pp", "4", "--global-batch", "12",
          "--schedule", "zb1p")  # fmt: skip
@@ -51,7 +51,7 @@ def test_the_picture_of_a_large_step(program):
     ]
     # 97 to 103 pairs for 194 to 206 of a rank's 360 passes, and those that are left run alone
     assert len(bars) > 16 * 120
-    assert all(x >= LEFT and x + wide <= RIGHT + 0.2 for x, _, wide in bars)
+    assert all(x >= 60 and x + wide <= WIDE - 60 for x, _, wide in bars)
 
 
 def test_kinds_of_bars_differ_in_grey():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dsv3calc.formulas import serving_times
+from dsv3calc.formulas import answers, serving_times
 
 
 @pytest.mark.parametrize(("acceptance", "drafts"), [(0.85, 1), (0.6, 3), (0.0, 2), (0.99, 7)])
@@ -30,3 +30,13 @@ def test_interference_is_the_prefill_of_the_prompts_that_arrive():
     prompts = batch / steps
     found = serving_times.prefill_interference(batch, 1000, 0.5, steps, 1e-4)
     assert found == pytest.approx(prompts * 500 * 1e-4)
+
+
+def test_steps_of_a_growing_context_add_up():
+    """Each step by itself, and the tokens before each token of a response."""
+    every = [5 + 0.25 * tokens for tokens in range(40, 61)]
+    found = answers.growing_steps_time(len(every), every[0], every[-1])
+    assert found == pytest.approx(sum(every))
+    before = [7 + token for token in range(9)]
+    assert answers.average_context(7, 9) == pytest.approx(sum(before) / 9)
+    assert answers.rollout_waves(3, 8, 4) == 6

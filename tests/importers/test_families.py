@@ -258,7 +258,11 @@ def test_precision(name, changes, precision):
     [
         ({"torch_dtype": None}, "precision = bf16: config.json names no dtype"),
         (
-            {"quantization_config": {"quant_method": "awq", "bits": 4}},
+            {
+                "quantization_config": {"quant_method": "awq", "bits": 4},
+                "hidden_size": 128,
+                "intermediate_size": 256,
+            },
             "precision = int4: group_size is not",
         ),
         (
@@ -288,7 +292,7 @@ def test_a_storage_that_no_preset_describes_is_refused(changes):
 
 
 def test_four_bit_experts_of_kimi():
-    found = imported(config("deepseek_v3", quantization_config=PACKED))
+    found = imported(config("deepseek_v3", quantization_config=PACKED, moe_intermediate_size=32))
     stored = found.data["precision"]
     experts = stored["formats"][stored["weights"]["routed_experts"]]
     assert (experts["bits"], experts["scale"]["columns"], experts["scale"]["bits"]) == (4, 32, 16)

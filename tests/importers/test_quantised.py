@@ -365,6 +365,33 @@ def test_names_that_no_matrix_has_are_told(tmp_path):
     assert "layernorm" not in text
 
 
+def test_what_a_file_says_in_vain_is_told(tmp_path):
+    quantization = {"quant_method": "awq", "group_size": 128, "version": "gemm", "colour": "red"}
+    quantization["modules_to_not_convert"] = ["nosuch", "lm_head"]
+    folder = asked(tmp_path, quantization)
+    told = " ".join(dsv3calc.answer(f"params {folder}").assumptions)
+    assert "not known, nor read: 'colour';" in told
+    assert "names of the file's list: 'nosuch'" in told
+    folder = asked(tmp_path, {"quant_method": "fp8"})
+    assert "no matrix" not in " ".join(dsv3calc.answer(f"params {folder}").assumptions)
+
+
+def test_problems_are_told_where_they_stand(tmp_path):
+    folder = asked(tmp_path, {"quant_method": "gptq", "bits": "4"})
+    with pytest.raises(InvalidInput) as caught:
+        stored(folder)
+    (problem,) = caught.value.problems
+    assert problem.source_line[problem.column - 1 :].startswith('"4"')
+    folder = asked(tmp_path, None, beside={"quantization": {"quant_algo": "FP9"}})
+    with pytest.raises(InvalidInput) as caught:
+        stored(folder)
+    (problem,) = caught.value.problems
+    assert problem.file.endswith("hf_quant_config.json")
+    assert problem.source_line[problem.column - 1 :].startswith('"FP9"')
+    folder = asked(tmp_path, None, beside={"quantization": {"quant_algo": "FP8"}})
+    assert "hf_quant_config.json" in " ".join(dsv3calc.answer(f"params {folder}").notes)
+
+
 @pytest.mark.parametrize(
     ("quantization", "words"),
     [
@@ -388,6 +415,9 @@ def test_names_that_no_matrix_has_are_told(tmp_path):
         ({"quant_method": "fp8", "weight_block_size": [128]}, "weight_block_size [128]"),
         ({"quant_method": "fp8", "weight_block_size": [0, 1]}, "a block of 0"),
         ({"quant_method": "bitsandbytes"}, "neither load_in_4bit nor load_in_8bit"),
+        ({"quant_method": "mxfp4"}, "it quantises no matrix that the model has"),
+        ({"quant_method": "gptq", "group_size": 100}, "100 inputs do not divide hidden_size 256"),
+        ({"quant_method": "gptq", "bits": "4"}, "bits is '4', not a whole number"),
     ],
 )
 def test_what_cannot_be_expressed_is_refused(quantization, words, tmp_path):

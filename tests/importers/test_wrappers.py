@@ -79,6 +79,7 @@ def run(data):
         ("qwen3_5", 460_730_096),
         ("qwen3_5_moe", 446_571_248),
         ("kimi_k25", 416_866_032 + 54_277_888),
+        ("kimi_k3", 401_214_464 + 46_144_512),  # no class: what its index leaves for a tower
     ],
 )
 def test_a_tower_is_counted_apart(name, tower, tmp_path):
@@ -244,3 +245,22 @@ def test_rows_of_layers_sum_to_the_total(name):
     total = answer.columns[0].ledger["parameters.total"]
     assert sum(row["total"] for row in answer.rows) == total
     assert len({tuple(row) for row in answer.rows}) == 1
+
+
+def test_glm_4_5_v_holds_a_glm_4_5_without_norms_of_queries_and_keys():
+    found = run(config("glm4v_moe"))
+    assert found.data["groups"] == run(config("glm4_moe") | {"use_qk_norm": False}).data["groups"]
+    assert any("vision_config is left out" in text for text in found.assumptions)
+
+
+def test_a_tower_beyond_all_counts_is_left_out():
+    data = config("kimi_k3")
+    data["vision_config"] |= {"patch_size": 10**6}
+    assert "towers" not in run(data).data
+
+
+def test_a_family_that_is_known_and_not_counted_says_why():
+    for name, why in (("zamba2", "share the weights"), ("qwen4_exp", "n-gram embeddings")):
+        with pytest.raises(InvalidInput) as caught:
+            run({"model_type": name})
+        assert why in caught.value.problems[0].why

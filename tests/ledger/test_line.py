@@ -89,7 +89,7 @@ def distinct(ledger):
 
 def every_line_follows_from_its_parts_by_its_rule(ledger):
     for line in distinct(ledger):
-        assert line.rule in {*RULES, "formula", "given", "search", "walk"}, line
+        assert line.rule in {*RULES, "formula", "given", "search", "count", "walk"}, line
         again = line.evaluate()
         assert again == line.value, line
         assert type(again) is type(line.value), line
@@ -156,7 +156,7 @@ def test_every_line_is_in_order(query):
 @pytest.mark.parametrize("room", ["1GB", "37GiB"])
 def test_what_a_search_found_fits_and_one_more_does_not(model, page, room):
     ledger = dsv3calc.query(f"kv {model} --fit {room} --batch 2 --page-size {page}")
-    line = ledger.find("kv_cache.fit.tokens")
+    line = ledger.get("kv_cache.fit.tokens")
     if line is None:
         assert any("any number of tokens fits" in warning for warning in ledger.warnings)
         return
@@ -174,7 +174,7 @@ def test_a_cache_that_is_bounded_everywhere_fits_any_number_of_tokens():
     ledger = dsv3calc.query(
         "kv mistral-7b --fit 40GiB --set span=sliding --set sliding_window=4096"
     )
-    assert ledger.find("kv_cache.fit.tokens") is None
+    assert ledger.get("kv_cache.fit.tokens") is None
     assert any("any number of tokens fits" in warning for warning in ledger.warnings)
 
 
@@ -244,7 +244,7 @@ def test_a_ledger_is_read_by_name():
     ledger = Ledger("numbers", [total("sum", lines, unit="B")])
     assert ledger["sum"] == 5
     assert ledger["a"] == 2
-    assert ledger.find("c") is None
+    assert ledger.get("c") is None
     assert ledger.values == {"sum": 5}
     assert ledger.units == {"sum": "B"}
     with pytest.raises(KeyError):
@@ -273,5 +273,5 @@ def test_lines_that_many_share_are_met_once():
     ledger = Ledger("doubled", [line, line])
     assert len([*ledger.walk()]) == len([*line.walk()]) == 101
     assert ledger.find("bottom") is bottom
-    assert ledger.find("nothing") is None
+    assert ledger.get("nothing") is None
     assert ledger["double.99"] == 2**100

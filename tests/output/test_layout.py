@@ -72,6 +72,7 @@ COMMANDS = {
     "import": ["import", str(CONFIG)],
     "conventions list": ["conventions", "list"],
     "eval": ["eval", "queries.txt"],
+    "skill": ["skill"],
 }  # fmt: skip
 """A command line for each command; a word after the command tells another view of it."""
 

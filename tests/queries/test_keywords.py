@@ -33,6 +33,12 @@ def test_lists_and_flags():
         (lambda: dsv3calc.kv("deepseek-v3", contxt=1), "did you mean 'context'?"),
         (lambda: dsv3calc.kv("deepseek-v3", zzz=1), "it takes as, as_, batch, context"),
         (lambda: dsv3calc.kv("deepseek-v3", "qwen2.5-72b"), "'qwen2.5-72b' is one more"),
+        (lambda: dsv3calc.kv(3), "kv() takes a text for model; 3 is of type int"),
+        (lambda: dsv3calc.kv("deepseek-v3", batch=[1]), "a number, or a text such as '128Ki'"),
+        (lambda: dsv3calc.kv("deepseek-v3", with_mtp="yes"), "True or False for with_mtp"),
+        (lambda: dsv3calc.kv("deepseek-v3", kv_dtype=8), "a text for kv_dtype; 8 is of type int"),
+        (lambda: dsv3calc.params("deepseek-v3", include=[3]), "texts for include; 3 is of type"),
+        (lambda: dsv3calc.compare(["a", "b"]), "its models as arguments of their own"),
     ],
 )
 def test_a_wrong_call_is_a_type_error(ask, words):
@@ -50,10 +56,6 @@ def test_a_wrong_call_is_a_type_error(ask, words):
         (lambda: dsv3calc.kv("deepseek-v3", context=0), "--context is 0"),
         (lambda: dsv3calc.kv("deepseek-v3", context=True), "--context a bool is not a quantity"),
         (lambda: dsv3calc.kv("deepseek-v3", context=1, tokens=2), "--context and --tokens are one"),
-        (lambda: dsv3calc.kv("deepseek-v3", with_mtp="yes"), "--with-mtp 'yes': expected true"),
-        (lambda: dsv3calc.kv("deepseek-v3", kv_dtype=8), "--kv-dtype '8': expected a text"),
-        (lambda: dsv3calc.params("deepseek-v3", include=3), "--include '3': expected a text"),
-        (lambda: dsv3calc.params("deepseek-v3", include=[3]), "--include '3': expected a text"),
     ],
 )
 def test_a_wrong_value_is_a_usage_error(ask, words):

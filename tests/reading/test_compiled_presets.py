@@ -125,7 +125,7 @@ def modules_after(file, *command):
         [sys.executable, "-c", DUMP, str(file), *command], capture_output=True, text=True,
         check=True,
     )  # fmt: skip
-    assert json.loads(found.stdout)["schema_version"] == 1
+    assert json.loads(found.stdout)["schema_version"] == 2
     return json.loads(found.stderr.splitlines()[-1])
 
 

@@ -71,16 +71,30 @@ QUERIES = (
         "search qwen2.5-7b --hardware h100 --gpus 2 --phase serve --objective ttft --why tp=2 "
         "--setup vllm --set setup.time.first_token=50ms"
     ),
-    "train llama-3.1-8b --hardware h100 --tp 2 --global-batch 8 --setup megatron-dense",
+    "time deepseek-v3 --hardware h800 --layout v3-pretrain --setup deepseek-dualpipe",
+    (
+        "train llama-3.1-8b --hardware h100 --tp 2 --global-batch 8 --setup megatron-dense "
+        "--train-tokens 1B"
+    ),
     (
         "host deepseek-v3 --hardware rtx-4090 --precision q4-k "
         "--set hardware.host.peaks.bf16=73TFLOPS"
     ),
     ("host deepseek-v3 --hardware h800 --layout v3-pretrain --prefill-rate 32200 --retention 1d"),
+    "serve deepseek-v3 --hardware rtx-4090 --precision q4-k --offload experts=host",
+    (
+        "memory deepseek-v3 --serve --tp 1 --hardware rtx-4090 --precision q4-k "
+        "--offload experts=host"
+    ),
+    (
+        "which --model deepseek-v3 --hardware rtx-4090 --precision q4-k --gpus 1 "
+        "--offload experts=host"
+    ),
     f"failures {V3} --gpu-hours 2.664M",
     (
         "serve deepseek-v3 --hardware h800 --dp 8 --ep 8 --setup sglang --batch 8 "
-        "--response-tokens 9 --set setup.time.first_token=50ms"
+        "--response-tokens 9 --set setup.time.first_token=50ms --samples 2 "
+        "--set hardware.power=700W"
     ),
     (
         "serve deepseek-v3 --hardware h800 --layout day6-decode-ep144 --response-tokens 500 "
@@ -94,7 +108,7 @@ QUERIES = (
         "--combine logfmt-8 --codec-overhead 50%"
     ),
     "network mpft slim-fly dragonfly --radix 64",
-    "network mpft --radix 64 --endpoints 2048 --planes-down 1 --flows 16",
+    "network mpft --radix 64 --endpoints 2048 --planes-down 1 --flows 16 --exchange-time 1ms",
     "which --model llama-3.1-8b --hardware h100",
 )
 """Queries that give every public line between them."""

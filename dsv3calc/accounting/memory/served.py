@@ -27,7 +27,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     pass of it computes. ``memory_share`` is in millionths of what the engine takes it of, or None.
     ``concurrency`` are the sequences of the instance, where those are given and not ``batch``.
     ``blocks`` says what happens to parts of blocks. ``absorbed`` keeps a BF16 copy of MLA's
-    ``kv_b_proj`` beside the weights.
+    ``kv_b_proj`` beside the weights. ``experts_on_host`` says that the host holds routed experts.
     """
 
     precision: Precision
@@ -47,6 +47,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     mtp: bool = False
     imbalance: Any = 1
     concurrency: Any = None
+    experts_on_host: bool = False
 
     def sequences(self, layout: Layout) -> Line:
         """Give the sequences of one attention replica: the fullest one's, as others are padded."""

@@ -65,6 +65,11 @@ class Server:
         self._tensors = {view: [*layer_tensors(view, layout, Rules())] for view in self.views}
         if mtp is not None:
             self._tensors[mtp] += arch.mtp_tensors
+        if serving.experts_on_host:
+            self._tensors = {
+                view: [each for each in tensors if each.division != "experts"]
+                for view, tensors in self._tensors.items()
+            }
         for view, tensors in self._tensors.items():
             name = f"serving.layer.{view.prefix}"
             self.weights.append(served_weights(name, states, tensors, view, serving))

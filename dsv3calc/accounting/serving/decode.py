@@ -9,7 +9,7 @@ import msgspec
 
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.serving.passes import ServedPass, draft_pass, whole_pass
-from dsv3calc.accounting.serving.stages import StagedSteps
+from dsv3calc.accounting.serving.stages import OVERLAPPED, StagedSteps, taking_turns
 from dsv3calc.accounting.speculation import Speculation, tokens_per_step
 from dsv3calc.accounting.times.fold import Fold, band_lines
 from dsv3calc.formulas import served_batches, serving_times
@@ -19,6 +19,7 @@ from dsv3calc.model.architecture import experts_of
 from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
+    from dsv3calc.accounting.host_experts import HostedLines
     from dsv3calc.accounting.times.setting import Setting
     from dsv3calc.schema.layout import Layout
 
@@ -36,6 +37,7 @@ class DecodeLines(NamedLines, frozen=True, eq=False, kw_only=True):
     steps: dict[str, Line]
     tokens_per_step: Line
     tpot: dict[str, Line]
+    host: dict[str, Line]
     batch: Line
     balancedness: Line | None
     concurrency: Line
@@ -106,29 +108,35 @@ def _changed(setting: Setting, *, mtp: str | None = None, **workload: Any) -> Se
 def decode_lines(
     fold: Fold,
     speculation: Speculation | None = None,
+    hosted: HostedLines | None = None,
     *,
     batch: Any = None,
     concurrency: Any = None,
     brief: bool = False,
+    named: bool = True,
 ) -> DecodeLines:
     """Give the time per output token of a batch in steady state, and the rates.
 
     ``fold`` is that of the pass that verifies: one new token of each sequence, and the drafted
     ones; it has the part of the batch that a pass of :func:`pass_batch` has. ``concurrency`` are
-    the sequences of the instance where the batch of a replica follows from them. ``brief`` is for
-    the values of lines that stand in no ledger: they share names with others, and the time of
-    overlapped halves is left out where no other line needs it.
+    the sequences of the instance where the batch of a replica follows from them. ``brief`` leaves
+    out the time of overlapped halves where no other line needs it. Lines that are not ``named``
+    are for their values: they stand in no ledger, and share names with others. ``hosted`` are the
+    times of routed experts that a host computes while the device waits.
     """
     setting = fold.setting
     layout = setting.layout
     whole = setting.workload.batch if batch is None else batch
     lines = _sequences(layout, whole, concurrency)
     of_replica, part = lines
-    put = {} if part.rule == "given" or brief else {BATCH: part}
-    prefix = "" if brief else "serve.decode."
+    put = {} if part.rule == "given" or not named else {BATCH: part}
+    prefix = "serve.decode." if named else ""
     step = Step(fold, prefix, put, speculation)
     seconds = step.times()
     seconds["serial"] = total("serve.decode.serial", (step.kernels(), step.exchanges()), unit="s")
+    if hosted is not None:
+        seconds = _with_host(seconds, hosted)
+    passes = None
     if layout.pp > 1:
         passes = computed(
             "serve.stage_passes",
@@ -138,10 +146,10 @@ def decode_lines(
         )
         staged = StagedSteps(fold, prefix, put, passes, part)
         seconds = {what: staged.step(what, line) for what, line in seconds.items()}
-    elif not _is_one(part.value) and step.main.exchanges.rule != "given":
+    if hosted is None and not _is_one(part.value) and step.main.exchanges.rule != "given":
         turns = fold.software is not None and fold.software.times.overlap.two_batch
         if turns or not brief:
-            seconds["overlapped"] = _overlapped(setting, speculation, part)
+            seconds["overlapped"] = _overlapped(setting, speculation, part, passes)
         if turns:
             seconds["estimate"] = seconds["overlapped"]
     steps = {what: total(f"serve.step.{what}", (line,), unit="s") for what, line in seconds.items()}
@@ -159,8 +167,22 @@ def decode_lines(
         tpot=tpot,
         batch=total("serve.batch", (of_replica,), convention="sequences of one attention replica"),
         balancedness=_balancedness(fold),
+        host={} if hosted is None else {"bound": hosted.bound, "floor": hosted.floor},
         **_rates(layout, tpot, of_replica, concurrency),
     )
+
+
+def _with_host(seconds: dict[str, Line], hosted: HostedLines) -> dict[str, Line]:
+    """Add what the CPUs of a host take to the times of a step; the estimate is of the whole."""
+    found = {
+        what: total(
+            f"serve.decode.{what}.with_host",
+            (line, hosted.bound if what == "bound" else hosted.floor),
+            unit="s",
+        )
+        for what, line in seconds.items()
+    }
+    return found if hosted.estimate is None else found | {"estimate": hosted.estimate}
 
 
 def _is_one(value: Any) -> bool:
@@ -244,14 +266,18 @@ def _rates(layout: Layout, tpot: dict[str, Line], batch: Line, concurrency: Any)
     }
 
 
-def _overlapped(setting: Setting, speculation: Speculation | None, batch: Line) -> Line:
-    """Give a step whose half batches take turns: the longer of computing and sending, twice."""
+def _overlapped(
+    setting: Setting, speculation: Speculation | None, batch: Line, passes: Line | None
+) -> Line:
+    """Give a step whose half batches take turns: the longer of computing and sending, twice.
+
+    On pipeline stages ``passes`` parts of ``batch`` sequences go round, each in halves.
+    """
     half = computed("serve.half.batch", serving_times.larger_half, batch=batch)
     fold = Fold(_changed(setting, batch=half.value))
-    step = Step(fold, "serve.half.", {BATCH: half}, speculation)
-    return computed(
-        "serve.decode.overlapped",
-        serving_times.two_batch_time,
-        half_kernel_seconds=step.kernels(),
-        half_exchange_seconds=step.exchanges(),
-    )
+    put = {BATCH: half}
+    step = Step(fold, "serve.half.", put, speculation)
+    through = taking_turns("serve.decode.overlapped", step.kernels(), step.exchanges())
+    if passes is None:
+        return through
+    return StagedSteps(fold, "serve.half.", put, passes, batch).step(OVERLAPPED, through)

@@ -32,6 +32,7 @@ class PrefillLines(NamedLines, frozen=True, eq=False, kw_only=True):
     times: dict[str, Line]
     per_gpu: Line
     token_seconds: Line
+    new_tokens: Line
     transfer: dict[str, Line]
     first_token: Line | None
 
@@ -102,6 +103,7 @@ def prefill_lines(
         token_seconds=combined(
             "serve.prefill.token_seconds", "ratio", (busy, at_once_tokens), unit="s"
         ),
+        new_tokens=new,
         transfer=transfer,
         first_token=_first_token(fold, times[last], transfer.get("wait")),
     )

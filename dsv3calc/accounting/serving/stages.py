@@ -9,10 +9,10 @@ from dsv3calc.accounting.device import scale_up_of
 from dsv3calc.accounting.placement.rank_order import degree, gpus_per_node, placement_of
 from dsv3calc.accounting.placement.stages import Stages
 from dsv3calc.accounting.serving.passes import whole_pass
-from dsv3calc.accounting.traffic.collective_calls import has_experts
 from dsv3calc.accounting.traffic.links import Links
-from dsv3calc.formulas import collectives, served_batches
+from dsv3calc.formulas import collectives, served_batches, serving_times
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
+from dsv3calc.model.architecture import has_experts
 from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from dsv3calc.accounting.times.fold import Fold
 
 _BITS = given("time.activation_bits", 16, "bit", "activations in BF16")
+OVERLAPPED = "overlapped"
+"""The time of two half batches that take turns."""
+
 _RATES = {"bound": "nominal", "floor": "achieved"}
 """Time -> the bandwidth of links that sends between stages have in it; others as the floor."""
 
@@ -108,7 +111,18 @@ class StagedSteps:
         return self.sends.get(what, self.sends["floor"])
 
     def _seconds(self, stage: ServedPass, what: str, number: int) -> Line:
-        if what != "serial":
-            return stage.times[what]
         parts = (stage.kernels, stage.exchanges)
-        return total(f"{self.prefix}stage.{number}.serial", parts, unit="s")
+        name = f"{self.prefix}stage.{number}.{what}"
+        if what == OVERLAPPED:
+            return taking_turns(name, *parts)
+        return total(name, parts, unit="s") if what == "serial" else stage.times[what]
+
+
+def taking_turns(name: str, half_kernels: Line, half_exchanges: Line) -> Line:
+    """Give the time of two half batches that take turns at computing and sending."""
+    return computed(
+        name,
+        serving_times.two_batch_time,
+        half_kernel_seconds=half_kernels,
+        half_exchange_seconds=half_exchanges,
+    )

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from dsv3calc.schema.achieved import Achieved
     from dsv3calc.schema.hardware import Hardware
 
+PRODUCTS = "gemm"
+"""The table of matrix products."""
+
 UNITS = {"half_length": "tokens", "launch": "s", "serial_latency": "s", "latency": "s",
          "remote_latency": "s"}  # fmt: skip
 """Unit of a value of an entry, where it is no share."""
@@ -91,14 +94,21 @@ class Entries:
     """The ``achieved`` blocks that hold for a device: its own, that of a device like it, defaults.
 
     ``used`` lists the entries that were asked for, for what an answer tells of them. ``library``
-    names the kernels that a set-up runs, where a block tells them apart.
+    names the kernels that a set-up runs, where a block tells them apart, ``expert_library`` those
+    of experts whose rows a dispatch brings.
     """
 
     def __init__(
-        self, hardware: Hardware, like: Hardware | None, defaults: Achieved, library: str = ""
+        self,
+        hardware: Hardware,
+        like: Hardware | None,
+        defaults: Achieved,
+        library: str = "",
+        expert_library: str = "",
     ) -> None:
         self.hardware = hardware
         self.library = library
+        self.expert_library = expert_library
         blocks = [("hardware.achieved", hardware.achieved, hardware.name)]
         if like is not None:
             blocks.append(("like.achieved", like.achieved, like.name))
@@ -108,7 +118,7 @@ class Entries:
 
     def gemm(self, dtype: str) -> Entry:
         """Return the entry of matrix products."""
-        return self._entry(("gemm",), dtype)
+        return self._entry((PRODUCTS,), dtype)
 
     def passes(self) -> Entry:
         """Return the entry of passes over memory: of copies, else of BF16 products."""
@@ -118,6 +128,13 @@ class Entries:
     def experts(self, dtype: str, *, masked: bool) -> Entry:
         """Return the entry of the routed experts' products: of ``masked`` ones where there is."""
         return self._entry(("experts",), dtype, variant="masked" if masked else "")
+
+    def grouped(self, dtype: str) -> Entry:
+        """Return the entry of products of the library that runs experts after a dispatch.
+
+        Passes beside the products are not in it.
+        """
+        return self._entry((PRODUCTS,), dtype, self.expert_library)
 
     def attention(self, phase: str, dtype: str, *, latent: bool) -> Entry:
         """Return the entry of attention in a phase: of MLA, or of queries that share keys."""
@@ -152,8 +169,9 @@ class Entries:
             If no block has one.
         """
         place = " ".join((*path, key))
-        if place in self.used:
-            return self.used[place]
+        asked = f"{place} {variant}"
+        if asked in self.used:
+            return self.used[asked]
         wanted = tuple(filter(None, (variant, self.library)))
         for name in _nearest(key):
             found: Entry | None = None
@@ -167,7 +185,7 @@ class Entries:
                     beyond=found,
                 )
             if found is not None:
-                self.used[place] = found
+                self.used[asked] = found
                 return found
         raise UsageError(
             f"no measured rate of {place} is known of {self.hardware.name} or another device",

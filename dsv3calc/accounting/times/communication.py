@@ -12,7 +12,6 @@ from dsv3calc.accounting.times.kernels import MODEL
 from dsv3calc.accounting.times.share import divided
 from dsv3calc.accounting.times.work import FORWARD
 from dsv3calc.accounting.traffic.algorithms import LINKS, sent
-from dsv3calc.accounting.traffic.collective_calls import has_experts
 from dsv3calc.accounting.traffic.exchange import (
     PHASES,
     DispatchBytes,
@@ -22,8 +21,9 @@ from dsv3calc.accounting.traffic.exchange import (
 )
 from dsv3calc.accounting.traffic.experts import expert_views
 from dsv3calc.accounting.traffic.layer_collectives import reduced_blocks, width_held
-from dsv3calc.formulas import collectives
+from dsv3calc.formulas import collectives, in_network
 from dsv3calc.ledger.line import Line, combined, computed, field, given
+from dsv3calc.model.architecture import has_experts
 from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Sender:
     """Lists the exchanges of a pass on a GPU of a layout.
 
     ``gathered`` says that experts get their tokens by gathering those of all replicas, not by an
-    all-to-all.
+    all-to-all. With ``in_network`` switches multicast dispatch and add up combine.
     """
 
     def __init__(
@@ -96,8 +96,10 @@ class Sender:
         *,
         algorithm: str = "ring",
         gathered: bool = False,
+        in_network: bool = False,
     ) -> None:
         self.gathered = gathered
+        self.in_network = in_network
         self.share = share
         self.run = share.run
         self.layout = share.layout
@@ -260,6 +262,7 @@ class Sender:
         group = Group(layout, scale_up_of(self.hardware).domain_size or layout.ep)
         copies = copies_of(view, layout, group, self.exchange)
         found = DispatchBytes(self.run.arch.model, copies, self.exchange, experts_width(view))
+        left = self._left_by_switches(place, way, copies.links["scale_out"], found)
         tokens = divided("time.dispatched_tokens", self.run.tokens, [self.share.tp, self.share.cp])
         for phase in PHASES:
             each = (found.forward if way == FORWARD else found.backward)[phase]
@@ -269,7 +272,7 @@ class Sender:
                 link: combined(
                     f"{name}.{link}_bytes",
                     "product",
-                    (each[link], tokens, self.share.imbalance),
+                    (each[link], tokens, self.share.imbalance, *left[link]),
                     unit="B",
                     convention="one GPU, one layer; the busiest",
                 )
@@ -286,6 +289,24 @@ class Sender:
                 ranks=group.gpus,
                 members=group.per_node,
             )
+
+    def _left_by_switches(
+        self, place: str, way: str, copies: Line, found: DispatchBytes
+    ) -> dict[str, list[Line]]:
+        """Return the share of the bytes of each link that multicast and reduction leave."""
+        left: dict[str, list[Line]] = {link: [] for link in LINKS}
+        if not self.in_network or copies.value < 1:
+            return left
+        prefix = "" if way == FORWARD else "backward."
+        share = computed(
+            f"time.{place}.{EXPERTS}.{prefix}in_network_share",
+            in_network.in_network_share,
+            convention="both directions of the NIC at once",
+            link_copies=copies,
+            dispatch_bytes=found.copy[f"{prefix}dispatch"],
+            combine_bytes=found.copy[f"{prefix}combine"],
+        )
+        return left | {"scale_out": [share]}
 
 
 def expert_assumptions(setting: Setting) -> tuple[str, ...]:

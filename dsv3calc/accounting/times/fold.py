@@ -6,30 +6,24 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.forward_pass import Pass
-from dsv3calc.accounting.times.achieved import Entries
-from dsv3calc.accounting.times.communication import AXES, Sender
+from dsv3calc.accounting.times.communication import AXES
 from dsv3calc.accounting.times.device import Device
-from dsv3calc.accounting.times.exchanges import ExchangeLines, exchange_lines
 from dsv3calc.accounting.times.kernel_time import SECONDS, KernelTime
 from dsv3calc.accounting.times.kernels import MODEL, kernels_of
-from dsv3calc.accounting.times.link_rates import LinkRates
 from dsv3calc.accounting.times.optimizer import OptimizerWork
+from dsv3calc.accounting.times.pass_exchanges import PassExchanges
 from dsv3calc.accounting.times.rates import Rates
-from dsv3calc.accounting.times.serving_exchanges import serving_sendings
-from dsv3calc.accounting.times.share import Share
 from dsv3calc.accounting.times.software import Software
 from dsv3calc.accounting.times.work import FORWARD, INPUT_GRADIENT, WorkCounter
 from dsv3calc.formulas import roofline
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.ledger.tags import Tags
-from dsv3calc.model.operator import LOOKUP, ONE
+from dsv3calc.model.operator import LOOKUP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dsv3calc.accounting.times.communication import Sending
     from dsv3calc.accounting.times.kernels import Kernel
     from dsv3calc.accounting.times.setting import Setting
 
@@ -98,22 +92,13 @@ class TimeLines(NamedLines, frozen=True, eq=False, kw_only=True):
     parts: list[Line]
 
 
-class Fold:
+class Fold(PassExchanges):
     """The kernels and exchanges of a pass on a GPU of a layout, with their seconds."""
 
     def __init__(self, setting: Setting) -> None:
-        self.setting = setting
+        super().__init__(setting)
         self._shown: dict[str, dict[str, list[Line]]] | None = None
-        run = Pass(setting.model, setting.workload, setting.conventions, "time")
         self.device = Device(setting.hardware, setting.precision)
-        self.share = Share(run, setting.layout, setting.precision, setting.imbalance)
-        times = None if setting.setup is None else setting.setup.time
-        self.entries = Entries(
-            setting.hardware,
-            setting.like,
-            setting.achieved,
-            library="" if times is None else times.library or "",
-        )
         self.rates = Rates(self.share, self.device, self.entries, setting.kv_format.bits)
         self.software = None
         if setting.setup is not None:
@@ -126,13 +111,11 @@ class Fold:
         )
         self.passes = counter.passes
         by_place: dict[str, list[KernelTime]] = {}
-        for kernel in kernels_of(run, setting.layout):
+        for kernel in kernels_of(self.run, setting.layout):
+            if kernel.routed and setting.experts_on_host:
+                continue
             made = KernelTime(kernel, counter, self.device, self.rates, self.software)
             by_place.setdefault(kernel.place, []).append(made)
-        arch = run.arch
-        self.layers = {MODEL: ONE, **{view.prefix: view.layers for view in arch.groups}}
-        if arch.mtp is not None:
-            self.layers[arch.mtp.prefix] = arch.mtp.layers
         self.places = [Place(name, self.layers[name], made) for name, made in by_place.items()]
 
     def of_stage(self, layers: Sequence[Line], embedding: Line, head: Line) -> Fold:
@@ -161,25 +144,6 @@ class Fold:
         moved = self.counter.inner_passes(name, kernel, FORWARD)
         return self.rates.passing(f"{name}.floor", total(f"{name}.moved", moved, unit="B"))
 
-    def link_rates(self) -> LinkRates:
-        """Return the rates of the links."""
-        setting = self.setting
-        return LinkRates(
-            setting.hardware,
-            self.entries,
-            given("time.oversubscription", setting.oversubscription, "ratio", "between domains"),
-            decoding=setting.workload.phase == "decode",
-        )
-
-    def sendings(self) -> list[tuple[Sending, Line]]:
-        """List the exchanges of a layer of each place, with its layers."""
-        setting = self.setting
-        sender = Sender(self.share, setting.hardware, setting.exchange, gathered=setting.gathered)
-        found = [*sender.all()]
-        if not sender.training:
-            found += serving_sendings(sender)
-        return [(each, self.layers[each.place]) for each in found if each.place in self.layers]
-
     def shown(self) -> dict[str, dict[str, list[Line]]]:
         """Give what the set-up shows of the exchanges of a layer, by place and pass.
 
@@ -200,13 +164,6 @@ class Fold:
                 where = FORWARD if sending.way == FORWARD else INPUT_GRADIENT
                 self._shown.setdefault(sending.place, {}).setdefault(where, []).append(line)
         return self._shown
-
-    def exchanges(self) -> ExchangeLines | None:
-        """Return the exchanges of the pass, None where every group is one GPU."""
-        sendings = self.sendings()
-        if not sendings:
-            return None
-        return exchange_lines(sendings, self.setting.hardware, self.link_rates())
 
 
 def time_lines(fold: Fold) -> TimeLines:

@@ -100,7 +100,8 @@ def _seconds(
         "floor": floor.floor,
     }
     if software is not None:
-        found["estimate"] = software.estimate(name, kernel, what, floor)
+        narrow = device.input_bits(kernel.first.component) is not None
+        found["estimate"] = software.estimate(name, kernel, what, floor, narrow=narrow)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from dsv3calc.accounting.times.achieved import PRODUCTS
 from dsv3calc.accounting.times.work import (
     ATTENTION,
     FORWARD,
@@ -53,8 +54,8 @@ class Rates:
         self.device = device
         self.entries = entries
         self.met: dict[str, tuple[Entry, dict[str, Line]]] = {}
-        serving = share.run.workload.phase == "decode"
-        self.dispatched = serving and not (type(share.layout.ep) is int and share.layout.ep == 1)
+        self.decode = share.run.workload.phase == "decode"
+        self.dispatched = not (type(share.layout.ep) is int and share.layout.ep == 1)
         self.cache_dtype = "fp8" if cache_bits < _WIDE_BITS else "bf16"
 
     def floor(
@@ -133,8 +134,8 @@ class Rates:
         first = self.share.products(kernel)[0][0]
         steps = {FORWARD: first.depth, WEIGHT_GRADIENT: first.rows}.get(what, first.columns)
         if kernel.routed:
-            entry = self.entries.experts(dtype, masked=self.dispatched)
-            self._meets(kernel, entry, tokens=self.share.group_tokens())
+            entry = self._experts(dtype)
+            self._meets(kernel, entry, tokens=self.share.group_tokens(), M=first.rows)
             parts = [
                 self._timed(f"{name}.products", component, entry, work.flops, work.resident, steps)
             ]
@@ -146,18 +147,38 @@ class Rates:
                 self._timed(f"{name}.products", component, entry, work.flops, work.bytes, steps)
             ]
             beside = self._cast_bytes(name, kernel, what, work)
-        share = entry.value("pass_share") if entry.has("pass_share") else None
-        if beside is not None and share is not None:
-            parts.append(
-                computed(
-                    f"{name}.passes",
-                    kernel_times.pass_time,
-                    moved=beside,
-                    bandwidth=self.device.bandwidth,
-                    bandwidth_share=share,
-                )
-            )
+        if beside is not None:
+            parts += self._beside(f"{name}.passes", entry, beside)
         return total(f"{name}.body", parts, unit="s"), entry.value("launch")
+
+    def _beside(self, name: str, entry: Entry, moved: Line) -> list[Line]:
+        """Give the time of passes beside a product: of experts' kernels they may be part of it.
+
+        Where a product was measured alone they go at the bandwidth of passes by themselves.
+        """
+        if not entry.has("pass_share"):
+            return [self.passing(name, moved)] if entry.path[0] == PRODUCTS else []
+        return [
+            computed(
+                name,
+                kernel_times.pass_time,
+                moved=moved,
+                bandwidth=self.device.bandwidth,
+                bandwidth_share=entry.value("pass_share"),
+            )
+        ]
+
+    def _experts(self, dtype: str) -> Entry:
+        """Return the entry of experts.
+
+        Where a dispatch brings their rows it is that of a set-up's library, in decoding that of
+        kernels whose rows lie padded.
+        """
+        if self.dispatched and self.decode:
+            return self.entries.experts(dtype, masked=True)
+        if self.dispatched and self.entries.expert_library:
+            return self.entries.grouped(dtype)
+        return self.entries.experts(dtype, masked=False)
 
     def _other(self, name: str, kernel: Kernel, work: Work) -> tuple[Line, Line]:
         """Give the time of a kernel that has no entry: at the rates of BF16 products."""

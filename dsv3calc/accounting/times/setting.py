@@ -26,7 +26,9 @@ class Setting(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     that of training; without a ``setup`` there is no estimate. ``achieved`` are the rates of
     devices that were measured, ``like`` is the device whose rates stand in for missing ones;
     ``oversubscription`` is that of the network between domains. With ``gathered`` experts of a
-    server get their tokens by gathering those of all replicas.
+    server get their tokens by gathering those of all replicas. ``experts_on_host`` leaves the
+    products of routed experts out: a host computes them. With ``in_network`` switches multicast
+    dispatched tokens and add up combined ones.
     """
 
     model: Model
@@ -42,5 +44,7 @@ class Setting(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     imbalance: Any = 1
     oversubscription: Any = 1
     gathered: bool = False
+    experts_on_host: bool = False
+    in_network: bool = False
     achieved: Achieved
     like: Hardware | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from dsv3calc.accounting.flops import rows_of
 from dsv3calc.accounting.memory.sharding import Rules, Sharding
 from dsv3calc.accounting.memory.states import States, expert_slots_line
@@ -54,7 +56,9 @@ class Share:
         self.layout = layout
         self.imbalance = given("time.imbalance", imbalance, "ratio", "busiest GPU over the mean")
         self.sharding = Sharding(layout, Rules())
-        self.states = States(self.sharding, None, precision)
+        # a kernel reads the weights that ZeRO-3 has gathered for it, not the shard that is kept
+        gathered = Sharding(msgspec.structs.replace(layout, zero=0), Rules())
+        self.states = States(gathered, None, precision)
         self.tp, self.cp = degree(layout, "tp"), degree(layout, "cp")
         self.etp = degree(layout, "etp")
         self._known: dict[Any, Line] = {}

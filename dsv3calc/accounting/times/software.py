@@ -85,10 +85,15 @@ class Software:
         left = combined("time.computing_multiprocessors", "difference", (every, sending))
         return combined("time.multiprocessors", "ratio", (every, left), unit="ratio")
 
-    def estimate(self, name: str, kernel: Kernel, what: str, floor: FloorLines) -> Line:
-        """Estimate the time of a pass of a kernel in one layer."""
+    def estimate(
+        self, name: str, kernel: Kernel, what: str, floor: FloorLines, *, narrow: bool
+    ) -> Line:
+        """Estimate the time of a pass of a kernel in one layer; ``narrow`` ones cast their inputs.
+
+        The rate of weight gradients was measured of narrow products: wide ones run as forward.
+        """
         body = floor.body
-        if what == WEIGHT_GRADIENT and self.times.weight_gradients is not None:
+        if narrow and what == WEIGHT_GRADIENT and self.times.weight_gradients is not None:
             rate = field(self.scope, "weight_gradients", "ratio")
             body = combined(f"{name}.at_gradients_rate", "ratio", (body, rate), unit="s")
         if kernel.first.kind in COMPUTING and self.slowdown is not ONE:

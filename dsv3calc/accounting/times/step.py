@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.accounting.energy import energy_line
 from dsv3calc.accounting.memory import worst_rank
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.placement.schedules import replica_micro_batches
@@ -23,6 +24,7 @@ from dsv3calc.accounting.traffic.collectives import collective_lines
 from dsv3calc.formulas import economics
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
+from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -152,18 +154,25 @@ class Step:
 
 
 def step_lines(
-    fold: Fold, recompute: Recompute, counted: FlopsLines, train_tokens: int | None = None
+    fold: Fold,
+    recompute: Recompute,
+    counted: FlopsLines,
+    train_tokens: int | None = None,
+    pue: float = 1,
+    *,
+    by_the_clock: bool = True,
 ) -> tuple[StepLines, Walk | None]:
     """Give the seconds of a training step, the share of the peak, and what a run costs.
 
     ``counted`` are the FLOPs of a sequence; ``train_tokens`` those of a whole run. Beside the lines
-    there is the step by the clock, None where it has too many passes.
+    there is the step by the clock, None where it has too many passes or is not asked for. ``pue``
+    is the power of the site over that of its devices.
     """
     setting = fold.setting
     names = [each for each in TIMES if each != "estimate" or fold.software is not None]
     steps = {name: Step(fold, recompute, name) for name in names}
     last = steps[names[-1]]
-    found = walked(setting.layout, last.ranks, last.batches)
+    found = walked(setting.layout, last.ranks, last.batches) if by_the_clock else None
     scope = ("layout", setting.layout)
     sequences = field(scope, "global_batch", "1")
     length = field(("workload", setting.workload), "sequence", "tokens")
@@ -190,12 +199,15 @@ def step_lines(
         phases=phases,
         rates=[rate, combined("train.tokens_per_day", "product", (rate, day), unit="tokens/d")],
         utilisation=utilisation_lines(fold, recompute, counted, Work(last.step, tokens, gpus)),
-        cost=_cost(fold, rate, gpus, train_tokens),
+        cost=[
+            *_cost(fold, rate, gpus, train_tokens, pue),
+            *_energy(fold, combined("train.gpu_rate", "ratio", (rate, gpus)), tokens, pue),
+        ],
     )
     return lines, found
 
 
-def _cost(fold: Fold, rate: Line, gpus: Line, train_tokens: int | None) -> list[Line]:
+def _cost(fold: Fold, rate: Line, gpus: Line, train_tokens: int | None, pue: float) -> list[Line]:
     if train_tokens is None:
         return []
     run = given("train.tokens_of_run", train_tokens, "tokens")
@@ -204,9 +216,22 @@ def _cost(fold: Fold, rate: Line, gpus: Line, train_tokens: int | None) -> list[
     hour = given("train.hour", 3600, "s")
     found = [combined("train.gpu_hours", "ratio", (seconds, hour), unit="1")]
     hardware = fold.setting.hardware
+    energy = energy_line("train.joules", seconds, hardware, pue)
+    if energy is not None:
+        found.append(combined("train.energy", "ratio", (energy, hour), unit="Wh"))
     if hardware.dollars_per_hour is not None:
         price = field(("hardware", hardware), "dollars_per_hour", "USD/h")
         found.append(
             computed("train.dollars", economics.gpu_cost, gpu_time=seconds, dollars_per_hour=price)
         )
     return found
+
+
+def _energy(fold: Fold, gpu_rate: Line, tokens: Line, pue: float) -> list[Line]:
+    """Give the energy of a trained token and of a step, where the device has a power limit."""
+    of_token = combined("train.gpu_seconds_of_a_token", "ratio", (ONE, gpu_rate), unit="s")
+    each = energy_line("train.energy_per_token", of_token, fold.setting.hardware, pue)
+    if each is None:
+        return []
+    step = combined("train.energy_per_step", "product", (each, tokens), unit="J")
+    return [each, step]

@@ -30,11 +30,6 @@ CollectiveTotals = list[dict[str, Line]]
 """What each collective of a kind sends in a step: bytes by link, messages, times."""
 
 
-def has_experts(model: Model) -> bool:
-    """Tell whether any layer of a model has routed experts."""
-    return any(view.experts is not None for view in architecture_of(model).groups)
-
-
 def call_of(kind: str, primitive: str, *, what: str = "", view: GroupView | None = None) -> Tags:
     """Say which collective lines are about: its kind, what it sends, and the layers."""
     return Tags(

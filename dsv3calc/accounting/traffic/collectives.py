@@ -19,7 +19,6 @@ from dsv3calc.accounting.traffic.algorithms import LINKS, check_algorithm
 from dsv3calc.accounting.traffic.collective_calls import (
     CollectiveTotals,
     StepCollectives,
-    has_experts,
     rate_lines,
 )
 from dsv3calc.accounting.traffic.data_parallel import data_parallel
@@ -36,7 +35,7 @@ from dsv3calc.accounting.traffic.stage_collectives import (
 )
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Line, combined, given, total
-from dsv3calc.model.architecture import architecture_of
+from dsv3calc.model.architecture import architecture_of, has_experts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,11 +13,11 @@ from dsv3calc.accounting.traffic.collective_calls import (
     CollectiveTotals,
     StepCollectives,
     call_of,
-    has_experts,
     times,
 )
 from dsv3calc.formulas import collectives
 from dsv3calc.ledger.line import Line, combined, computed, given
+from dsv3calc.model.architecture import has_experts
 from dsv3calc.model.operator import ONE
 from dsv3calc.schema.layout import BOTH_ENDS
 

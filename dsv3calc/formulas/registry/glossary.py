@@ -315,6 +315,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"\beta_\mathrm{other}", "B/s", "traffic of a device's host link beside its NIC"
         ),
         "dollars_per_hour": _real(r"p_\mathrm{h}", "USD/h", "price of one device for one hour"),
+        "pue": _real(r"f_\mathrm{PUE}", "ratio", "power of a site over that of its devices"),
     },
     "Roofline": {
         "moved": _real("Q", "B", "bytes read from and written to device memory"),
@@ -543,6 +544,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "latency_cross_leaf": _real(
             r"t_\mathrm{cross}", "s", "latency of a small message between leaf switches"
         ),
+        "hops": Symbol(r"n_\mathrm{hop}", "1", "links between switches on a path", least=0),
         "switch_price": _real(r"p_\mathrm{sw}", "USD", "price of a switch"),
         "link_price": _real(r"p_\mathrm{link}", "USD", "price of a switch-to-switch link"),
     },
@@ -651,6 +653,13 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "prefill_seconds": _real(r"t_\mathrm{pre}", "s", "a prefill pass"),
         "prompt_tokens": Symbol(r"T_\mathrm{prompt}", "tokens", "tokens of a prompt"),
         "response_tokens": Symbol(r"T_\mathrm{resp}", "tokens", "tokens of a response"),
+        "decode_steps": Symbol(r"n_\mathrm{steps}", "1", "decode steps, one after the other"),
+        "first_step_seconds": _real(r"t_\mathrm{first}", "s", "the first of several steps"),
+        "last_step_seconds": _real(r"t_\mathrm{last}", "s", "the last of several steps"),
+        "prompts": Symbol(r"N_\mathrm{prompt}", "1", "prompts of a step of reinforcement learning"),
+        "samples": Symbol(r"G", "1", "responses to each prompt"),
+        "concurrent": Symbol(r"N_\mathrm{conc}", "1", "sequences that are decoded at once"),
+        "nics": Symbol(r"n_\mathrm{nic}", "1", "NICs of an instance"),
         "hit_rate": _real(r"h_\mathrm{hit}", "ratio", "share of a prompt found in the cache"),
         "gpu_rate": _real(r"v_\mathrm{gpu}", "tokens/s", "tokens of one GPU in a second"),
         "prefill_rate": _real(

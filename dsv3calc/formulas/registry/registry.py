@@ -67,6 +67,7 @@ FORMULAS: dict[str, Formula] = {}
 
 SUBJECTS = (
     "algorithms",
+    "answers",
     "architecture",
     "attention",
     "bubbles",

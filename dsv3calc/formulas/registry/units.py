@@ -30,6 +30,8 @@ TokensPerSecond: TypeAlias = Annotated[float, "tokens/s"]
 Hertz: TypeAlias = Annotated[float, "Hz"]
 Dollars: TypeAlias = Annotated[float, "USD"]
 DollarsPerHour: TypeAlias = Annotated[float, "USD/h"]
+Watts: TypeAlias = Annotated[float, "W"]
+Joules: TypeAlias = Annotated[float, "J"]
 
 UNITS: dict[str, str] = {
     "Count": "1",
@@ -52,5 +54,7 @@ UNITS: dict[str, str] = {
     "Hertz": "Hz",
     "Dollars": "USD",
     "DollarsPerHour": "USD/h",
+    "Watts": "W",
+    "Joules": "J",
 }
 """Annotation name -> unit; a test holds it equal to the aliases above."""

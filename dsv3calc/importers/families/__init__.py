@@ -25,6 +25,8 @@ MODULES = {
     "deepseek_v32": "deepseek",
     "kimi_k2": "deepseek",
     "glm4_moe": "glm",
+    "glm4v_moe": "glm",
+    "glm4v_moe_text": "glm",
     "gpt_oss": "gpt_oss",
     "gemma2": "gemma",
     "gemma3": "gemma",
@@ -77,6 +79,20 @@ MODULES = {
     "glm4": "dense",
     "arcee": "dense",
     "internlm2": "dense",
+    "apertus": "dense",
+    "nemotron": "dense",
+    "granitemoe": "sparse",
+    "granitemoeshared": "sparse",
+    "afmoe": "sparse",
+    "mistral4": "deepseek",
+    "mistral_params": "mistral_params",
+    "youtu": "latent",
+    "minicpm3": "latent",
+    "baichuan": "dense",
+    "bloom": "alibi",
+    "mpt": "alibi",
+    "lfm2": "lfm2",
+    "lfm2_moe": "lfm2",
     "solar_open": "experts",
     "exaone_moe": "experts",
     "hy_v3": "experts",
@@ -119,6 +135,9 @@ MODULES = {
     "qwen3_5_moe": "qwen_next",
     "qwen3_5_moe_text": "qwen_next",
 }
+
+MARKS = frozenset(("dim", "n_layers", "n_heads"))
+"""The keys by which a file without a model_type is known to be Mistral's own params.json."""
 
 
 def family(model_type: str) -> Family:

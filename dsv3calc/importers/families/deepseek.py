@@ -1,11 +1,12 @@
-"""DeepSeek-V2, V3, V3.2, Kimi-K2, GLM-4.7-Flash and GLM-5: latent attention, fine experts.
+"""DeepSeek-V2, V3, V3.2, Kimi-K2, GLM-4.7-Flash, GLM-5, Mistral Small 4: latents, fine experts.
 
 Read in transformers' modeling_deepseek_v2.py, _v3.py and _v32.py and in the repositories' own
 modeling_deepseek.py: attention_bias covers the two down-projections and the output;
 num_key_value_heads plays no part; the routing bias is a buffer of the noaux_tc router; V2's
 greedy router knows no groups; the multi-token-prediction module repeats the last kind of layer
-and is stored with a copy of embedding and head. glm4_moe_lite is V3's layout; glm_moe_dsa is
-V3.2's, whose later files name layers that take the keys that an earlier layer's indexer selected.
+and is stored with a copy of embedding and head. glm4_moe_lite is V3's layout, and so is mistral4,
+without a routing bias; glm_moe_dsa is V3.2's, whose later files name layers that take the keys that
+an earlier layer's indexer selected.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
     from dsv3calc.importers.keys import Reader
 
 
-def latent_attention(reader: Reader) -> dict[str, Any]:
-    """Return latent attention, of the keys that DeepSeek gave it."""
+def latent_attention(reader: Reader, v_head_dim: int | None = None) -> dict[str, Any]:
+    """Return latent attention, of the keys that DeepSeek gave it.
+
+    ``v_head_dim`` is the width of a value where a file need not say it.
+    """
     heads = reader.size("num_attention_heads")
     key_value = reader.size("num_key_value_heads", computed=heads)
     if key_value != heads and reader.sound("num_attention_heads", "num_key_value_heads"):
@@ -47,7 +51,7 @@ def latent_attention(reader: Reader) -> dict[str, Any]:
         "kv_lora_rank": reader.size("kv_lora_rank"),
         "qk_nope_head_dim": reader.size("qk_nope_head_dim"),
         "qk_rope_head_dim": reader.size("qk_rope_head_dim"),
-        "v_head_dim": reader.size("v_head_dim"),
+        "v_head_dim": reader.size("v_head_dim", computed=v_head_dim),
     }
     if reader.flag("attention_bias"):
         attention["attention_bias"] = True
@@ -91,9 +95,7 @@ def indexer_types(reader: Reader, depth: int) -> list[str]:
 
 
 def _experts(reader: Reader) -> dict[str, Any]:
-    methods: tuple[str, ...] = ("noaux_tc",)
-    if reader.findings.model_type == "deepseek_v2":
-        methods = ("greedy", "group_limited_greedy")
+    methods = _METHODS.get(reader.findings.model_type, ("noaux_tc",))
     method = reader.choice("topk_method", *methods)
     groups = reader.size("n_group", computed=1), reader.size("topk_group", computed=1)
     return parts.moe(
@@ -142,8 +144,15 @@ def _latent(reader: Reader) -> Architecture:
     )
 
 
+_METHODS = {
+    "deepseek_v2": ("greedy", "group_limited_greedy"),
+    "mistral4": ("group_limited_greedy",),
+}
+"""Ways to choose experts, where the router has no bias that balances the load."""
+
 _LAYER_TYPES = {
     "deepseek_v2": ("full_attention",),
+    "mistral4": ("full_attention",),
     "deepseek_v3": ("full_attention",),
     "kimi_k2": ("full_attention",),
     "deepseek_v32": ("indexed_attention", "deepseek_sparse_attention"),
@@ -238,6 +247,13 @@ FAMILIES = {
     ),
     "deepseek_v32": _family(
         "DeepseekV32ForCausalLM", configuration="transformers' DeepseekV32Config", defaults=_V3
+    ),
+    "mistral4": _family(
+        "Mistral4ForCausalLM",
+        configuration="transformers' Mistral4Config",
+        defaults=_V3
+        | _UNGROUPED
+        | {"first_k_dense_replace": 0, "topk_method": Computed(NO_CHOICE, "group_limited_greedy")},
     ),
     "glm4_moe_lite": _family(
         "Glm4MoeLiteForCausalLM",

@@ -5,7 +5,10 @@ Read in transformers' modelling code of each: Phi-3 and 4 (fused projections, no
 without bias before both, which run in parallel), Seed-OSS (attention_bias covers query, key and
 value), SmolLM3, EXAONE 4 (heads normed), Granite 3, Hunyuan (heads normed), ERNIE 4.5 (use_bias
 covers everything but norms and head), Ministral 3, Gemma 1, GLM-4 of 2024 and 2025 (the output has
-no bias) and Arcee (feed-forwards of two matrices); InternLM 2 in its repository's modelling code.
+no bias), Arcee and Nemotron 4 (feed-forwards of two
+matrices, the latter with LayerNorms) and Apertus (two as well, with an activation
+function of two learned numbers, and heads normed); InternLM 2 and Baichuan in their repositories'
+modelling code.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -40,7 +43,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     projection and ``feed_forward`` that of the feed-forward, each empty where there are none.
     ``pattern`` is the distance between layers that see everything where the file does not say it,
     0 where a window holds for all layers or none. A feed-forward that is not ``gated`` has two
-    matrices.
+    matrices; its activation function may have ``learned`` numbers.
     """
 
     biases: str = "attention_bias"
@@ -50,9 +53,11 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     qk_norm_key: str = ""
     block_norms: int = 2
     norm: str = "rms"
+    norm_bias: bool = False
     windows: bool = False
     pattern: int = 0
     gated: bool = True
+    learned: int = 0
 
 
 TRAITS = {
@@ -73,6 +78,9 @@ TRAITS = {
     "glm4": Traits(output="", block_norms=4),
     "arcee": Traits(feed_forward="mlp_bias", gated=False),
     "internlm2": Traits(biases="bias", output="bias"),
+    "nemotron": Traits(feed_forward="mlp_bias", gated=False, norm="layer", norm_bias=True),
+    "apertus": Traits(qk_norm="head", gated=False, learned=2),
+    "baichuan": Traits(biases="", output=""),
 }
 
 
@@ -132,8 +140,9 @@ def _dense(reader: Reader) -> Architecture:
     kinds = {window: parts.gqa(*width, sliding_window=window, **options) for window in set(windows)}
     bias = bool(traits.feed_forward) and reader.flag(traits.feed_forward)
     inner = reader.size("intermediate_size")
-    feed_forward = parts.dense(inner, mlp_bias=bias, gated=traits.gated)
-    reader.activation("hidden_act", "hidden_activation")
+    feed_forward = parts.dense(inner, mlp_bias=bias, gated=traits.gated, learned=traits.learned)
+    if not traits.learned:  # else the family fixes the function, whose numbers are counted
+        reader.activation("hidden_act", "hidden_activation")
     return Architecture(
         hidden_size=hidden_size,
         vocab_size=reader.size("vocab_size"),
@@ -141,8 +150,9 @@ def _dense(reader: Reader) -> Architecture:
         feed_forward=[feed_forward] * depth,
         block_norms=traits.block_norms,
         norm=traits.norm,
+        norm_bias=traits.norm_bias,
         tie_word_embeddings=reader.flag("tie_word_embeddings"),
-        max_position_embeddings=reader.positions(),
+        max_position_embeddings=reader.positions("max_position_embeddings", "model_max_length"),
     )
 
 
@@ -277,6 +287,24 @@ FAMILIES = {
     "arcee": _family("ArceeForCausalLM", configuration="ArceeConfig", mlp_bias=False),
     "internlm2": _family(
         "InternLM2ForCausalLM", configuration="InternLM2Config", own="InternLM2's", bias=True
+    ),
+    "nemotron": _family(
+        "NemotronForCausalLM",
+        configuration="NemotronConfig",
+        ignored=("rope_percent", "rope_percentage"),
+        mlp_bias=False,
+    ),
+    "apertus": _family(
+        "ApertusForCausalLM",
+        configuration="ApertusConfig",
+        fixed={"hidden_act": ("xielu",), "post_norm": (False,), "qk_norm": (True,)},
+    ),
+    "baichuan": _family(
+        "BaichuanForCausalLM",
+        "BaiChuanForCausalLM",
+        configuration="BaichuanConfig",
+        own="Baichuan's",
+        ignored=("_from_model_config", "z_loss_weight"),
     ),
     "ministral3": _family(
         "Ministral3ForCausalLM",

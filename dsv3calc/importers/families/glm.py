@@ -2,7 +2,8 @@
 
 Read in transformers' modeling_glm4_moe.py: attention_bias covers query, key and value alone;
 use_qk_norm norms queries and keys head by head; the router holds a routing bias. vLLM's
-glm4_moe_mtp.py reads a copy of embedding and head with the multi-token-prediction module.
+glm4_moe_mtp.py reads a copy of embedding and head with the multi-token-prediction module. GLM-4.5V
+and 4.6V (glm4v_moe) hold such a model as text_config, without norms of queries and keys.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -54,20 +55,45 @@ def _glm4_moe(reader: Reader) -> Architecture:
     )
 
 
+_DEFAULTS = {
+    "attention_bias": False,
+    "head_dim": HEAD_DIM_FROM_HEADS,
+    "n_group": 1,
+    "num_nextn_predict_layers": MAIN_MODEL_ALONE,
+    "tie_word_embeddings": False,
+    "topk_group": 1,
+    "use_qk_norm": False,
+}
+_TOKENS = frozenset(
+    f"{what}_{end}"
+    for what, end in (
+        ("image", "token_id"),
+        ("image", "start_token_id"),
+        ("image", "end_token_id"),
+        ("video", "token_id"),
+        ("video", "start_token_id"),
+        ("video", "end_token_id"),
+    )
+)
+
 FAMILIES = {
     "glm4_moe": Family(
         architectures=("Glm4MoeForCausalLM",),
         configuration="transformers' Glm4MoeConfig",
         read=_glm4_moe,
-        defaults={
-            "attention_bias": False,
-            "head_dim": HEAD_DIM_FROM_HEADS,
-            "n_group": 1,
-            "num_nextn_predict_layers": MAIN_MODEL_ALONE,
-            "tie_word_embeddings": False,
-            "topk_group": 1,
-            "use_qk_norm": False,
-        },
+        defaults=_DEFAULTS,
         ignored=frozenset(("routed_scaling_factor",)),
-    )
+    ),
+    "glm4v_moe_text": Family(
+        architectures=("Glm4vMoeForConditionalGeneration",),
+        configuration="transformers' Glm4vMoeTextConfig",
+        read=_glm4_moe,
+        defaults=_DEFAULTS | {"attention_bias": True},
+        ignored=_TOKENS | {"num_local_experts", "routed_scaling_factor"},
+    ),
+    "glm4v_moe": Family(
+        architectures=("Glm4vMoeForConditionalGeneration",),
+        text="glm4v_moe_text",
+        ignored=_TOKENS,
+    ),
 }

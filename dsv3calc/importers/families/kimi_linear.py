@@ -133,7 +133,7 @@ def _read(reader: Reader) -> Architecture:
         reader.findings.assumed["attn_res_block_size"] = (
             "attention residuals: a norm and a projection to one number before attention and "
             "before the feed-forward of each layer and at the end, as published descriptions of "
-            "Kimi-K3 have them; their products are not counted"
+            "Kimi-K3 have them; their products are not counted, 0.02 % of a token's there"
         )
     mtp = reader.natural("num_nextn_predict_layers", null=0)
     reader.activation("hidden_act")
@@ -215,6 +215,7 @@ FAMILIES = {
     "kimi_k3": Family(
         architectures=("KimiK3ForConditionalGeneration",),
         text="kimi_linear",
+        vision="moonvit_3d",
         ignored=frozenset(
             ("ignore_index", "image_placeholder", "media_placeholder_token_id", "video_placeholder")
         ),

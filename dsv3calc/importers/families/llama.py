@@ -128,7 +128,7 @@ FAMILIES = {
     "mistral3": Family(
         architectures=("Mistral3ForConditionalGeneration",),
         text="mistral",
-        other_texts=("ministral3",),
+        other_texts=("ministral3", "mistral4"),
         inner_tie=True,
         vision="pixtral",
         ignored=MISTRAL_VISION,

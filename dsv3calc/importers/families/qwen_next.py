@@ -105,7 +105,7 @@ def _family(*architectures: str, configuration: str, **more: Any) -> Family:
         architectures=architectures,
         configuration=f"transformers' {configuration}",
         read=_qwen_next,
-        fixed={"mtp_use_dedicated_embeddings": (False,)},
+        fixed={"mtp_use_dedicated_embeddings": (False,), "use_sliding_window": (False,)},
         **more,
     )
 

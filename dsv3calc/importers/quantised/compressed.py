@@ -35,17 +35,22 @@ def compressed_tensors(config: dict[str, Any], dtype: str) -> Storage:
     """Return what a configuration of compressed-tensors says."""
     groups = config.get("config_groups")
     if not isinstance(groups, dict) or not groups:
-        raise Unexpressed("config_groups is missing")
+        raise Unexpressed("config_groups is missing", "config_groups")
     sparsity = config.get("sparsity_config") or {}
     if text_of(sparsity, "format") not in ("", "dense"):
-        raise Unexpressed(f"sparsity_config of format {text_of(sparsity, 'format')}")
+        words = f"sparsity_config of format {text_of(sparsity, 'format')}"
+        raise Unexpressed(words, "sparsity_config", "format")
     if config.get("transform_config"):
-        raise Unexpressed("transform_config")
+        raise Unexpressed("transform_config", "transform_config")
     known: dict[str, Format] = {}
     targets, computes = [], []
-    for group in groups.values():
-        form, compute = _group(group, text_of(group, "format") or text_of(config, "format"), dtype)
-        key = next((name for name, other in known.items() if other == form), f"group_{len(known)}")
+    for name, group in groups.items():
+        written = text_of(group, "format") or text_of(config, "format")
+        try:
+            form, compute = _group(group, written, dtype)
+        except Unexpressed as error:
+            raise Unexpressed(error.words, "config_groups", name, *error.keys) from None
+        key = next((each for each, other in known.items() if other == form), f"group_{len(known)}")
         known[key] = form
         names = group.get("targets") or ["Linear"]
         targets.append(((EVERY,) if "Linear" in names else tuple(map(str, names)), key))
@@ -69,7 +74,7 @@ def _group(group: Any, written: str, dtype: str) -> tuple[Format, list[str]]:
     if not isinstance(weights, dict):
         raise Unexpressed("a group of config_groups without weights")
     if group.get("output_activations"):
-        raise Unexpressed("output_activations")
+        raise Unexpressed("output_activations", "output_activations")
     inputs = group.get("input_activations")
     bits, kind = weights.get("num_bits"), weights.get("type", "int")
     if kind == "float" and bits in (4, 8):
@@ -78,7 +83,7 @@ def _group(group: Any, written: str, dtype: str) -> tuple[Format, list[str]]:
         form = _integers(weights, written, dtype)
         peak = "int8" if bits == 8 else ""  # noqa: PLR2004 - W8A8
     else:
-        raise Unexpressed(f"weights of {bits!r} bits of type {kind!r}")
+        raise Unexpressed(f"weights of {bits!r} bits of type {kind!r}", "weights", "num_bits")
     return form, [peak, "bf16"] if peak and inputs else ["bf16"]
 
 
@@ -87,7 +92,7 @@ def _floats(weights: dict[str, Any], inputs: Any, written: str, dtype: str) -> t
     if weights["num_bits"] == 4:  # noqa: PLR2004 - FP4
         size = weights.get("group_size")
         if size not in (16, 32):
-            raise Unexpressed(f"4-bit floats in groups of {size!r}")
+            raise Unexpressed(f"4-bit floats in groups of {size!r}", "weights", "group_size")
         if size == 32:  # noqa: PLR2004 - the block of MX formats
             return formats.microscaled("float4_e2m1", 4), "mxfp4"
         return formats.nvfp4(inputs=inputs is not None), "fp4"
@@ -124,5 +129,5 @@ def _blocks(weights: dict[str, Any], dtype: str) -> Format:
         "block": lambda: (size_of(rows), size_of(columns)),
     }
     if strategy not in shapes:
-        raise Unexpressed(f"strategy {strategy!r}")
+        raise Unexpressed(f"strategy {strategy!r}", "weights", "strategy")
     return formats.scale(*shapes[strategy](), dtype, WIDTHS[dtype])

@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.importers.layer_slices import compact_slices
+from dsv3calc.importers.quantised.formats import WHOLE
 from dsv3calc.importers.quantised.modules import STEMS, UNNAMED, Matrix, matrices_of
 from dsv3calc.importers.quantised.names import Names, plain_name
-from dsv3calc.importers.quantised.storage import EVERY, Storage, Unexpressed
+from dsv3calc.importers.quantised.storage import EVERY, Storage, Unexpressed, listed
 from dsv3calc.schema.layers import layer_groups
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 Key = tuple[str, str]
 """Class and tensor of a matrix."""
 
-_LISTED = 3
 _COMPUTED = (
     "attention_projections",
     "dense_ffn",
@@ -27,6 +27,8 @@ _COMPUTED = (
     "latent_projections",
     "mixer_projections",
 )
+_INPUTS = ("intermediate_size", "moe_intermediate_size")
+"""Widths of a feed-forward that are the inputs of a matrix."""
 _PARTS = ("attention.*", "feed_forward.*", "mixer.*")
 """What stands for parts whose matrices have no names here: they stay as they are."""
 _WEIGHTS_OF = {"attention_projections": "attention", "mixer_projections": "mixer"}
@@ -88,6 +90,9 @@ class Assigned:
         if data.get("tie_word_embeddings"):
             self.head = "default"
         self.told += chooser.told()
+        if {self.head, *(form for kind in every for form in kind.values())} == {"default"}:
+            raise Unexpressed("it quantises no matrix that the model has")
+        _check_groups(storage, data)
 
     def _divide(
         self,
@@ -122,11 +127,26 @@ class Assigned:
         return first + last
 
 
+def _check_groups(storage: Storage, data: dict[str, Any]) -> None:
+    """Refuse groups of packed integers that do not divide the inputs of a matrix."""
+    widths = {"hidden_size": data["hidden_size"]}
+    for group in data["groups"]:
+        part = group.get("feed_forward") or {}
+        widths |= {name: part[name] for name in _INPUTS if part.get(name)}
+    for form in storage.formats.values():
+        size = form["scale"]["columns"] if form["dtype"].startswith("int") else WHOLE
+        for name, width in widths.items():
+            if size < WHOLE and width % size:
+                words = f"groups of {size} inputs do not divide {name} {width}"
+                raise Unexpressed(words, "group_size")
+
+
 class _Chooser:
     """Finds the format of a module from the targets and the ignored names of a file."""
 
     def __init__(self, storage: Storage, experts: int) -> None:
         self._ignored = Names(storage.ignored, experts)
+        self._unlisted = Names(storage.unlisted)
         self._targets = [
             (None if EVERY in names else Names(names, experts), key)
             for names, key in storage.targets
@@ -140,7 +160,8 @@ class _Chooser:
 
     def of(self, names: Sequence[str]) -> str:
         """Return the format of a module by the names that it may have."""
-        if self._ignored.has([plain_name(name) for name in names]):
+        plain = [plain_name(name) for name in names]
+        if self._ignored.has(plain) or self._unlisted.has(plain):
             return "default"
         for target, key in self._targets:
             if target is None or target.has(names):
@@ -154,9 +175,7 @@ class _Chooser:
         unknown = [name for name in unknown if "gate" not in name and "router" not in name]
         if not unknown:
             return []
-        more = f" and {len(unknown) - _LISTED} more" if len(unknown) > _LISTED else ""
-        listed = ", ".join(name[:60] for name in unknown[:_LISTED])
-        return [f"no matrix of the model has these names of the file's list: {listed}{more}"]
+        return [f"no matrix of the model has these names of the file's list: {listed(unknown)}"]
 
 
 def precision_of(storage: Storage, assigned: Assigned, citation: str) -> dict[str, Any]:

@@ -10,15 +10,18 @@ from dsv3calc.importers.quantised.compressed import compressed_tensors
 from dsv3calc.importers.quantised.formats import WHOLE, Format
 from dsv3calc.importers.quantised.storage import (
     EVERY,
+    Recorded,
     Storage,
     Unexpressed,
     cache_of,
     is_pair,
+    listed,
     number_of,
     size_of,
     text_of,
     texts_of,
 )
+from dsv3calc.reading.diagnostics import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +40,15 @@ def storage_of(config: dict[str, Any], dtype: str) -> Storage:
         method = "modelopt"
     read = METHODS.get(method) if isinstance(method, str) else None
     if read is None:
-        raise Unexpressed(f"quant_method {method!r} is not known; known: {', '.join(METHODS)}")
-    found = read(config, dtype)
+        words = f"quant_method {quote(method)} is not known; known: {', '.join(METHODS)}"
+        raise Unexpressed(words, "quant_method")
+    recorded = Recorded(config)
+    found = read(recorded, dtype)
+    unread = recorded.unread()
+    if unread:
+        found.told.append(
+            f"keys of the quantisation that are not known, nor read: {listed(unread)}"
+        )
     found.formats = {"default": formats.plain(dtype)} | found.formats
     return found
 
@@ -81,8 +91,9 @@ def _modelopt(config: dict[str, Any], dtype: str) -> Storage:  # noqa: ARG001 - 
     else:
         targets = [((EVERY,), _algorithm(algorithm))]
         compute = _ALGORITHMS[algorithm][1]
-    if config.get("group_size") not in (None, 16, 32) and "FP4" in algorithm:
-        raise Unexpressed(f"{algorithm} with group_size {config['group_size']!r}")
+    size = config.get("group_size")
+    if size not in (None, 16, 32) and "FP4" in algorithm:
+        raise Unexpressed(f"{algorithm} with group_size {quote(size)}", "group_size")
     return Storage(
         name=f"modelopt-{algorithm.lower().replace('_', '-')}",
         formats={key: _ALGORITHMS[key][0] for _, key in targets},
@@ -97,7 +108,8 @@ def _modelopt(config: dict[str, Any], dtype: str) -> Storage:  # noqa: ARG001 - 
 
 def _algorithm(name: str) -> str:
     if name not in _ALGORITHMS:
-        raise Unexpressed(f"quant_algo {name!r}; known: {', '.join(_ALGORITHMS)}")
+        known = ", ".join(_ALGORITHMS)
+        raise Unexpressed(f"quant_algo {quote(name)}; known: {known}", "quant_algo")
     return name
 
 
@@ -116,7 +128,8 @@ _TRANSFORMERS = (
 def _fp8(config: dict[str, Any], dtype: str) -> Storage:  # noqa: ARG001 - scales are FP32
     experts = text_of(config, "moe_quant_algo").lower()
     if experts not in ("", "nvfp4") or config.get("expert_dtype"):
-        raise Unexpressed(f"experts of another format than the rest ({experts or 'expert_dtype'})")
+        key = "moe_quant_algo" if experts else "expert_dtype"
+        raise Unexpressed(f"experts of another format than the rest ({experts or key})", key)
     block = config.get("weight_block_size")
     static = config.get("activation_scheme") == "static"
     if block is None:
@@ -126,7 +139,7 @@ def _fp8(config: dict[str, Any], dtype: str) -> Storage:  # noqa: ARG001 - scale
         form = formats.fp8(formats.scale(size_of(block[0]), size_of(block[1]), "float32", 32))
         name = f"fp8-block-{block[0]}x{block[1]}"
     else:
-        raise Unexpressed(f"weight_block_size {block!r}")
+        raise Unexpressed(f"weight_block_size {str(block)[:60]}", "weight_block_size")
     return Storage(
         name=name,
         experts=experts,
@@ -135,8 +148,8 @@ def _fp8(config: dict[str, Any], dtype: str) -> Storage:  # noqa: ARG001 - scale
         ignored=[
             *texts_of(config, "modules_to_not_convert"),
             *texts_of(config, "ignored_layers"),
-            "eh_proj",  # DeepSeek-V3's files have it in BF16
         ],
+        unlisted=["eh_proj"],  # DeepSeek-V3's files have it in BF16
         compute=["fp8", "bf16"],
         source=_TRANSFORMERS,
         kv_format=cache_of(config.get("kv_cache_scheme")),
@@ -167,31 +180,29 @@ _PACKED = (
 
 
 def _awq(config: dict[str, Any], dtype: str) -> Storage:  # noqa: ARG001 - scales are float16
-    return _packed(config, "awq", number_of({"bits": 4} | config, "w_bit", "bits"), [])
+    return _packed(config, "awq", number_of(config, "w_bit", "bits", default=4), [])
 
 
 def _gptq(config: dict[str, Any], dtype: str) -> Storage:  # noqa: ARG001 - as above
     written = text_of(config, "checkpoint_format") or "gptq"
     if written not in ("gptq", "gptq_v2"):
-        raise Unexpressed(f"checkpoint_format {written!r}")
+        raise Unexpressed(f"checkpoint_format {quote(written)}", "checkpoint_format")
     dynamic = config.get("dynamic") or {}
     left = [name for name in dynamic if str(name).startswith("-:")]
     if len(left) < len(dynamic):
-        raise Unexpressed("dynamic: matrices of other bits")
+        raise Unexpressed("dynamic: matrices of other bits", "dynamic")
     index = formats.scale(WHOLE, 1, "int32", 32)
-    found = _packed(config, "gptq", number_of({"bits": 4} | config, "bits"), [index])
+    found = _packed(config, "gptq", number_of(config, "bits", default=4), [index])
     found.ignored += [f"re:{name[2:]}" for name in left]
     return found
 
 
 def _packed(config: dict[str, Any], method: str, bits: int, more: list[Format]) -> Storage:
     if bits not in (2, 3, 4, 8):
-        raise Unexpressed(f"{method} with {bits} bits")
+        raise Unexpressed(f"{method} with {bits} bits", "bits")
     told = []
-    size = 128
-    if "group_size" in config or "q_group_size" in config:
-        size = number_of(config, "group_size", "q_group_size", least=-1)
-    else:
+    size = number_of(config, "group_size", "q_group_size", default=128, least=-1)
+    if "group_size" not in config and "q_group_size" not in config:
         told.append("group_size is not in the file; the default of its class, 128, is used")
     scale = formats.scale(1, WHOLE if size == -1 else size, "float16", 16, zero_point_bits=bits)
     return Storage(
@@ -219,8 +230,9 @@ _BITSANDBYTES = (
 def _bitsandbytes(config: dict[str, Any], dtype: str) -> Storage:  # noqa: ARG001 - as above
     told = []
     if config.get("load_in_4bit"):
-        if config.get("bnb_4bit_quant_type", "fp4") not in ("nf4", "fp4"):
-            raise Unexpressed(f"bnb_4bit_quant_type {config['bnb_4bit_quant_type']!r}")
+        kind = config.get("bnb_4bit_quant_type", "fp4")
+        if kind not in ("nf4", "fp4"):
+            raise Unexpressed(f"bnb_4bit_quant_type {quote(kind)}", "bnb_4bit_quant_type")
         form = formats.normal_floats(nested=bool(config.get("bnb_4bit_use_double_quant")))
         told.append("the text of quant_state, about 100 bytes of each matrix, is not counted")
     elif config.get("load_in_8bit"):

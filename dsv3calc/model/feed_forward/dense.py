@@ -33,8 +33,16 @@ class Kind(FeedForward):
         )
 
     def make_tensors(self) -> Iterable[Tensor]:
-        """List its matrices and their biases."""
-        return self._matrices.tensors(self.inner_width, "split", bias=self.spec.mlp_bias)
+        """List its matrices and their biases, and what its activation function learns."""
+        yield from self._matrices.tensors(self.inner_width, "split", bias=self.spec.mlp_bias)
+        if self.spec.activation_parameters:
+            yield self.tensor(
+                "mlp_act",
+                "dense_ffn",
+                self.field("activation_parameters"),
+                division="replicated",
+                weight_class="biases",
+            )
 
     def make_operators(self, form: str) -> Iterable[Operator]:
         """List its products and its activation function."""

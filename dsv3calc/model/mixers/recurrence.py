@@ -31,33 +31,14 @@ def products(name: str, count: int, words: str = "") -> Line:
     return given(f"{name}_products", count, "1", words)
 
 
-class Recurrent(Mixer):
-    """A mixer of projections, a causal convolution where it has one, a recurrence, and a norm.
+class Projected(Mixer):
+    """A mixer between projections of its input and of its output, with a causal convolution.
 
-    A kind lists its tensors, and says which of them are projections, how wide the recurrence is and
-    what it costs.
+    A kind lists its tensors, and says which of them are projections.
     """
 
     inputs: tuple[str, ...] = ()
     """The projections of the layer's input, in the order in which they run."""
-
-    inner: tuple[str, ...] = ()
-    """The projections between them and the recurrence."""
-
-    norms: tuple[str, ...] = ()
-    """The norms between the recurrence and the output projection."""
-
-    def state_rows(self) -> Line:
-        """Return the rows of the state of a head."""
-        raise self.refusal("the state")
-
-    def state_columns(self) -> Line:
-        """Return the columns of the state of a head."""
-        raise self.refusal("the state")
-
-    def scan(self) -> Scan:
-        """Return the forms of the recurrence."""
-        raise self.refusal("the FLOPs of the recurrence")
 
     def convolved(self) -> dict[str, Line]:
         """Return the channels that pass through the convolution, by how tp divides them."""
@@ -72,13 +53,16 @@ class Recurrent(Mixer):
             if bias:
                 yield self.tensor(f"{name}.bias", COMPONENT, channels, division=division, **VECTOR)
 
-    def make_operators(self, form: str) -> Iterator[Operator]:
-        """List projections, convolution, recurrence, norm and output projection."""
+    def _projections(self) -> Iterator[Operator]:
+        """List the projections of the layer's input."""
         for name in self.inputs:
             first = name == self.inputs[0]
             yield self._projection(
                 name, self._input if first else lambda _: (), ("tp",) if first else ()
             )
+
+    def _convolution(self) -> Iterator[Operator]:
+        """List the convolution, where there is one."""
         channels = list(self.convolved().values())
         if channels:
             yield Operator(
@@ -88,30 +72,11 @@ class Recurrent(Mixer):
                 self.weights("conv1d", "conv1d_groups"),
                 saves=lambda _: self._activations("convolution_input", channels),
             )
-        for name in self.inner:
-            yield self._projection(name, lambda _: (), ())
-        yield Operator(
-            "recurrence",
-            SCAN,
-            CORE,
-            [each for each in self.tensors if each.weight_class == "mixer_vectors"],
-            scan=self.scan(),
-            saves=lambda _: self._activations("recurrence_input", channels or self._inputs()),
-        )
+
+    def _output(self) -> Operator:
+        """Return the projection of the output."""
         width = self.value_width
-        yield Operator(
-            "gated_norm",
-            PASS,
-            "norms",
-            self.weights(*self.norms),
-            reads=(width, width),
-            writes=(width,),
-            saves=lambda _: (
-                *self._activations("recurrence_output", [width]),
-                *self._activations("output_gate", [width]),
-            ),
-        )
-        yield Operator(
+        return Operator(
             "out_proj",
             PRODUCT,
             PROJECTIONS,
@@ -150,11 +115,9 @@ class Recurrent(Mixer):
         yield Activation(name, width, "split", linear_input=linear_input)
 
     def make_state(self, columns: str) -> list[StatePart]:
-        """List the states of the heads, and the inputs that the convolution keeps."""
+        """List the inputs that the convolution keeps."""
         name = f"state.{self.prefix}"
-        sizes = (self.heads, self.state_rows(), self.state_columns())
-        elements = combined(f"{name}.recurrent_elements", "product", sizes, unit="elements")
-        parts = [StatePart("recurrent", "recurrent", elements, "split")]
+        parts = []
         for division, channels in self.convolved().items():
             kernel = self.weights("conv1d", "conv1d_groups")[0].in_features
             assert kernel is not None  # noqa: S101 - a convolution is a matrix
@@ -166,3 +129,68 @@ class Recurrent(Mixer):
             elements = combined(f"{name}.{what}_elements", "product", count, unit="elements")
             parts.append(StatePart(what, "convolution", elements, division))
         return parts
+
+
+class Recurrent(Projected):
+    """A mixer with a recurrence between its projections, and a norm behind it.
+
+    A kind says how wide the recurrence is and what it costs.
+    """
+
+    inner: tuple[str, ...] = ()
+    """The projections between those of the input and the recurrence."""
+
+    norms: tuple[str, ...] = ()
+    """The norms between the recurrence and the output projection."""
+
+    def state_rows(self) -> Line:
+        """Return the rows of the state of a head."""
+        raise self.refusal("the state")
+
+    def state_columns(self) -> Line:
+        """Return the columns of the state of a head."""
+        raise self.refusal("the state")
+
+    def scan(self) -> Scan:
+        """Return the forms of the recurrence."""
+        raise self.refusal("the FLOPs of the recurrence")
+
+    def make_operators(self, form: str) -> Iterator[Operator]:
+        """List projections, convolution, recurrence, norm and output projection."""
+        yield from self._projections()
+        yield from self._convolution()
+        channels = list(self.convolved().values())
+        for name in self.inner:
+            yield self._projection(name, lambda _: (), ())
+        yield Operator(
+            "recurrence",
+            SCAN,
+            CORE,
+            [each for each in self.tensors if each.weight_class == "mixer_vectors"],
+            scan=self.scan(),
+            saves=lambda _: self._activations("recurrence_input", channels or self._inputs()),
+        )
+        width = self.value_width
+        yield Operator(
+            "gated_norm",
+            PASS,
+            "norms",
+            self.weights(*self.norms),
+            reads=(width, width),
+            writes=(width,),
+            saves=lambda _: (
+                *self._activations("recurrence_output", [width]),
+                *self._activations("output_gate", [width]),
+            ),
+        )
+        yield self._output()
+
+    def make_state(self, columns: str) -> list[StatePart]:
+        """List the states of the heads, and the inputs that the convolution keeps."""
+        sizes = (self.heads, self.state_rows(), self.state_columns())
+        name = f"state.{self.prefix}.recurrent_elements"
+        elements = combined(name, "product", sizes, unit="elements")
+        return [
+            StatePart("recurrent", "recurrent", elements, "split"),
+            *super().make_state(columns),
+        ]

@@ -26,12 +26,12 @@ def drawn(chart: Chart, width: int) -> list[str]:
     grid = [[" "] * columns for _ in range(ROWS)]
     _draw_curves(chart, across, up, grid)
     listed = _draw_points(chart, across, up, grid)
-    lines = [chart.title, f"{chart.y.title} [{chart.y.unit}]"]
+    lines = [chart.title, chart.y.words]
     for number, row in enumerate(grid):
         lines.append(f"{labels.get(number, ''):>{margin}}│{''.join(row)}".rstrip())
     lines.append(f"{' ' * margin}└{'─' * columns}")
     lines.append(" " * (margin + 1) + ticks_below(across, columns))
-    lines.append(f"{' ' * (margin + 1)}{chart.x.title} [{chart.x.unit}]")
+    lines.append(f"{' ' * (margin + 1)}{chart.x.words}")
     lines += [f"  {_DASHES[curve.dash % len(_DASHES)] * 3} {curve.label}" for curve in chart.curves]
     return [*lines, *_columns(listed, width), *chart.remarks]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from dsv3calc.numbers.quantity_format import format_quantity
+from dsv3calc.numbers.quantity_format import format_quantity, prefix_base
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 MARKERS = ("circle", "square", "triangle", "diamond", "cross")
 """Shapes of points, in the order in which kinds of points take them."""
 
-_STEPS = (1, 2, 5)
+_STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+"""Steps between ticks, in units of a prefix."""
+
 _MOST_TICKS = 8
 _ALIKE = 1e-6
 """Values that differ by less, relatively, are shown as one."""
@@ -26,6 +28,11 @@ class Axis(NamedTuple):
     title: str
     unit: str
     logarithmic: bool = False
+
+    @property
+    def words(self) -> str:
+        """What the axis is called, with its unit where it has one."""
+        return self.title if self.unit in ("1", "ratio", "") else f"{self.title} [{self.unit}]"
 
 
 class Curve(NamedTuple):
@@ -96,7 +103,11 @@ class Scale:
         if axis.logarithmic:
             usable = [value for value in usable if value > 0]
         low, high = min(usable, default=1.0), max(usable, default=10.0)
-        self.ticks = _log_ticks(low, high) if axis.logarithmic else _even_ticks(low, high)
+        self.ticks = (
+            _log_ticks(low, high, prefix_base(axis.unit))
+            if axis.logarithmic
+            else _even_ticks(low, high, prefix_base(axis.unit))
+        )
         self.low, self.high = self.ticks[0], self.ticks[-1]
 
     def place(self, value: float) -> float:
@@ -106,26 +117,45 @@ class Scale:
         return math.log(value / self.low) / math.log(self.high / self.low)
 
     def tick_text(self, value: float) -> str:
-        """Write the value of a tick with its unit."""
-        return format_quantity(int(value) if value == int(value) else value, self.axis.unit)
+        """Write the value of a tick, with its unit where a prefix changes it."""
+        unit = f" {self.axis.unit}"
+        if all(_text(tick, self.axis.unit).endswith(unit) for tick in self.ticks):
+            return _text(value, self.axis.unit).removesuffix(unit)
+        return _text(value, self.axis.unit)
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
-    """Return powers of ten that enclose the values, fewer where there are many decades."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    last = max(last, first + 1)
+def _text(value: float, unit: str) -> str:
+    return format_quantity(int(value) if value == int(value) else value, unit)
+
+
+def _log_ticks(low: float, high: float, base: int) -> list[float]:
+    """Return powers of ten of a prefix that enclose the values, fewer where there are many."""
+    first = 3 * math.floor(math.log(low, base))
+    if _decade(first, base) > low:  # a logarithm is not exact
+        first -= 1
+    while _decade(first + 1, base) <= low:
+        first += 1
+    last = first + 1
+    while _decade(last, base) < high:
+        last += 1
     step = -(-(last - first) // _MOST_TICKS)
     count = -(-(last - first) // step)
-    return [10.0 ** (first + step * number) for number in range(count + 1)]
+    return [_decade(first + step * number, base) for number in range(count + 1)]
 
 
-def _even_ticks(low: float, high: float) -> list[float]:
-    """Return round values, evenly apart, that enclose the values."""
+def _decade(number: int, base: int) -> float:
+    """Return a power of ten; for bytes 1, 10 and 100 of each of their prefixes."""
+    prefix, tens = divmod(number, 3)
+    return float(base) ** prefix * 10.0**tens
+
+
+def _even_ticks(low: float, high: float, base: int) -> list[float]:
+    """Return round values, evenly apart, that enclose the values: round with their prefix."""
     if high - low <= _ALIKE * abs(high):
         apart = abs(high) / 10 or 1.0
         low, high = low - apart, high + apart
     rough = (high - low) / _MOST_TICKS
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next((s * power for s in _STEPS if s * power >= rough), 10 * power)
+    prefix = float(base) ** math.floor(math.log(rough, base))
+    step = next((number * prefix for number in _STEPS if number * prefix >= rough), base * prefix)
     first, last = math.floor(low / step), math.ceil(high / step)
     return [number * step for number in range(first, last + 1)]

@@ -53,12 +53,16 @@ def place_labels(
 ) -> list[Box | None]:
     """Give each point's label a place that meets no point, no other label and nothing ``taken``.
 
-    A label that finds none is None: it is listed beside the picture instead.
+    A label that finds none is None: it is listed beside the picture instead. An empty one needs
+    none.
     """
     marks = [Box(x - 5, y - 5, x + 5, y + 5) for x, y, _ in points]
     occupied = [*taken, *marks]
     found: list[Box | None] = []
     for x, y, text in points:
+        if not text:
+            found.append(None)
+            continue
         place = next(
             (
                 box

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 _DRAWN = {
     "Chart": {"svg": "svg", "characters": "characters"},
-    "Timeline": {"svg": "timeline_svg", "characters": "timeline_characters"},
+    "HeatMap": {"svg": "heat_map_svg"},
+    "Lanes": {"svg": "lanes_svg", "characters": "lanes_characters"},
 }
 """Kind of a picture -> the module that draws it, by the way in which it is drawn."""
 
 
 def picture_of(answer: Answer) -> Any:
-    """Return the chart or timeline of an answer whose command has one."""
+    """Return the picture of an answer whose command has one."""
     return _module(PICTURES[answer.command]).chart_of(answer)
 
 

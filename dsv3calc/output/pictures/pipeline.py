@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dsv3calc.accounting.placement.orders import INPUTS, WEIGHTS, B, F
 from dsv3calc.errors import UsageError
 from dsv3calc.output.pictures.chart import Axis
-from dsv3calc.output.pictures.timeline import Bar, Kind, Lane, Timeline
+from dsv3calc.output.pictures.lanes import Bar, Kind, Lane, Lanes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def walk_of(answer: Answer) -> Walk:
     return answer.walk
 
 
-def chart_of(answer: Answer) -> Timeline:
+def chart_of(answer: Answer) -> Lanes:
     """Return the timeline of an answer of ``train``."""
     found = walk_of(answer)
     lanes = [
@@ -58,12 +58,13 @@ def chart_of(answer: Answer) -> Timeline:
     named = answer.columns[0].ledger.named()
     by = "estimate" if "train.step.estimate" in named else "floor"
     where = f"{answer.layout}, {answer.query['hardware']}"
-    return Timeline(
+    return Lanes(
         f"{answer.columns[0].title}: a training step on {where}",
         Axis("time in the step", "s"),
         lanes,
         list(KINDS.values()),
         [f"by the {by}, pass by pass; the optimizer and what is sent between passes are left out"],
+        rest="idle",
     )
 
 

@@ -6,11 +6,12 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.pictures.labels import EM, Box, place_labels
 from dsv3calc.reading.escaping import html
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from dsv3calc.output.pictures.chart import Chart, Scale
 
@@ -23,28 +24,56 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
 """Colours that stay apart for the colour-blind (Okabe and Ito), by kind of point."""
 
 DASHES = ("", "8 4", "2 3", "10 3 2 3")
+FONTS = "Helvetica, Arial, Liberation Sans, DejaVu Sans, sans-serif"
+"""Fonts by name: what turns a file into PNG may know no other."""
+
 INK, FAINT = "#222", "#bbb"
+
+
+MOST_TOLD = 60
+"""Parts of a picture that its description lists."""
+
+
+def document(title: str, described: Sequence[str], size: tuple[int, int], body: list[str]) -> str:
+    """Return an SVG file: named and described for those who do not see it, on white."""
+    width, height = size
+    more = len(described) - MOST_TOLD
+    told = [*described[:MOST_TOLD], *([f"{more} more"] if more > 0 else [])]
+    lines = [
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+            f'width="{width}" height="{height}" role="img" font-family="{FONTS}" '
+            f'font-size="{TYPE}" fill="{INK}">'
+        ),
+        f"<title>{html(title)}</title>",
+        f"<desc>{html('; '.join(told))}</desc>",
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+    ]
+    return "\n".join([*lines, *body, "</svg>"]) + "\n"
 
 
 def drawn(chart: Chart) -> str:
     """Return a chart as the text of an SVG file."""
     across, up = chart.scales()
-    lines = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-            f'width="{WIDTH}" height="{HEIGHT}" role="img" font-family="sans-serif" '
-            f'font-size="{TYPE}" fill="{INK}">'
-        ),
-        f"<title>{html(chart.title)}</title>",
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
+    body = [
         text_at(AREA.left, 26, chart.title, "start", 15),
         *_axes(chart, across, up),
         *_curves(chart, across, up),
         *_points(chart, across, up),
     ]
-    for number, remark in enumerate(chart.remarks):
-        lines.append(text_at(AREA.left, HEIGHT - 8 - 15 * number, remark, "start", 11))
-    return "\n".join([*lines, "</svg>"]) + "\n"
+    for number, remark in enumerate(reversed(chart.remarks)):
+        body.append(text_at(AREA.left, HEIGHT - 8 - 15 * number, remark, "start", 11))
+    return document(chart.title, _described(chart), (WIDTH, HEIGHT), body)
+
+
+def _described(chart: Chart) -> list[str]:
+    """Say in words what the picture shows: its curves, and each point with its place."""
+    told = [curve.label for curve in chart.curves]
+    for point in chart.points:
+        x, y = (format_quantity(v, a.unit) for v, a in ((point.x, chart.x), (point.y, chart.y)))
+        kind = f", {point.kind}" if point.kind else ""
+        told.append(f"{point.label}: {chart.x.title} {x}, {chart.y.title} {y}{kind}")
+    return told
 
 
 def _place(x: float, y: float, across: Scale, up: Scale) -> tuple[float, float]:
@@ -75,10 +104,10 @@ def _axes(chart: Chart, across: Scale, up: Scale) -> Iterator[str]:
         f'<path d="M{AREA.left} {AREA.top}V{AREA.bottom}H{AREA.right}" fill="none" stroke="{INK}"/>'
     )
     middle = (AREA.left + AREA.right) / 2
-    yield text_at(middle, AREA.bottom + 38, f"{chart.x.title} [{chart.x.unit}]", "middle", 13)
+    yield text_at(middle, AREA.bottom + 38, chart.x.words, "middle", 13)
     height = (AREA.top + AREA.bottom) / 2
     turn = f' transform="rotate(-90 18 {height:.1f})"'
-    yield text_at(18, height, f"{chart.y.title} [{chart.y.unit}]", "middle", 13, turn)
+    yield text_at(18, height, chart.y.words, "middle", 13, turn)
 
 
 def _curves(chart: Chart, across: Scale, up: Scale) -> Iterator[str]:
@@ -112,6 +141,8 @@ def _points(chart: Chart, across: Scale, up: Scale) -> Iterator[str]:
     for point, (x, y, label), box in zip(chart.points, places, boxes, strict=True):
         colour = COLOURS[chart.kinds.index(point.kind) % len(COLOURS)]
         yield _marker(chart.marker(point.kind), x, y, colour)
+        if not label:
+            continue
         if box is None:
             unplaced.append((str(len(unplaced) + 1), label))
             yield text_at(x, y + 3, unplaced[-1][0], "middle", 8)

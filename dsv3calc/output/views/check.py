@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.numbers.quantity_format import format_quantity
-from dsv3calc.output.check_report import causes_of, short_name, verdict_counts
+from dsv3calc.output.check_report import WHOLE_FILE, causes_of, short_name, verdict_counts
 from dsv3calc.output.view import Table, View
 from dsv3calc.reading.files import shown_path
 
@@ -70,7 +70,7 @@ def _broken(row: dict[str, Any]) -> list[list[str]]:
     reasons = [line for text in row["why"] for line in text.split("\n")]
     return [
         [place(row)],
-        [f"  {row['quantity']} of {row['query']}"],
+        *([[f"  {row['quantity']} of {row['query']}"]] if row["query"] != WHOLE_FILE else []),
         *([f"    {reason}"] for reason in reasons),
         *([line] for line in _stated(row)),
     ]

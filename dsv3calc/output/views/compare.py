@@ -95,6 +95,23 @@ ROWS = (
         ),
     ),
     (
+        "a pass",
+        (
+            ("time.bound", "bound"),
+            ("time.floor", "floor"),
+            ("time.estimate", "estimate"),
+            ("time.p10", "  p10 of measurements"),
+            ("time.p90", "  p90 of measurements"),
+            ("time.kernels.floor", "kernels of a GPU, floor"),
+            ("time.kernels.estimate", "  estimate"),
+            ("time.communication.floor", "communication, floor"),
+            ("time.communication.estimate", "  what the estimate does not hide"),
+            ("time.tokens_per_second_per_gpu.bound", "tokens/s of a GPU, bound"),
+            ("time.tokens_per_second_per_gpu.floor", "  floor"),
+            ("time.tokens_per_second_per_gpu.estimate", "  estimate"),
+        ),
+    ),
+    (
         "a training step",
         (
             ("train.gpus", "GPUs"),
@@ -114,6 +131,10 @@ ROWS = (
             ("train.hfu", "HFU, causal attention"),
             ("train.gpu_hours", "GPU-hours of the run"),
             ("train.dollars", "price of the run"),
+            ("train.energy", "energy of the run"),
+            ("train.energy_per_token", "energy of a token"),
+            ("train.memory.worst.total", "memory of the fullest GPU"),
+            ("train.memory.fits", "fits"),
         ),
     ),
     (
@@ -144,6 +165,7 @@ ROWS = (
             ),
             ("serve.prefill_gpus_per_decode_gpu", "prefill GPUs for each decode GPU"),
             ("serve.disaggregated.tokens_per_second_per_gpu", "output tokens/s of a GPU of both"),
+            ("serve.energy_per_token", "energy of a token"),
             ("serve.dollars_per_million.output", "a million output tokens"),
             ("serve.dollars_per_million.input", "a million computed input tokens"),
             ("serve.dollars_per_million.input_billed", "a million billed input tokens"),
@@ -191,7 +213,7 @@ SETTINGS = {
 """Setting of a column -> its words."""
 
 
-YES_OR_NO = ("memory.fits", "serving.fits")
+YES_OR_NO = ("memory.fits", "serving.fits", "train.memory.fits", "serve.fits")
 """Lines that are 1 or 0."""
 
 

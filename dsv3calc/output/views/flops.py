@@ -83,7 +83,9 @@ def build(answer: Answer, *, exact: bool) -> View:
         shown = [(name, words) for name, words in STEP.items() if name in named]
         steps = [[words, show(named[name], exact=exact)] for name, words in shown]
         tables.append(Table("", ["speculation", "of a step"], steps))
-    return View([heading, total.convention], tables)
+    counted_as = query.get("library") or query.get("convention")
+    convention = f"as {counted_as}: {total.convention}" if counted_as else total.convention
+    return View([heading, convention], tables)
 
 
 MOST_LENGTHS = 8

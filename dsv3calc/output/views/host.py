@@ -53,7 +53,11 @@ SECTIONS = (
             ("states.average.bytes", "average of the weights"),
             ("states.average.seconds", "  to move it, each way"),
             ("states.average.exposed", "  that nothing hides"),
-            ("states.host_bytes", "in the memory of a host, at most"),
+            ("states.activations.held", "activations"),
+            ("states.activations.bytes", "  moved in a step, each way"),
+            ("states.activations.seconds", "  to move them"),
+            ("states.activations.exposed", "  that nothing hides"),
+            ("states.host_bytes", "optimizer and average in a host, at most"),
         ),
     ),
 )

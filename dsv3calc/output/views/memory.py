@@ -73,27 +73,35 @@ def _bytes(value: float, lines: tuple[Line, ...], *, decimals: int | None) -> Ce
     return Cell(text, lines[0]) if len(lines) == 1 else Cell(text, None, lines)
 
 
+def alike_ranks(named: dict[str, Line], *, together: bool) -> list[tuple[int, int]]:
+    """Return the first and the last of each run of pipeline ranks that hold the same."""
+    found: list[tuple[int, int]] = []
+    before: list[float] = []
+    while f"memory.rank.{(number := found[-1][1] + 1 if found else 0)}.total" in named:
+        held = [named[f"memory.rank.{number}.{part}"].value for part in PARTS]
+        if together and held == before:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+        before = held
+    return found
+
+
 def ranks_table(named: dict[str, Line], *, exact: bool, alike: bool = True) -> Table:
     """List the pipeline ranks; neighbours that are alike share a row."""
     worst = named["memory.worst.rank"].value
     found: list[tuple[str, list[float], list[tuple[Line, ...]]]] = []
-    first = number = 0
     usable = named.get("memory.usable")
-    while f"memory.rank.{number}.total" in named:
-        lines = [named[f"memory.rank.{number}.{part}"] for part in PARTS]
+    for first, last in alike_ranks(named, together=alike):
+        lines = [named[f"memory.rank.{last}.{part}"] for part in PARTS]
         values = [line.value for line in lines]
         sources: list[tuple[Line, ...]] = [(line,) for line in lines]
         if usable is not None:
             values.append(usable.value - values[-1])
             sources.append((usable, lines[-1]))
-        if alike and found and values == found[-1][1]:
-            found.pop()
-        else:
-            first = number
-        mark = " *" if first <= worst <= number else ""
-        label = (f"{first}" if first == number else f"{first}-{number}") + mark
+        mark = " *" if first <= worst <= last else ""
+        label = (f"{first}" if first == last else f"{first}-{last}") + mark
         found.append((label, values, sources))
-        number += 1
     headings = [HEADINGS.get(part, part) for part in PARTS]
     if usable is not None:
         headings.append("free")
@@ -204,12 +212,15 @@ def _at_peak(named: dict[str, Line], name: str) -> tuple[dict[str, Line], dict[s
 
 
 def _buffers(named: dict[str, Line], rank: int, *, exact: bool) -> Table:
-    rows, name = [], f"memory.rank.{rank}"
+    rows, covered, name = [], [], f"memory.rank.{rank}"
     for line in named[f"{name}.buffers"].parts:
         parts = line.parts if line.name == SHARED else (line,)
         rows += [[_label(part), show(part, exact=exact)] for part in parts if part.value]
+        layers = next((each for name, each, _ in line.arguments if name == "part_bytes"), line)
+        absent = line.tags.quantity in _OF_HEAD and not _has_head(named, name)
+        if layers.value and not line.value and not absent:
+            covered.append([f"  {_label(line)}", show(layers, exact=exact)])
         if line.tags.quantity == AT_WORK and line.value:
-            layers = next((each for name, each, _ in line.arguments if name == "part_bytes"), line)
             _, largest = max(layers.parts, key=lambda product: product.value).parts
             rows += [
                 [f"  {_label(part)}", show(part, exact=exact)]
@@ -217,7 +228,20 @@ def _buffers(named: dict[str, Line], rank: int, *, exact: bool) -> Table:
                 if part.value
             ]
     rows.append(["total", show(named[f"{name}.buffers"], exact=exact)])
+    if covered:
+        rows += [["at a moment that takes less in all"], *covered]
     return Table("", ["buffers", "bytes"], rows)
+
+
+_OF_HEAD = ("logits", "head_at_work")
+
+
+def _has_head(named: dict[str, Line], name: str) -> bool:
+    """Tell whether a chunk of a rank ends in a head."""
+    chunk = 0
+    while (line := named.get(f"{name}.chunk.{chunk}.has_head")) is not None and not line.value:
+        chunk += 1
+    return line is not None
 
 
 def _label(line: Line) -> str:

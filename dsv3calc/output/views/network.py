@@ -32,6 +32,10 @@ ROWS = (
     ("bisection_share", "  share of full"),
     ("lost_plane_factor", "time with planes down"),
     ("ecmp_mean_share", "bandwidth of hashed flows"),
+    ("ecmp_slowest_share", "  of the slowest flow"),
+    ("ecmp_time_factor", "  time until it ends"),
+    ("latency", "latency of a message"),
+    ("exchange_time", "time of the exchange"),
     ("cost", "cost, US dollars"),
     ("cost_per_endpoint", "  per endpoint"),
 )

@@ -131,7 +131,7 @@ def _weights(ledger: Ledger, named: dict[str, Line], precision: str, *, exact: b
     for line in named["weights.bytes"].parts:
         dtype = line.tags.dtype
         rows.append([dtype, show(elements[dtype], exact=exact), show(line, exact=exact)])
-    total = ledger.find("weights.elements"), named["weights.bytes"]
+    total = ledger.get("weights.elements"), named["weights.bytes"]
     scaled = any(line.tags.component == SCALES for line in ledger.walk())
     rows.append(
         [

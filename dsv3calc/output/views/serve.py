@@ -19,6 +19,12 @@ _TPOT = (
     ("serial", "  serial: kernels, then exchanges"),
     ("overlapped", "  overlapped: two half batches take turns"),
 )
+_HOST = (
+    ("serve.host_seconds.bound", "experts by the host's CPUs, bound"),
+    ("serve.host_seconds.floor", "experts by the host's CPUs, floor"),
+    ("serve.host_bytes", "experts in the host's memory"),
+    ("serve.host_free", "  what the host has left"),
+)
 _RATES = (
     ("serve.tokens_per_step", "tokens of a sequence in a step"),
     ("serve.tokens_per_second_per_gpu.decode", "tokens/s of a GPU"),
@@ -42,9 +48,30 @@ _SHARED = (
     ("serve.aggregated.interference", "prefill between two decode steps"),
     ("serve.aggregated.tpot", "time per output token with it"),
     ("serve.aggregated.tokens_per_second_per_gpu", "output tokens/s of a GPU that does both"),
+    ("serve.energy_per_token", "energy of an output token"),
     ("serve.dollars_per_million.output", "a million output tokens"),
     ("serve.dollars_per_million.input", "a million input tokens that are computed"),
     ("serve.dollars_per_million.input_billed", "a million input tokens that are billed"),
+)
+_ANSWER = (
+    ("serve.answer.first_token", "first token"),
+    ("serve.answer.seconds", "whole response"),
+    ("serve.answer.average_context", "tokens before one of its tokens, on average"),
+    ("serve.answer.average_cache_bytes", "  cache of these"),
+    ("serve.answer.final_cache_bytes", "cache at its end"),
+    ("serve.answer.gpu_seconds", "GPU time"),
+    ("serve.answer.dollars", "  its price"),
+    ("serve.answer.energy", "  its energy"),
+)
+_LEARNING = (
+    ("serve.rl.longest_seconds", "longest response"),
+    ("serve.rl.longest_over_mean", "  over the average one"),
+    ("serve.rl.waves", "waves of responses"),
+    ("serve.rl.rollout_seconds", "all responses"),
+    ("serve.rl.rollout_flops", "FLOPs of the responses"),
+    ("serve.rl.log_probability_flops", "  of their log-probabilities, one model"),
+    ("serve.rl.training_flops", "  of training on them"),
+    ("serve.rl.weight_sync_seconds", "new weights to this instance"),
 )
 _COUNTS = (
     ("serve.concurrency", "sequences of the instance"),
@@ -66,7 +93,14 @@ def build(answer: Answer, *, exact: bool) -> View:
         heading.insert(0, "DOES NOT FIT: the times are those of a memory that is large enough")
     by = headline(named)
     tables = [_tpot(named, query.get("setup"), exact=exact), _rates(named, by, exact=exact)]
-    for title, wanted in (("prefill", _PREFILL), ("requests", _SHARED)):
+    sections = (
+        ("host", _HOST),
+        ("prefill", _PREFILL),
+        ("requests", _SHARED),
+        ("one response", _ANSWER),
+        ("a step of reinforcement learning", _LEARNING),
+    )
+    for title, wanted in sections:
         rows = [[words, show(named[name], exact=exact)] for name, words in wanted if name in named]
         if rows:
             tables.append(Table("", [title, ""], rows))
@@ -79,7 +113,7 @@ def _tpot(named: dict[str, Line], setup: str | None, *, exact: bool) -> Table:
         line = named.get(f"serve.tpot.{what}")
         if line is None:
             continue
-        label = f"{words}, {setup}" if what == "estimate" else words
+        label = f"{words}, {setup or 'as fitted to the host'}" if what == "estimate" else words
         rows.append([label, show(line, exact=exact)])
         if what == "estimate":
             for end in ("p10", "p90"):

@@ -20,12 +20,27 @@ _SHARE_OF = {
 }
 """Kind of pool -> what the share of an engine is taken of."""
 
+_HOST = {
+    "serving.host_bytes": "experts in the host's memory",
+    "serving.host_free": "  what the host has left",
+}
+
 
 def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
     named = answer.columns[0].ledger.named()
+    return View(
+        heading(answer), [_held(answer, named, exact=exact), _cache(answer, named, exact=exact)]
+    )
+
+
+def heading(answer: Answer) -> list[str]:
+    """Say what was counted, in two lines; first that it cannot be loaded, where that is so."""
     query = answer.query
-    heading = [
+    refused = f"cannot be loaded by {query['setup']}: its weights are not whole blocks on a GPU"
+    loadable = answer.columns[0].ledger.named()["serving.loadable"].value
+    return [
+        *([] if loadable else [refused]),
         (
             f"{answer.columns[0].title}: serving memory of one GPU on {answer.layout}, "
             f"{query['hardware']}"
@@ -35,7 +50,14 @@ def build(answer: Answer, *, exact: bool) -> View:
             f"{query['batch']:,} x {query['context']:,} tokens per replica"
         ),
     ]
-    return View(heading, [_held(answer, named, exact=exact), _cache(answer, named, exact=exact)])
+
+
+def budget_words(answer: Answer) -> str:
+    """Name what a GPU has for serving."""
+    words = f"usable on {answer.query['hardware']}"
+    if answer.query["pool"] == "device":
+        return f"budget ({100 * answer.query['memory_fraction']:g} % of {words})"
+    return words
 
 
 def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
@@ -45,21 +67,23 @@ def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
         for line in named[f"serving.rank.{rank}.buffers"].parts
         if line.value
     ]
-    words = f"usable on {answer.query['hardware']}"
-    if answer.query["pool"] == "device":
-        words = f"budget ({100 * answer.query['memory_fraction']:g} % of {words})"
     sizes = {
         "weights": named["serving.weights"],
         "buffers": named["serving.buffers"],
         "cache of the batch": named["serving.kv_bytes"],
         "total": named["serving.total"],
-        words: named["serving.budget"],
+        budget_words(answer): named["serving.budget"],
         "over by" if named["serving.free"].value < 0 else "free": named["serving.free"],
     }
+    for name, words in _HOST.items():
+        if name in named:
+            sizes[words] = named[name]
     rows = size_rows(sizes, exact=exact)
-    rows = [*rows[:2], *buffers, *rows[2:], ["fits", _verdict(named)]]
-    if not named["serving.loadable"].value:
-        rows.append(["can be loaded", "no"])
+    rows = [*rows[:2], *buffers, *rows[2:]]
+    if named["serving.loadable"].value:
+        rows.append(["fits", _verdict(named)])
+    else:
+        rows += [["can be loaded", "no"], ["its bytes would fit", _verdict(named)]]
     place = "one GPU" if "serving.rank.1.weights" not in named else f"a GPU of rank {rank}"
     return Table("", [place, "bytes"], rows)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.output.view import Table, View, show, show_number
 from dsv3calc.output.views import step_collectives
+from dsv3calc.studies.layout.build import DEGREES
 
 if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
@@ -27,13 +28,6 @@ def build(answer: Answer, *, exact: bool) -> View:
     """Build the tables."""
     column = answer.columns[0]
     named = column.ledger.named()
-    query = answer.query
-    tokens = (
-        f"{query['tokens']:,} tokens per GPU and micro-batch"
-        if query.get("tokens") is not None
-        else f"sequences of {query['sequence']:,} tokens"
-    )
-    heading = [f"{column.title}: traffic on {answer.layout}, {query['hardware']}", tokens]
     tables = []
     if "traffic.copies_per_token.gpu" in named:
         tables += [
@@ -44,7 +38,20 @@ def build(answer: Answer, *, exact: bool) -> View:
         ]
     if "traffic.collectives.pipeline.time" in named:
         tables += step_collectives.tables(named, exact=exact)
-    return View(heading, tables)
+    if "time.communication.bound" in named:
+        tables.append(_pass(named, exact=exact))
+    return View(heading(answer), tables)
+
+
+def heading(answer: Answer) -> list[str]:
+    """Say what was counted, in two lines."""
+    query = answer.query
+    tokens = (
+        f"{query['tokens']:,} tokens per GPU and micro-batch"
+        if query.get("tokens") is not None
+        else f"sequences of {query['sequence']:,} tokens"
+    )
+    return [f"{answer.columns[0].title}: traffic on {answer.layout}, {query['hardware']}", tokens]
 
 
 def _copies(named: dict[str, Line], *, exact: bool) -> Table:
@@ -120,6 +127,18 @@ def _times(named: dict[str, Line], *, exact: bool) -> Table:
             lines = [named[f"{prefix}.{name}"] for prefix in kinds]
             rows.append([words, *(show(line, exact=exact) for line in lines)])
     return Table("", ["time", "nominal", "achieved"][: 1 + len(kinds)], rows)
+
+
+def _pass(named: dict[str, Line], *, exact: bool) -> Table:
+    """Show the exchanges of a pass as ``time`` gives them: at nominal and at measured rates."""
+    every = [show(named[f"time.communication.{each}"], exact=exact) for each in ("bound", "floor")]
+    rows = [["of all axes", *every]]
+    for axis in DEGREES:
+        line = named.get(f"time.communication.{axis}")
+        if line is not None:
+            rows.append([f"  {axis}", "", show(line, exact=exact)])
+    headings = ["exchanges of a pass, all stages", "bound", "measured rates"]
+    return Table("", headings, rows)
 
 
 def _binds(named: dict[str, Line], phase: str, link: str) -> str:

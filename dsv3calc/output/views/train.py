@@ -39,6 +39,9 @@ _FIGURES = (
     ("train.hfu.full", "HFU of the {peak}, full attention"),
     ("train.gpu_hours", "GPU-hours of the run"),
     ("train.dollars", "price of the run"),
+    ("train.energy", "energy of the run"),
+    ("train.energy_per_step", "energy of a step"),
+    ("train.energy_per_token", "energy of a trained token"),
 )
 _MEMORY = (
     ("train.memory.worst.total", "fullest GPU"),

@@ -10,8 +10,8 @@ from dsv3calc.ledger.line import Ledger, combined, given
 from dsv3calc.ledger.tags import RATIO, about
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.queries.base import CompareQuery, as_dict
-from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.checked import one_of
 from dsv3calc.studies.compare.entries import entries_of
 from dsv3calc.studies.compare.instance import QUERIES, WHERE_PLACED, WITHOUT_RATIO, instance_lines
 from dsv3calc.studies.compare.setting import Setting, sections
@@ -195,12 +195,7 @@ def _add_settings(answer: Answer) -> None:
 def _add_ratios(answer: Answer, baseline: str | None) -> None:
     """Add each column's ratios to the baseline's numbers, as lines of its ledger."""
     ids = [column.id for column in answer.columns]
-    if baseline is not None and baseline not in ids:
-        close = suggest(baseline, ids)
-        raise UsageError(
-            f"--baseline {quote(baseline)}: choose one of {', '.join(ids)}",
-            f"did you mean '{close}'?" if close else "",
-        )
+    one_of("--baseline", baseline, ids, "")
     base = answer.columns[ids.index(baseline) if baseline else 0]
     answer.query["baseline"] = base.id
     reference = {line.name: line for line in base.ledger.lines}

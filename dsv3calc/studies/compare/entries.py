@@ -186,16 +186,16 @@ def entries_of(loader: PresetLoader, query: CompareQuery) -> tuple[CompareQuery,
 
 def _is_comparison(reference: str, preset_path: str | None) -> bool:
     """Tell whether a reference is a comparison: a file that lists designs, or a preset of one."""
-    from dsv3calc.catalogue import presets, search_path
+    from dsv3calc.catalogue import references, search_path
     from dsv3calc.reading.source import read_source
 
     if reference == "-":
         data = read_source("-").data
         return isinstance(data, dict) and "designs" in data
-    if presets.is_path(reference):
+    if references.is_path(reference):
         if not reference.endswith((".yaml", ".yml")):
             return False
-        data = read_source(presets.resolve("comparison", reference, preset_path)[1]).data
+        data = read_source(references.resolve("comparison", reference, preset_path)[1]).data
         return isinstance(data, dict) and "designs" in data
     if next(search_path.candidates("model", reference, preset_path), None) is not None:
         return False

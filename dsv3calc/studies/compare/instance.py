@@ -11,6 +11,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.queries.fields import fields_of, keys_of
 from dsv3calc.queries.memory import MemoryQuery
 from dsv3calc.queries.serve import ServeQuery
+from dsv3calc.queries.time import TimeQuery
 from dsv3calc.queries.traffic import TrafficQuery
 from dsv3calc.queries.train import TrainQuery
 from dsv3calc.studies.layout.choose import SERVING_PHASES, phase_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 QUERIES: dict[str, type[LayoutQuery]] = {
     "memory": MemoryQuery,
     "traffic": TrafficQuery,
+    "time": TimeQuery,
     "train": TrainQuery,
     "serve": ServeQuery,
 }
@@ -65,12 +67,22 @@ LINES = {
             "distinct_experts_per_gpu", "time_per_layer", "achieved.time_per_layer",
         )
     ),
+    "time": tuple(
+        f"time.{part}"
+        for part in (
+            "bound", "floor", "estimate", "p10", "p90", "compute_time", "memory_time",
+            *(f"{part}.{what}" for part in (
+                "kernels", "communication", "tokens_per_second", "tokens_per_second_per_gpu",
+            ) for what in ("bound", "floor", "estimate")),
+        )
+    ),
     "train": tuple(
         f"train.{part}"
         for part in (
             "gpus", "step.bound", "step.floor", "step.estimate", "step.p10", "step.p90",
             "phase.1f1b", "phase.1f", "phase.1b", "phase.1w", "phase.bubble", "phase.optimizer",
-            "tokens_per_second", "mfu.causal", "hfu", "gpu_hours", "dollars",
+            "tokens_per_second", "mfu.causal", "hfu", "gpu_hours", "dollars", "energy",
+            "energy_per_token", "memory.worst.total", "memory.fits",
         )
     ),
     "serve": tuple(
@@ -84,6 +96,7 @@ LINES = {
             "tokens_per_second_per_gpu.prefill", "ttft", "aggregated.tpot",
             "aggregated.tokens_per_second_per_gpu", "prefill_gpus_per_decode_gpu",
             "disaggregated.tokens_per_second_per_gpu",
+            "energy_per_token",
             *(f"dollars_per_million.{what}" for what in ("output", "input", "input_billed")),
         )
     ),
@@ -92,15 +105,20 @@ LINES = {
 
 WITHOUT_RATIO = (
     "memory.worst.rank", "memory.free", "memory.fits", "serving.free", "serving.fits",
-    "serve.fits",
+    "serve.fits", "train.memory.fits",
 )  # fmt: skip
 """Lines that may be negative, or are numbers of a kind that has no ratio."""
 
 _SHARED = ("hardware", "layout", "setup", "precision", "with_mtp", "serve")
-_TRAINING, _SERVING = ("sequence",), ("batch", "context", "kv_dtype")
+_WORKLOADS = {
+    "train": ("sequence",),
+    "prefill": ("batch", "sequence", "kv_dtype"),
+    "decode": ("batch", "context", "kv_dtype"),
+}
+"""Phase -> what of the comparison's workload a query is asked with."""
 _KINDS_OF_TRAINING, _KINDS_OF_SERVING = {"recipe", "recompute"}, {"kv_format"}
-_SERVED = {"train": False, "serve": True}
-"""Section -> whether it is about serving, where no layout decides it."""
+_PHASES = {"train": "train", "serve": "decode"}
+"""Section -> the phase that it is about, where no layout decides it."""
 
 
 def instance_lines(
@@ -136,24 +154,30 @@ def instance_lines(
     asked = struct(
         model=model.name, design=model, preset_path=query.preset_path, set=placed, **values
     )
-    serving = _SERVED.get(section)
-    if serving is None:
-        serving = query.serve or phase_of(asked, PresetLoader(asked)) in SERVING_PHASES
+    phase = _PHASES.get(section) or _phase(asked, serve=query.serve)
+    serving = phase in SERVING_PHASES
     kinds = {field.option.preset for field in fields.values()} - {"model"}
     kinds -= _KINDS_OF_TRAINING if serving else _KINDS_OF_SERVING
     sets = tuple(each.text for each in loader.overrides if each.kind in kinds)
     loader.used |= kinds
     from dsv3calc.studies.dispatch import answer
 
-    more = {} if serving and section == "traffic" else _workload(query, struct, serving=serving)
+    more = {} if serving and section == "traffic" else _workload(query, struct, phase)
     more |= {name: value for name, value in own.items() if name in more}
     found = answer(msgspec.structs.replace(asked, set=sets, **more))
     named = found.columns[0].ledger.named() if found.columns else {}
     return [named[name] for name in LINES[section] if name in named], found
 
 
-def _workload(query: CompareQuery, struct: type[LayoutQuery], *, serving: bool) -> dict[str, Any]:
+def _phase(asked: LayoutQuery, *, serve: bool) -> str:
+    """Return the phase of a section that any phase has: asked for, or the layout's."""
+    if isinstance(asked, TimeQuery):
+        return asked.phase or phase_of(asked, PresetLoader(asked)) or "decode"
+    served = serve or phase_of(asked, PresetLoader(asked)) in SERVING_PHASES
+    return "decode" if served else "train"
+
+
+def _workload(query: CompareQuery, struct: type[LayoutQuery], phase: str) -> dict[str, Any]:
     """Return the workload of the comparison in the fields of a query."""
-    keys = keys_of(struct)
-    names = _SERVING if serving else _TRAINING
+    keys, names = keys_of(struct), _WORKLOADS.get(phase, ())  # the query refuses other phases
     return {keys[name][0].name: getattr(query, name) for name in names if name in keys}

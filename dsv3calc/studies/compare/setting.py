@@ -9,11 +9,12 @@ from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.kv_cache import kv_lines
 from dsv3calc.accounting.roofline import peak_of, roofline_lines
 from dsv3calc.errors import UsageError
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.diagnostics import did_you_mean, quote
 from dsv3calc.schema.workload import Workload
+from dsv3calc.studies.checked import positive
 from dsv3calc.studies.compare.instance import QUERIES
 from dsv3calc.studies.compare.rows import flops_rows, parameter_rows, weight_rows
-from dsv3calc.studies.preset_loader import DEFAULT_KV_FORMAT, check_kv_format, positive
+from dsv3calc.studies.preset_loader import DEFAULT_KV_FORMAT, check_kv_format
 
 if TYPE_CHECKING:
     from dsv3calc.catalogue.presets import Preset
@@ -152,9 +153,8 @@ def sections(rows: tuple[str, ...]) -> tuple[str, ...]:
     """
     for row in rows:
         if row not in SECTIONS:
-            close = suggest(row, SECTIONS)
             raise UsageError(
                 f"--rows {quote(row)}: choose among {', '.join(SECTIONS)}",
-                f"did you mean '{close}'?" if close else "",
+                did_you_mean(row, SECTIONS),
             )
     return rows

@@ -15,7 +15,7 @@ import msgspec
 
 from dsv3calc.errors import UsageError
 from dsv3calc.model.architecture import architecture_of
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.diagnostics import did_you_mean, quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,10 +129,9 @@ def _attention(model: str, value: str, view: GroupView) -> GQA | None:
 
 def _feed_forward(model: str, value: str, view: GroupView) -> Dense | None:
     if value not in FEED_FORWARDS:
-        close = suggest(value, FEED_FORWARDS)
         raise UsageError(
             f"--vary {model}:feed_forward={value}: choose one of {', '.join(FEED_FORWARDS)}",
-            f"did you mean '{close}'?" if close else "",
+            did_you_mean(value, FEED_FORWARDS),
         )
     found: Dense | None = view.feed_forward.densified(value)
     return found

@@ -148,6 +148,17 @@ def answer_explain(query: Query, names: Sequence[str] = ()) -> Answer:
     return found
 
 
+def add_explanations(answer: Answer, query: Query, lines: Sequence[Line]) -> None:
+    """Add to the answer of a query how these lines of its ledgers are derived."""
+    wanted = {id(line) for line in lines if line.rule != "given"}
+    for column in answer.columns:
+        teller = _Teller(Origins(answer, query, column.id))
+        for line in computed_lines(column.ledger).values():
+            if id(line) in wanted:
+                found = Explanation(column.id, column.title, teller.tell(line))
+                answer.explanations.append(found)
+
+
 def computed_lines(ledger: Ledger) -> dict[str, Line]:
     """Return every computed line by name: those published first, then those inside formulas."""
     found = ledger.named()

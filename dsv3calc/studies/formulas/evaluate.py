@@ -13,7 +13,7 @@ from dsv3calc.formulas.registry.registry import all_formulas
 from dsv3calc.ledger.line import Ledger, Line, computed, given
 from dsv3calc.numbers import quantity
 from dsv3calc.queries.formula import split_argument
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.diagnostics import did_you_mean, quote, suggest
 from dsv3calc.studies.answer import Answer, Column, add_new
 from dsv3calc.studies.goldens.tolerance import DIMENSIONS
 
@@ -26,7 +26,7 @@ LARGEST_POWER = 10_000
 LARGEST_RESULT = 10**300
 MOST_SHOWN = 12
 
-_MORE_DIMENSIONS = {"bit": "bits", "USD/h": "usd/h"}
+_MORE_DIMENSIONS = {"bit": "bits", "USD/h": "usd/h", "W": "w"}
 _COUNTS = ("1", "ratio", "elements")
 """Units of which one may stand for another: numbers without a dimension."""
 
@@ -44,10 +44,9 @@ def answer_formula_eval(query: FormulaEvalQuery) -> Answer:
     formulas = all_formulas()
     formula = formulas.get(query.name)
     if formula is None:
-        close = suggest(query.name, formulas)
         raise UsageError(
             f"there is no formula {quote(query.name)}",
-            f"did you mean '{close}'?" if close else "dsv3calc formula list",
+            did_you_mean(query.name, formulas, "dsv3calc formula list"),
         )
     texts = _by_name(formula, query.arguments)
     answer = Answer(
@@ -172,10 +171,9 @@ def _of_query(answer: Answer, text: str, query: FormulaEvalQuery, unit: str) -> 
     named = (columns[place] if place else found.columns[0]).ledger.named()
     line = named.get(match["name"])
     if line is None:
-        close = suggest(match["name"], named)
         raise UsageError(
             f"{argument}: the answer has no quantity {quote(match['name'])}",
-            f"did you mean '{close}'?" if close else "",
+            did_you_mean(match["name"], named),
         )
     if line.unit != unit and not (line.unit in _COUNTS and unit in _COUNTS):
         raise UsageError(f"{argument} is in {unit}, and {line.name} in {line.unit}")

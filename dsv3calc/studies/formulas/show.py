@@ -12,7 +12,7 @@ from dsv3calc.formulas.registry.domains import domain_of
 from dsv3calc.formulas.registry.glossary import SYMBOLS, plain
 from dsv3calc.formulas.registry.reached import ways_to
 from dsv3calc.formulas.registry.registry import SUBJECTS, all_formulas
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.diagnostics import did_you_mean, quote
 from dsv3calc.studies.answer import Answer
 from dsv3calc.symbolic.equations_of_formula import equations, right_hand_side
 from dsv3calc.symbolic.printer import PYTHON, UNICODE
@@ -34,10 +34,9 @@ def list_formulas(subject: str | None = None) -> Answer:
         If there is no such subject.
     """
     if subject is not None and subject not in SUBJECTS:
-        close = suggest(subject, SUBJECTS)
         raise UsageError(
             f"formula list {quote(subject)}: there is no such subject",
-            f"did you mean '{close}'?" if close else f"subjects: {', '.join(SUBJECTS)}",
+            did_you_mean(subject, SUBJECTS, f"subjects: {', '.join(SUBJECTS)}"),
         )
     answer = Answer("formula list", {"subject": subject} if subject else {})
     answer.headings = ["name", "subject", "symbol", "unit", "summary", "reached_by"]
@@ -69,10 +68,9 @@ def formula_named(name: str) -> Formula:
     found = known.get(bare)
     if found is not None and subject in ("", found.subject):
         return found
-    close = suggest(bare, known)
     raise UsageError(
         f"there is no formula {quote(name)}",
-        f"did you mean '{close}'?" if close else "dsv3calc formula list",
+        did_you_mean(bare, known, "dsv3calc formula list"),
     )
 
 

@@ -57,7 +57,8 @@ def answer_check(
         _update(answer, rows)
     elif any(row.status == "moved" and not isinstance(row.golden.expect, str) for row in rows):
         words = shlex.join(["dsv3calc", "check", *paths, "--update"])
-        answer.notes.append(f"accept the new values with: {words}")
+        answer.causes.append(f"accept the new values with: {words}")
+        answer.notes += answer.causes
     return answer
 
 
@@ -69,7 +70,8 @@ def _update(answer: Answer, rows: list[Row]) -> None:
             count = update_file(file, list(group))
         except (UsageError, OutputError) as error:
             # the report of what moved is worth more than a bare refusal
-            answer.warn(f"not updated: {error.message}; {error.hint}")
+            answer.causes.append(f"not updated: {error.message}; {error.hint}")
+            answer.warn(answer.causes[-1])
             if answer.status is not ExitStatus.INVALID_INPUT:
                 answer.status = error.exit_status
             continue

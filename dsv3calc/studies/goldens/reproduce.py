@@ -7,13 +7,12 @@ import os
 from typing import TYPE_CHECKING, Any, Literal
 
 from dsv3calc.catalogue.search_path import packaged_presets
-from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.ledger.line import Ledger, given, total
 from dsv3calc.numbers.quantity_format import format_quantity
-from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.schema.golden import KINDS
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.checked import check_names
 from dsv3calc.studies.goldens.as_printed import as_published, relative_error
 from dsv3calc.studies.goldens.verdict import check_row, load_goldens, rows_of
 
@@ -62,13 +61,7 @@ def answer_reproduce(papers: Sequence[str], *, only_failing: bool, ask: Ask) -> 
         If there is no such paper.
     """
     files = paper_files()
-    for name in papers:
-        if name not in files:
-            close = suggest(name, files)
-            raise UsageError(
-                f"there is no paper {quote(name)}",
-                (f"did you mean '{close}'? " if close else "") + f"papers: {', '.join(files)}",
-            )
+    check_names(papers, files, "there is no paper {}", "papers")
     chosen = list(dict.fromkeys(papers)) or list(files)
     answer = Answer("reproduce", {"papers": chosen, "only_failing": only_failing}, "reproduce")
     answer.query["titles"] = titles = {}

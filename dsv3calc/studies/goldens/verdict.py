@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from dsv3calc.catalogue.overrides import current_place
 from dsv3calc.errors import Dsv3calcError, InvalidInput, UsageError
 from dsv3calc.queries.command_line import key_fault, query_text
-from dsv3calc.reading.diagnostics import Problem, suggest
+from dsv3calc.reading.diagnostics import Problem, did_you_mean
 from dsv3calc.reading.files import shown_path
 from dsv3calc.reading.source import Source, read_source
 from dsv3calc.schema.convert import convert
 from dsv3calc.schema.golden import Golden, GoldenFile
 from dsv3calc.studies.goldens.fingerprint import explain_change, made_from
+from dsv3calc.studies.goldens.paths import seen_from_here
 from dsv3calc.studies.goldens.tolerance import judge
 
 if TYPE_CHECKING:
@@ -314,6 +315,7 @@ def problem_text(problem: Problem) -> str:
     """Write a problem on one line, without its place, for the report of a row."""
     words = [problem.what, problem.why, f"valid: {problem.valid}" if problem.valid else ""]
     words.append(f"did you mean '{problem.suggestion}'?" if problem.suggestion else "")
+    words.append(f"try: {problem.next}" if problem.next else "")
     return "; ".join(filter(None, words))
 
 
@@ -328,7 +330,7 @@ def check_row(row: Row, answers: dict[str, Answer | Dsv3calcError], ask: Ask) ->
     found = answers.get(text)
     if found is None:
         try:
-            found = ask(text)
+            found = ask(seen_from_here(text, row.file))
         except Dsv3calcError as error:
             found = error
         if len(answers) >= MOST_ANSWERS_KEPT:
@@ -365,10 +367,9 @@ def _line_of(golden: Golden, answer: Answer) -> Line:
     """
     columns = {column.id: column for column in answer.columns}
     if golden.column and golden.column not in columns:
-        close = suggest(golden.column, columns)
         raise UsageError(
             f"there is no column '{golden.column}'; columns: {', '.join(columns)}",
-            f"did you mean '{close}'?" if close else "",
+            did_you_mean(golden.column, columns),
         )
     if not golden.column and len(columns) != 1:
         raise UsageError(
@@ -378,10 +379,9 @@ def _line_of(golden: Golden, answer: Answer) -> Line:
     named = column.ledger.named()
     line = named.get(golden.quantity)
     if line is None:
-        close = suggest(golden.quantity, named)
         raise UsageError(
             f"the answer has no quantity '{golden.quantity}'",
-            f"did you mean '{close}'?" if close else "",
+            did_you_mean(golden.quantity, named),
         )
     if golden.unit and golden.unit != line.unit:
         raise UsageError(

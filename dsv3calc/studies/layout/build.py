@@ -22,8 +22,7 @@ from dsv3calc.reading.diagnostics import quote
 from dsv3calc.schema.fields import LARGEST_COUNT
 from dsv3calc.schema.layout import Layout, Schedule, SharedExperts
 from dsv3calc.schema.provenance import Source
-from dsv3calc.studies.preset_loader import positive
-from dsv3calc.studies.traffic.exchanges import one_of
+from dsv3calc.studies.checked import one_of, positive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -31,10 +31,12 @@ def decode_problems(model: Model, layout: Layout) -> Iterator[Problem]:
         heads = view.attention.key_value_heads
         alike = layout.tp if heads is None else layout.tp // min(heads.value, layout.tp)
         if layout.dcp > 1 and alike % layout.dcp:
-            yield (
-                f"dcp {layout.dcp:,}: {_counted(alike, 'GPU')} with the same keys and values",
-                "decode context parallelism divides what tensor parallelism would replicate",
-            )
+            held = "no two GPUs hold" if alike == 1 else f"{alike:,} GPUs hold"
+            heads_ = f"{heads.value:,} key-value heads" if heads is not None else "the latent"
+            possible = "dcp 1 alone" if alike == 1 else f"a dcp that divides {alike:,}"
+            what = f"dcp {layout.dcp:,}: with {heads_} on tp {layout.tp:,}, {held} the same cache"
+            why = f"it divides what tensor parallelism would replicate: {possible} is possible here"
+            yield what, why
             return
 
 

@@ -15,6 +15,7 @@ from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.source import Source
 from dsv3calc.schema.convert import convert
 from dsv3calc.schema.layout import Layout
+from dsv3calc.studies.checked import positive
 from dsv3calc.studies.layout.build import (
     DEGREES,
     WrongDegrees,
@@ -26,7 +27,6 @@ from dsv3calc.studies.layout.build import (
 from dsv3calc.studies.layout.degrees import Degrees
 from dsv3calc.studies.layout.expert_degrees import Rule, setup_rule, told, with_etp
 from dsv3calc.studies.layout.placed import Placed
-from dsv3calc.studies.preset_loader import positive
 
 if TYPE_CHECKING:
     from dsv3calc.catalogue.presets import Preset

@@ -149,9 +149,13 @@ def _untimed(_placed: Placed, query: Any) -> str:
     return "without --train-tokens no step is timed" if untimed else ""
 
 
+def _no_energy(_placed: Placed, query: Any) -> str:
+    return "no energy is counted here" if query.command == "failures" else ""
+
+
 _OF_A_STEP = dict.fromkeys(
     ("setup", "zero", "micro_batch", "sequence", "schedule", "virtual_pipeline", "recompute",
-     "precision", "oversubscription"),
+     "precision", "oversubscription", "in_network"),
     (_untimed,),
 )  # fmt: skip
 """Options that change the time of a step alone, where that is not all that is asked."""
@@ -160,7 +164,7 @@ _OF_LAYOUTS: dict[str, tuple[Rule, ...]] = {
     "imbalance": (_without_experts,),
     "routing_weights": (_without_experts,),
     "redundant_experts": (_without_experts,),
-    "in_network": (_without_experts, _not_sent),
+    "in_network": (_without_experts, _not_sent, _hidden),
     "planes": (_without_experts, _not_sent),
     "dispatch": (_without_experts, _not_sent),
     "combine": (_without_experts, _not_sent),
@@ -176,6 +180,7 @@ _OF_LAYOUTS: dict[str, tuple[Rule, ...]] = {
     "mirror_optimizer": (_undivided,),
     "kv_dtype": (_of_a_cache,),
     "oversubscription": (_one_gpu, _hidden),
+    "pue": (_no_energy,),
 }
 """Field of a query -> reasons why it may change nothing, each empty where it does not hold."""
 

@@ -22,7 +22,7 @@ from dsv3calc.ledger.line import combined
 from dsv3calc.ledger.rules import RULES
 from dsv3calc.ledger.tags import RANK
 from dsv3calc.queries.fields import field_giving, number_named
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.diagnostics import did_you_mean, quote
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.dispatch import answer as ask
 from dsv3calc.studies.explain.tree import computed_lines, unknown_line
@@ -235,10 +235,9 @@ class OpenLine:
                 f"{option} {quote(name)}: it is not the same everywhere",
                 f"give one of {', '.join(sorted(dotted))}",
             )
-        close = suggest(wanted, known)
         raise UsageError(
             f"{option} {quote(name)}: {self.name} does not depend on it",
-            f"did you mean '{close}'?" if close else f"it depends on {', '.join(known)}",
+            did_you_mean(wanted, known, f"it depends on {', '.join(known)}"),
         )
 
     def _find(self, wanted: str) -> Quantity | None:

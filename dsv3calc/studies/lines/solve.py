@@ -18,13 +18,13 @@ from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.schema.fields import LARGEST_COUNT
 from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.checked import LARGEST_WORKLOAD
 from dsv3calc.studies.goldens.tolerance import FLOAT_TOLERANCE
 from dsv3calc.studies.layout.build import LARGEST_DEGREE
 from dsv3calc.studies.lines.accepted import End, first_accepted, first_where, last_accepted
 from dsv3calc.studies.lines.derive import Derivation, check
 from dsv3calc.studies.lines.divided import divided_by
 from dsv3calc.studies.lines.open_line import FOLLOWS_FROM_GPUS, OpenLine, Quantity
-from dsv3calc.studies.preset_loader import LARGEST_WORKLOAD
 from dsv3calc.symbolic.slope import DOWN, FLAT, direction
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.catalogue import presets
+from dsv3calc.catalogue import presets, references
 from dsv3calc.errors import UsageError
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.studies.measurements import attention, links, passes, products, servers, steps
@@ -91,7 +91,7 @@ class Devices:
         if key in self._found:
             return self._found[key]
         if key not in self._unknown:
-            if presets.NAME.fullmatch(key):
+            if references.NAME.fullmatch(key):
                 try:
                     loaded = presets.load("hardware", key, preset_path=self._preset_path)
                 except UsageError as error:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.errors import UsageError
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.studies.checked import check_names
 from dsv3calc.studies.measurements.areas import (
     AREAS,
     Devices,
@@ -60,13 +59,7 @@ def express(
     InvalidInput
         After the last row, with every problem of every line.
     """
-    for area in areas:
-        if area not in AREAS:
-            close = suggest(area, AREAS)
-            raise UsageError(
-                f"there is no predictor for the area {quote(area)}",
-                f"did you mean '{close}'?" if close else f"areas: {', '.join(AREAS)}",
-            )
+    check_names(areas, AREAS, "there is no predictor for the area {}", "areas")
     devices = Devices(preset_path)
     wanted = {devices.load(name).name for name in hardware}
     for place, row in read_rows(files):

@@ -149,7 +149,8 @@ def answer_validate(
         over = [a for a, s in scores.items() if "." not in a and s.median > fail_over]
         if over:
             answer.status = ExitStatus.CHECK_FAILED
-            answer.warn(f"median error above {fail_over:g}: {', '.join(over)}")
+            answer.causes.append(f"median error above {fail_over:g}: {', '.join(over)}")
+            answer.warn(answer.causes[0])
     return answer
 
 

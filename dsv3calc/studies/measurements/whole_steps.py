@@ -93,7 +93,7 @@ class Steps:
         if not isinstance(query, TrainQuery):
             values = _values(pass_answer(query))
             return StepTimes(values["time.estimate"], values["time.bound"], None)
-        values = _values(answer_step(query))
+        values = _values(answer_step(query, by_the_clock=False))
         # MFU is of the BF16 peak; the baseline is of the peak that most products run at
         named = query.precision or "bf16"
         precision = presets.load("precision", named, preset_path=self._preset_path).value

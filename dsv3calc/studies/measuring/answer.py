@@ -7,14 +7,15 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from dsv3calc.catalogue import presets
+from dsv3calc.catalogue import presets, references
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.ledger.line import given, total
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.source import Source
 from dsv3calc.schema.convert import convert
 from dsv3calc.schema.hardware import Hardware
 from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.checked import check_names
 from dsv3calc.studies.measurements.areas import EAGER, Devices, Unusable, cases_of
 from dsv3calc.studies.measurements.calibration import (
     block_text,
@@ -152,16 +153,12 @@ def answer_measured(
 
 
 def _check(areas: Sequence[str], seconds: float, name: str | None) -> None:
-    for area in areas:
-        if area not in SHARES:
-            close = suggest(area, SHARES)
-            raise UsageError(
-                f"the area {quote(area)} cannot be measured here",
-                f"did you mean '{close}'?" if close else f"areas: {', '.join(SHARES)}",
-            )
+    check_names(areas, SHARES, "the area {} cannot be measured here", "areas")
     if not 0 < seconds <= LONGEST:
         raise UsageError(f"--seconds must be above 0 and at most {LONGEST:g}")
-    if name is not None and (not presets.NAME.fullmatch(name) or len(name) > presets.LONGEST_NAME):
+    if name is not None and (
+        not references.NAME.fullmatch(name) or len(name) > references.LONGEST_NAME
+    ):
         raise UsageError(
             f"{quote(name)} is no name of a preset",
             "letters, digits, '.', '_' and '-', the first a letter or digit",
@@ -172,7 +169,7 @@ def _like(base: presets.Preset[Hardware] | None, named: str | None) -> str:
     """Return the device whose entries hold where nothing was measured: that of the data sheet."""
     if base is None or named is None or base.value.achieved is None:
         return ""
-    return base.value.achieved.like or ("" if presets.is_path(named) else base.name)
+    return base.value.achieved.like or ("" if references.is_path(named) else base.name)
 
 
 def _parsed(text: str) -> Hardware:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dsv3calc.catalogue import presets
+from dsv3calc.catalogue import presets, references
 from dsv3calc.schema.hardware import Hardware, Memory
 from dsv3calc.schema.measurement import Row
 from dsv3calc.schema.provenance import Source
@@ -36,7 +36,7 @@ def name_of(title: str) -> str:
     """
     plain = re.sub(r"\((?:R|TM|C)\)", "", title, flags=re.IGNORECASE)
     found = re.sub(r"[^A-Za-z0-9.]+", "-", plain).strip("-.").casefold()
-    return found[: presets.LONGEST_NAME] or "device"
+    return found[: references.LONGEST_NAME] or "device"
 
 
 def rows_of(name: str, facts: Facts, found: Sweep, date: str) -> list[Row]:

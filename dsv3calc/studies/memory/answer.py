@@ -16,6 +16,7 @@ from dsv3calc.ledger.line import Ledger
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.checked import positive
 from dsv3calc.studies.layout.build import check_grouping, refuse, training_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import (
@@ -36,7 +37,6 @@ from dsv3calc.studies.memory.options import (
 from dsv3calc.studies.preset_loader import (
     PresetLoader,
     beside_layers,
-    positive,
     warn_context,
     warn_inapplicable,
 )
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 BY = ("class", "tensor", "rank")
 _SERVING = ("context", "batch", "concurrency", "tokens", "kv_dtype", "memory_fraction", "page_size",
-            "state_interval", "absorbed", "low_latency", "dcp")  # fmt: skip
+            "state_interval", "absorbed", "low_latency", "dcp", "offload")  # fmt: skip
 _TRAINING = ("zero", "schedule", "virtual_pipeline", "mirror_optimizer", "micro_batch",
              "global_batch", "sequence", "recipe", "compute_copy", "recompute", "attention_kernel",
              "routing_weights", "dropout", "padded", "fewest_gpus", "library", "rank")  # fmt: skip
@@ -88,9 +88,11 @@ def answer_memory(query: MemoryQuery) -> Answer:
     if query.by not in BY:
         raise UsageError(f"--by {quote(query.by)}: choose one of {', '.join(BY)}")
     if query.serve:
-        from dsv3calc.studies.memory.serving import answer_serving
+        from dsv3calc.studies.memory.serving import answer_serving, warn_of_lengths
 
-        return answer_serving(query)
+        answer = answer_serving(query)
+        warn_of_lengths(answer)
+        return answer
     return _answer_training(query)
 
 

@@ -11,13 +11,14 @@ from dsv3calc.accounting.memory.conventions import LIBRARIES, Library
 from dsv3calc.accounting.memory.footprint import Training
 from dsv3calc.accounting.memory.sharding import Rules
 from dsv3calc.accounting.memory.states import COMPUTE_COPIES
-from dsv3calc.accounting.traffic.collective_calls import has_experts
 from dsv3calc.accounting.traffic.exchange import Exchange
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS
 from dsv3calc.catalogue.overrides import Override
 from dsv3calc.errors import UsageError
+from dsv3calc.model.architecture import has_experts
 from dsv3calc.model.saved import BF16, MODULES
 from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.studies.checked import number, one_of
 from dsv3calc.studies.layout.choose import named_by
 from dsv3calc.studies.memory.options import check_imbalance, typed
 from dsv3calc.studies.traffic.exchanges import (
@@ -25,8 +26,6 @@ from dsv3calc.studies.traffic.exchanges import (
     cite_formats,
     dispatch_format,
     format_of,
-    number,
-    one_of,
     tell_imbalance,
 )
 

@@ -19,6 +19,8 @@ from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.numbers.decimals import decimal_ratio
 from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.checked import number, positive
+from dsv3calc.studies.hosted import experts_on_host, host_lines
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
 from dsv3calc.studies.layout.check import decode_problems, feed_forward_problems
@@ -30,7 +32,6 @@ from dsv3calc.studies.preset_loader import (
     beside_layers,
     check_kv_format,
     interval_of,
-    positive,
     warn_context,
     warn_inapplicable,
 )
@@ -40,7 +41,6 @@ from dsv3calc.studies.traffic.exchanges import (
     cite_formats,
     dispatch_format,
     format_of,
-    number,
 )
 
 if TYPE_CHECKING:
@@ -112,8 +112,9 @@ def asked_of(query: MemoryQuery, answer: Answer) -> Asked:
     kv_format = loader.kv_format(query.kv_dtype, model.value)
     setup = loader.setup(query.setup)
     software = setup.value.memory
+    hosted = experts_on_host(query, layout)
     answer.cite(model, unused=beside_layers(query.with_mtp))
-    answer.cite(hardware, used=("memory",))
+    answer.cite(hardware, used=("memory", *(["host"] if hosted else [])))
     answer.cite(precision, used=("weights", "activations", "formats"))
     conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})
     cite_kv_format(answer, kv_format, [model.value], conventions)
@@ -132,7 +133,6 @@ def asked_of(query: MemoryQuery, answer: Answer) -> Asked:
         cite_formats(answer, LOW_LATENCY)
     else:
         cite_formats(answer, exchange.dispatch, exchange.combine)
-    imbalance = number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE)
     check_imbalance(model.value, layout, query.imbalance)
     loader.check_overrides()
     if hardware.value.memory.usable is None:
@@ -163,8 +163,9 @@ def asked_of(query: MemoryQuery, answer: Answer) -> Asked:
         absorbed=query.absorbed,
         low_latency=query.low_latency,
         mtp=query.with_mtp,
-        imbalance=imbalance,
+        imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),
         concurrency=query.concurrency,
+        experts_on_host=hosted,
     )
     return Asked(model, hardware, layout, precision, kv_format, setup, serving, chunk, fraction)
 
@@ -197,16 +198,30 @@ def answer_serving(query: MemoryQuery) -> Answer:
     if query.tokens is None and read.chunk > serving.batch:
         tokens = serving.tokens
         answer.notes.append(f"a prefill pass of {tokens:,} tokens is counted, the set-up's chunk")
-    _tell_blocks(answer, server, setup)
-    _tell_units(answer, read.precision, read.hardware)
+    _tell_weights(answer, server, setup)
     _remarks(answer, model.value, layout, query)
-    ledger = Ledger(model.value.title, found.lines)
-    longest = 0 if found.longest_context is None else found.longest_context.value
-    warn_context(answer, model.name, model.value, max(serving.context, longest))
-    answer.columns.append(Column(model.name, model.value.title, ledger))
+    of_host = []
+    if serving.experts_on_host:
+        of_host = host_lines(model.value, serving.precision, read.hardware.value)
+    title = model.value.title
+    answer.columns.append(Column(model.name, title, Ledger(title, [*found.lines, *of_host])))
     if query.require_fit and not (found.tightest["fits"].value and found.loadable.value):
         answer.status = ExitStatus.CHECK_FAILED
     return answer
+
+
+def warn_of_lengths(answer: Answer) -> None:
+    """Warn of a context, or of the longest one that fits, that the model was not made for."""
+    preset = next(each for each in answer.presets if each.kind == "model")
+    limit = preset.value.max_position_embeddings
+    longest = answer.columns[0].ledger.named().get("serving.longest_context")
+    context = answer.query["context"]
+    warn_context(answer, preset.name, preset.value, context)
+    if longest is not None and limit is not None and context <= limit < longest.value:
+        answer.warn(
+            f"{preset.name}: the longest context that fits is beyond its max_position_embeddings "
+            f"{limit:,}"
+        )
 
 
 def replica_sequences(query: MemoryQuery | ServeQuery, layout: Layout) -> int:
@@ -238,8 +253,8 @@ def _batch(query: MemoryQuery, layout: Layout, answer: Answer) -> int:
     padding = batch * layout.dp - concurrency
     if padding:
         answer.notes.append(
-            f"{concurrency:,} sequences on {layout.dp:,} replicas: each is padded to {batch:,}, "
-            f"{padding:,} places stay empty"
+            f"{concurrency:,} sequences on {layout.dp:,} replicas: each is padded to {batch:,}, of "
+            f"{batch * layout.dp:,} in all"
         )
     return batch
 
@@ -269,29 +284,32 @@ def _in_millionths(fraction: float) -> int:
     return numerator * _MILLION // denominator
 
 
-def _tell_blocks(answer: Answer, server: Server, setup: Preset[Setup]) -> None:
-    """Say which weights a layout divides within blocks, and what the engine does with them."""
+def _tell_weights(answer: Answer, server: Server, setup: Preset[Setup]) -> None:
+    """Say which weights a layout divides within blocks, and which the device widens."""
     blocks = setup.value.blocks
     found: dict[str, list[str]] = {}
     for each in server.undivided:
         add_new(found.setdefault(blocks.policy(each.key), []), [each.words])
     engine = f"{setup.name} {blocks.release}" if blocks.release else setup.name
     if "refuse" in found:
-        answer.warn(f"cannot be loaded: {'; '.join(found['refuse'])} (set-up {engine})")
+        words = f"cannot be loaded: {'; '.join(found['refuse'])} (set-up {engine})"
+        answer.causes.append(words)
+        answer.warn(words)
         answer.notes.append("--set setup.blocks.undivided=pad counts parts padded to whole blocks")
     if "pad" in found:
         answer.notes.append(f"padded to whole blocks: {'; '.join(found['pad'])} (set-up {engine})")
     if "load" in found:
         answer.notes.append(f"loaded as parts: {'; '.join(found['load'])} (set-up {engine})")
+    _tell_units(answer, server.serving.precision, server.hardware)
 
 
-def _tell_units(answer: Answer, precision: Preset[Precision], hardware: Preset[Hardware]) -> None:
+def _tell_units(answer: Answer, precision: Precision, hardware: Hardware) -> None:
     """Say that weights are widened on a device without units for their data type."""
-    wish = precision.value.compute["default"][0]
-    peaks = hardware.value.peaks
+    wish = precision.compute["default"][0]
+    peaks = hardware.peaks
     if wish in peaks:
         return
-    taken = next((each for each in precision.value.compute["default"] if each in peaks), None)
+    taken = next((each for each in precision.compute["default"] if each in peaks), None)
     if taken is not None:
         answer.warn(
             f"{hardware.name} has no {wish} units: {precision.name} is weight-only there, "

@@ -10,12 +10,13 @@ import msgspec
 from dsv3calc.accounting import network as counts
 from dsv3calc.catalogue import presets
 from dsv3calc.errors import UsageError
-from dsv3calc.ledger.line import Ledger, Line, given, total
+from dsv3calc.ledger.line import Ledger, Line, field, given, total
 from dsv3calc.queries.base import as_dict
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.schema.provenance import source_of
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.checked import number
 from dsv3calc.studies.network.built import built, built_topologies, is_built
 from dsv3calc.studies.network.choices import (
     LARGEST_NETWORK,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 DEFAULT_NETWORK = "infiniband-ndr"
 DEFAULT_PLANES = 8
+LONGEST_EXCHANGE = 10**9
 _DIFFERS = ("slim-fly", "dragonfly")
 """Topologies whose published sizes are not the canonical ones."""
 
@@ -83,6 +85,7 @@ def answer_network(query: NetworkQuery) -> Answer:
         counted = _sized(query, topology, radix, planes, answer, published=published)
         if counted is None:
             continue
+        counted = _times(query, preset, counted)
         if prices:
             counted = counts.priced(counted, *prices)
         marked = published and variant == "both"
@@ -124,8 +127,25 @@ def _sized(
         counted = msgspec.structs.replace(counted, radix=ports)
     if topology == "mpft" and query.planes_down:
         down = whole("--planes-down", query.planes_down, 1, planes - 1)
-        counted = counts.loss_lines(counted, planes_down=down)
+        counted = counts.plane_loss(counted, down)
     return msgspec.structs.replace(counted, bisection_share=counts.share_line(counted))
+
+
+def _times(query: NetworkQuery, preset: Preset[Network], counted: NetworkLines) -> NetworkLines:
+    """Add the latency of a message, where the network states one, and the time of an exchange."""
+    network, scope = preset.value, ("network", preset.value)
+    if network.latency_cross_leaf is not None:
+        ends = ("latency_same_leaf", "latency_cross_leaf")
+        latencies = tuple(field(scope, name, "s") for name in ends)
+        counted = msgspec.structs.replace(
+            counted, latency=counts.latency_line(counted, (latencies[0], latencies[1]))
+        )
+    if query.exchange_time is not None:
+        seconds = number("--exchange-time", query.exchange_time, 0, most=LONGEST_EXCHANGE)
+        counted = msgspec.structs.replace(
+            counted, exchange_time=counts.exchange_line(counted, seconds)
+        )
+    return counted
 
 
 def _refuse_set(query: NetworkQuery) -> None:
@@ -277,13 +297,14 @@ def _tell_planes(
 def _cite(answer: Answer, preset: Preset[Network], query: NetworkQuery) -> None:
     """Cite the sources of the numbers: the radix and the prices, where the preset gave them."""
     network = preset.value
-    fields = [] if "radix" in as_dict(query) or query.endpoints is not None else ["radix"]
+    fields = ["latency_same_leaf"] if network.latency_cross_leaf is not None else []
+    fields += [] if "radix" in as_dict(query) or query.endpoints is not None else ["radix"]
     fields += [
         name
         for name in ("switch_price", "link_price")
         if getattr(query, name) is None and getattr(network, name) is not None
     ]
-    for name in dict.fromkeys(source_of(field, network.provenance) for field in fields):
+    for name in dict.fromkeys(source_of(each, network.provenance) for each in fields):
         source = network.sources[name]
         answer.sources.append(
             {

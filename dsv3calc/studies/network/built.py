@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dsv3calc.accounting.network import NetworkLines, built_tree_lines, loss_lines
+from dsv3calc.accounting.collisions import LARGEST
+from dsv3calc.accounting.network import NetworkLines, built_tree_lines, collision_lines
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.numbers.decimals import decimal_ratio
 from dsv3calc.queries.fields import flag_of
@@ -22,6 +23,7 @@ TIERS = {"ft2": 2, "mpft": 2, "ft3": 3}
 
 _ONLY_BUILT = ("every_plane", "oversubscription", "flows")
 LARGEST_OVERSUBSCRIPTION = 1000
+LARGEST_FLOWS = 10**9
 
 
 def is_built(query: NetworkQuery) -> bool:
@@ -102,7 +104,14 @@ def built(
     lines = counted(radix, wanted)
     if topology != "mpft":
         lines = msgspec.structs.replace(lines, planes=None)
-    return loss_lines(lines, flows=query.flows)
+    if query.flows is None:
+        return lines
+    lines = collision_lines(lines, whole("--flows", query.flows, 1, LARGEST_FLOWS))
+    if lines.ecmp_time_factor is None:
+        answer.notes.append(
+            f"{topology}: the slowest flow is counted up to flows x uplinks of a leaf {LARGEST:,}"
+        )
+    return lines
 
 
 def _oversubscription(query: NetworkQuery) -> tuple[int, int]:

@@ -10,7 +10,8 @@ from dsv3calc.errors import UsageError
 from dsv3calc.formulas.dragonfly import dragonfly_global_ports, dragonfly_groups
 from dsv3calc.formulas.slim_fly import slim_fly_network_radix
 from dsv3calc.queries.fields import flag_of
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.diagnostics import did_you_mean, quote
+from dsv3calc.studies.checked import one_of
 
 if TYPE_CHECKING:
     from dsv3calc.catalogue.presets import Preset
@@ -46,10 +47,9 @@ def chosen_topologies(query: NetworkQuery) -> tuple[str, ...]:
     """Return the topologies asked for, checked, with the options that none of them has refused."""
     for name in query.topologies:
         if name not in TOPOLOGIES:
-            close = suggest(name, TOPOLOGIES)
             raise UsageError(
                 f"there is no topology {quote(name)}; choose among {', '.join(TOPOLOGIES)}",
-                f"did you mean '{close}'?" if close else "",
+                did_you_mean(name, TOPOLOGIES),
             )
         if query.topologies.count(name) > 1:
             raise UsageError(f"{name} is named twice", "name each topology once")
@@ -72,12 +72,7 @@ def chosen_topologies(query: NetworkQuery) -> tuple[str, ...]:
 def chosen_variant(query: NetworkQuery) -> str:
     """Return which sizes are asked for; the published ones are of one radix."""
     variant = query.variant or "canonical"
-    if variant not in VARIANTS:
-        close = suggest(variant, VARIANTS)
-        raise UsageError(
-            f"--variant {quote(variant)}: choose one of {', '.join(VARIANTS)}",
-            f"did you mean '{close}'?" if close else "",
-        )
+    one_of("--variant", variant, VARIANTS, "")
     if variant == "canonical":
         return variant
     if query.endpoints is not None or query.radix not in (None, PUBLISHED_RADIX):

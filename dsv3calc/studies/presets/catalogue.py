@@ -6,10 +6,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.catalogue import presets, search_path
+from dsv3calc.catalogue import presets, references, search_path
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.queries.base import CompareQuery
-from dsv3calc.reading.diagnostics import Problem, quote, suggest
+from dsv3calc.reading.diagnostics import Problem, did_you_mean, quote
 from dsv3calc.reading.source import parse_json, read_source
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.compare.answer import answer_compare
@@ -60,11 +60,10 @@ def kind_named(word: str | None) -> str | None:
     names |= {name.replace("_", "-"): kind for name, kind in names.items()}
     names |= dict.fromkeys(("runtime", "runtimes"), "setup")  # their name in 0.1.0
     if word not in names:
-        close = suggest(word, names)
         raise UsageError(
             f"there is no kind of preset called {quote(word)}; "
             f"kinds: {', '.join(search_path.FOLDERS.values())}",
-            f"did you mean '{close}'?" if close else "",
+            did_you_mean(word, names),
         )
     return names[word]
 
@@ -77,7 +76,7 @@ def list_presets(kind: str | None, preset_path: str | None, *, figures: bool = T
     answer = Answer("presets list", {"kind": kind}, "rows")
     for each in search_path.FOLDERS if kind is None else (kind,):
         for name, (place, path) in search_path.listing(each, preset_path).items():
-            title, aliases = _heading(path)
+            title, aliases = references.heading(path)
             row: dict[str, Any] = {"kind": each, "name": name, "title": title, "aliases": aliases}
             answer.rows.append(row | {"from": place.why})
     if figures and kind in UNITS and answer.rows:
@@ -85,19 +84,6 @@ def list_presets(kind: str | None, preset_path: str | None, *, figures: bool = T
         for row in answer.rows:
             row.update(figures_of(kind, row["name"], preset_path))
     return answer
-
-
-def _heading(path: str) -> tuple[str, list[str]]:
-    """Read a preset's title and aliases without parsing the file."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            head = file.read(4096)
-    except (OSError, UnicodeDecodeError):
-        return "(unreadable)", []
-    title = re.search(r"^title: *(.*)$", head, re.MULTILINE)
-    aliases = re.search(r"^aliases: *\[([^\]\n]*)\]", head, re.MULTILINE)
-    names = [part.strip() for part in aliases[1].split(",")] if aliases else []
-    return (title[1].strip("'\" ") if title else ""), names
 
 
 def find_preset(reference: str, kind: str | None, preset_path: str | None) -> Preset[Any]:
@@ -111,7 +97,7 @@ def find_preset(reference: str, kind: str | None, preset_path: str | None) -> Pr
     if kind is None:
         kind = (
             kind_of_file(reference)
-            if presets.is_path(reference)
+            if references.is_path(reference)
             else kind_of_name(reference, preset_path)
         )
     if kind == "golden":
@@ -137,17 +123,17 @@ def kind_of_name(reference: str, preset_path: str | None) -> str:
         names = [
             name for each in search_path.FOLDERS for name in search_path.listing(each, preset_path)
         ]
-        close = suggest(reference, names, cutoff=0.8)  # of so many names one is soon alike
+        close = references.hint_for(reference, names, cutoff=0.8)  # of so many one is soon alike
         raise UsageError(
             f"there is no preset {quote(reference)}",
-            f"did you mean '{close}'?" if close else "dsv3calc presets list",
+            f"{close} dsv3calc presets list".strip(),
         )
     return found[0]
 
 
 def _has(kind: str, name: str, preset_path: str | None) -> bool:
     try:
-        presets.resolve(kind, name, preset_path)
+        references.resolve(kind, name, preset_path)
     except UsageError:
         return False
     return True
@@ -163,7 +149,7 @@ def kind_of_file(path: str) -> str:
     """
     import os
 
-    if path != "-" and os.path.isdir(path):
+    if path != "-" and (os.path.isdir(path) or references.is_hub_id(path)):
         return "model"
     data: object = {"groups": []}
     if path != "-":
@@ -199,14 +185,16 @@ def where_preset(reference: str, kind: str | None, preset_path: str | None) -> A
     """Show the file a name resolves to, and the files of that name it shadows."""
     found = kind or (
         kind_of_file(reference)
-        if presets.is_path(reference)
+        if references.is_path(reference)
         else kind_of_name(reference, preset_path)
     )
     # the file is not read: one that is broken, and hides another, is what is looked for here
-    why, used = presets.resolve(found, reference, preset_path)
+    why, used = references.resolve(found, reference, preset_path)
+    if used == reference:
+        references.check_local(found, reference, preset_path)
     answer = Answer("presets where", {"name": reference, "kind": found}, "rows")
     answer.rows.append({"file": used, "from": why, "used": True})
-    if not presets.is_path(reference):
+    if not references.is_path(reference):
         for place, path in search_path.candidates(found, reference, preset_path):
             if path != used:
                 answer.rows.append({"file": path, "from": place.why, "used": False})
@@ -256,7 +244,7 @@ def validate_files(files: Sequence[str]) -> Answer:
     answer = Answer("presets validate", {"files": list(files)}, "rows")
     problems: list[Problem] = []
     for file in files:
-        path = file if presets.is_path(file) else f"./{file}"
+        path = file if references.is_path(file) else f"./{file}"
         try:
             kind = kind_of_file(path)
             if kind == "golden":

@@ -29,7 +29,7 @@ from dsv3calc.studies.presets.sides import Side, open_side, shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from dsv3calc.studies.presets.sides import Result
+    from dsv3calc.studies.presets.sides import Result, ResultColumn
 
 FIELD = "field"
 """The section of a preset's own fields; the others are named after queries."""
@@ -280,8 +280,7 @@ def _ask(side: Side, section: str, answer: Answer, preset_path: str | None) -> V
         if told not in answer.sources:
             answer.sources.append(told)
     ledger = found.columns[0].ledger
-    top = {line.name for each in ledger.lines for line in (each, *each.parts)}
-    return Values(ledger.values, ledger.units, top)
+    return Values(ledger.values, ledger.units, {line.name for line in ledger.main()})
 
 
 def _unit(kind: Any, steps: list[str]) -> str:
@@ -349,8 +348,11 @@ def _word(value: object) -> str:
 
 def _columns(a: Result, b: Result, answer: Answer) -> Iterator[tuple[str, Values, Values]]:
     """Yield the columns that belong together; one that stands alone faces an empty one."""
-    left = {column.id: Values(column.values, column.units, column.top) for column in a.columns}
-    right = {column.id: Values(column.values, column.units, column.top) for column in b.columns}
+    alone = a.complete != b.complete
+    left, right = ({each.id: _values(each, public=alone) for each in x.columns} for x in (a, b))
+    if alone:
+        where = "second" if a.complete else "first"
+        answer.notes.append(f"the {where} has public lines alone, so only these are compared")
     if len(left) == len(right) == 1:
         (one,), (two,) = left, right
         yield one if one == two else f"{one} -> {two}", left[one], right[two]
@@ -361,6 +363,11 @@ def _columns(a: Result, b: Result, answer: Answer) -> Iterator[tuple[str, Values
             answer.notes.append(f"column {quote(column)} is in the {where} alone")
         empty = Values({}, {}, set())
         yield column, left.get(column, empty), right.get(column, empty)
+
+
+def _values(column: ResultColumn, *, public: bool) -> Values:
+    values = column.public() if public else column.values
+    return Values(values, column.units, column.top)
 
 
 def compare_values(section: str, column: str, a: Values, b: Values) -> tuple[list[Change], int]:

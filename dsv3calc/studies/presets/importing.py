@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dsv3calc.catalogue import presets
+from dsv3calc.catalogue import presets, references
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.source import Source
@@ -23,7 +23,7 @@ def import_preset(reference: str, name: str | None, ignore_keys: tuple[str, ...]
     InvalidInput
         With every key that is unknown, missing or wrong.
     """
-    if not presets.is_path(reference):
+    if not references.is_path(reference):
         reference = f"./{reference}"
     preset = presets.load("model", reference, ignore_keys=ignore_keys)
     if preset.source.form != "json" or preset.imported is None:
@@ -33,10 +33,10 @@ def import_preset(reference: str, name: str | None, ignore_keys: tuple[str, ...]
         )
     data = dict(preset.imported)
     if name is not None:
-        if not presets.NAME.fullmatch(name) or len(name) > presets.LONGEST_NAME:
+        if not references.NAME.fullmatch(name) or len(name) > references.LONGEST_NAME:
             raise UsageError(
                 f"--name {quote(name)}: a name has letters, digits, '.', '_' and '-', starts with "
-                f"a letter or digit, and has at most {presets.LONGEST_NAME} characters"
+                f"a letter or digit, and has at most {references.LONGEST_NAME} characters"
             )
         data["title"] = str(data["title"]).replace(str(data["name"]), name, 1)
         data["name"] = name
@@ -44,6 +44,7 @@ def import_preset(reference: str, name: str | None, ignore_keys: tuple[str, ...]
     answer.rows = [{"field": field, "value": value} for field, value in flatten(preset.value)]
     answer.assumptions = [each.text for each in preset.assumptions]
     answer.warnings += preset.warnings
+    answer.notes += preset.notes
     if preset.ignored:
         answer.notes.append(f"ignored keys: {', '.join(preset.ignored)}")
     comments = "".join(f"# assumed: {text}\n" for text in answer.assumptions)

@@ -15,20 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.catalogue import presets
+from dsv3calc.catalogue import references
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.reading.diagnostics import Problem, quote
 from dsv3calc.reading.escaping import escape
 from dsv3calc.reading.source import Source, read_source
 from dsv3calc.schema.convert import convert
-from dsv3calc.studies.answer import SCHEMA_VERSION
 from dsv3calc.studies.presets.catalogue import find_preset
+from dsv3calc.studies.public_lines import public_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import ExitStack
 
     from dsv3calc.catalogue.presets import Preset
+
+READ_VERSIONS = (1, 2)
+"""Schema versions of saved results that are read: 1 has every line and no list of main lines."""
 
 LARGEST_RESULT = 32 * 1024**2
 """Bytes of a saved result: a comparison of twenty designs has four million."""
@@ -59,14 +62,25 @@ class ResultColumn(msgspec.Struct):
     id: str
     values: dict[str, int | float]
     units: dict[str, str]
+    main: list[str] = []
     ledger: ResultLedger | None = None
 
     @property
     def top(self) -> set[str]:
-        """The names of the top lines and their parts; of all values where no ledger is kept."""
+        """The names of the main lines; of all values where they are not listed."""
         lines = self.ledger.lines if self.ledger is not None else []
-        names = {line.name for top in lines for line in (top, *top.parts)}
+        names = set(self.main) or {line.name for top in lines for line in (top, *top.parts)}
         return names or set(self.values)
+
+    def public(self) -> dict[str, int | float]:
+        """Return the values that a result without ``--ledger`` has."""
+        lines = self.ledger.lines if self.ledger is not None else []
+        answered = {line.name for line in lines}
+        return {
+            name: value
+            for name, value in self.values.items()
+            if name in answered or public_line(name)
+        }
 
 
 class Result(msgspec.Struct):
@@ -79,13 +93,18 @@ class Result(msgspec.Struct):
     assumptions: list[str] = []
     warnings: list[str] = []
 
+    @property
+    def complete(self) -> bool:
+        """Whether it has every line, not the public ones alone."""
+        return self.schema_version == 1 or any(column.ledger for column in self.columns)
+
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
         """Yield another version, columns of one id, a value without unit."""
-        if self.schema_version != SCHEMA_VERSION:
+        if self.schema_version not in READ_VERSIONS:
             yield (
                 ("schema_version",),
                 f"schema version {quote(self.schema_version)} is unknown",
-                f"this dsv3calc reads version {SCHEMA_VERSION}",
+                f"this dsv3calc reads versions {' and '.join(map(str, READ_VERSIONS))}",
             )
         seen: set[str] = set()
         for number, column in enumerate(self.columns):
@@ -160,7 +179,7 @@ def open_side(reference: str, kept: ExitStack, kind: str | None, preset_path: st
     """
     side = Side(_label(reference), _find(reference, kept))
     with side.named():
-        if presets.is_path(side.path) and not os.path.isdir(side.path):
+        if references.is_path(side.path) and not os.path.isdir(side.path):
             side.result = _read_result(side.path)
         if side.result is None:
             side.preset = _preset(side.path, kind, preset_path)
@@ -171,7 +190,7 @@ def _preset(reference: str, kind: str | None, preset_path: str | None) -> Preset
     try:
         return find_preset(reference, kind, preset_path)
     except UsageError as error:
-        if presets.is_path(reference) or not os.path.isfile(reference):
+        if references.is_path(reference) or not os.path.isfile(reference):
             raise
         hint = f"for the file of that name write ./{shown(reference)}"
         raise UsageError(error.message, hint) from None
@@ -194,7 +213,7 @@ def _find(reference: str, kept: ExitStack) -> str:
         return _keep(kept, "_", name, text.encode("utf-8"))
     if ":" in reference and not os.path.lexists(reference):
         return _from_git(reference, kept)
-    if not presets.is_path(reference) and ":" in reference:
+    if not references.is_path(reference) and ":" in reference:
         return f"./{reference}"  # no name has a colon: the file is meant
     return reference
 

@@ -3,13 +3,16 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.catalogue import presets
+from dsv3calc.catalogue import references
+from dsv3calc.catalogue.own import PLACEHOLDER
+from dsv3calc.catalogue.search_path import FOLDERS
 from dsv3calc.errors import UsageError
 from dsv3calc.reading.diagnostics import quote, suggest
 from dsv3calc.studies.answer import Answer
 
 _HARDWARE = """\
 # A device. Only title, memory.marketed and one peak are needed; a query that needs more names it.
+{where}
 name: {name}
 title: {name}
 
@@ -28,11 +31,12 @@ peaks:                 # dense, with FP32 accumulation
 # node_size: 8
 # dollars_per_hour: 2
 
-source: own measurement, YYYY-MM   # or sources and provenance, as shipped files have them
+source: own measurement, {placeholder}   # or sources and provenance, as shipped files have them
 """
 
 _LAYOUT = """\
 # A layout. All degrees are 1 where they are not given.
+{where}
 name: {name}
 title: {name}
 
@@ -52,6 +56,7 @@ source: our cluster    # or sources and provenance, as shipped files have them
 
 _SETUP = """\
 # A framework or engine: what it takes of a device beside tensors.
+{where}
 name: {name}
 title: {name}
 
@@ -66,11 +71,11 @@ memory:
 # experts: {{rule: vllm}}           # megatron, vllm, sglang or trtllm
 # blocks: {{undivided: refuse}}     # refuse, pad or load
 
-source: own measurement, YYYY-MM   # or sources and provenance, as shipped files have them
+source: own measurement, {placeholder}   # or sources and provenance, as shipped files have them
 """
 
 TEMPLATES = {"hardware": _HARDWARE, "layout": _LAYOUT, "setup": _SETUP}
-"""Kind -> a file to start from, which is valid as it is."""
+"""Kind -> a file to start from, which is valid once its source has a date."""
 
 
 def new_preset(kind: str, called: str) -> Answer:
@@ -89,19 +94,13 @@ def new_preset(kind: str, called: str) -> Answer:
             if close
             else "a model starts with dsv3calc import config.json",
         )
-    if not presets.NAME.fullmatch(called) or len(called) > presets.LONGEST_NAME:
+    if not references.NAME.fullmatch(called) or len(called) > references.LONGEST_NAME:
         raise UsageError(
             f"{quote(called)} is no name of a preset",
             "letters, digits, '.', '_' and '-', the first a letter or digit",
         )
     answer = Answer("presets new", {"kind": kind, "name": called}, "text")
-    answer.text = TEMPLATES[kind].format(name=called)
+    where = f"# Name it ./{called}.yaml, or {called} where it lies in presets/{FOLDERS[kind]}/."
+    answer.text = TEMPLATES[kind].format(name=called, where=where, placeholder=PLACEHOLDER)
     answer.rows = [{"kind": kind, "name": called}]
-    answer.notes.append(
-        f"save it with -o {called}.yaml and name it as ./{called}.yaml, or put it into "
-        f"presets/{_FOLDERS[kind]}/ and name it {called}"
-    )
     return answer
-
-
-_FOLDERS = {"hardware": "hardware", "layout": "layouts", "setup": "setups"}

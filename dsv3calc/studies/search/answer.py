@@ -11,7 +11,7 @@ from dsv3calc.ledger.line import Ledger, Line, combined, given
 from dsv3calc.ledger.tags import UNTAGGED, Tags
 from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.studies.answer import Answer, Column, add_new
-from dsv3calc.studies.preset_loader import positive
+from dsv3calc.studies.checked import positive
 from dsv3calc.studies.search.request import UNITS, check_phase, gpu_counts
 from dsv3calc.studies.search.run import MORE_IS_BETTER, WHERE
 from dsv3calc.studies.search.serving import ServingSearch

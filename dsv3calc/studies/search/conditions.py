@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
 from dsv3calc.numbers import quantity
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.diagnostics import did_you_mean, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -199,10 +199,9 @@ class _Compiler:
 
         name = SHORT.get(node.id, node.id)
         if name not in self.known:
-            close = suggest(name, self.known)
             raise UsageError(
                 f"{self.shown}: there is no name {quote(node.id)}",
-                f"did you mean '{close}'?" if close else f"names: {', '.join(self.known)}",
+                did_you_mean(name, self.known, f"names: {', '.join(self.known)}"),
             )
         self.names[name] = None
 

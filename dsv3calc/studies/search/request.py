@@ -11,8 +11,9 @@ from dsv3calc.model.architecture import architecture_of, experts_of
 from dsv3calc.numbers import quantity
 from dsv3calc.numbers.divisors import divisors
 from dsv3calc.queries.fields import flag_of
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.diagnostics import did_you_mean, quote
 from dsv3calc.schema.layout import Schedule
+from dsv3calc.studies.checked import check_names
 from dsv3calc.studies.layout.build import LARGEST_DEGREE
 from dsv3calc.studies.search.conditions import SHORT
 
@@ -102,10 +103,9 @@ def check_phase(query: SearchQuery) -> None:
     """
     phase = query.phase
     if phase not in PHASES:
-        close = suggest(phase, PHASES)
         raise UsageError(
             f"--phase {quote(phase)}: expected {' or '.join(PHASES)}",
-            f"--phase {close}" if close else "--phase train",
+            did_you_mean(phase, PHASES, "--phase train"),
         )
     others = _OF_TRAINING if phase == "serve" else _OF_SERVING
     given = [flag_of(query, name) for name in others if getattr(query, name) not in (None, ())]
@@ -125,13 +125,7 @@ def read_objectives(
         If one is unknown or named twice, or there are too many.
     """
     names = tuple(part.strip() for part in (text or default).split(","))
-    for name in names:
-        if name not in known:
-            close = suggest(name, known)
-            raise UsageError(
-                f"--objective {quote(name)}: there is none of that name",
-                f"did you mean '{close}'?" if close else f"choose from {', '.join(known)}",
-            )
+    check_names(names, known, "--objective {}: there is none of that name", "choose from")
     if len(set(names)) < len(names):
         raise UsageError(f"--objective {quote(text or '')}: one is named twice", "name each once")
     if len(names) > MOST_OBJECTIVES:
@@ -157,11 +151,10 @@ def read_pins(texts: Sequence[str], option: str, axes: Sequence[str]) -> dict[st
             typed = name.strip().replace("-", "_")
             axis = SHORT.get(typed, typed)
             if not equals or axis not in axes:
-                close = suggest(axis, axes)
                 raise UsageError(
                     f"{option} {quote(part.strip())}: "
                     + ("expected AXIS=VALUE" if not equals else f"there is no axis {quote(typed)}"),
-                    f"did you mean '{close}'?" if close else f"axes: {', '.join(axes)}",
+                    did_you_mean(axis, axes, f"axes: {', '.join(axes)}"),
                 )
             values = [_value(option, axis, each.strip()) for each in value.split("|")]
             if axis in found and found[axis][1] != values:

@@ -40,7 +40,7 @@ from dsv3calc.studies.search.rules import Rule, pinned, training_rules
 from dsv3calc.studies.search.run import Search
 from dsv3calc.studies.search.space import Derived
 from dsv3calc.studies.search.winner import Winner, answered
-from dsv3calc.studies.times.train import Used, overlap_problems, presets_of, setting_of
+from dsv3calc.studies.times.train import Used, presets_of, setting_of, step_overlap_problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -372,6 +372,6 @@ def _timed_rules(setup: Setup | None) -> list[Rule]:
             "untimed",
             "passes that overlap, which the set-up hides communication behind",
             ("schedule",),
-            lambda layout, _: overlap_problems(setup, layout),
+            lambda layout, _: step_overlap_problems(setup, layout),
         ),
     ]

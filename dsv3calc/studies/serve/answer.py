@@ -11,9 +11,10 @@ from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.studies.answer import Answer, Column, add_new
 from dsv3calc.studies.preset_loader import warn_context
 from dsv3calc.studies.serve import slo
+from dsv3calc.studies.serve.answers import check_rollout, response_lines
 from dsv3calc.studies.serve.curve import curve
 from dsv3calc.studies.serve.server import Server
-from dsv3calc.studies.times.remarks import remarks
+from dsv3calc.studies.times.remarks import remarks, warn_idle_overlaps
 from dsv3calc.studies.traffic.exchanges import asked
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def answer_serve(query: ServeQuery) -> Answer:
     if query.curve and query.slo:
         raise UsageError("--curve and --slo: a curve has every batch", "leave one of them out")
     objectives = slo.objectives_of(query) if query.slo else []
+    check_rollout(query)
     server = Server(query, answer)
     if query.curve:
         each = curve(server, answer)
@@ -68,6 +70,7 @@ def _show(answer: Answer, server: Server, served: Served, *more: Line) -> None:
     if not served.fits:
         answer.warnings.insert(0, _too_much(server, served))
     _tell(answer, server, served)
+    more = (*more, *response_lines(server, served, answer).values())
     title = inputs.model.value.title
     ledger = Ledger(title, [*served.lines.values(), *more])
     answer.columns.append(Column(inputs.model.name, title, ledger))
@@ -108,6 +111,7 @@ def _tell(answer: Answer, server: Server, served: Served) -> None:
     for text in served.held.warnings:
         answer.warn(text)
     remarks(answer, fold, staged=True)
+    warn_idle_overlaps(answer, fold, inputs.loader)
     if inputs.layout.pp > 1:
         answer.notes.append(
             f"{inputs.layout.pp:,} pipeline stages: each works on another part of the batch, and a "
@@ -115,6 +119,17 @@ def _tell(answer: Answer, server: Server, served: Served) -> None:
             "slowest one; sends between stages have no latency"
         )
     answer.notes.append(MEAN)
+    if inputs.hosted:
+        answer.assumptions.append(
+            "the CPUs of the host compute the routed experts while the device waits"
+        )
+        if "serve.tpot.estimate" in served.lines:
+            answer.notes.append(
+                "the estimate is that of measurements with one host, which the preset of "
+                f"{inputs.hardware.name} was fitted to"
+            )
+        elif inputs.hardware.value.host and inputs.hardware.value.host.experts:
+            answer.notes.append("no estimate: it was fitted to one sequence, asked by itself")
     if inputs.setup is None:
         answer.assumptions.append("memory that software takes: as of pytorch, without --setup")
     _tell_launches(answer, server, served)
@@ -137,7 +152,8 @@ def _tell_launches(answer: Answer, server: Server, served: Served) -> None:
     if estimate is None or estimate.value >= served.lines["serve.tpot.floor"].value:
         return
     software, setup = served.fold.software, server.inputs.setup
-    assert software is not None and setup is not None  # noqa: S101, PT018 - there is an estimate
+    if software is None or setup is None:
+        return  # fitted to a host
     factor = software.times.launch_factor
     answer.notes.append(
         f"the estimate is below the floor: {setup.name} hides launches of kernels, its "

@@ -15,21 +15,19 @@ from dsv3calc.model.architecture import experts_of
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.schema.workload import DEFAULT_PAST
 from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.checked import number, one_of, positive
+from dsv3calc.studies.hosted import experts_on_host
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
 from dsv3calc.studies.layout.check import decode_problems, feed_forward_problems
 from dsv3calc.studies.layout.choose import chosen_layout, named_by
 from dsv3calc.studies.memory.options import check_imbalance
-from dsv3calc.studies.preset_loader import (
-    PresetLoader,
-    beside_layers,
-    check_kv_format,
-    positive,
-)
+from dsv3calc.studies.power import site_factor
+from dsv3calc.studies.preset_loader import PresetLoader, beside_layers, check_kv_format
 from dsv3calc.studies.setups import SERVING, refuse_other
 from dsv3calc.studies.speculation import speculation_of
 from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
-from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, number, one_of
+from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE
 
 if TYPE_CHECKING:
     from dsv3calc.accounting.speculation import Speculation
@@ -82,6 +80,8 @@ class Inputs:
         check_kv_format(self.model.name, self.model.value, self.kv_format, self.conventions)
         check_imbalance(self.model.value, self.layout, query.imbalance)
         self.context = positive("--context", query.past, DEFAULT_PAST["decode"])
+        self.hosted = self._hosted(query)
+        self.pue = site_factor(query.pue, self.hardware.value)
         self.speculation = self._speculation(query)
         self.gathered = self._gathered(query)
 
@@ -115,6 +115,24 @@ class Inputs:
                 "give it as --prefill-layout, and another --layout",
             )
         return msgspec.structs.replace(layout, schedule="1f1b", virtual_pipeline=1)
+
+    def _hosted(self, query: ServeQuery) -> bool:
+        """Tell whether the host holds and computes the routed experts."""
+        if not experts_on_host(query, self.layout):
+            return False
+        for name in ("setup", "draft_tokens", "prefill_layout"):
+            if getattr(query, name) is not None:
+                raise UsageError(
+                    f"--offload {query.offload} with {flag_of(query, name)}: not counted",
+                    "leave one of them out",
+                )
+        if self.layout.tp > 1:
+            raise UsageError(
+                f"--offload {query.offload}: times are those of one device, and tp is "
+                f"{self.layout.tp:,}",
+                "leave out --tp; memory --serve counts with it",
+            )
+        return True
 
     def _gathered(self, query: ServeQuery) -> bool:
         """Tell whether experts get their tokens by gathering those of all replicas."""
@@ -169,6 +187,8 @@ class Inputs:
             achieved=self.achieved.value.achieved,
             like=None if self.like is None else self.like.value,
             gathered=self.gathered,
+            experts_on_host=self.hosted,
+            in_network=query.in_network,
             imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),
             oversubscription=number(
                 "--oversubscription",
@@ -185,7 +205,15 @@ class Inputs:
         answer.cite(self.model, unused=beside_layers(self.speculation is not None))
         answer.cite(
             self.hardware,
-            used=("peaks", "memory", "scale_up", "scale_out", "achieved", "dollars_per_hour"),
+            used=(
+                "peaks",
+                "memory",
+                "scale_up",
+                "scale_out",
+                "achieved",
+                "dollars_per_hour",
+                *(["host"] if self.hosted else []),
+            ),
         )
         answer.cite(self.precision)
         answer.cite(self.setup, used=("time",))

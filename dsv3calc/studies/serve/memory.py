@@ -18,11 +18,18 @@ if TYPE_CHECKING:
 _SAME = (
     "model", "design", "hardware", "layout", "tp", "cp", "pp", "dp", "ep", "etp", "dcp", "setup",
     "redundant_experts", "shared_experts", "dispatch", "combine", "sequence_parallel",
-    "memory_fraction", "precision", "kv_dtype", "imbalance", "set", "preset_path", "ignore_keys",
+    "memory_fraction", "offload", "precision", "kv_dtype", "imbalance", "set", "preset_path",
+    "ignore_keys",
 )  # fmt: skip
 """Fields that mean the same in both queries."""
 
-SHOWN = {"max_batch": "serving.max_sequences", "fits": "serving.fits", "held": "serving.total"}
+SHOWN = {
+    "max_batch": "serving.max_sequences",
+    "fits": "serving.fits",
+    "held": "serving.total",
+    "host_bytes": "serving.host_bytes",
+    "host_free": "serving.host_free",
+}
 """Line of ``serve`` -> the line of ``memory --serve`` that it is."""
 
 

@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from dsv3calc.accounting.energy import energy_line
 from dsv3calc.accounting.serving.costs import cost_lines, sharing_lines
 from dsv3calc.accounting.serving.prefill import PrefillLines, prefill_lines
 from dsv3calc.accounting.serving.transfer import Handover
 from dsv3calc.accounting.times.fold import Fold
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas.serving_times import cached_prompt_tokens
+from dsv3calc.ledger.line import combined
+from dsv3calc.model.operator import ONE
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE, Workload
 from dsv3calc.studies.answer import Answer, add_new
+from dsv3calc.studies.checked import number, one_of, positive
 from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import chosen_layout
-from dsv3calc.studies.preset_loader import positive
 from dsv3calc.studies.serve.inputs import USED
 from dsv3calc.studies.times.remarks import rate_remarks
-from dsv3calc.studies.traffic.exchanges import number, one_of
 
 if TYPE_CHECKING:
     from dsv3calc.accounting.serving.decode import DecodeLines
@@ -186,6 +188,9 @@ def shared_lines(
     found: list[Line] = []
     if hardware.dollars_per_hour is not None:
         found += cost_lines(hardware, decoded, prefilled, requests.hit_rate).values()
+    each = combined("serve.gpu_seconds_of_a_token", "ratio", (ONE, decoded.per_gpu), unit="s")
+    energy = energy_line("serve.energy_per_token", each, hardware, inputs.pue)
+    found += [] if energy is None else [energy]
     if prefilled is not None and requests.response is not None:
         found += sharing_lines(
             decoded,

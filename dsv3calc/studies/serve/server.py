@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from dsv3calc.accounting.serving.decode import decode_lines, pass_batch
+from dsv3calc.accounting.host_experts import hosted_lines
+from dsv3calc.accounting.serving.decode import BATCH, decode_lines, pass_batch
 from dsv3calc.accounting.times.fold import Fold
 from dsv3calc.errors import UsageError
+from dsv3calc.ledger.line import given
+from dsv3calc.ledger.substitution import Substitution
 from dsv3calc.schema.workload import Workload
 from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.layout.build import refuse
 from dsv3calc.studies.memory.serving import replica_sequences
 from dsv3calc.studies.serve.inputs import Inputs
 from dsv3calc.studies.serve.memory import memory_answer, memory_lines
@@ -24,10 +28,12 @@ from dsv3calc.studies.serve.prefill import (
     prefill_of,
     shared_lines,
 )
+from dsv3calc.studies.setups import overlap_problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dsv3calc.accounting.serving.decode import DecodeLines
     from dsv3calc.accounting.serving.prefill import PrefillLines
     from dsv3calc.ledger.line import Line
     from dsv3calc.queries.serve import ServeQuery
@@ -57,6 +63,7 @@ class Served(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 
     batch: int
     fold: Fold
+    decoded: DecodeLines
     held: Answer
     lines: dict[str, Line]
 
@@ -109,6 +116,16 @@ class Server:
     def _prefill(self, *, tell: bool = True) -> PrefillLines | None:
         """Time a prefill pass; where nothing asks for it, tell why it cannot be timed."""
         inputs = self.inputs
+        if inputs.hosted:
+            if asks_for_prefill(self.query):
+                raise UsageError(
+                    f"--offload {self.query.offload}: prefill is not timed",
+                    "dsv3calc host gives what the peaks of the CPUs allow",
+                )
+            inputs.answer.notes.append(
+                "no times of prefill: dsv3calc host gives what the peaks of the CPUs allow"
+            )
+            return None
         layout = prefill_layout(inputs)
         if layout is None:
             inputs.answer.notes.append(
@@ -143,54 +160,69 @@ class Server:
         """Give the lines at a batch; how tokens are sent is told to ``answer``."""
         fold = self._fold(batch, Answer("", {}) if answer is None else answer)
         held = self.held(batch)
-        lines = {**self._times(fold, batch), **held.lines}
-        return Served(batch=batch, fold=fold, held=held.answer, lines=lines)
+        decoded = self._decoded(fold, batch)
+        lines = {**self._lines(decoded, batch), **held.lines}
+        return Served(batch=batch, fold=fold, decoded=decoded, held=held.answer, lines=lines)
 
     def _brief(self, batch: int) -> dict[str, Line]:
         """Give the times at a batch by name, and not those that only bound them."""
-        return self._times(self._fold(batch, Answer("", {})), batch, brief=True)
+        decoded = self._decoded(self._fold(batch, Answer("", {})), batch, brief=True, named=False)
+        return self._lines(decoded, batch)
 
-    def _times(self, fold: Fold, batch: int, *, brief: bool = False) -> dict[str, Line]:
+    def step_at(self, batch: int, tokens: int) -> Line:
+        """Give the time per output token of a batch whose sequences have so many cached tokens."""
+        fold = self._fold(batch, Answer("", {}), tokens)
+        cached = given(f"serve.cached_{tokens}", tokens, "tokens")
+        under = Substitution(f"serve.at_{tokens}.", {"workload.past": cached})
+        return under.line(self._decoded(fold, batch, brief=True).headline)
+
+    def _decoded(
+        self, fold: Fold, batch: int, *, brief: bool = False, named: bool = True
+    ) -> DecodeLines:
         inputs = self.inputs
-        decoded = decode_lines(
+        hosted = None
+        if inputs.hosted:
+            sequences = given(BATCH, batch, "1")
+            of_host = (inputs.model.value, inputs.precision.value, inputs.hardware.value)
+            several = self.query.curve or bool(self.query.slo)
+            hosted = hosted_lines(*of_host, sequences, fitted=not several)
+        return decode_lines(
             fold,
             inputs.speculation,
+            hosted,
             batch=batch,
             concurrency=self.query.concurrency,
             brief=brief,
+            named=named,
         )
+
+    def _lines(self, decoded: DecodeLines, batch: int) -> dict[str, Line]:
+        inputs = self.inputs
         lines = [*decoded.lines]
         lines += [] if self.prefilled is None else self.prefilled.lines
         lines += shared_lines(inputs, decoded, self.prefilled, self.requests, batch)
         return {line.name: line for line in lines}
 
-    def _held(self, batch: int) -> Held:
-        """Ask for the memory of a GPU at a batch."""
+    def _held(self, batch: int, context: int | None = None) -> Held:
+        """Ask for the memory of a GPU at a batch, of the context of the query or another one."""
         inputs = self.inputs
         mtp = inputs.speculation is not None
-        answer = memory_answer(self.query, batch, inputs.context, mtp=mtp)
+        answer = memory_answer(self.query, batch, context or inputs.context, mtp=mtp)
         return Held(answer, {line.name: line for line in memory_lines(answer).values()})
 
-    def _fold(self, batch: int, answer: Answer) -> Fold:
-        """Return the decode pass of a batch."""
+    def _fold(self, batch: int, answer: Answer, context: int | None = None) -> Fold:
+        """Return the decode pass of a batch, at the context of the query or another one."""
         inputs = self.inputs
         part = pass_batch(inputs.layout, batch)
         workload = Workload(
-            phase="decode", batch=part, sequence=inputs.new_tokens, past=inputs.context
+            phase="decode", batch=part, sequence=inputs.new_tokens, past=context or inputs.context
         )
         fold = Fold(inputs.setting(workload, inputs.layout, answer))
-        if not self.takes_turns(fold):
-            return fold
-        what = "sends nothing" if not fold.sendings() else ""
-        what = what or ("decodes a batch of 1" if part == 1 else "")
-        what = what or ("has pipeline stages" if inputs.layout.pp > 1 else "")
-        if what:
-            assert inputs.setup is not None  # noqa: S101 - it has the software
-            raise UsageError(
-                f"the set-up {inputs.setup.name} lets two half batches take turns at computing and "
-                f"sending, and the layout {what}",
-                "--set setup.time.overlap.two_batch=false, or another --batch or layout",
-            )
+        lacks = {"paired": ("decoding has no passes of a schedule", "another set-up")}
+        if part == 1 or not fold.sendings():
+            what = "the layout " + ("decodes a batch of 1" if part == 1 else "sends nothing")
+            lacks["two_batch"] = (what, "another --batch or layout")
+        refuse(overlap_problems(None if inputs.setup is None else inputs.setup.value, lacks))
         return fold
 
     @staticmethod

@@ -12,7 +12,7 @@ from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.ledger.line import Line, given
 from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.queries.fields import flag_of
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.reading.diagnostics import did_you_mean, quote
 from dsv3calc.schema.fields import LARGEST_COUNT
 from dsv3calc.studies.lines.accepted import first_where
 from dsv3calc.studies.lines.condition import Condition
@@ -47,10 +47,9 @@ class Objective:
         self.text = self.condition.text
         self.name = self.condition.name
         if self.name not in TIMES:
-            close = suggest(self.name, TIMES)
             raise UsageError(
                 f"--slo {quote(text)}: choose one of {', '.join(TIMES)}",
-                f"did you mean '{close}'?" if close else _EXAMPLE,
+                did_you_mean(self.name, TIMES, _EXAMPLE),
             )
         self.condition.read("s")
         if not self.condition.above(float("inf")) or self.condition.below(0):

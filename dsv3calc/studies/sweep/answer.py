@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dsv3calc.queries.base import Query
+    from dsv3calc.studies.sweep.write import Write
 
 _MINUTE = 60
 
@@ -35,8 +36,11 @@ def run_study(
     resume: bool = False,
     yes_points: int | None = None,
     quiet: bool = False,
+    drawn: Callable[[Points], Write] | None = None,
 ) -> Answer:
     """Ask about every point of a study, and write a row for each into a file.
+
+    ``drawn`` returns what makes a picture of the rows instead.
 
     Raises
     ------
@@ -47,8 +51,10 @@ def run_study(
     """
     source = read_source(path)
     study = convert(source, source.data, Study)
-    write = writer_of(form)
+    if drawn is None:
+        writer_of(form)  # refuses a format before points are made
     points = Points(study, ask, parse)
+    write = writer_of(form) if drawn is None else drawn(points)
     progress = _Progress() if sys.stderr.isatty() and not quiet else _silent
     sweep = Sweep(points, f"{__version__}\n{source.text}", output, progress)
     sweep.check(resume=resume, yes_points=yes_points)

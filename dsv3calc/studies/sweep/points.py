@@ -156,7 +156,7 @@ def _value(answers: list[Answer], name: str) -> Any:
     """
     for answer in answers:
         for column in answer.columns:
-            line = column.ledger.find(name)
+            line = column.ledger.get(name)
             if line is not None:
                 return line.value
     raise UsageError(f"no answer has the line {quote(name)}", "--json prints the names of lines")

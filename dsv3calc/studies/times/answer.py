@@ -14,6 +14,7 @@ from dsv3calc.accounting.traffic.exchange import Exchange
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.studies.answer import Answer, Column
+from dsv3calc.studies.checked import number, one_of
 from dsv3calc.studies.kv_formats import cite_kv_format
 from dsv3calc.studies.layout.build import DEGREES, check_grouping, stage_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
@@ -28,15 +29,13 @@ from dsv3calc.studies.preset_loader import (
 )
 from dsv3calc.studies.setups import SERVING, TRAINING, refuse_other
 from dsv3calc.studies.times.fit import tell_fit
-from dsv3calc.studies.times.remarks import remarks, setup_remarks
+from dsv3calc.studies.times.remarks import remarks, setup_remarks, warn_idle_overlaps
 from dsv3calc.studies.traffic.exchanges import (
     LARGEST_IMBALANCE,
     asked,
     cite_formats,
     dispatch_format,
     format_of,
-    number,
-    one_of,
 )
 
 if TYPE_CHECKING:
@@ -134,6 +133,7 @@ def pass_answer(query: TimeQuery) -> Answer:
             "--oversubscription", query.oversubscription, 1, least=1, most=LARGEST_OVERSUBSCRIPTION
         ),
         imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),
+        in_network=query.in_network,
     )
     loader.check_overrides()
     answer.cite(model)
@@ -173,6 +173,7 @@ def pass_answer(query: TimeQuery) -> Answer:
         cached=workload.past,
     )
     remarks(answer, fold)
+    warn_idle_overlaps(answer, fold, loader)
     setup_remarks(answer, fold, lines.floor, lines.estimate)
     ledger = Ledger(model.value.title, lines.lines)
     answer.columns.append(Column(model.name, model.value.title, ledger))

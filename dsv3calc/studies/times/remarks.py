@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.roofline import peak_of
-from dsv3calc.accounting.times.communication import expert_assumptions
+from dsv3calc.accounting.times.communication import AXES, expert_assumptions
 from dsv3calc.model.architecture import experts_of
 from dsv3calc.studies.answer import add_new
+from dsv3calc.studies.layout.build import DEGREES
 from dsv3calc.studies.traffic.exchanges import imbalance_text
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
     from dsv3calc.schema.achieved import Limits
     from dsv3calc.studies.answer import Answer
+    from dsv3calc.studies.preset_loader import PresetLoader
 
 LEAST_SHARE = 0.05
 """Of the time of a pass: a kernel below it is not warned of."""
@@ -46,7 +48,7 @@ def remarks(answer: Answer, fold: Fold, *, staged: bool = False) -> None:
         )
     elif setting.workload.phase == "train":
         answer.notes.append("one micro-batch: reductions of gradients are not counted")
-    if setting.setup is None:
+    if setting.setup is None and not setting.experts_on_host:
         answer.notes.append("no estimate without a set-up (--setup)")
 
 
@@ -68,6 +70,19 @@ def setup_remarks(answer: Answer, fold: Fold, floor: Line, estimate: Line | None
 
 
 _DOING = {"train": "training", "prefill": "prefill", "decode": "decoding"}
+
+
+def warn_idle_overlaps(answer: Answer, fold: Fold, loader: PresetLoader) -> None:
+    """Warn of overlaps that ``--set`` gives to a set-up for axes on which nothing is sent."""
+    layout = fold.setting.layout
+    sent = {AXES[sending.kind] for sending, _ in fold.sendings()}
+    sent |= {axis for axis in ("dp", "pp") if getattr(layout, axis) > 1}
+    sent |= {"dp"} if layout.cp > 1 else set()  # its GPUs reduce gradients together
+    for each in loader.overrides:
+        before, _, axis = each.path.rpartition(".")
+        of_axis = (each.kind, before) == ("setup", "time.overlap") and axis in DEGREES
+        if of_axis and axis not in sent:
+            answer.warn(f"--set {each.text} has no effect: nothing is sent over {axis} here")
 
 
 def widened(answer: Answer, setting: Setting) -> None:
@@ -99,8 +114,9 @@ def _rates(answer: Answer, fold: Fold) -> None:
     """Say of which devices the measured rates are, and how far such rates are off."""
     hardware = fold.setting.hardware.name
     others: dict[str, list[Entry]] = {}
-    for place, entry in fold.entries.used.items():
+    for entry in fold.entries.used.values():
         if entry.instead_of:
+            place = " ".join((*entry.path[:-1], entry.instead_of))
             answer.warn(f"no measured rate of {place} is known: that of {entry.path[-1]} is taken")
         if entry.fit.kind == "assumed" or entry.whose != hardware:
             others.setdefault(entry.whose, []).append(entry)

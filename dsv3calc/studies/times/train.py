@@ -16,24 +16,25 @@ from dsv3calc.ledger.line import Ledger
 from dsv3calc.schema.layout import PAIRED
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE, Workload
 from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.checked import number, positive
 from dsv3calc.studies.layout.build import Problem, check_grouping, refuse, training_problems
 from dsv3calc.studies.layout.check import feed_forward_problems
 from dsv3calc.studies.layout.choose import chosen_layout, named_by, sequence_of
 from dsv3calc.studies.memory.answer import micro_batches_of
 from dsv3calc.studies.memory.inputs import recompute_of
 from dsv3calc.studies.memory.options import check_imbalance
+from dsv3calc.studies.power import site_factor
 from dsv3calc.studies.preset_loader import (
     DEFAULT_KV_FORMAT,
     PresetLoader,
-    positive,
     warn_context,
     warn_inapplicable,
 )
-from dsv3calc.studies.setups import TRAINING, refuse_other
+from dsv3calc.studies.setups import TRAINING, overlap_problems, refuse_other
 from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
 from dsv3calc.studies.times.memory import memory_lines
-from dsv3calc.studies.times.remarks import rate_remarks, widened
-from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, asked, imbalance_text, number
+from dsv3calc.studies.times.remarks import rate_remarks, warn_idle_overlaps, widened
+from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, asked, imbalance_text
 
 if TYPE_CHECKING:
     from dsv3calc.catalogue.presets import Preset
@@ -61,8 +62,8 @@ def answer_train(query: TrainQuery) -> Answer:
     return answer
 
 
-def answer_step(query: TrainQuery) -> Answer:
-    """Give the time of a training step alone.
+def answer_step(query: TrainQuery, *, by_the_clock: bool = True) -> Answer:
+    """Give the time of a training step alone, with the exact walk unless it is not wanted.
 
     Raises
     ------
@@ -94,25 +95,37 @@ def answer_step(query: TrainQuery) -> Answer:
     used = presets_of(query, loader, answer, model, hardware, layout)
     recompute = recompute_of(query, loader, layout)
     refuse_other(used.setup, TRAINING, query.preset_path)
-    refuse(overlap_problems(None if used.setup is None else used.setup.value, layout))
+    refuse(step_overlap_problems(None if used.setup is None else used.setup.value, layout))
     setting = setting_of(query, answer, used, layout, sequence)
     fold = Fold(setting)
+    pue = site_factor(query.pue, hardware.value)
     run = None if query.train_tokens is None else positive("--train-tokens", query.train_tokens, 1)
     loader.check_overrides()
     for preset in (model, used.precision, used.recipe, recompute):
         answer.cite(preset)
     answer.cite(
         hardware,
-        used=("peaks", "memory.bandwidth", "scale_up", "scale_out", "achieved", "dollars_per_hour"),
+        used=(
+            "peaks",
+            "memory.bandwidth",
+            "scale_up",
+            "scale_out",
+            "achieved",
+            "dollars_per_hour",
+            "power",
+        ),
     )
     answer.cite(used.setup, used=("time",))
     counted = flops_lines(model.value, setting.workload, setting.conventions)
-    lines, answer.walk = step_lines(fold, recompute.value, counted, run)
+    lines, answer.walk = step_lines(
+        fold, recompute.value, counted, run, pue, by_the_clock=by_the_clock
+    )
     answer.query |= {"sequence": sequence, "precision": used.precision.name, "phase": "train"}
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_context(answer, model.name, model.value, sequence)
     widened(answer, fold.setting)
     rate_remarks(answer, fold)
+    warn_idle_overlaps(answer, fold, loader)
     _remarks(answer, fold, layout)
     ledger = Ledger(model.value.title, lines.lines)
     answer.columns.append(Column(model.name, model.value.title, ledger))
@@ -168,6 +181,7 @@ def setting_of(
         oversubscription=number(
             "--oversubscription", query.oversubscription, 1, least=1, most=LARGEST_OVERSUBSCRIPTION
         ),
+        in_network=query.in_network,
     )
 
 
@@ -198,18 +212,13 @@ def _remarks(answer: Answer, fold: Fold, layout: Layout) -> None:
         answer.notes.append(f"no band: the estimates of {name} were scored on too few measurements")
 
 
-def overlap_problems(setup: Setup | None, layout: Layout) -> list[Problem]:
-    """List what a set-up hides behind passes that the layout does not overlap, and what to take."""
-    if setup is None or setup.time is None or not setup.time.overlap.paired:
-        return []
-    if layout.schedule in PAIRED:
-        return []
-    what = (
-        f"the set-up {setup.name} hides what a pass sends behind the pass that overlaps it, and "
-        f"schedule {layout.schedule} overlaps none"
-    )
-    choices = f"take --schedule {' or '.join(PAIRED)}, another set-up, or "
-    return [(what, f"{choices}--set setup.time.overlap.paired=false")]
+def step_overlap_problems(setup: Setup | None, layout: Layout) -> list[Problem]:
+    """List what a set-up overlaps that the passes of a training step do not, and what to take."""
+    lacks = {"two_batch": ("a training step has no half batches", "another set-up")}
+    if layout.schedule not in PAIRED:
+        remedy = f"take --schedule {' or '.join(PAIRED)}, another set-up"
+        lacks["paired"] = (f"schedule {layout.schedule} overlaps none", remedy)
+    return overlap_problems(setup, lacks)
 
 
 def _tell_absent(answer: Answer, fold: Fold) -> None:

@@ -9,7 +9,6 @@ import msgspec
 
 from dsv3calc.accounting.placement.schedules import virtual_stages
 from dsv3calc.accounting.routing.destinations import GROUP_SCORES, LAWS, POLICIES
-from dsv3calc.accounting.traffic.ep_beside import network_lines
 from dsv3calc.accounting.traffic.exchange import FORWARDING, Exchange
 from dsv3calc.accounting.traffic.experts import expert_lines, expert_views
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS
@@ -17,6 +16,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger, total
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE
 from dsv3calc.studies.answer import Answer, Column, add_new
+from dsv3calc.studies.checked import number, one_of, positive
 from dsv3calc.studies.layout.build import (
     DEGREES,
     check_grouping,
@@ -32,8 +32,9 @@ from dsv3calc.studies.layout.choose import (
     sequence_of,
     serving_note,
 )
-from dsv3calc.studies.preset_loader import PresetLoader, positive, warn_inapplicable
+from dsv3calc.studies.preset_loader import PresetLoader, warn_inapplicable
 from dsv3calc.studies.traffic.exchanges import (
+    DEFAULT_TOKENS,
     LARGEST_IMBALANCE,
     LARGEST_METADATA,
     LONGEST_TIME,
@@ -42,11 +43,9 @@ from dsv3calc.studies.traffic.exchanges import (
     format_of,
     latency_of,
     model_dispatch,
-    number,
-    one_of,
     tell_imbalance,
 )
-from dsv3calc.studies.traffic.limits_ep import DEFAULT_TOKENS
+from dsv3calc.studies.traffic.pass_times import pass_times
 from dsv3calc.studies.traffic.step_collectives import step_collectives
 from dsv3calc.studies.traffic.warnings import warn_of_setup, warn_of_traffic
 
@@ -131,6 +130,10 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     lines += step_collectives(
         query, answer, model, layout, hardware, exchange, sequence, serving=serving
     )
+    if tokens is None:
+        lines += pass_times(
+            query, answer, loader, model, layout, hardware, exchange, sequence, serving=serving
+        )
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
     return answer
 
@@ -155,6 +158,8 @@ def _beside(query: TrafficQuery, answer: Answer, layout: Layout, lines: list[Lin
             "give --forwarding per-gpu"
         )
         planes = 1
+    from dsv3calc.accounting.traffic.ep_beside import network_lines
+
     return network_lines(
         copies,
         named["traffic.dispatch.copy_bytes"],

@@ -3,17 +3,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS, TransferFormat
 from dsv3calc.errors import UsageError
 from dsv3calc.queries.base import as_dict
-from dsv3calc.reading.diagnostics import quote, suggest
+from dsv3calc.studies.checked import number, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from dsv3calc.catalogue.presets import Preset
     from dsv3calc.queries.base import Query
     from dsv3calc.schema.model import Model
@@ -22,6 +19,8 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.preset_loader import PresetLoader
 
+DEFAULT_TOKENS = 32
+"""Tokens that a GPU dispatches in a micro-batch of decoding, where the query does not say."""
 LONGEST_TIME = 3600
 """Seconds: no message and no layer takes an hour."""
 LARGEST_IMBALANCE = 10**6
@@ -35,35 +34,6 @@ def asked(query: Query) -> dict[str, Any]:
         name: int(value) if isinstance(value, int) and not isinstance(value, bool) else value
         for name, value in found.items()
     }
-
-
-def one_of(option: str, value: str | None, choices: Collection[str], default: str) -> str:
-    """Return a choice, or its default where none is given."""
-    if value is None:
-        return default
-    if value not in choices:
-        close = suggest(value, choices)
-        raise UsageError(
-            f"{option} {quote(value)}: choose one of {', '.join(choices)}",
-            f"did you mean '{close}'?" if close else "",
-        )
-    return value
-
-
-def number(
-    option: str, value: float | None, default: float, *, least: float = 0, most: float = math.inf
-) -> float:
-    """Return a number that a query gives, checked, or its default."""
-    if value is None:
-        return default
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    if not known or not least <= value <= most:
-        percent = known and least <= value / 100 <= most == 1
-        raise UsageError(
-            f"{option} {quote(str(value))}: expected a number from {least} to {most}",
-            f"{option} {value:g}%" if percent else "",
-        )
-    return int(value) if int(value) == value else float(value)
 
 
 def imbalance_text(ratio: float, words: str) -> str:

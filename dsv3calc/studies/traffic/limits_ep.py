@@ -20,19 +20,17 @@ from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger
 from dsv3calc.model.architecture import experts_of
 from dsv3calc.numbers.quantity_format import format_quantity
-from dsv3calc.queries.time import TimeQuery
 from dsv3calc.studies.answer import Answer, Column
-from dsv3calc.studies.preset_loader import PresetLoader, positive
-from dsv3calc.studies.times.answer import answer_time
+from dsv3calc.studies.checked import number, one_of, positive
+from dsv3calc.studies.preset_loader import PresetLoader
 from dsv3calc.studies.traffic.exchanges import (
+    DEFAULT_TOKENS,
     LARGEST_METADATA,
     asked,
     cite_formats,
     format_of,
     latency_of,
     model_dispatch,
-    number,
-    one_of,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +42,6 @@ if TYPE_CHECKING:
     from dsv3calc.schema.network import Network
 
 PAPER = "isca25"
-DEFAULT_TOKENS = 32
 LARGEST_COST = 1000
 LARGEST_TRAFFIC = 10**18
 NOT_IN_PAPER = ("dispatch", "combine", "metadata", "network", "latency", "precision")
@@ -162,6 +159,9 @@ def _computation(query: LimitsEPQuery, answer: Answer, model: Model, limit: Limi
     view = expert_views(model)[0]
     assert view.experts is not None  # noqa: S101 - it has experts
     devices = view.experts.spec.n_routed_experts
+    from dsv3calc.queries.time import TimeQuery
+    from dsv3calc.studies.times.answer import answer_time
+
     timed = answer_time(
         TimeQuery(
             model=query.model, hardware=query.hardware, phase="decode", batch=limit.tokens,

@@ -16,7 +16,7 @@ from dsv3calc.accounting.traffic.collectives import (
 from dsv3calc.accounting.traffic.experts import expert_views
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.studies.answer import add_new
-from dsv3calc.studies.traffic.exchanges import one_of
+from dsv3calc.studies.checked import one_of
 
 if TYPE_CHECKING:
     from dsv3calc.accounting.traffic.exchange import Exchange
@@ -143,7 +143,8 @@ def _warn_uncounted(answer: Answer, model: Model, layout: Layout, *, serving: bo
     found = ", ".join(words for words, exists in made.items() if exists)
     if serving and found:
         answer.warn(
-            f"collectives of {found} are not counted: traffic counts them for a training step only"
+            f"bytes of collectives of {found} are not counted: traffic counts them for a training "
+            "step only"
         )
     elif not serving and (found or not experts):
         of = f"collectives of {found} are not counted" if found else "nothing is counted"

@@ -263,8 +263,18 @@ def test_gpus_that_share_a_head_share_its_tokens():
     ("model", "tp", "dcp", "words"),
     [
         ("deepseek-v3", 8, 16, "dcp 16 does not divide tp 8"),
-        ("qwen3-235b-a22b", 8, 4, "dcp 4: 2 GPUs with the same keys and values"),
-        ("qwen3-32b", 8, 2, "dcp 2: 1 GPU with the same keys and values"),
+        (
+            "qwen3-235b-a22b",
+            8,
+            4,
+            "dcp 4: with 4 key-value heads on tp 8, 2 GPUs hold the same cache",
+        ),
+        (
+            "qwen3-32b",
+            8,
+            2,
+            "dcp 2: with 8 key-value heads on tp 8, no two GPUs hold the same cache",
+        ),
     ],
 )
 def test_dcp_takes_no_more_gpus_than_hold_the_same(model, tp, dcp, words):

@@ -125,8 +125,9 @@ def test_the_output_projection_of_the_published_trace():
     fold = fold_of("deepseek-v3", "train", layout=layout, setup=setup)
     kernels = {each.kernel.name: each for each in fold.places[-1].kernels}
     forward = kernels["o_proj"].by_pass["forward"]
-    assert forward["floor"].value == pytest.approx(0.76e-3, rel=0.02)
-    assert forward["estimate"].value == pytest.approx(0.894e-3, rel=0.02)
+    cast = 4096 * 16384 * 3 / (0.866 * 3.35e12)  # a kernel of its own, which the trace lists apart
+    assert forward["floor"].value - cast == pytest.approx(0.76e-3, rel=0.02)
+    assert forward["estimate"].value - cast * 132 / 112 == pytest.approx(0.894e-3, rel=0.02)
     gradient = kernels["o_proj"].by_pass["weight_gradient"]
     assert 0.6 < forward["estimate"].value / gradient["estimate"].value < 0.8
 

@@ -77,7 +77,7 @@ def test_a_drifted_number(write):
         ),
         (
             "{query: kv deepseek-v3.9, quantity: kv_cache.bytes, expect: 1}",
-            ["no model preset 'deepseek-v3.9'", "did you mean 'deepseek-v3"],
+            ["no model preset 'deepseek-v3.9'", "of its family: deepseek-v3"],
         ),
         (
             "{query: kv deepseek-v3 --tokn 3, quantity: kv_cache.bytes, expect: 1}",

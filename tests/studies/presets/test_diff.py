@@ -1,6 +1,7 @@
 import json
 from fractions import Fraction
 from math import inf, isfinite
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -232,6 +233,23 @@ def test_saved_results_are_compared_by_column(tmp_path):
     assert {row["column"] for row in found.rows} == {"deepseek-v3", "kimi-k2"}
     assert {row["section"] for row in found.rows} == {"compare"}
     assert "the queries differ: context 4096 vs 8192" in found.notes
+
+
+def test_a_result_with_all_lines_is_compared_by_its_public_ones(tmp_path):
+    new, old, full = (str(tmp_path / f"{name}.json") for name in ("new", "old", "full"))
+    asked = answer("params deepseek-v3")
+    long, short = (json.loads(json.dumps(as_data(asked, ledger=each))) for each in (True, False))
+    first = json.loads(json.dumps(long)) | {"schema_version": 1}
+    del first["columns"][0]["main"]
+    assert len(long["columns"][0]["values"]) > len(short["columns"][0]["values"])
+    for path, data in ((new, short), (old, first), (full, long)):
+        Path(path).write_text(json.dumps(data))
+    for a, b, where in ((old, new, "second"), (new, full, "first")):
+        found = answer_diff(a, b, fail_over="0")
+        assert (found.rows, found.status) == ([], ExitStatus.OK)
+        assert found.query["compared"] == len(short["columns"][0]["values"])
+        assert found.notes[0].startswith(f"the {where} has public lines alone")
+    assert answer_diff(old, full).query["compared"] == len(long["columns"][0]["values"])
 
 
 def test_single_columns_are_compared_whatever_their_names(tmp_path):

@@ -208,7 +208,7 @@ def broken(**more):
         (broken(columns=[{"id": "m", "values": {"x": 1}, "units": {}}]), "no unit"),
         (broken(columns=HEALTHY["columns"] * 2), "duplicate column id"),
         (broken(command=3), "command"),
-        (broken(schema_version=2), "schema version 2"),
+        (broken(schema_version=3), "schema version 3"),
         (broken(schema_version="1"), "schema_version"),
         (broken().replace('"x": 1}', '"x": NaN}'), "not a number"),
         (broken().replace('"x": 1}', '"x": 1e999}'), "too large"),
@@ -228,7 +228,7 @@ def test_a_broken_result_is_invalid(tmp_path, kept, text, what):
 def test_a_large_broken_result_is_refused_without_reading_it_twice(tmp_path, kept, monkeypatch):
     monkeypatch.setattr(sides, "_SLOW", 10)
     path = tmp_path / "broken.json"
-    for text in (broken(schema_version=2), broken(columns=[3])):
+    for text in (broken(schema_version=3), broken(columns=[3])):
         path.write_text(text)
         with pytest.raises(InvalidInput):
             opened(str(path), kept)
