@@ -16,6 +16,7 @@ from dsv3calc.accounting.memory.serving import Server as Memory
 from dsv3calc.ledger.line import given
 from dsv3calc.numbers import ops
 from dsv3calc.schema.fields import LARGEST_COUNT
+from dsv3calc.studies.search.conditions import Condition
 from dsv3calc.studies.search.rules import layout_at
 from dsv3calc.studies.search.space import count, rows
 from dsv3calc.studies.serve.slo import TIMES
@@ -51,22 +52,14 @@ def line_of(result: str, lines: Mapping[str, Line]) -> Line | None:
     return next((lines[name] for name in RESULTS[result] if name in lines), None)
 
 
-class Limit:
+class Limit(Condition):
     """A limit of ``--slo`` as a condition of results."""
 
     rule, option = "slo", "--slo"
 
     def __init__(self, objective: Objective) -> None:
-        self.objective = objective
-        self.text = objective.text
-        self.needs = (objective.name,)
-
-    def holds(self, values: Mapping[str, Any]) -> Any:
-        """Say whether it holds of each row."""
-        import numpy as np
-
-        seconds = np.asarray(values[self.objective.name])
-        return self.objective.condition.admits(seconds)
+        name, admits = objective.name, objective.condition.admits
+        super().__init__(objective.text, (name,), lambda values: admits(values[name]))
 
 
 class Served(NamedTuple):
@@ -134,7 +127,8 @@ class _Group:
 
     def _distinct(self, memory: Memory) -> list[int]:
         """List the first of the ranks that hold the same layers and ends."""
-        stages, found = memory.stages, {}
+        stages = memory.stages
+        found: dict[tuple[Any, ...], int] = {}
         for rank in range(self.layout.pp):
             name, number = f"serving.rank.{rank}", given("serving.rank", rank, "1")
             ends = (stages.embedding_stage, stages.head_stage)
@@ -234,10 +228,9 @@ def largest_batches(held: Served, columns: Columns) -> Any:
         possible &= within(held.limits, smallest)
     which, found = every[possible], least.copy()
     most = np.minimum(smallest.most()[possible], LARGEST_COUNT).astype(np.int64)
-    for accepts in (fits, meets) if held.limits else (fits,):
-        most = largest(
-            lambda some, batch, accepts=accepts: accepts(which[some], batch), least[possible], most
-        )
+    most = largest(lambda some, batch: fits(which[some], batch), least[possible], most)
+    if held.limits:
+        most = largest(lambda some, batch: meets(which[some], batch), least[possible], most)
     found[possible] = np.where(most == LARGEST_COUNT, 0, most)
     return found
 
