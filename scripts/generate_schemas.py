@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_args, get_origin
 import msgspec
 from fresh import write
 
+from dsv3calc.catalogue.search_path import FOLDERS
 from dsv3calc.formulas.registry.docstring import dedented
 from dsv3calc.formulas.registry.glossary import SYMBOLS
 from dsv3calc.ledger.rules import RULES
@@ -476,14 +477,49 @@ def errors_schema() -> Schema:
     }
 
 
+STORE = "https://json.schemastore.org"
+CATALOG = f"{STORE}/schema-catalog.json"
+
+
+def address_of(name: str) -> str:
+    """Return what a schema is called in a schema store."""
+    return f"{STORE}/dsv3calc-{name.replace('_', '-')}.json"
+
+
+def catalog() -> Schema:
+    """Return the entries of the files that people write, as schema stores and editors take them."""
+    matches = {kind: f"**/presets/{FOLDERS[kind]}/*.yaml" for kind in PRESETS if kind in FOLDERS}
+    matches["golden"] = "**/presets/goldens/**/*.yaml"
+    entries = [
+        {
+            "name": f"dsv3calc {kind.replace('_', ' ')}",
+            "description": f"A preset of dsv3calc: {kind.replace('_', ' ')}"
+            if kind in FOLDERS
+            else "A golden file of dsv3calc: numbers kept under test",
+            "fileMatch": [match],
+            "url": address_of(kind),
+        }
+        for kind, match in matches.items()
+    ]
+    return {"$schema": CATALOG, "version": 1, "schemas": entries}
+
+
 def files() -> dict[str, str]:
-    """Return each schema file with its text."""
+    """Return each schema file with its text, and the catalogue of them."""
     schemas = {kind: preset_schema(kind) for kind in PRESETS}
     schemas |= {"answer": answer_schema(), "errors": errors_schema()}
-    return {
-        f"presets/schema/{name}.schema.json": json.dumps(schema, indent=2, ensure_ascii=False)
-        + "\n"
+    found = {
+        f"presets/schema/{name}.schema.json": {
+            "$schema": schema.pop("$schema"),
+            "$id": address_of(name),
+            **schema,
+        }
         for name, schema in schemas.items()
+    }
+    found["presets/schema/catalog.json"] = catalog()
+    return {
+        name: json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        for name, content in found.items()
     }
 
 

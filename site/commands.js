@@ -6,7 +6,7 @@ import { PLACED } from "./state.js";
 /** Parts of a view: its commands by use, with what they are called. */
 export const PARTS = {
   cost: { train: { compare: "Designs side by side" }, serve: { compare: "Designs side by side" } },
-  fit: { train: { memory: "Memory of a GPU" }, serve: { memory: "Memory and cache", kv: "Cache" } },
+  fit: { train: { memory: "Memory of a GPU" }, serve: { memory: "Memory and cache", pool: "Pool by context", kv: "Cache" } },
   fast: {
     train: { train: "Training step", time: "Operators" },
     serve: { serve: "Serving", curve: "Serving by batch", time: "Operators" },
@@ -18,6 +18,7 @@ export const PARTS = {
 const TAKES = {
   compare: { train: ["seq", "context", "batch", "kv-dtype"], serve: ["seq", "context", "batch", "kv-dtype"] },
   memory: { train: ["seq", "global-batch"], serve: ["context", "batch", "kv-dtype", "pass-tokens"], words: { serve: ["--serve"] } },
+  pool: { command: "compare", train: [], serve: ["batch", "kv-dtype"], words: { serve: ["--serve", "--rows", "memory"] } },
   kv: { train: [], serve: ["context", "batch", "kv-dtype"] },
   time: { train: ["seq", "global-batch"], serve: ["context", "batch", "kv-dtype"], words: { train: ["--phase", "train"], serve: ["--phase", "decode"] } },
   train: { train: ["seq", "global-batch"], serve: [] },
@@ -25,6 +26,9 @@ const TAKES = {
   curve: { command: "serve", train: [], serve: ["context", "batch", "kv-dtype"], words: { serve: ["--curve"] } },
   traffic: { train: ["seq", "global-batch"], serve: ["pass-tokens"], words: { serve: ["--serve"] } },
 };
+
+/** Lengths at which the pool of a server is shown. */
+const CONTEXTS = ["4Ki", "16Ki", "64Ki", "128Ki"];
 
 export function partOf(state) {
   const parts = PARTS[state.view][state.use];
@@ -42,7 +46,7 @@ export function takenFields(state) {
 
 /** Whether the shown part takes an option of a design. */
 export function takesOption(state, choices, name) {
-  if (partOf(state) === "compare" && PLACED.includes(name)) return false;
+  if (PLACED.includes(name) && commandOf(partOf(state)) === "compare") return partOf(state) === "pool";
   return choices.commands[commandOf(partOf(state))].options.includes(`--${name}`);
 }
 
@@ -60,12 +64,14 @@ function sharedWords(state, part) {
 }
 
 function ownWords(state, choices, part, design) {
-  const words = [commandOf(part), design.model];
   const values = { hardware: design.hardware, precision: design.precision, ...design[state.use] };
-  for (const name of ["hardware", ...PLACED, "precision"]) {
-    if (values[name] && takesOption(state, choices, name)) words.push(`--${name}`, values[name]);
-  }
-  return [...words, ...sharedWords(state, part)];
+  const known = choices.commands[commandOf(part)].options;
+  const given = ["hardware", ...PLACED, "precision"].filter((name) => values[name] && takesOption(state, choices, name));
+  const own = given.filter((name) => !known.includes(`--${name}`)).map((name) => `${name}=${values[name]}`);
+  const models = part === "pool"
+    ? CONTEXTS.map((context) => `${design.model}:${[...own, `context=${context}`].join(",")}`) : [design.model];
+  const options = given.filter((name) => known.includes(`--${name}`)).flatMap((name) => [`--${name}`, values[name]]);
+  return [commandOf(part), ...models, ...options, ...sharedWords(state, part)];
 }
 
 function compareWords(state, designs) {

@@ -256,3 +256,14 @@ def test_calculon_activations_of_the_530b_model(model):
     )
     masks = 70 * 2048 * 20480 // 8  # the first chunk of the first of 35 stages has 70 in flight
     assert found["memory.rank.0.activations"] - masks == 23.076171875 * 2**30
+
+
+def test_logits_in_two_widths():
+    """A TypeScript test of Llama 3 8B at 8,192 tokens: BF16 logits and an FP32 copy, 6 bytes.
+
+    That is what an eager loss keeps from its forward to its backward pass.
+    """
+    found = dsv3calc.query(
+        "memory llama-3.1-8b --dp 1 --hardware h200 --seq 8192 --set setup.memory.loss=eager"
+    )
+    assert found["memory.buffers.logits_of_micro_batch"] == 6_304_038_912

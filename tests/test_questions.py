@@ -188,7 +188,8 @@ QUESTIONS = (
     (58, "6.1", f"{_PAPER} --set hardware.scale_out.nominal=43.75GB/s",
      "limits.ep.all_to_all_time", 120.96e-6 * 8 / 7, 1e-9),
     (59, "5.1.2", "traffic deepseek-v3 --ep 64 --dp 64 --pass-tokens 4096 --hardware h800",
-     "traffic.achieved.dispatch.time", 25_573 * 4_096 / 44.2575e9, 0.12),
+     "traffic.achieved.time_per_layer", 3.4595 * 4_096 * (7_392 / 44.2575e9 + 14_336 / 42.4725e9),
+     0.12),
     (60, "5.1.2", ("formula eval model_flops_utilisation token_flops=249.811e9 tokens=62914560 "
      "step_seconds=19.926s job_gpus=2048 peak=989TFLOPS"), "formula.model_flops_utilisation",
      0.3894, 1e-3),

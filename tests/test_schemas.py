@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from fnmatch import fnmatchcase
 
 import jsonschema
 import pytest
@@ -246,3 +247,20 @@ def test_the_query_of_an_answer_is_a_query_by_keys(line):
     answer = api.answer(line)
     row = {"query": {"command": answer.command, **answer.query}, "quantity": "q", "expect": 1}
     assert problems("golden", {"goldens": [row]}) == []
+
+
+def test_the_catalogue_leads_each_preset_to_its_schema():
+    folder = ROOT / "presets"
+    entries = json.loads((folder / "schema" / "catalog.json").read_text("utf-8"))["schemas"]
+    kinds = {schema["$id"]: name for name, schema in SCHEMAS.items()}
+    assert len(kinds) == len(SCHEMAS)
+    for case in FILES:
+        kind, path = case.values
+        inside = path.relative_to(ROOT).as_posix()
+        found = [
+            kinds[entry["url"]]
+            for entry in entries
+            for pattern in entry["fileMatch"]
+            if fnmatchcase(inside, pattern.removeprefix("**/"))
+        ]
+        assert found == [kind]

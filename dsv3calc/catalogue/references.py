@@ -45,6 +45,27 @@ def heading(path: str) -> Heading:
     return Heading(title[1].strip("'\" ") if title else "", [name for name in names if name])
 
 
+def model_names(incomplete: str) -> list[str]:
+    """List the names, aliases and ids on the hub of models that begin with a text."""
+    found = search_path.listing("model")
+    names = [*found]
+    if "/" in incomplete:
+        names = [each for _, path in found.values() for each in _hub_id(path)]
+    elif not any(name.startswith(incomplete) for name in found):
+        names = [each for _, path in found.values() for each in heading(path).aliases]
+    return [name for name in names if name.casefold().startswith(incomplete.casefold())]
+
+
+def _hub_id(path: str) -> list[str]:
+    """Return the id of the model that a preset was read from, if it names one."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = re.search(rf"huggingface\.co/({HUB_ID})/blob/", file.read())
+    except (OSError, UnicodeDecodeError):  # not ours to report
+        found = None
+    return [found[1]] if found else []
+
+
 def is_path(reference: str) -> bool:
     """Tell whether a reference is a path rather than a preset name."""
     return reference in ("-", ".", "..") or "/" in reference or reference.lower().endswith(ENDINGS)
@@ -143,14 +164,17 @@ def _unknown(kind: str, name: str, preset_path: str | None) -> UsageError:
     return UsageError(message, hint)
 
 
-def hint_for(name: str, known: Iterable[str], aliases: Iterable[str] = ()) -> str:
+def hint_for(
+    name: str, known: Iterable[str], aliases: Iterable[str] = (), *, cutoff: float = 0.6
+) -> str:
     """Return the name that was probably meant as a question, or the presets of its family.
 
-    A name with other numbers is another model, not a misspelt one.
+    A name with other numbers is another model, not a misspelt one, unless it is the beginning of
+    a name. ``cutoff`` is how much alike, from 0 to 1, a misspelt name has to be.
     """
     known = [*known]
-    close = suggest(name, [*known, *aliases])
-    if close and _numbers(close) == _numbers(name):
+    close = suggest(name, [*known, *aliases], cutoff)
+    if close and (_numbers(close) == _numbers(name) or close.startswith(name.casefold())):
         return f"did you mean '{close}'?"
     for each in (*known, *aliases):
         if each.partition("-")[2] == name.casefold():  # without the maker's name
@@ -158,7 +182,7 @@ def hint_for(name: str, known: Iterable[str], aliases: Iterable[str] = ()) -> st
     relatives = related(name, known)
     if relatives:
         return f"presets of its family: {', '.join(relatives)};"
-    close = close if close in known else suggest(name, known)
+    close = close if close in known else suggest(name, known, cutoff)
     return f"did you mean '{close}'?" if close else ""
 
 

@@ -94,20 +94,45 @@ def complete_field(ctx: Any, args: Any, incomplete: str) -> list[str]:  # noqa: 
     return [f"{name}=" for name in field_names() if name.startswith(incomplete)]
 
 
+_COLUMNS = ("models", "vary")
+"""Fields of which each value is a column of a comparison: MODEL, or MODEL:NAME=VALUE,NAME=VALUE."""
+
+
+def complete_column(ctx: Any, args: Any, incomplete: str) -> list[str]:  # noqa: ARG001 - as typer asks
+    """Complete the model of a column, or the name of what is different there."""
+    from dsv3calc.catalogue.references import model_names
+
+    model, colon, changes = incomplete.partition(":")
+    if not colon:
+        return model_names(incomplete)
+    from dsv3calc.catalogue.field_names import field_names
+    from dsv3calc.studies.compare.entries import options
+    from dsv3calc.studies.compare.vary import CHANGES
+
+    before, comma, last = changes.rpartition(",")
+    names = sorted({*CHANGES, *options(), *field_names()})
+    return [f"{model}:{before}{comma}{name}=" for name in names if name.startswith(last)]
+
+
 def _completion(field: Field) -> Callable[[Any, Any, str], list[str]] | None:
     """Return what completes a value in a shell: names of presets, choices, or nothing."""
     option = field.option
     if field.name == "set":
         return complete_field
+    if field.name in _COLUMNS:
+        return complete_column
     if not (option.preset or option.choices):
         return None
 
     def complete(ctx: Any, args: Any, incomplete: str) -> list[str]:  # noqa: ARG001 - as typer asks
+        from dsv3calc.catalogue.references import model_names
         from dsv3calc.catalogue.search_path import listing
 
         before, comma, last = "", "", incomplete
         if option.separator:
             before, comma, last = incomplete.rpartition(option.separator)
+        if option.preset == "model":
+            return [f"{before}{comma}{name}" for name in model_names(last)]
         names = [*(listing(option.preset) if option.preset else ()), *option.values()]
         return [f"{before}{comma}{name}" for name in names if name.startswith(last)]
 

@@ -99,7 +99,7 @@ def _rendered(
         between = "\n"
 
 
-def _write(texts: Iterator[str] | Iterator[bytes], options: OutputOptions) -> None:
+def _write(texts: Iterator[Any], options: OutputOptions) -> None:
     if options.file is not None:
         write_whole(options.file, texts, force=options.force)
         if not options.quiet:

@@ -152,6 +152,8 @@ PUBLIC_LINES = (
         ("roofline.PHASE.ridge", "FLOP/B", "The intensity at which both times are equal."),
         ("roofline.PHASE.weight_bytes", "B", "Weights that a pass reads."),
         ("roofline.PHASE.cache_bytes", "B", "Cache and state that a pass reads and writes."),
+        ("roofline.PHASE.expert_weights.GROUP", "B", "Routed experts of a group that it reads."),
+        ("roofline.PHASE.cache.COMPONENT.GROUP", "B", "Cache of one kind of a group of layers."),
         (
             "roofline.PHASE.tokens_per_gpu_second",
             "tokens/s",
@@ -464,6 +466,11 @@ PUBLIC_LINES = (
     ),
     *_declared(
         "time, train",
+        (
+            "time.multiprocessors",
+            "ratio",
+            "Multiprocessors of a device over those that communication leaves.",
+        ),
         ("time.optimizer.TIME", "s", "A step of the optimizer."),
         ("time.PLACE.KERNEL.TIME", "s", "One kernel in one layer, with its backward passes."),
         ("time.PLACE.KERNEL.flops", "FLOP", "FLOPs of a kernel in one layer on a GPU."),

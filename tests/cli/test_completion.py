@@ -11,7 +11,7 @@ from dsv3calc.commands.tree import command_of
 def completed(command, option, incomplete):
     group, _, name = command.rpartition(" ")
     made = command_of(load_command, group, name)
-    param = next(each for each in made.params if option in each.opts)
+    param = next(each for each in made.params if option in each.opts or each.name == f"{option}_0")
     return [each.value if hasattr(each, "value") else each
             for each in param.shell_complete(None, incomplete)]  # fmt: skip
 
@@ -30,6 +30,13 @@ def completed(command, option, incomplete):
         ("kv", "--color", "n", "never"),
         ("kv", "--set", "num_experts_per", "num_experts_per_tok="),
         ("memory", "--set", "hardware.mem", "hardware.memory="),
+        ("memory", "--set", "setup.memory.", "setup.memory.loss="),
+        ("compare", "--vary", "deepseek-v3:", "deepseek-v3:attention="),
+        ("compare", "--vary", "deepseek-v3:ep=8,num_ex", "deepseek-v3:ep=8,num_experts_per_tok="),
+        ("compare", "models", "deepseek-v3:pre", "deepseek-v3:precision="),
+        ("compare", "models", "mixtral", "mixtral-8x7b"),
+        ("kv", "model", "deepseek-ai/DeepSeek-V3.1", "deepseek-ai/DeepSeek-V3.1"),
+        ("kv", "model", "deepseek-r", "deepseek-r1"),
     ],
 )
 def test_values_are_completed(command, option, incomplete, word):

@@ -48,7 +48,7 @@ def test_the_exit_code_and_the_kind(program, status, arguments):
         (["presets", "validat", "x"], "dsv3calc presets validate"),
         (["params", "deepseek-v33"], "deepseek-v3"),
         (["params", "DeepSeek_V3"], "deepseek-v3"),
-        (["compare", "deepseek-v3", "--hardware", "H800"], "h800"),
+        (["compare", "deepseek-v3", "--hardware", "h880"], "h800"),
         (["kv", "deepseek-v3", "--kv-dtype", "fp8mla"], "fp8-mla"),
         (["params", "deepseek-v3", "--presicion", "bf16"], "--precision"),
         (["flops", "deepseek-v3", "--phase", "decoding"], "decode"),

@@ -143,7 +143,7 @@ def test_text_fits_eighty_columns(program):
         (("kv_cache.bytes", "deepseek-v3", "--free", "vocab_size"), "does not depend on it"),
         (("kv_cache.bytes", "deepseek-v3", "--free", "tokens,tokens"), "twice"),
         (("kv_cache.bytes", "deepseek-v3"), "--free"),
-        (("kv_cache.bytes", "deepseek-v9", "--free", "tokens"), "did you mean"),
+        (("kv_cache.bytes", "deepseek-v9", "--free", "tokens"), "presets of its family"),
         (("kv_cache.bytes", "deepseek-v3", "--free", "tokens", "--nope"), "--nope"),
         (("kv_cache.fit.tokens", "deepseek-v3", "--fit", "4GiB", "--free", "batch"), "search"),
         (("memory.free", *LAYOUT, "--free", "ep"), "depends on the device"),

@@ -90,7 +90,7 @@ def test_a_name_that_is_far_from_any_is_none_of_them(program):
 @pytest.mark.parametrize(
     ("arguments", "what", "hint"),
     [
-        ("kv Qwen/Qwen3-33B", "no such file", "the preset qwen3-32b, or download its config.json"),
+        ("kv Qwen/Qwen3-33B", "no such file", "(presets of its family: qwen3-32b,"),
         ("kv Some/Model", "no such file", "try: download its config.json and name that file"),
         (
             "import https://huggingface.co/Qwen/Qwen3-32B",

@@ -63,6 +63,7 @@ QUERIES = (
         "search llama-3.1-8b --hardware h100 --gpus 8 --global-batch 64 --top 1 "
         "--pin schedule=1f1b,cp=1,zero=1,recompute=none"
     ),
+    "time deepseek-v3 --hardware h800 --layout v3-pretrain --setup deepseek-dualpipe",
     (
         "train llama-3.1-8b --hardware h100 --tp 2 --global-batch 8 --setup megatron-dense "
         "--train-tokens 1B"

@@ -143,7 +143,7 @@ def decode_lines(
         )
         staged = StagedSteps(fold, "serve.decode.", put, passes, part)
         seconds = {what: staged.step(what, line) for what, line in seconds.items()}
-    if not _is_one(part.value) and step.main.exchanges.rule != "given":
+    if hosted is None and not _is_one(part.value) and step.main.exchanges.rule != "given":
         turns = fold.software is not None and fold.software.times.overlap.two_batch
         if turns or not brief:
             seconds["overlapped"] = _overlapped(setting, speculation, part, passes)

@@ -123,7 +123,7 @@ def kind_of_name(reference: str, preset_path: str | None) -> str:
         names = [
             name for each in search_path.FOLDERS for name in search_path.listing(each, preset_path)
         ]
-        close = references.hint_for(reference, names)
+        close = references.hint_for(reference, names, cutoff=0.8)  # of so many one is soon alike
         raise UsageError(
             f"there is no preset {quote(reference)}",
             f"{close} dsv3calc presets list".strip(),
