@@ -116,3 +116,22 @@ def test_gated_delta_net_of_an_fp8_file(tmp_path):
     mixers = data["num_hidden_layers"] - data["num_hidden_layers"] // 4
     expected = mixers * data["hidden_size"] * (2 * keys + 2 * values + values)
     assert found["float8_e4m3fn"] == expected
+
+
+def test_experts_of_gemma_4_are_not_in_the_feed_forward_beside_them(tmp_path):
+    """NVIDIA's NVFP4 file leaves ``mlp``, the router and attention in BF16, in every layer."""
+    data = json.loads((CONFIGS / "gemma4_text.json").read_text(encoding="utf-8"))
+    kept = [
+        f"model.language_model.layers.{layer}.{part}*"
+        for layer in range(data["num_hidden_layers"])
+        for part in ("mlp", "router", "self_attn")
+    ]
+    beside = {"quant_algo": "NVFP4", "group_size": 16, "exclude_modules": ["lm_head", *kept]}
+    changes = {"moe_intermediate_size": 32}
+    _, found = stored(tmp_path, "gemma4_text", beside=beside, **changes)
+    experts = 3 * data["num_experts"] * data["num_hidden_layers"]
+    assert found["float4_e2m1"] == experts * 32 * data["hidden_size"]
+    kept = [f"model.layers.{n}.moe.experts*" for n in range(data["num_hidden_layers"])]
+    _, rest = stored(tmp_path, "gemma4_text", beside=beside | {"exclude_modules": kept}, **changes)
+    _, every = stored(tmp_path, "gemma4_text", beside=beside | {"exclude_modules": []}, **changes)
+    assert rest["float4_e2m1"] + found["float4_e2m1"] == every["float4_e2m1"]

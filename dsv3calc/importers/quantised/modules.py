@@ -14,8 +14,12 @@ _BLOCKS = {
     "mixer": ("linear_attn", "mixer", "mamba", "self_attn"),
     "mamba2": ("mixer", "mamba"),
     "gated_delta_net": ("linear_attn",),
+    "experts_beside": ("experts.0", "moe.experts.0", "experts", "moe.experts"),
 }
-"""Part of a layer, or kind of mixer -> what published files call it; Nemotron-H has mixers."""
+"""Part of a layer, or kind of it -> what published files call it; Nemotron-H has mixers.
+
+Experts beside a dense feed-forward, as of Gemma 4, are a module of the layer and not of ``mlp``.
+"""
 STEMS = ("model.layers", "backbone.layers")
 
 _LEAVES = {
@@ -61,7 +65,7 @@ def matrices_of(group: dict[str, Any]) -> list[Matrix]:
     """
     kinds: dict[str, dict[str, Callable[[dict[str, Any]], Iterable[Matrix]]]] = {
         "attention": {"gqa": _gqa, "mla": _mla},
-        "feed_forward": {"dense": _dense, "moe": _moe},
+        "feed_forward": {"dense": _dense, "moe": _moe, "moe_beside_dense": _moe_beside_dense},
         "mixer": {"mamba2": _mamba2, "gated_delta_net": _gated_delta_net},
     }
     found: list[Matrix] = []
@@ -116,10 +120,17 @@ def _moe(part: dict[str, Any]) -> Iterator[Matrix]:
             yield _matrix("latent_projections", name, "feed_forward")
 
 
-def _feed(weight_class: str, part: dict[str, Any], *inside: str) -> Iterator[Matrix]:
+def _moe_beside_dense(part: dict[str, Any]) -> Iterator[Matrix]:
+    yield from _feed("dense_ffn", part, "")
+    yield from _feed("routed_experts", part, "", block="experts_beside")
+
+
+def _feed(
+    weight_class: str, part: dict[str, Any], *inside: str, block: str = "feed_forward"
+) -> Iterator[Matrix]:
     gated = ("gate_proj",) if part.get("gated", True) else ()
     for name in (*gated, "up_proj", "down_proj"):
-        yield _matrix(weight_class, name, "feed_forward", *inside)
+        yield _matrix(weight_class, name, block, *inside)
 
 
 def _matrix(weight_class: str, name: str, block: str, *inside: str) -> Matrix:
