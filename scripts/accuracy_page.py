@@ -112,7 +112,8 @@ table has the medians by half. On Hopper half 0 has all BF16 steps of dense mode
 most FP8 steps: with one factor for both data types the other half was 8.3 % off. A factor of its
 own for FP8 products on Hopper, fitted to the eight FP8 steps of half 0, lowers that to 6.1 %.
 Exposed transfers do not stand in for it: of context parallelism they raise both medians; with one
-factor of 1.20 and 40 % of pipeline transfers exposed Hopper is 5.8 % off on half 0, 4.1 % on half 1.
+factor of 1.20 and 40 % of pipeline transfers exposed Hopper is 5.8 % off on half 0 and 4.1 % on
+half 1.
 
 The form of each kind, and what else was tried, are in
 [decision 0018](decisions/0018-times-of-kernels.md).
