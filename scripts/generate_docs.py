@@ -90,6 +90,7 @@ UNIT_WORDS = {
     "tokens": "tokens",
     "FLOP": "floating-point operations; a multiply-add is 2 FLOP",
     "FLOP/token": "FLOP per token",
+    "J": "joules",
     "FLOP/s": "FLOP per second",
     "bit": "bits",
     "B": "bytes; shown in KiB, MiB, GiB",

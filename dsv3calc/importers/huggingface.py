@@ -101,15 +101,20 @@ def import_config(
 def _keys(findings: Findings, found: Family, data: Any) -> dict[str, tuple[str, ...]]:
     """Return by schema field the path of the key that has its value; not what the file omits."""
 
-    def holds(path: tuple[str, ...]) -> bool:
-        value = data
-        for key in path:
-            if not isinstance(value, dict) or key not in value:
-                return False  # the reader of an inner object was given the key of the outer one
-            value = value[key]
-        return not isinstance(value, dict)
+    def stands(path: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Return where a key stands: text_config may take one from the object around it."""
+        for each in (path, path[-1:]):
+            value = data
+            for key in each:
+                if not isinstance(value, dict) or key not in value:
+                    break
+                value = value[key]
+            else:
+                return None if isinstance(value, dict) else each
+        return None
 
-    given = {key: path for key, path in findings.places.items() if holds(path)}
+    places = {key: stands(path) for key, path in findings.places.items()}
+    given = {key: path for key, path in places.items() if path is not None}
     renamed = {field: given[key] for field, key in found.fields.items() if key in given}
     return given | renamed
 

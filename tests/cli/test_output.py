@@ -564,6 +564,6 @@ def test_no_terminal_no_wrapping(program, monkeypatch):
 
 def test_every_command_with_output_options_is_tried_here():
     have_more = {"import", "eval", "presets", "conventions", "check", "snapshot", "diff", "explain"}
-    have_more.add("sweep")  # writes its file by itself
+    have_more |= {"sweep", "skill"}  # one writes its file by itself, the other is a file
     tried = {name.split()[0] for name in QUERIES}
     assert {name for name in COMMANDS[""] if name not in have_more} <= tried

@@ -247,6 +247,10 @@ def test_rows_of_layers_sum_to_the_total(name):
     assert len({tuple(row) for row in answer.rows}) == 1
 
 
+def test_a_key_beside_text_config_has_its_own_place():
+    assert run(config("qwen3_5_moe")).keys["tie_word_embeddings"] == ("tie_word_embeddings",)
+
+
 def test_glm_4_5_v_holds_a_glm_4_5_without_norms_of_queries_and_keys():
     found = run(config("glm4v_moe"))
     assert found.data["groups"] == run(config("glm4_moe") | {"use_qk_norm": False}).data["groups"]

@@ -150,7 +150,10 @@ def _map(study: Study, varied: list[list[StudyAxis]], rows: list[Row]) -> HeatMa
     values = {(_label(row, up), _label(row, across)): row[name] for row in rows}
     known = [value for value in values.values() if _is_number(value)]
     if not known:
-        raise UsageError("no point of the study has a number to draw", "-o out.csv has the reasons")
+        reason = next((f": {row['refused']}" for row in rows if row["refused"]), "")
+        raise UsageError(
+            f"no point of the study has a number to draw{reason}", "-o out.csv has every reason"
+        )
     cells = [
         [value if _is_number(value := values.get((line, column))) else None for column in columns]
         for line in lines
