@@ -23,7 +23,7 @@ from dsv3calc.queries.table import PICTURES, QUERIES
 from dsv3calc.reading.escaping import json_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dsv3calc.commands.request import Request
     from dsv3calc.studies.answer import Answer
@@ -124,8 +124,10 @@ def _request(words: list[str]) -> Request:
 
 
 def _answered(request: Request) -> Answer:
+    from dsv3calc.studies.answer import Answer
+
     found = request.answer()
-    if not hasattr(found, "columns"):
+    if not isinstance(found, Answer):
         raise UsageError("this command line has several answers", "ask one query")
     return found
 
@@ -138,4 +140,9 @@ def _captured() -> Iterator[tuple[io.StringIO, io.StringIO]]:
         yield out, told
 
 
-_ASKED = {"run": run, "show": show, "explain": explain, "pickers": pickers}
+_ASKED: dict[str, Callable[..., Any]] = {
+    "run": run,
+    "show": show,
+    "explain": explain,
+    "pickers": pickers,
+}

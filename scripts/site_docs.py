@@ -44,6 +44,7 @@ def build(out: Path, assets: Path | None = None) -> list[str]:
         work = Path(folder)
         parts = collected(assets, work / "fetched")
         tree = stage(work / "tree", parts)
+        shutil.copytree(ROOT / "site" / "overrides", work / "overrides")
         (work / "mkdocs.yml").write_text(settings(), encoding="utf-8")
         _run_zensical(work)
         made = work / "made"

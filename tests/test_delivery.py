@@ -74,3 +74,25 @@ class _NoTags(yaml.SafeLoader):
 
 
 _NoTags.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)
+
+
+def _anchors(path):
+    """Return the places of a page that its headings make, as they are on GitHub and in the site."""
+    text = re.sub(r"^```.*?^```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    plain = [re.sub(r"\[([^]]+)\]\([^)]*\)|`", r"\1", heading).lower() for heading in headings]
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in plain}
+
+
+def test_links_lead_to_headings():
+    anchors, missing = {}, []
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    for page in pages:
+        for target, place in re.findall(r"\]\(([^)#\s:]*)#([^)\s]+)\)", page.read_text("utf-8")):
+            path = (page.parent / target).resolve() if target else page
+            if path.suffix == ".md":
+                anchors.setdefault(path, None)
+                anchors[path] = anchors[path] or _anchors(path)
+                if place not in anchors[path]:
+                    missing.append(f"{page.relative_to(ROOT)}: {target}#{place}")
+    assert not missing

@@ -143,7 +143,7 @@ def activation_lines(layout: Layout, rank: int, named: Mapping[str, Line]) -> tu
     ``named`` are the lines of ``memory`` of a layout, ``rank`` its fullest pipeline rank.
     """
     held = total("host.states.activations.held", (named[f"memory.rank.{rank}.activations"],))
-    chunks = []
+    chunks: list[Line] = []
     while (name := f"memory.rank.{rank}.chunk.{len(chunks)}.activations") in named:
         chunks.append(named[name])
     kept = total("host.states.activations.of_micro_batch", chunks, unit="B")

@@ -174,8 +174,9 @@ def hint_for(
     """
     known = [*known]
     close = suggest(name, [*known, *aliases], cutoff)
-    if close and (_numbers(close) == _numbers(name) or close.startswith(name.casefold())):
-        return f"did you mean '{close}'?"
+    longer = [each for each in known if each.startswith(name.casefold())]
+    if len(longer) == 1 or (close and _numbers(close) == _numbers(name)):
+        return f"did you mean '{longer[0] if len(longer) == 1 else close}'?"
     for each in (*known, *aliases):
         if each.partition("-")[2] == name.casefold():  # without the maker's name
             return f"did you mean '{each}'?"

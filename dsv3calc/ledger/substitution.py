@@ -15,7 +15,8 @@ class Substitution:
     """Puts a prefix before the names of computed lines, and lines in place of given ones.
 
     ``given`` has, by the place that a number was read from, the line that stands for it: its value
-    is the one that was read. Other numbers that were read keep their places.
+    is the one that was read. Other numbers that were read keep their places. Without a prefix and
+    without given ones lines are what they were.
     """
 
     def __init__(self, prefix: str, given: Mapping[str, Line]) -> None:
@@ -25,6 +26,8 @@ class Substitution:
 
     def line(self, line: Line) -> Line:
         """Return what stands for a line."""
+        if not self.prefix and not self.given:
+            return line
         if line not in self._known:
             self._known[line] = self._made(line)
         return self._known[line]

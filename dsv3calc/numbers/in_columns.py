@@ -127,6 +127,10 @@ class Column:
         found: Column = apply(in_numpy.floor_div, self, other)
         return found
 
+    def __rfloordiv__(self, other: Any) -> Column:
+        found: Column = apply(in_numpy.floor_div, other, self)
+        return found
+
     def __neg__(self) -> Column:
         return Column(self.table, self.axes, -self.values)
 

@@ -143,6 +143,15 @@ def ratio(a: Any, b: Any) -> Any:
     return kind.ratio(a, b) if kind else a / b
 
 
+def is_nothing(value: Any) -> bool:
+    """Tell whether a number is 0; of a column, whether it is 0 in every row.
+
+    >>> is_nothing(0), is_nothing(0.5)
+    (True, False)
+    """
+    return not (value.max() if hasattr(value, "max") else value)
+
+
 def where(condition: Any, a: Any, b: Any) -> Any:
     """Return ``a`` where ``condition`` holds, else ``b``.
 

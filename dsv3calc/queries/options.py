@@ -13,6 +13,7 @@ DEGREES, EXPERTS, FORMATS = "Device and layout", "Experts", "Formats"
 TRAINING, ACTIVATIONS = "Training", "Activations in training"
 SERVING = "Serving: with --serve, or a layout for serving"
 SHOWN = "What is shown"
+REQUESTS = "Requests"
 """Titles of sections of the help."""
 
 CONVENTIONS = "accounting.conventions:CHOICES"
@@ -252,5 +253,57 @@ EstimatedSetup = Annotated[
     Option(
         "Set-up of software, which the estimate is for", DEGREES, metavar="NAME",
         default="none: no estimate", preset="setup",
+    ),
+]  # fmt: skip
+Slo = Annotated[
+    tuple[str, ...],
+    Option(
+        "Take the largest batch that meets this: 'tpot<=50ms', 'ttft<=2s'; repeatable",
+        REQUESTS, metavar="LIMIT",
+    ),
+]  # fmt: skip
+ServedContext = Annotated[
+    int | None,
+    Option(
+        CONTEXT, REQUESTS, flag="--context", dimension="tokens", default="4096",
+    ),
+]  # fmt: skip
+PromptTokens = Annotated[
+    int | None,
+    Option("Tokens of a prompt", REQUESTS, dimension="tokens", default="4096"),
+]
+ResponseTokens = Annotated[
+    int | None,
+    Option(
+        "Tokens of a response: its time, how prefill and decoding share GPUs", REQUESTS,
+        dimension="tokens", default="none: not told",
+    ),
+]  # fmt: skip
+HitRate = Annotated[
+    float | None,
+    Option(
+        "Share of a prompt that is found in the cache", REQUESTS, dimension="ratio",
+        default="0",
+    ),
+]  # fmt: skip
+PrefillLayout = Annotated[
+    str | None,
+    Option(
+        "Layout preset of the GPUs that prefill, where those are others", DEGREES,
+        metavar="NAME", default="the same GPUs", preset="layout",
+    ),
+]  # fmt: skip
+MemoryFraction = Annotated[
+    float | None,
+    Option(
+        "Share of the device that the server takes", DEGREES,
+        dimension="ratio", metavar="SHARE", default="the set-up's",
+    ),
+]  # fmt: skip
+ServedSetup = Annotated[
+    str | None,
+    Option(
+        "Set-up of software, which the estimate is for", DEGREES, metavar="NAME",
+        default="none: no estimate, memory as of pytorch", preset="setup",
     ),
 ]  # fmt: skip

@@ -15,6 +15,8 @@ class SearchQuery(Query, frozen=True, kw_only=True):
 
     Examples:
 
+      dsv3calc search qwen2.5-7b --hardware h100 --gpus 2 --phase serve --pin pp=1
+
       dsv3calc search llama-3.1-8b --hardware h100 --gpus 8 --pin pp=1,cp=1
 
       dsv3calc search qwen2.5-7b --hardware h100 --gpus 4,8 --pin pp=1,cp=1
@@ -40,17 +42,18 @@ class SearchQuery(Query, frozen=True, kw_only=True):
     phase: Annotated[
         str,
         Option(
-            "train", SPACE, metavar="PHASE", default="train",
+            "train or serve", SPACE, metavar="PHASE", default="train",
             choices="studies.search.request:PHASES",
         ),
     ] = "train"  # fmt: skip
     objective: Annotated[
         str | None,
         Option(
-            "memory, traffic, step_time, tokens_per_second_per_gpu or dollars; two or three, "
-            "separated by commas, give the front",
-            SPACE, metavar="NAME", default="step_time",
-            choices="studies.search.request:OBJECTIVES", separator=",",
+            "Training: memory, traffic, step_time, tokens_per_second_per_gpu, dollars; serving: "
+            "memory, tpot, ttft, tokens_per_second_per_gpu, dollars; two or three, separated by "
+            "commas, give the front",
+            SPACE, metavar="NAME", default="step_time; serving: tokens_per_second_per_gpu",
+            choices="studies.search.request:EVERY_OBJECTIVE", separator=",",
         ),
     ] = None  # fmt: skip
     pin: Annotated[
@@ -79,6 +82,10 @@ class SearchQuery(Query, frozen=True, kw_only=True):
             metavar="AXIS=VALUE",
         ),
     ] = None  # fmt: skip
+    timing: Annotated[
+        bool,
+        Option("Show how many layouts a second were looked at, which differs by run", shared.SHOWN),
+    ] = False
     sequence: shared.TrainedSequence = None
     global_batch: Annotated[
         int | None, Option("Sequences of a training step", shared.TRAINING, dimension="count")
@@ -87,6 +94,16 @@ class SearchQuery(Query, frozen=True, kw_only=True):
         int | None,
         Option("Tokens of a whole run, for its price", shared.TRAINING, dimension="tokens"),
     ] = None
+    past: shared.ServedContext = None
+    slo: shared.Slo = ()
+    prompt_tokens: shared.PromptTokens = None
+    response_tokens: shared.ResponseTokens = None
+    hit_rate: shared.HitRate = None
+    prefill_layout: shared.PrefillLayout = None
+    draft_tokens: shared.DraftTokens = None
+    acceptance: shared.Acceptance = None
+    memory_fraction: shared.MemoryFraction = None
+    kv_dtype: shared.KVDtype = None
     setup: shared.EstimatedSetup = None
     precision: shared.ProductPrecision = None
     recipe: shared.Recipe = None

@@ -7,7 +7,7 @@ from dsv3calc.queries import options as shared
 from dsv3calc.queries.fields import Option
 from dsv3calc.queries.layout import LayoutQuery
 
-REQUESTS = "Requests"
+REQUESTS = shared.REQUESTS
 
 
 class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
@@ -37,35 +37,15 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
     concurrency: Annotated[int | None, Option(shared.CONCURRENCY, REQUESTS, dimension="count")] = (
         None
     )
-    slo: Annotated[
-        tuple[str, ...],
-        Option(
-            "Take the largest batch that meets this: 'tpot<=50ms', 'ttft<=2s'; repeatable",
-            REQUESTS, metavar="LIMIT",
-        ),
-    ] = ()  # fmt: skip
+    slo: shared.Slo = ()
     curve: Annotated[bool, Option("Show batches up to what memory holds, and beyond", REQUESTS)] = (
         False
     )
-    past: Annotated[
-        int | None,
-        Option(
-            shared.CONTEXT, REQUESTS, flag="--context", dimension="tokens", default="4096",
-        ),
-    ] = None  # fmt: skip
+    past: shared.ServedContext = None
     draft_tokens: shared.DraftTokens = None
     acceptance: shared.Acceptance = None
-    prompt_tokens: Annotated[
-        int | None,
-        Option("Tokens of a prompt", REQUESTS, dimension="tokens", default="4096"),
-    ] = None
-    response_tokens: Annotated[
-        int | None,
-        Option(
-            "Tokens of a response: its time, how prefill and decoding share GPUs", REQUESTS,
-            dimension="tokens", default="none: not told",
-        ),
-    ] = None  # fmt: skip
+    prompt_tokens: shared.PromptTokens = None
+    response_tokens: shared.ResponseTokens = None
     samples: Annotated[
         int | None,
         Option(
@@ -87,26 +67,14 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
             default="those of a response",
         ),
     ] = None  # fmt: skip
-    hit_rate: Annotated[
-        float | None,
-        Option(
-            "Share of a prompt that is found in the cache", REQUESTS, dimension="ratio",
-            default="0",
-        ),
-    ] = None  # fmt: skip
+    hit_rate: shared.HitRate = None
     prefill_batch: Annotated[
         int | None,
         Option(
             "Prompts of one prefill pass of a replica", REQUESTS, dimension="count", default="1",
         ),
     ] = None  # fmt: skip
-    prefill_layout: Annotated[
-        str | None,
-        Option(
-            "Layout preset of the GPUs that prefill, where those are others", shared.DEGREES,
-            metavar="NAME", default="the same GPUs", preset="layout",
-        ),
-    ] = None  # fmt: skip
+    prefill_layout: shared.PrefillLayout = None
     decode_hit_rate: Annotated[
         float | None,
         Option(
@@ -132,20 +100,8 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
     ] = None  # fmt: skip
     offload: shared.Offload = None
     sequence_parallel: shared.SequenceParallel = None
-    setup: Annotated[
-        str | None,
-        Option(
-            "Set-up of software, which the estimate is for", shared.DEGREES, metavar="NAME",
-            default="none: no estimate, memory as of pytorch", preset="setup",
-        ),
-    ] = None  # fmt: skip
-    memory_fraction: Annotated[
-        float | None,
-        Option(
-            "Share of the device that the server takes", shared.DEGREES,
-            dimension="ratio", metavar="SHARE", default="the set-up's",
-        ),
-    ] = None  # fmt: skip
+    setup: shared.ServedSetup = None
+    memory_fraction: shared.MemoryFraction = None
     precision: shared.ProductPrecision = None
     kv_dtype: shared.KVDtype = None
     imbalance: shared.Imbalance = None

@@ -157,7 +157,8 @@ class SetupTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """What software makes of the rates of kernels.
 
     ``sustained`` multiplies the time of matrix products and attention, by chip family, in the
-    ``sustained_phases``; in all where none is listed. ``weight_gradients`` is the rate of narrow
+    ``sustained_phases``; in all where none is listed. ``sustained_narrow`` is that of products in 8
+    bits or fewer where it is another. ``weight_gradients`` is the rate of narrow
     products that make weight gradients over that of the forward ones. ``library`` names the kernels
     that are run where a device's rates tell them apart; ``expert_library`` names that of the
     products of experts whose rows a dispatch brings, in training and prefill: passes beside them
@@ -169,6 +170,7 @@ class SetupTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """
 
     sustained: dict[str, _Factor] = msgspec.field(default_factory=dict)
+    sustained_narrow: dict[str, _Factor] = msgspec.field(default_factory=dict)
     sustained_phases: list[Phase] = msgspec.field(default_factory=list)
     weight_gradients: _Factor | None = None
     library: Name | None = None

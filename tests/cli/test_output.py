@@ -2,7 +2,6 @@ import csv
 import errno
 import fcntl
 import io
-import itertools
 import json
 import os
 import pty
@@ -20,7 +19,6 @@ import pytest
 from dsv3calc.cli import COMMANDS
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.studies.public_lines import public_line
-from dsv3calc.studies.search import answer as search_answer
 
 QUERIES = {
     "params": ["params", "deepseek-v3"],
@@ -94,13 +92,6 @@ QUERIES = {
 }
 EVERY = pytest.mark.parametrize("arguments", QUERIES.values(), ids=QUERIES)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-
-
-@pytest.fixture(autouse=True)
-def stopped_clock(monkeypatch):
-    """``search`` says how many layouts it looks at in a second, which differs in each run."""
-    ticks = itertools.count()
-    monkeypatch.setattr(search_answer, "perf_counter", lambda: next(ticks) % 2)
 
 
 def command(*arguments):

@@ -64,7 +64,7 @@ def test_every_pair_is_answered_or_told():
     [
         ([], 2, "which needs a device or a model"),
         (["--hardware", "h1000"], 2, "did you mean"),
-        (["--model", "deepseek-v33"], 2, "did you mean"),
+        (["--model", "deepseek-v33"], 2, "deepseek-v3.1"),
         (["--model", "deepseek-v3", "--hardware", "l4"], 4, "nothing that was tried fits"),
         (["--model", "qwen3-32b", "--hardware", "l4", "--gpus", "7"], 2, "divide"),
         (["--hardware", "l4", "--gpus", "0"], 2, "--gpus"),

@@ -33,7 +33,8 @@ FIRST = (
 )
 PARTS = [
     ("cost", "train", "compare"), ("fit", "train", "memory"), ("fit", "serve", "memory"),
-    ("fit", "serve", "pool"), ("fast", "train", "train"), ("fast", "train", "time"), ("fast", "serve", "time"),
+    ("fit", "serve", "pool"), ("fast", "train", "train"), ("fast", "train", "time"),
+    ("fast", "serve", "time"),
     ("fast", "serve", "serve"), ("fast", "serve", "curve"), ("wires", "train", "traffic"),
     ("wires", "serve", "traffic"),
 ]  # fmt: skip

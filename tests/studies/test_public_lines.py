@@ -60,8 +60,16 @@ QUERIES = (
         "--where 'traffic >= 0' --objective dollars --why ep=8,zero=1"
     ),
     (
-        "search llama-3.1-8b --hardware h100 --gpus 8 --global-batch 64 --top 1 "
+        "search llama-3.1-8b --hardware h100 --gpus 8 --global-batch 64 --top 1 --timing "
         "--pin schedule=1f1b,cp=1,zero=1,recompute=none"
+    ),
+    (
+        "search qwen2.5-7b --hardware h100 --gpus 2 --phase serve --slo tpot<=50ms --slo ttft<=9s "
+        "--setup vllm --set setup.time.first_token=50ms --pin pp=1,dcp=1"
+    ),
+    (
+        "search qwen2.5-7b --hardware h100 --gpus 2 --phase serve --objective ttft --why tp=2 "
+        "--setup vllm --set setup.time.first_token=50ms"
     ),
     "time deepseek-v3 --hardware h800 --layout v3-pretrain --setup deepseek-dualpipe",
     (

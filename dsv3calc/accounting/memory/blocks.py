@@ -7,7 +7,7 @@ engine refuses to load it, pads the part to whole blocks, or loads it as it is.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -57,7 +57,8 @@ def undivided(
 ) -> Iterator[Undivided]:
     """Yield those tensors of a layer that are divided within a block.
 
-    What a product reduces after it is divided over its input, another over its output.
+    What a product reduces after it is divided over its input, another over its output. Where the
+    parts are a column, tensors are yielded that some of its rows may divide within a block.
     """
     reduced = {
         (tensor.component, tensor.name): bool(operator.after)
@@ -69,14 +70,23 @@ def undivided(
         if form.scale is None or tensor.in_features is None:
             continue
         parts = _parts(tensor, view, sharding)
-        if parts.value == 1:
+        if _largest(parts.value) == 1:
             continue
         width, across, side = tensor.out_features, tensor.in_features, "rows"
         if reduced.get((tensor.component, tensor.name)):
             width, across, side = across, width, "columns"
         block = field((f"precision.formats.{key}.scale", form.scale), side)
-        if block.value < width.value and width.value // parts.value % block.value:
+        if block.value < width.value and not _is_whole(width.value, parts.value, block.value):
             yield Undivided(tensor, view, key, form, width, across, parts, block)
+
+
+def _largest(value: Any) -> Any:
+    return value.max() if hasattr(value, "max") else value
+
+
+def _is_whole(width: int, parts: Any, block: int) -> bool:
+    """Tell whether parts are known to be whole blocks; of a column it is not known."""
+    return not hasattr(parts, "max") and width // parts % block == 0
 
 
 def _parts(tensor: Tensor, view: GroupView, sharding: Sharding) -> Line:

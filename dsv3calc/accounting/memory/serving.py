@@ -8,6 +8,7 @@ Experts are divided over ``ep``, redundant ones among them.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,6 +29,7 @@ from dsv3calc.ledger.line import Line, combined, computed, given, total
 from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.model.operator import ONE
+from dsv3calc.numbers import ops
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,15 +62,16 @@ class Server:
         self.sharding = sharding = Sharding(layout, Rules())
         states = States(sharding, None, serving.precision)
         self.weights = []
-        self.undivided: list[Undivided] = []
-        for view in self.views:
+        self._tensors = {view: [*layer_tensors(view, layout, Rules())] for view in self.views}
+        if mtp is not None:
+            self._tensors[mtp] += arch.mtp_tensors
+        if serving.experts_on_host:
+            self._tensors = {
+                view: [each for each in tensors if each.division != "experts"]
+                for view, tensors in self._tensors.items()
+            }
+        for view, tensors in self._tensors.items():
             name = f"serving.layer.{view.prefix}"
-            tensors = [*layer_tensors(view, layout, Rules())]
-            if view is mtp:
-                tensors += arch.mtp_tensors
-            if serving.experts_on_host:
-                tensors = [each for each in tensors if each.division != "experts"]
-            self.undivided += undivided(view, tensors, sharding, serving.precision)
             self.weights.append(served_weights(name, states, tensors, view, serving))
         outer = {tensor.name: tensor for tensor in arch.outer}
         first = [outer.pop("embedding"), *arch.entry_tensors]
@@ -99,14 +102,28 @@ class Server:
         self._batched = self.activations.sequence if batched else None
         self._kept_words = UNTIL_LET_GO if limited else "every layer keeps every token"
 
+    @cached_property
+    def undivided(self) -> list[Undivided]:
+        """The weights that the layout divides within blocks."""
+        precision = self.serving.precision
+        return [
+            each
+            for view, tensors in self._tensors.items()
+            for each in undivided(view, tensors, self.sharding, precision)
+        ]
+
+    def refused(self) -> list[Undivided]:
+        """List those that the engine does not load."""
+        policy = self.serving.blocks.policy
+        return [each for each in self.undivided if policy(each.key) == "refuse"]
+
     def loadable(self) -> Line:
         """Tell whether the engine loads the weights as the layout divides them."""
-        policies = [self.serving.blocks.policy(each.key) for each in self.undivided]
-        refused = policies.count("refuse")
+        number = len(self.refused())
         return computed(
             "serving.loadable",
             server.loadable,
-            undivided=given("serving.undivided", refused, "1", "tensors that are refused"),
+            undivided=given("serving.undivided", number, "1", "tensors that are refused"),
         )
 
     def _cache(self, name: str, layers: Sequence[Line], batch: Line, tokens: Line | None) -> Line:
@@ -178,6 +195,11 @@ class Server:
         a cache, no layer standing on it, the tokens and sequences are left out: it limits none,
         unless it does not fit and they are 0. So are the tokens where only states are kept.
         """
+        taken = self.taken(name, rank)
+        return taken | self.limits(name, taken)
+
+    def taken(self, name: str, rank: Line) -> dict[str, Line]:
+        """Give the bytes of one pipeline rank, and whether they fit."""
         serving = self.serving
         layers = self.stages.layers(name, rank)
         head = self.stages.has(f"{name}.has_head", rank, self.stages.head_stage)
@@ -211,7 +233,7 @@ class Server:
         cache = combined(f"{name}.kv_bytes", "product", (sequence, batch), unit="B")
         tags = Tags(quantity="total", rank=rank.value)
         used = total(f"{name}.total", [weights, buffers, cache], tags=tags)
-        found = {
+        return {
             "weights": weights,
             "buffers": buffers,
             "kv_pool": pool,
@@ -222,8 +244,17 @@ class Server:
             "total": used,
             "fits": self.pool.fits(name, used, cache, pool),
         }
-        if sequence.value:
-            if states:
+
+    def limits(self, name: str, taken: dict[str, Line]) -> dict[str, Line]:
+        """Give the tokens and sequences that a rank holds beside what it takes."""
+        serving, found = self.serving, {}
+        rank, sequence = taken["total"].tags.rank, taken["kv_bytes_per_sequence"]
+        token, pool = taken["kv_bytes_per_token"], taken["kv_pool"]
+        state = taken["state_bytes_per_sequence"]
+        context = given("workload.context", serving.context, "tokens")
+        if not ops.is_nothing(sequence.value):
+            if state.parts:
+                batch = serving.sequences(self.layout)
                 kept = with_copies(name, batch, context, serving.state_interval)
                 held = combined(f"{name}.state_bytes", "product", (state, kept), unit="B")
                 pool = computed(
@@ -234,12 +265,12 @@ class Server:
                     weight_bytes=held,
                     buffer_bytes=given("serving.not_counted", 0, "B", "counted in the pool"),
                 )
-            if token.value:
+            if not ops.is_nothing(token.value):
                 found["kv_tokens"] = computed(
                     f"{name}.kv_tokens",
                     server.pool_tokens,
                     convention=self._kept_words,
-                    tags=Tags(quantity="kv_tokens", rank=rank.value),
+                    tags=Tags(quantity="kv_tokens", rank=rank),
                     pool=pool,
                     token_bytes=token,
                     page_size=given("serving.page_size", serving.page_size, "tokens"),
@@ -247,11 +278,11 @@ class Server:
             fitting = computed(
                 f"{name}.max_sequences",
                 kv_cache.sequences_that_fit,
-                tags=Tags(quantity="max_sequences", rank=rank.value),
-                available=found["kv_pool"],
+                tags=Tags(quantity="max_sequences", rank=rank),
+                available=taken["kv_pool"],
                 sequence_bytes=sequence,
             )
-        elif found["fits"].value:
+        elif taken["fits"].value:
             return found
         else:
             found["kv_tokens"] = given(f"{name}.kv_tokens", 0, "tokens", _SHORT_WITHOUT_CACHE)

@@ -113,22 +113,25 @@ def decode_lines(
     batch: Any = None,
     concurrency: Any = None,
     brief: bool = False,
+    named: bool = True,
 ) -> DecodeLines:
     """Give the time per output token of a batch in steady state, and the rates.
 
     ``fold`` is that of the pass that verifies: one new token of each sequence, and the drafted
     ones; it has the part of the batch that a pass of :func:`pass_batch` has. ``concurrency`` are
     the sequences of the instance where the batch of a replica follows from them. ``brief`` leaves
-    out the time of overlapped halves where no other line needs it. ``hosted`` are the times of
-    routed experts that a host computes while the device waits.
+    out the time of overlapped halves where no other line needs it. Lines that are not ``named``
+    are for their values: they stand in no ledger, and share names with others. ``hosted`` are the
+    times of routed experts that a host computes while the device waits.
     """
     setting = fold.setting
     layout = setting.layout
     whole = setting.workload.batch if batch is None else batch
     lines = _sequences(layout, whole, concurrency)
     of_replica, part = lines
-    put = {} if part.rule == "given" else {BATCH: part}
-    step = Step(fold, "serve.decode.", put, speculation)
+    put = {} if part.rule == "given" or not named else {BATCH: part}
+    prefix = "serve.decode." if named else ""
+    step = Step(fold, prefix, put, speculation)
     seconds = step.times()
     seconds["serial"] = total("serve.decode.serial", (step.kernels(), step.exchanges()), unit="s")
     if hosted is not None:
@@ -141,7 +144,7 @@ def decode_lines(
             batch=of_replica,
             batch_parts=degree(layout, "pp"),
         )
-        staged = StagedSteps(fold, "serve.decode.", put, passes, part)
+        staged = StagedSteps(fold, prefix, put, passes, part)
         seconds = {what: staged.step(what, line) for what, line in seconds.items()}
     if hosted is None and not _is_one(part.value) and step.main.exchanges.rule != "given":
         turns = fold.software is not None and fold.software.times.overlap.two_batch

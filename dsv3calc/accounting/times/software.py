@@ -45,6 +45,9 @@ class Software:
         self.times = setup.time
         self.scope = ("setup.time", setup.time)
         self.slowdown = self._slowdown(hardware)
+        self.narrow_slowdown = self.slowdown
+        if hardware.family in self.times.sustained_narrow:
+            self.narrow_slowdown = self._slowdown(hardware, narrow=True)
         self.launch_factor = ONE
         if self.times.launch_factor is not None:
             self.launch_factor = field(self.scope, "launch_factor", "ratio")
@@ -52,8 +55,8 @@ class Software:
         if self.times.host_gap:
             self.host_gap = field(self.scope, "host_gap", "s")
 
-    def _slowdown(self, hardware: Hardware) -> Line:
-        """Return what multiplies the time of kernels that compute."""
+    def _slowdown(self, hardware: Hardware, *, narrow: bool = False) -> Line:
+        """Return what multiplies the time of kernels that compute, or of ``narrow`` products."""
         factors = []
         phase = self.share.run.workload.phase
         holds = not self.times.sustained_phases or phase in self.times.sustained_phases
@@ -66,11 +69,13 @@ class Software:
                     + (f" (family {family})" if family else ", whose preset names no family"),
                     f"it has one for {known}; --set setup.time.sustained.FAMILY=1.3 gives another",
                 )
-            place = f"setup.time.sustained.{family}"
-            factors.append(given(place, self.times.sustained[family], "ratio"))
+            name = "sustained_narrow" if narrow else "sustained"
+            factor = getattr(self.times, name)[family]
+            factors.append(given(f"setup.time.{name}.{family}", factor, "ratio"))
         if self.times.communication_sms:
             factors.append(self._taken_by_communication(hardware))
-        return combined("time.slowdown", "product", factors, unit="ratio") if factors else ONE
+        name = "time.narrow_slowdown" if narrow else "time.slowdown"
+        return combined(name, "product", factors, unit="ratio") if factors else ONE
 
     def _taken_by_communication(self, hardware: Hardware) -> Line:
         if hardware.multiprocessors is None:
@@ -96,8 +101,9 @@ class Software:
         if narrow and what == WEIGHT_GRADIENT and self.times.weight_gradients is not None:
             rate = field(self.scope, "weight_gradients", "ratio")
             body = combined(f"{name}.at_gradients_rate", "ratio", (body, rate), unit="s")
-        if kernel.first.kind in COMPUTING and self.slowdown is not ONE:
-            body = combined(f"{name}.sustained", "product", (body, self.slowdown))
+        slowdown = self.narrow_slowdown if narrow else self.slowdown
+        if kernel.first.kind in COMPUTING and slowdown is not ONE:
+            body = combined(f"{name}.sustained", "product", (body, slowdown))
         launch = floor.launch
         if self.launch_factor is not ONE:
             launch = combined(f"{name}.launch_with_setup", "product", (launch, self.launch_factor))

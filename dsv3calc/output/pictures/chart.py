@@ -17,6 +17,10 @@ MARKERS = ("circle", "square", "triangle", "diamond", "cross")
 _STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 """Steps between ticks, in units of a prefix."""
 
+_BINARY = 1024
+_DOUBLING = tuple(2**power for power in range(10))
+"""Those of bytes whose ticks reach into the next prefix: they are round in both."""
+
 _MOST_TICKS = 8
 _ALIKE = 1e-6
 """Values that differ by less, relatively, are shown as one."""
@@ -156,6 +160,7 @@ def _even_ticks(low: float, high: float, base: int) -> list[float]:
         low, high = low - apart, high + apart
     rough = (high - low) / _MOST_TICKS
     prefix = float(base) ** math.floor(math.log(rough, base))
-    step = next((number * prefix for number in _STEPS if number * prefix >= rough), base * prefix)
+    steps = _DOUBLING if base == _BINARY and high > base * prefix else _STEPS
+    step = next((number * prefix for number in steps if number * prefix >= rough), base * prefix)
     first, last = math.floor(low / step), math.ceil(high / step)
     return [number * step for number in range(first, last + 1)]

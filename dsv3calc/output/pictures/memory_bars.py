@@ -36,7 +36,7 @@ def chart_of(answer: Answer) -> Lanes:
     Raises
     ------
     UsageError
-        If the answer is a comparison, which has no ranks.
+        If the answer is by tensor or a comparison, which shows no ranks by class.
     """
     named = answer.columns[0].ledger.named()
     if answer.view == "memory":
@@ -44,7 +44,7 @@ def chart_of(answer: Answer) -> Lanes:
     if answer.view == "serving":
         return _serving(answer, named)
     raise UsageError(
-        "the picture of memory is that of its ranks by class", "leave out what compares it"
+        "the picture of memory is that of its ranks by class", "give --by class or --by rank"
     )
 
 

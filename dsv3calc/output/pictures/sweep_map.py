@@ -28,7 +28,9 @@ _WIDE = 100
 """Values whose ratio is more than this stand on a logarithmic axis."""
 
 
-def writer_of(points: Points, *, png: bool) -> Callable[[str, list[str], Iterator[Row]], None]:
+def writer_of(
+    points: Points, *, png: bool
+) -> Callable[[str, list[str], Callable[[], Iterator[Row]]], None]:
     """Return what draws the rows of a study into a file.
 
     Raises
@@ -49,8 +51,8 @@ def writer_of(points: Points, *, png: bool) -> Callable[[str, list[str], Iterato
             "name two outputs in front: of it, -o out.csv",
         )
 
-    def write(path: str, columns: list[str], rows: Iterator[Row]) -> None:  # noqa: ARG001 - as other formats
-        found = [*rows]
+    def write(path: str, columns: list[str], rows: Callable[[], Iterator[Row]]) -> None:  # noqa: ARG001 - as other formats
+        found = [*rows()]
         text = as_svg(chart_of(study, varied, found))
         data = text.encode()
         if png:
@@ -148,7 +150,10 @@ def _map(study: Study, varied: list[list[StudyAxis]], rows: list[Row]) -> HeatMa
     values = {(_label(row, up), _label(row, across)): row[name] for row in rows}
     known = [value for value in values.values() if _is_number(value)]
     if not known:
-        raise UsageError("no point of the study has a number to draw", "-o out.csv has the reasons")
+        reason = next((f": {row['refused']}" for row in rows if row["refused"]), "")
+        raise UsageError(
+            f"no point of the study has a number to draw{reason}", "-o out.csv has every reason"
+        )
     cells = [
         [value if _is_number(value := values.get((line, column))) else None for column in columns]
         for line in lines

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.traffic.collectives import KINDS
+from dsv3calc.errors import UsageError
 from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.output.pictures.chart import Axis
 from dsv3calc.output.pictures.lanes import Kind, Lane, Lanes, stacked
@@ -28,11 +29,19 @@ _OTHER = Kind("other traffic", "o")
 
 
 def chart_of(answer: Answer) -> Lanes:
-    """Return the bars of an answer of ``traffic``: of a step where it trains, else of a layer."""
+    """Return the bars of an answer of ``traffic``: of a step where it trains, else of a layer.
+
+    Raises
+    ------
+    UsageError
+        If nothing is sent.
+    """
     named = answer.columns[0].ledger.named()
     training = "traffic.step.scale_out_bytes" in named or f"{PREFIX}.{KINDS[0]}.time" in named
     when = "step" if training else "layer and micro-batch, forward"
     lanes = [*_experts(named, "step" if training else "layer"), *_collectives(named)]
+    if not lanes:
+        raise UsageError("one GPU sends nothing here: there is no picture", "give a layout of more")
     heading = traffic.heading(answer)
     return Lanes(
         heading[0],

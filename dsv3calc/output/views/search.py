@@ -7,7 +7,7 @@ from itertools import count, takewhile
 from typing import TYPE_CHECKING
 
 from dsv3calc.output.view import Cell, Table, View, show, show_count
-from dsv3calc.studies.search.answer import WORDS
+from dsv3calc.studies.search.answer import words_of
 
 if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
@@ -21,6 +21,9 @@ _AXES = {
     "dp": "dp",
     "ep": "ep",
     "etp": "etp",
+    "dcp": "dcp",
+    "redundant_experts": "redundant experts",
+    "batch": "batch of a replica",
     "micro_batch": "micro-batch",
     "schedule": "schedule",
     "virtual_pipeline": "chunks a rank",
@@ -29,7 +32,7 @@ _AXES = {
     "recompute": "recompute",
     "zero": "ZeRO",
 }
-_ALWAYS = ("gpus", "tp", "pp", "dp", "schedule")
+_ALWAYS = ("gpus", "tp", "pp", "dp", "schedule", "batch")
 _PLAIN = {0, 1, "none", "even"}
 """Values of an axis that are not shown where all have them."""
 
@@ -39,6 +42,7 @@ _COUNTS = (
     ("search.refused.memory", "do not fit"),
     ("search.excess", "  too much, at the median"),
     ("search.refused.results", "do not satisfy --where"),
+    ("search.refused.slo", "do not meet --slo"),
     ("search.fitting", "counted, and they fit"),
     ("search.pruned", "not counted: none can be among the best"),
 )
@@ -49,15 +53,19 @@ def build(answer: Answer, *, exact: bool) -> View:
     query = answer.query
     if "why" in query:
         return _why(answer, exact=exact)
-    objective = ", then ".join(WORDS[name] for name in query["objective"].split(","))
+    words = words_of(query["phase"])
+    objective = ", then ".join(words[name] for name in query["objective"].split(","))
+    served = query["phase"] == "serve"
+    use = "layouts for serving" if served else "layouts for training"
+    tokens = query["context" if served else "sequence"]
     heading = [
-        f"{answer.columns[0].title} on {query['hardware']}: layouts for training",
-        f"sequences of {query['sequence']:,} tokens; by {objective}",
+        f"{answer.columns[0].title} on {query['hardware']}: {use}",
+        f"sequences of {tokens:,} tokens; by {objective}",
     ]
     if len(answer.columns) > 1:
         return View(heading, [_scaling(answer, exact=exact)])
     named = answer.columns[0].ledger.named()
-    return View(heading, [_best(named, exact=exact), *_counts(named, exact=exact)])
+    return View(heading, [_best(named, words, exact=exact), *_counts(named, exact=exact)])
 
 
 def _numbers(named: dict[str, Line]) -> list[int]:
@@ -72,15 +80,17 @@ def _cell(line: Line | None, *, exact: bool) -> str:
     return show_count(line) if line.unit == "1" else show(line, exact=exact)
 
 
-def _best(named: dict[str, Line], *, exact: bool) -> Table:
+def _best(named: dict[str, Line], results: dict[str, str], *, exact: bool) -> Table:
     numbers = _numbers(named)
     rows = []
     for axis, words in _AXES.items():
         cells = [named.get(f"search.best.{number}.{axis}") for number in numbers]
         values = {each.value for each in cells if each is not None}
+        if not any(cells):
+            continue
         if axis in _ALWAYS or len(values) > 1 or not values.issubset(_PLAIN):
             rows.append([words, *(_cell(each, exact=exact) for each in cells)])
-    for name, words in WORDS.items():
+    for name, words in results.items():
         cells = [named.get(f"search.best.{number}.{name}") for number in numbers]
         if any(cells):
             rows.append([words, *(_cell(each, exact=exact) for each in cells)])
@@ -105,11 +115,14 @@ def _scaling(answer: Answer, *, exact: bool) -> Table:
         ("pp", "pp"),
         ("dp", "dp"),
         ("ep", "ep"),
+        ("dcp", "dcp"),
+        ("batch", "batch"),
         ("schedule", "schedule"),
         ("recompute", "recompute"),
         ("ZeRO", "zero"),
         ("memory", "memory"),
         ("step", "step_time"),
+        ("TPOT", "tpot"),
         ("tokens/s of a GPU", "tokens_per_second_per_gpu"),
     ]
     every = [column.ledger.named() for column in answer.columns]
@@ -126,10 +139,10 @@ def _scaling(answer: Answer, *, exact: bool) -> Table:
 
 
 def _why(answer: Answer, *, exact: bool) -> View:
-    named = answer.columns[0].ledger.named()
+    named, query = answer.columns[0].ledger.named(), answer.query
     rows = [
         [words, _cell(named[f"search.why.{name}"], exact=exact)]
-        for name, words in WORDS.items()
+        for name, words in words_of(query["phase"]).items()
         if f"search.why.{name}" in named
     ]
     reasons = [[reason, ""] for reason in answer.query["reasons"]]

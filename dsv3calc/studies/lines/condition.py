@@ -68,6 +68,10 @@ class Condition:
         """Tell whether a value keeps the bound."""
         return not self.below(value) and not self.above(value)
 
+    def admits(self, values: Any) -> Any:
+        """Tell of each number of an array whether it keeps an upper bound."""
+        return values < self.high if self._operation == "<" else values <= self.high
+
     def below(self, value: Any) -> bool:
         """Tell whether a value is too small."""
         if self._operation in ("<", "<="):

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dsv3calc.accounting.conventions import choose_conventions
 from dsv3calc.accounting.memory.passes import LOW_LATENCY
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
-    from dsv3calc.schema.precision import Precision
+    from dsv3calc.schema.precision import KVFormat, Precision
     from dsv3calc.schema.setup import Setup, SetupMemory
 
 DEFAULT_CONTEXT = 4096
@@ -69,8 +69,22 @@ _USED = (
 """Fields of a layout that serving depends on."""
 
 
-def answer_serving(query: MemoryQuery) -> Answer:
-    """Count the memory of a GPU that serves a model.
+class Asked(NamedTuple):
+    """What a query asks for: presets, the layout, what is served, a prefill chunk, a share."""
+
+    model: Preset[Model]
+    hardware: Preset[Hardware]
+    layout: Layout
+    precision: Preset[Precision]
+    kv_format: Preset[KVFormat]
+    setup: Preset[Setup]
+    serving: Serving
+    chunk: int
+    fraction: float | None
+
+
+def asked_of(query: MemoryQuery, answer: Answer) -> Asked:
+    """Read what a query asks for; sources and notes go to ``answer``.
 
     Raises
     ------
@@ -78,8 +92,6 @@ def answer_serving(query: MemoryQuery) -> Answer:
         As the query or a preset is wrong.
     """
     context = positive("--context", query.context, DEFAULT_CONTEXT)
-    answer = Answer("memory", asked(query), "serving")
-    answer.notes += query.notes
     loader = PresetLoader(query)
     model = loader.model(query.model)
     hardware = loader.hardware(query.hardware)
@@ -135,47 +147,62 @@ def answer_serving(query: MemoryQuery) -> Answer:
         with_mtp=query.with_mtp or None,
         state_interval=state_interval,
     )
-    server = Server(
-        model.value,
-        layout,
-        hardware.value,
-        Serving(
-            precision=precision.value,
-            kv_format=kv_format.value,
-            software=software,
-            blocks=setup.value.blocks,
-            conventions=conventions,
-            exchange=exchange,
-            context=context,
-            batch=batch,
-            tokens=tokens,
-            memory_share=None if fraction is None else _in_millionths(fraction),
-            page_size=page_size,
-            state_interval=state_interval,
-            absorbed=query.absorbed,
-            low_latency=query.low_latency,
-            mtp=query.with_mtp,
-            imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),
-            concurrency=query.concurrency,
-            experts_on_host=hosted,
-        ),
+    serving = Serving(
+        precision=precision.value,
+        kv_format=kv_format.value,
+        software=software,
+        blocks=setup.value.blocks,
+        conventions=conventions,
+        exchange=exchange,
+        context=context,
+        batch=batch,
+        tokens=tokens,
+        memory_share=None if fraction is None else _in_millionths(fraction),
+        page_size=page_size,
+        state_interval=state_interval,
+        absorbed=query.absorbed,
+        low_latency=query.low_latency,
+        mtp=query.with_mtp,
+        imbalance=number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE),
+        concurrency=query.concurrency,
+        experts_on_host=hosted,
     )
+    return Asked(model, hardware, layout, precision, kv_format, setup, serving, chunk, fraction)
+
+
+def answer_serving(query: MemoryQuery) -> Answer:
+    """Count the memory of a GPU that serves a model.
+
+    Raises
+    ------
+    UsageError, InvalidInput
+        As the query or a preset is wrong.
+    """
+    answer = Answer("memory", asked(query), "serving")
+    answer.notes += query.notes
+    read = asked_of(query, answer)
+    model, layout, setup, serving = read.model, read.layout, read.setup, read.serving
+    server = Server(model.value, layout, read.hardware.value, serving)
     found = serving_lines(server, layout.pp)
     answer.query |= {
-        "context": context,
-        "batch": batch,
-        "tokens": tokens,
-        "precision": precision.name,
-        "kv_dtype": kv_format.name,
-        "memory_fraction": fraction,
-        "page_size": page_size,
+        "context": serving.context,
+        "batch": serving.batch,
+        "tokens": serving.tokens,
+        "precision": read.precision.name,
+        "kv_dtype": read.kv_format.name,
+        "memory_fraction": read.fraction,
+        "page_size": serving.page_size,
         "setup": setup.name,
-        "pool": software.pool,
+        "pool": serving.software.pool,
     }
-    _tell_passes(answer, batch, tokens, chunk, query)
+    if query.tokens is None and read.chunk > serving.batch:
+        tokens = serving.tokens
+        answer.notes.append(f"a prefill pass of {tokens:,} tokens is counted, the set-up's chunk")
     _tell_weights(answer, server, setup)
     _remarks(answer, model.value, layout, query)
-    of_host = host_lines(model.value, precision.value, hardware.value) if hosted else []
+    of_host = []
+    if serving.experts_on_host:
+        of_host = host_lines(model.value, serving.precision, read.hardware.value)
     title = model.value.title
     answer.columns.append(Column(model.name, title, Ledger(title, [*found.lines, *of_host])))
     if query.require_fit and not (found.tightest["fits"].value and found.loadable.value):
@@ -255,12 +282,6 @@ def _share(query: MemoryQuery, software: SetupMemory) -> float | None:
 def _in_millionths(fraction: float) -> int:
     numerator, denominator = decimal_ratio(fraction)
     return numerator * _MILLION // denominator
-
-
-def _tell_passes(answer: Answer, batch: int, tokens: int, chunk: int, query: MemoryQuery) -> None:
-    """Say which of a decode and a prefill pass is counted, where the set-up states a chunk."""
-    if query.tokens is None and chunk > batch:
-        answer.notes.append(f"a prefill pass of {tokens:,} tokens is counted, the set-up's chunk")
 
 
 def _tell_weights(answer: Answer, server: Server, setup: Preset[Setup]) -> None:

@@ -6,15 +6,15 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.errors import Infeasible, UsageError
+from dsv3calc.errors import Infeasible
 from dsv3calc.ledger.line import Ledger, Line, combined, given
 from dsv3calc.ledger.tags import UNTAGGED, Tags
 from dsv3calc.numbers.quantity_format import format_quantity
-from dsv3calc.reading.diagnostics import quote
 from dsv3calc.studies.answer import Answer, Column, add_new
 from dsv3calc.studies.checked import positive
-from dsv3calc.studies.search.request import PHASES, UNITS, gpu_counts
+from dsv3calc.studies.search.request import UNITS, check_phase, gpu_counts
 from dsv3calc.studies.search.run import MORE_IS_BETTER, WHERE
+from dsv3calc.studies.search.serving import ServingSearch
 from dsv3calc.studies.search.training import TrainingSearch
 from dsv3calc.studies.search.why import told_of
 from dsv3calc.studies.traffic.exchanges import asked
@@ -24,18 +24,27 @@ if TYPE_CHECKING:
 
     from dsv3calc.queries.search import SearchQuery
     from dsv3calc.studies.search.run import Search
-    from dsv3calc.studies.search.training import Winner
+    from dsv3calc.studies.search.why import Wanted
+    from dsv3calc.studies.search.winner import Winner
 
 DEFAULT_TOP = 3
 LARGEST_TOP = 100
+_OPTIONS = {"results": "--where", "slo": "--slo"}
 WORDS = {
     "memory": "memory of the fullest GPU",
     "traffic": "bytes between domains a step",
     "step_time": "time of a step",
+    "tpot": "time per output token",
+    "ttft": "time to the first token",
     "tokens_per_second_per_gpu": "tokens/s of a GPU",
     "dollars": "price of the run",
 }
-"""Result -> what it is called in tables."""
+SERVED_WORDS = {**WORDS, "dollars": "price of a million output tokens"}
+
+
+def words_of(phase: str) -> dict[str, str]:
+    """Return what results are called in tables: result -> words."""
+    return SERVED_WORDS if phase == "serve" else WORDS
 
 
 def answer_search(query: SearchQuery) -> Answer:
@@ -48,15 +57,12 @@ def answer_search(query: SearchQuery) -> Answer:
     Infeasible
         If no layout satisfies what is asked.
     """
-    if query.phase not in PHASES:
-        raise UsageError(
-            f"--phase {quote(query.phase)}: expected {' or '.join(PHASES)}", "--phase train"
-        )
+    check_phase(query)
     answer = Answer("search", asked(query))
     answer.notes += query.notes
     most = positive("--top", query.top, DEFAULT_TOP, most=LARGEST_TOP)
     counts = gpu_counts(query.gpus, query.max_gpus)
-    wanted = TrainingSearch(query)
+    wanted = ServingSearch(query) if query.phase == "serve" else TrainingSearch(query)
     if query.why is not None:
         return told_of(wanted, answer, query.why, counts)
     title = wanted.model.value.title
@@ -76,20 +82,19 @@ def answer_search(query: SearchQuery) -> Answer:
     answer.query |= {
         "objective": ",".join(wanted.objectives),
         "phase": query.phase,
-        "sequence": wanted.sequence,
-        "precision": wanted.used.precision.name,
+        **wanted.described,
     }
     return answer
 
 
 def _found(
-    wanted: TrainingSearch, gpus: Sequence[int], most: int
+    wanted: Wanted, gpus: Sequence[int], most: int
 ) -> tuple[list[Line], list[Winner]] | None:
     """Search, and ask about the best by themselves; None where there are none."""
     search = wanted.search(gpus, most=most)
-    start = perf_counter()
+    start = perf_counter() if wanted.query.timing else None
     met = search.run()
-    elapsed = perf_counter() - start
+    elapsed = None if start is None else perf_counter() - start
     wanted.last = search
     if not met:
         return None
@@ -101,7 +106,7 @@ def _found(
     return [*_counts(search, elapsed), *_best(wanted, winners)], winners
 
 
-def _counts(search: Search, elapsed: float) -> list[Line]:
+def _counts(search: Search, elapsed: float | None) -> list[Line]:
     """Give how many layouts there are, and what became of them."""
     refusals = search.refusals
 
@@ -128,9 +133,9 @@ def _counts(search: Search, elapsed: float) -> list[Line]:
         ),
         counted("refused.memory", refusals.over, "more memory than a device has"),
     ]
-    if search.of_results:
-        words = "a condition of results (--where)"
-        lines.append(counted("refused.results", refusals.unwanted, words))
+    for name in dict.fromkeys(condition.rule for condition in search.of_results):
+        words = f"a condition of results ({_OPTIONS[name]})"
+        lines.append(counted(f"refused.{name}", refusals.unwanted[name], words))
     lines += [
         counted("fitting", refusals.fitting, "counted, and they fit"),
         counted("pruned", refusals.pruned, "not counted: none can be among the best"),
@@ -139,14 +144,16 @@ def _counts(search: Search, elapsed: float) -> list[Line]:
         excess = round(refusals.median_excess)
         words = "too much at the median of those that do not fit, to 1 %"
         lines.append(counted("excess", excess, words, "B"))
-    rate = search.candidates / max(elapsed, 1e-9)
-    words = "candidates over the seconds of the search"
-    return [*lines, counted("layouts_per_second", rate, words, "1/s")]
+    if elapsed is not None:
+        rate = search.candidates / max(elapsed, 1e-9)
+        words = "candidates over the seconds of this search"
+        lines.append(counted("layouts_per_second", rate, words, "1/s"))
+    return lines
 
 
-def _best(wanted: TrainingSearch, winners: Sequence[Winner]) -> list[Line]:
+def _best(wanted: Wanted, winners: Sequence[Winner]) -> list[Line]:
     """Give the axes and the results of the best, each from a query about it alone."""
-    lines = []
+    lines, words = [], words_of(wanted.query.phase)
     for number, winner in enumerate(winners, 1):
         prefix = f"search.best.{number}"
         lines += [
@@ -155,7 +162,14 @@ def _best(wanted: TrainingSearch, winners: Sequence[Winner]) -> list[Line]:
         ]
         for name in dict.fromkeys((*wanted.objectives, "memory", *winner.results)):
             source = given(f"best.{number}.{name}", winner.results[name], UNITS[name], "by itself")
-            lines.append(combined(f"{prefix}.{name}", "sum", [source], convention=WORDS[name]))
+            lines.append(
+                combined(
+                    f"{prefix}.{name}",
+                    "sum",
+                    [source],
+                    convention=words[name],
+                )
+            )
     return lines
 
 
@@ -170,7 +184,7 @@ def _shown(axes: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _take_over(answer: Answer, winner: Winner, wanted: TrainingSearch) -> None:
+def _take_over(answer: Answer, winner: Winner, wanted: Wanted) -> None:
     """Take over what the queries about the best layout say, and how to ask about it."""
     for each in winner.answers.values():
         add_new(answer.assumptions, each.assumptions)
@@ -181,7 +195,7 @@ def _take_over(answer: Answer, winner: Winner, wanted: TrainingSearch) -> None:
     add_new(answer.notes, [f"the best by itself: {wanted.command(winner.axes)}"])
 
 
-def _infeasible(wanted: TrainingSearch, gpus: Sequence[int]) -> Infeasible:
+def _infeasible(wanted: Wanted, gpus: Sequence[int]) -> Infeasible:
     """Say why no layout is left: the rule that left none, or the closest misses."""
     search = wanted.last
     assert search is not None  # noqa: S101 - it has been run
@@ -190,6 +204,16 @@ def _infeasible(wanted: TrainingSearch, gpus: Sequence[int]) -> Infeasible:
     empty = next((name for name, values in search.axes.items() if not values), None)
     if empty is not None:
         return Infeasible(f"{words}: the axis {empty} has no candidates", f"--pin {empty}=1")
+    if refusals.unwanted:
+        number, options = refusals.unwanted.total(), [_OPTIONS[name] for name in refusals.unwanted]
+        nearest = "; ".join(
+            f"nearest to {limit}: {format_quantity(value, 's')} with {wanted.told(axes)}"
+            for limit, (value, axes) in refusals.nearest.items()
+        )
+        return Infeasible(
+            f"{words}: {number:,} layouts fit, and none satisfies {' and '.join(options)}",
+            nearest or "ask for less",
+        )
     if refusals.over:
         misses = "; ".join(
             f"{wanted.told(axes)}: {format_quantity(round(excess), 'B')} too much"
@@ -199,11 +223,6 @@ def _infeasible(wanted: TrainingSearch, gpus: Sequence[int]) -> Infeasible:
             f"none of {search.candidates:,} layouts of {wanted.model.name} on {words} fits on "
             f"{device}",
             f"closest: {misses}",
-        )
-    if refusals.unwanted:
-        return Infeasible(
-            f"{words}: {refusals.unwanted:,} layouts fit, and none satisfies --where",
-            "ask for less",
         )
     name = search.emptied
     reason = "--where" if name == WHERE else search.words.get(name, name)

@@ -54,7 +54,12 @@ _ALLOWED = "comparisons, and, or, not, in, + - * / // %, numbers, names and quot
 
 
 class Condition:
-    """A condition: its text, the names that it reads, and what it says of values by name."""
+    """A condition: its text, the names that it reads, and what it says of values by name.
+
+    ``rule`` is the name under which layouts are counted whose results it refuses.
+    """
+
+    rule, option = "results", "--where"
 
     def __init__(self, text: str, needs: tuple[str, ...], reader: Reader) -> None:
         self.text = text

@@ -35,8 +35,9 @@ class Held:
     """What all layouts of a search have in common.
 
     ``trainings`` and ``policies`` are by name of the policy of recomputation; ``setting`` is that
-    of a step, with the layout that all others are made from. ``train_tokens`` are those of a whole
-    run; ``plain`` is a policy that recomputes nothing, None where there is none.
+    of a step, with the layout that all others are made from. ``usable`` are the bytes of a device
+    that a process has, ``train_tokens`` those of a whole run; ``plain`` is a policy that recomputes
+    nothing, None where there is none.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class Held:
         "setting",
         "train_tokens",
         "trainings",
+        "usable",
         "with_mtp",
     )
 
@@ -59,8 +61,10 @@ class Held:
         policies: dict[str, Recompute],
         *,
         with_mtp: bool,
+        usable: int,
         train_tokens: int | None = None,
     ) -> None:
+        self.usable = usable
         self.train_tokens = train_tokens
         self.plain = next(
             (
@@ -107,6 +111,14 @@ class TrainingBlock:
         if plain is None or category["recompute"] == plain:
             return None
         return {**category, "recompute": plain}
+
+    def of(self, result: str, category: Mapping[str, Any]) -> Any:
+        """Return a result of each layout, by its name."""
+        return getattr(self, result)(category)
+
+    def excess(self, _: Mapping[str, Any], memory: Any) -> Any:
+        """Return by how many bytes each layout is too large; none where it fits."""
+        return memory - self.held.usable
 
     def memory(self, category: Mapping[str, Any]) -> Any:
         """Return the bytes of the fullest rank of each layout."""

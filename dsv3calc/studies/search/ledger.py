@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections import Counter
 from math import exp2
 from typing import TYPE_CHECKING, Any
 
@@ -20,27 +21,33 @@ class Refusals:
     """Counts of the layouts of a space; each counts once.
 
     ``by_rule`` are those that a rule refused, ``over`` those that do not fit, ``unwanted`` those
-    that a condition on results refused, ``fitting`` the others that were counted. ``pruned`` are
-    those that were not counted because they could not be among the best.
+    that conditions on results refused, by the name of the rule, ``fitting`` the others that were
+    counted. ``pruned`` are those that were not counted because they could not be among the best.
     """
 
     def __init__(self, *rules: str) -> None:
         self.by_rule = dict.fromkeys(rules, 0)
         self.over = 0
-        self.unwanted = 0
+        self.unwanted = Counter[str]()
         self.fitting = 0
         self.pruned = 0
         self.misses: list[tuple[float, dict[str, Any]]] = []
+        self.nearest: dict[str, tuple[float, dict[str, Any]]] = {}
         self._bins: Any = None
 
     @property
     def refused(self) -> int:
         """Layouts that a rule refused, that do not fit, or that are not wanted."""
-        return sum(self.by_rule.values()) + self.over + self.unwanted
+        return sum(self.by_rule.values()) + self.over + self.unwanted.total()
 
     def refuse(self, name: str, number: int) -> None:
         """Count layouts that a rule refused."""
         self.by_rule[name] += number
+
+    def note_nearest(self, limit: str, value: float, axes: dict[str, Any]) -> None:
+        """Keep the layout whose time is the least, of those that fit."""
+        if limit not in self.nearest or value < self.nearest[limit][0]:
+            self.nearest[limit] = (value, axes)
 
     def refuse_memory(self, excess: Any, columns: Columns, category: Mapping[str, Any]) -> None:
         """Count layouts that take more than a device has; ``excess`` are the bytes too many."""

@@ -10,6 +10,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.model.architecture import architecture_of, experts_of
 from dsv3calc.numbers import quantity
 from dsv3calc.numbers.divisors import divisors
+from dsv3calc.queries.fields import flag_of
 from dsv3calc.reading.diagnostics import did_you_mean, quote
 from dsv3calc.schema.layout import Schedule
 from dsv3calc.studies.checked import check_names
@@ -19,10 +20,13 @@ from dsv3calc.studies.search.conditions import SHORT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dsv3calc.queries.search import SearchQuery
     from dsv3calc.schema.model import Model
 
-PHASES = ("train",)
+PHASES = ("train", "serve")
 OBJECTIVES = ("memory", "traffic", "step_time", "tokens_per_second_per_gpu", "dollars")
+SERVED_OBJECTIVES = ("memory", "tpot", "ttft", "tokens_per_second_per_gpu", "dollars")
+EVERY_OBJECTIVE = tuple(dict.fromkeys((*OBJECTIVES, *SERVED_OBJECTIVES)))
 TIMED = ("step_time", "tokens_per_second_per_gpu", "dollars")
 """Objectives that need the time of a step."""
 
@@ -30,6 +34,8 @@ UNITS = {
     "memory": "B",
     "traffic": "B",
     "step_time": "s",
+    "tpot": "s",
+    "ttft": "s",
     "tokens_per_second_per_gpu": "tokens/s",
     "dollars": "USD",
 }
@@ -74,8 +80,43 @@ PLAIN: dict[str, Any] = {
 
 TRAINING_AXES = (*DEGREES, "dp", *CATEGORIES)
 
+SERVING_AXES = ("tp", "pp", "ep", "dcp", "redundant_experts", "etp", "dp", "batch")
+"""Axes of serving layouts; dp follows from the others, and etp unless it is pinned."""
 
-def read_objectives(text: str | None, default: str) -> tuple[str, ...]:
+MOST = 0
+"""The batch that stands for the largest one that memory holds and that meets --slo."""
+
+_OF_TRAINING = ("sequence", "global_batch", "train_tokens", "recipe")
+_OF_SERVING = (
+    "past", "slo", "prompt_tokens", "response_tokens", "hit_rate", "prefill_layout",
+    "draft_tokens", "acceptance", "memory_fraction", "kv_dtype",
+)  # fmt: skip
+
+
+def check_phase(query: SearchQuery) -> None:
+    """Refuse a phase that there is not, and options of the other one.
+
+    Raises
+    ------
+    UsageError
+        With what is wrong.
+    """
+    phase = query.phase
+    if phase not in PHASES:
+        raise UsageError(
+            f"--phase {quote(phase)}: expected {' or '.join(PHASES)}",
+            did_you_mean(phase, PHASES, "--phase train"),
+        )
+    others = _OF_TRAINING if phase == "serve" else _OF_SERVING
+    given = [flag_of(query, name) for name in others if getattr(query, name) not in (None, ())]
+    if given:
+        other = next(each for each in PHASES if each != phase)
+        raise UsageError(f"--phase {phase} has no use for {', '.join(given)}", f"--phase {other}")
+
+
+def read_objectives(
+    text: str | None, default: str, known: Sequence[str] = OBJECTIVES
+) -> tuple[str, ...]:
     """Read the objectives of a search.
 
     Raises
@@ -84,7 +125,7 @@ def read_objectives(text: str | None, default: str) -> tuple[str, ...]:
         If one is unknown or named twice, or there are too many.
     """
     names = tuple(part.strip() for part in (text or default).split(","))
-    check_names(names, OBJECTIVES, "--objective {}: there is none of that name", "choose from")
+    check_names(names, known, "--objective {}: there is none of that name", "choose from")
     if len(set(names)) < len(names):
         raise UsageError(f"--objective {quote(text or '')}: one is named twice", "name each once")
     if len(names) > MOST_OBJECTIVES:
@@ -136,6 +177,8 @@ def _value(option: str, axis: str, text: str) -> Any:
         return _split(option, text)
     if axis == "recompute":
         return text
+    if axis == "batch" and text == "most":
+        return MOST
     if axis in WORDS:
         if text not in WORDS[axis]:
             known = ", ".join(map(str, WORDS[axis]))
@@ -185,7 +228,7 @@ def gpu_counts(gpus: int | tuple[int, ...] | None, most: int | None) -> list[lis
     return [sorted({*powers, last})]
 
 
-def _divisors(numbers: Sequence[int], most: int) -> list[int]:
+def divisors_of(numbers: Sequence[int], most: int) -> list[int]:
     """Return the divisors of any of some numbers, up to a largest one."""
     return sorted({each for number in numbers for each in divisors(number) if each <= most})
 
@@ -203,11 +246,11 @@ def degree_axes(
     mixers = any(view.mixer.present for view in views)
     experts = max((moe.n_routed_experts for moe in experts_of(model)), default=0)
     found = {
-        "tp": _divisors(gpus, heads),
-        "cp": [1] if mixers else _divisors(gpus, _MOST_CONTEXT),
-        "pp": _divisors(gpus, model.num_hidden_layers),
-        "ep": _divisors(gpus, experts) if experts else [1],
-        "etp": _divisors(gpus, min(heads, _MOST_DIVISIONS)) if experts else [1],
+        "tp": divisors_of(gpus, heads),
+        "cp": [1] if mixers else divisors_of(gpus, _MOST_CONTEXT),
+        "pp": divisors_of(gpus, model.num_hidden_layers),
+        "ep": divisors_of(gpus, experts) if experts else [1],
+        "etp": divisors_of(gpus, min(heads, _MOST_DIVISIONS)) if experts else [1],
         "micro_batch": [each for each in _MICRO_BATCHES if batch is None or each <= batch],
     }
     return {name: pins.get(name, values) for name, values in found.items()}

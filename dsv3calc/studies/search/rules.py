@@ -7,6 +7,7 @@ for each combination of what it reads.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -20,10 +21,15 @@ from dsv3calc.studies.layout.build import (
     sequence_problems,
     training_problems,
 )
-from dsv3calc.studies.layout.check import etp_problems, expert_problems, width_problems
+from dsv3calc.studies.layout.check import (
+    decode_problems,
+    etp_problems,
+    expert_problems,
+    width_problems,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
@@ -32,7 +38,7 @@ if TYPE_CHECKING:
 
 AXES = (
     "tp", "cp", "pp", "dp", "ep", "etp", "micro_batch", "redundant_experts", "schedule",
-    "virtual_pipeline", "sequence_parallel", "layer_split", "recompute", "zero",
+    "virtual_pipeline", "sequence_parallel", "layer_split", "recompute", "zero", "dcp",
 )  # fmt: skip
 """The axes of a search that are fields of a layout."""
 
@@ -120,12 +126,64 @@ def _of_field(field: str) -> Callable[[Layout, Mapping[str, Any]], Iterable[Prob
 
 
 def _degrees(_: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
-    shared = values["tp"] * values["cp"] * values["pp"]
-    if values["gpus"] % shared:
+    names = [name for name in ("tp", "cp", "pp") if name in values]
+    if values["gpus"] % prod(values[name] for name in names):
+        degrees = " x ".join(f"{name} {values[name]}" for name in names)
         yield (
-            "tp {tp} x cp {cp} x pp {pp} do not divide {gpus:,} GPUs".format_map(values),
-            "GPUs = tp x cp x pp x dp",
+            f"{degrees} do not divide {values['gpus']:,} GPUs",
+            f"GPUs = {' x '.join(names)} x dp",
         )
+
+
+def pinned(axis: str, values: Sequence[int]) -> Rule:
+    """Return the rule that an axis that follows from others is one that is pinned."""
+    return Rule(
+        "pinned",
+        f"{axis} as it is pinned",
+        (axis,),
+        lambda layout, _: [(f"{axis} is pinned", "--pin")] * (getattr(layout, axis) not in values),
+    )
+
+
+def _of_model(
+    model: Model, *checks: Callable[[Model, Layout], Iterable[Problem]]
+) -> Callable[[Layout, Mapping[str, Any]], Iterable[Problem]]:
+    return lambda layout, _: (each for check in checks for each in check(model, layout))
+
+
+def serving_rules(
+    model: Model, undivided: Callable[[Layout, Mapping[str, Any]], Iterable[Problem]]
+) -> list[Rule]:
+    """List the rules of serving layouts that their degrees alone decide.
+
+    ``undivided`` yields degrees that have no etp by the rule that it follows from.
+    """
+
+    def of_context(layout: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
+        yield from _of_field("dcp")(layout, values)
+        yield from decode_problems(model, layout)
+
+    return [
+        Rule("degrees", "tp x pp divide the GPUs", ("gpus", "tp", "pp"), _degrees),
+        Rule("stages", "a layer for every stage", ("pp",), _of_model(model, pipeline_problems)),
+        Rule("heads", "tp divides the heads", ("tp",), _of_model(model, head_problems)),
+        Rule("widths", "tp divides the feed-forwards", ("tp",), _of_model(model, width_problems)),
+        Rule(
+            "experts",
+            "ep divides the experts",
+            ("ep", "redundant_experts"),
+            _of_model(model, expert_problems),
+        ),
+        Rule("setup", "ep divides tp x dp, for etp", ("tp", "dp", "ep"), undivided),
+        Rule("dcp", "GPUs with the same keys and values for dcp", ("tp", "dcp"), of_context),
+        Rule("expert_widths", "etp divides an expert", ("etp",), _of_model(model, etp_problems)),
+        Rule(
+            "expert_groups",
+            "ep x etp divide the GPUs of a stage",
+            ("tp", "dp", "ep", "etp"),
+            _of_field("ep"),
+        ),
+    ]
 
 
 def training_rules(model: Model, sequence: int, *, stepped: bool, mtp: bool = False) -> list[Rule]:

@@ -55,12 +55,12 @@ class Search:
     results
         The results that are wanted beside memory, by name; less is better in those that
         ``objectives`` name.
-    usable
-        Bytes of a device.
     most
         How many of the best are kept, where there is one objective.
     whole
         Whether memory is counted of every layout, though it cannot be among the best.
+    more
+        Further constraints on columns, checked after those that follow from rules.
     """
 
     def __init__(
@@ -73,22 +73,23 @@ class Search:
         conditions: Sequence[Condition],
         block: Callable[[Columns], Any],
         objectives: Sequence[str],
-        usable: int,
         *,
         most: int = 1,
         whole: bool = False,
+        more: Sequence[Constraint] = (),
     ) -> None:
         self.base = base
         self.categories = {name: list(each) for name, each in categories.items()}
         self.block = block
         self.objectives = tuple(objectives)
         self.signs = [-1 if name in MORE_IS_BETTER else 1 for name in self.objectives]
-        self.usable = usable
         self.whole = whole
         self.axes = {**axes, **categories}
         self.words = {rule.name: rule.words for rule in rules}
         self.needs = {rule.name: rule.needs for rule in rules}
-        self.refusals = Refusals(*(rule.name for rule in rules), WHERE)
+        self.refusals = Refusals(
+            *(rule.name for rule in rules), *(each.reason for each in more), WHERE
+        )
         self.best = Few(most) if len(self.objectives) == 1 else Front()
         columns = {*axes, *derived}
         known = columns | {*categories}
@@ -108,6 +109,7 @@ class Search:
                     for each in conditions
                     if columns.issuperset(each.needs)
                 ),
+                *more,
             ],
             derived,
             times=prod(map(len, self.categories.values())),
@@ -212,7 +214,7 @@ class Search:
         def first(category: Category) -> Any:
             key = repr(category)
             if key not in known:
-                known[key] = self.signs[0] * getattr(counted, self.objectives[0])(category)
+                known[key] = self.signs[0] * counted.of(self.objectives[0], category)
             return known[key]
 
         assert isinstance(self.best, Few)  # noqa: S101 - see _bounded
@@ -249,23 +251,39 @@ class Search:
             if not mask.any():
                 return
         memory = results["memory"] = self._memory(counted, columns, category, mask)
-        fits = mask & (memory <= self.usable)
+        excess = counted.excess(category, memory)
+        fits = mask & (excess <= 0)
         over = mask & ~fits
-        self.refusals.refuse_memory(memory[over] - self.usable, rows(columns, over), category)
+        self.refusals.refuse_memory(excess[over], rows(columns, over), category)
         if not fits.any():
             return
         for name in {*self.objectives, *self._needed()} - results.keys():
-            results[name] = getattr(counted, name)(category)
+            results[name] = counted.of(name, category)
         wanted = fits
         for condition in self.of_results:
-            wanted = wanted & condition.holds({**columns, **category, **results})
-        self.refusals.unwanted += int(fits.sum() - wanted.sum())
+            kept = wanted & condition.holds({**columns, **category, **results})
+            if condition.rule == "slo":
+                self._note_nearest(condition, results, columns, wanted)
+            self.refusals.unwanted[condition.rule] += int(wanted.sum() - kept.sum())
+            wanted = kept
         self.refusals.fitting += int(wanted.sum())
         objectives = [
             sign * results[name] for sign, name in zip(self.signs, self.objectives, strict=True)
         ]
         met = self.best.chosen(objectives, wanted)
         self.best.add([self._found(columns, category, objectives, row) for row in met.tolist()])
+
+    def _note_nearest(
+        self, condition: Condition, results: Mapping[str, Any], columns: Columns, mask: Any
+    ) -> None:
+        """Keep the layout that is the nearest to a limit."""
+        import numpy as np
+
+        if mask.any():
+            values = np.where(mask, results[condition.needs[0]], np.inf)
+            row = int(values.argmin())
+            axes = {name: int(each[row]) for name, each in columns.items()}
+            self.refusals.note_nearest(condition.text, float(values[row]), axes)
 
     def _memory(self, counted: Any, columns: Columns, category: Category, mask: Any) -> Any:
         """Return the bytes of the layouts of a block that are asked for; of others any number."""

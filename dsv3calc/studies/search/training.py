@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -12,6 +12,7 @@ from dsv3calc.catalogue.search_path import listing
 from dsv3calc.errors import UsageError
 from dsv3calc.model.architecture import architecture_of, experts_of
 from dsv3calc.model.saved import BF16
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.queries.base import as_dict
 from dsv3calc.queries.command_line import query_text
 from dsv3calc.queries.memory import MemoryQuery
@@ -35,16 +36,16 @@ from dsv3calc.studies.search.request import (
     read_objectives,
     read_pins,
 )
-from dsv3calc.studies.search.rules import Rule, training_rules
+from dsv3calc.studies.search.rules import Rule, pinned, training_rules
 from dsv3calc.studies.search.run import Search
 from dsv3calc.studies.search.space import Derived
+from dsv3calc.studies.search.winner import Winner, answered
 from dsv3calc.studies.times.train import Used, presets_of, setting_of, step_overlap_problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dsv3calc.catalogue.presets import Preset
-    from dsv3calc.queries.base import Query
     from dsv3calc.queries.search import SearchQuery
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recompute
@@ -60,20 +61,12 @@ _SHARED = (
 _TIMED_ALONE = ("train_tokens", "oversubscription")
 
 
-class Winner(NamedTuple):
-    """A layout asked about by itself: its results by name, and the answers that they stand in."""
-
-    axes: dict[str, Any]
-    results: dict[str, Any]
-    answers: dict[str, Answer]
-
-
 class TrainingSearch:
     """A search over training layouts, for one query."""
 
     def __init__(self, query: SearchQuery) -> None:
         self.query = query
-        self.units = UNITS
+        self.axes, self.units = TRAINING_AXES, UNITS
         self.last: Search | None = None
         self.pins = read_pins(query.pin, "--pin", TRAINING_AXES)
         default = "step_time" if query.global_batch is not None else "memory"
@@ -149,6 +142,7 @@ class TrainingSearch:
             trainings,
             policies,
             with_mtp=self.query.with_mtp,
+            usable=self.usable,
             train_tokens=self.query.train_tokens,
         )
 
@@ -177,6 +171,11 @@ class TrainingSearch:
         rest = {name: value for name, value in fields.items() if name not in alike}
         return (frozenset(there & {*policy.modules}), msgspec.json.encode(rest, order="sorted"))
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """What holds for all layouts, for the answer."""
+        return {"sequence": self.sequence, "precision": self.used.precision.name}
+
     # --- the search
 
     def search(self, gpus: Sequence[int], *, most: int) -> Search:
@@ -192,7 +191,6 @@ class TrainingSearch:
             self.conditions,
             lambda columns: TrainingBlock(self.held, columns),
             self.objectives,
-            self.usable,
             most=most,
             whole=self.query.whole,
         )
@@ -204,7 +202,7 @@ class TrainingSearch:
             model, self.sequence, stepped=batch is not None, mtp=self.query.with_mtp
         )
         if "dp" in self.pins:
-            rules.insert(1, _pinned("dp", self.pins["dp"]))
+            rules.insert(1, pinned("dp", self.pins["dp"]))
         rule = self.answer_rule()
         if rule is not None:
             rules.insert(1, rule)
@@ -237,17 +235,17 @@ class TrainingSearch:
     def ask(self, axes: Mapping[str, Any]) -> Winner:
         """Ask about one layout by itself."""
         layout = self.options(axes)
-        answers = {"memory": _answered(self._asked(MemoryQuery, layout))}
+        answers = {"memory": answered(self._asked(MemoryQuery, layout))}
         results = {"memory": answers["memory"].columns[0].ledger["memory.worst.total"]}
         if self.timed:
-            train = answers["train"] = _answered(self._asked(TrainQuery, layout))
+            train = answers["train"] = answered(self._asked(TrainQuery, layout))
             values = train.columns[0].ledger.values
             results["step_time"] = values.get("train.step.estimate", values["train.step.floor"])
             results["tokens_per_second_per_gpu"] = values["train.tokens_per_second"] / axes["gpus"]
             if "train.dollars" in values:
                 results["dollars"] = values["train.dollars"]
         if "traffic" in self.results:
-            found = answers["traffic"] = _answered(self._asked(TrafficQuery, _without(layout)))
+            found = answers["traffic"] = answered(self._asked(TrafficQuery, _without(layout)))
             results["traffic"] = sent_between_domains(found.columns[0].ledger.values)
         return Winner(dict(axes), results, answers)
 
@@ -259,6 +257,39 @@ class TrainingSearch:
             del found["ep"], found["etp"]
         found["layer_split"] = split if isinstance(split, str) else ",".join(map(str, split))
         return found
+
+    def axes_of(self, pins: Mapping[str, Any], gpus: int) -> dict[str, Any]:
+        """Return the axes of one layout by those that are named; the replicas follow.
+
+        Raises
+        ------
+        UsageError
+            If the degrees do not multiply out.
+        """
+        axes = {**PLAIN, "gpus": gpus, **pins}
+        shared = axes["tp"] * axes["cp"] * axes["pp"]
+        dp = axes.get("dp", max(1, gpus // shared))
+        if shared * dp != gpus:
+            raise UsageError(
+                f"--why: tp x cp x pp x dp = {shared * dp:,} are not {gpus:,} GPUs",
+                "leave out dp, or give degrees that multiply out",
+            )
+        batch = self.query.global_batch
+        micro_batches = 2 * axes["pp"] if batch is None else batch // (dp * axes["micro_batch"])
+        edp = axes["tp"] * axes["cp"] * dp // (axes["ep"] * axes["etp"])
+        return {**axes, "dp": dp, "edp": edp, "micro_batches": micro_batches}
+
+    def settled(self, axes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the axes of a layout that no rule refuses: as they are."""
+        return dict(axes)
+
+    def lacks(self, winner: Winner) -> list[str]:
+        """Say what a device lacks for a layout asked about by itself."""
+        excess = winner.results["memory"] - self.usable
+        if excess <= 0:
+            return []
+        shown = format_quantity(excess, "B")
+        return [f"memory: {shown} more than {self.hardware.name} has for a process"]
 
     def how(self, axis: str) -> str:
         """Say how an axis came about."""
@@ -299,12 +330,6 @@ def _without(layout: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in layout.items() if name in fields}
 
 
-def _answered(query: Query) -> Answer:
-    from dsv3calc.studies.dispatch import answer
-
-    return answer(query)
-
-
 def derived_columns(batch: int | None) -> dict[str, Derived]:
     """Return the columns that follow from degrees: replicas, theirs of experts, micro-batches."""
 
@@ -326,15 +351,6 @@ def derived_columns(batch: int | None) -> dict[str, Derived]:
         ),
         "micro_batches": Derived(("dp", "micro_batch", "pp"), micro_batches),
     }
-
-
-def _pinned(axis: str, values: Sequence[int]) -> Rule:
-    return Rule(
-        "pinned",
-        f"{axis} as it is pinned",
-        (axis,),
-        lambda layout, _: [(f"{axis} is pinned", "--pin")] * (getattr(layout, axis) not in values),
-    )
 
 
 def _keeps_every_micro_batch() -> Rule:

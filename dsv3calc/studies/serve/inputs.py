@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +14,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.model.architecture import experts_of
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.schema.workload import DEFAULT_PAST
+from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.checked import number, one_of, positive
 from dsv3calc.studies.hosted import experts_on_host
 from dsv3calc.studies.kv_formats import cite_kv_format
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from dsv3calc.queries.serve import ServeQuery
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.workload import Workload
-    from dsv3calc.studies.answer import Answer
 
 USED = (
     *DEGREES, "sequence_parallel", "redundant_experts", "shared_experts", "vocabulary_parallel",
@@ -83,6 +84,15 @@ class Inputs:
         self.pue = site_factor(query.pue, self.hardware.value)
         self.speculation = self._speculation(query)
         self.gathered = self._gathered(query)
+
+    def on(self, layout: Layout) -> Inputs:
+        """Return the same inputs on another layout, of which nothing is checked or told.
+
+        Its degrees may be columns.
+        """
+        found = copy(self)
+        found.layout, found.answer = layout, Answer("", {})
+        return found
 
     def _layout(self, query: ServeQuery, answer: Answer) -> Layout:
         """Return the layout of a query, which serve can time."""

@@ -122,8 +122,10 @@ def prefill_layout(inputs: Inputs) -> Layout | None:
     return msgspec.structs.replace(found, schedule="1f1b", virtual_pipeline=1)
 
 
-def prefill_of(inputs: Inputs, layout: Layout, requests: Requests) -> PrefillLines:
-    """Time a prefill pass."""
+def prefill_of(
+    inputs: Inputs, layout: Layout, requests: Requests, *, tell: bool = True
+) -> PrefillLines:
+    """Time a prefill pass, and tell what it takes for granted."""
     workload = Workload(
         phase="prefill",
         batch=requests.prompts,
@@ -135,7 +137,14 @@ def prefill_of(inputs: Inputs, layout: Layout, requests: Requests) -> PrefillLin
     fold = Fold(inputs.setting(workload, layout, aside))
     handover = _handover(inputs)
     found = prefill_lines(fold, requests.prompt, requests.hit_rate, handover)
-    if handover is not None and not found.transfer:
+    if tell:
+        _tell(inputs, fold, found, aside, handed=handover is not None)
+    return found
+
+
+def _tell(inputs: Inputs, fold: Fold, found: PrefillLines, aside: Answer, *, handed: bool) -> None:
+    """Say what a prefill pass takes for granted, and what is not known of it."""
+    if handed and not found.transfer:
         inputs.answer.notes.append(
             f"no transfer of caches: {inputs.hardware.name} has no scale_out link"
         )
@@ -148,7 +157,6 @@ def prefill_of(inputs: Inputs, layout: Layout, requests: Requests) -> PrefillLin
             "no time to the first token: it is mostly the host's, and the set-up states none for "
             "it (--set setup.time.first_token=50ms, with a --setup and one prompt a pass)"
         )
-    return found
 
 
 def _handover(inputs: Inputs) -> Handover | None:

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from copy import copy
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from dsv3calc.accounting.serving.prefill import PrefillLines
     from dsv3calc.ledger.line import Line
     from dsv3calc.queries.serve import ServeQuery
+    from dsv3calc.schema.layout import Layout
 
 
 class Held(NamedTuple):
@@ -89,14 +91,29 @@ class Server:
 
     def __init__(self, query: ServeQuery, answer: Answer) -> None:
         self.query = query
-        self.inputs = inputs = Inputs(query, answer)
+        inputs = Inputs(query, answer)
         inputs.cite()
         self.requests = Requests(inputs)
-        self.prefilled = self._prefill()
+        self.settle(inputs)
+
+    def settle(self, inputs: Inputs, *, prefill: bool = True, tell: bool = True) -> None:
+        """Take over inputs, and time what follows from them for every batch."""
+        self.inputs = inputs
+        self.prefilled = self._prefill(tell=tell) if prefill else None
         self.times = cache(self._brief)
         self.held = cache(self._held)
 
-    def _prefill(self) -> PrefillLines | None:
+    def on(self, layout: Layout, *, prefill: bool) -> Server:
+        """Return the server on another layout, whose degrees may be columns; nothing is checked.
+
+        Its ``times`` alone may be asked for: ``held`` asks a query, which has no columns. They have
+        no times of ``prefill`` where it is not wanted.
+        """
+        found = copy(self)
+        found.settle(self.inputs.on(layout), prefill=prefill, tell=False)
+        return found
+
+    def _prefill(self, *, tell: bool = True) -> PrefillLines | None:
         """Time a prefill pass; where nothing asks for it, tell why it cannot be timed."""
         inputs = self.inputs
         if inputs.hosted:
@@ -117,7 +134,7 @@ class Server:
             )
             return None
         try:
-            return prefill_of(inputs, layout, self.requests)
+            return prefill_of(inputs, layout, self.requests, tell=tell)
         except UsageError as error:
             if asks_for_prefill(self.query):
                 raise
@@ -149,7 +166,7 @@ class Server:
 
     def _brief(self, batch: int) -> dict[str, Line]:
         """Give the times at a batch by name, and not those that only bound them."""
-        decoded = self._decoded(self._fold(batch, Answer("", {})), batch, brief=True)
+        decoded = self._decoded(self._fold(batch, Answer("", {})), batch, brief=True, named=False)
         return self._lines(decoded, batch)
 
     def step_at(self, batch: int, tokens: int) -> Line:
@@ -159,7 +176,9 @@ class Server:
         under = Substitution(f"serve.at_{tokens}.", {"workload.past": cached})
         return under.line(self._decoded(fold, batch, brief=True).headline)
 
-    def _decoded(self, fold: Fold, batch: int, *, brief: bool = False) -> DecodeLines:
+    def _decoded(
+        self, fold: Fold, batch: int, *, brief: bool = False, named: bool = True
+    ) -> DecodeLines:
         inputs = self.inputs
         hosted = None
         if inputs.hosted:
@@ -174,6 +193,7 @@ class Server:
             batch=batch,
             concurrency=self.query.concurrency,
             brief=brief,
+            named=named,
         )
 
     def _lines(self, decoded: DecodeLines, batch: int) -> dict[str, Line]:

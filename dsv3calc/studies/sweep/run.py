@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from dsv3calc.studies.sweep.points import Points, Row
 
-    Write = Callable[[str, list[str], Iterator[Row]], None]
+    Write = Callable[[str, list[str], Callable[[], Iterator[Row]]], None]
 
 CHUNK = 100
 """Points whose rows are kept in one file."""
@@ -141,13 +141,14 @@ class Sweep:
 
         def counted() -> Iterator[Row]:
             nonlocal kept, refused
+            kept = refused = 0
             for row in rows_of():
                 kept += 1
                 refused += bool(row["refused"])
                 yield row
 
         result = f"{self.folder}/result"
-        write(result, columns, counted())
+        write(result, columns, counted)
         os.replace(result, self.output)
         with suppress(OSError):
             shutil.rmtree(self.folder)

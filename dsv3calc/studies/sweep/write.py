@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Row = dict[str, Any]
-    Write = Callable[[str, list[str], Iterator[Row]], None]
+    Rows = Callable[[], Iterator[Row]]
+    Write = Callable[[str, list[str], Rows], None]
 
 _ROWS_AT_ONCE = 10_000
+_LARGEST_INTEGER = 2**63
 _STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -38,11 +40,11 @@ def writer_of(form: str) -> Write:
     return _WRITERS[form]
 
 
-def _write_csv(path: str, columns: list[str], rows: Iterator[Row]) -> None:
+def _write_csv(path: str, columns: list[str], rows: Rows) -> None:
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        writer.writerows([_cell(row[name]) for name in columns] for row in rows)
+        writer.writerows([_cell(row[name]) for name in columns] for row in rows())
 
 
 def _cell(value: Any) -> Any:
@@ -56,39 +58,48 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def _write_json(path: str, columns: list[str], rows: Iterator[Row]) -> None:
+def _write_json(path: str, columns: list[str], rows: Rows) -> None:
     with open(path, "w", encoding="utf-8") as file:
         file.write("[")
-        for number, row in enumerate(rows):
+        for number, row in enumerate(rows()):
             ordered = {name: row[name] for name in columns}
             file.write(f"{',' if number else ''}\n{json.dumps(ordered)}")
         file.write("\n]\n")
 
 
-def _write_parquet(path: str, columns: list[str], rows: Iterator[Row]) -> None:
+def _write_parquet(path: str, columns: list[str], rows: Rows) -> None:
     import pyarrow as pa  # type: ignore[import-not-found, unused-ignore]
     from pyarrow import parquet  # type: ignore[import-not-found, unused-ignore]
 
-    writer = schema = None
-    while several := list(islice(rows, _ROWS_AT_ONCE)):
-        found = {name: [row[name] for row in several] for name in columns}
-        table = pa.table({name: _typed(values) for name, values in found.items()}, schema)
-        if writer is None:
-            schema = table.schema
-            writer = parquet.ParquetWriter(path, schema)
-        writer.write_table(table)
-    if writer is not None:
-        writer.close()
+    kinds = _kinds(columns, rows())
+    types = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+    schema = pa.schema([(name, types[kind]) for name, kind in kinds.items()])
+    every = rows()
+    with parquet.ParquetWriter(path, schema) as writer:
+        while several := list(islice(every, _ROWS_AT_ONCE)):
+            found = {
+                name: [None if row[name] is None else kind(row[name]) for row in several]
+                for name, kind in kinds.items()
+            }
+            writer.write_table(pa.table(found, schema))
 
 
-def _typed(values: list[Any]) -> list[Any]:
-    """Return the values of a column as one type: numbers as floats, else texts."""
-    there = [each for each in values if each is not None]
-    if all(isinstance(each, int | float) and not isinstance(each, bool) for each in there):
-        return [None if each is None else float(each) for each in values]
-    if all(isinstance(each, bool) for each in there):
-        return values
-    return [None if each is None else str(each) for each in values]
+def _kinds(columns: list[str], rows: Iterator[Row]) -> dict[str, type[Any]]:
+    """Return the type of each column, that of all of its values: else texts."""
+    met: dict[str, set[type[Any]]] = {name: set() for name in columns}
+    for row in rows:
+        for name in columns:
+            value = row[name]
+            large = type(value) is int and abs(value) >= _LARGEST_INTEGER
+            if value is not None:
+                met[name].add(float if large else type(value))
+    return {name: _kind(types) for name, types in met.items()}
+
+
+def _kind(types: set[type[Any]]) -> type[Any]:
+    if len(types) == 1:
+        return next(iter(types))
+    return float if types == {int, float} else str
 
 
 _WRITERS: dict[str, Write] = {"csv": _write_csv, "json": _write_json, "parquet": _write_parquet}

@@ -195,7 +195,7 @@ def exchange_of(
     """Return how tokens are sent: in decode a copy for each expert, as low-latency kernels do."""
     dispatch = format_of("--dispatch", query.dispatch, dispatch_format(precision))
     combine = format_of("--combine", query.combine, FORMATS["bf16"])
-    if layout.ep > 1:
+    if layout.ep != 1:
         cite_formats(answer, dispatch, combine)
     return Exchange(
         dispatch=dispatch,

@@ -12,6 +12,7 @@ from dsv3calc.api import parse_query
 from dsv3calc.errors import Dsv3calcError, InvalidInput, OutputError, UsageError
 from dsv3calc.studies.sweep import answer as sweeps
 from dsv3calc.studies.sweep import run as runs
+from dsv3calc.studies.sweep import write as writers
 
 SHIPPED = Path(__file__).parents[3] / "examples/studies/mla-and-experts.yaml"
 STUDY = """
@@ -159,15 +160,23 @@ def test_what_cannot_be_held_is_refused_before_any_work(study, tmp_path, monkeyp
         sweep(study, tmp_path / "out.md", "markdown", asked=None)
 
 
-def test_parquet_where_its_package_is(study, tmp_path):
+def test_parquet_without_its_package_is_refused(study, tmp_path):
     if importlib.util.find_spec("pyarrow") is None:
         with pytest.raises(UsageError, match="pyarrow"):
             sweep(study, tmp_path / "out.parquet", "parquet", asked=None)
-        return
-    from pyarrow import parquet
 
+
+def test_parquet_holds_what_json_holds(study, tmp_path, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(writers, "_ROWS_AT_ONCE", 7)  # the first rows have no kv but bf16
     sweep(study, tmp_path / "out.parquet", "parquet")
-    assert parquet.read_table(tmp_path / "out.parquet").num_rows == 24
+    sweep(study, tmp_path / "out.json", "json")
+    found = parquet.read_table(tmp_path / "out.parquet")
+    assert found.to_pylist() == json.loads((tmp_path / "out.json").read_text())
+    assert str(found.schema.field("bytes").type) == "int64"
+    Path(study).write_text(Path(study).read_text().replace("batch != 3", "batch > 99"))
+    sweep(study, tmp_path / "none.parquet", "parquet")
+    assert parquet.read_table(tmp_path / "none.parquet").num_rows == 0
 
 
 def test_the_shipped_study_holds_the_experts_parameters(tmp_path):

@@ -1,0 +1,395 @@
+"""Searches over layouts of a server: what a query asks for, and its winners one by one."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dsv3calc.accounting.memory.serving import Server as Memory
+from dsv3calc.errors import Infeasible, UsageError
+from dsv3calc.model.architecture import architecture_of, experts_of
+from dsv3calc.queries.base import as_dict
+from dsv3calc.queries.command_line import query_text
+from dsv3calc.queries.memory import MemoryQuery
+from dsv3calc.queries.serve import ServeQuery
+from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.layout.expert_degrees import STATED, divides, etp_of, rule_of, setup_rule
+from dsv3calc.studies.memory.options import check_imbalance
+from dsv3calc.studies.memory.serving import asked_of
+from dsv3calc.studies.search.conditions import read_condition
+from dsv3calc.studies.search.request import (
+    MOST,
+    SERVED_OBJECTIVES,
+    SERVING_AXES,
+    UNITS,
+    divisors_of,
+    read_objectives,
+    read_pins,
+)
+from dsv3calc.studies.search.rules import Rule, pinned, serving_rules
+from dsv3calc.studies.search.run import Search
+from dsv3calc.studies.search.served import Limit, Served, ServingBlock, largest_batches, line_of
+from dsv3calc.studies.search.space import Constraint, Derived
+from dsv3calc.studies.search.winner import Winner, answered
+from dsv3calc.studies.serve.server import Server
+from dsv3calc.studies.serve.slo import Objective
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from dsv3calc.queries.search import SearchQuery
+    from dsv3calc.schema.layout import Layout
+    from dsv3calc.studies.layout.build import Problem
+    from dsv3calc.studies.search.space import Columns
+
+_BATCHES = (MOST, *(2**each for each in range(11)))
+_MOST_DCP = 8
+_SAME = (
+    "model", "hardware", "setup", "precision", "kv_dtype", "imbalance", "dispatch", "combine",
+    "oversubscription", "past", "prompt_tokens", "response_tokens", "hit_rate", "prefill_layout",
+    "memory_fraction", "draft_tokens", "acceptance", "with_mtp", "set", "preset_path",
+    "ignore_keys", "design",
+)  # fmt: skip
+_FLAGS = ("tp", "dp", "pp", "dcp")
+
+
+class ServingSearch:
+    """A search over serving layouts, for one query."""
+
+    def __init__(self, query: SearchQuery) -> None:
+        self.query = query
+        self.axes, self.units = SERVING_AXES, UNITS
+        self.last: Search | None = None
+        self.pins = read_pins(query.pin, "--pin", SERVING_AXES)
+        self.objectives = read_objectives(
+            query.objective, "tokens_per_second_per_gpu", SERVED_OBJECTIVES
+        )
+        self.limits = [Objective(text) for text in query.slo]
+        known = ("gpus", *SERVING_AXES, *SERVED_OBJECTIVES)
+        self.conditions = [
+            *(read_condition(text, known) for text in query.where),
+            *map(Limit, self.limits),
+        ]
+        read = {name for each in self.conditions for name in each.needs}
+        self.results = [
+            name for name in SERVED_OBJECTIVES if name in {*self.objectives, *read, "tpot"}
+        ]
+        self._problems: dict[tuple[bool, ...], list[Problem]] = {}
+        self.server = self._server()
+        self.base: Layout = self.server.inputs.layout
+        self.model, self.hardware = self.server.inputs.model, self.server.inputs.hardware
+        self._check_results()
+        asked = asked_of(self._asked(MemoryQuery, imbalance=None, **self._memory()), Answer("", {}))
+        self.asked = asked._replace(
+            serving=msgspec.structs.replace(asked.serving, imbalance=query.imbalance or 1)
+        )
+        setup = self.server.inputs.setup
+        of_setup, _ = setup_rule(None if setup is None else setup.value, serving=True)
+        stated = ("etp",) if "etp" in self.pins else ()
+        self.rule = rule_of(stated, serving=True, of_setup=of_setup)
+        self.held = Served(
+            self.base, self.server, self.asked, self.limits, prefill=self._needs_prefill()
+        )
+
+    def _server(self) -> Server:
+        """Return the server on one GPU, from which those on other layouts are made."""
+        alone = self._asked(ServeQuery, imbalance=None, tp=1, dp=1)
+        server = Server.asked(alone)
+        server.inputs.loader.check_overrides()
+        server.inputs.query = msgspec.structs.replace(alone, imbalance=self.query.imbalance)
+        return server
+
+    def _memory(self) -> dict[str, Any]:
+        inputs = self.server.inputs
+        drafts = inputs.speculation is not None
+        return {"tp": 1, "dp": 1, "serve": True, "context": inputs.context, "with_mtp": drafts}
+
+    def _asked(self, kind: type[Any], **more: Any) -> Any:
+        """Return a query with what this query says of all layouts."""
+        fields = {*kind.__struct_fields__}
+        same = {name: getattr(self.query, name) for name in _SAME if name in fields}
+        return kind(**{**same, **more})
+
+    def _needs_prefill(self) -> bool:
+        shared = self.query.response_tokens is not None
+        return shared or "ttft" in self.results
+
+    def _check_results(self) -> None:
+        """Refuse results that no layout has.
+
+        Raises
+        ------
+        UsageError
+            If there is one.
+        """
+        lines = self.server.times(self.server.least)
+        for limit in self.limits:
+            limit.line(lines)
+        for name in self.results:
+            if name == "memory" or line_of(name, lines) is not None:
+                continue
+            if name == "dollars":
+                raise UsageError(
+                    f"{self.hardware.name} has no price", "--set hardware.dollars_per_hour=2"
+                )
+            Objective(f"{name}<=1s").line(lines)  # it says what is missing
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What holds for all layouts, for the answer."""
+        inputs = self.server.inputs
+        return {
+            "context": inputs.context,
+            "precision": inputs.precision.name,
+            "kv_dtype": inputs.kv_format.name,
+        }
+
+    # --- the search
+
+    def search(self, gpus: Sequence[int], *, most: int) -> Search:
+        """Return the search over layouts of some numbers of GPUs."""
+        return Search(
+            self.base,
+            self._axes(gpus),
+            self._derived(),
+            {},
+            self.rules(),
+            self.conditions,
+            lambda columns: ServingBlock(self.held, columns),
+            self.objectives,
+            most=most,
+            whole=True,
+            more=self._batch_constraints(),
+        )
+
+    def _axes(self, gpus: Sequence[int]) -> dict[str, list[int]]:
+        """Return the candidates of the axes.
+
+        Divisors of the GPUs: tp up to the model's heads, pp up to its layers, ep up to its experts;
+        dcp those up to 8; batches are powers of two up to 1,024, and the largest that fits.
+        """
+        model = self.model.value
+        views = architecture_of(model).groups
+        heads = max((each for view in views for each in view.heads), default=1)
+        experts = max((moe.n_routed_experts for moe in experts_of(model)), default=0)
+        found = {
+            "tp": divisors_of(gpus, heads),
+            "pp": divisors_of(gpus, model.num_hidden_layers),
+            "ep": divisors_of(gpus, max(gpus)) if experts else [1],
+            "dcp": divisors_of(gpus, _MOST_DCP),
+            "redundant_experts": [0],
+        }
+        axes = {"gpus": list(gpus), **{name: self.pins.get(name, found[name]) for name in found}}
+        if "etp" in self.pins:
+            axes["etp"] = self.pins["etp"]
+        return {**axes, "asked": self.pins.get("batch", list(_BATCHES))}
+
+    def _derived(self) -> dict[str, Derived]:
+        found = {
+            "dp": Derived(
+                ("gpus", "tp", "pp"),
+                lambda columns: columns["gpus"] // (columns["tp"] * columns["pp"]),
+            )
+        }
+        if "etp" not in self.pins:
+            found["etp"] = Derived(("tp", "dp", "ep"), self._etp)
+        found["batch"] = Derived(
+            ("tp", "dp", "pp", "ep", "etp", "dcp", "redundant_experts", "asked"), self._batches
+        )
+        return found
+
+    def _etp(self, columns: Columns) -> Any:
+        gpus = columns["tp"] * columns["dp"]
+        if not experts_of(self.model.value):
+            return gpus // gpus
+        if self.rule.divides:
+            return gpus // (columns["ep"] * self.rule.moe_dp)
+        return gpus // gpus * etp_of(self.rule, tp=columns["tp"], dp=columns["dp"], ep=1)
+
+    def _batches(self, columns: Columns) -> Any:
+        """Return the batch of each layout: as it is asked for, or the largest."""
+        import numpy as np
+
+        asked = columns["asked"]
+        (which,) = np.nonzero(asked == MOST)
+        found = asked.copy()
+        if len(which):
+            part = {name: each[which] for name, each in columns.items() if name != "asked"}
+            found[which] = largest_batches(self.held, part)
+        return found
+
+    def _batch_constraints(self) -> list[Constraint]:
+        """List what refuses batches: none that nothing limits, and none by two names."""
+        import numpy as np
+
+        listed = [each for each in self.pins.get("batch", _BATCHES) if each != MOST]
+        return [
+            Constraint("unlimited", lambda columns: columns["batch"] > 0, ("batch",)),
+            Constraint(
+                "same",
+                lambda columns: ~((columns["asked"] == MOST) & np.isin(columns["batch"], listed)),
+                ("asked", "batch"),
+            ),
+        ]
+
+    def rules(self) -> list[Rule]:
+        """List the rules of this search."""
+        model = self.model.value
+        rules = serving_rules(model, self._undivided)
+        if "dp" in self.pins:
+            rules.insert(1, pinned("dp", self.pins["dp"]))
+        if self.query.imbalance is not None:
+            rules.append(
+                Rule(
+                    "imbalance",
+                    "the load of the fullest GPU can be",
+                    ("ep", "redundant_experts"),
+                    lambda layout, _: _raised(
+                        lambda: check_imbalance(model, layout, self.query.imbalance)
+                    ),
+                )
+            )
+        shared = ("tp", "dp", "pp", "ep", "etp", "dcp", "redundant_experts")
+        rules += [
+            Rule("loads", "the engine loads the weights", shared[:-2], self._unloaded),
+            Rule("serves", "serve times such a layout", shared, self._unserved),
+            Rule("batch", "the set-up decodes the batch", ("asked",), self._small),
+        ]
+        return rules
+
+    def _undivided(self, layout: Layout, _: Mapping[str, Any]) -> Iterable[Problem]:
+        if self.rule is STATED or not experts_of(self.model.value) or divides(layout, self.rule):
+            return
+        yield (
+            f"tp {layout.tp:,} x dp {layout.dp:,} do not divide by ep {layout.ep:,}"
+            if not self.rule.whole
+            else f"ep {layout.ep:,} is neither 1 nor tp x dp",
+            self.rule.words,
+        )
+
+    def _unloaded(self, layout: Layout, _: Mapping[str, Any]) -> Iterable[Problem]:
+        """Yield weights that the layout divides within blocks, which the engine refuses."""
+        one = msgspec.structs.replace(layout, pp=1)
+        memory = Memory(self.model.value, one, self.hardware.value, self.asked.serving)
+        for each in memory.refused():
+            yield each.words, f"set-up {self.asked.setup.name}"
+
+    def _unserved(self, _: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
+        """Yield what ``serve`` says against a layout of this kind: one of each is asked about."""
+        key = tuple(values[name] > 1 for name in _FLAGS)  # serve refuses by these alone
+        if key not in self._problems:
+
+            def ask() -> None:
+                server = Server.asked(self._query(values, batch=None))
+                server.times(server.least)
+
+            self._problems[key] = _raised(ask)
+        return self._problems[key]
+
+    def _small(self, _: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
+        if MOST < values["asked"] < self.server.least:
+            yield f"a batch of {values['asked']:,}", f"the least is {self.server.least:,}"
+
+    # --- winners
+
+    def _query(self, axes: Mapping[str, Any], batch: int | None) -> ServeQuery:
+        found: ServeQuery = self._asked(ServeQuery, **self.options(axes), batch=batch)
+        return found
+
+    def options(self, axes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a layout as options of a query about it."""
+        found = {name: axes[name] for name in ("tp", "dp", "pp")}
+        if experts_of(self.model.value):
+            found["ep"] = axes["ep"]
+            if "etp" in self.pins:
+                found["etp"] = axes["etp"]
+            if axes["redundant_experts"]:
+                found["redundant_experts"] = axes["redundant_experts"]
+        if axes["dcp"] > 1:
+            found["dcp"] = axes["dcp"]
+        return found
+
+    def ask(self, axes: Mapping[str, Any]) -> Winner:
+        """Ask about one layout by itself."""
+        found = answered(self._query(axes, batch=axes["batch"]))
+        lines = {line.name: line for line in found.columns[0].ledger.lines}
+        results = {}
+        for name in SERVED_OBJECTIVES:
+            line = line_of(name, lines)
+            if line is not None:
+                results[name] = line.value
+        shown = {name: each for name, each in axes.items() if name != "asked"}
+        return Winner(shown, results, {"serve": found})
+
+    def axes_of(self, pins: Mapping[str, Any], gpus: int) -> dict[str, Any]:
+        """Return the axes of one layout by those that are named.
+
+        Raises
+        ------
+        UsageError
+            If the degrees do not multiply out.
+        """
+        plain = {"tp": 1, "pp": 1, "ep": 1, "dcp": 1, "redundant_experts": 0, "batch": MOST}
+        axes = {**plain, "gpus": gpus, **pins}
+        width = axes["tp"] * axes["pp"]
+        dp = axes.get("dp", max(1, gpus // width))
+        if width * dp != gpus:
+            raise UsageError(
+                f"--why: tp x pp x dp = {width * dp:,} are not {gpus:,} GPUs",
+                "leave out dp, or give degrees that multiply out",
+            )
+        axes["dp"] = dp
+        axes["etp"] = pins["etp"] if "etp" in pins else self._etp_of(axes)
+        return {**axes, "asked": axes["batch"]}
+
+    def _etp_of(self, axes: Mapping[str, Any]) -> int:
+        return max(1, int(self._etp({name: axes[name] for name in ("tp", "dp", "ep")})))
+
+    def settled(self, axes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the axes of a layout that no rule refuses with its batch as a number."""
+        if axes["asked"] != MOST:
+            return dict(axes)
+        import numpy as np
+
+        columns = {name: np.array([each]) for name, each in axes.items()}
+        return {**axes, "batch": max(1, int(self._batches(columns)[0]))}
+
+    def lacks(self, winner: Winner) -> list[str]:
+        """Say why a layout asked about by itself is not to be used."""
+        return [*winner.answers["serve"].warnings[:1]] * (not self._fits(winner))
+
+    @staticmethod
+    def _fits(winner: Winner) -> bool:
+        return bool(winner.answers["serve"].columns[0].ledger["serve.fits"])
+
+    def how(self, axis: str) -> str:
+        """Say how an axis came about."""
+        if axis in ("dp", "etp") and axis not in self.pins:
+            return "follows from the others"
+        return "pinned" if axis in self.pins or axis == "gpus" else "searched"
+
+    def told(self, axes: Mapping[str, Any]) -> str:
+        """Name a layout by the axes that are not at their plainest."""
+        shown = [f"{name} {axes[name]}" for name in ("tp", "dp", "pp", "ep", "etp", "dcp")]
+        shown = [each for each in shown if not each.endswith(" 1")] or ["1 GPU"]
+        if axes["redundant_experts"]:
+            shown.append(f"{axes['redundant_experts']:,} redundant experts")
+        batch = "the largest batch" if axes["batch"] == MOST else f"batch {axes['batch']:,}"
+        return ", ".join([*shown, batch])
+
+    def command(self, axes: Mapping[str, Any]) -> str:
+        """Return the command that asks about one layout by itself."""
+        batch = axes["batch"] if axes["batch"] != MOST else None
+        query = as_dict(self._query(axes, batch))
+        return f"dsv3calc {query_text({'command': 'serve', **query})}"
+
+
+def _raised(ask: Any) -> list[Problem]:
+    """Return what asking raises, as a problem."""
+    try:
+        ask()
+    except (UsageError, Infeasible) as error:
+        return [(error.message, error.hint or "asked by itself")]
+    return []

@@ -1,0 +1,128 @@
+"""Searches over serving layouts against asking ``serve`` about every layout by itself."""
+
+from functools import cache
+from itertools import product
+
+import pytest
+
+from dsv3calc.errors import Infeasible, UsageError
+from dsv3calc.queries.search import SearchQuery
+from dsv3calc.queries.serve import ServeQuery
+from dsv3calc.studies.search.answer import answer_search
+from dsv3calc.studies.search.serving import ServingSearch
+from dsv3calc.studies.serve.answer import answer_serve
+
+DENSE = {"model": "qwen2.5-7b", "hardware": "h100", "setup": "vllm", "past": 8192}
+EXPERTS = {"model": "deepseek-v2-lite", "hardware": "h200", "setup": "sglang", "past": 2048}
+BATCHES = (1, 64)
+
+
+@cache
+def served(shared, **layout):
+    """Return the lines of ``serve`` by itself, None where it refuses the layout."""
+    try:
+        return answer_serve(ServeQuery(**dict(shared), **layout)).columns[0].ledger.values
+    except (UsageError, Infeasible):
+        return None
+
+
+def asked(query, gpus, **more):
+    """Yield each layout that ``serve`` accepts, with its lines."""
+    sizes = [each for each in range(1, gpus + 1) if gpus % each == 0]
+    stages, groups = ([1], sizes) if query is EXPERTS else (sizes, [1])
+    for tp, pp, ep, dcp in product(sizes, stages, groups, (1, 2)):
+        if gpus % (tp * pp) == 0:
+            degrees = {"tp": tp, "pp": pp, "dp": gpus // (tp * pp), "dcp": dcp}
+            degrees |= {"ep": ep} if query is EXPERTS else {}
+            lines = served(tuple(query.items()), **degrees, **more)
+            if lines is not None and lines["serve.fits"]:
+                yield degrees, lines
+
+
+def search(query, gpus, **more):
+    return answer_search(SearchQuery(**query, gpus=gpus, phase="serve", **more)).columns[0].ledger
+
+
+@pytest.mark.parametrize("query", [DENSE, EXPERTS], ids=["dense", "experts"])
+def test_the_best_and_the_front_are_those_of_asking_about_each(query):
+    pins = (f"batch={'|'.join(map(str, BATCHES))}", *(["pp=1"] if query is EXPERTS else []))
+    every = [lines for batch in BATCHES for _, lines in asked(query, 2, batch=batch)]
+    found = search(query, 2, pin=pins, top=1).values
+    assert found["search.fitting"] == len(every)
+    rate = "serve.tokens_per_second_per_gpu.decode"
+    assert found["search.best.1.tokens_per_second_per_gpu"] == max(each[rate] for each in every)
+    points = {(each["serve.held"], each["serve.tpot.estimate"]) for each in every}
+    front = {
+        one
+        for one in points
+        if not any(other != one and other[0] <= one[0] and other[1] <= one[1] for other in points)
+    }
+    found = search(query, 2, pin=pins, objective="memory,tpot").values
+    numbers = {name.split(".")[2] for name in found if name.startswith("search.best.")}
+    assert {
+        (found[f"search.best.{each}.memory"], found[f"search.best.{each}.tpot"]) for each in numbers
+    } == front
+
+
+@pytest.mark.parametrize("limit", ["tpot<=9ms", "tpot<30ms"])
+def test_the_largest_batch_is_that_of_serve(limit):
+    found = search(DENSE, 2, slo=(limit,), pin=("batch=most",), top=100).values
+    every = {
+        tuple(degrees.values()): lines["serve.slo.batch"]
+        for degrees, lines in asked(DENSE, 2, slo=(limit,))
+    }
+    number = sum(name.endswith(".batch") for name in found)
+    assert {
+        tuple(found[f"search.best.{each}.{axis}"] for axis in ("tp", "pp", "dp", "dcp")): found[
+            f"search.best.{each}.batch"
+        ]
+        for each in range(1, number + 1)
+    } == every
+
+
+def test_every_layout_is_counted_once():
+    wanted = ServingSearch(SearchQuery(**EXPERTS, gpus=2, phase="serve", slo=("tpot<=9ms",)))
+    found = wanted.search([2], most=3)
+    found.run()
+    counts = found.refusals
+    assert counts.refused + counts.fitting == found.size == 2 * 2 * 2 * 2 * 12
+    assert counts.unwanted["slo"] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"global_batch": 8}, "no use for --global-batch"),
+        ({"slo": ("ttft<=1s",)}, "time to the first token is not known"),
+        ({"slo": ("speed<=1s",)}, "choose one of tpot, ttft"),
+        ({"objective": "step_time"}, "none of that name"),
+        ({"pin": ("zero=1",)}, "no axis"),
+        ({"pin": ("batch=0",)}, "batch=0"),
+        ({"why": "tp=3"}, "are not 2 GPUs"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(options, words):
+    with pytest.raises(UsageError, match=words):
+        search(DENSE, 2, **options)
+    with pytest.raises(UsageError, match="no use for --slo"):
+        answer_search(SearchQuery(model="qwen2.5-7b", hardware="h100", gpus=2, slo=("tpot<=1s",)))
+
+
+def test_why_tells_what_serve_says():
+    def reasons(why, **more):
+        query = SearchQuery(**EXPERTS, gpus=8, phase="serve", why=why, **more)
+        return answer_search(query).query["reasons"]
+
+    assert any("do not divide by ep 3" in each for each in reasons("tp=8,ep=3"))
+    assert any("dcp 2" in each for each in reasons("dcp=2"))
+    assert any("does not fit" in each for each in reasons("tp=8,batch=1000000"))
+    assert any("--slo tpot<=1us" in each for each in reasons("tp=8", slo=("tpot<=1us",)))
+    assert reasons("tp=2,ep=8") == []
+
+
+def test_nothing_that_fits_names_the_closest_and_limits_that_none_meets():
+    with pytest.raises(Infeasible, match="fits") as error:
+        search({"model": "llama-3.1-405b", "hardware": "h100"}, 2, pin=("pp=1",))
+    assert "too much" in error.value.hint
+    with pytest.raises(Infeasible, match="none satisfies --slo"):
+        search(DENSE, 2, slo=("tpot<=10us",))
