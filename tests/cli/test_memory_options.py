@@ -130,3 +130,20 @@ def test_the_fullest_gpu_has_no_more_rows_than_there_are(program, serve, layout,
 def test_what_is_shown_of_training_is_not_served(program, option):
     err = program.refused(ExitStatus.USAGE, *PRETRAIN, "--serve", *option).err
     assert f"{option[0]}: not with --serve" in err
+
+
+@pytest.mark.parametrize(("tp", "rows"), [(1, []), (4, ["o proj", "down proj"])])
+def test_by_tensor_has_scattered_outputs_where_tensors_are_divided(program, tp, rows):
+    """A reduce-scatter's output: 4,096 tokens times 4,096 over 4, in BF16."""
+    asked = ("memory", "llama-3.1-8b", "--hardware", "h100", "--tp", tp, "--by", "tensor")
+    out = program.ok(*asked, "--recompute", "alternate-products", "--sequence-parallel").out
+    found = [line.strip() for line in out.splitlines() if ".scattered" in line]
+    assert [line.partition(".")[0] for line in found] == rows
+    assert all("  8 MiB  " in line for line in found)
+
+
+@pytest.mark.parametrize(("device", "twice"), [("h100", True), ("b200", False)])
+def test_a_note_tells_of_second_copies_of_fp8_weights(program, device, twice):
+    asked = ("memory", "llama-3.1-8b", "--tp", "1", "--precision", "fp8-tensor")
+    notes = program.json(*asked, "--hardware", device, "--setup", "megatron-dense").data["notes"]
+    assert any("of matrices in fp8_tensor two" in text for text in notes) == twice

@@ -71,6 +71,14 @@ def test_the_nearest_miss_says_what_would_have_to_give(program):
     assert "fewer tokens do not help" in program.refused(4, *asked, "tpot<=1ms").err
 
 
+@pytest.mark.parametrize(("limit", "words"), [("tpot", "no limit"), ("tpot<=", "no number")])
+def test_what_is_no_limit_shows_one(program, limit, words):
+    err = program.refused(ExitStatus.USAGE, "serve", *LLAMA.split(), "--slo", limit).err
+    assert f"--slo '{limit}'" in err
+    assert words in err
+    assert "--slo 'tpot<=50ms'" in err
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [("--context 10M", "--context 456896"), ("--set num_hidden_layers=4000", "more GPUs")],

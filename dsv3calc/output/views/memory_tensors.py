@@ -190,14 +190,18 @@ def _activations(named: dict[str, Line], prefix: str, title: str, *, exact: bool
     for what, words in _ACTIVATIONS.items():
         listed = named.get(f"{prefix}.{what}")
         for line in listed.parts if listed is not None else ():
-            given = _arguments(line)
+            # Scattered outputs are a tensor times 1, or 0 where there is no tensor parallelism.
+            if not line.arguments and not line.value:
+                continue
+            tensor = line if line.arguments else line.parts[0]
+            given = _arguments(tensor)
             each = given["bits"]
             if given["scale_bits"]:
                 each += given["scale_bits"] / given["group_size"]
             rows.append(
                 [
                     _activation_label(line.tags),
-                    *_factors(line, given["tokens"] * given["width"], each, exact=exact),
+                    *_factors(tensor, given["tokens"] * given["width"], each, exact=exact),
                     show(line, exact=exact),
                     "kept, shared" if words == "kept" and SHARED in line.convention else words,
                 ]

@@ -24,10 +24,10 @@ class Condition:
     """A bound on a line: its name, and what it may be.
 
     ``other`` is the line that it is compared with, where the bound is one and no number: then the
-    difference of the two is compared with 0.
+    difference of the two is compared with 0. ``option`` and ``example`` are what errors show.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, option: str = "", example: str = f"such as {_EXAMPLES}") -> None:
         between, one = _BETWEEN.fullmatch(text), _CONDITION.fullmatch(text)
         if between:
             self.name, self._low, self._high = between.groups()
@@ -36,12 +36,10 @@ class Condition:
             self.name, self._operation, self._high = one.groups()
             self._low = self._high
             if not self._high:
-                raise UsageError(f"{quote(text)}: the bound has no number", f"such as {_EXAMPLES}")
+                raise UsageError(f"{option}{quote(text)}: the bound has no number", example)
         else:
-            raise UsageError(
-                f"{quote(text)} is not a bound on a line",
-                f"such as {_EXAMPLES}",
-            )
+            what = "no limit" if option else "not a bound on a line"
+            raise UsageError(f"{option}{quote(text)} is {what}", example)
         self.other = self._high if one and _LINE.fullmatch(self._high) else ""
         self.text = " ".join(text.split())
         self.low, self.high = 0.0, 0.0

@@ -227,9 +227,12 @@ class Inputs:
         self._tell(answer, imbalance if experts else None)
 
     def _tell(self, answer: Answer, imbalance: float | None) -> None:
-        answer.notes.append(
-            f"weights for the forward pass: {COMPUTE_COPIES[self.recipe.value.compute_copy]}"
-        )
+        copy = self.recipe.value.compute_copy
+        words = f"weights for the forward pass: {COMPUTE_COPIES[copy]}"
+        twice = self.training.twice.intersection(self.precision.value.weights.values())
+        if copy == "stored" and twice:
+            words += f"; of matrices in {', '.join(sorted(twice))} two, as {self.setup.name} has it"
+        answer.notes.append(words)
         stored = self.precision.value.formats[self.precision.value.activations]
         if stored.bits < BF16.value and not self.recompute.value.formats:
             answer.notes.append(

@@ -10,6 +10,7 @@ from dsv3calc.errors import Infeasible
 from dsv3calc.ledger.line import Ledger, Line, combined, given
 from dsv3calc.ledger.tags import UNTAGGED, Tags
 from dsv3calc.numbers.quantity_format import format_quantity
+from dsv3calc.reading.diagnostics import quote
 from dsv3calc.studies.answer import Answer, Column, add_new
 from dsv3calc.studies.checked import positive
 from dsv3calc.studies.search.request import UNITS, check_phase, gpu_counts
@@ -20,9 +21,10 @@ from dsv3calc.studies.search.why import told_of
 from dsv3calc.studies.traffic.exchanges import asked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dsv3calc.queries.search import SearchQuery
+    from dsv3calc.studies.search.conditions import Condition
     from dsv3calc.studies.search.run import Search
     from dsv3calc.studies.search.why import Wanted
     from dsv3calc.studies.search.winner import Winner
@@ -205,14 +207,15 @@ def _infeasible(wanted: Wanted, gpus: Sequence[int]) -> Infeasible:
     if empty is not None:
         return Infeasible(f"{words}: the axis {empty} has no candidates", f"--pin {empty}=1")
     if refusals.unwanted:
-        number, options = refusals.unwanted.total(), [_OPTIONS[name] for name in refusals.unwanted]
+        number = refusals.unwanted.total()
+        asked_for = _told(each for each in search.of_results if refusals.unwanted[each.rule])
         nearest = "; ".join(
             f"nearest to {limit}: {format_quantity(value, 's')} with {wanted.told(axes)}"
             for limit, (value, axes) in refusals.nearest.items()
         )
         return Infeasible(
-            f"{words}: {number:,} layouts fit, and none satisfies {' and '.join(options)}",
-            nearest or "ask for less",
+            f"{words}: {number:,} layouts fit, and none satisfies {asked_for}",
+            nearest or "leave it out to see what the best layouts reach",
         )
     if refusals.over:
         misses = "; ".join(
@@ -225,10 +228,18 @@ def _infeasible(wanted: Wanted, gpus: Sequence[int]) -> Infeasible:
             f"closest: {misses}",
         )
     name = search.emptied
-    reason = "--where" if name == WHERE else search.words.get(name, name)
+    chosen = (each for each in wanted.conditions if each not in search.of_results)
+    reason = f"by the rule that {search.words.get(name, name)}"
+    if name == WHERE:
+        reason = f"with {_told(chosen)}"
     needs = ", ".join(search.needs.get(name, ()))
     return Infeasible(
-        f"{words}: no layout is left of {search.size:,} by the rule that {reason}"
+        f"{words}: no layout is left of {search.size:,} {reason}"
         + (f" (axes {needs})" if needs else ""),
         "pin less, or other GPUs; --why tp=1,pp=1 says what is wrong with one layout",
     )
+
+
+def _told(conditions: Iterable[Condition]) -> str:
+    """Return conditions as they are given on the command line."""
+    return " and ".join(f"{each.option} {quote(each.text)}" for each in conditions)

@@ -43,7 +43,7 @@ class Objective:
     """
 
     def __init__(self, text: str) -> None:
-        self.condition = Condition(text)
+        self.condition = Condition(text, "--slo ", _EXAMPLE)
         self.text = self.condition.text
         self.name = self.condition.name
         if self.name not in TIMES:

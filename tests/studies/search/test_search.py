@@ -176,7 +176,11 @@ def test_an_empty_space_names_the_rule_and_its_axes():
     query = SearchQuery(
         model="llama-3.1-8b", hardware="h100", gpus=8, pin=("cp=1",), where=("tp > 8",)
     )
-    with pytest.raises(Infeasible, match="--where"):
+    with pytest.raises(Infeasible, match="with --where 'tp > 8'"):
+        answer_search(query)
+    one = ("tp=8,sp=false,split=even,recompute=none,mb=1,schedule=1f1b",)
+    query = SearchQuery(**DENSE, gpus=8, pin=one, where=("tp >= 1", "memory <= 1"))
+    with pytest.raises(Infeasible, match=r"none satisfies --where 'memory <= 1'$"):
         answer_search(query)
 
 
