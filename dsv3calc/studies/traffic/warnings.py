@@ -30,9 +30,8 @@ OF_A_STEP = (
     "zero", "algorithm", "mla_context", "gradient_reduction", "activation_dtype", "gradient_dtype",
     "parameter_dtype",
 )  # fmt: skip
-OF_ANY_TRANSFER = (
-    "micro_batch", "sequence", "tokens", "no_scales", "network", "latency", "scale_up_latency",
-)  # fmt: skip
+OF_ANY_TRANSFER = ("tokens", "no_scales", "network", "latency", "scale_up_latency")
+OF_A_PASS = ("micro_batch", "sequence")
 LONG_MESSAGE = 1e-3
 """Seconds: a message takes microseconds."""
 
@@ -78,7 +77,7 @@ def without_effect(
         yield "sequence", "--pass-tokens says what a GPU dispatches"
     step = layout.global_batch is not None and query.tokens is None and not serving
     if not step:
-        yield from _of_no_step(query, experts=bool(views), serving=serving)
+        yield from _of_no_step(query, layout, experts=bool(views), serving=serving)
     elif query.mla_context is not None:
         if layout.cp == 1:
             yield "mla_context", "cp is 1"
@@ -86,9 +85,12 @@ def without_effect(
             yield "mla_context", "no layer has MLA"
 
 
-def _of_no_step(query: TrafficQuery, *, experts: bool, serving: bool) -> Iterator[tuple[str, str]]:
+def _of_no_step(
+    query: TrafficQuery, layout: Layout, *, experts: bool, serving: bool
+) -> Iterator[tuple[str, str]]:
     """Yield what is of transfers that are not counted, as there is no training step."""
-    for name in OF_ANY_TRANSFER if not experts else ():
+    timed = query.tokens is None and max(layout.tp, layout.cp, layout.pp) > 1
+    for name in (*OF_ANY_TRANSFER, *(() if timed else OF_A_PASS)) if not experts else ():
         if getattr(query, name) not in (None, False):
             yield name, "no transfer is counted: no layer has routed experts, and there is no step"
     why = "the layout has no --global-batch"
