@@ -2,6 +2,8 @@
 
 Read in transformers' modeling_qwen3_vl.py, modeling_pixtral.py and modeling_mistral3.py, and in
 Kimi-K2.5's own modelling code; each sum equals the parameters of the class built from the config.
+Those of Gemma 4 and MiniMax-M3 are sums of shapes that equal what transformers 5.24 builds from one
+published config each, tower and projector apart.
 Kimi-K3's is read in public ports, and accounts for what the index of its files has beside the
 language model.
 """
@@ -108,3 +110,37 @@ def moonvit_3d(sizes: Sizes) -> int:
     merged, out = 4 * sizes["mm_hidden_size"], sizes["text_hidden_size"]
     projector = merged * merged + merged * out + out
     return patch + positions + sizes["vt_num_hidden_layers"] * block + hidden + projector
+
+
+def gemma4(sizes: Sizes) -> int:
+    """Count Gemma 4's tower, whose blocks have four norms and two of heads, and its projector."""
+    switches = ("attention_bias", "use_clipped_linears")
+    sizes.missing += [name for name in switches if sizes.config.get(name) is not False]
+    hidden, head = sizes["hidden_size"], sizes["head_dim"]
+    heads = 2 * (sizes["num_attention_heads"] + sizes["num_key_value_heads"])
+    block = hidden * heads * head + 3 * hidden * sizes["intermediate_size"] + 4 * hidden + 2 * head
+    patch = 3 * sizes["patch_size"] ** 2 * hidden
+    positions = 2 * sizes["position_embedding_size"] * hidden
+    return patch + positions + sizes["num_hidden_layers"] * block + hidden * sizes.text
+
+
+def minimax_m3(sizes: Sizes) -> int:
+    """Count MiniMax-M3's tower, its projector of two matrices, and two more that merge patches."""
+    if not sizes.outer.get("multimodal_projector_bias"):
+        sizes.missing.append("multimodal_projector_bias")
+    merging = sizes.config.get("img_token_compression_config")
+    merge = Sizes(merging if isinstance(merging, dict) else {}, {}, sizes.text)
+    hidden, width, text = sizes["hidden_size"], sizes.around("projector_hidden_size"), sizes.text
+    pixels = sizes["num_channels"] * merge["temporal_patch_size"] * sizes["patch_size"] ** 2
+    blocks = sizes["num_hidden_layers"] * _block(hidden, sizes["intermediate_size"])
+    merged = text * merge["spatial_merge_size"] ** 2
+    sizes.missing += merge.missing
+    projector = (hidden + 1) * width + (width + 1) * text
+    return (
+        pixels * hidden
+        + 2 * hidden
+        + blocks
+        + projector
+        + (merged + 1) * width
+        + (width + 1) * text
+    )

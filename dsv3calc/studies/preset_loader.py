@@ -282,7 +282,9 @@ def warn_inapplicable(answer: Answer, name: str, model: Model, **options: object
     if options.get("state_interval") and not any(view.mixer.present for view in views):
         answer.warn(f"{name}: --state-interval has no effect: no layer has a mixer")
     if options.get("with_mtp") and model.mtp is None:
-        answer.warn(f"{name}: --with-mtp has no effect: the model has no MTP module")
+        answer.warn(
+            f"{name}: --with-mtp has no effect: the model has no MTP module in its preset or file"
+        )
     if options.get("router") == "out" and all(view.experts is None for view in views):
         answer.warn(f"{name}: --router out has no effect: no layer has a router")
     if options.get("last_logit"):

@@ -42,7 +42,8 @@ def speculation_of(
     drafts = positive("--draft-tokens", draft_tokens, 1, most=MOST_DRAFTS)
     if draft is None and model.value.mtp is None:
         raise UsageError(
-            f"--draft-tokens: {model.name} has no MTP module, and no other draft model is counted",
+            f"--draft-tokens: {model.name} has no MTP module in its preset or file, and no other "
+            "draft model is counted",
             "leave out --draft-tokens, or take --draft-model in flops and kv",
         )
     if acceptance is not None:

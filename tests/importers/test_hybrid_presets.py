@@ -49,7 +49,12 @@ def test_a_preset_is_the_model_that_was_counted(name):
 
 @pytest.mark.parametrize(
     ("name", "whole"),
-    [("qwen3.5-397b-a17b", 396_802_360_816), ("qwen3.5-27b", 27_356_728_560)],
+    [
+        ("qwen3.5-397b-a17b", 396_802_360_816),
+        ("qwen3.5-27b", 27_356_728_560),
+        ("gemma-4-26b-a4b", 25_805_933_872),
+        ("minimax-m3", 427_040_132_864 + 57 * 128),  # with the routing biases
+    ],
 )
 def test_the_whole_with_its_tower(name, whole):
     assert dsv3calc.query(f"params {name}")["parameters.whole"] == whole

@@ -95,6 +95,32 @@ def test_a_tower_is_counted_apart(name, tower, tmp_path):
     assert alone.data["groups"] == run(config(name)).data["groups"]
 
 
+_GEMMA = {"hidden_size": 1152, "head_dim": 72, "num_attention_heads": 16, "num_hidden_layers": 27}
+_GEMMA |= {"num_key_value_heads": 16, "intermediate_size": 4304, "patch_size": 16}
+_GEMMA |= {"position_embedding_size": 10240, "attention_bias": False, "use_clipped_linears": False}
+_MERGE = {"spatial_merge_size": 2, "temporal_patch_size": 2}
+_MINIMAX = {"hidden_size": 1280, "num_hidden_layers": 32, "intermediate_size": 5120}
+_MINIMAX |= {"patch_size": 14, "num_channels": 3, "img_token_compression_config": _MERGE}
+_AROUND = {"projector_hidden_size": 6144, "multimodal_projector_bias": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "vision", "around", "text", "expected"),
+    [
+        ("gemma4", _GEMMA, {}, 2816, 569_548_080 + 3_244_032),
+        ("minimax_m3_vl", _MINIMAX, _AROUND, 6144, 631_185_920 + 234_381_312),
+    ],
+)
+def test_a_tower_of_published_size_is_that_of_the_class(name, vision, around, text, expected):
+    """Tower and projector as transformers 5.24 builds them; none where a size is missing."""
+    data = config(name) | around | {"vision_config": vision}
+    data["text_config"] |= {"hidden_size": text}
+    assert run(data).data["towers"] == [{"name": "vision", "parameters": expected}]
+    for key in vision:
+        less = {other: value for other, value in vision.items() if other != key}
+        assert "towers" not in run(data | {"vision_config": less}).data
+
+
 @pytest.mark.parametrize(("hidden", "projector"), [(5120, 35_652_608), (3072, 16_778_240)])
 def test_the_projector_of_mistral_ends_at_the_text(hidden, projector):
     data = config("mistral3")

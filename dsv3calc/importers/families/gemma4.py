@@ -274,6 +274,9 @@ FAMILIES = {
         },
     ),
     "gemma4": Family(
-        architectures=("Gemma4ForConditionalGeneration",), text="gemma4_text", ignored=_OUTER
+        architectures=("Gemma4ForConditionalGeneration",),
+        text="gemma4_text",
+        vision="gemma4",
+        ignored=_OUTER,
     ),
 }

@@ -161,6 +161,7 @@ FAMILIES = {
             "MiniMaxM3VLForConditionalGeneration",
         ),
         text="minimax_m3_vl_text",
+        vision="minimax_m3",
         ignored=frozenset(
             [
                 "image_grid_pinpoints",

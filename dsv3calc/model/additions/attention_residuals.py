@@ -22,7 +22,8 @@ _VECTORS = given("attention_residuals.vectors", 2, "1", "a norm, and a projectio
 class Layer(InLayer):
     """A norm and a projection before attention and before the feed-forward.
 
-    The projection to one number is elementwise work and a sum: no matrix product is counted.
+    No product is counted: a site reads the finished blocks and the current sum, and takes
+    4 x hidden_size FLOPs for each, which are 0.01 % of a token's in Kimi-K3.
     """
 
     def make_tensors(self) -> Iterator[Tensor]:
