@@ -1,7 +1,7 @@
-"""The page on the architecture: rooms, imports, and one number followed through the running code.
+"""The page on the architecture: folders, imports, and one number followed through the running code.
 
-Rooms and imports are read from the package; the path of the number is what the interpreter called.
-``generate_docs.py`` writes the page.
+Folders and imports are read from the package; the path of the number is what the interpreter
+called. ``generate_docs.py`` writes the page.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -131,7 +131,7 @@ def page() -> str:
     path, value = path_of_a_number()
     lines = [
         TEXT,
-        "## Rooms",
+        "## Folders",
         "",
         "| folder | what it is for |",
         "|---|---|",

@@ -56,7 +56,7 @@ def exchange_bytes(phases: Count, ranks: Count, sharers: Count, payload: Bytes) 
 
 @formula(r"n_\mathrm{msg}")
 def exchange_messages(phases: Count, ranks: Count) -> Count:
-    r"""Count the messages that follow one another in an exchange around a ring or along a chain.
+    r"""Count the messages in sequence of an exchange around a ring or along a chain.
 
     .. math:: n_\mathrm{msg} = n_\mathrm{ph} (n_\mathrm{rank} - 1)
 
@@ -114,8 +114,8 @@ def ring_scale_out_bytes(phases: Count, members: Count, nodes: Count, payload: B
     Notes
     -----
     As many rings as members in a node, each with its share of the payload and leaving the node by
-    another member's link, as NCCL's channels do. With one ring alone a single link of each node
-    would carry everything.
+    another member's link, as NCCL's channels do. With a single ring, one link of each node would
+    carry everything.
 
     Examples
     --------
@@ -159,7 +159,7 @@ def ring_scale_up_bytes(phases: Count, members: Count, nodes: Count, payload: By
 
     Notes
     -----
-    Of the hops of a ring in a node, one leaves it where there are several nodes.
+    If there are several nodes, one hop of a ring in each node leaves the node.
 
     Examples
     --------
@@ -195,9 +195,9 @@ def tree_scale_out_bytes(members: Count, nodes: Count, payload: Bytes) -> Bytes:
 
     Notes
     -----
-    A node is inside one tree (half the payload up, and down to two children) and a leaf of the
-    other (half up): twice the payload. Exact from six nodes on, and for one and two; the mean over
-    nodes is that of a ring.
+    A node is an inner node of one tree (half the payload up, and down to two children) and a leaf
+    of the other (half up): twice the payload. Exact from six nodes on, and for one and two; the
+    mean over nodes is that of a ring.
 
     Examples
     --------
@@ -251,21 +251,21 @@ def switched_bytes(ranks: Count, sharers: Count, payload: Bytes) -> Bytes:
 
 @formula(r"n_\mathrm{sw}")
 def switched_messages(phases: Count, ranks: Count) -> Count:
-    r"""Count the messages that follow one another where all of a phase leave at once.
+    r"""Count the messages in sequence where all messages of a phase leave at once.
 
     .. math:: n_\mathrm{sw} = n_\mathrm{ph} \min(n_\mathrm{rank} - 1, 1)
 
     Parameters
     ----------
     phases
-        1 for a dispatch or a combine, or a reduction in switches whose sums come back on the way; 2
-        for a reduction and a copy apart.
+        1 for a dispatch or a combine, or a reduction in switches that return the sums directly; 2
+        for a separate reduction and copy.
     ranks
         Participants.
 
     Returns
     -------
-    Messages, so latencies that are waited for one after the other; none for a group of one.
+    Messages in sequence, so latencies that add up; none for a group of one.
 
     Notes
     -----
@@ -319,7 +319,7 @@ def algorithm_bandwidth(payload: Bytes, seconds: Seconds) -> BytesPerSecond:
 
 @formula(r"\beta_\mathrm{bus}")
 def bus_bandwidth(phases: Count, ranks: Count, payload: Bytes, seconds: Seconds) -> BytesPerSecond:
-    r"""Give the bus bandwidth of a collective: what its links must have carried.
+    r"""Give the bus bandwidth of a collective: the rate that its links must have carried.
 
     .. math::
 

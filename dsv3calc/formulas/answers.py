@@ -70,11 +70,11 @@ def average_context(prompt_tokens: Tokens, response_tokens: Tokens) -> Expected:
 
     Returns
     -------
-    Tokens of the prompt, and half of the response but its last token.
+    Tokens of the prompt, and half of the response without its last token.
 
     Notes
     -----
-    The cache of a sequence has so many tokens on average while it is decoded.
+    The cache of a sequence has this many tokens on average while it is decoded.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def average_context(prompt_tokens: Tokens, response_tokens: Tokens) -> Expected:
 
 @formula(r"n_\mathrm{wave}")
 def rollout_waves(prompts: Count, samples: Count, concurrent: Count) -> Count:
-    r"""Count how often the sequences of an instance are replaced in a rollout.
+    r"""Count the waves of sequences that an instance decodes one after another in a rollout.
 
     .. math:: n_\mathrm{wave} = \lceil N_\mathrm{prompt} G / N_\mathrm{conc} \rceil
 
@@ -111,11 +111,12 @@ def rollout_waves(prompts: Count, samples: Count, concurrent: Count) -> Count:
 
     Notes
     -----
-    A wave begins when the one before it has ended, as all weights are of one version.
+    A wave begins when the one before it has ended, so that all responses use one version of
+    weights.
 
     Examples
     --------
-    32 prompts of 64 samples on 1,024 places:
+    32 prompts of 64 samples, 1,024 sequences at once:
 
     >>> rollout_waves(32, 64, 1024)
     2

@@ -81,7 +81,7 @@ def matrix_elements(
 
     Source
     ------
-    Derived here; held to the checkpoints of DeepSeek-V3 and Kimi K2 in the tests.
+    Derived here; the tests compare it with the checkpoints of DeepSeek-V3 and Kimi K2.
     """
     return layers * copies * out_features * in_features
 
@@ -118,7 +118,7 @@ def vector_elements(layers: Count, copies: Count, width: Elements) -> Elements:
 
     Source
     ------
-    Derived here; held to the checkpoints of DeepSeek-V3 and Kimi K2 in the tests.
+    Derived here; the tests compare it with the checkpoints of DeepSeek-V3 and Kimi K2.
     """
     return layers * copies * width
 

@@ -213,7 +213,7 @@ def causal_channel_flops(sequence: Tokens, past: Tokens) -> Flops:
 
 @formula(r"C_\mathrm{half}")
 def half_channel_flops(sequence: Tokens, past: Tokens) -> Flops:
-    r"""Count one channel's FLOPs as half of the score matrix, the papers' habit.
+    r"""Count one channel's FLOPs as half of the score matrix, as papers do.
 
     .. math:: C_\mathrm{half} = 2 S P + S^2
 

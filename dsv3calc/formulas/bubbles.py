@@ -29,7 +29,7 @@ def bubble_1f1b(pp: Count, forward_seconds: Seconds, backward_seconds: Seconds) 
 
     Notes
     -----
-    Equal stages, sending for nothing; whatever the number of micro-batches.
+    Equal stages, and sends that take no time. Does not depend on the number of micro-batches.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def bubble_interleaved(
 
     Notes
     -----
-    Equal chunks, sending for nothing, micro-batches in a multiple of pp.
+    Equal chunks, sends that take no time, and a multiple of pp micro-batches.
 
     Examples
     --------
@@ -109,8 +109,8 @@ def bubble_zb1p(
 
     Notes
     -----
-    Equal stages, sending for nothing, the three parts not far from equal: no weight gradient takes
-    longer than the wait that it fills.
+    Equal stages, sends that take no time, and three parts of similar length: no weight gradient
+    takes longer than the wait that it fills.
 
     Examples
     --------
@@ -157,8 +157,8 @@ def bubble_dualpipe(
     Notes
     -----
     Equal stages. Exact on every rank where forward, backward for inputs and backward for weights
-    take equal times and a pair takes their sum; no more than this where a backward pass for inputs
-    takes the longest of them and one for weights the shortest.
+    take equal times and a pair takes their sum; an upper bound where a backward pass for inputs
+    takes the longest of the three and one for weights the shortest.
 
     Examples
     --------
@@ -205,9 +205,9 @@ def bubble_dualpipev(
 
     Notes
     -----
-    Equal chunks, sending for nothing. Exact where forward, backward for inputs and backward for
-    weights take equal times; no more than this where a backward pass for inputs takes the longest
-    of them and one for weights the shortest.
+    Equal chunks, and sends that take no time. Exact where forward, backward for inputs and backward
+    for weights take equal times; an upper bound where a backward pass for inputs takes the longest
+    of the three and one for weights the shortest.
 
     Examples
     --------
@@ -247,9 +247,10 @@ def bubble_zbv(pp: Count, backward_seconds: Seconds, weight_seconds: Seconds) ->
 
     Notes
     -----
-    Equal chunks, sending for nothing. Exact where a forward pass takes no longer than the backward
-    pass for inputs and no less than that for weights; otherwise ranks are idle for longer. Where
-    all three are equal, no rank waits but for its first micro-batch: the zero bubble of the paper.
+    Equal chunks, and sends that take no time. Exact where a forward pass takes no longer than the
+    backward pass for inputs and no less than that for weights; otherwise ranks are idle for longer.
+    Where all three are equal, ranks wait only for their first micro-batch: the zero bubble of the
+    paper.
 
     Examples
     --------
@@ -260,8 +261,8 @@ def bubble_zbv(pp: Count, backward_seconds: Seconds, weight_seconds: Seconds) ->
 
     Source
     ------
-    Derived here from the order of passes in arXiv:2401.10241 §6, figure 7, and checked against it
-    by the clock.
+    Derived here from the order of passes in arXiv:2401.10241 §6, figure 7, and compared with a
+    simulation of that order.
     """
     inputs = backward_seconds - weight_seconds
     return ratio((pp - 1) * maximum(inputs, 2 * (inputs - weight_seconds)), 2)

@@ -21,7 +21,7 @@ def expert_replicas(tp: Count, cp: Count, dp: Count, ep: Count, etp: Count) -> C
     Parameters
     ----------
     tp, cp, dp
-        Degrees of the attention: their product is the GPUs of a stage.
+        Degrees of the attention: their product is the number of GPUs of a stage.
     ep, etp
         GPUs that experts, and the matrices of one expert, are spread over.
 
@@ -202,7 +202,7 @@ def pipeline_sends(pp: Count, virtual_pipeline: Count) -> Count:
     pp
         Pipeline ranks.
     virtual_pipeline
-        Chunks of layers that each rank holds, dealt out in turn.
+        Chunks of layers that each rank holds, assigned to the ranks in turn.
 
     Returns
     -------
@@ -211,7 +211,7 @@ def pipeline_sends(pp: Count, virtual_pipeline: Count) -> Count:
     Notes
     -----
     Every chunk sends an activation forward and a gradient back; the first and the last chunk send
-    one of the two. From three ranks on the busiest has neither.
+    one of the two. With three or more ranks, the busiest rank has neither of these two.
 
     Examples
     --------
@@ -227,7 +227,7 @@ def pipeline_sends(pp: Count, virtual_pipeline: Count) -> Count:
 
 @formula(r"\sigma_\mathrm{pp}", result=SHARE)
 def pipeline_crossing_share(members: Count, nodes: Count) -> Ratio:
-    r"""Give the share of its sends that a pipeline rank at the edge of a node sends out of it.
+    r"""Give the share of sends that leave the node, for a pipeline rank at the edge of the node.
 
     .. math:: \sigma_\mathrm{pp} = \frac{\min(m_\mathrm{grp} - 1, 1)}{\min(n_\mathrm{member}, 2)}
 

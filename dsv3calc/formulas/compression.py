@@ -31,7 +31,7 @@ def compressed_tokens(tokens: Tokens, compress_ratio: Tokens) -> Tokens:
 
     Notes
     -----
-    Tokens of a block that is not complete have no entry yet: the window serves them.
+    Tokens of a block that is not complete have no entry yet: they are in the window.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def compressed_token_bytes(token_bytes: Bytes, compress_ratio: Tokens) -> Bytes:
 
     Returns
     -------
-    Bytes of a token in one layer: not a whole number of them where the ratio does not divide.
+    Bytes of a token in one layer: a fraction where the ratio does not divide the entry's bytes.
 
     Notes
     -----
@@ -157,7 +157,7 @@ def padded_entry_bytes(token_bytes: Bytes, entry_multiple: Bytes) -> Bytes:
     token_bytes
         Bytes of the values and scales of one entry.
     entry_multiple
-        What the bytes of an entry are a multiple of.
+        Number of which the bytes of an entry are a multiple.
 
     Returns
     -------
@@ -183,7 +183,7 @@ def padded_entry_bytes(token_bytes: Bytes, entry_multiple: Bytes) -> Bytes:
 
 @formula(r"d_\mathrm{cmp}")
 def compressor_width(head_dim: Elements, blocks: Count) -> Elements:
-    r"""Give the width of what a compressor projects of a token.
+    r"""Give the width of a compressor's projection of a token.
 
     .. math:: d_\mathrm{cmp} = b_c d_h
 
@@ -216,7 +216,7 @@ def compressor_width(head_dim: Elements, blocks: Count) -> Elements:
 
 @formula(r"C_\mathrm{full}")
 def compressed_full_channel_flops(sequence: Tokens, past: Tokens, compress_ratio: Tokens) -> Flops:
-    r"""Count one channel's FLOPs when every query meets every compressed entry.
+    r"""Count one channel's FLOPs when every query attends to every compressed entry.
 
     .. math:: C_\mathrm{full} = 2 S \lfloor (P + S) / m_c \rfloor
 
@@ -251,7 +251,7 @@ def compressed_full_channel_flops(sequence: Tokens, past: Tokens, compress_ratio
 def compressed_causal_channel_flops(
     sequence: Tokens, past: Tokens, compress_ratio: Tokens
 ) -> Flops:
-    r"""Count one channel's FLOPs when a query meets the entries that end before it.
+    r"""Count one channel's FLOPs when a query attends to the entries that end before it.
 
     .. math::
 
@@ -371,7 +371,7 @@ def selected_entries_full_channel_flops(
 def selected_entries_causal_channel_flops(
     sequence: Tokens, past: Tokens, compress_ratio: Tokens, index_topk: Tokens
 ) -> Flops:
-    r"""Count one channel's FLOPs when a query meets at most ``index_topk`` entries before it.
+    r"""Count one channel's FLOPs when a query attends to at most ``index_topk`` entries before it.
 
     .. math::
 
@@ -396,7 +396,8 @@ def selected_entries_causal_channel_flops(
 
     Notes
     -----
-    C is :func:`compressed_causal_channel_flops`: the first queries meet every entry before them.
+    The first queries attend to every entry before them, as in
+    :func:`compressed_causal_channel_flops`.
 
     Examples
     --------
@@ -473,7 +474,7 @@ def mixing_channel_flops(sequence: Tokens, mixed: Count) -> Flops:
 
     Notes
     -----
-    The matrix depends on the token; tokens do not meet each other.
+    The matrix depends on the token; tokens are not mixed with each other.
 
     Examples
     --------

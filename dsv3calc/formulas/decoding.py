@@ -25,7 +25,7 @@ def hidden_in_thousands(hidden_size: Elements) -> Elements:
 
     Notes
     -----
-    A convention of print, not a property of the model.
+    A rounding of the paper, not a property of the model.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def time_per_output_token(layers: Count, layer_seconds: Seconds) -> Seconds:
 
     Notes
     -----
-    Layers follow each other; what else a step does takes no time.
+    Layers run one after another; everything else in a step is taken to need no time.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def mtp_gain(acceptance: Ratio, mtp_cost: Ratio) -> Ratio:
 
     Notes
     -----
-    A step yields one token and, with the acceptance's chance, a second one.
+    A step yields one token and, with probability ``acceptance``, a second one.
 
     Examples
     --------

@@ -138,8 +138,8 @@ def link_ratio(scale_up_bandwidth: BytesPerSecond, scale_out_bandwidth: BytesPer
 
     Notes
     -----
-    Both nominal or both achieved. Also the experts of a node that a copy which crossed once can be
-    handed on to in the time of the crossing.
+    Both nominal or both achieved. Also the number of experts in a node to which a copy can be
+    forwarded in the time in which it crosses between nodes once.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def link_ratio(scale_up_bandwidth: BytesPerSecond, scale_out_bandwidth: BytesPer
 def experts_behind_scale_out(
     topk_group: Count, scale_up_bandwidth: BytesPerSecond, scale_out_bandwidth: BytesPerSecond
 ) -> Expected:
-    r"""Count the experts of a token that cost no more than sending it between nodes.
+    r"""Count the experts of a token that forwarding reaches while it is sent between nodes.
 
     .. math:: k_\mathrm{reach} = \frac{k_g \beta_\mathrm{up}}{\beta_\mathrm{out}}
 

@@ -10,7 +10,7 @@ from dsv3calc.numbers.ops import ceil_div, exact_div, floor_div, ratio
 
 @formula(r"h_\mathrm{df}")
 def dragonfly_global_ports(radix: Count) -> Count:
-    r"""Count the ports with which a switch of a balanced Dragonfly faces other groups.
+    r"""Count the ports to other groups of a switch in a balanced Dragonfly.
 
     .. math:: h_\mathrm{df} = \lfloor (k_\mathrm{sw} + 1) / 4 \rfloor
 
@@ -25,7 +25,7 @@ def dragonfly_global_ports(radix: Count) -> Count:
 
     Notes
     -----
-    Balanced: a = 2p = 2h, which takes p + (a - 1) + h = 4h - 1 ports. What is left over stays
+    Balanced: a = 2p = 2h, which takes p + (a - 1) + h = 4h - 1 ports. Ports that are left over stay
     empty.
 
     Examples
@@ -164,7 +164,7 @@ def dragonfly_bisection(
     global_ports
         Ports of a switch that face other groups.
     switch_groups
-        Groups, at least 2; of an odd number one half has one more.
+        Groups, at least 2; if the number is odd, one half has one more.
 
     Returns
     -------
@@ -173,8 +173,8 @@ def dragonfly_bisection(
     Notes
     -----
     The global links are spread evenly over the pairs of groups: exact for the largest Dragonfly,
-    where each pair has one, and a mean otherwise. A cut that keeps groups whole: the bisection is
-    at most this.
+    where each pair has one, and a mean otherwise. The cut does not divide a group, so the bisection
+    is at most this.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""DualPipe and DualPipeV: micro-batches in flight, and those that owe a weight gradient."""
+"""DualPipe and DualPipeV: micro-batches in flight, and those with a pending weight gradient."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -27,8 +27,8 @@ def dualpipe_in_flight(pp: Count, stage: Count) -> Count:
 
     Notes
     -----
-    With at least 2 pp micro-batches in both directions together. Both stages are at their most at
-    one time: pp + 1 micro-batches on every rank.
+    With at least 2 pp micro-batches in both directions together. Both stages reach their maximum at
+    the same time: pp + 1 micro-batches on every rank.
 
     Examples
     --------
@@ -40,14 +40,14 @@ def dualpipe_in_flight(pp: Count, stage: Count) -> Count:
     Source
     ------
     arXiv:2412.19437 §3.2.1, table 2, gives the sum; deepseek-ai/DualPipe, dualpipe.py (step), the
-    order that it is made of.
+    order of passes.
     """
     return pp - stage
 
 
 @formula(r"w_\mathrm{dual}", "stage < virtual_stages", result=SHARE)
 def dualpipe_pending_early(virtual_stages: Count, stage: Count) -> Count:
-    r"""Count the micro-batches that owe a stage's weight gradient as DualPipe fills.
+    r"""Count a stage's micro-batches with a pending weight gradient while DualPipe fills.
 
     .. math::
 
@@ -66,8 +66,8 @@ def dualpipe_pending_early(virtual_stages: Count, stage: Count) -> Count:
 
     Notes
     -----
-    A weight gradient is put off by one pass, and each stage has one micro-batch less in flight than
-    at the peak.
+    A weight gradient is deferred by one pass, and each stage has one micro-batch less in flight
+    than at the peak.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def dualpipe_pending_early(virtual_stages: Count, stage: Count) -> Count:
 
 @formula(r"n_\mathrm{drain}", "stage < virtual_stages")
 def dualpipe_in_flight_draining(virtual_stages: Count, stage: Count) -> Count:
-    r"""Count the micro-batches of a stage that a rank has in flight when DualPipe owes most.
+    r"""Count a stage's micro-batches in flight when DualPipe has the most pending weight gradients.
 
     .. math::
 
@@ -99,11 +99,11 @@ def dualpipe_in_flight_draining(virtual_stages: Count, stage: Count) -> Count:
 
     Returns
     -------
-    Micro-batches in flight beside those that are pending then; none of the deeper stage.
+    Micro-batches in flight, without those that are pending then; 0 for the deeper stage.
 
     Notes
     -----
-    At the end of the step, after the backward passes that put off their weight gradients.
+    At the end of the step, after the backward passes that defer their weight gradients.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def dualpipe_in_flight_draining(virtual_stages: Count, stage: Count) -> Count:
 
 @formula(r"w_\mathrm{drain}", "stage < virtual_stages")
 def dualpipe_pending_draining(virtual_stages: Count, stage: Count) -> Count:
-    r"""Count the micro-batches that owe a stage's weight gradient when DualPipe owes most.
+    r"""Count a stage's pending micro-batches when DualPipe has the most pending weight gradients.
 
     .. math::
 
@@ -136,7 +136,8 @@ def dualpipe_pending_draining(virtual_stages: Count, stage: Count) -> Count:
 
     Returns
     -------
-    Micro-batches pending: together as many as there are ranks up to this one from its nearer end.
+    Micro-batches pending; both stages together have as many as there are ranks from the nearer end
+    up to this one.
 
     Notes
     -----
@@ -177,8 +178,8 @@ def dualpipev_in_flight(pp: Count, stage: Count) -> Count:
 
     Notes
     -----
-    With at least 2 pp micro-batches. Both chunks are at their most at one time: 2 pp + 1 of them on
-    every rank.
+    With at least 2 pp micro-batches. Both chunks reach their maximum at the same time: 2 pp + 1
+    micro-batches on every rank.
 
     Examples
     --------
@@ -196,7 +197,7 @@ def dualpipev_in_flight(pp: Count, stage: Count) -> Count:
 
 @formula(r"f_\mathrm{dual}")
 def dualpipe_activation_ratio(pp: Count) -> Ratio:
-    r"""Give the peak activations of DualPipe, in those of 1F1B.
+    r"""Give the peak activations of DualPipe over those of 1F1B.
 
     .. math:: f_\mathrm{dual} = \frac{P_p + 1}{P_p}
 
@@ -211,7 +212,7 @@ def dualpipe_activation_ratio(pp: Count) -> Ratio:
 
     Notes
     -----
-    Stages of equal size; of 1F1B the first rank, which holds the most.
+    Stages of equal size; for 1F1B the first rank is taken, which holds the most.
 
     Examples
     --------

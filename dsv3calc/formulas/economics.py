@@ -139,7 +139,7 @@ def scaled_gpu_time(gpu_time: Seconds, total_tokens: Tokens, tokens: Tokens) -> 
 
 @formula(r"t_\mathrm{run}")
 def elapsed_time(gpu_time: Seconds, job_gpus: Count) -> Seconds:
-    r"""Give the time that passes while GPUs work side by side.
+    r"""Give the wall-clock time of a job whose GPUs work in parallel.
 
     .. math:: t_\mathrm{run} = \frac{H}{G_\mathrm{job}}
 
@@ -152,7 +152,7 @@ def elapsed_time(gpu_time: Seconds, job_gpus: Count) -> Seconds:
 
     Returns
     -------
-    Time on the clock.
+    Wall-clock time.
 
     Notes
     -----
@@ -174,7 +174,7 @@ def elapsed_time(gpu_time: Seconds, job_gpus: Count) -> Seconds:
 
 @formula(r"t_\mathrm{daily}")
 def time_at_daily_tokens(total_tokens: Tokens, day_tokens: Tokens) -> Seconds:
-    r"""Give the time that a run takes at so many tokens a day.
+    r"""Give the time that a run takes at a given number of tokens per day.
 
     .. math:: t_\mathrm{daily} = \frac{86400 T_\mathrm{all}}{T_\mathrm{24h}}
 
@@ -187,7 +187,7 @@ def time_at_daily_tokens(total_tokens: Tokens, day_tokens: Tokens) -> Seconds:
 
     Returns
     -------
-    Time on the clock.
+    Wall-clock time.
 
     Notes
     -----
@@ -263,8 +263,8 @@ def gpu_energy(gpu_time: Seconds, power: Watts, pue: Ratio) -> Joules:
 
     Notes
     -----
-    Devices draw their limit all the time: an upper bound of what they take. Hosts, networks and
-    cooling are in the factor of the site.
+    Devices draw their limit all the time: an upper bound of what they take. ``pue`` includes hosts,
+    networks and cooling.
 
     Examples
     --------

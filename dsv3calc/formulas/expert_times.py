@@ -63,7 +63,7 @@ def expert_rows(
 def hit_experts(
     n_routed_experts: Count, num_experts_per_tok: Count, tokens: Tokens, ep: Count
 ) -> Expected:
-    r"""Expect how many of its experts a GPU must read for a batch.
+    r"""Give the expected number of its experts that a GPU reads for a batch.
 
     .. math:: E_\mathrm{gpu} = \frac{E}{P_e} \left( 1 - \left( 1 - \frac{k}{E} \right)^T \right)
 
@@ -82,8 +82,8 @@ def hit_experts(
 
     Notes
     -----
-    Tokens choose independently, each expert equally likely. Routing that hands every expert the
-    same number of tokens, as benchmarks do, hits as many experts as there are rows, at most all.
+    Tokens choose independently, each expert equally likely. Routing that gives every expert the
+    same number of tokens, as in benchmarks, uses as many experts as there are rows, at most all.
 
     Examples
     --------
@@ -94,7 +94,8 @@ def hit_experts(
 
     Source
     ------
-    Derived here: an expert is missed by one token with probability 1 - k/E, by all with its power.
+    Derived here: an expert is missed by one token with probability 1 - k/E, by T tokens with the
+    T-th power of that.
     """
     missed = (1 - ratio(num_experts_per_tok, n_routed_experts)) ** tokens
     return ratio(n_routed_experts, ep) * (1 - missed)
@@ -192,8 +193,8 @@ def expert_activation_bytes(
     expert_rows_here
         Rows that the experts of the GPU compute.
     rank_tokens
-        Tokens that the operator is handed and returns, all in BF16: those of the whole group where
-        it selects its own rows, 0 where a dispatch did so before.
+        Tokens that the operator receives and returns, all in BF16: those of the whole group where
+        it selects its own rows, 0 where a dispatch has done so before.
     hidden_size, moe_intermediate_size
         Widths of the model and of an expert.
 

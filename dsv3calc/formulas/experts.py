@@ -60,7 +60,7 @@ def inactive_expert_elements(
 
     Returns
     -------
-    Elements that one token leaves idle.
+    Elements that one token does not use.
 
     Notes
     -----
@@ -84,7 +84,7 @@ def inactive_expert_elements(
 def expected_real_choices(
     num_experts_per_tok: Count, n_routed_experts: Count, zero_expert_num: Count
 ) -> Expected:
-    r"""Expect how many of a token's choices are experts with weights.
+    r"""Give the expected number of a token's choices that are experts with weights.
 
     .. math:: k_\mathrm{real} = \frac{k E}{E + E_0}
 
@@ -125,7 +125,7 @@ def expected_inactive_elements(
     n_routed_experts: Count,
     zero_expert_num: Count,
 ) -> Expected:
-    r"""Expect the elements of routed experts that a token leaves idle, some of them without any.
+    r"""Give the expected elements that a token does not use, with zero-computation experts.
 
     .. math:: N_\mathrm{idle} = \frac{N (E + E_0 - k)}{E + E_0}
 
@@ -144,7 +144,8 @@ def expected_inactive_elements(
 
     Notes
     -----
-    As :func:`inactive_expert_elements`, with the share of each choice.
+    As :func:`inactive_expert_elements`, where a choice is an expert with weights with probability E
+    / (E + E_0).
 
     Examples
     --------
@@ -165,7 +166,7 @@ def expected_inactive_elements(
 def expected_distinct_experts(
     n_routed_experts: Count, num_experts_per_tok: Count, tokens: Tokens
 ) -> Expected:
-    r"""Expect how many different experts a batch of tokens uses in one layer.
+    r"""Give the expected number of different experts that a batch of tokens uses in one layer.
 
     .. math:: E_\mathrm{hit} = E \left( 1 - \left( 1 - \frac{k}{E} \right)^T \right)
 
@@ -183,8 +184,8 @@ def expected_distinct_experts(
     Notes
     -----
     Tokens choose independently and every set of experts is equally likely: balanced routing. Group
-    limits leave it unchanged, since each expert is still chosen with probability k/n. Correlated
-    tokens hit fewer.
+    limits leave it unchanged, since each expert is still chosen with probability k/E. Correlated
+    tokens use fewer.
 
     Examples
     --------
@@ -195,7 +196,8 @@ def expected_distinct_experts(
 
     Source
     ------
-    Derived here: an expert is missed by one token with probability 1 - k/n, by all with its power.
+    Derived here: an expert is missed by one token with probability 1 - k/E, by T tokens with the
+    T-th power of that.
     """
     return n_routed_experts * (1 - (1 - ratio(num_experts_per_tok, n_routed_experts)) ** tokens)
 

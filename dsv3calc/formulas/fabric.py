@@ -30,7 +30,7 @@ def leaf_endpoint_ports(radix: Count, down_parts: Count, up_parts: Count) -> Cou
 
     Notes
     -----
-    The rest looks up.
+    The other ports face the tier above.
 
     Examples
     --------
@@ -221,7 +221,7 @@ def built_uplinks(leaves: Count, radix: Count, leaf_ports: Count) -> Count:
 
 @formula(r"N_\mathrm{spine}")
 def built_spines(uplinks: Count, ports: Count) -> Count:
-    r"""Count the switches of a tier that ends so many links from below.
+    r"""Count the switches of a tier that a number of links from the tier below needs.
 
     .. math:: N_\mathrm{spine} = \lceil L_\mathrm{up} / k_\mathrm{below} \rceil
 
@@ -230,7 +230,7 @@ def built_spines(uplinks: Count, ports: Count) -> Count:
     uplinks
         Links from the tier below.
     ports
-        Ports of each switch that look down: all of a spine, half of a switch in the middle.
+        Ports of each switch that face down: all of a spine, half of a switch in the middle.
 
     Returns
     -------
@@ -256,7 +256,7 @@ def built_spines(uplinks: Count, ports: Count) -> Count:
 
 @formula(r"N_\mathrm{reach}", "leaf_ports <= radix", "tiers >= 2")
 def fabric_reach(radix: Count, leaf_ports: Count, tiers: Count, spread_planes: Count) -> Count:
-    r"""Count the endpoints that a fat tree of such switches can have at most.
+    r"""Count the most endpoints that a fat tree of given switches can have.
 
     .. math::
 
@@ -348,7 +348,7 @@ def ecmp_mean_share(flows: Count, paths: Count) -> Ratio:
 
     Returns
     -------
-    Expected bandwidth of all flows over what they offer.
+    Expected bandwidth of all flows over the bandwidth that they could use.
 
     Notes
     -----
@@ -372,7 +372,7 @@ def ecmp_mean_share(flows: Count, paths: Count) -> Ratio:
 
 @formula(r"t_\mathrm{net}", "latency_cross_leaf >= latency_same_leaf")
 def hops_latency(latency_same_leaf: Seconds, latency_cross_leaf: Seconds, hops: Count) -> Seconds:
-    r"""Give the latency of a small message whose path has so many links between switches.
+    r"""Give the latency of a small message from the number of links between switches on its path.
 
     .. math::
 

@@ -32,8 +32,8 @@ def observed_event_gpu_time(job_gpus: Count, observed_seconds: Seconds, events: 
 
     Notes
     -----
-    Events fall on any GPU at any time alike, so that a job of other size has as many in the same
-    GPU time.
+    Events are equally likely on every GPU at every time, so a job of another size has as many in
+    the same GPU time.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def mean_time_between_failures(event_gpu_time: Seconds, job_gpus: Count) -> Seco
 
     Examples
     --------
-    Of 2,048 GPUs that fail as those of Llama 3 did, in hours:
+    2,048 GPUs that fail at the rate of Llama 3's, in hours:
 
     >>> round(mean_time_between_failures(50676 * 3600, 2048) / 3600, 2)
     24.74

@@ -32,7 +32,7 @@ def fat_tree_endpoints(radix: Count, tiers: Count, planes: Count) -> Count:
 
     Notes
     -----
-    Half of a switch's ports look up, except in the top tier: full bisection, no oversubscription.
+    Half of a switch's ports face up, except in the top tier: full bisection, no oversubscription.
 
     Examples
     --------
@@ -147,8 +147,8 @@ def fat_tree_bisection(radix: Count, tiers: Count, planes: Count) -> Count:
 
     Notes
     -----
-    With several planes the halves are halves of the nodes: no link joins two planes, and what
-    changes planes does so inside a node.
+    With several planes the halves are halves of the nodes: no link connects two planes, and
+    cross-plane traffic is forwarded inside a node.
 
     Examples
     --------

@@ -111,7 +111,7 @@ def twelve_l_h2_flops(
 
     Notes
     -----
-    Knows no real FFN width, no GQA and no attention scores: only for reproducing papers.
+    Ignores the real FFN width, GQA and attention scores: only for reproducing papers.
 
     Examples
     --------
@@ -151,7 +151,7 @@ def training_flops(passes: Count, forward: Flops) -> Flops:
 
     Notes
     -----
-    Recomputation is a cost of the layout, not of the model: it is counted on request alone.
+    Recomputation is a cost of the layout, not of the model: it is counted only on request.
 
     Examples
     --------

@@ -42,7 +42,7 @@ def host_read_time(
 
     Notes
     -----
-    Each socket reads its own memory. Nothing is found in a cache.
+    Each socket reads its own memory. CPU caches have no hits.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def host_read_time(
 def reload_bandwidth(
     token_cache_bytes: BytesPerToken, node_prefill_rate: TokensPerSecond
 ) -> BytesPerSecond:
-    r"""Give the bandwidth above which a cached context is reloaded sooner than computed again.
+    r"""Give the bandwidth above which reloading a cached context is faster than computing it again.
 
     .. math:: \beta_\mathrm{reload} = B_\mathrm{tok} R_\mathrm{pre}
 
@@ -75,7 +75,7 @@ def reload_bandwidth(
 
     Returns
     -------
-    Bandwidth of the node to where the cache is kept.
+    Bandwidth of the node to the storage of the cache.
 
     Notes
     -----
@@ -141,7 +141,7 @@ def retained_cache_bytes(
     node_prefill_rate: TokensPerSecond,
     retention_seconds: Seconds,
 ) -> FractionalBytes:
-    r"""Give the capacity that keeps the caches of a node's prompts for a time.
+    r"""Give the capacity needed to keep the caches of a node's prompts for a given time.
 
     .. math:: M_\mathrm{kept} = B_\mathrm{tok} R_\mathrm{pre} t_\mathrm{keep}
 
@@ -180,7 +180,7 @@ def retained_cache_bytes(
 def shared_lane_bandwidth(
     nic_bandwidth: BytesPerSecond, host_lane_bandwidth: BytesPerSecond, host_traffic: BytesPerSecond
 ) -> BytesPerSecond:
-    r"""Give what is left to a NIC of the link to a device that other traffic uses too.
+    r"""Give the bandwidth left to a NIC on a device's link that other traffic uses too.
 
     .. math::
 
@@ -202,7 +202,7 @@ def shared_lane_bandwidth(
 
     Notes
     -----
-    The other traffic is served first: the link gives no priority to either.
+    The other traffic is subtracted in full, although the link gives priority to neither.
 
     Examples
     --------

@@ -17,7 +17,7 @@ from dsv3calc.numbers.ops import maximum, ratio
 def in_network_share(
     link_copies: Expected, dispatch_bytes: FractionalBytes, combine_bytes: FractionalBytes
 ) -> Ratio:
-    r"""Give the bytes of a NIC when switches multicast dispatch and add up combine, over without.
+    r"""Give the share of a NIC's time left when switches multicast dispatch and reduce combine.
 
     .. math::
 
@@ -38,9 +38,9 @@ def in_network_share(
 
     Notes
     -----
-    A GPU sends a dispatched token once and receives all copies that come to it; of what is combined
-    it sends every copy and receives one sum. Multicast alone leaves what is received as it is, and
-    reduction alone what is sent: neither gains by itself.
+    A GPU sends a dispatched token once and receives all copies that come to it; in combine it sends
+    every copy and receives one sum. Multicast alone leaves what is received as it is, and reduction
+    alone what is sent: neither gains by itself.
 
     Examples
     --------
@@ -108,11 +108,12 @@ def codec_factor(transfer_ratio: Ratio, codec_overhead: Ratio) -> Ratio:
 
     Returns
     -------
-    Factor on the time; the code pays below 1.
+    Factor on the time; below 1 the coded transfer is faster.
 
     Notes
     -----
-    Nothing hides the coder: arXiv:2505.09343 fuses it with the exchange and sees 50 to 100 %.
+    The time of encoding and decoding is not hidden: arXiv:2505.09343 fuses it with the exchange and
+    sees 50 to 100 %.
 
     Examples
     --------

@@ -35,7 +35,7 @@ def interleaved_warm_up(
 
     Notes
     -----
-    Groups of pp micro-batches pass a chunk before the next chunk's turn. The forward pass of the
+    A group of pp micro-batches passes a chunk before the next chunk runs. The forward pass of the
     first pair of the steady phase is counted. Without the extra warm-up step that Megatron-Core
     takes to overlap the all-to-all of experts; older versions ran all forward passes first where
     the step has pp micro-batches.
@@ -154,7 +154,7 @@ def backwards_at_forward_turn(
 
 @formula(r"n_\mathrm{pass}")
 def chunk_passes(forwards: Count, pp: Count, virtual_pipeline: Count, model_chunk: Count) -> Count:
-    r"""Count the forward passes of one chunk among the first of its rank, interleaved.
+    r"""Count the forward passes of one chunk among the first passes of its rank, interleaved.
 
     .. math::
 

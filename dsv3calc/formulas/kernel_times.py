@@ -1,7 +1,7 @@
-"""How long a kernel takes: shares of the device's peaks that it reaches, and what it waits for.
+"""Times of kernels: shares of the device's peaks that they reach, serial steps, and fixed times.
 
 Times of all kernels follow from the same few numbers of a device: the share of its peak, the share
-of its memory bandwidth, the time that no work shortens. Presets give them, fitted to measurements.
+of its memory bandwidth, the fixed time. Presets give them, fitted to measurements.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -44,8 +44,8 @@ def pass_time(moved: Bytes, bandwidth: BytesPerSecond, bandwidth_share: Ratio) -
 
     Notes
     -----
-    For norms, casts, permutations, the optimizer: kernels that do little with what they read. The
-    time that launching takes is not in it.
+    For norms, casts, permutations, the optimizer: kernels with few operations per byte. The launch
+    time is not included.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def kernel_time(
     exponent: Ratio,
     launch: Seconds,
 ) -> Seconds:
-    r"""Give the time of a kernel from what it computes, moves and does one after the other.
+    r"""Give the time of a kernel from its computation, its memory traffic and its serial steps.
 
     .. math::
 
@@ -91,16 +91,16 @@ def kernel_time(
     moved, bandwidth
         Bytes read and written, and the memory bandwidth.
     bandwidth_share
-        Share of the bandwidth that kernels reach which move much.
+        Share of the bandwidth that kernels with much traffic reach.
     serial_steps
-        Steps that each result waits for one after the other: the depth of a matrix product, the
-        cached tokens of a decoding attention.
+        Steps that each result needs in sequence: the depth of a matrix product, the cached tokens
+        of a decoding attention.
     serial_latency
         Time of such a step.
     exponent
-        How sharply the longest of the three takes over: 1 adds them, infinity is their maximum.
+        Exponent of the norm that combines the three times: 1 is their sum, infinity their maximum.
     launch
-        Time that no work shortens: launching the kernel, filling and draining the device.
+        Fixed time: launching the kernel, filling and draining the device.
 
     Returns
     -------
@@ -109,8 +109,8 @@ def kernel_time(
     Notes
     -----
     For matrix products, grouped products of experts, and decoding attention. Small kernels are
-    bound by ``launch`` and the serial steps, large ones by a wall of the roofline. Tiles and waves
-    are left out: they do not lower the error on measurements that no fit saw.
+    bound by ``launch`` and the serial steps, large ones by computation or memory bandwidth. Tiles
+    and waves are left out: they do not lower the error on measurements that were not fitted.
 
     Examples
     --------
@@ -182,7 +182,7 @@ def prefill_attention_time(
     bandwidth_share
         Share of the bandwidth that the passes before and after reach.
     launch
-        Time that no work shortens.
+        Fixed time.
 
     Returns
     -------

@@ -414,7 +414,7 @@ def cache_growth_ratio(
     Parameters
     ----------
     growing_bytes_per_token
-        Bytes that a token adds to the cache, in layers without a window alone.
+        Bytes that a token adds to the cache, only in layers without a window.
     reference_bytes_per_token
         Bytes that it adds to the cache of another model.
 
@@ -424,8 +424,8 @@ def cache_growth_ratio(
 
     Notes
     -----
-    How two long caches compare, whatever a sequence keeps beside; how each is stored is a part of
-    what is compared.
+    Compares long caches: what a sequence keeps at a fixed size is left out. The storage formats of
+    the two caches are a part of the comparison.
 
     Examples
     --------
@@ -452,7 +452,7 @@ def grown_cache_bytes(tokens: Tokens, growing_bytes_per_token: BytesPerToken) ->
     tokens
         Tokens of the sequence.
     growing_bytes_per_token
-        Bytes that a token adds to the cache, in layers without a window alone.
+        Bytes that a token adds to the cache, only in layers without a window.
 
     Returns
     -------

@@ -35,8 +35,8 @@ def collective_time(
     Parameters
     ----------
     moved
-        Bytes that a GPU sends over its link: for a payload S among n GPUs S (n-1)/n, twice that
-        for an all-reduce, S for an all-reduce that the switches add up.
+        Bytes that a GPU sends over its link: for a payload S among n GPUs S (n-1)/n, twice that for
+        an all-reduce, S for an all-reduce in which the switches reduce.
     link_bandwidth
         Nominal bandwidth of the link, one direction.
     link_share
@@ -48,8 +48,8 @@ def collective_time(
     latency_growth
         Part of it that each further GPU adds.
     exponent
-        How latency and bandwidth join: 1 adds them. Measured values are below 1: between the two
-        a collective takes longer than their sum.
+        Exponent that combines latency and bandwidth: 1 adds the two times. Measured values are
+        below 1: where both matter, a collective takes longer than their sum.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def collective_time(
 
     Examples
     --------
-    512 MiB reduced among 8 GPUs of an H100 node; measured: 2.11 ms, since its switches add up.
+    512 MiB reduced among 8 GPUs of an H100 node; measured: 2.11 ms, because its switches reduce.
 
     >>> round(1000 * collective_time(7 * 2**27, 450e9, 0.82, 8, 6.1e-6, 0.27, 0.67), 2)
     2.67
@@ -78,7 +78,7 @@ def collective_time(
 
 @formula(r"g_\mathrm{ring}", "ring_base > 0", result=SHARE)
 def ring_latency_growth(phases: Count, ring_base: Seconds, ring_step: Seconds) -> Ratio:
-    r"""Give how much of its latency among two GPUs a ring gains by each further GPU.
+    r"""Give the latency that each further GPU adds to a ring, over that of a ring of two.
 
     .. math::
 
@@ -94,7 +94,7 @@ def ring_latency_growth(phases: Count, ring_base: Seconds, ring_step: Seconds) -
 
     Returns
     -------
-    Share of the latency among two.
+    Share of the latency with two GPUs.
 
     Notes
     -----

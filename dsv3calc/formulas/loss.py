@@ -1,4 +1,4 @@
-"""Bytes of logits, loss and head at the peak of a rank, beside the layer that runs at others."""
+"""Bytes of logits, loss and head at the peak of a rank, or of a layer if that is the peak."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dsv3calc.numbers.ops import exceeds, maximum, minimum, ratio, where
 def working_bytes(
     living_logits: Count, kept_logits: Bytes, head_bytes: Bytes, layer_bytes: Bytes
 ) -> Bytes:
-    r"""Give what a rank needs beside what it keeps, when loss and layers do not run at one time.
+    r"""Give the working memory of a rank whose loss and layers do not run at the same time.
 
     .. math::
 
@@ -22,7 +22,7 @@ def working_bytes(
     Parameters
     ----------
     living_logits
-        Micro-batches in flight where a head stands.
+        Micro-batches in flight on the stage with the head.
     kept_logits
         Bytes that each of them keeps of its logits.
     head_bytes
@@ -36,7 +36,7 @@ def working_bytes(
 
     Notes
     -----
-    While a layer runs backward, the logits of its micro-batch are gone.
+    While a layer runs backward, the logits of its micro-batch are already freed.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def working_bytes(
 def head_at_peak(
     living_logits: Count, head_bytes: Bytes, layer_bytes: Bytes, part_bytes: Bytes
 ) -> Bytes:
-    r"""Give a part of what loss and head take, where they run at the peak of their rank.
+    r"""Give a part of the bytes of loss and head, where they run at the peak of their rank.
 
     .. math::
 
@@ -68,13 +68,13 @@ def head_at_peak(
     Parameters
     ----------
     living_logits
-        Micro-batches in flight where a head stands.
+        Micro-batches in flight on the stage with the head.
     head_bytes
         Bytes that the loss and the head of one of them take.
     layer_bytes
         Bytes that the largest layer takes.
     part_bytes
-        The part of them that is meant.
+        The part of these bytes that is asked for.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def head_at_peak(
 
     Notes
     -----
-    0 for ``layer_bytes`` gives those of a rank whose loss runs while a layer does.
+    With ``layer_bytes`` 0 it is for a rank whose loss runs at the same time as a layer.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def logits_at_peak(
     layer_bytes: Bytes,
     part_bytes: Bytes,
 ) -> Bytes:
-    r"""Give the logits of a rank at its peak, and what the loss makes of them.
+    r"""Give the bytes of a rank's logits at its peak, and of what the loss computes from them.
 
     .. math::
 
@@ -116,7 +116,7 @@ def logits_at_peak(
     Parameters
     ----------
     living_logits
-        Micro-batches in flight where a head stands.
+        Micro-batches in flight on the stage with the head.
     kept_logits
         Bytes that each of them keeps of its logits.
     head_bytes
@@ -124,15 +124,15 @@ def logits_at_peak(
     layer_bytes
         Bytes that the largest layer takes.
     part_bytes
-        Those of ``head_bytes`` that are logits, or of their shape.
+        The part of ``head_bytes`` that is logits, or tensors of their shape.
 
     Returns
     -------
-    Bytes: of the other micro-batches alone where the layer takes more.
+    Bytes: only those of the other micro-batches where the layer takes more.
 
     Notes
     -----
-    0 for ``layer_bytes`` gives those of a rank whose loss runs while a layer does.
+    With ``layer_bytes`` 0 it is for a rank whose loss runs at the same time as a layer.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def logits_at_peak(
 def layer_at_peak(
     living_logits: Count, head_bytes: Bytes, layer_bytes: Bytes, part_bytes: Bytes
 ) -> Bytes:
-    r"""Give a part of what a layer takes, where the layer runs at the peak of its rank.
+    r"""Give a part of the bytes of a layer, where the layer runs at the peak of its rank.
 
     .. math::
 
@@ -162,13 +162,13 @@ def layer_at_peak(
     Parameters
     ----------
     living_logits
-        Micro-batches in flight where a head stands.
+        Micro-batches in flight on the stage with the head.
     head_bytes
         Bytes that the loss and the head of one of them take.
     layer_bytes
         Bytes that the largest layer takes.
     part_bytes
-        The part of them that is meant.
+        The part of these bytes that is asked for.
 
     Returns
     -------
@@ -192,7 +192,7 @@ def layer_at_peak(
 
 @formula(r"T_\mathrm{chunk}")
 def chunk_tokens(tokens: Tokens, loss_chunk: Tokens, cp: Count) -> Tokens:
-    r"""Count the tokens of a GPU whose logits exist at one time, where a loss goes chunk by chunk.
+    r"""Count the tokens of a GPU whose logits exist at one time, where the loss runs in chunks.
 
     .. math:: T_\mathrm{chunk} = \min(\frac{T}{P_c}, T_\mathrm{loss})
 

@@ -24,7 +24,8 @@ def megatron_activations(
     Parameters
     ----------
     num_hidden_layers
-        Layers of the whole model: a stage's share of them for as many micro-batches as stages.
+        Layers of the whole model: the first stage has its share of them, and as many micro-batches
+        in flight as there are stages.
     batch, sequence
         Sequences of a micro-batch, and tokens of each.
     hidden_size, intermediate_size
@@ -38,8 +39,8 @@ def megatron_activations(
 
     Notes
     -----
-    Sequence parallelism and recomputation of attention's core. Every layer is taken for a dense
-    one with attention heads as wide as the residual stream: neither experts nor gates nor latent
+    Sequence parallelism and recomputation of attention's core. Every layer is treated as a dense
+    one with attention heads as wide as the residual stream: no experts, no gates and no latent
     attention.
 
     Examples
@@ -179,11 +180,12 @@ def megatron_activations_without_sp(
     Parameters
     ----------
     num_hidden_layers
-        Layers of the whole model: a stage's share of them for as many micro-batches as stages.
+        Layers of the whole model: the first stage has its share of them, and as many micro-batches
+        in flight as there are stages.
     batch, sequence
         Sequences of a micro-batch, and tokens of each.
     hidden_size
-        Width of the residual stream; feed-forwards are taken for four times as wide.
+        Width of the residual stream; feed-forwards are taken to be four times as wide.
     tp
         Tensor-parallel GPUs, over which part of it is divided.
 
@@ -193,8 +195,8 @@ def megatron_activations_without_sp(
 
     Notes
     -----
-    Every layer is taken for a dense one of a GPT, with a fused attention. The report multiplies its
-    sum by 1.05 in the end.
+    Every layer is treated as a dense GPT layer with fused attention. The report finally multiplies
+    its sum by 1.05.
 
     Examples
     --------
@@ -232,8 +234,8 @@ def megatron_output_activations_without_sp(
 
     Notes
     -----
-    Left out where the pipeline has several stages: the first has no head. The report multiplies its
-    sum by 1.05 in the end.
+    Left out where the pipeline has several stages: the first has no head. The report finally
+    multiplies its sum by 1.05.
 
     Examples
     --------

@@ -31,7 +31,7 @@ def key_value_shards(num_key_value_heads: Count, tp: Count) -> Count:
 
     Examples
     --------
-    Eight heads over 16 GPUs: each GPU holds one, of two copies.
+    Eight heads over 16 GPUs: each GPU holds one of the two copies of a head.
 
     >>> key_value_shards(8, 16), key_value_shards(8, 4)
     (8, 4)
@@ -54,7 +54,7 @@ def expert_slots(n_routed_experts: Count, redundant_experts: Count, shared_slots
     n_routed_experts
         Routed experts of the layer.
     redundant_experts
-        Places beside them.
+        Extra places.
     shared_slots
         Shared experts that are dispatched like routed ones; 0 where they are local.
 
@@ -121,7 +121,7 @@ def shard_bytes(elements: Elements, bits: Bits, divisor: Count) -> Bytes:
 def block_padding(
     width: Elements, across: Elements, divisor: Count, block: Elements, copies: Count, bits: Bits
 ) -> Bytes:
-    r"""Give the bytes that fill a GPU's part of a block-quantised tensor up to whole blocks.
+    r"""Give the bytes that pad a GPU's part of a block-quantised tensor to whole blocks.
 
     .. math::
 
@@ -212,7 +212,7 @@ def padded_vocabulary(vocab_size: Elements, multiple: Count, tp: Count) -> Eleme
     vocab_size
         Tokens of the vocabulary.
     multiple
-        What one GPU's rows are a multiple of.
+        Number of which one GPU's rows are a multiple.
     tp
         GPUs that the rows are divided among.
 
@@ -222,7 +222,7 @@ def padded_vocabulary(vocab_size: Elements, multiple: Count, tp: Count) -> Eleme
 
     Notes
     -----
-    1 for ``multiple`` pads to whole rows alone.
+    A ``multiple`` of 1 only pads to whole rows.
 
     Examples
     --------
@@ -281,8 +281,8 @@ def activation_bytes(
 
     Source
     ------
-    Derived here; held to arXiv:2205.05198, equations 1 to 6, in the tests. The tiles of the example
-    are those of arXiv:2412.19437 §3.3.2.
+    Derived here; the tests compare it with arXiv:2205.05198, equations 1 to 6. The tiles of the
+    example are those of arXiv:2412.19437 §3.3.2.
     """
     return ratio(tokens * (width * bits + ceil_div(width, group_size) * scale_bits), 8 * divisor)
 
@@ -314,7 +314,7 @@ def received_rows(
 
     Notes
     -----
-    Each GPU sends as many rows as it receives on the mean, whatever the size of the group. None is
+    On average each GPU sends as many rows as it receives, whatever the size of the group. None is
     dropped, and none is padded.
 
     Examples
@@ -333,7 +333,7 @@ def received_rows(
 
 @formula(r"\delta_\mathrm{fit}", result=SHARE)
 def fits(total_bytes: Bytes, usable: Bytes) -> Count:
-    r"""Tell whether what is held fits into what can be used.
+    r"""Tell whether the bytes of the fullest GPU fit in its usable memory.
 
     .. math:: \delta_\mathrm{fit} = 1 - \lceil \min(\max(B_\mathrm{full} - M, 0), 1) / 1 \rceil
 
@@ -350,7 +350,8 @@ def fits(total_bytes: Bytes, usable: Bytes) -> Count:
 
     Notes
     -----
-    Exactly full fits. Bytes are whole: a fraction of one over is one over.
+    A GPU that is exactly full fits. Bytes are whole: an excess of a fraction of a byte does not
+    fit.
 
     Examples
     --------
@@ -385,8 +386,9 @@ def low_latency_buffer(slots: Count, tokens: Tokens, copy_bytes: Bytes) -> Bytes
 
     Notes
     -----
-    Two buffers that take turns, each with a place to send from and one to receive into, and a row
-    for each token of each place. Counters and alignment, below a thousandth, are left out.
+    Two buffers in alternation, each with a region for sending and one for receiving, and in each
+    region a row for every token and every place for an expert. Counters and alignment, below a
+    thousandth, are left out.
 
     Examples
     --------

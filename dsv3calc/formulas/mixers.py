@@ -1,9 +1,9 @@
 """Mixers: FLOPs of a recurrence in its forms, positions of its convolution, bytes of its state.
 
-The state of a head is a matrix of ``state_rows`` by ``state_columns``. A product with it costs
-2 d_k d_v FLOPs a token. In chunks of C tokens the products are of three sorts: C by C tokens over
-the channels of a key, C by C tokens over those of a value, and C tokens with the whole state. How
-many of each sort there are is a number of the recurrence and of who computes it.
+The state of a head is a matrix of ``state_rows`` by ``state_columns``. A product with it costs 2
+d_k d_v FLOPs a token. In chunks of C tokens the products are of three sorts: C by C tokens over the
+channels of a key, C by C tokens over those of a value, and C tokens with the whole state. How many
+of each sort there are depends on the recurrence and on the implementation.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -135,7 +135,7 @@ def blocked_flops(
     state_rows: Elements,
     state_columns: Elements,
 ) -> Flops:
-    r"""Count the matrix products of lightning attention in blocks, the last one as long as it is.
+    r"""Count the matrix products of lightning attention in blocks, the last one not padded.
 
     .. math::
 
@@ -308,7 +308,7 @@ def kept_states(tokens: Tokens, state_interval: Tokens) -> Count:
         Tokens of the sequence.
     state_interval
         Tokens from one copy to the next: a state cannot be cut back to an earlier token, so a
-        prefix can be taken up again at a copy alone.
+        prefix can be resumed only at a copy.
 
     Returns
     -------
@@ -316,7 +316,7 @@ def kept_states(tokens: Tokens, state_interval: Tokens) -> Count:
 
     Notes
     -----
-    An engine that lets go of copies keeps fewer.
+    An engine that evicts copies keeps fewer.
 
     Examples
     --------

@@ -55,7 +55,7 @@ def mtp_with_shared(
     mtp_elements
         Parameters of the module.
     inactive_elements
-        Of them those that a token does not pass, or 0.
+        Parameters of the module that a token does not use, or 0.
     vocab_size
         Tokens of the vocabulary.
     hidden_size
@@ -67,8 +67,8 @@ def mtp_with_shared(
 
     Notes
     -----
-    With ``inactive_elements`` what a token passes, without what a checkpoint stores that keeps
-    copies of the two.
+    With ``inactive_elements`` it is what a token uses; with 0 it is what a checkpoint stores that
+    has copies of embedding and head.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What all networks have: how full their bisection is, and what of a bandwidth leaves the node."""
+"""What all networks have: the share of full bisection, and the bandwidth that leaves the node."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -45,7 +45,7 @@ def bisection_share(bisection_links: Expected, endpoints: Count) -> Ratio:
 def physical_bandwidth(
     logical: BytesPerSecond, domain_size: Count, endpoints: Count
 ) -> BytesPerSecond:
-    r"""Take from a logical all-to-all bandwidth what never left the own node.
+    r"""Subtract from a logical all-to-all bandwidth the part that stays in the own node.
 
     .. math::
 

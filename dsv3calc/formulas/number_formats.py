@@ -76,7 +76,7 @@ def significand_bits(mantissa_bits: Bits) -> Bits:
 
 @formula(r"o_\mathrm{exp}")
 def exponent_octaves(exponent_bits: Bits) -> Expected:
-    r"""Give the powers of two that an exponent tells apart.
+    r"""Give the number of powers of two that an exponent distinguishes.
 
     .. math:: o_\mathrm{exp} = 2^{b_\mathrm{exp}}
 
@@ -189,7 +189,7 @@ def logfmt_step(octaves: Expected, code_bits: Bits) -> Expected:
     Notes
     -----
     Magnitudes are equally spaced in their logarithm, from the smallest to the largest of a tile.
-    The paper's natural logarithm has the same steps times ln 2, and holds the range to 32 octaves.
+    The paper's natural logarithm has the same steps times ln 2, and limits the range to 32 octaves.
 
     Examples
     --------
@@ -308,7 +308,7 @@ def promotion_interval(instructions: Count, bits: Bits) -> Expected:
 
 @formula(r"\rho_\mathrm{cast}", result=SHARE)
 def fused_cast_share(bits: Bits, quantised_bits: Bits) -> Ratio:
-    r"""Give the memory traffic of quantising on the way, over that of quantising apart.
+    r"""Give the memory traffic of fused quantisation over that of a separate pass.
 
     .. math:: \rho_\mathrm{cast} = \frac{b}{b + 2 b_\mathrm{quant}}
 
@@ -325,7 +325,7 @@ def fused_cast_share(bits: Bits, quantised_bits: Bits) -> Ratio:
 
     Notes
     -----
-    Apart: read, write quantised, read again for the product. On the way: read once. Scales are left
+    Separate: read, write quantised, read again for the product. Fused: read once. Scales are left
     out.
 
     Examples

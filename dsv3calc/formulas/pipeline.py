@@ -1,8 +1,8 @@
 """Pipeline schedules: which stages a rank holds, and how many micro-batches of each.
 
-A micro-batch is in flight on a stage from the end of its forward pass there until its backward
-pass, or the part of that which yields the gradient of the inputs. Where a schedule splits off the
-gradient of the weights, a micro-batch is pending from then until that is done.
+A micro-batch is in flight on a stage from the end of its forward pass there until its backward pass
+there, or until the part of it that gives the gradient of the inputs. Where a schedule splits off
+the gradient of the weights, a micro-batch is pending from then until that gradient is computed.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -15,7 +15,7 @@ from dsv3calc.numbers.ops import clip, minimum
 
 @formula(r"i_\mathrm{looped}")
 def looped_stage(pp: Count, rank: Count, model_chunk: Count) -> Count:
-    r"""Give the virtual stage of a chunk where chunks are dealt out to the ranks in turn.
+    r"""Give the virtual stage of a chunk where chunks are assigned to the ranks in turn.
 
     .. math:: i_\mathrm{looped} = r_\mathrm{pp} + c_\mathrm{pp} P_p
 
@@ -34,7 +34,7 @@ def looped_stage(pp: Count, rank: Count, model_chunk: Count) -> Count:
 
     Notes
     -----
-    The first chunk of every schedule, and every chunk of the interleaved one.
+    Holds for the first chunk in every schedule, and for every chunk in the interleaved one.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def mirrored_stage(pp: Count, rank: Count) -> Count:
 
     Notes
     -----
-    Every stage is on two ranks, and half of the micro-batches enter at either end.
+    Every stage is on two ranks, and half of the micro-batches enter at each end.
 
     Examples
     --------
@@ -188,7 +188,7 @@ def one_forward_one_backward_in_flight(micro_batches: Count, pp: Count, rank: Co
 
 @formula(r"w_\mathrm{zb1p}")
 def zb1p_pending(micro_batches: Count, pp: Count, rank: Count) -> Count:
-    r"""Count the micro-batches whose weight gradients a rank still owes at the peak of ZB1P.
+    r"""Count the micro-batches whose weight gradients are pending on a rank at the peak of ZB1P.
 
     .. math:: w_\mathrm{zb1p} = \min(\max(n_\mathrm{micro} - P_p + r_\mathrm{pp}, 0), r_\mathrm{pp})
 
@@ -203,13 +203,14 @@ def zb1p_pending(micro_batches: Count, pp: Count, rank: Count) -> Count:
 
     Returns
     -------
-    Micro-batches pending while those in flight are at their most.
+    Micro-batches pending while those in flight are at their maximum.
 
     Notes
     -----
-    ZB1P is ZB-H1: as 1F1B, but a rank puts off as many weight gradients as there are ranks before
-    it. With those in flight it holds as many micro-batches as rank 0. Where the step is shorter
-    than the pipeline, none is taken to be made up before the last forward pass.
+    ZB1P is ZB-H1: as 1F1B, but a rank defers as many weight gradients as there are ranks before it.
+    The micro-batches pending and in flight are together as many as on rank 0. Where the step is
+    shorter than the pipeline, no deferred gradient is assumed to be computed before the last
+    forward pass.
 
     Examples
     --------
@@ -225,7 +226,7 @@ def zb1p_pending(micro_batches: Count, pp: Count, rank: Count) -> Count:
 
 @formula(r"w_\mathrm{zb1p}'")
 def zb1p_pending_after_backward(micro_batches: Count, rank: Count) -> Count:
-    r"""Count the micro-batches whose weight gradients a rank owes after a backward pass of ZB1P.
+    r"""Count the micro-batches whose weight gradients are pending after a backward pass of ZB1P.
 
     .. math:: w_\mathrm{zb1p}' = \min(n_\mathrm{micro}, r_\mathrm{pp} + 1)
 
@@ -276,7 +277,7 @@ def zb1p_in_flight_after_backward(micro_batches: Count, pp: Count, rank: Count) 
 
     Returns
     -------
-    Micro-batches in flight beside those that are pending then.
+    Micro-batches in flight, without those that are pending then.
 
     Notes
     -----
@@ -318,8 +319,8 @@ def zbv_in_flight(micro_batches: Count, pp: Count, stage: Count, behind: Count) 
     Notes
     -----
     Forward passes of the two chunks alternate; after each of them a rank holds 2 pp chunks in all.
-    No weight gradient is put off before the last forward pass. The order is that for equal times of
-    forward, backward for inputs and backward for weights: one fitted to other times may hold
+    No weight gradient is deferred before the last forward pass. The order is that for equal times
+    of forward, backward for inputs and backward for weights: one fitted to other times may hold
     another mix of the two chunks, within the same sum.
 
     Examples

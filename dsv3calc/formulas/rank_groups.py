@@ -103,7 +103,7 @@ def mirrored_members(pp: Count, members: Count) -> Count:
     Notes
     -----
     The pair is (i, pp - 1 - i). Where a pipeline spans several nodes the outer pairs are not in the
-    same one; a middle node of an odd number of nodes may hold a pair, which is passed over.
+    same one; a middle node of an odd number of nodes may hold a pair, which is ignored.
 
     Examples
     --------

@@ -84,7 +84,7 @@ def missed_of_random_groups(missed: Expected, n_group: Count, topk_group: Count)
 
 @formula(r"D_\mathrm{hit}", result=("result >= 0", "result <= destinations"))
 def distinct_destinations(destinations: Count, missed: Expected) -> Expected:
-    r"""Expect how many different destinations the experts of a token have.
+    r"""Give the expected number of different destinations of a token's experts.
 
     .. math:: D_\mathrm{hit} = D (1 - P_\mathrm{miss})
 
@@ -121,7 +121,7 @@ def distinct_destinations(destinations: Count, missed: Expected) -> Expected:
 
 @formula(r"D_\mathrm{remote}", result=("result >= 0", "result <= destinations - 1"))
 def remote_destinations(distinct: Expected, destinations: Count) -> Expected:
-    r"""Expect how many of a token's destinations are not one given place: its own GPU or node.
+    r"""Give the expected number of a token's destinations other than its own GPU or node.
 
     .. math:: D_\mathrm{remote} = \frac{D_\mathrm{hit} (D - 1)}{D}
 
@@ -130,7 +130,7 @@ def remote_destinations(distinct: Expected, destinations: Count) -> Expected:
     distinct
         Expected distinct destinations, the given place included.
     destinations
-        GPUs or nodes of the group; GPUs of a node where each node hands a token on.
+        GPUs or nodes of the group; GPUs of a node where each node forwards a token.
 
     Returns
     -------
@@ -139,16 +139,16 @@ def remote_destinations(distinct: Expected, destinations: Count) -> Expected:
     Notes
     -----
     The token is at each destination with the same probability, and its routing does not depend on
-    it: it finds its own destination among those hit with probability D_hit/D. So too inside a node:
-    the one copy that reaches it lands on the GPU of the source's index, and of the GPUs that the
-    token goes to one in as many as share the node is that GPU.
+    it: its own destination is among those hit with probability D_hit/D. The same holds inside a
+    node: the one copy that reaches it arrives at the GPU with the source's index, and each GPU that
+    the token goes to is that GPU with probability 1/D, where D is the GPUs of the node.
 
     Examples
     --------
     >>> round(remote_destinations(5.295, 8), 3)
     4.633
 
-    Of 7.5 distinct GPUs in nodes of 8, those that the nodes hand a token on to:
+    A token goes to 7.5 distinct GPUs in nodes of 8; the nodes forward it to so many of them:
 
     >>> remote_destinations(7.5, 8)
     6.5625
@@ -188,11 +188,12 @@ def hottest_rank(
 
     Notes
     -----
-    An approximation: loads as Gaussians of hypergeometric variance and correlation -1/(D - 1);
-    the expected largest of D standard normals is Blom's quantile (D - 3/8)/(D + 1/4), the normal
+    An approximation: loads as Gaussians of hypergeometric variance and correlation -1/(D - 1); the
+    expected largest of D standard normals is Blom's quantile (D - 3/8)/(D + 1/4), the normal
     quantile in Tukey's lambda form 4.91 (p^0.14 - (1 - p)^0.14): within 4% for D from 2 to 1,000.
-    Against draws the result is within 1% from 128 copies per GPU on, 3% (low) from 32, 5% (low)
-    from 8. Exact (1) for one destination. Group limits add a few percent to the excess.
+    Compared with random draws the result is within 1% with 128 or more copies per GPU, up to 3% low
+    with 32 or more, and up to 5% low with 8 or more. Exact (1) for one destination. Group limits
+    add a few percent to the excess.
 
     Examples
     --------

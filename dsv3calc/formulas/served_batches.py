@@ -1,4 +1,4 @@
-"""Batches of a server over replicas and stages; what replicas gather, and hand on."""
+"""Batches of a server over replicas and stages; what replicas gather and transfer."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -62,7 +62,7 @@ def parts_in_use(batch: Count, batch_parts: Count) -> Count:
 
     Notes
     -----
-    Parts are as even as they go, so that one is empty only where all others have one sequence.
+    Parts are as even as possible, so that one is empty only where all others have one sequence.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def pipelined_step(
     slowest_stage_seconds
         Its time on the slowest stage.
     stage_passes
-        Parts of the batch that go round.
+        Parts of the batch that circulate through the stages.
 
     Returns
     -------
@@ -108,7 +108,8 @@ def pipelined_step(
     Notes
     -----
     A part enters the first stage again when it has left the last one, and a stage works on one part
-    at a time: the longest cycle of both rules. The token that goes back is not counted.
+    at a time. The time is the longer cycle of these two rules. The token that goes back is not
+    counted.
 
     Examples
     --------
@@ -163,7 +164,7 @@ def gathering_replicas(expert_gpus: Count, replica_gpus: Count) -> Count:
 def handover_time(
     moved: Bytes, sending_gpus: Count, receiving_gpus: Count, link_bandwidth: BytesPerSecond
 ) -> Seconds:
-    r"""Give the time in which prefill GPUs hand a cache to the GPUs that decode.
+    r"""Give the time in which prefill GPUs send a cache to the GPUs that decode.
 
     .. math:: t_\mathrm{send} = \frac{Q}{\min(G_\mathrm{send}, G_\mathrm{recv}) \beta_\mathrm{dir}}
 
@@ -184,8 +185,8 @@ def handover_time(
 
     Notes
     -----
-    Every byte crosses once, over as many links as the smaller side has; what several GPUs keep
-    alike, such as MLA's latents, they hand on within their node.
+    Every byte crosses once, over as many links as the smaller side has; data that several GPUs
+    replicate, such as MLA's latents, is copied within their node.
 
     Examples
     --------

@@ -29,8 +29,9 @@ def pool_tokens(pool: Bytes, token_bytes: Bytes, page_size: Tokens) -> Tokens:
 
     Notes
     -----
-    Every layer keeps every token. A layer of limited span lets go of tokens that have left its
-    window, so that a pool holds more of longer sequences: their number times their tokens.
+    Every layer keeps every token. A layer of limited span evicts tokens that have left its window,
+    so that a pool holds more tokens of longer sequences: the number of sequences times their
+    tokens.
 
     Examples
     --------
@@ -90,7 +91,7 @@ def loadable(undivided: Count) -> Count:
     Parameters
     ----------
     undivided
-        Tensors whose parts are no whole blocks.
+        Tensors whose parts are not whole blocks.
 
     Returns
     -------
@@ -114,7 +115,7 @@ def loadable(undivided: Count) -> Count:
 
 @formula(r"B_\mathrm{rep}")
 def repacked_bytes(stored_bytes: Bytes, repacked: Ratio) -> Bytes:
-    r"""Give what weights take beside their stored bytes in the order of an engine's kernels.
+    r"""Give the bytes that the layout of an engine's kernels adds to the stored bytes of weights.
 
     .. math:: B_\mathrm{rep} = \lceil B_\mathrm{stored} f_\mathrm{rep} / 1 \rceil
 
@@ -123,7 +124,7 @@ def repacked_bytes(stored_bytes: Bytes, repacked: Ratio) -> Bytes:
     stored_bytes
         Bytes of the weights as their format stores them.
     repacked
-        What the kernels' order adds, as a share of them.
+        What the kernels' layout adds, as a share of these.
 
     Returns
     -------

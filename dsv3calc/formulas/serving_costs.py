@@ -205,7 +205,7 @@ def profit_margin(revenue: Dollars, cost: Dollars) -> Ratio:
 
     Notes
     -----
-    Of the cost, not of the revenue.
+    Relative to the cost, not to the revenue.
 
     Examples
     --------

@@ -26,7 +26,7 @@ def accepted_tokens(acceptance: Ratio, draft_tokens: Count) -> Expected:
     Parameters
     ----------
     acceptance
-        Chance that a drafted token is accepted where those before it were.
+        Probability that a drafted token is accepted if all before it were.
     draft_tokens
         Tokens that are drafted for each step.
 
@@ -36,8 +36,8 @@ def accepted_tokens(acceptance: Ratio, draft_tokens: Count) -> Expected:
 
     Notes
     -----
-    Drafted tokens are accepted up to the first that is not, with the same chance each; the model
-    gives one more token. The acceptance is below 1.
+    Drafted tokens are accepted up to the first that is not, with the same probability each; the
+    model gives one more token. The acceptance is below 1.
 
     Examples
     --------
@@ -101,8 +101,8 @@ def two_batch_time(half_kernel_seconds: Seconds, half_exchange_seconds: Seconds)
 
     Notes
     -----
-    While one half computes the other one sends, and neither slows the other down: no real
-    schedule of two half batches is shorter.
+    While one half computes the other one sends, and neither slows the other down. This is a lower
+    bound for real schedules of two half batches.
 
     Examples
     --------
@@ -242,7 +242,7 @@ def prefill_interference(
     response_tokens: Tokens,
     token_seconds: Seconds,
 ) -> Seconds:
-    r"""Give the prefill that a replica runs between two decode steps.
+    r"""Give the prefill time of a replica between two decode steps.
 
     .. math::
 

@@ -10,7 +10,7 @@ from dsv3calc.numbers.ops import ceil_div, floor_div, minimum
 
 @formula(r"k_\mathrm{mms}")
 def slim_fly_network_radix(q: Count) -> Count:
-    r"""Count the ports with which a switch of a Slim Fly faces other switches.
+    r"""Count the ports to other switches of a switch in a Slim Fly.
 
     .. math:: k_\mathrm{mms} = q_\mathrm{sf} + 2 \lfloor (q_\mathrm{sf} + 1) / 4 \rfloor
 
@@ -146,7 +146,7 @@ def slim_fly_links(q: Count, network_radix: Count) -> Count:
 
 @formula(r"C_\mathrm{mms}")
 def slim_fly_bisection_bound(q: Count) -> Count:
-    r"""Bound the links between two halves of a Slim Fly from above, by a cut that can be drawn.
+    r"""Bound the links between two halves of a Slim Fly from above, by one explicit cut.
 
     .. math::
 

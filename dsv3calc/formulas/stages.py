@@ -1,4 +1,4 @@
-"""Stages of a pipeline: which layers each holds, and what stands beside them."""
+"""Stages of a pipeline: which layers each holds, and which other parts of the model."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -26,8 +26,8 @@ def least_layers(
     virtual_stages
         Stages that they are divided among: pp, or more where a rank holds several.
     leading, trailing
-        Layers that the embedding, and the head with what stands beside it, count as in the
-        division: 0 leaves them out of it.
+        Layers that the embedding, and the head with the other parts on its stage, count as in the
+        division: 0 leaves them out.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def least_layers(
 
     Notes
     -----
-    What the embedding and the head count as is among them.
+    The layers that the embedding and the head count as are included.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def longer_stages(
 
     Examples
     --------
-    Of DeepSeek-V3's 16 stages 13 have four layers:
+    13 of DeepSeek-V3's 16 stages have four layers:
 
     >>> longer_stages(61, 16, 0, 0, 3)
     13
@@ -162,7 +162,7 @@ def balanced_start(first_layer: Count, num_hidden_layers: Count, leading: Count)
 
     Notes
     -----
-    The first and the last stage have that much less, as Megatron-Core's
+    The first and the last stage have that many layers fewer, as Megatron-Core's
     ``account_for_embedding_in_pipeline_split`` and ``account_for_loss_in_pipeline_split`` do.
 
     Examples
@@ -274,7 +274,7 @@ def stage_has(stage: Count, place: Count) -> Count:
 
     Returns
     -------
-    1 where it does, else 0.
+    1 where it is, else 0.
 
     Notes
     -----
@@ -310,7 +310,7 @@ def any_of(amount_here: Count) -> Count:
 
     Notes
     -----
-    A rank that two stages need the embedding on holds it once.
+    A rank with two stages that need the embedding holds it once.
 
     Examples
     --------

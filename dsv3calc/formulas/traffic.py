@@ -39,14 +39,14 @@ def crossing_share(gpus: Count, gpus_per_node: Count) -> Ratio:
 
     Source
     ------
-    Derived here; the definition of deepseek-ai/DeepEP, README.md, that makes it necessary.
+    Derived here; the definition of the logical bandwidth is in deepseek-ai/DeepEP, README.md.
     """
     return ratio(gpus - gpus_per_node, gpus)
 
 
 @formula(r"c_\mathrm{out}")
 def crossing_copies(token_copies: Expected, gpus: Count, gpus_per_node: Count) -> Expected:
-    r"""Expect the copies of a token that leave its node.
+    r"""Give the expected copies of a token that leave its node.
 
     .. math:: c_\mathrm{out} = \frac{c_t (G - G_n)}{G}
 
@@ -81,7 +81,7 @@ def crossing_copies(token_copies: Expected, gpus: Count, gpus_per_node: Count) -
 
 @formula(r"c_\mathrm{near}")
 def neighbour_copies(token_copies: Expected, gpus: Count, gpus_per_node: Count) -> Expected:
-    r"""Expect the copies of a token that go to other GPUs of its node.
+    r"""Give the expected copies of a token that go to other GPUs of its node.
 
     .. math:: c_\mathrm{near} = \frac{c_t (G_n - 1)}{G}
 
@@ -116,7 +116,7 @@ def neighbour_copies(token_copies: Expected, gpus: Count, gpus_per_node: Count) 
 
 @formula(r"c_{+1}")
 def copies_with_shared(token_copies: Expected, places: Count) -> Expected:
-    r"""Expect the distinct places of a token that also goes to a replica of the shared experts.
+    r"""Give the expected distinct places of a token that also goes to the shared experts.
 
     .. math:: c_{+1} = \frac{c_t (n_\mathrm{place} - 1) + n_\mathrm{place}}{n_\mathrm{place}}
 
@@ -223,7 +223,7 @@ def replica_micro_batches(global_batch: Count, dp: Count, micro_batch: Count) ->
 
 @formula(r"\ell_\mathrm{gpu}")
 def layers_per_gpu(layers: Count, pp: Count) -> Expected:
-    r"""Give the layers that a GPU holds, on the mean of its pipeline.
+    r"""Give the layers that a GPU holds, on average over its pipeline.
 
     .. math:: \ell_\mathrm{gpu} = \frac{\ell}{P_p}
 

@@ -1,4 +1,4 @@
-"""A transfer over a link: bytes of a copy, its time, and what of it computation hides."""
+"""A transfer over a link: bytes of a copy, its time, and the part that computation hides."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -115,13 +115,13 @@ def transfer_time(
     Parameters
     ----------
     moved
-        Bytes that a GPU sends, on the mean of the group.
+        Bytes that a GPU sends, on average over the group.
     link_bandwidth
         Bandwidth of the link, per direction.
     imbalance
         Bytes of the busiest GPU over the mean.
     rounds, latency
-        Latencies that are waited for one after the other, and how long each is.
+        Number of latencies in sequence, and how long each is.
 
     Returns
     -------

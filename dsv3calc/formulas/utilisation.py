@@ -220,7 +220,7 @@ def share_of_peak(achieved_rate: FlopsPerSecond, peak: FlopsPerSecond) -> Ratio:
 
     Notes
     -----
-    Of one data type.
+    Both are for one data type.
 
     Examples
     --------

@@ -1,2 +1,2 @@
-"""Where tokens go: the routing rule, laws of scores, loads of experts."""
+"""Where tokens go: the routing rule, distributions of scores, loads of experts."""
 # SPDX-License-Identifier: Apache-2.0

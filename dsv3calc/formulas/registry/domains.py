@@ -128,7 +128,7 @@ def violated(formula: Formula, values: Mapping[str, Any]) -> tuple[str, str] | N
 
 
 def result_violated(formula: Formula, values: Mapping[str, Any], result: Any) -> str | None:
-    """Return the first condition that a result breaks; None where it keeps all."""
+    """Return the first condition that a result breaks; None where it meets all."""
     known = {**values, "result": result}
     return next((text for text in formula.result if not _holds(text, known)), None)
 

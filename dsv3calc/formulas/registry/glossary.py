@@ -1,8 +1,8 @@
-r"""The law of names: every number that has a name has one symbol, one unit and one meaning.
+r"""The glossary: every number that has a name has one symbol, one unit and one meaning.
 
-An argument of a formula and a field of a schema that bear the same name are the same quantity.
-A new formula takes its arguments from here, or adds a row: ``docs/symbols.md`` is generated from
-this table, and a test holds formulas and schemas to it. No two names share a symbol, so that a
+An argument of a formula and a field of a schema that have the same name are the same quantity. A
+new formula takes its arguments from here, or adds a row: ``docs/symbols.md`` is generated from this
+table, and a test checks formulas and schemas against it. No two names share a symbol, so that a
 whole composition can be written down as one expression.
 """
 

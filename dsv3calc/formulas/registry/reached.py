@@ -28,7 +28,7 @@ def _reached_by() -> dict[str, list[str]]:
 
 
 def ways_to(formula: Formula) -> list[str]:
-    """Return the commands whose answers are made with a formula, or what else evaluates it.
+    """Return the commands whose answers use a formula, or what else evaluates it.
 
     >>> from dsv3calc.formulas.registry.registry import all_formulas
     >>> ways_to(all_formulas()["paged_tokens"])
