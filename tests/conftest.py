@@ -10,6 +10,9 @@ from hypothesis import HealthCheck, settings
 # With --import-mode=importlib nothing is put on the path: tests/strategies.py would not be found.
 sys.path.insert(0, str(Path(__file__).parent))
 
+collect_ignore = ["site"]
+"""Tests of the page need a browser: scripts/test_site.py runs them."""
+
 _SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much]
 settings.register_profile("dev", max_examples=40, deadline=None, suppress_health_check=_SLOW)
 settings.register_profile(

@@ -128,7 +128,7 @@ def test_broken_rows_are_errors(call, numbers):
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
         [
-            "numbers/kv.yaml:4: there is no model preset 'deepseek-v9'*did you mean*",
+            "numbers/kv.yaml:4: there is no model preset 'deepseek-v9'*presets of its family*",
             "numbers/kv.yaml:7: *did you mean 'kv_cache.bytes_per_token'*",
         ]
     )

@@ -114,7 +114,8 @@ def _resolve_path(kind: str, reference: str, preset_path: str | None) -> tuple[s
     if kind == "model" and os.path.isdir(reference):
         return "given", os.path.join(reference, "config.json")
     if kind == "model" and is_hub_id(reference):
-        known = _otherwise_named(kind, reference.rpartition("/")[2], preset_path)
+        name = reference.rpartition("/")[2].casefold().removesuffix("-bf16")  # a file's data type
+        known = _otherwise_named(kind, name, preset_path)
         if known is not None:
             return f"{known[0]}, by its id on the hub", known[1]
     if reference.startswith(f"{search_path.FOLDERS[kind]}/") and not os.path.lexists(reference):

@@ -24,7 +24,7 @@ def growing_steps_time(
 ) -> Seconds:
     r"""Give the time of decode steps whose context grows by one token each.
 
-    .. math:: t_\mathrm{steps} = \frac{n_\mathrm{steps} (t_\mathrm{first} + t_\mathrm{last})}{2}
+    .. math:: t_\mathrm{steps} = \frac{n_\mathrm{steps} (t_\mathrm{begin} + t_\mathrm{end})}{2}
 
     Parameters
     ----------
@@ -55,11 +55,11 @@ def growing_steps_time(
     return ratio(decode_steps * (first_step_seconds + last_step_seconds), 2)
 
 
-@formula(r"\bar T_\mathrm{ctx}")
+@formula(r"T_\mathrm{mean}")
 def average_context(prompt_tokens: Tokens, response_tokens: Tokens) -> Expected:
     r"""Give the tokens before a token of a response, on average over the response.
 
-    .. math:: \bar T_\mathrm{ctx} = T_\mathrm{prompt} + \frac{T_\mathrm{resp} - 1}{2}
+    .. math:: T_\mathrm{mean} = T_\mathrm{prompt} + \frac{T_\mathrm{resp} - 1}{2}
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def average_context(prompt_tokens: Tokens, response_tokens: Tokens) -> Expected:
 def rollout_waves(prompts: Count, samples: Count, concurrent: Count) -> Count:
     r"""Count the waves of sequences that an instance decodes one after another in a rollout.
 
-    .. math:: n_\mathrm{wave} = \lceil N_\mathrm{prompt} G / N_\mathrm{conc} \rceil
+    .. math:: n_\mathrm{wave} = \lceil N_\mathrm{prompt} n_\mathrm{samp} / N_\mathrm{conc} \rceil
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ class SearchQuery(Query, frozen=True, kw_only=True):
 
     Examples:
 
-      dsv3calc search qwen2.5-7b --hardware h100 --gpus 2 --phase serve --pin pp=1
+      dsv3calc search qwen2.5-7b --hardware h100 --gpus 2 --phase serve
 
       dsv3calc search llama-3.1-8b --hardware h100 --gpus 8 --pin pp=1,cp=1
 

@@ -299,10 +299,10 @@ def test_of_two_updates_at_once_the_second_is_refused(folder, call):
     assert path.read_text() == KEPT
 
 
-def test_own_files_are_read_from_the_working_directory(folder, call):
+def test_own_files_may_stand_in_the_working_directory(folder, call):
     (folder / "numbers").mkdir()
     assert run(["presets", "show", "mistral-7b", "-o", "m.yaml"]) == ExitStatus.OK
-    (folder / "numbers" / "m.yaml").write_text(
+    (folder / "numbers" / "kv.yaml").write_text(
         "goldens: [{query: params m.yaml, quantity: parameters.total, expect: 7241732096}]"
     )
     assert call("numbers")[0] == ExitStatus.OK

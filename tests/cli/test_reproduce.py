@@ -96,6 +96,7 @@ def test_several_papers_and_only_failing(program):
 def test_an_unknown_paper(program):
     found = program.refused(ExitStatus.USAGE, "reproduce", "isca26")
     assert "did you mean 'isca25'" in found.err
+    found = program.refused(ExitStatus.USAGE, "reproduce", "nothing-like-it")
     assert "papers: day6, deepep" in found.err
     program.refused(ExitStatus.USAGE, "reproduce", "day6", "no/such.yaml")
     program.refused(ExitStatus.USAGE, "reproduce", "")

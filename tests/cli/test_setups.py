@@ -76,8 +76,8 @@ def test_a_runtime_file_of_the_first_release_is_refused_with_what_to_do(program,
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ("loss: chunked", "a chunked loss has a loss_chunk"),
-        ("loss_chunk: 8", "a chunked loss has a loss_chunk"),
+        ("loss: chunked", "error: loss chunked needs"),
+        ("loss_chunk: 8", "error: loss fp32-logits h"),
         ("prefill: [{device_memory: 70 GiB, tokens: 8192}]", "from 0 on"),
         ("pool: all", "device"),
     ],

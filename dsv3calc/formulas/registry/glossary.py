@@ -168,6 +168,9 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
     },
     "Feed-forward and experts": {
         "intermediate_size": Symbol("d_f", "elements", "width of a dense feed-forward"),
+        "activation_parameters": Symbol(
+            r"p_\mathrm{xi}", "elements", "numbers that an activation function learns"
+        ),
         "moe_intermediate_size": Symbol("d_e", "elements", "width of one expert"),
         "n_routed_experts": Symbol("E", "1", "routed experts of a layer"),
         "num_experts_per_tok": Symbol("k", "1", "routed experts that serve one token"),
@@ -448,6 +451,9 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "sustained": _real(
             r"\kappa", "ratio", "time of matrix products in a run, over that of their kernels"
         ),
+        "sustained_narrow": _real(
+            r"\kappa_8", "ratio", "the same of products in 8 bits or fewer, where it is another"
+        ),
         "weight_gradients": _real(
             r"f_\mathrm{wgrad}", "ratio", "rate of products for weight gradients, over forward ones"
         ),
@@ -654,10 +660,10 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "prompt_tokens": Symbol(r"T_\mathrm{prompt}", "tokens", "tokens of a prompt"),
         "response_tokens": Symbol(r"T_\mathrm{resp}", "tokens", "tokens of a response"),
         "decode_steps": Symbol(r"n_\mathrm{steps}", "1", "decode steps, one after the other"),
-        "first_step_seconds": _real(r"t_\mathrm{first}", "s", "the first of several steps"),
-        "last_step_seconds": _real(r"t_\mathrm{last}", "s", "the last of several steps"),
+        "first_step_seconds": _real(r"t_\mathrm{begin}", "s", "the first of several steps"),
+        "last_step_seconds": _real(r"t_\mathrm{end}", "s", "the last of several steps"),
         "prompts": Symbol(r"N_\mathrm{prompt}", "1", "prompts of a step of reinforcement learning"),
-        "samples": Symbol(r"G", "1", "responses to each prompt"),
+        "samples": Symbol(r"n_\mathrm{samp}", "1", "responses to each prompt"),
         "concurrent": Symbol(r"N_\mathrm{conc}", "1", "sequences that are decoded at once"),
         "nics": Symbol(r"n_\mathrm{nic}", "1", "NICs of an instance"),
         "hit_rate": _real(r"h_\mathrm{hit}", "ratio", "share of a prompt found in the cache"),

@@ -22,6 +22,7 @@ from dsv3calc.schema.achieved import (
 from dsv3calc.schema.additions import (
     AltUp,
     AttentionResiduals,
+    EmbeddingNorm,
     HyperConnections,
     Laurel,
     LearnedPositions,
@@ -33,7 +34,7 @@ from dsv3calc.schema.failures import Failures
 from dsv3calc.schema.hardware import Hardware, Host, HostExperts, HostLink, Link, Memory, Storage
 from dsv3calc.schema.layout import Layout
 from dsv3calc.schema.memory import Recipe, Recompute
-from dsv3calc.schema.mixers import KDA, GatedDeltaNet, Lightning, Mamba, Mamba2
+from dsv3calc.schema.mixers import KDA, GatedDeltaNet, Lightning, Mamba, Mamba2, ShortConvolution
 from dsv3calc.schema.model import (
     GQA,
     MLA,
@@ -67,7 +68,7 @@ STRUCTS = (
     Model, LayerGroup, MLA, GQA, Indexer, Dense, MoE, MTP, Hardware, Memory, Link,
     GatedDeltaNet, KDA, Mamba2, Mamba, Lightning, Tower, Compressed, BlockIndexer, MoEBesideDense,
     HyperConnections, AltUp, AttentionResiduals, Laurel, PerLayerInput,
-    LearnedPositions, LearnedRotary,
+    LearnedPositions, LearnedRotary, EmbeddingNorm, ShortConvolution,
     Host, HostExperts, HostLink, Storage,
     Precision, Format, Scale, KVFormat, Comparison, Design, Network,
     Measurement, Layout, Failures, Recipe, Recompute, Setup, SetupMemory, SetupExperts, SetupBlocks,
