@@ -94,7 +94,7 @@ def average_context(prompt_tokens: Tokens, response_tokens: Tokens) -> Expected:
 def rollout_waves(prompts: Count, samples: Count, concurrent: Count) -> Count:
     r"""Count the waves of sequences that an instance decodes one after another in a rollout.
 
-    .. math:: n_\mathrm{wave} = \lceil N_\mathrm{prompt} n_\mathrm{samp} / N_\mathrm{conc} \rceil
+    .. math:: n_\mathrm{wave} = \lceil N_\mathrm{prompt} n_\mathrm{resp} / N_\mathrm{conc} \rceil
 
     Parameters
     ----------

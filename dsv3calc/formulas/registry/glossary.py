@@ -663,7 +663,7 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
         "first_step_seconds": _real(r"t_\mathrm{begin}", "s", "the first of several steps"),
         "last_step_seconds": _real(r"t_\mathrm{end}", "s", "the last of several steps"),
         "prompts": Symbol(r"N_\mathrm{prompt}", "1", "prompts of a step of reinforcement learning"),
-        "samples": Symbol(r"n_\mathrm{samp}", "1", "responses to each prompt"),
+        "samples": Symbol(r"n_\mathrm{resp}", "1", "responses to each prompt"),
         "concurrent": Symbol(r"N_\mathrm{conc}", "1", "sequences that are decoded at once"),
         "nics": Symbol(r"n_\mathrm{nic}", "1", "NICs of an instance"),
         "hit_rate": _real(r"h_\mathrm{hit}", "ratio", "share of a prompt found in the cache"),
