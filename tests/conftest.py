@@ -16,7 +16,7 @@ collect_ignore = ["site"]
 _SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much]
 settings.register_profile("dev", max_examples=40, deadline=None, suppress_health_check=_SLOW)
 settings.register_profile(
-    "ci", max_examples=20, deadline=None, derandomize=True, suppress_health_check=_SLOW
+    "ci", max_examples=15, deadline=None, derandomize=True, suppress_health_check=_SLOW
 )
 # of the lowest versions of the dependencies: whether the calls exist, not whether they are right
 settings.register_profile(
