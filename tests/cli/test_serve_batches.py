@@ -100,7 +100,7 @@ def test_what_no_memory_holds_is_said(program, options, words):
         (["--slo", "itl<=50ms"], "tpot, ttft"),
         (["--slo", "tpot>=50ms"], "upper limit"),
         (["--slo", "tpot<=50GB"], "tpot<=50GB"),
-        (["--slo", ""], "not a bound"),
+        (["--slo", ""], "is no limit"),
         (["--slo", "ttft<=2s"], "first_token"),
         (["--plot"], "--curve"),
         (["--format", "svg"], "--curve"),
