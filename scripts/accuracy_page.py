@@ -111,6 +111,7 @@ fitted to half 0 of these rows and serve both halves, so that all whole steps ar
 table has the medians by half. On Hopper half 0 has all BF16 steps of dense models, the other half
 most FP8 steps: with one factor for both data types the other half was 8.3 % off. A factor of its
 own for FP8 products on Hopper, fitted to the eight FP8 steps of half 0, lowers that to 6.1 %.
+The other half was looked at when this factor was chosen, so that its median is not fully unseen.
 Exposed transfers do not stand in for it: of context parallelism they raise both medians; with one
 factor of 1.20 and 40 % of pipeline transfers exposed Hopper is 5.8 % off on half 0 and 4.1 % on
 half 1.
