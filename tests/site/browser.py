@@ -61,7 +61,7 @@ class Browser:
         os.close(self._read)
 
     def call(self, method, session=None, **parameters):
-        """Call a method of the protocol and wait for what it returns."""
+        """Call a method of the protocol and return its result."""
         number = self._send(method, session, **parameters)
         while True:
             found = self._next()
@@ -119,9 +119,7 @@ class Page:
         self.session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
-        self.call(
-            "Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=False, flatten=True
-        )
+        self.call("Target.setAutoAttach", **WATCHED)
         self.size(width, height)
 
     def call(self, method, **parameters):

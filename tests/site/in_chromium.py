@@ -360,6 +360,7 @@ def test_no_request_left_the_host(browser):
     """The last of the file: what the pages and workers of all tests before it asked for."""
     asked = {address for address in browser.requested if not address.startswith("data:")}
     assert any(address.endswith("/app.zip") for address in asked)  # which a worker asks for
+    assert any(address.endswith("/sw.js") for address in asked)
     hosts = {urlsplit(address).netloc.partition(":")[0] for address in asked}
     assert hosts <= {"127.0.0.1", ""}
     assert {urlsplit(address).scheme for address in asked} <= {"http", "file", "blob"}
