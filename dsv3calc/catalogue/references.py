@@ -101,7 +101,7 @@ def check_local(kind: str, reference: str, preset_path: str | None) -> None:
     hint = "download its config.json and name that file"
     if kind == "model":
         known = search_path.listing(kind, preset_path)
-        found = known.get(name.casefold()) or _otherwise_named(kind, name, preset_path)
+        found = _named_as_on_the_hub(reference, preset_path)
         if found:
             hint = f"the preset {os.path.basename(found[1])[:-5]}, or {hint}"
         elif relatives := related(name, known):
@@ -114,8 +114,7 @@ def _resolve_path(kind: str, reference: str, preset_path: str | None) -> tuple[s
     if kind == "model" and os.path.isdir(reference):
         return "given", os.path.join(reference, "config.json")
     if kind == "model" and is_hub_id(reference):
-        name = reference.rpartition("/")[2].casefold().removesuffix("-bf16")  # a file's data type
-        known = _otherwise_named(kind, name, preset_path)
+        known = _named_as_on_the_hub(reference, preset_path)
         if known is not None:
             return f"{known[0]}, by its id on the hub", known[1]
     if reference.startswith(f"{search_path.FOLDERS[kind]}/") and not os.path.lexists(reference):
@@ -134,6 +133,12 @@ def is_hub_id(reference: str) -> bool:
         and not reference.lower().endswith(ENDINGS)
         and not os.path.lexists(reference.partition("/")[0])
     )
+
+
+def _named_as_on_the_hub(reference: str, preset_path: str | None) -> tuple[str, str] | None:
+    """Find the model preset of an id or an address on the hub, whose name may end in -BF16."""
+    name = reference.rstrip("/").rpartition("/")[2].casefold().removesuffix("-bf16")
+    return _otherwise_named("model", name, preset_path)
 
 
 def _otherwise_named(kind: str, name: str, preset_path: str | None) -> tuple[str, str] | None:
@@ -176,8 +181,10 @@ def hint_for(
     known = [*known]
     close = suggest(name, [*known, *aliases], cutoff)
     longer = [each for each in known if each.startswith(name.casefold())]
-    if len(longer) == 1 or (close and _numbers(close) == _numbers(name)):
-        return f"did you mean '{longer[0] if len(longer) == 1 else close}'?"
+    if len(longer) == 1:
+        return f"did you mean '{longer[0]}'?"
+    if close and _numbers(close) == _numbers(name):
+        return f"did you mean '{close}'?"
     for each in (*known, *aliases):
         if each.partition("-")[2] == name.casefold():  # without the maker's name
             return f"did you mean '{each}'?"
