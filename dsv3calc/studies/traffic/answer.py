@@ -45,7 +45,6 @@ from dsv3calc.studies.traffic.exchanges import (
     model_dispatch,
     tell_imbalance,
 )
-from dsv3calc.studies.traffic.pass_times import pass_times
 from dsv3calc.studies.traffic.step_collectives import step_collectives
 from dsv3calc.studies.traffic.warnings import warn_of_setup, warn_of_traffic
 
@@ -131,6 +130,8 @@ def answer_traffic(query: TrafficQuery) -> Answer:
         query, answer, model, layout, hardware, exchange, sequence, serving=serving
     )
     if tokens is None:
+        from dsv3calc.studies.traffic.pass_times import pass_times
+
         lines += pass_times(
             query, answer, loader, model, layout, hardware, exchange, sequence, serving=serving
         )

@@ -32,6 +32,7 @@ OF_A_STEP = (
 )  # fmt: skip
 OF_ANY_TRANSFER = ("tokens", "no_scales", "network", "latency", "scale_up_latency")
 OF_A_PASS = ("micro_batch", "sequence")
+_NO_TRANSFER = "no transfer is counted: no layer has routed experts, and there is no step"
 LONG_MESSAGE = 1e-3
 """Seconds: a message takes microseconds."""
 
@@ -89,10 +90,11 @@ def _of_no_step(
     query: TrafficQuery, layout: Layout, *, experts: bool, serving: bool
 ) -> Iterator[tuple[str, str]]:
     """Yield what is of transfers that are not counted, as there is no training step."""
-    timed = query.tokens is None and max(layout.tp, layout.cp, layout.pp) > 1
-    for name in (*OF_ANY_TRANSFER, *(() if timed else OF_A_PASS)) if not experts else ():
-        if getattr(query, name) not in (None, False):
-            yield name, "no transfer is counted: no layer has routed experts, and there is no step"
+    if not experts:
+        timed = query.tokens is None and max(layout.tp, layout.cp, layout.pp) > 1
+        for name in OF_ANY_TRANSFER if timed else OF_ANY_TRANSFER + OF_A_PASS:
+            if getattr(query, name) not in (None, False):
+                yield name, _NO_TRANSFER
     why = "the layout has no --global-batch"
     if serving:
         why = "serving has no training step"
