@@ -103,9 +103,7 @@ class Kind(FeedForward):
         return self.field("intermediate_size")
 """
 
-ROW = (
-    '        "decay_rank": Symbol(r"r_\\\\gamma", "elements", "rank of the decay\'s projection"),\n'
-)
+ROW = '        "decay_rank": Symbol(r"r_\\\\gamma", "elements", "rank of the decay projection"),\n'
 
 HIDDEN, VOCABULARY, LAYERS, HEADS, CHANNELS, RANK, INNER = 256, 1000, 4, 8, 32, 16, 1024
 
@@ -196,7 +194,7 @@ def add_structs(path):
 
 
 def add_row(path):
-    """Add a row to the glossary, above the row of another width."""
+    """Add a row of the glossary, above the row of another width."""
     text = path.read_text("utf-8")
     above = '        "qk_nope_head_dim": Symbol('
     assert text.count(above) == 1
@@ -214,7 +212,7 @@ def outcomes(tmp_path_factory):
     add_structs(package / "schema" / "model.py")
     (package / "model" / "attention" / "gla.py").write_text(GLA, "utf-8")
     (package / "model" / "feed_forward" / "relu2.py").write_text(RELU2, "utf-8")
-    add_row(package / "formulas" / "registry" / "glossary.py")
+    add_row(package / "formulas" / "registry" / "symbols" / "model.py")
     models = root / "mine" / "models"
     models.mkdir(parents=True)
     for name, (attention, kind) in MODELS.items():

@@ -4,7 +4,8 @@ import msgspec
 from every import for_every
 from load_script import load_script
 
-from dsv3calc.formulas.registry.glossary import BY_SUBJECT, INTERMEDIATE, SYMBOLS, latex, plain
+from dsv3calc.formulas.registry.glossary import BY_SUBJECT, INTERMEDIATE, SYMBOLS, latex
+from dsv3calc.formulas.registry.plain_text import plain
 from dsv3calc.formulas.registry.registry import all_formulas
 from dsv3calc.formulas.registry.units import UNITS
 from dsv3calc.schema.comparison import Design
@@ -46,7 +47,7 @@ def number_fields(struct):
 @for_every(FORMULAS.values())
 def test_every_argument_is_listed_with_its_unit(formula):
     for name, unit in zip(formula.parameters, formula.argument_units, strict=True):
-        assert name in SYMBOLS, f"add {name} to dsv3calc/formulas/registry/glossary.py"
+        assert name in SYMBOLS, f"add {name} to dsv3calc/formulas/registry/symbols/"
         assert SYMBOLS[name].unit == unit
 
 
@@ -82,7 +83,7 @@ def test_no_two_names_share_a_symbol():
 @for_every(STRUCTS)
 def test_every_number_of_a_schema_is_listed_with_its_unit(struct):
     for field in number_fields(struct):
-        assert field.name in SYMBOLS, f"add {field.name} to dsv3calc/formulas/registry/glossary.py"
+        assert field.name in SYMBOLS, f"add {field.name} to dsv3calc/formulas/registry/symbols/"
         dimension, _ = schemas.dimension_of(field.type)
         if dimension:
             assert SYMBOLS[field.name].unit == UNIT_OF[dimension]
