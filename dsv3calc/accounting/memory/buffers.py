@@ -73,7 +73,7 @@ def software_buffers(name: str, software: SetupMemory, layout: Layout) -> list[L
             "product",
             (field(scope, "communication", "B"), communicates),
             unit="B",
-            convention="of collectives: none where there is one GPU",
+            convention="of collectives: none on one GPU",
             tags=about("communication"),
         ),
     ]
@@ -120,7 +120,7 @@ class Buffers:
                     *self._gathered(view),
                 ],
                 unit="B",
-                convention="in transit, recomputed and differentiated while one layer runs",
+                convention="in transit, recomputed, and gradients, while one layer runs",
             )
             for view, each in zip(views, kept, strict=True)
         ]
@@ -146,7 +146,7 @@ class Buffers:
         return computed(
             "memory.buffers.head.weight_gradient",
             memory.shard_bytes,
-            convention="BF16, as large as the head's weights: written to by nothing",
+            convention="BF16, as large as the head's weights; never written",
             elements=tensor_elements("memory.buffers.head.weights", matrix),
             bits=given("gradient_buffers.bits", 16, "bit", "BF16, as the weights"),
             divisor=sharding.shards(matrix, None)[1],

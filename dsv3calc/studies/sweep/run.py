@@ -69,7 +69,7 @@ class Sweep:
         Raises
         ------
         UsageError
-            If there are too many points, or an unfinished sweep is there and is not to be resumed.
+            If there are too many points, or there is an unfinished sweep and is not to be resumed.
         OutputError
             If the place cannot hold the result.
         """
@@ -98,8 +98,8 @@ class Sweep:
     def _check_partial(self, *, resume: bool) -> None:
         if not resume:
             raise UsageError(
-                f"{escape(self.folder)}: an unfinished sweep is there",
-                "--resume goes on with it; remove it to begin anew",
+                f"{escape(self.folder)}: there is an unfinished sweep",
+                "--resume continues it; remove it to start again",
             )
         try:
             with open(f"{self.folder}/manifest.json", encoding="utf-8") as file:
