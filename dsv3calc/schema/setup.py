@@ -18,7 +18,7 @@ _Deviation = Annotated[float, msgspec.Meta(gt=-1, le=100)]
 _Factor = Annotated[float, msgspec.Meta(gt=0, le=100)]
 
 Loss = Literal["fp32-logits", "eager", "vocab-parallel", "compiled", "fused", "chunked"]
-GradientBuffers = Literal["none", "fused-accumulation"]
+GradientBuffers = Literal["none", "fused-accumulation", "fused-accumulation-stacked"]
 Pool = Literal["device", "static", "free"]
 ExpertRule = Literal["megatron", "vllm", "sglang", "trtllm"]
 Undivided = Literal["refuse", "pad", "load"]
@@ -50,7 +50,8 @@ class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ``allowance`` is reserved beyond what is allocated, as a share of that.
 
     In training, ``loss`` says how the loss is computed: ``chunked`` over ``loss_chunk`` tokens.
-    ``gradient_buffers`` are those of ``fused-accumulation``: one for each shape of weight.
+    ``gradient_buffers`` are those of ``fused-accumulation``: one for each shape of weight, of the
+    head too; an expert is a weight, or with ``fused-accumulation-stacked`` all experts of a GPU.
     ``frees_gradients`` tells that they are freed after a step, until its first backward pass;
     ``whole_gradients`` that ZeRO-2 and 3 reduce them once for all micro-batches of a pipeline, and
     ``keeps_outputs`` that the last stage keeps the outputs of all of them.
