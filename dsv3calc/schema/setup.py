@@ -19,6 +19,7 @@ _Factor = Annotated[float, msgspec.Meta(gt=0, le=100)]
 
 Loss = Literal["fp32-logits", "eager", "vocab-parallel", "compiled", "fused", "chunked"]
 GradientBuffers = Literal["none", "fused-accumulation", "fused-accumulation-stacked"]
+CommunicationAxis = Literal["tp", "cp", "pp", "dp"]
 Pool = Literal["device", "static", "free"]
 ExpertRule = Literal["megatron", "vllm", "sglang", "trtllm"]
 Undivided = Literal["refuse", "pad", "load"]
@@ -45,9 +46,11 @@ class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """What software takes of a device beside tensors, and which tensors it keeps.
 
     ``driver_context`` is the driver's, ``workspace`` the matrix library's, ``communication`` that
-    of collectives. ``bucket`` is the number of gradients that are reduced at once where they are
-    sharded. ``fragmentation`` is lost of what is allocated dynamically, as a share of it;
-    ``allowance`` is reserved beyond what is allocated, as a share of that.
+    of collectives: it is counted where one of the ``communication_axes`` has more than one GPU, for
+    an engine may not have communicators of all axes yet when it measures its pool. ``bucket`` is
+    the number of gradients that are reduced at once where they are sharded. ``fragmentation`` is
+    lost of what is allocated dynamically, as a share of it; ``allowance`` is reserved beyond what
+    is allocated, as a share of that.
 
     In training, ``loss`` says how the loss is computed: ``chunked`` over ``loss_chunk`` tokens.
     ``gradient_buffers`` are those of ``fused-accumulation``: one for each shape of weight, of the
@@ -74,6 +77,9 @@ class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     driver_context: _Bytes
     workspace: _Bytes
     communication: _Bytes
+    communication_axes: list[CommunicationAxis] = msgspec.field(
+        default_factory=lambda: ["tp", "cp", "pp", "dp"]
+    )
     bucket: Natural
     fragmentation: _Share = 0.0
     allowance: _Share = 0.0

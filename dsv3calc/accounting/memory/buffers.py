@@ -58,7 +58,8 @@ def software_buffers(name: str, software: SetupMemory, layout: Layout) -> list[L
     Lines ``NAME.{driver_context,workspace,communication}`` [B], the last 0 on a single GPU.
     """
     scope = (SCOPE, software)
-    degrees = [degree(layout, axis) for axis in ("tp", "cp", "pp", "dp")]
+    axes = software.communication_axes
+    degrees = [degree(layout, axis) for axis in axes]
     every = combined(f"{name}.gpus", "product", degrees, unit="1")
     communicates = several(f"{name}.communicates", every)
     return [
@@ -71,7 +72,7 @@ def software_buffers(name: str, software: SetupMemory, layout: Layout) -> list[L
             "product",
             (field(scope, "communication", "B"), communicates),
             unit="B",
-            convention="of collectives: none where there is one GPU",
+            convention=f"of collectives: none without {', '.join(axes)} above 1",
             tags=about("communication"),
         ),
     ]
