@@ -9,7 +9,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.output.pictures.chart import Axis, Chart, Curve, Point
 from dsv3calc.output.pictures.heat_map import HeatMap
 from dsv3calc.output.pictures.of_answer import as_svg
-from dsv3calc.studies.public_lines import public_line
+from dsv3calc.studies.public_lines.table import public_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
