@@ -180,7 +180,7 @@ def _answer_training(query: MemoryQuery) -> Answer:
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
     answer.rows = _rank_rows(answer.columns[0].ledger.named(), query)
     if worst.fits is None:
-        answer.warn(f"{hardware.name}: usable bytes are unknown, so nothing is said of fitting")
+        answer.warn(f"{hardware.name}: usable memory is unknown, so whether it fits is not shown")
     elif not worst.fits.value:
         answer.notes.append("this is a training step: --serve counts an inference server")
         if query.require_fit:
