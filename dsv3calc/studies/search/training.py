@@ -42,7 +42,6 @@ from dsv3calc.studies.search.request import (
 )
 from dsv3calc.studies.search.rules import Rule, pinned, training_rules
 from dsv3calc.studies.search.run import Search
-from dsv3calc.studies.search.space import Derived
 from dsv3calc.studies.search.winner import Winner, answered
 from dsv3calc.studies.times.train import Used, presets_of, setting_of, step_overlap_problems
 
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.memory import Recompute
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.setup import Setup
+    from dsv3calc.studies.search.space import Derived
 
 SEQUENCE = 4096
 _SHARED = (
