@@ -60,6 +60,7 @@ async function draw(focus = "") {
   document.title = `dsv3calc: ${VIEWS[state.view].toLowerCase()}`;
   turn += 1;
   const own = turn;
+  byId("others").replaceChildren(...otherQuestions(state));
   const files = Object.fromEntries(state.designs.filter((each) => each.config !== null).map((each) => [each.model, each.config]));
   const lines = commandLines(state, choices);
   const panels = byId("panels");
@@ -73,7 +74,6 @@ async function draw(focus = "") {
     const panel = drawPanel(found, words, files, left, index);
     panels.children[index].replaceWith(panel);
   }
-  byId("others").replaceChildren(...otherQuestions(state));
   announce(panels);
   panels.dataset.done = location.hash;
 }

@@ -6,10 +6,13 @@ import { PLACED } from "./state.js";
 /** Parts of a view: its commands by use, with what they are called. */
 export const PARTS = {
   cost: { train: { compare: "Designs side by side" }, serve: { compare: "Designs side by side" } },
-  fit: { train: { memory: "Memory of a GPU" }, serve: { memory: "Memory and cache", pool: "Pool by context", kv: "Cache" } },
+  fit: {
+    train: { memory: "Memory of a GPU", memories: "Side by side" },
+    serve: { memory: "Memory and cache", pool: "Pool by context", kv: "Cache", memories: "Side by side" },
+  },
   fast: {
-    train: { train: "Training step", time: "Operators" },
-    serve: { serve: "Serving", curve: "Serving by batch", time: "Operators" },
+    train: { train: "Training step", time: "Operators", speeds: "Side by side" },
+    serve: { serve: "Serving", curve: "Serving by batch", time: "Operators", speeds: "Side by side" },
   },
   wires: { train: { traffic: "Traffic" }, serve: { traffic: "Traffic" } },
 };
@@ -19,6 +22,8 @@ const TAKES = {
   compare: { train: ["seq", "context", "batch", "kv-dtype", "more"], serve: ["seq", "context", "batch", "kv-dtype", "more"] },
   memory: { train: ["seq", "global-batch"], serve: ["context", "batch", "kv-dtype", "pass-tokens"], words: { serve: ["--serve"] } },
   pool: { command: "compare", train: [], serve: ["context", "batch", "kv-dtype", "more"], words: { serve: ["--serve", "--rows", "memory"] } },
+  memories: { command: "compare", train: ["seq", "global-batch", "more"], serve: ["context", "batch", "kv-dtype", "more"], words: { train: ["--rows", "memory"], serve: ["--serve", "--rows", "memory"] } },
+  speeds: { command: "compare", train: ["seq", "global-batch", "more"], serve: ["context", "batch", "kv-dtype", "more"], words: { train: ["--rows", "train"], serve: ["--rows", "serve"] } },
   kv: { train: [], serve: ["context", "batch", "kv-dtype"] },
   time: { train: ["seq", "global-batch"], serve: ["context", "batch", "kv-dtype"], words: { train: ["--phase", "train"], serve: ["--phase", "decode"] } },
   train: { train: ["seq", "global-batch"], serve: [] },
@@ -53,7 +58,7 @@ export function takenFields(state) {
 /** Whether the shown part takes an option of a design. */
 export function takesOption(state, choices, name) {
   if (name === "model") return true;
-  if (commandOf(partOf(state)) === "compare" && PLACED.includes(name)) return partOf(state) === "pool" && name !== "more";
+  if (commandOf(partOf(state)) === "compare" && PLACED.includes(name)) return partOf(state) !== "compare" && name !== "more";
   if (name === "more") return true;
   return choices.commands[commandOf(partOf(state))].options.includes(`--${name}`);
 }
@@ -66,9 +71,9 @@ export function commandLines(state, choices) {
     const more = furtherWords(text, words[0], choices);
     return { words: [...words, ...more.words], left: more.left };
   };
-  if (part === "compare") return designs.length ? [line(compareWords(state, designs), state.shared.more)] : [];
-  return designs.map((design) => line(ownWords(state, choices, part, design),
-    commandOf(part) === "compare" ? state.shared.more : design[state.use].more));
+  const compared = commandOf(part) === "compare";
+  if (compared && part !== "pool") return designs.length ? [line(compareWords(state, choices, part, designs), state.shared.more)] : [];
+  return designs.map((design) => line(ownWords(state, choices, part, design), compared ? state.shared.more : design[state.use].more));
 }
 
 /** Options typed as on a command line: those of this command, and apart what only others take. */
@@ -98,8 +103,8 @@ function contextsAround(given) {
   return (number % 2 ? [1, 2, 4, 8] : [0.5, 1, 2, 4]).map((times) => `${times * number}${unit}`);
 }
 
-function sharedWords(state, part) {
-  const apart = part === "pool" ? ["more", "context"] : ["more"];
+function sharedWords(state, part, elsewhere = []) {
+  const apart = ["more", ...(part === "pool" ? ["context"] : []), ...elsewhere];
   const given = TAKES[part][state.use].filter((name) => state.shared[name] && !apart.includes(name));
   return [...(TAKES[part].words?.[state.use] ?? []), ...given.flatMap((name) => [`--${name}`, state.shared[name]])];
 }
@@ -115,15 +120,19 @@ function ownWords(state, choices, part, design) {
   return [commandOf(part), ...models, ...options, ...sharedWords(state, part)];
 }
 
-function compareWords(state, designs) {
-  const alike = (name) => designs.every((design) => design[name] === designs[0][name]);
-  const beside = ["hardware", "precision"].filter((name) => !alike(name));
-  const columns = designs.map((design) => {
-    const own = beside.filter((name) => design[name]).map((name) => `${name}=${design[name]}`);
+/** All designs in one command: a column has what is its own, and what is no option of compare. */
+function compareWords(state, choices, part, designs) {
+  const known = choices.commands.compare.options;
+  const names = ["hardware", ...(part === "compare" ? [] : PLACED.filter((name) => name !== "more")), "precision"];
+  const given = designs.map((design) => ({ hardware: design.hardware, precision: design.precision, ...design[state.use] }));
+  const common = names.filter((name) => known.includes(`--${name}`) && given[0][name] && given.every((each) => each[name] === given[0][name]));
+  const shared = TAKES[part][state.use].filter((name) => state.shared[name] && !known.includes(`--${name}`) && name !== "more");
+  const columns = designs.map((design, index) => {
+    const own = names.filter((name) => given[index][name] && !common.includes(name)).map((name) => `${name}=${given[index][name]}`);
+    own.push(...shared.map((name) => `${name.replace("-", "_")}=${state.shared[name]}`));
     return own.length ? `${design.model}:${own.join(",")}` : design.model;
   });
-  const common = ["hardware", "precision"].filter((name) => alike(name) && designs[0][name]);
-  return ["compare", ...columns, ...common.flatMap((name) => [`--${name}`, designs[0][name]]), ...sharedWords(state, "compare")];
+  return ["compare", ...columns, ...common.flatMap((name) => [`--${name}`, given[0][name]]), ...sharedWords(state, part, shared)];
 }
 
 /** A command line as it is typed in a shell. */

@@ -33,9 +33,9 @@ FIRST = (
 )
 PARTS = [
     ("cost", "train", "compare"), ("fit", "train", "memory"), ("fit", "serve", "memory"),
-    ("fit", "serve", "pool"), ("fast", "train", "train"), ("fast", "train", "time"),
-    ("fast", "serve", "time"),
-    ("fast", "serve", "serve"), ("fast", "serve", "curve"), ("wires", "train", "traffic"),
+    ("fit", "serve", "pool"), ("fit", "serve", "memories"), ("fast", "train", "train"),
+    ("fast", "train", "time"), ("fast", "serve", "time"), ("fast", "serve", "serve"),
+    ("fast", "serve", "curve"), ("fast", "train", "speeds"), ("wires", "train", "traffic"),
     ("wires", "serve", "traffic"),
 ]  # fmt: skip
 
