@@ -118,7 +118,7 @@ def asked_of(query: MemoryQuery, answer: Answer) -> Asked:
     answer.cite(precision, used=("weights", "activations", "formats"))
     conventions = choose_conventions({"mtp": "in" if query.with_mtp else None})
     cite_kv_format(answer, kv_format, [model.value], conventions)
-    answer.cite(setup, used=setup_used(layout, *_OF_SERVERS))
+    answer.cite(setup, used=setup_used(layout, setup.value, *_OF_SERVERS))
     check_kv_format(model.name, model.value, kv_format, conventions)
     chunk = _prefill_tokens(software, hardware.value, decoding=decodes(query, layout))
     tokens = positive("--pass-tokens", query.tokens, max(batch, chunk))

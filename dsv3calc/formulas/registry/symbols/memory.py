@@ -82,6 +82,10 @@ BY_SUBJECT: dict[str, dict[str, Symbol]] = {
             r"b_\mathrm{logit}", "bit", "bits per logit in a sampler, copies included", 0
         ),
         "pass_tokens": Symbol(r"T_\mathrm{pass}", "tokens", "tokens per pass of a server"),
+        "shape_rows": Symbol(r"r_\mathrm{w}", "elements", "rows of a matrix on a GPU"),
+        "shape_columns": Symbol(r"c_\mathrm{w}", "elements", "columns of a matrix on a GPU"),
+        "other_rows": Symbol(r"r_\mathrm{w}'", "elements", "rows of another matrix on a GPU"),
+        "other_columns": Symbol(r"c_\mathrm{w}'", "elements", "columns of another matrix on a GPU"),
         "across": Symbol(r"d_\mathrm{across}", "elements", "dimension that is not divided"),
         "block": Symbol(r"d_\mathrm{block}", "elements", "elements per quantisation block"),
         "undivided": Symbol(
