@@ -60,6 +60,7 @@ MODULES = (
     "paste",
     "pickers",
     "panels",
+    "others",
     "app",
 )
 """Modules of the page, each after those that it imports: in one file they stand in this order."""

@@ -32,6 +32,14 @@ def sweep(
             help="Confirm the number of points if there are more than 10^8.",
         ),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="Ask on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786.",
+        ),
+    ] = None,
     preset_path: PresetPathOption = None,
     *,
     output_options: OutputOptions,
@@ -81,6 +89,7 @@ def sweep(
                 resume=resume,
                 force=output_options.force,
                 yes_points=yes_points,
+                scheduler=scheduler,
                 progress=progress,
                 drawn=drawn,
             )

@@ -7,12 +7,12 @@ command line, the keyword API and golden files are made from them.
 
 # SPDX-License-Identifier: Apache-2.0
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import msgspec
 
 from dsv3calc.queries import options as shared
-from dsv3calc.queries.fields import Argument, Option
+from dsv3calc.queries.fields import Annotated, Argument, Option
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):

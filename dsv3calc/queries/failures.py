@@ -1,9 +1,9 @@
 """The query about failures of a training run as data."""
 
 # SPDX-License-Identifier: Apache-2.0
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from dsv3calc.queries.fields import Option
+from dsv3calc.queries.fields import Annotated, Option
 from dsv3calc.queries.train import TrainQuery
 
 RUN, CHECKPOINTS = "Run", "Checkpoints"

@@ -1,11 +1,11 @@
 """The query of ``network`` as data."""
 
 # SPDX-License-Identifier: Apache-2.0
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from dsv3calc.queries import options as shared
 from dsv3calc.queries.base import Query
-from dsv3calc.queries.fields import Argument, Option
+from dsv3calc.queries.fields import Annotated, Argument, Option
 
 SIZE, PRICES = "Size", "Prices"
 

@@ -4,9 +4,8 @@ Annotations here are evaluated: they are what the command line is made from.
 """
 
 # SPDX-License-Identifier: Apache-2.0
-from typing import Annotated
 
-from dsv3calc.queries.fields import Argument, Option
+from dsv3calc.queries.fields import Annotated, Argument, Option
 
 WORKLOAD, COUNTING, PRESETS = "Workload", "Counting", "Presets"
 DEGREES, EXPERTS, FORMATS = "Device and layout", "Experts", "Formats"

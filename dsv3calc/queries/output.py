@@ -1,11 +1,10 @@
 """The options that say how an answer is shown, which every command has, declared as queries are."""
 
 # SPDX-License-Identifier: Apache-2.0
-from typing import Annotated
 
 import msgspec
 
-from dsv3calc.queries.fields import Option
+from dsv3calc.queries.fields import Annotated, Option
 
 OUTPUT, EXPLANATION = "Output", "Explanation"
 

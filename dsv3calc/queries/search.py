@@ -1,11 +1,11 @@
 """The query about the best layouts as data; None means "not given"."""
 
 # SPDX-License-Identifier: Apache-2.0
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from dsv3calc.queries import options as shared
 from dsv3calc.queries.base import Query
-from dsv3calc.queries.fields import Option
+from dsv3calc.queries.fields import Annotated, Option
 
 SPACE = "Space"
 

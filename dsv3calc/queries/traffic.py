@@ -1,11 +1,11 @@
 """The queries about traffic as data; None means "not given", and the answer prints the default."""
 
 # SPDX-License-Identifier: Apache-2.0
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from dsv3calc.queries import options as shared
 from dsv3calc.queries.base import Query
-from dsv3calc.queries.fields import Argument, Option
+from dsv3calc.queries.fields import Annotated, Argument, Option
 from dsv3calc.queries.layout import LayoutQuery
 
 ROUTING, COLLECTIVES = "Routing", "Other collectives"

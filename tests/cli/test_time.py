@@ -77,6 +77,23 @@ def test_weight_only_on_a_device_without_units(program):
     assert found.values["time.compute_time"] == fast.values["time.compute_time"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "memory deepseek-v3 --layout v3-pretrain --hardware",
+        "memory deepseek-v3 --serve --tp 8 --dp 2 --ep 16 --hardware",
+        "train deepseek-v3 --layout v3-pretrain --hardware",
+        "which --model llama-3.1-8b --precision fp8 --hardware",
+    ],
+)
+def test_every_command_tells_weights_that_a_device_widens(program, words):
+    for device, told in (("a100-80g", True), ("h100", False)):
+        data = program.json(*words.split(), device).data
+        texts = [text for text in data["warnings"] + data["notes"] if "weight-only" in text]
+        assert bool(texts) == told
+        assert all(device in text and "bf16" in text for text in texts)
+
+
 def test_values_of_other_devices_are_told(program):
     own = program.json("time", "llama-3.1-8b", "--hardware", "h100").data["assumptions"]
     other = program.json("time", "llama-3.1-8b", "--hardware", "mi300x").data["assumptions"]

@@ -5,17 +5,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.roofline import peak_of
 from dsv3calc.accounting.times.communication import AXES, expert_assumptions
 from dsv3calc.model.architecture import experts_of
 from dsv3calc.studies.answer import add_new
 from dsv3calc.studies.layout.build import DEGREES
+from dsv3calc.studies.preset_loader import warn_units
 from dsv3calc.studies.traffic.exchanges import imbalance_text
 
 if TYPE_CHECKING:
     from dsv3calc.accounting.times.achieved import Entry
     from dsv3calc.accounting.times.fold import Fold
-    from dsv3calc.accounting.times.setting import Setting
     from dsv3calc.ledger.line import Line
     from dsv3calc.schema.achieved import Limits
     from dsv3calc.studies.answer import Answer
@@ -32,7 +31,7 @@ def remarks(answer: Answer, fold: Fold, *, staged: bool = False) -> None:
     """
     setting = fold.setting
     layout, model = setting.layout, setting.model
-    widened(answer, setting)
+    warn_units(answer, setting.precision, setting.hardware)
     rate_remarks(answer, fold)
     if experts_of(model):
         answer.assumptions.append(
@@ -84,21 +83,6 @@ def warn_idle_overlaps(answer: Answer, fold: Fold, loader: PresetLoader) -> None
         of_axis = (each.kind, before) == ("setup", "time.overlap") and axis in DEGREES
         if of_axis and axis not in sent:
             answer.warn(f"--set {each.text} has no effect: nothing is sent over {axis} here")
-
-
-def widened(answer: Answer, setting: Setting) -> None:
-    """Warn of components that run in a wider data type than the precision asks for first."""
-    precision, hardware = setting.precision, setting.hardware
-    found: dict[tuple[str, str], None] = {}
-    for component, wishes in precision.compute.items():
-        used, first = peak_of(precision, hardware, component)
-        if not first:
-            found[wishes[0], used] = None
-    for wish, used in found:
-        answer.warn(
-            f"{hardware.name} has no {wish} peak: {precision.name} is weight-only there, its "
-            f"weights are widened and multiplied at the {used} peak"
-        )
 
 
 def rate_remarks(answer: Answer, fold: Fold) -> None:

@@ -29,11 +29,12 @@ from dsv3calc.studies.preset_loader import (
     PresetLoader,
     warn_context,
     warn_inapplicable,
+    warn_units,
 )
 from dsv3calc.studies.setups import TRAINING, overlap_problems, refuse_other
 from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
 from dsv3calc.studies.times.memory import memory_lines
-from dsv3calc.studies.times.remarks import rate_remarks, warn_idle_overlaps, widened
+from dsv3calc.studies.times.remarks import rate_remarks, warn_idle_overlaps
 from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, asked, imbalance_text
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def answer_step(query: TrainQuery, *, by_the_clock: bool = True) -> Answer:
     answer.query |= {"sequence": sequence, "precision": used.precision.name, "phase": "train"}
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_context(answer, model.name, model.value, sequence)
-    widened(answer, fold.setting)
+    warn_units(answer, fold.setting.precision, fold.setting.hardware, trains=True)
     rate_remarks(answer, fold)
     warn_idle_overlaps(answer, fold, loader)
     _remarks(answer, fold, layout)
