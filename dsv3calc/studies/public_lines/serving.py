@@ -131,12 +131,12 @@ LINES = {
         (
             "serve.dollars_per_million.input",
             "USD",
-            "Price of price per million computed input tokens.",
+            "Price per million computed input tokens.",
         ),
         (
             "serve.dollars_per_million.input_billed",
             "USD",
-            "Price of price per million billed input tokens, cache hits included.",
+            "Price per million billed input tokens, cache hits included.",
         ),
         ("serve.prefill_gpus_per_decode_gpu", "ratio", "Prefill GPUs needed per decode GPU."),
         ("serve.aggregated.interference", "s", "Mean prefill time between two decode steps."),
