@@ -71,6 +71,13 @@ class SearchQuery(Query, frozen=True, kw_only=True):
         bool,
         Option("Count every layout, also those that cannot be among the best", SPACE),
     ] = False
+    engine: Annotated[
+        str | None,
+        Option(
+            "numpy, or fast: compiled code, with the extra fast; the same numbers", SPACE,
+            metavar="NAME", default="numpy", choices="studies.search.request:ENGINES",
+        ),
+    ] = None  # fmt: skip
     top: Annotated[
         int | None,
         Option("How many of the best are shown", shared.SHOWN, dimension="count", default="3"),
