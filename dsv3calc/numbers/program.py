@@ -35,6 +35,13 @@ _SHARE = 8
 """Combinations are computed apart where there are so many times more rows."""
 
 
+_MANY, _MANY_COMPILED = 1000, 4000
+"""Programs of fewer operations are computed row by row, likewise, unless one of them is slow."""
+
+_SLOW = ("power", "call")
+"""Operations that take as long as many others, and that no code is compiled for."""
+
+
 class Input(NamedTuple):
     """Values that operations over rows begin with, and which of them each row has: None for all."""
 
@@ -80,20 +87,27 @@ class Program:
                     needed.add(part)
                     waiting.append(part)
         self.order = sorted(needed)
+        self.is_slow = any(operations[number].name in _SLOW for number in self.order)
 
     def run(self, table: Table, *, compiled: bool = False) -> list[Any]:
         """Return the results for each row of a table.
 
         ``compiled`` says that what differs from row to row is computed by compiled code.
         """
-        return _Run(self, table).results(compiled=compiled)
+        many = len(self.order) >= (_MANY_COMPILED if compiled else _MANY)
+        apart = table.rows > _FEW_ROWS and (many or self.is_slow)
+        return _Run(self, table, apart=apart).results(compiled=compiled)
 
 
 class _Run:
-    """One run of a program: the values of what depends on few axes, and what is left."""
+    """One run of a program: the values of what depends on few axes, and what is left.
 
-    def __init__(self, program: Program, table: Table) -> None:
+    ``apart`` says whether the former is looked for.
+    """
+
+    def __init__(self, program: Program, table: Table, *, apart: bool) -> None:
         self.program = program
+        self.apart = apart
         self.table = table
         self.names = program.record.names
         self.every = table.join(frozenset(), frozenset(table.axes))
@@ -107,7 +121,7 @@ class _Run:
         if inputs not in self.levels:
             axes = frozenset(name for bit, name in enumerate(self.names) if inputs >> bit & 1)
             most = min(BLOCK, self.table.rows // _SHARE)
-            few = self.table.rows > _FEW_ROWS and self.table.combinations(axes, most) <= most
+            few = self.apart and self.table.combinations(axes, most) <= most
             self.levels[inputs] = axes if few else self.every
         return self.levels[inputs]
 

@@ -71,6 +71,7 @@ def test_what_depends_on_a_number_is_computed_with_columns(monkeypatch):
     part = rows(columns, mask)
     monkeypatch.setattr(program, "_FEW_ROWS", 10)
     monkeypatch.setattr(program, "_SHARE", 2)
+    monkeypatch.setattr(program, "_MANY", 0)
     recorded = search.block(part).memory(category)
 
     def branched(*_):
