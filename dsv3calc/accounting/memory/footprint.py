@@ -338,7 +338,7 @@ class Footprint:
             "product",
             (gradients, alone),
             unit="B",
-            convention="a step's first backward pass makes them anew",
+            convention="created anew in the first backward pass of a step",
         )
 
     def _add_up(

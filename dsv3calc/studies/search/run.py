@@ -127,7 +127,7 @@ class Search:
 
     @property
     def candidates(self) -> int:
-        """The layouts that no rule refuses."""
+        """The layouts that pass all rules."""
         return self.size - sum(self.refusals.by_rule.values())
 
     @property

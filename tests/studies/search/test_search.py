@@ -155,7 +155,7 @@ def test_policies_of_one_effect_are_one_and_papers_ways_of_counting_are_none():
         ({"gpus": 8, "objective": "dollars"}, "tokens of a run"),
         ({"gpus": 8, "phase": "dream"}, "--phase"),
         ({"gpus": 8, "engine": "steam"}, "none of that name"),
-        ({"gpus": 8, "engine": "fast", "phase": "serve"}, "no use for --engine"),
+        ({"gpus": 8, "engine": "fast", "phase": "serve"}, "no use for .*--engine"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(options, words):
