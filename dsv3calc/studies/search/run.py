@@ -266,8 +266,8 @@ class Search:
         memory = results["memory"] = self._memory(counted, columns, category, mask)
         excess = counted.excess(category, memory)
         fits = mask & (excess <= 0)
-        over = mask & ~fits
-        self.refusals.refuse_memory(excess[over], rows(columns, over), category)
+        over = (mask & ~fits).nonzero()[0]
+        self.refusals.refuse_memory(excess[over], over, columns, category)
         if not fits.any():
             return
         for name in {*self.objectives, *self._needed()} - results.keys():
