@@ -21,7 +21,7 @@ LEAST_Q = 3
 """The smallest Slim Fly: 18 switches."""
 
 LINKS = "between switches; the cables of endpoints are not counted"
-HOPS = "links between switches on the shortest path of the two endpoints farthest apart"
+HOPS = "links between switches on the shortest path between the two most distant endpoints"
 
 
 class NetworkLines(NamedLines, frozen=True, eq=False, kw_only=True):
@@ -176,7 +176,7 @@ def plane_loss(counted: NetworkLines, planes_down: Any) -> NetworkLines:
     factor = computed(
         "network.lost_plane_factor",
         fabric.lost_plane_factor,
-        convention="of the time of bytes, spread evenly over the planes that are left",
+        convention="of the transfer time, with traffic spread evenly over the remaining planes",
         planes=counted.planes,
         planes_down=given("planes_down", planes_down, "1"),
     )
@@ -265,8 +265,8 @@ def slim_fly_lines(radix: Any, q: Any, *, exists: bool = True) -> NetworkLines:
         bisection = computed(
             "network.bisection_links",
             slim_fly.slim_fly_bisection_bound,
-            convention="an upper bound, no closed form is known: a cut that can be drawn; at "
-            "least q³/2 by the graph's eigenvalues",
+            convention="upper bound by an explicit cut (no closed form is known); at least q³/2 "
+            "by the graph's eigenvalues",
             q=order,
         )
     return NetworkLines(
@@ -328,8 +328,8 @@ def dragonfly_lines(radix: Any, groups: Any = None) -> NetworkLines:
         bisection_links=computed(
             "network.bisection_links",
             dragonfly.dragonfly_bisection,
-            convention="global links between two halves of the groups, which stay whole: an upper "
-            "bound of the bisection",
+            convention="global links between two halves of whole groups: an upper bound of the "
+            "bisection",
             **size,
         ),
     )

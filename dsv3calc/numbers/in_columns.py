@@ -25,6 +25,10 @@ _SHARE = 2
 """Axes with more combinations than the rows over this are kept by row."""
 
 
+_DENSE = 8
+"""Codes below so many times the rows are counted in an array of all codes; others are sorted."""
+
+
 class Table:
     """Rows of several axes, and the combinations of some of the axes that occur.
 
@@ -38,11 +42,20 @@ class Table:
         self.axes = {name: np.asarray(each, dtype=np.float64) for name, each in axes.items()}
         self.rows = len(next(iter(self.axes.values())))
         self._every = frozenset(self.axes)
+        self._codes: dict[str, tuple[Any, int]] = {}
         self._keys: dict[frozenset[str], tuple[Any, Any]] = {}
         self._places: dict[tuple[frozenset[str], frozenset[str]], Any] = {}
         self._joined: dict[tuple[frozenset[str], frozenset[str]], frozenset[str]] = {}
         everything = np.arange(self.rows)
         self._keys[self._every] = (everything, everything)
+
+    def repeated(self, which: Any, more: Mapping[str, Any]) -> Table:
+        """Return a table of some rows, by their numbers, with more axes."""
+        found = Table({**{name: each[which] for name, each in self.axes.items()}, **more})
+        for name in self.axes:
+            codes, count = self._code(name)
+            found._codes[name] = (codes[which], count)
+        return found
 
     def column(self, name: str) -> Column:
         """Return an axis as a column."""
@@ -57,6 +70,18 @@ class Table:
         if not isinstance(value, Column):
             return np.broadcast_to(np.asarray(value, dtype=np.float64), (self.rows,))
         return value.values[self._key(value.axes)[0]]
+
+    def combinations(self, axes: frozenset[str]) -> int:
+        """Return the number of combinations of some axes."""
+        return len(self._key(axes)[1])
+
+    def distinct(self, name: str, axes: frozenset[str]) -> Any:
+        """Return the number of an axis in each combination of ``axes``."""
+        return self.axes[name][self._key(axes)[1]]
+
+    def places_of_rows(self, axes: frozenset[str]) -> Any:
+        """Return for each row the number of its combination of ``axes``."""
+        return self._key(axes)[0]
 
     def join(self, one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
         """Return the axes of both; all, where their combinations are nearly as many as rows."""
@@ -77,17 +102,41 @@ class Table:
             found = self._places[axes, wanted] = self._key(axes)[0][self._key(wanted)[1]]
         return found
 
+    def _code(self, name: str) -> tuple[Any, int]:
+        """Return for each row the number of its value of an axis, and how many there may be."""
+        found = self._codes.get(name)
+        if found is None:
+            distinct, each = np.unique(self.axes[name], return_inverse=True)
+            found = self._codes[name] = (each, len(distinct))
+        return found
+
     def _key(self, axes: frozenset[str]) -> tuple[Any, Any]:
-        """Return for each row the number of its combination, and for each the first row of it."""
+        """Return for each row the number of its combination, and for each a row of it."""
         found = self._keys.get(axes)
         if found is None:
-            codes: Any = 0
-            for name in sorted(axes):
-                distinct, each = np.unique(self.axes[name], return_inverse=True)
-                codes = codes * len(distinct) + each
-            _, first, which = np.unique(codes, return_index=True, return_inverse=True)
-            found = self._keys[axes] = (which, first)
+            codes: Any = np.zeros(self.rows, dtype=np.intp)
+            size = 1
+            if axes:
+                last = max(axes)
+                codes, size = self._code(last)
+                if len(axes) > 1:
+                    others, first = self._key(axes - {last})
+                    codes, size = others * size + codes, len(first) * size
+            found = self._keys[axes] = _numbered(codes, size)
         return found
+
+
+def _numbered(codes: Any, size: int) -> tuple[Any, Any]:
+    """Return for each row the number of its code among those that occur, and a row of each."""
+    if size > _DENSE * len(codes) + _DENSE:
+        _, first, which = np.unique(codes, return_index=True, return_inverse=True)
+        return which, first
+    there = np.zeros(size, dtype=bool)
+    there[codes] = True
+    which = (np.cumsum(there) - 1)[codes]
+    rows = np.empty(int(there.sum()), dtype=np.intp)
+    rows[which] = np.arange(len(codes))
+    return which, rows
 
 
 class Column:

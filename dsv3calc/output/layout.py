@@ -13,7 +13,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from dsv3calc.formulas.registry.glossary import GREEK
+from dsv3calc.formulas.registry.plain_text import GREEK
 from dsv3calc.reading.diagnostics import text_width
 from dsv3calc.reading.escaping import escape
 

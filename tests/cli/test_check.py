@@ -380,6 +380,6 @@ def test_a_hand_edited_expectation_is_one_of_the_reasons(folder, call):
     status, out, _ = call(str(path), "--color", "never")
     assert status == ExitStatus.CHECK_FAILED
     assert (
-        "because inputs and formulas are as recorded: the expected number was edited, or the sum "
-        "is made differently"
+        "because inputs and formulas are as recorded: the expected number was edited, or the "
+        "calculation changed"
     ) in " ".join(out.split())

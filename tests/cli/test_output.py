@@ -18,7 +18,7 @@ import pytest
 
 from dsv3calc.cli import COMMANDS
 from dsv3calc.exit_status import ExitStatus
-from dsv3calc.studies.public_lines import public_line
+from dsv3calc.studies.public_lines.table import public_line
 
 QUERIES = {
     "params": ["params", "deepseek-v3"],

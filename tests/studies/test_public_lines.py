@@ -12,14 +12,11 @@ from dsv3calc.studies.goldens.reproduce import answer_reproduce
 from dsv3calc.studies.measurements.calibration import answer_calibrate
 from dsv3calc.studies.measurements.validation import answer_validate
 from dsv3calc.studies.measuring.answer import answer_measured
-from dsv3calc.studies.public_lines import (
-    PLACEHOLDER_WORDS,
-    PLACEHOLDERS,
-    PUBLIC_LINES,
-    public_line,
-)
+from dsv3calc.studies.public_lines.placeholders import PLACEHOLDER_WORDS, PLACEHOLDERS
+from dsv3calc.studies.public_lines.table import all_lines, public_line
 
 ROOT = Path(__file__).parents[2]
+PUBLIC_LINES = all_lines()
 
 V3 = "deepseek-v3 --layout v3-pretrain --hardware h800"
 QUERIES = (

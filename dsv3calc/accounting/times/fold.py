@@ -199,7 +199,9 @@ def time_lines(fold: Fold) -> TimeLines:
         bounds.append(sent.bound)
         floors.append(sent.floor)
     times = {
-        "bound": combined("time.bound", "maximum", bounds, convention="at peaks, all at once"),
+        "bound": combined(
+            "time.bound", "maximum", bounds, convention="at peaks, everything overlapped"
+        ),
         "floor": combined("time.floor", "maximum", floors, convention="kernels at measured rates"),
     }
     communication = {} if sent is None else {"bound": sent.bound, "floor": sent.floor}
@@ -275,7 +277,7 @@ def _token_rates(fold: Fold, times: dict[str, Line]) -> dict[str, Line]:
             "ratio",
             (rate, gpus),
             unit="tokens/s",
-            convention="every stage at work on another pass",
+            convention="every stage busy with another pass",
         )
     return found
 
@@ -291,7 +293,7 @@ def band_lines(prefix: str, fold: Fold, estimate: Line | None) -> dict[str, Line
     found = {}
     for name, deviation in (("p10", "p90"), ("p90", "p10")):
         place = f"setup.time.bands.{phase}.{deviation}"
-        by = given(place, getattr(band, deviation), "ratio", "estimates over measurements, less 1")
+        by = given(place, getattr(band, deviation), "ratio", "estimate / measurement - 1")
         over = total(f"{prefix}.{name}.estimate_over_measured", (given("one", 1, "ratio"), by))
         found[name] = combined(
             f"{prefix}.{name}",

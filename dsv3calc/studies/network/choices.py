@@ -143,7 +143,7 @@ def slim_fly_order(radix: int, q: int | None) -> int:
 
 
 def dragonfly_group_count(radix: int, groups: int | None) -> int | None:
-    """Return the groups of the Dragonfly where they are not the most that there can be."""
+    """Return the groups of the Dragonfly where they are not the largest possible."""
     if groups is None:
         return None
     ports = dragonfly_global_ports(radix)

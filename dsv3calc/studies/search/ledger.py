@@ -59,7 +59,10 @@ class Refusals:
         places = np.log2(np.maximum(excess, 1)) * _BINS_OF_OCTAVE
         counts = np.bincount(places.astype(np.intp), minlength=_OCTAVES * _BINS_OF_OCTAVE)
         self._bins = counts if self._bins is None else self._bins + counts
-        for row in np.argsort(excess, kind="stable")[:_MOST_MISSES].tolist():
+        rows = np.arange(len(excess))
+        if len(rows) > _MOST_MISSES:
+            (rows,) = np.nonzero(excess <= np.partition(excess, _MOST_MISSES - 1)[_MOST_MISSES - 1])
+        for row in rows[np.argsort(excess[rows], kind="stable")][:_MOST_MISSES].tolist():
             axes = {name: int(each[row]) for name, each in columns.items()}
             self.misses.append((float(excess[row]), {**axes, **category}))
         self.misses = sorted(self.misses, key=lambda each: each[0])[:_MOST_MISSES]

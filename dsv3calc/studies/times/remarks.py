@@ -35,7 +35,8 @@ def remarks(answer: Answer, fold: Fold, *, staged: bool = False) -> None:
     rate_remarks(answer, fold)
     if experts_of(model):
         answer.assumptions.append(
-            "routing: every expert is equally likely, so a pass reads the expected distinct ones; "
+            "routing: every expert is equally likely, and a pass reads the expected number of "
+            "distinct experts; "
             + imbalance_text(float(setting.imbalance), "the busiest GPU has {} times the mean rows")
         )
     if layout.ep > 1:
@@ -59,12 +60,12 @@ def setup_remarks(answer: Answer, fold: Fold, floor: Line, estimate: Line | None
     if estimate.value < floor.value and times.launch_factor is not None:
         answer.notes.append(
             f"the estimate is below the floor: with {name} launches overlap other kernels "
-            f"(launch_factor {times.launch_factor:g}), and the floor has each in full"
+            f"(launch_factor {times.launch_factor:g}), while the floor counts each in full"
         )
     phase = fold.setting.workload.phase
     if phase not in times.bands:
         answer.notes.append(
-            f"no band with the estimate: too few measurements of {_DOING[phase]} stand for {name}"
+            f"no band for the estimate: too few measurements of {_DOING[phase]} stand for {name}"
         )
 
 
@@ -112,7 +113,7 @@ def _rates(answer: Answer, fold: Fold) -> None:
         if errors:
             low, high = (f"{100 * error:.0f}" for error in (min(errors), max(errors)))
             between = low if low == high else f"{low} to {high}"
-            words = f"; on devices that were left out such rates are {between} % off in the median"
+            words = f"; such rates are {between} % off in the median on held-out devices"
         names = ", ".join(_name(entry) for entry in entries)
         answer.assumptions.append(f"{hardware}: measured rates of {whose} for {names}{words}")
 

@@ -194,11 +194,12 @@ def _remarks(answer: Answer, fold: Fold, layout: Layout) -> None:
         add_new(answer.assumptions, [imbalance_text(factor, words)])
     if layout.pp > 1:
         answer.notes.append(
-            "the slowest pipeline rank sets the pace of all; the optimizer is the mean of the ranks"
+            "the slowest pipeline rank determines the step; the optimizer time is the mean over "
+            "ranks"
         )
     if answer.walk is None:
         answer.notes.append(
-            f"no step pass by pass: the ranks have more than {MOST_PASSES:,} passes"
+            f"no simulation pass by pass: the ranks have more than {MOST_PASSES:,} passes"
         )
     _tell_absent(answer, fold)
     if fold.software is None:
@@ -237,4 +238,6 @@ def _tell_absent(answer: Answer, fold: Fold) -> None:
             f"{fold.setting.hardware.name} has no price: --set hardware.dollars_per_hour=2"
         )
     if answer.walk is None:
-        answer.absent["train.step.walk"] = "fewer passes are walked: give a smaller --global-batch"
+        answer.absent["train.step.walk"] = (
+            "give a smaller --global-batch, so that fewer passes are simulated"
+        )
