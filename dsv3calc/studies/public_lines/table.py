@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from dsv3calc.studies.public_lines.placeholders import PLACEHOLDERS
 
@@ -30,7 +32,7 @@ FIRST_WORDS = {
 MODULES = {word: module for module, words in FIRST_WORDS.items() for word in words.split()}
 
 
-class PublicLine(NamedTuple):
+class PublicLine(msgspec.Struct, frozen=True):
     """A line, or the lines of a pattern: the unit, the meaning, the commands that give it."""
 
     pattern: str
