@@ -95,13 +95,15 @@ def _found(branch: dict[str, Any], words: tuple[str, ...], at: int) -> PublicLin
     """Follow words from a branch: what is spelled out goes before what stands for any word."""
     if at == len(words):
         return branch.get("")
-    for key in (words[at], "*") if words[at] else ():
-        found = _found(branch[key], words, at + 1) if key in branch else None
-        if found is not None:
-            return found
-    rest = branch.get("**", {})
-    ends = range(at + 1, len(words) + 1) if rest else ()
-    return next((found for end in ends if (found := _found(rest, words, end))), None)
+    word = words[at]
+    if word and word in branch and (found := _found(branch[word], words, at + 1)):
+        return found
+    if word and "*" in branch and (found := _found(branch["*"], words, at + 1)):
+        return found
+    if "**" in branch:
+        ends = range(at + 1, len(words) + 1)
+        return next((found for end in ends if (found := _found(branch["**"], words, end))), None)
+    return None
 
 
 def public_line(name: str) -> PublicLine | None:
