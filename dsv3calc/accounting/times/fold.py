@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from dsv3calc.accounting.times.communication import AXES
 from dsv3calc.accounting.times.device import Device
 from dsv3calc.accounting.times.kernel_time import SECONDS, KernelTime
-from dsv3calc.accounting.times.kernels import MODEL, kernels_of
+from dsv3calc.accounting.times.kernels import FORWARD, INPUT_GRADIENT, MODEL, kernels_of
 from dsv3calc.accounting.times.optimizer import OptimizerWork
 from dsv3calc.accounting.times.pass_exchanges import PassExchanges
 from dsv3calc.accounting.times.rates import Rates
 from dsv3calc.accounting.times.software import Software
-from dsv3calc.accounting.times.work import FORWARD, INPUT_GRADIENT, WorkCounter
+from dsv3calc.accounting.times.work import WorkCounter
 from dsv3calc.formulas import roofline
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
