@@ -16,7 +16,7 @@ from dsv3calc.numbers import in_numpy
 from dsv3calc.numbers.recorded import CONDITIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dsv3calc.numbers.in_columns import Table
     from dsv3calc.numbers.recorded import Operation, Record
@@ -33,6 +33,13 @@ _FEW_ROWS = 4096
 
 _SHARE = 8
 """Combinations are computed apart where there are so many times more rows."""
+
+
+_MANY, _MANY_COMPILED = 1000, 4000
+"""Programs of fewer operations are computed row by row, likewise, unless one of them is slow."""
+
+_SLOW = ("power", "call")
+"""Operations that take as long as many others, and that no code is compiled for."""
 
 
 class Input(NamedTuple):
@@ -80,21 +87,27 @@ class Program:
                     needed.add(part)
                     waiting.append(part)
         self.order = sorted(needed)
+        self.is_slow = any(operations[number].name in _SLOW for number in self.order)
 
-    def run(self, table: Table, rows: Rows | None = None) -> list[Any]:
+    def run(self, table: Table, *, compiled: bool = False) -> list[Any]:
         """Return the results for each row of a table.
 
-        ``rows`` computes what differs from row to row: numpy, unless something else is given.
+        ``compiled`` says that what differs from row to row is computed by compiled code.
         """
-        found = _Run(self, table)
-        return found.results(rows or by_numpy)
+        many = len(self.order) >= (_MANY_COMPILED if compiled else _MANY)
+        apart = table.rows > _FEW_ROWS and (many or self.is_slow)
+        return _Run(self, table, apart=apart).results(compiled=compiled)
 
 
 class _Run:
-    """One run of a program: the values of what depends on few axes, and what is left."""
+    """One run of a program: the values of what depends on few axes, and what is left.
 
-    def __init__(self, program: Program, table: Table) -> None:
+    ``apart`` says whether the former is looked for.
+    """
+
+    def __init__(self, program: Program, table: Table, *, apart: bool) -> None:
         self.program = program
+        self.apart = apart
         self.table = table
         self.names = program.record.names
         self.every = table.join(frozenset(), frozenset(table.axes))
@@ -107,8 +120,8 @@ class _Run:
         """Return the axes whose combinations what depends on some inputs is computed for."""
         if inputs not in self.levels:
             axes = frozenset(name for bit, name in enumerate(self.names) if inputs >> bit & 1)
-            several = self.table.combinations(axes) if self.table.rows > _FEW_ROWS else 0
-            few = 0 < several * _SHARE <= self.table.rows and several <= BLOCK
+            most = min(BLOCK, self.table.rows // _SHARE)
+            few = self.apart and self.table.combinations(axes, most) <= most
             self.levels[inputs] = axes if few else self.every
         return self.levels[inputs]
 
@@ -141,43 +154,68 @@ class _Run:
                     arguments.append(moved[key])
                 values[number] = function_of(name, what)(*arguments)
 
-    def results(self, rows: Rows) -> list[Any]:
+    def results(self, *, compiled: bool) -> list[Any]:
         """Compute what differs from row to row, and give the results a value for each row."""
         operations, table = self.program.record.operations, self.table
-        every = {*self.by_row}
-        flat, numbers = flattened(self.program, self.by_row)
-        inputs = []
-        for number in numbers:
-            if number in every:
-                inputs.append(Input(table.axes[operations[number].what], None))
-            else:
-                level = self._level(operations[number].inputs)
-                inputs.append(Input(self.values[number], table.places_of_rows(level)))
-        found = iter(rows(flat, inputs, table.rows))
+        wanted = self.program.results
+        known: dict[int, Any] = {}
+        if compiled:
+            from dsv3calc.numbers.compiled import COMPILED, by_llvm
+
+            others = [n for n in self.by_row if operations[n].name not in COMPILED]
+            others = [n for n in others if operations[n].parts]
+            known = self._by_row(others, known, by_numpy)
+            known |= self._by_row([n for n in wanted if n not in known], known, by_llvm)
+        else:
+            known = self._by_row(wanted, known, by_numpy)
         results = []
-        for number in self.program.results:
-            inputs_of = operations[number].inputs
-            if number in every:
-                results.append(next(found))
-            elif inputs_of:
-                places = table.places_of_rows(self._level(inputs_of))
+        for number in wanted:
+            inputs = operations[number].inputs
+            if number in known:
+                results.append(known[number])
+            elif inputs:
+                places = table.places_of_rows(self._level(inputs))
                 results.append(self.values[number][places])
             else:
                 results.append(np.full(table.rows, self.values[number]))
         return results
 
+    def _by_row(
+        self, wanted: Sequence[int], known: Mapping[int, Any], rows: Rows
+    ) -> dict[int, Any]:
+        """Compute some values that differ from row to row; ``known`` has those that are there."""
+        operations, table = self.program.record.operations, self.table
+        wanted = list(dict.fromkeys(each for each in wanted if each not in self.values))
+        needed = {*wanted}
+        for number in reversed(self.by_row):
+            if number in needed and number not in known:
+                needed.update(operations[number].parts)
+        flat, numbers = flattened(
+            operations, [n for n in self.by_row if n in needed and n not in known], wanted
+        )
+        inputs = []
+        for number in numbers:
+            if number in known:
+                inputs.append(Input(known[number], None))
+            elif number in self.values:
+                level = self._level(operations[number].inputs)
+                inputs.append(Input(self.values[number], table.places_of_rows(level)))
+            else:
+                inputs.append(Input(table.axes[operations[number].what], None))
+        return dict(zip(wanted, rows(flat, inputs, table.rows), strict=True))
 
-def flattened(program: Program, by_row: Sequence[int]) -> tuple[Flat, list[int]]:
+
+def flattened(
+    operations: Sequence[Operation], by_row: Sequence[int], wanted: Sequence[int]
+) -> tuple[Flat, list[int]]:
     """Give each operation over rows its slots; a slot is used again once its value is done.
 
     Returns
     -------
     The operations, and the numbers of the inputs.
     """
-    operations = program.record.operations
     every = {*by_row}
     last = {part: number for number in by_row for part in operations[number].parts}
-    wanted = [each for each in program.results if each in every]
     last |= dict.fromkeys(wanted, -1)
     outside = [part for part in last if part not in every]
     constants = [each for each in outside if operations[each].name == "constant"]

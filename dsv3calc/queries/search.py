@@ -75,6 +75,13 @@ class SearchQuery(Query, frozen=True, kw_only=True):
         bool,
         Option("Evaluate every layout, also those that cannot be among the best", SPACE),
     ] = False
+    engine: Annotated[
+        str | None,
+        Option(
+            "numpy, or fast: compiled code, with the extra fast; the same numbers", SPACE,
+            metavar="NAME", default="numpy", choices="studies.search.request:ENGINES",
+        ),
+    ] = None  # fmt: skip
     top: Annotated[
         int | None,
         Option("Number of best layouts to show", shared.SHOWN, dimension="count", default="3"),

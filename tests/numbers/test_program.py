@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsv3calc.numbers import ops, program
+from dsv3calc.numbers import compiled, ops, program
 from dsv3calc.numbers.in_columns import Table
 from dsv3calc.numbers.program import Program
 from dsv3calc.numbers.recorded import NotRecordedError, Record
@@ -27,6 +27,13 @@ TWO = (
 )
 
 
+STEPS = st.lists(
+    st.tuples(st.integers(0, len(TWO) - 1), st.integers(0), st.integers(0)),
+    min_size=3,
+    max_size=25,
+)
+
+
 def computed(values, steps):
     """Return some results of steps: each a function of two values that are there."""
     found = [*values]
@@ -37,11 +44,7 @@ def computed(values, steps):
 
 
 @given(
-    steps=st.lists(
-        st.tuples(st.integers(0, len(TWO) - 1), st.integers(0), st.integers(0)),
-        min_size=3,
-        max_size=25,
-    ),
+    steps=STEPS,
     few=st.integers(0, 60),
     block=st.integers(1, 70),
 )
@@ -55,8 +58,25 @@ def test_a_program_gives_what_its_operations_give(steps, few, block):
         patch.setattr(program, "BLOCK", block)
         patch.setattr(program, "_FEW_ROWS", few)
         patch.setattr(program, "_SHARE", 2)
+        patch.setattr(program, "_MANY", few // 4)
         found = Program(record, wanted).run(Table(axes))
     for one, other in zip(found, expected, strict=True):
+        assert (one == other).all()
+
+
+@given(steps=STEPS, rows=st.integers(1, 40))
+def test_compiled_code_gives_what_numpy_gives(steps, rows):
+    if not compiled.is_there():
+        pytest.skip("llvmlite is not installed")
+    random = np.random.default_rng(rows)
+    axes = {name: random.integers(0, 5, rows).astype(float) for name in "abc"}
+    record = Record()
+    wanted = computed([record.input(name) for name in axes], steps)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "_LEAST_ROWS", 0)
+        patch.setattr(compiled, "BLOCK", 16)
+        found = Program(record, wanted).run(Table(axes), compiled=True)
+    for one, other in zip(found, Program(record, wanted).run(Table(axes)), strict=True):
         assert (one == other).all()
 
 

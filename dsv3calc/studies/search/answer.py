@@ -13,7 +13,7 @@ from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.studies.answer import Answer, Column, add_new
 from dsv3calc.studies.checked import positive
-from dsv3calc.studies.search.request import UNITS, check_phase, gpu_counts
+from dsv3calc.studies.search.request import UNITS, check_phase, gpu_counts, is_compiled
 from dsv3calc.studies.search.run import MORE_IS_BETTER, WHERE
 from dsv3calc.studies.search.serving import ServingSearch
 from dsv3calc.studies.search.training import TrainingSearch
@@ -62,6 +62,8 @@ def answer_search(query: SearchQuery) -> Answer:
     check_phase(query)
     answer = Answer("search", asked(query))
     answer.notes += query.notes
+    if not is_compiled(query) and query.engine == "fast":
+        answer.notes.append("--engine fast needs the extra fast (llvmlite): numpy is used")
     most = positive("--top", query.top, DEFAULT_TOP, most=LARGEST_TOP)
     counts = gpu_counts(query.gpus, query.max_gpus)
     wanted = ServingSearch(query) if query.phase == "serve" else TrainingSearch(query)

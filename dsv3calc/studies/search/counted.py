@@ -14,6 +14,7 @@ from dsv3calc.accounting.memory import worst_rank
 from dsv3calc.formulas import economics
 from dsv3calc.numbers.recorded import NotRecordedError
 from dsv3calc.studies.search.layouts import Layouts
+from dsv3calc.studies.search.recording import RANK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +47,7 @@ class TrainingBlock:
         self.table = Table({name: columns[name] for name in inputs or columns})
         self._by_columns: Layouts | None = None
         self._known: dict[tuple[str, str], Any] = {}
-        self._ranked: dict[Any, tuple[Table, Any]] = {}
+        self._ranked: dict[Any, tuple[Table, list[tuple[Any, int]]]] = {}
 
     def bounded_by(self, category: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return a category whose times and bytes sent are no larger; None where none is known.
@@ -123,33 +124,47 @@ class TrainingBlock:
         return self._known[key]
 
     def _each(self, result: str) -> Callable[[Sequence[Mapping[str, Any]]], Sequence[Any]]:
-        return lambda together: self.recording.program(result, together).run(self.table)
+        return lambda together: self.recording.run(result, together, self.table)
 
     def _memories(self, together: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
         """Count the memory of the pipeline ranks that may be the fullest, and take the fullest."""
         import numpy as np
 
-        table, starts = self._with_ranks(together[0])
-        found = self.recording.program("memory", together).run(table)
-        return [np.maximum.reduceat(each, starts) for each in found]
+        table, parts = self._with_ranks(together[0])
+        every = self.recording.run("memory", together, table)
+        found = [np.empty(self.table.rows) for _ in every]
+        for most, each in zip(found, every, strict=True):
+            start = 0
+            for rows, ranks in parts:
+                stop = start + len(rows) * ranks
+                most[rows] = each[start:stop].reshape(ranks, len(rows)).max(axis=0)
+                start = stop
+        return found
 
-    def _with_ranks(self, category: Mapping[str, Any]) -> tuple[Table, Any]:
-        """Return the table with the ranks of each layout that may be the fullest."""
+    def _with_ranks(self, category: Mapping[str, Any]) -> tuple[Table, list[tuple[Any, int]]]:
+        """Return the table with the ranks of each layout that may be the fullest.
+
+        For each pp its layouts stand there with one rank after the other: also returned are these
+        layouts, and how many ranks each has.
+        """
         import numpy as np
 
         sizes, which = np.unique(self.columns["pp"], return_inverse=True)
         ranks = tuple(self.recording.ranks(category, int(pp)) for pp in sizes)
         if ranks not in self._ranked:
-            counts = np.array([len(each) for each in ranks])[which]
-            rows = np.repeat(np.arange(len(which)), counts)
-            starts = np.cumsum(counts) - counts
-            numbers = np.concatenate([np.array(each) for each in ranks])
-            firsts = np.cumsum([0, *map(len, ranks[:-1])])[which]
-            places = np.arange(len(rows)) - np.repeat(starts - firsts, counts)
+            of_size = [np.nonzero(which == number)[0] for number in range(len(sizes))]
+            first = np.empty(len(which), dtype=np.intp)
+            start = 0
+            for rows, each in zip(of_size, ranks, strict=True):
+                first[rows] = start + np.arange(len(rows))
+                start += len(rows) * len(each)
+            pairs = [*zip(of_size, ranks, strict=True)]
+            every = np.concatenate([np.tile(rows, len(each)) for rows, each in pairs])
+            numbers = np.concatenate([np.repeat(each, len(rows)) for rows, each in pairs])
             if len(self._ranked) == _MOST_TABLES:
                 self._ranked.clear()
-            table = self.table.repeated(rows, {"rank": numbers[places]})
-            self._ranked[ranks] = (table, starts)
+            table = self.table.repeated(every, first, {RANK: numbers})
+            self._ranked[ranks] = (table, [(rows, len(each)) for rows, each in pairs])
         return self._ranked[ranks]
 
     # --- with columns

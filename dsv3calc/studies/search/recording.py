@@ -15,6 +15,7 @@ from dsv3calc.studies.search.layouts import Layouts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dsv3calc.numbers.in_columns import Table
     from dsv3calc.numbers.program import Program
     from dsv3calc.studies.search.layouts import Held
 
@@ -33,9 +34,19 @@ class Recording:
         The degrees of layouts.
     constants
         Those of them that are the same in all layouts, with their number.
+    compiled
+        Whether many rows are computed by compiled code.
     """
 
-    def __init__(self, held: Held, columns: Sequence[str], constants: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        held: Held,
+        columns: Sequence[str],
+        constants: Mapping[str, int],
+        *,
+        compiled: bool = False,
+    ) -> None:
+        self.compiled = compiled
         self.record = Record()
         self.inputs = tuple(name for name in columns if name not in constants)
         each = {name: self.record.input(name) for name in self.inputs}
@@ -78,6 +89,10 @@ class Recording:
             values = [self.value(result, each) for each in categories]
             self._programs[key] = Program(self.record, values)
         return self._programs[key]
+
+    def run(self, result: str, categories: Sequence[Mapping[str, Any]], table: Table) -> list[Any]:
+        """Return a result of each row of a table, under several categories."""
+        return self.program(result, categories).run(table, compiled=self.compiled)
 
     def ranks(self, category: Mapping[str, Any], pp: int) -> tuple[int, ...]:
         """Return the pipeline ranks of which one is the fullest."""

@@ -89,7 +89,10 @@ SERVING_AXES = ("tp", "pp", "ep", "dcp", "redundant_experts", "etp", "dp", "batc
 MOST = 0
 """The batch that stands for the largest one that memory holds and that meets --slo."""
 
-_OF_TRAINING = ("sequence", "global_batch", "train_tokens", "recipe")
+ENGINES = ("numpy", "fast")
+"""What computes the layouts: numpy, or compiled code where the extra ``fast`` is installed."""
+
+_OF_TRAINING = ("sequence", "global_batch", "train_tokens", "recipe", "engine")
 _OF_SERVING = (
     "past", "slo", "prompt_tokens", "response_tokens", "hit_rate", "prefill_layout",
     "draft_tokens", "acceptance", "memory_fraction", "kv_dtype",
@@ -115,6 +118,24 @@ def check_phase(query: SearchQuery) -> None:
     if given:
         other = next(each for each in PHASES if each != phase)
         raise UsageError(f"--phase {phase} has no use for {', '.join(given)}", f"--phase {other}")
+
+
+def is_compiled(query: SearchQuery) -> bool:
+    """Tell whether layouts are computed by compiled code: as asked, where it can run.
+
+    Raises
+    ------
+    UsageError
+        If there is no such engine.
+    """
+    if query.engine is None:
+        return False
+    check_names([query.engine], ENGINES, "--engine {}: there is none of that name", "choose from")
+    if query.engine != "fast":
+        return False
+    from dsv3calc.numbers import compiled
+
+    return compiled.is_there()
 
 
 def read_objectives(

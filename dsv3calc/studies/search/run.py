@@ -90,6 +90,7 @@ class Search:
         self.whole = whole
         self.axes = {**axes, **categories}
         self.words = {rule.name: rule.words for rule in rules}
+        self.words |= {each.reason: each.words for each in more}
         self.needs = {rule.name: rule.needs for rule in rules}
         self.refusals = Refusals(
             *(rule.name for rule in rules), *(each.reason for each in more), WHERE
@@ -266,8 +267,8 @@ class Search:
         memory = results["memory"] = self._memory(counted, columns, category, mask)
         excess = counted.excess(category, memory)
         fits = mask & (excess <= 0)
-        over = mask & ~fits
-        self.refusals.refuse_memory(excess[over], rows(columns, over), category)
+        over = (mask & ~fits).nonzero()[0]
+        self.refusals.refuse_memory(excess[over], over, columns, category)
         if not fits.any():
             return
         for name in {*self.objectives, *self._needed()} - results.keys():

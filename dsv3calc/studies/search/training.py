@@ -37,6 +37,7 @@ from dsv3calc.studies.search.request import (
     category_axes,
     degree_axes,
     derived_columns,
+    is_compiled,
     read_objectives,
     read_pins,
 )
@@ -214,7 +215,9 @@ class TrainingSearch:
         constants.pop("gpus", None)
         key = tuple(constants.items())
         if key not in self._recordings:
-            self._recordings[key] = Recording(self.held, named, constants)
+            self._recordings[key] = Recording(
+                self.held, named, constants, compiled=is_compiled(self.query)
+            )
         return self._recordings[key]
 
     def rules(self) -> list[Rule]:

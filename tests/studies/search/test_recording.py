@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsv3calc.accounting.memory.ranks import rank_line
+from dsv3calc.numbers import program
 from dsv3calc.numbers.recorded import NotRecordedError
 from dsv3calc.queries.search import SearchQuery
 from dsv3calc.studies.search.counted import TrainingBlock
@@ -68,6 +69,9 @@ def test_what_depends_on_a_number_is_computed_with_columns(monkeypatch):
     wanted, search, columns, leaves = blocks(0)
     category, mask = leaves[0]
     part = rows(columns, mask)
+    monkeypatch.setattr(program, "_FEW_ROWS", 10)
+    monkeypatch.setattr(program, "_SHARE", 2)
+    monkeypatch.setattr(program, "_MANY", 0)
     recorded = search.block(part).memory(category)
 
     def branched(*_):
