@@ -34,6 +34,7 @@ from dsv3calc.schema.model import Model
 from dsv3calc.schema.network import Network
 from dsv3calc.schema.precision import KVFormat, Precision
 from dsv3calc.schema.setup import Setup
+from dsv3calc.schema.study import Study
 from dsv3calc.studies.answer import SCHEMA_VERSION
 from dsv3calc.studies.explain.provenance import DEFINITION, QUERY
 
@@ -53,8 +54,9 @@ PRESETS: dict[str, type[msgspec.Struct]] = {
     "setup": Setup,
     "failures": Failures,
     "golden": GoldenFile,
+    "study": Study,
 }
-"""Kind of preset, or golden file -> the struct that reads it."""
+"""Kind of preset, golden file or study -> the struct that reads it."""
 
 Schema = dict[str, Any]
 
@@ -69,12 +71,26 @@ def preset_schema(kind: str) -> Schema:
     if kind == "golden":
         definitions["Golden"]["properties"]["query"]["anyOf"][1] = {"$ref": "#/$defs/Query"}
         definitions["Query"] = query_schema()
+    if kind == "study":
+        options = sorted(option_names())
+        for name in ("Axis", "Group"):
+            definitions[name]["properties"]["option"]["anyOf"][0] = {"enum": options}
+        columns = definitions["Study"]["properties"]["outputs"]
+        columns["propertyNames"] = {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
     root = definitions.pop(type_.__name__)
     root = {"$schema": DRAFT, **root}
     if definitions:
         root["$defs"] = definitions
     cleaned: Schema = _without_discriminators(root)
     return cleaned
+
+
+def option_names() -> set[str]:
+    """Return the options that some query has, without their dashes."""
+    fields = [
+        field for command in QUERIES.values() for field in fields_of(struct_of(command)).values()
+    ]
+    return {field.flag.removeprefix("--") for field in fields if not field.option.positional}
 
 
 def query_schema() -> Schema:
@@ -490,12 +506,15 @@ def catalog() -> Schema:
     """Return the entries of the files that people write, as schema stores and editors take them."""
     matches = {kind: f"**/presets/{FOLDERS[kind]}/*.yaml" for kind in PRESETS if kind in FOLDERS}
     matches["golden"] = "**/presets/goldens/**/*.yaml"
+    matches["study"] = "**/studies/*.yaml"
+    others = {
+        "golden": "A golden file of dsv3calc: numbers kept under test",
+        "study": "A study of dsv3calc sweep: queries at every point of some axes",
+    }
     entries = [
         {
             "name": f"dsv3calc {kind.replace('_', ' ')}",
-            "description": f"A preset of dsv3calc: {kind.replace('_', ' ')}"
-            if kind in FOLDERS
-            else "A golden file of dsv3calc: numbers kept under test",
+            "description": others.get(kind, f"A preset of dsv3calc: {kind.replace('_', ' ')}"),
             "fileMatch": [match],
             "url": address_of(kind),
         }

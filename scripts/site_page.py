@@ -265,10 +265,9 @@ def python_files(folder: Path, package: str) -> Iterator[tuple[str, bytes]]:
 
 def compiled_presets(texts: list[str]) -> bytes:
     """Return the presets as the wheel has them: a query in the page parses no YAML."""
-    from dsv3calc.reading.compiled_presets import compiled
-    from dsv3calc.reading.source import Source, parsed
+    from dsv3calc.catalogue.compile_presets import compiled_folder
 
-    return compiled(texts, lambda text: parsed(Source("", text)))
+    return compiled_folder(str(ROOT / "presets"), texts)
 
 
 def pickers() -> dict[str, object]:

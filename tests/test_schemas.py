@@ -16,6 +16,8 @@ from dsv3calc.errors import InvalidInput
 from dsv3calc.output.json_format import as_data
 from dsv3calc.reading.source import Source, read_source
 from dsv3calc.schema.convert import convert
+from dsv3calc.schema.study import Study
+from dsv3calc.studies.sweep.points import Points
 
 scripts = load_script("generate_schemas")
 SCHEMAS = {
@@ -27,6 +29,7 @@ FILES = [
     for kind, folder in FOLDERS.items()
     for path in sorted((ROOT / "presets" / folder).glob("*.yaml"))
 ]
+STUDY = ROOT / "examples/studies/mla-and-experts.yaml"
 
 
 def closed(schema):
@@ -65,8 +68,8 @@ def test_schemas_are_schemas(name):
 
 
 def test_every_kind_of_preset_has_a_schema():
-    assert set(SCHEMAS) == {*FOLDERS, "golden", "answer", "errors"}
-    assert set(scripts.PRESETS) == {*FOLDERS, "golden"}
+    assert set(SCHEMAS) == {*FOLDERS, "golden", "study", "answer", "errors"}
+    assert set(scripts.PRESETS) == {*FOLDERS, "golden", "study"}
 
 
 @pytest.mark.parametrize(("kind", "path"), FILES)
@@ -247,6 +250,27 @@ def test_the_query_of_an_answer_is_a_query_by_keys(line):
     answer = api.answer(line)
     row = {"query": {"command": answer.command, **answer.query}, "quantity": "q", "expect": 1}
     assert problems("golden", {"goldens": [row]}) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("option: hardware", "option: hardwear"),
+        ("    option: hardware\n", "    option: hardware\n    vary: 1\n"),
+        ("  time: time.floor", "  time-floor: time.floor"),
+        ("[128, 256, 512, 1024]", "[]"),
+        ("title:", "headline:"),
+    ],
+)
+def test_a_study_that_is_refused_is_wrong_by_its_schema(old, new):
+    text = STUDY.read_text("utf-8")
+    assert problems("study", Source("study.yaml", text).data) == []
+    assert text.startswith("# yaml-language-server: $schema=../../presets/schema/study.schema")
+    changed = Source("study.yaml", text.replace(old, new, 1))
+    assert changed.data != Source("study.yaml", text).data
+    assert problems("study", changed.data) != []
+    with pytest.raises(InvalidInput):
+        Points(convert(changed, changed.data, Study), api.answer, api.parse_query, changed)
 
 
 def test_the_catalogue_leads_each_preset_to_its_schema():

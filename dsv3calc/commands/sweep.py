@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def sweep(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="A file with a study.")],
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the chunks in FILE.partial.")
+        bool, typer.Option("--resume", help="Continue from the rows in FILE.partial.")
     ] = False,
     yes_points: Annotated[
         int | None,
@@ -29,7 +29,15 @@ def sweep(
             "--yes-points",
             metavar="N",
             parser=amount("--yes-points", "count"),
-            help="The number of points, where there are more than 10^8.",
+            help="Confirm the number of points if there are more than 10^8.",
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="Ask on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786.",
         ),
     ] = None,
     preset_path: PresetPathOption = None,
@@ -39,10 +47,10 @@ def sweep(
     """Ask queries at every point of a study, and write a row for each.
 
     A study has queries, axes (options of the queries, or fields as in --set: listed, gridded,
-    log-spaced or zipped), conditions and outputs. Rows are kept in chunks in FILE.partial/ until
-    all are there: after Ctrl-C --resume goes on. A point that cannot be answered has its reason in
-    the column refused. A file named .svg or .png is a picture: the front of two outputs, or the
-    first output over one or two axes.
+    log-spaced or zipped), conditions and outputs. Rows are kept in FILE.partial/ as soon as they
+    are there: whatever ends the program, --resume goes on. A point that cannot be answered has its
+    reason in the column refused. A file named .svg or .png is a picture: the front of two outputs,
+    or the first output over one or two axes.
 
     Examples:
 
@@ -59,25 +67,31 @@ def sweep(
         from dsv3calc.api import answer
         from dsv3calc.cli import parse_query
         from dsv3calc.errors import UsageError
+        from dsv3calc.output.progress import Progress
         from dsv3calc.studies.sweep.answer import run_study
 
         if output_options.file is None:
-            raise UsageError("sweep writes a file, and none is named", "-o out.csv")
+            raise UsageError("sweep needs the name of an output file", "-o out.csv")
         drawn = None
         if output_options.format in PICTURE_FORMATS:
             from dsv3calc.output.pictures.sweep_map import writer_of
 
             drawn = partial(writer_of, png=output_options.format == "png")
-        return run_study(
-            study,
-            output_options.file,
-            output_options.format,
-            ask=partial(answer, preset_path=preset_path),
-            parse=parse_query,
-            resume=resume,
-            yes_points=yes_points,
-            quiet=output_options.quiet,
-            drawn=drawn,
-        )
+        file = output_options.file
+        with Progress("points", f"{file}.partial", quiet=output_options.quiet) as progress:
+            return run_study(
+                study,
+                file,
+                output_options.format,
+                ask=partial(answer, preset_path=preset_path),
+                parse=parse_query,
+                preset_path=preset_path,
+                resume=resume,
+                force=output_options.force,
+                yes_points=yes_points,
+                scheduler=scheduler,
+                progress=progress,
+                drawn=drawn,
+            )
 
     return run

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dsv3calc.errors import OutputError, UsageError
 from dsv3calc.reading.escaping import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 def path_below(path: str, top: str) -> str:
@@ -96,14 +97,49 @@ def _replace(target: str, texts: Iterable[str | bytes], *, force: bool) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.writelines(map(_encoded, texts))
-        os.chmod(temporary, _mode(target))
-        if force:
-            os.replace(temporary, target)
-        else:
-            os.link(temporary, target)  # fails, unlike replace, if another process was faster
+        move_into_place(temporary, target, force=force)
     finally:
         if os.path.lexists(temporary):
             os.unlink(temporary)
+
+
+def move_into_place(path: str, target: str, *, force: bool) -> None:
+    """Give a whole file the name of another one on the same device, which it replaces.
+
+    Raises
+    ------
+    FileExistsError
+        If that exists and ``force`` is not given.
+    """
+    os.chmod(path, _mode(target))
+    if force:
+        os.replace(path, target)
+    else:
+        os.link(path, target)  # fails, unlike replace, if another process was faster
+
+
+@contextmanager
+def locked(path: str, busy: str, hint: str) -> Iterator[None]:
+    """Hold a file against other processes; the lock ends with the process in every case.
+
+    Where the system has no such locks, nothing is held.
+
+    Raises
+    ------
+    UsageError
+        With the words for ``busy``, if another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with open(os.path.realpath(path), "r+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(busy, hint) from None
+        yield
 
 
 def _encoded(text: str | bytes) -> bytes:

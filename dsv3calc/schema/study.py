@@ -1,7 +1,10 @@
 """A study as a file: queries, axes that vary them, conditions, and the numbers that are kept."""
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Annotated
 
 import msgspec
@@ -9,8 +12,14 @@ import msgspec
 from dsv3calc.schema.fields import Name, Text
 
 Value = int | float | bool | str
+_Three = Annotated[list[int | float], msgspec.Meta(min_length=3, max_length=3)]
 LARGEST_AXIS = 1_000_000
 _FEWEST = 2
+
+
+def _told(text: str) -> msgspec.Meta:
+    """Return what the schema says of a field."""
+    return msgspec.Meta(description=text)
 
 
 class Axis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -20,12 +29,18 @@ class Axis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     many points whose ratios are equal, rounded to whole numbers. ``name`` is its column.
     """
 
-    name: str = ""
-    option: Text | None = None
-    set: Text | list[Text] | None = None
-    values: Annotated[list[Value], msgspec.Meta(min_length=1)] | None = None
-    grid: Annotated[list[int | float], msgspec.Meta(min_length=3, max_length=3)] | None = None
-    log: Annotated[list[int | float], msgspec.Meta(min_length=3, max_length=3)] | None = None
+    name: Annotated[str, _told("Its column, and what conditions call it")] = ""
+    option: Annotated[Text | None, _told("An option of the queries, without its dashes")] = None
+    set: Annotated[
+        Text | list[Text] | None, _told("One or several fields, as --set names them")
+    ] = None
+    values: Annotated[
+        Annotated[list[Value], msgspec.Meta(min_length=1)] | None, _told("Its values, listed")
+    ] = None
+    grid: Annotated[_Three | None, _told("The first value, the last one and the step")] = None
+    log: Annotated[
+        _Three | None, _told("The first value, the last one, and how many of equal ratios")
+    ] = None
 
     @property
     def fields(self) -> list[str]:
@@ -71,22 +86,35 @@ class Axis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         if self.values is not None:
             return list(self.values)
         if self.grid is not None:
-            first, last, step = self.grid
-            count = int((last - first) / step * (1 + 1e-12)) + 1
-            return [first + number * step for number in range(count)]
+            return _grid(*self.grid)
         assert self.log is not None  # noqa: S101 - problems() has seen to it
         first, last, points = self.log
         ratio = (last / first) ** (1 / (points - 1))
         found = [first * ratio**number for number in range(int(points))]
         if all(isinstance(each, int) for each in (first, last)):
             return list(dict.fromkeys(round(each) for each in found))
-        return [*found]
+        return [*found[:-1], last]
+
+
+def _grid(first: float, last: float, step: float) -> list[Value]:
+    """Return the values from the first to the last, as they would be written: 0.3, not 0.1 + 0.2.
+
+    >>> _grid(0, 0.4, 0.1)
+    [0.0, 0.1, 0.2, 0.3, 0.4]
+    """
+    if all(isinstance(each, int) for each in (first, last, step)):
+        return [*range(int(first), int(last) + 1, int(step))]
+    low, high, width = (Decimal(repr(each)) for each in (first, last, step))
+    return [float(low + number * width) for number in range(int((high - low) / width) + 1)]
 
 
 class Group(Axis, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An axis, or axes that go together: the first values of all, then the second ones."""
 
-    zip: Annotated[list[Axis], msgspec.Meta(min_length=2)] | None = None
+    zip: Annotated[
+        Annotated[list[Axis], msgspec.Meta(min_length=2)] | None,
+        _told("Axes of as many values each, in place of all else"),
+    ] = None
 
     @property
     def axes(self) -> list[Axis]:
@@ -118,17 +146,37 @@ class Study(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """
 
     name: Name
-    title: Text
-    queries: Annotated[list[Text], msgspec.Meta(min_length=1)]
-    axes: Annotated[list[Group], msgspec.Meta(min_length=1)]
-    outputs: Annotated[dict[str, Text], msgspec.Meta(min_length=1)]
-    where: list[Text] = msgspec.field(default_factory=list)
-    front: list[Text] = msgspec.field(default_factory=list)
-    within: list[Text] = msgspec.field(default_factory=list)
+    title: Annotated[Text, _told("The heading of its picture")]
+    queries: Annotated[
+        list[Text], msgspec.Meta(min_length=1, description="Command lines without dsv3calc")
+    ]
+    axes: Annotated[
+        list[Group], msgspec.Meta(min_length=1, description="What varies, the last the fastest")
+    ]
+    outputs: Annotated[
+        dict[str, Text],
+        msgspec.Meta(min_length=1, description="Column: a line of an answer, as --json names it"),
+    ]
+    where: Annotated[list[Text], _told("Conditions on axes and outputs, such as batch <= 64")] = (
+        msgspec.field(default_factory=list)
+    )
+    front: Annotated[list[Text], _told("Outputs of which less is better")] = msgspec.field(
+        default_factory=list
+    )
+    within: Annotated[list[Text], _told("Axes whose values have a front each")] = msgspec.field(
+        default_factory=list
+    )
 
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
         """Yield names of columns that stand twice, and a front of what is no output."""
         names = [axis.name for group in self.axes for axis in group.axes]
+        for name in self.outputs:
+            if not name.isidentifier():
+                yield (
+                    ("outputs", name),
+                    f"output name {name!r}",
+                    "it is a word of letters, digits and _",
+                )
         columns = [*names, *self.outputs, "refused", "front"]
         for name in dict.fromkeys(each for each in columns if columns.count(each) > 1):
             yield ("axes",), f"the column {name} stands twice", "each has a name of its own"

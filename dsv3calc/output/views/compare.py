@@ -166,9 +166,9 @@ ROWS = (
             ("serve.prefill_gpus_per_decode_gpu", "prefill GPUs for each decode GPU"),
             ("serve.disaggregated.tokens_per_second_per_gpu", "output tokens/s of a GPU of both"),
             ("serve.energy_per_token", "energy of a token"),
-            ("serve.dollars_per_million.output", "a million output tokens"),
-            ("serve.dollars_per_million.input", "a million computed input tokens"),
-            ("serve.dollars_per_million.input_billed", "a million billed input tokens"),
+            ("serve.dollars_per_million.output", "price per million output tokens"),
+            ("serve.dollars_per_million.input", "price per million computed input tokens"),
+            ("serve.dollars_per_million.input_billed", "price per million billed input tokens"),
         ),
     ),
     (

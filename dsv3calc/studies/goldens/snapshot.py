@@ -13,7 +13,7 @@ from dsv3calc.errors import UsageError
 from dsv3calc.ledger.tags import RATIO
 from dsv3calc.queries.command_line import query_text
 from dsv3calc.reading.diagnostics import quote
-from dsv3calc.reading.files import write_whole
+from dsv3calc.reading.files import locked, write_whole
 from dsv3calc.reading.source import Source, read_source
 from dsv3calc.schema.convert import convert
 from dsv3calc.schema.golden import GoldenFile
@@ -192,22 +192,14 @@ def _locked(path: str) -> Iterator[None]:
     UsageError
         If another process holds it, or the file is not writable.
     """
-    try:
-        import fcntl
-    except ImportError:  # no such locks on this system: the comparison of the text must do
-        yield
-        return
     import os
 
     if not os.access(path, os.W_OK) or not os.stat(path).st_mode & 0o222:
         raise UsageError(
             f"{path}: the file is read-only", "make it writable, or leave --update out"
         )
-    with open(os.path.realpath(path), "r+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"{path}: another update is going on", "run it again") from None
+    # where a system has no locks, the comparison of the text must do
+    with locked(path, f"{path}: another update is going on", "run it again"):
         yield
 
 

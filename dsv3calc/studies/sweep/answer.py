@@ -3,27 +3,26 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import sys
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from dsv3calc import __version__
+from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.source import read_source
 from dsv3calc.schema.convert import convert
 from dsv3calc.schema.study import Study
 from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.sweep.chunks import Chunks
 from dsv3calc.studies.sweep.points import Points
-from dsv3calc.studies.sweep.run import Sweep
+from dsv3calc.studies.sweep.run import Sweep, asked_here
 from dsv3calc.studies.sweep.write import writer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dsv3calc.queries.base import Query
+    from dsv3calc.studies.sweep.run import Asked, Counts
     from dsv3calc.studies.sweep.write import Write
-
-_MINUTE = 60
 
 
 def run_study(
@@ -33,58 +32,59 @@ def run_study(
     *,
     ask: Callable[[str], Answer],
     parse: Callable[[str], Query],
+    preset_path: str | None = None,
     resume: bool = False,
+    force: bool = False,
     yes_points: int | None = None,
-    quiet: bool = False,
+    scheduler: str | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _every: None,
     drawn: Callable[[Points], Write] | None = None,
 ) -> Answer:
     """Ask about every point of a study, and write a row for each into a file.
 
-    ``drawn`` returns what makes a picture of the rows instead.
+    ``preset_path`` is where ``ask`` looks. ``scheduler`` is the address of a cluster whose workers
+    ask; ``drawn`` returns what makes a picture of the rows instead.
 
     Raises
     ------
     InvalidInput
         If the file is no study.
     UsageError, OutputError
-        If a query or an axis is wrong, or the output cannot be written.
+        If an option is wrong, or the output cannot be written.
     """
     source = read_source(path)
     study = convert(source, source.data, Study)
     if drawn is None:
         writer_of(form)  # refuses a format before points are made
-    points = Points(study, ask, parse)
+    asked: Asked = asked_here
+    if scheduler is not None:
+        from dsv3calc.studies.sweep.cluster import asked_by
+
+        asked = asked_by(scheduler)
+    points = Points(study, ask, parse, source)
     write = writer_of(form) if drawn is None else drawn(points)
-    progress = _Progress() if sys.stderr.isatty() and not quiet else _silent
-    sweep = Sweep(points, f"{__version__}\n{source.text}", output, progress)
+    chunks = Chunks(output, points, f"{__version__}\n{preset_path}\n{source.text}")
+    sweep = Sweep(chunks, force=force, progress=progress)
     sweep.check(resume=resume, yes_points=yes_points)
-    counts = sweep.run(partial(write))
+    points.check()
+    counts = sweep.run(asked, partial(write))
     answer = Answer("sweep", {"study": study.name, "output": output})
-    answer.rows = [{"study": study.name, **counts, "file": output}]
-    left = counts["points"] - counts["rows"]
-    if left:
-        answer.notes.append(f"{left:,} points are left out: they do not satisfy where")
-    if counts["refused"]:
-        answer.notes.append(f"{counts['refused']:,} rows have no numbers: see the column refused")
+    found = {"points": points.count, "rows": counts.rows, "refused": counts.refused}
+    answer.rows = [{"study": study.name, **found, "file": output}]
+    _tell(answer, study, counts, chunks.left_out)
     return answer
 
 
-def _silent(done: int, every: int) -> None:
-    """Show nothing."""
-
-
-class _Progress:
-    """Shows on standard error how much is done, and the time left."""
-
-    def __init__(self) -> None:
-        self.start = monotonic()
-        self.first: int | None = None
-
-    def __call__(self, done: int, every: int) -> None:
-        if self.first is None:
-            self.first, self.start = done, monotonic()
-        elapsed, since = monotonic() - self.start, done - self.first
-        left = f", {(every - done) * elapsed / since / _MINUTE:,.1f} min left" if since else ""
-        end = "\n" if done == every else ""
-        sys.stderr.write(f"\r{done:,} of {every:,} points{left}   {end}")
-        sys.stderr.flush()
+def _tell(answer: Answer, study: Study, counts: Counts, left_out: list[int]) -> None:
+    """Say which points have no row, and which rows no numbers."""
+    for text, number in zip(study.where, left_out, strict=True):
+        if number:
+            words = f"{number:,} points are left out by where {quote(text)}"
+            (answer.notes.append if counts.rows else answer.warn)(words)
+    if counts.refused == counts.rows > 0:
+        answer.warn(f"no row has numbers; the first reason: {counts.reason}")
+    elif counts.refused:
+        answer.notes.append(
+            f"{counts.refused:,} of {counts.rows:,} rows have no numbers: see the column refused; "
+            f"the first reason: {counts.reason}"
+        )

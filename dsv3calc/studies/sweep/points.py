@@ -3,20 +3,27 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 from math import prod
 from shlex import quote as quoted
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dsv3calc.catalogue.overrides import parse_overrides
 from dsv3calc.errors import Dsv3calcError, InvalidInput, UsageError
 from dsv3calc.queries.fields import fields_of
 from dsv3calc.queries.table import QUERIES, struct_of
-from dsv3calc.reading.diagnostics import quote
+from dsv3calc.reading.diagnostics import did_you_mean, quote
+from dsv3calc.reading.text import dotted
+from dsv3calc.studies.public_lines.table import public_line
 from dsv3calc.studies.search.conditions import read_condition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from dsv3calc.queries.base import Query
+    from dsv3calc.reading.diagnostics import Problem
+    from dsv3calc.reading.source import Source
+    from dsv3calc.reading.text import PathInData
     from dsv3calc.schema.study import Axis, Study
     from dsv3calc.studies.answer import Answer
 
@@ -26,6 +33,14 @@ if TYPE_CHECKING:
 
 REFUSED = "refused"
 """The column that says why a point has no outputs."""
+
+
+class Taken(NamedTuple):
+    """What a query takes: its command, options without their dashes, kinds of presets."""
+
+    command: str
+    options: frozenset[str]
+    kinds: frozenset[str]
 
 
 class Points:
@@ -39,34 +54,131 @@ class Points:
         Answers a query in words: ``dsv3calc.answer``.
     parse
         Reads a query in words: ``dsv3calc.api.parse_query``.
+    source
+        The text of the study: what is wrong is shown there.
 
     Raises
     ------
-    UsageError
-        If a query cannot be read, or no query has what an axis varies.
+    InvalidInput
+        If a query or a condition cannot be read, or no query has what an axis varies.
     """
 
-    def __init__(self, study: Study, ask: Ask, parse: Parse) -> None:
+    def __init__(self, study: Study, ask: Ask, parse: Parse, source: Source) -> None:
         self.study = study
         self.ask = ask
+        self.parse = parse
+        self.source = source
         self.groups = [group.axes for group in study.axes]
         self.values = [[axis.candidates for axis in group] for group in self.groups]
         self.sizes = [len(each[0]) for each in self.values]
         self.axes = [axis for group in self.groups for axis in group]
-        self.taken = [_taken(text) for text in study.queries]
-        for axis in self.axes:
-            if axis.option and not any(axis.option in taken for taken in self.taken):
-                raise UsageError(
-                    f"axis {axis.name}: no query has the option {quote(axis.option)}",
-                    "name an option as it is typed, without its dashes",
-                )
+        self._problems: list[Problem] = []
         names = [axis.name for axis in self.axes]
         known = [*names, *study.outputs]
-        conditions = [read_condition(text, known) for text in study.where]
-        self.before = [each for each in conditions if {*each.needs} <= {*names}]
-        self.after = [each for each in conditions if each not in self.before]
-        for text in self.texts(self.at(0)):
-            parse(text)
+        self.taken: list[Taken] = self._read("queries", study.queries, _taken)
+        self.varied = self._varied() if len(self.taken) == len(study.queries) else []
+        conditions = self._read("where", study.where, lambda text: read_condition(text, known))
+        self._refuse()
+        self.before = {
+            number: each for number, each in enumerate(conditions) if {*each.needs} <= {*names}
+        }
+        self.after = {
+            number: each for number, each in enumerate(conditions) if number not in self.before
+        }
+        self._read("queries", self.texts(self.at(0)), parse)
+        self._refuse()
+
+    def _read(self, field: str, texts: list[str], read: Callable[[str], Any]) -> list[Any]:
+        """Read the texts of a list; what is wrong with one is noted."""
+        found = []
+        for number, text in enumerate(texts):
+            try:
+                found.append(read(text))
+            except InvalidInput as error:
+                self._problems += error.problems
+            except Dsv3calcError as error:
+                self._note((field, number), error.message, next=error.hint)
+        return found
+
+    def _note(self, path: PathInData, what: str, **more: str) -> None:
+        source = self.source
+        problem = source.problem(source.position(path), what, path=dotted(path), **more)
+        self._problems.append(problem)
+
+    def _refuse(self) -> None:
+        if self._problems:
+            raise InvalidInput(self._problems)
+
+    def _varied(self) -> list[list[bool]]:
+        """Tell for each axis which queries have what it varies; note those that none has.
+
+        What an axis sets of a preset that no query names goes to all of them: they may have it
+        without an option.
+        """
+        found = []
+        for path, axis in self._places():
+            if axis.option is not None:
+                having = [axis.option in each.options for each in self.taken]
+                known = sorted({name for each in self.taken for name in each.options})
+                hint = "name an option as it is typed, without its dashes"
+                if not any(having):
+                    self._note(
+                        (*path, "option"),
+                        f"no query has the option {quote(axis.option)}",
+                        next=did_you_mean(axis.option, known, hint),
+                    )
+            else:
+                having = self._setting((*path, "set"), axis)
+            found.append(having)
+        return found
+
+    def _setting(self, path: PathInData, axis: Axis) -> list[bool]:
+        """Tell which queries have the presets of which an axis sets fields."""
+        try:
+            kinds = {each.kind for each in parse_overrides([f"{name}=" for name in axis.fields])}
+        except UsageError as error:
+            self._note(path, error.message, next=error.hint)
+            return []
+        having = ["set" in each.options and kinds <= each.kinds for each in self.taken]
+        return having if any(having) else [True] * len(having)
+
+    def _places(self) -> Iterator[tuple[PathInData, Axis]]:
+        """Yield the axes with their places in the study."""
+        for number, group in enumerate(self.study.axes):
+            for place, axis in enumerate(group.axes):
+                path: PathInData = ("axes", number)
+                yield path if group.zip is None else (*path, "zip", place), axis
+
+    def check(self) -> None:
+        """Refuse outputs that are no lines of the queries: the first point is asked if need be.
+
+        Raises
+        ------
+        InvalidInput
+            If there are such.
+        """
+        commands = {each.command for each in self.taken}
+        unknown = []
+        for name, line in self.study.outputs.items():
+            declared = public_line(line)
+            if declared is None or commands.isdisjoint(declared.commands):
+                unknown.append((name, line))
+        if not unknown:
+            return
+        try:
+            answers = [self.ask(text) for text in self.texts(self.at(0))]
+        except Dsv3calcError:
+            return  # its row will say so
+        ledgers = [column.ledger for each in answers for column in each.columns]
+        known = {name for ledger in ledgers for name in ledger.named()}
+        for name, line in unknown:
+            if line not in known:
+                self._note(
+                    ("outputs", name),
+                    f"no answer has the line {quote(line)}",
+                    next=did_you_mean(line, sorted(known), "--json prints the names of lines"),
+                )
+        self._refuse()
 
     @property
     def count(self) -> int:
@@ -90,11 +202,17 @@ class Points:
             } | found
         return found
 
-    def row(self, number: int) -> Row | None:
-        """Return the row of a point, None where a condition leaves it out."""
+    def lines(self, first: int, stop: int) -> Iterator[str]:
+        """Yield each point as a line: its row as JSON, or what leaves it out."""
+        for number in range(first, stop):
+            yield f"{json.dumps(self.row(number))}\n"
+
+    def row(self, number: int) -> Row | int:
+        """Return the row of a point, or the number of the condition that leaves it out."""
         point = self.at(number)
-        if not all(bool(each.holds(point)) for each in self.before):
-            return None
+        for place, condition in self.before.items():
+            if not condition.holds(point):
+                return place
         row: Row = {**point, **dict.fromkeys(self.study.outputs), REFUSED: ""}
         try:
             answers = [self.ask(text) for text in self.texts(point)]
@@ -106,18 +224,32 @@ class Points:
             row[REFUSED] = error.message
         if row[REFUSED]:
             return row | dict.fromkeys(self.study.outputs)
-        return row if all(bool(each.holds(row)) for each in self.after) else None
+        for place, condition in self.after.items():
+            if not condition.holds(row):
+                return place
+        return row
 
     def texts(self, point: Row) -> list[str]:
         """Return the queries of a point in words."""
+        words = [_words(axis, point[axis.name]) for axis in self.axes]
         return [
-            " ".join([text, *(word for axis in self.axes for word in _words(axis, point, taken))])
-            for text, taken in zip(self.study.queries, self.taken, strict=True)
+            " ".join(
+                [
+                    text,
+                    *(
+                        word
+                        for having, several in zip(self.varied, words, strict=True)
+                        if having[number]
+                        for word in several
+                    ),
+                ]
+            )
+            for number, text in enumerate(self.study.queries)
         ]
 
 
-def _taken(text: str) -> set[str]:
-    """Return the options that the command of a query has, without their dashes.
+def _taken(text: str) -> Taken:
+    """Return what the command of a query takes.
 
     Raises
     ------
@@ -125,22 +257,23 @@ def _taken(text: str) -> set[str]:
         If the text begins with no query.
     """
     words = text.split()
-    command = next(
-        (QUERIES[name] for name in (" ".join(words[:2]), words[0]) if name in QUERIES), None
-    )
-    if command is None:
+    name = next((each for each in (" ".join(words[:2]), *words[:1]) if each in QUERIES), None)
+    if name is None:
         raise UsageError(f"{quote(text)} is no query", f"it begins with {', '.join(QUERIES)}")
-    fields = fields_of(struct_of(command)).values()
-    return {each.flag.removeprefix("--") for each in fields if not each.option.positional}
+    fields = fields_of(struct_of(QUERIES[name])).values()
+    return Taken(
+        name,
+        frozenset(each.flag.removeprefix("--") for each in fields if not each.option.positional),
+        frozenset(each.option.preset for each in fields if each.option.preset),
+    )
 
 
-def _words(axis: Axis, point: Row, taken: set[str]) -> list[str]:
-    """Return what an axis adds to a query in words."""
-    value = point[axis.name]
+def _words(axis: Axis, value: Any) -> list[str]:
+    """Return what a value of an axis adds to a query in words."""
     shown = str(value).lower() if isinstance(value, bool) else str(value)
     if axis.option is None:
         return [word for path in axis.fields for word in ("--set", quoted(f"{path}={shown}"))]
-    if axis.option not in taken or value is False:
+    if value is False:
         return []
     flag = f"--{axis.option}"
     return [flag] if value is True else [flag, quoted(shown)]

@@ -1,35 +1,45 @@
-"""Runs a study: chunks beside the output, which stay when it is interrupted, then one file."""
+"""Runs a study: its points here or on other machines, then one file of their rows."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from dsv3calc.errors import OutputError, UsageError
 from dsv3calc.reading.escaping import escape
-from dsv3calc.reading.files import write_whole
+from dsv3calc.reading.files import move_into_place
 from dsv3calc.studies.sweep.front import mark_front
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from dsv3calc.studies.sweep.chunks import Chunks, Part
     from dsv3calc.studies.sweep.points import Points, Row
 
     Write = Callable[[str, list[str], Callable[[], Iterator[Row]]], None]
-
-CHUNK = 100
-"""Points whose rows are kept in one file."""
+    Asked = Callable[[Points, Iterator[Part]], Iterator[tuple[Part, Iterable[str]]]]
 
 MOST_POINTS = 10**8
 """Points above which their number must be repeated with ``--yes-points``."""
 
-_ROW_BYTES = 24
+_CELL_BYTES = 24
 """Bytes of a cell at the least that a result takes on a disk."""
+
+
+class Counts(NamedTuple):
+    """What a study gave: rows, those of them without numbers, and why the first of these."""
+
+    rows: int
+    refused: int
+    reason: str
+
+
+def asked_here(points: Points, parts: Iterator[Part]) -> Iterator[tuple[Part, Iterable[str]]]:
+    """Ask about points in this process, one after the other."""
+    for part in parts:
+        yield part, points.lines(part.first, part.stop)
 
 
 class Sweep:
@@ -37,31 +47,23 @@ class Sweep:
 
     Parameters
     ----------
-    points
-        What is asked.
-    made_from
-        The text of the study, and what else the rows depend on.
-    output
-        The file that is written at the end.
+    chunks
+        Keep the rows until all are there.
+    force
+        Whether a file that exists is replaced.
     progress
         Is told how many points of all are done.
     """
 
     def __init__(
-        self, points: Points, made_from: str, output: str, progress: Callable[[int, int], None]
+        self, chunks: Chunks, *, force: bool, progress: Callable[[int, int], None]
     ) -> None:
-        self.points = points
-        self.output = output
-        self.folder = f"{output}.partial"
+        self.chunks = chunks
+        self.points = chunks.points
+        self.output = os.path.realpath(chunks.output)
+        self.shown = f"-o {escape(chunks.output)}"
+        self.force = force
         self.progress = progress
-        digest = hashlib.sha256(made_from.encode()).hexdigest()
-        self.manifest = {
-            "study": points.study.name,
-            "made_from": digest,
-            "points": points.count,
-            "chunk": CHUNK,
-            "columns": points.columns,
-        }
 
     def check(self, *, resume: bool, yes_points: int | None) -> None:
         """Refuse what cannot end well, before any work is done.
@@ -69,7 +71,7 @@ class Sweep:
         Raises
         ------
         UsageError
-            If there are too many points, or an unfinished sweep is there and is not to be resumed.
+            If there are too many points, or there is an unfinished sweep and is not to be resumed.
         OutputError
             If the place cannot hold the result.
         """
@@ -79,86 +81,71 @@ class Sweep:
                 f"the study has {count:,} points",
                 f"--yes-points {count} if you mean it; each takes a few milliseconds or more",
             )
-        place = os.path.dirname(os.path.abspath(self.output))
+        place = os.path.dirname(os.path.abspath(self.chunks.output))
         if not os.path.isdir(place) or not os.access(place, os.W_OK):
-            raise OutputError(
-                f"-o {escape(self.output)}: its directory cannot be written", "choose another place"
-            )
-        needed = 2 * count * len(self.points.columns) * _ROW_BYTES
+            raise OutputError(f"{self.shown}: its directory cannot be written", _ANOTHER)
+        if os.path.exists(self.output) and not os.path.isfile(self.output):
+            raise UsageError(f"{self.shown}: a sweep cannot be written to a device", _ANOTHER)
+        needed = 2 * count * len(self.points.columns) * _CELL_BYTES
         free = shutil.disk_usage(place).free
         if needed > free:
             raise OutputError(
-                f"-o {escape(self.output)}: {count:,} rows take {needed:,} bytes or more, and "
-                f"{free:,} are free",
+                f"{self.shown}: {count:,} rows take {needed:,} bytes or more, and {free:,} are "
+                "free",
                 "choose another place, or fewer points",
             )
-        if os.path.lexists(self.folder):
-            self._check_partial(resume=resume)
+        self.chunks.check(resume=resume)
 
-    def _check_partial(self, *, resume: bool) -> None:
-        if not resume:
-            raise UsageError(
-                f"{escape(self.folder)}: an unfinished sweep is there",
-                "--resume goes on with it; remove it to begin anew",
-            )
-        try:
-            with open(f"{self.folder}/manifest.json", encoding="utf-8") as file:
-                found = json.load(file)
-        except (OSError, ValueError):
-            raise UsageError(
-                f"{escape(self.folder)}: it has no manifest that can be read", "remove it"
-            ) from None
-        if found != self.manifest:
-            raise UsageError(
-                f"{escape(self.folder)}: it was made from another study or version",
-                "remove it, or take the study that it was made from",
-            )
-
-    def run(self, write: Write) -> dict[str, int]:
+    def run(self, ask: Asked, write: Write) -> Counts:
         """Ask about every point that is not there yet, and write the result.
 
-        Returns
-        -------
-        How many ``points`` there are, and ``rows`` of them that are kept, ``refused`` ones of
-        these.
+        Raises
+        ------
+        OutputError
+            If it cannot be written: a full disk. Rows that are there stay.
+        UsageError
+            If there is nothing to be written of these rows, or the file has come to be.
         """
-        os.makedirs(self.folder, exist_ok=True)
-        manifest = f"{self.folder}/manifest.json"
-        if not os.path.exists(manifest):
-            write_whole(manifest, [json.dumps(self.manifest)], force=True)
-        count = self.points.count
-        for start in range(0, count, CHUNK):
-            name = self._chunk(start)
-            if not os.path.exists(name):
-                rows = (self.points.row(each) for each in range(start, min(start + CHUNK, count)))
-                lines = [f"{json.dumps(row)}\n" for row in rows if row is not None]
-                write_whole(name, lines, force=True)
-            self.progress(min(start + CHUNK, count), count)
-        columns, rows_of = self.points.columns, self.rows
+        try:
+            with self.chunks.held():
+                for part, lines in ask(self.points, self.chunks.parts()):
+                    for done in self.chunks.add(part, lines):
+                        self.progress(done, self.points.count)
+                return self._write(write)
+        except FileExistsError:
+            raise UsageError(
+                f"{self.shown}: the file exists by now", "--resume --force replaces it"
+            ) from None
+        except OSError as error:
+            kept = f"{self.chunks.done:,} of {self.points.count:,} points are kept"
+            raise OutputError(
+                f"{self.shown}: {error.strerror or error}",
+                f"--resume continues after that: {kept}" if self.chunks.done else _ANOTHER,
+            ) from None
+
+    def _write(self, write: Write) -> Counts:
+        columns, rows_of = self.points.columns, self.chunks.rows
         if self.points.study.front:
-            columns, rows_of = mark_front(self.points, self.rows)
-        kept = refused = 0
+            columns, rows_of = mark_front(self.points, self.chunks.rows)
+        found = Counts(0, 0, "")
 
         def counted() -> Iterator[Row]:
-            nonlocal kept, refused
-            kept = refused = 0
+            nonlocal found
+            found = Counts(0, 0, "")
             for row in rows_of():
-                kept += 1
-                refused += bool(row["refused"])
+                reason = row["refused"]
+                found = Counts(found.rows + 1, found.refused + bool(reason), found.reason or reason)
                 yield row
 
-        result = f"{self.folder}/result"
-        write(result, columns, counted)
-        os.replace(result, self.output)
-        with suppress(OSError):
-            shutil.rmtree(self.folder)
-        return {"points": count, "rows": kept, "refused": refused}
+        result = f"{self.chunks.folder}/result"
+        try:
+            write(result, columns, counted)
+        except UsageError:  # these rows will never do
+            self.chunks.remove()
+            raise
+        move_into_place(result, self.output, force=self.force)
+        self.chunks.remove()
+        return found
 
-    def _chunk(self, start: int) -> str:
-        return f"{self.folder}/{start // CHUNK:012d}.jsonl"
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the rows of all chunks in order."""
-        for start in range(0, self.points.count, CHUNK):
-            with open(self._chunk(start), encoding="utf-8") as file:
-                yield from map(json.loads, file)
+_ANOTHER = "choose another place"

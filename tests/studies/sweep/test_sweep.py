@@ -1,6 +1,7 @@
 """Sweeps: the rows are those of asking each point, whatever interrupts them."""
 
 import csv
+import errno
 import importlib.util
 import json
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 import dsv3calc
 from dsv3calc.api import parse_query
 from dsv3calc.errors import Dsv3calcError, InvalidInput, OutputError, UsageError
+from dsv3calc.schema.study import Axis
 from dsv3calc.studies.sweep import answer as sweeps
+from dsv3calc.studies.sweep import chunks
 from dsv3calc.studies.sweep import run as runs
 from dsv3calc.studies.sweep import write as writers
 
@@ -79,41 +82,116 @@ def test_each_row_is_what_the_query_answers(study, tmp_path):
     assert not (tmp_path / "out.csv.partial").exists()
 
 
+def interrupted_at(number, asked=ask):
+    """Return what asks so many times, and then is interrupted."""
+    times = []
+
+    def asking(text):
+        times.append(text)
+        if len(times) > number:
+            raise KeyboardInterrupt
+        return asked(text)
+
+    return asking
+
+
 @pytest.mark.parametrize("form", ["csv", "json"])
-def test_an_interrupted_sweep_goes_on_to_the_same_bytes(study, tmp_path, monkeypatch, form):
-    monkeypatch.setattr(runs, "CHUNK", 7)
+def test_an_interrupted_sweep_keeps_every_point_and_goes_on_to_the_same_bytes(
+    study, tmp_path, monkeypatch, form
+):
+    monkeypatch.setattr(chunks, "chunk_size", lambda _: 7)
     whole, other = tmp_path / f"whole.{form}", tmp_path / f"other.{form}"
     sweep(study, whole, form)
-    asked = []
+    for kept in (0, 1, 9, 23):
+        with pytest.raises(KeyboardInterrupt):
+            sweep(study, other, form, interrupted_at(kept))
+        assert not other.exists()
+        with pytest.raises(UsageError, match="unfinished"):
+            sweep(study, other, form)
+        with pytest.raises(KeyboardInterrupt):
+            sweep(study, other, form, interrupted_at(23 - kept), resume=True)
+        sweep(study, other, form, interrupted_at(1), resume=True)
+        assert other.read_bytes() == whole.read_bytes()
+        other.unlink()
+    if form == "json":
+        assert len(json.loads(whole.read_text())) == 24
 
-    def interrupted(text):
-        asked.append(text)
-        if len(asked) == 10:
-            raise KeyboardInterrupt
+
+def test_a_chunk_goes_on_after_its_last_whole_line(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(chunks, "chunk_size", lambda _: 7)
+    sweep(study, tmp_path / "whole.csv")
+    with pytest.raises(KeyboardInterrupt):
+        sweep(study, tmp_path / "out.csv", asked=interrupted_at(20))
+    first, second, third = sorted(tmp_path.glob("out.csv.partial/*.jsonl"))[:3]
+    first.write_bytes(first.read_bytes()[:-10])
+    second.write_bytes(second.read_bytes().replace(b"{", b"{{", 1) + b"0\n" * 9)
+    third.write_bytes(b"\xff")
+    sweep(study, tmp_path / "out.csv", resume=True)
+    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_two_sweeps_do_not_write_one_file(study, tmp_path):
+    def another(text):
+        with pytest.raises(UsageError, match="another sweep is writing it"):
+            sweep(study, tmp_path / "out.csv", resume=True)
+        (tmp_path / "out.csv").write_text("made by somebody else")
         return ask(text)
 
-    with pytest.raises(KeyboardInterrupt):
-        sweep(study, other, form, interrupted)
-    assert not other.exists()
-    with pytest.raises(UsageError, match="unfinished"):
-        sweep(study, other, form)
-    again = []
-    sweep(study, other, form, lambda text: again.append(text) or ask(text), resume=True)
-    assert other.read_bytes() == whole.read_bytes()
-    assert len(again) < 24  # what is finished is not asked again
-    if form == "json":
-        assert len(json.loads(other.read_text())) == 24
+    with pytest.raises(UsageError, match="exists by now"):
+        sweep(study, tmp_path / "out.csv", asked=another)
+    assert (tmp_path / "out.csv").read_text() == "made by somebody else"
+    sweep(study, tmp_path / "out.csv", resume=True, force=True, asked=None)
+    assert len(rows_of(tmp_path / "out.csv")) == 24
+    folder = tmp_path / "mine.csv.partial"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError, match="is no unfinished sweep"):
+        sweep(study, tmp_path / "mine.csv", resume=True)
 
 
 def test_another_study_does_not_go_on_with_the_chunks(study, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        sweep(study, tmp_path / "out.csv", asked=lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        sweep(study, tmp_path / "out.csv", asked=interrupted_at(2))
     Path(study).write_text(Path(study).read_text().replace("[256, 512]", "[256, 1024]"))
     with pytest.raises(UsageError, match="another study"):
         sweep(study, tmp_path / "out.csv", resume=True)
     (tmp_path / "out.csv.partial/manifest.json").write_text("{")
     with pytest.raises(UsageError, match="manifest"):
         sweep(study, tmp_path / "out.csv", resume=True)
+
+
+def test_a_full_disk_says_what_is_kept(study, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sweeps, "writer_of", lambda _: full)
+    with pytest.raises(OutputError, match="No space left") as error:
+        sweep(study, tmp_path / "out.csv")
+    assert "30 of 30 points are kept" in error.value.hint
+    monkeypatch.undo()
+    sweep(study, tmp_path / "out.csv", asked=None, resume=True)
+    assert len(rows_of(tmp_path / "out.csv")) == 24
+
+
+def test_what_is_set_of_a_device_goes_to_queries_that_have_one(study, tmp_path):
+    text = Path(study).read_text()
+    text = text.replace("[kv deepseek-v3 ]", "[kv deepseek-v3, time deepseek-v3 --phase decode]")
+    text = text.replace("option: batch, grid: [1, 9, 2]", "set: hardware.power, values: [700 W]")
+    text = text.replace("values: [bf16, fp8, nope]", "values: [bf16, bf16, bf16]")
+    text = text.replace("option: kv-dtype", "option: precision").replace("batch != 3", "rank < 500")
+    text = text.replace("decode", "decode --hardware h800 --tp 1 --dp 64 --ep 64")
+    Path(study).write_text(text)
+    sweep(study, tmp_path / "out.csv")
+    assert [row["refused"] for row in rows_of(tmp_path / "out.csv")] == [""] * 3
+
+
+def test_points_without_numbers_are_warned_of(study, tmp_path):
+    Path(study).write_text(Path(study).read_text().replace("batch != 3", "batch > 99"))
+    answer = sweep(study, tmp_path / "none.csv")
+    assert answer.warnings == ["30 points are left out by where 'batch > 99'"]
+    Path(study).write_text(Path(study).read_text().replace("batch > 99", "kv == 'nope'"))
+    answer = sweep(study, tmp_path / "refused.csv")
+    assert "no row has numbers; the first reason: there is no kv format" in answer.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -127,6 +205,7 @@ def test_another_study_does_not_go_on_with_the_chunks(study, tmp_path):
         ("values: [bf16, fp8, nope]", "values: [bf16, fp8]", "different lengths"),
         ("name: batch", "name: rank", "stands twice"),
         ("front: [bytes]", "front: [speed]", "is no output"),
+        ("bytes: kv_cache.bytes", "=b: kv_cache.bytes", "a word of letters"),
         ("batch != 3", "bach != 3", "did you mean 'batch'"),
         ("grid: [1, 9, 2]}", "grid: [1, 9, 2], values: [1]}", "has 2 of values"),
     ],
@@ -141,7 +220,20 @@ def test_a_wrong_study_is_refused_before_any_work(tmp_path, old, new, words):
     said = str(told) + getattr(told, "hint", "")
     if isinstance(told, InvalidInput):
         said += "".join(each.why for each in told.problems)
+        assert all(each.line is not None for each in told.problems)
     assert words in said
+
+
+def test_an_output_that_no_query_has_is_refused_after_the_first_point(study, tmp_path):
+    Path(study).write_text(Path(study).read_text().replace("kv_cache.bytes", "kv_cache.byts"))
+    with pytest.raises(InvalidInput, match=r"study.yaml:12:18: error: no answer has .*\n.*\n.*\^"):
+        sweep(study, tmp_path / "out.csv", asked=interrupted_at(1))
+    assert [path.name for path in tmp_path.iterdir()] == ["study.yaml"]
+
+
+def test_steps_are_decimal():
+    assert Axis(name="a", option="a", grid=[0.1, 0.5, 0.1]).candidates == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert Axis(name="a", option="a", log=[0.1, 0.7, 3]).candidates[-1] == 0.7
 
 
 def test_what_cannot_be_held_is_refused_before_any_work(study, tmp_path, monkeypatch):
