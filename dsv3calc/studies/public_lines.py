@@ -540,6 +540,8 @@ PUBLIC_LINES = (
         ("serve.batch", "1", "Sequences of one attention replica."),
         ("serve.balancedness", "ratio", "Mean load of GPUs' experts over that of the busiest."),
         ("serve.slo.batch", "1", "The largest batch that meets the limits of --slo."),
+        ("serve.fewest_gpus", "1", "The fewest GPUs that hold the sequences and meet the limits."),
+        ("serve.fewest_gpus.AXIS", "1", "A degree of the layout with the fewest GPUs."),
         ("serve.max_batch", "1", "Sequences of a replica that the memory holds."),
         ("serve.fits", "1", "Whether the batch fits: 1 or 0."),
         ("serve.held", "B", "Memory that the batch takes of a GPU, with weights and buffers."),

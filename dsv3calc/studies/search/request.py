@@ -88,7 +88,7 @@ MOST = 0
 
 _OF_TRAINING = ("sequence", "global_batch", "train_tokens", "recipe")
 _OF_SERVING = (
-    "past", "slo", "prompt_tokens", "response_tokens", "hit_rate", "prefill_layout",
+    "past", "slo", "concurrency", "prompt_tokens", "response_tokens", "hit_rate", "prefill_layout",
     "draft_tokens", "acceptance", "memory_fraction", "kv_dtype",
 )  # fmt: skip
 

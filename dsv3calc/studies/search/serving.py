@@ -9,6 +9,7 @@ import msgspec
 
 from dsv3calc.accounting.memory.serving import Server as Memory
 from dsv3calc.errors import Infeasible, UsageError
+from dsv3calc.formulas import served_batches
 from dsv3calc.model.architecture import architecture_of, experts_of
 from dsv3calc.queries.base import as_dict
 from dsv3calc.queries.command_line import query_text
@@ -46,12 +47,14 @@ if TYPE_CHECKING:
 
 _BATCHES = (MOST, *(2**each for each in range(11)))
 _MOST_DCP = 8
-_SAME = (
+SAME = (
     "model", "hardware", "setup", "precision", "kv_dtype", "imbalance", "dispatch", "combine",
-    "oversubscription", "past", "prompt_tokens", "response_tokens", "hit_rate", "prefill_layout",
-    "memory_fraction", "draft_tokens", "acceptance", "with_mtp", "set", "preset_path",
-    "ignore_keys", "design",
+    "oversubscription", "past", "concurrency", "prompt_tokens", "response_tokens", "hit_rate",
+    "prefill_layout", "memory_fraction", "draft_tokens", "acceptance", "with_mtp", "set",
+    "preset_path", "ignore_keys", "design",
 )  # fmt: skip
+"""Fields that a search and ``serve`` share."""
+
 _FLAGS = ("tp", "dp", "pp", "dcp")
 
 
@@ -63,6 +66,12 @@ class ServingSearch:
         self.axes, self.units = SERVING_AXES, UNITS
         self.last: Search | None = None
         self.pins = read_pins(query.pin, "--pin", SERVING_AXES)
+        if query.concurrency is not None:
+            if "batch" in self.pins:
+                raise UsageError(
+                    "--concurrency gives the batch, and so does --pin batch", "leave one"
+                )
+            self.pins["batch"] = [MOST]
         self.objectives = read_objectives(
             query.objective, "tokens_per_second_per_gpu", SERVED_OBJECTIVES
         )
@@ -104,12 +113,15 @@ class ServingSearch:
     def _memory(self) -> dict[str, Any]:
         inputs = self.server.inputs
         drafts = inputs.speculation is not None
-        return {"tp": 1, "dp": 1, "serve": True, "context": inputs.context, "with_mtp": drafts}
+        return {
+            "tp": 1, "dp": 1, "serve": True, "context": inputs.context, "with_mtp": drafts,
+            "concurrency": None,
+        }  # fmt: skip
 
     def _asked(self, kind: type[Any], **more: Any) -> Any:
         """Return a query with what this query says of all layouts."""
         fields = {*kind.__struct_fields__}
-        same = {name: getattr(self.query, name) for name in _SAME if name in fields}
+        same = {name: getattr(self.query, name) for name in SAME if name in fields}
         return kind(**{**same, **more})
 
     def _needs_prefill(self) -> bool:
@@ -148,8 +160,8 @@ class ServingSearch:
 
     # --- the search
 
-    def search(self, gpus: Sequence[int], *, most: int) -> Search:
-        """Return the search over layouts of some numbers of GPUs."""
+    def search(self, gpus: Sequence[int], *, most: int, objectives: Sequence[str] = ()) -> Search:
+        """Return the search over layouts of some numbers of GPUs, by other objectives if given."""
         return Search(
             self.base,
             self._axes(gpus),
@@ -158,7 +170,7 @@ class ServingSearch:
             self.rules(),
             self.conditions,
             lambda columns: ServingBlock(self.held, columns),
-            self.objectives,
+            objectives or self.objectives,
             most=most,
             whole=True,
             more=self._batch_constraints(),
@@ -212,6 +224,9 @@ class ServingSearch:
         """Return the batch of each layout: as it is asked for, or the largest."""
         import numpy as np
 
+        if self.query.concurrency is not None:
+            found = served_batches.fullest_part(self.query.concurrency, columns["dp"])
+            return np.asarray(found, dtype=np.int64)
         asked = columns["asked"]
         (which,) = np.nonzero(asked == MOST)
         found = asked.copy()
@@ -224,6 +239,15 @@ class ServingSearch:
         """List what refuses batches: none that nothing limits, and none by two names."""
         import numpy as np
 
+        if self.query.concurrency is not None:
+            return [
+                Constraint(
+                    "small",
+                    lambda columns: columns["batch"] >= self.server.least,
+                    ("batch",),
+                    "the set-up decodes the batch of a replica",
+                )
+            ]
         listed = [each for each in self.pins.get("batch", _BATCHES) if each != MOST]
         return [
             Constraint(
@@ -301,6 +325,8 @@ class ServingSearch:
     # --- winners
 
     def _query(self, axes: Mapping[str, Any], batch: int | None) -> ServeQuery:
+        if self.query.concurrency is not None:
+            batch = None
         found: ServeQuery = self._asked(ServeQuery, **self.options(axes), batch=batch)
         return found
 
