@@ -55,7 +55,8 @@ def judged(row: dict[str, Any], lines: dict[str, int]) -> tuple[float, float, fl
             row["tokens"],
             lines["serving.kv_tokens"] / row["tokens"] - 1,
         )
-    room = lines["serving.budget"] - lines["serving.weights"] - lines["serving.buffers"]
+    of = f"serving.rank.{row['rank']}" if "rank" in row else "serving"
+    room = lines["serving.budget"] - lines[f"{of}.weights"] - lines[f"{of}.buffers"]
     measured = row["pool_gib"]
     return room / GIB, measured, (room / GIB - measured) / abs(measured)
 

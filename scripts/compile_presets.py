@@ -1,7 +1,7 @@
 """Compile the shipped presets while the package is built (``dsv3calc.reading.compiled_presets``).
 
-Hatchling runs this for wheels and for editable installs. After a change of how YAML is read, an
-editable install must be made again; after a change of a preset it falls back to that preset's YAML.
+Hatchling runs this for wheels and for editable installs. After a change of how YAML is read or
+checked, an editable install must be made again; a preset that was changed is read from its YAML.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -21,14 +21,13 @@ class PresetsHook(BuildHookInterface):  # type: ignore[type-arg, misc] # as hatc
         """Compile the presets before the files are collected."""
         sys.path.insert(0, self.root)
         try:
-            from dsv3calc.reading.compiled_presets import FILE, compiled, texts_of
-            from dsv3calc.reading.source import Source, parsed
+            from dsv3calc.catalogue.compile_presets import compiled_folder
+            from dsv3calc.reading.compiled_presets import FILE
         finally:
             sys.path.remove(self.root)
         os.makedirs(os.path.dirname(FILE), exist_ok=True)
         unfinished = f"{FILE}.{os.getpid()}"  # another build of this checkout may be running
         with open(unfinished, "wb") as file:
-            texts = texts_of(os.path.join(self.root, "presets"))
-            file.write(compiled(texts, lambda text: parsed(Source("", text))))
+            file.write(compiled_folder(os.path.join(self.root, "presets")))
         os.replace(unfinished, FILE)
         build_data["artifacts"].append(os.path.relpath(FILE, self.root))

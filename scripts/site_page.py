@@ -60,13 +60,14 @@ MODULES = (
     "paste",
     "pickers",
     "panels",
+    "others",
     "app",
 )
 """Modules of the page, each after those that it imports: in one file they stand in this order."""
 
 
 class Missing(SystemExit):
-    """What the page needs from elsewhere cannot be had here: exit status 77, told before."""
+    """What the site needs from elsewhere cannot be had here: exit status 77, told before."""
 
     def __init__(self, text: str) -> None:
         print(text, file=sys.stderr)
@@ -264,10 +265,9 @@ def python_files(folder: Path, package: str) -> Iterator[tuple[str, bytes]]:
 
 def compiled_presets(texts: list[str]) -> bytes:
     """Return the presets as the wheel has them: a query in the page parses no YAML."""
-    from dsv3calc.reading.compiled_presets import compiled
-    from dsv3calc.reading.source import Source, parsed
+    from dsv3calc.catalogue.compile_presets import compiled_folder
 
-    return compiled(texts, lambda text: parsed(Source("", text)))
+    return compiled_folder(str(ROOT / "presets"), texts)
 
 
 def pickers() -> dict[str, object]:

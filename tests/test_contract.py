@@ -268,6 +268,22 @@ def test_a_plain_query_loads_no_typer_and_nothing_slow_of_the_library(command):
     loaded = set(json.loads(run.stderr.splitlines()[-1]))
     assert "dsv3calc.commands.plain_query" in loaded
     assert not loaded & {"typer", "typing_extensions", "pathlib", "shutil"}
+    assert "dsv3calc.schema.convert" not in loaded
+
+
+def test_what_msgspec_was_imported_without_is_there_when_it_is_imported():
+    code = """
+import sys
+from dsv3calc.__main__ import _import_msgspec
+_import_msgspec()
+assert not {"decimal", "textwrap", "typing_extensions", "uuid"} & sys.modules.keys()
+import decimal, uuid
+assert decimal.Decimal(1) + 1 == 2 and uuid.UUID(int=1).int == 1
+import msgspec, msgspec.inspect
+assert type(msgspec.inspect.type_info(int)) is msgspec.inspect.IntType
+assert msgspec.json.decode(b"[1]", type=list[int]) == [1]
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize(

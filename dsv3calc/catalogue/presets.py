@@ -18,7 +18,7 @@ from dsv3calc.catalogue.references import check_local, is_path, resolve
 from dsv3calc.errors import InvalidInput, InvalidOverride, UsageError
 from dsv3calc.reading.diagnostics import Problem
 from dsv3calc.reading.source import Source, parse_json, read_source
-from dsv3calc.schema.convert import convert
+from dsv3calc.schema.compiled import checked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,6 +105,7 @@ def load(
     preset_path: str | None = None,
     overrides: Sequence[Override] = (),
     ignore_keys: Sequence[str] = (),
+    check_shipped: bool = False,
 ) -> Preset[Any]:
     """Load a preset.
 
@@ -121,6 +122,8 @@ def load(
         ``--set`` values for this preset.
     ignore_keys
         Keys of a ``config.json`` to pass over.
+    check_shipped
+        Check a shipped file again that was checked when the package was built.
 
     Raises
     ------
@@ -132,7 +135,8 @@ def load(
     path, state = _found(kind, reference, preset_path)
     if state is None:
         check_local(kind, reference, preset_path)
-        return _read(kind, path, read_source(path), overrides, ignore_keys)
+    if state is None or check_shipped:
+        return _read(kind, path, read_source(path), overrides, ignore_keys, check_shipped)
     key = (kind, path, state.st_mtime_ns, state.st_size, tuple(overrides), tuple(ignore_keys))
     cached = _CACHE.get(key)
     if cached is None:
@@ -178,19 +182,37 @@ def _read(
     source: Source,
     overrides: Sequence[Override],
     ignore_keys: Sequence[str],
+    check_shipped: bool = False,  # noqa: FBT001, FBT002 - as load has it
 ) -> Preset[Any]:
     if path == "-" and source.text.lstrip()[:1] == "{":
         source = Source(source.name, source.text, "json", source.largest)
+    preset: Preset[Any] = Preset(kind, "", path, source)
+    to_check = check_shipped or overrides or ignore_keys
+    preset.value = None if to_check else checked(kind, source)
+    told = None
+    if preset.value is None:
+        told = _fill(preset, overrides, ignore_keys)
+    preset.name = getattr(preset.value, "name", path)
+    # an import's assumptions are told by the key that the config omits
+    stated = assumed(preset.value) if told is None else [("", text, text) for text in told]
+    preset.assumptions = assumptions_of(preset, stated, overrides)
+    return preset
+
+
+def _fill(
+    preset: Preset[Any], overrides: Sequence[Override], ignore_keys: Sequence[str]
+) -> list[str] | None:
+    """Convert the data of a preset's file, with overrides; return what an import assumed."""
+    kind, path, source = preset.kind, preset.path, preset.source
     is_json = kind == "model" and source.form == "json"
     data = parse_json(source, not_finite=True) if is_json else source.data
     told: list[str] | None = None
-    preset: Preset[Any] = Preset(kind, "", path, source)
     if is_json and _is_huggingface(data):
         from dsv3calc.importers.huggingface import import_config
 
         for key in KEYS_NOT_IGNORED:
             if key in ignore_keys:
-                raise UsageError(f"--ignore-key {key}: this key cannot be passed over")
+                raise UsageError(f"--ignore-key {key}: this key cannot be ignored")
         imported = import_config(source, ignore_keys=ignore_keys, beside=_beside(path))
         data = preset.imported = imported.data
         told = imported.assumptions
@@ -214,13 +236,8 @@ def _read(
     if kind == "setup" and "driver_context" in data:
         raise InvalidInput([_runtime_of_old(source)])
     data = completed(kind, path, source, data)
-    preset.value, places = _overridden(kind, source, data, overrides)
-    preset.edited = places
-    preset.name = getattr(preset.value, "name", path)
-    # an import's assumptions are told by the key that the config omits
-    stated = assumed(preset.value) if told is None else [("", text, text) for text in told]
-    preset.assumptions = assumptions_of(preset, stated, overrides)
-    return preset
+    preset.value, preset.edited = _overridden(kind, source, data, overrides)
+    return told
 
 
 def _runtime_of_old(source: Source) -> Problem:
@@ -230,10 +247,10 @@ def _runtime_of_old(source: Source) -> Problem:
         source.name,
         at.line,
         at.column,
-        "this is a runtime preset of 0.1.0; set-ups have taken their place",
+        "this is a runtime preset of 0.1.0, which set-ups replace",
         valid="memory: with these fields below it",
-        next="put all but name, title and sources below memory:, and memory. before the fields "
-        "in provenance; the file belongs into the folder setups",
+        next="move everything except name, title and sources below memory:, prefix the fields "
+        "in provenance with memory., and move the file to the folder setups",
     )
 
 
@@ -253,7 +270,10 @@ def inside(
     """Return what a model's file holds of another kind as a preset, with overrides put in."""
     preset: Preset[Any] = Preset(kind, value.name, model.path, model.source)
     preset.imported = msgspec.to_builtins(value)
-    preset.value, preset.edited = _overridden(kind, model.source, preset.imported, overrides)
+    preset.value = value
+    if overrides:
+        data = preset.imported
+        preset.value, preset.edited = _overridden(kind, model.source, data, overrides)
     preset.name = value.name
     preset.assumptions = assumptions_of(preset, assumed(preset.value), overrides)
     return preset
@@ -272,6 +292,8 @@ def _overridden(
         If the file alone is right: a problem that an override brings elsewhere, such as between
         two peaks, is then that of the overrides of the same part.
     """
+    from dsv3calc.schema.convert import convert
+
     edited, places = apply_overrides(kind, data, overrides)
     type_ = type_of(kind)
     try:

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.formulas.registry.registry import formula
+from dsv3calc.formulas.registry.registry import SHARE, formula
 from dsv3calc.formulas.registry.units import Count, Elements, Tokens
-from dsv3calc.numbers.ops import ceil_div, clip
+from dsv3calc.numbers.ops import ceil_div, clip, exceeds, maximum, minimum, where
 
 
 @formula(r"L_g")
@@ -189,3 +189,51 @@ def tokens_in_context(batch: Count, sequence: Tokens, past: Tokens) -> Tokens:
     Definition.
     """
     return batch * (past + sequence)
+
+
+@formula(r"\delta_\mathrm{same}", result=SHARE)
+def same_shape(
+    shape_rows: Elements, shape_columns: Elements, other_rows: Elements, other_columns: Elements
+) -> Count:
+    r"""Tell whether two matrices have the same shape.
+
+    .. math::
+
+        \delta_\mathrm{same} = \begin{cases} 0 & \text{if } \max(r_\mathrm{w}, r_\mathrm{w}') -
+            \min(r_\mathrm{w}, r_\mathrm{w}') + \max(c_\mathrm{w}, c_\mathrm{w}') -
+            \min(c_\mathrm{w}, c_\mathrm{w}') > 0 \\ 1 & \text{else} \end{cases}
+
+    Parameters
+    ----------
+    shape_rows, shape_columns
+        Rows and columns of a matrix on a GPU.
+    other_rows, other_columns
+        Those of another.
+
+    Returns
+    -------
+    1 where they have, else 0.
+
+    Notes
+    -----
+    Rows are output features, columns input features.
+
+    Examples
+    --------
+    Gate and up projection of DeepSeek-V3's shared expert and of a routed one, without tensor
+    parallelism; and where tensor parallelism 2 divides the shared one alone:
+
+    >>> same_shape(4096, 7168, 4096, 7168), same_shape(2048, 7168, 4096, 7168)
+    (1, 0)
+
+    Source
+    ------
+    Derived here.
+    """
+    apart = (
+        maximum(shape_rows, other_rows)
+        - minimum(shape_rows, other_rows)
+        + maximum(shape_columns, other_columns)
+        - minimum(shape_columns, other_columns)
+    )
+    return where(exceeds(apart, 0), 0, 1)

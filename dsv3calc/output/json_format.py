@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.reading.escaping import json_document
 from dsv3calc.studies.answer import SCHEMA_VERSION, line_tree
-from dsv3calc.studies.public_lines import public_line
+from dsv3calc.studies.public_lines.table import public_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

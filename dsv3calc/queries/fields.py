@@ -18,8 +18,26 @@ from dsv3calc.reading.diagnostics import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Annotated as Annotated  # noqa: PLC0414 - exported
 
     Given = Mapping[str, Sequence[tuple[str, Any]]]
+
+else:
+
+    class Annotated:
+        """What ``typing.Annotated`` is for :func:`fields_of`, made in a twentieth of its time.
+
+        A query has up to sixty such fields, and each process declares them anew.
+        """
+
+        __slots__ = ("__metadata__", "__origin__")
+
+        def __init__(self, origin: Any, *metadata: Any) -> None:
+            self.__origin__, self.__metadata__ = origin, metadata
+
+        def __class_getitem__(cls, items: tuple[Any, ...]) -> Annotated:
+            return cls(*items)
+
 
 OLD_NAMES_UNTIL = "0.3"
 """Version in which the old names of options go away."""

@@ -2,13 +2,13 @@
 
 # SPDX-License-Identifier: Apache-2.0
 from collections.abc import Callable
-from typing import Annotated, ClassVar, Self
+from typing import ClassVar, Self
 
 import msgspec
 
 from dsv3calc.errors import UsageError
 from dsv3calc.queries.base import Query
-from dsv3calc.queries.fields import Argument
+from dsv3calc.queries.fields import Annotated, Argument
 
 
 class FormulaEvalQuery(Query, frozen=True, kw_only=True):

@@ -1,11 +1,11 @@
 """The query about hosts as data; None means "not given": the answer has the default."""
 
 # SPDX-License-Identifier: Apache-2.0
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from dsv3calc.queries import options as shared
 from dsv3calc.queries.base import Query
-from dsv3calc.queries.fields import Option
+from dsv3calc.queries.fields import Annotated, Option
 
 CACHES, STATES = "Cached contexts", "States of training"
 
@@ -41,7 +41,7 @@ class HostQuery(Query, frozen=True, kw_only=True):
     prefill_rate: Annotated[
         float | None,
         Option(
-            "Tokens that a node prefills in a second", CACHES, dimension="count", metavar="RATE",
+            "Prefilled tokens per second and node", CACHES, dimension="count", metavar="RATE",
             default="none: no cached contexts",
         ),
     ] = None  # fmt: skip
@@ -73,7 +73,7 @@ class HostQuery(Query, frozen=True, kw_only=True):
     compute_time: Annotated[
         float | None,
         Option(
-            "Time of a step behind which states are moved", STATES, dimension="s",
+            "Time of a step that hides the transfers of states", STATES, dimension="s",
             default="0: nothing is hidden",
         ),
     ] = None  # fmt: skip

@@ -1,11 +1,11 @@
 """What queries about a layout have in common: the design, the layout, and options that edit it."""
 
 # SPDX-License-Identifier: Apache-2.0
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from dsv3calc.queries import options as shared
 from dsv3calc.queries.base import Query
-from dsv3calc.queries.fields import Option
+from dsv3calc.queries.fields import Annotated, Option
 
 
 class LayoutQuery(Query, frozen=True, kw_only=True):
@@ -53,7 +53,7 @@ class LayoutQuery(Query, frozen=True, kw_only=True):
     zero: Annotated[
         int | None,
         Option(
-            "ZeRO stage 0 to 3: what replicas share", shared.TRAINING, dimension="count", least=0,
+            "ZeRO stage, 0 to 3", shared.TRAINING, dimension="count", least=0,
             default="0",
         ),
     ] = None  # fmt: skip
@@ -74,7 +74,7 @@ class LayoutQuery(Query, frozen=True, kw_only=True):
     redundant_experts: Annotated[
         int | None,
         Option(
-            "Replicas of routed experts, beside the experts themselves", shared.EXPERTS,
+            "Additional replicas of routed experts", shared.EXPERTS,
             dimension="count", least=0,
         ),
     ] = None  # fmt: skip

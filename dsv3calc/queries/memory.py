@@ -1,10 +1,10 @@
 """The query about memory as data; None means "not given", and the answer prints the default."""
 
 # SPDX-License-Identifier: Apache-2.0
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from dsv3calc.queries import options as shared
-from dsv3calc.queries.fields import Option
+from dsv3calc.queries.fields import Annotated, Option
 from dsv3calc.queries.layout import LayoutQuery
 
 
@@ -136,7 +136,7 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
     memory_fraction: Annotated[
         float | None,
         Option(
-            "Share of the device that the server takes", shared.SERVING,
+            "Share of device memory that the server uses", shared.SERVING,
             dimension="ratio", metavar="SHARE", default="the set-up's",
         ),
     ] = None  # fmt: skip

@@ -1,10 +1,10 @@
 """The query about time as data; None means "not given", and the answer prints the default."""
 
 # SPDX-License-Identifier: Apache-2.0
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from dsv3calc.queries import options as shared
-from dsv3calc.queries.fields import Option
+from dsv3calc.queries.fields import Annotated, Option
 from dsv3calc.queries.layout import LayoutQuery
 
 

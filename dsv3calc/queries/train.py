@@ -1,15 +1,15 @@
 """The query about a training step as data; None means "not given": the answer has the default."""
 
 # SPDX-License-Identifier: Apache-2.0
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from dsv3calc.queries import options as shared
-from dsv3calc.queries.fields import Option
+from dsv3calc.queries.fields import Annotated, Option
 from dsv3calc.queries.layout import LayoutQuery
 
 
 class TrainQuery(LayoutQuery, frozen=True, kw_only=True):
-    """Time of a training step, tokens a second, share of the peak, cost of a run.
+    """Time of a training step, tokens per second, MFU, cost of a run.
 
     Examples:
 

@@ -1,11 +1,11 @@
 """The query of ``which`` as data."""
 
 # SPDX-License-Identifier: Apache-2.0
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from dsv3calc.queries import options as shared
 from dsv3calc.queries.base import Query
-from dsv3calc.queries.fields import Option
+from dsv3calc.queries.fields import Annotated, Option
 
 SEARCHED = "What is searched"
 

@@ -26,36 +26,54 @@ FILE = os.path.join(
 )
 """Where the compiled file is written and looked for."""
 
-_SIZE = 4  # bytes that the size of the index takes
+_FORMAT = b"offsets in rows"
+"""Part of each digest, so that nothing is found in a file of another format."""
+
+_DIGEST = 16  # bytes
+_PLACE = 4  # bytes of each of the two numbers that say where data begin and end
+_ROW = _DIGEST + 2 * _PLACE
 
 MISSING: Any = object()
 """What :func:`find` returns for a text that was not compiled."""
 
-_Index = dict[bytes, tuple[int, int]]
-"""Digest of a text -> where its data begin and end, counted from the end of the index."""
 
+def find(text: str, kind: str = "") -> Any:
+    """Return the data compiled from exactly this text, or :data:`MISSING`.
 
-def find(text: str) -> Any:
-    """Return the data compiled from exactly this text, or :data:`MISSING`."""
+    With a ``kind`` these are the fields of its struct (``schema.compiled``).
+    """
     with suppress(OSError, msgspec.MsgspecError), open(FILE, "rb") as file:
-        size = int.from_bytes(file.read(_SIZE), "big")
-        place = msgspec.msgpack.decode(file.read(size), type=_Index).get(_digest(text))
-        if place is not None:
-            file.seek(_SIZE + size + place[0])
-            return msgspec.msgpack.decode(file.read(place[1] - place[0]))
+        size = int.from_bytes(file.read(_PLACE), "big")
+        index = file.read(size)
+        digest = _digest(text, kind)
+        at = index.find(digest)
+        while at % _ROW and at >= 0:  # across two rows
+            at = index.find(digest, at + 1)
+        if at >= 0:
+            row = index[at + _DIGEST : at + _ROW]
+            begin, end = (int.from_bytes(part, "big") for part in (row[:_PLACE], row[_PLACE:]))
+            file.seek(_PLACE + size + begin)
+            return msgspec.msgpack.decode(file.read(end - begin))
     return MISSING
 
 
-def compiled(texts: Iterable[str], parse: Callable[[str], object]) -> bytes:
-    """Return the content of a compiled file of these YAML texts: size of the index, index, data."""
-    index: _Index = {}
-    data = b""
-    for text in texts:
-        begin = len(data)
-        data += msgspec.msgpack.encode(parse(text))
-        index[_digest(text)] = begin, len(data)
-    head = msgspec.msgpack.encode(index)
-    return len(head).to_bytes(_SIZE, "big") + head + data
+def compiled(
+    texts: Iterable[str],
+    parse: Callable[[str], object],
+    structs: Iterable[tuple[str, str, object]] = (),
+) -> bytes:
+    """Return the content of a compiled file: size of the index, index, data.
+
+    The index has the digest of each text, and where its data begin and end, counted from the end of
+    the index. ``structs`` are texts with their kind and the fields of their struct.
+    """
+    index = data = b""
+    for text, kind, value in (*((text, "", parse(text)) for text in texts), *structs):
+        added = msgspec.msgpack.encode(value)
+        ends = len(data), len(data) + len(added)
+        index += _digest(text, kind) + b"".join(end.to_bytes(_PLACE, "big") for end in ends)
+        data += added
+    return len(index).to_bytes(_PLACE, "big") + index + data
 
 
 def texts_of(folder: str) -> list[str]:
@@ -69,5 +87,7 @@ def texts_of(folder: str) -> list[str]:
     return sorted(found)
 
 
-def _digest(text: str) -> bytes:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def _digest(text: str, kind: str) -> bytes:
+    found = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST, person=_FORMAT)
+    found.update(kind.encode())
+    return found.digest()

@@ -1,10 +1,12 @@
-"""What kernels and links of a device achieve: shares of its peaks, and times that no work shortens.
+"""What kernels and links of a device achieve: shares of its peaks, and fixed launch overheads.
 
 The values are fitted to measurements by ``dsv3calc calibrate``. Each entry says by how many it was,
 how far they lie from it, and in which range: outside of it the entry is an extrapolation.
 """
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Annotated, Literal
 

@@ -1,6 +1,8 @@
 """Software: what a framework or engine takes of a device, how it divides, and how fast it runs."""
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -18,7 +20,8 @@ _Deviation = Annotated[float, msgspec.Meta(gt=-1, le=100)]
 _Factor = Annotated[float, msgspec.Meta(gt=0, le=100)]
 
 Loss = Literal["fp32-logits", "eager", "vocab-parallel", "compiled", "fused", "chunked"]
-GradientBuffers = Literal["none", "fused-accumulation"]
+GradientBuffers = Literal["none", "fused-accumulation", "fused-accumulation-stacked"]
+CommunicationAxis = Literal["tp", "cp", "pp", "dp"]
 Pool = Literal["device", "static", "free"]
 ExpertRule = Literal["megatron", "vllm", "sglang", "trtllm"]
 Undivided = Literal["refuse", "pad", "load"]
@@ -45,12 +48,15 @@ class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """What software takes of a device beside tensors, and which tensors it keeps.
 
     ``driver_context`` is the driver's, ``workspace`` the matrix library's, ``communication`` that
-    of collectives. ``bucket`` is the number of gradients that are reduced at once where they are
-    sharded. ``fragmentation`` is lost of what is allocated dynamically, as a share of it;
-    ``allowance`` is reserved beyond what is allocated, as a share of that.
+    of collectives: it is counted where one of the ``communication_axes`` has more than one GPU, for
+    an engine may not have communicators of all axes yet when it measures its pool. ``bucket`` is
+    the number of gradients that are reduced at once where they are sharded. ``fragmentation`` is
+    lost of what is allocated dynamically, as a share of it; ``allowance`` is reserved beyond what
+    is allocated, as a share of that.
 
     In training, ``loss`` says how the loss is computed: ``chunked`` over ``loss_chunk`` tokens.
-    ``gradient_buffers`` are those of ``fused-accumulation``: one for each shape of weight.
+    ``gradient_buffers`` are those of ``fused-accumulation``: one for each shape of weight, of the
+    head too; an expert is a weight, or with ``fused-accumulation-stacked`` all experts of a GPU.
     ``frees_gradients`` tells that they are freed after a step, until its first backward pass;
     ``whole_gradients`` that ZeRO-2 and 3 reduce them once for all micro-batches of a pipeline, and
     ``keeps_outputs`` that the last stage keeps the outputs of all of them.
@@ -60,8 +66,8 @@ class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     A server's ``pool`` follows its engine. ``memory_fraction`` is a share of the ``device`` that
     weights, buffers and cache take together; or the ``static`` share, of weights and cache alone;
-    or the share for the cache of what weights and buffers leave ``free``. Instead of a share,
-    a static pool may leave ``reserved`` bytes, and so many for each token of a prefill pass and
+    or the share for the cache of what weights and buffers leave ``free``. Instead of a share, a
+    static pool may leave ``reserved`` bytes, and so many for each token of a prefill pass and
     for each GPU of a replica. The cache has pages of ``page_size`` tokens. ``prefill`` gives the
     tokens of a prefill pass by the memory of the device, ``graphs`` are bytes of captured graphs.
     Where a sampler is profiled, its ``sampled_sequences`` have ``logit_bits`` for each logit, and
@@ -73,6 +79,9 @@ class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     driver_context: _Bytes
     workspace: _Bytes
     communication: _Bytes
+    communication_axes: list[CommunicationAxis] = msgspec.field(
+        default_factory=lambda: ["tp", "cp", "pp", "dp"]
+    )
     bucket: Natural
     fragmentation: _Share = 0.0
     allowance: _Share = 0.0

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.formulas.registry.glossary import INTERMEDIATE, SYMBOLS, latex, plain
+from dsv3calc.formulas.registry.glossary import INTERMEDIATE, SYMBOLS, latex
+from dsv3calc.formulas.registry.plain_text import plain
 from dsv3calc.symbolic.printer import LATEX, UNICODE, render
 from dsv3calc.symbolic.term import record
 

@@ -174,6 +174,19 @@ def test_one_gpu_has_no_buffers_for_collectives(program):
     assert program.json(*ask, "2").values["serving.communication"] == GIB
 
 
+def test_a_pipeline_of_vllm_has_no_buffers_for_collectives_when_its_pool_is_measured(program):
+    """vLLM 0.19 with Llama 3.1 8B on two H100: the first stage had 66.55 GiB for its cache."""
+    ask = (
+        "memory", "llama-3.1-8b", "--serve", "--hardware", "h100", "--setup", "vllm",
+        "--memory-fraction", "0.95", "--set", "setup.memory.graphs=0",
+    )  # fmt: skip
+    found = program.json(*ask, "--pp", "2", "--ledger").values
+    assert found["serving.communication"] == 0
+    pool = found["serving.budget"] - found["serving.rank.0.weights"]
+    assert (pool - found["serving.rank.0.buffers"]) / GIB == pytest.approx(66.55, rel=0.005)
+    assert program.json(*ask, "--tp", "2").values["serving.communication"] == 1860 * 2**20
+
+
 @pytest.mark.parametrize(
     ("options", "rank"),
     [

@@ -44,9 +44,8 @@ class ReLU2(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     gated: Literal[False] = False
 
 
-Attention = MLA | GQA | Compressed | GLA | Bare
-FeedForward = Dense | MoE | MoEBesideDense | ReLU2
 '''
+ADDED = {"Attention": ("GLA", "Bare"), "FeedForward": ("ReLU2",)}
 
 GLA = """
 from dsv3calc.ledger.line import combined
@@ -104,9 +103,7 @@ class Kind(FeedForward):
         return self.field("intermediate_size")
 """
 
-ROW = (
-    '        "decay_rank": Symbol(r"r_\\\\gamma", "elements", "rank of the decay\'s projection"),\n'
-)
+ROW = '        "decay_rank": Symbol(r"r_\\\\gamma", "elements", "rank of the decay projection"),\n'
 
 HIDDEN, VOCABULARY, LAYERS, HEADS, CHANNELS, RANK, INNER = 256, 1000, 4, 8, 32, 16, 1024
 
@@ -181,10 +178,27 @@ json.dump(found, sys.stdout)
 """
 
 
-def edit(path, old, new):
+def add_structs(path):
+    """Add the structs before the first union of kinds, and their names to the unions."""
     text = path.read_text("utf-8")
-    assert text.count(old) == 1
-    path.write_text(text.replace(old, new), "utf-8")
+    before, first, after = text.partition("\nAttention = ")
+    text = before + STRUCTS + first.lstrip("\n") + after
+    unions = {
+        node.targets[0].id: ast.get_source_segment(text, node.value)
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ADDED
+    }
+    for union, names in ADDED.items():
+        text = text.replace(unions[union], " | ".join((unions[union], *names)))
+    path.write_text(text, "utf-8")
+
+
+def add_row(path):
+    """Add a row of the glossary, above the row of another width."""
+    text = path.read_text("utf-8")
+    above = '        "qk_nope_head_dim": Symbol('
+    assert text.count(above) == 1
+    path.write_text(text.replace(above, ROW + above), "utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -195,18 +209,10 @@ def outcomes(tmp_path_factory):
     ignored = shutil.ignore_patterns("__pycache__", "data")
     shutil.copytree(PACKAGE, package, ignore=ignored)
     (root / "presets").symlink_to(packaged_presets())
-    edit(
-        package / "schema" / "model.py",
-        "Attention = MLA | GQA | Compressed\nFeedForward = Dense | MoE | MoEBesideDense\n",
-        STRUCTS,
-    )
+    add_structs(package / "schema" / "model.py")
     (package / "model" / "attention" / "gla.py").write_text(GLA, "utf-8")
     (package / "model" / "feed_forward" / "relu2.py").write_text(RELU2, "utf-8")
-    edit(
-        package / "formulas" / "registry" / "glossary.py",
-        '        "qk_nope_head_dim": Symbol(\n',
-        ROW + '        "qk_nope_head_dim": Symbol(\n',
-    )
+    add_row(package / "formulas" / "registry" / "symbols" / "model.py")
     models = root / "mine" / "models"
     models.mkdir(parents=True)
     for name, (attention, kind) in MODELS.items():

@@ -8,13 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from dsv3calc.catalogue.search_path import packaged_presets
+from dsv3calc.catalogue.compile_presets import compiled_folder
+from dsv3calc.catalogue.own import completed
+from dsv3calc.catalogue.presets import type_of
+from dsv3calc.catalogue.search_path import FOLDERS, packaged_presets
 from dsv3calc.reading import compiled_presets
-from dsv3calc.reading.compiled_presets import MISSING, compiled, find, texts_of
+from dsv3calc.reading.compiled_presets import MISSING, compiled, find
 from dsv3calc.reading.source import Source, parsed, read_source
 from dsv3calc.reading.text import Position
+from dsv3calc.schema.compiled import KNOWN, checked
+from dsv3calc.schema.convert import convert
 
 FILES = sorted(Path(packaged_presets()).rglob("*.yaml"))
 MODEL = Path(packaged_presets(), "models", "deepseek-v3.yaml")
@@ -26,7 +32,7 @@ def parse(text):
 
 @pytest.fixture(scope="module")
 def content():
-    return compiled(texts_of(packaged_presets()), parse)
+    return compiled_folder(packaged_presets())
 
 
 @pytest.fixture
@@ -39,6 +45,8 @@ def file(tmp_path, monkeypatch, content):
 
 def typed(data):
     """Return data with the type of each value: 1, 1.0 and true are equal in Python."""
+    if isinstance(data, msgspec.Struct):
+        return type(data), typed({name: getattr(data, name) for name in data.__struct_fields__})
     if isinstance(data, dict):
         return {key: typed(value) for key, value in data.items()}
     if isinstance(data, list):
@@ -51,6 +59,32 @@ def typed(data):
 def test_each_shipped_file_is_compiled_to_what_its_yaml_says(path):
     source = read_source(path)
     assert typed(find(source.text)) == typed(parsed(source))
+
+
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize("kind", FOLDERS)
+def test_each_shipped_preset_is_compiled_to_the_struct_that_its_file_is_converted_to(kind):
+    for path in sorted(Path(packaged_presets(), FOLDERS[kind]).glob("*.yaml")):
+        source = read_source(path)
+        data = completed(kind, str(path), source, parsed(source))
+        assert typed(checked(kind, source)) == typed(convert(source, data, type_of(kind)))
+
+
+@pytest.mark.usefixtures("file")
+def test_a_preset_is_no_other_kind_and_no_other_text():
+    source = read_source(MODEL)
+    assert checked("hardware", source) is None
+    assert checked("model", Source("", source.text + "\n")) is None
+    assert checked("model", Source("", source.text, "json")) is None
+
+
+@pytest.mark.usefixtures("file")
+def test_a_struct_that_has_changed_is_converted(monkeypatch):
+    class Model(msgspec.Struct):
+        other: int
+
+    monkeypatch.setitem(KNOWN, "model Model", Model)
+    assert checked("model", read_source(MODEL)) is None
 
 
 @pytest.mark.usefixtures("file")

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from dsv3calc.accounting.memory.gradient_buffers import GradientBuffers
 from dsv3calc.accounting.memory.loss import HeadBuffers
 from dsv3calc.accounting.memory.sharding import several
-from dsv3calc.accounting.parameters import tensor_elements
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.traffic.exchange import copy_bytes, experts_width
-from dsv3calc.formulas import collectives, memory, stages
+from dsv3calc.formulas import collectives, stages
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.tags import Tags, about
 from dsv3calc.model.architecture import architecture_of
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dsv3calc.accounting.memory.activations import Activations, SavedActivations
-    from dsv3calc.accounting.memory.sharding import Sharding
     from dsv3calc.accounting.memory.unsharded import Unsharded
     from dsv3calc.accounting.traffic.exchange import Exchange
     from dsv3calc.model.layer import GroupView
@@ -60,7 +58,8 @@ def software_buffers(name: str, software: SetupMemory, layout: Layout) -> list[L
     Lines ``NAME.{driver_context,workspace,communication}`` [B], the last 0 on a single GPU.
     """
     scope = (SCOPE, software)
-    degrees = [degree(layout, axis) for axis in ("tp", "cp", "pp", "dp")]
+    axes = software.communication_axes
+    degrees = [degree(layout, axis) for axis in axes]
     every = combined(f"{name}.gpus", "product", degrees, unit="1")
     communicates = several(f"{name}.communicates", every)
     return [
@@ -73,7 +72,7 @@ def software_buffers(name: str, software: SetupMemory, layout: Layout) -> list[L
             "product",
             (field(scope, "communication", "B"), communicates),
             unit="B",
-            convention="of collectives: none where there is one GPU",
+            convention=f"of collectives: none without {', '.join(axes)} above 1",
             tags=about("communication"),
         ),
     ]
@@ -120,16 +119,16 @@ class Buffers:
                     *self._gathered(view),
                 ],
                 unit="B",
-                convention="in transit, recomputed and differentiated while one layer runs",
+                convention="in transit, recomputed, and gradients, while one layer runs",
             )
             for view, each in zip(views, kept, strict=True)
         ]
         sharding = activations.sharding
         self.gradient_buffers = None
         beside = [] if unsharded is None else [unsharded.head_gradient]
-        if software.gradient_buffers == "fused-accumulation":
-            self.gradient_buffers = GradientBuffers(model, views, sharding)
-            beside.append(self._head_weights(model, sharding))
+        if software.gradient_buffers != "none":
+            stacked = software.gradient_buffers == "fused-accumulation-stacked"
+            self.gradient_buffers = GradientBuffers(model, views, sharding, stacked=stacked)
         self.head = HeadBuffers(model, layout, activations, software, beside)
         scope, apart = (SCOPE, software), [*software_buffers("memory.buffers", software, layout)]
         self.apart = [line for line in apart if line.tags.quantity != WORKSPACE]
@@ -138,19 +137,6 @@ class Buffers:
         self.allowance = field(scope, "allowance", "ratio") if software.allowance else None
         self.shared = [*tensors, *self.apart]
         self.in_common = total(SHARED, self.shared, convention="the same on every pipeline rank")
-
-    def _head_weights(self, model: Model, sharding: Sharding) -> Line:
-        """Give the bytes of what the head's product gives back where gradients are accumulated."""
-        embedding, head, *_ = architecture_of(model).outer
-        matrix = embedding if model.tie_word_embeddings else head
-        return computed(
-            "memory.buffers.head.weight_gradient",
-            memory.shard_bytes,
-            convention="BF16, as large as the head's weights: written to by nothing",
-            elements=tensor_elements("memory.buffers.head.weights", matrix),
-            bits=given("gradient_buffers.bits", 16, "bit", "BF16, as the weights"),
-            divisor=sharding.shards(matrix, None)[1],
-        )
 
     def _exchange(self, model: Model, view: GroupView, exchange: Exchange) -> list[Line]:
         """Give the bytes of dispatched and combined rows in transit."""
@@ -288,11 +274,11 @@ class Buffers:
         ``heads`` counts the heads of its chunks, those of MTP modules among them.
         """
         found = [] if self.unsharded is None else self.unsharded.of_rank(name, layers, ends)
+        every = total(f"{name}.heads_of_chunks", heads, unit="1")
         if self.gradient_buffers is not None:
-            found.append(self.gradient_buffers.of_rank(name, layers))
+            found.append(self.gradient_buffers.of_rank(name, [*layers, every]))
         if self.software.keeps_outputs:
             sent = several("memory.buffers.is_pipeline", degree(self.layout, "pp"))
-            every = total(f"{name}.heads_of_chunks", heads, unit="1")
             found.append(
                 combined(
                     f"{name}.outputs",

@@ -31,7 +31,9 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from dsv3calc.accounting.routing.known_shares import KNOWN
 from dsv3calc.accounting.routing.quadrature import graded_to_one, points
@@ -147,16 +149,17 @@ def integrated(
         order *= 2
     if abs(mass - 1) > REFUSED:
         raise UsageError(
-            f"the quadrature of top-{k} in {topk_group} of {n_group} groups does not settle",
-            "ask for random-groups or unrestricted",
+            f"the quadrature of top-{k} in {topk_group} of {n_group} groups does not converge",
+            "use --policy random-groups or unrestricted",
         )
     return {share: each / mass for (share, _), each in zip(ways, found, strict=True)}
 
 
 def _past_quadrature(k: int, topk_group: int) -> UsageError:
     return UsageError(
-        f"top-{k} in {topk_group} groups is past the quadrature of group-limited routing",
-        "ask for random-groups or unrestricted",
+        f"top-{k} in {topk_group} groups is beyond the range of the quadrature of group-limited "
+        "routing",
+        "use --policy random-groups or unrestricted",
     )
 
 
@@ -345,7 +348,7 @@ class _Rule:
         return found
 
 
-class _Step(NamedTuple):
+class _Step(msgspec.Struct, frozen=True):
     """Chances at a mark, and points and weights of h from it to the next."""
 
     first: float

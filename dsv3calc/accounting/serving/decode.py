@@ -52,7 +52,7 @@ class DecodeLines(NamedLines, frozen=True, eq=False, kw_only=True):
 
 
 class Step:
-    """A decode step of a batch: one pass over it, after the passes that draft tokens for it."""
+    """A decode step of a batch: one pass over it, after the draft passes tokens for it."""
 
     def __init__(
         self, fold: Fold, prefix: str, put: dict[str, Line], speculation: Speculation | None
@@ -202,7 +202,7 @@ def _sequences(layout: Layout, batch: Any, concurrency: Any) -> tuple[Line, Line
         of_replica = computed(
             "serve.padded_batch",
             served_batches.fullest_part,
-            convention="replicas are padded to the fullest",
+            convention="replicas are padded to the largest",
             batch=given("concurrency", concurrency, "1", "sequences of the instance"),
             batch_parts=degree(layout, "dp"),
         )

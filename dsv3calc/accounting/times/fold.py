@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from dsv3calc.accounting.times.communication import AXES
 from dsv3calc.accounting.times.device import Device
 from dsv3calc.accounting.times.kernel_time import SECONDS, KernelTime
-from dsv3calc.accounting.times.kernels import MODEL, kernels_of
+from dsv3calc.accounting.times.kernels import FORWARD, INPUT_GRADIENT, MODEL, kernels_of
 from dsv3calc.accounting.times.optimizer import OptimizerWork
 from dsv3calc.accounting.times.pass_exchanges import PassExchanges
 from dsv3calc.accounting.times.rates import Rates
 from dsv3calc.accounting.times.software import Software
-from dsv3calc.accounting.times.work import FORWARD, INPUT_GRADIENT, WorkCounter
+from dsv3calc.accounting.times.work import WorkCounter
 from dsv3calc.formulas import roofline
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
@@ -232,7 +232,9 @@ def pass_lines(fold: Fold, sent: ExchangeLines | None) -> PassLines:
         bounds.append(sent.bound)
         floors.append(sent.floor)
     times = {
-        "bound": combined("time.bound", "maximum", bounds, convention="at peaks, all at once"),
+        "bound": combined(
+            "time.bound", "maximum", bounds, convention="at peaks, everything overlapped"
+        ),
         "floor": combined("time.floor", "maximum", floors, convention="kernels at measured rates"),
     }
     communication = {} if sent is None else {"bound": sent.bound, "floor": sent.floor}
@@ -301,7 +303,7 @@ def _token_rates(fold: Fold, times: dict[str, Line]) -> dict[str, Line]:
             "ratio",
             (rate, gpus),
             unit="tokens/s",
-            convention="every stage at work on another pass",
+            convention="every stage busy with another pass",
         )
     return found
 
@@ -317,7 +319,7 @@ def band_lines(prefix: str, fold: Fold, estimate: Line | None) -> dict[str, Line
     found = {}
     for name, deviation in (("p10", "p90"), ("p90", "p10")):
         place = f"setup.time.bands.{phase}.{deviation}"
-        by = given(place, getattr(band, deviation), "ratio", "estimates over measurements, less 1")
+        by = given(place, getattr(band, deviation), "ratio", "estimate / measurement - 1")
         over = total(f"{prefix}.{name}.estimate_over_measured", (given("one", 1, "ratio"), by))
         found[name] = combined(
             f"{prefix}.{name}",

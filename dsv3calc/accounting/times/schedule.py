@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.placement.orders import INPUTS, WEIGHTS, F
 from dsv3calc.accounting.placement.walk import MOST_PASSES, Walk, passes_of, walk
-from dsv3calc.accounting.times.work import FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT
+from dsv3calc.accounting.times.kernels import FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT
 from dsv3calc.formulas import bubbles, dualpipe
 from dsv3calc.ledger.line import Line, combined, computed, given, total
 from dsv3calc.schema.layout import PAIRED
@@ -115,5 +115,5 @@ def walk_line(prefix: str, found: Walk, keys: Sequence[Line]) -> Line:
         "s",
         "walk",
         tuple(keys),
-        "each pass as soon as its rank is free and its input is there",
+        "each pass starts as soon as its rank is free and its input is available",
     )

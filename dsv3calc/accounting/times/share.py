@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.precision import Precision
 
 
-class Product(NamedTuple):
+class Product(msgspec.Struct, frozen=True, eq=False):
     """One matrix product on a GPU: how many equal ones side by side, and the shape of each."""
 
     groups: Line
@@ -202,5 +202,7 @@ class Share:
             for operator in kernel.operators
             for tensor in (self._held(each, kernel.view) for each in operator.matrices)
         ]
-        twice = given("gradients.moves", 2, "1", "read and written, as they are added to")
+        twice = given(
+            "gradients.moves", 2, "1", "read and written, because gradients are accumulated"
+        )
         return combined(name, "product", (total(f"{name}.once", held, unit="B"), twice))

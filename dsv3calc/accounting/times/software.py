@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.placement.rank_order import degree
+from dsv3calc.accounting.times.kernels import WEIGHT_GRADIENT
 from dsv3calc.accounting.times.share import divided
-from dsv3calc.accounting.times.work import WEIGHT_GRADIENT
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Line, combined, field, given, total
 from dsv3calc.model.operator import CORE, GROUPED, ONE, PRODUCT, SCAN
@@ -37,7 +37,7 @@ class Software:
     def __init__(self, setup: Setup, hardware: Hardware, share: Share) -> None:
         if setup.time is None:
             raise UsageError(
-                f"the set-up {setup.name} has no times, so there is no estimate with it",
+                f"the set-up {setup.name} states no times, so it gives no estimate",
                 "choose one that has a time block: dsv3calc presets list setups",
             )
         self.setup = setup

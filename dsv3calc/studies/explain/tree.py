@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas.registry.docstring import Docstring
-from dsv3calc.formulas.registry.glossary import SYMBOLS, plain
+from dsv3calc.formulas.registry.glossary import SYMBOLS
+from dsv3calc.formulas.registry.plain_text import plain
 from dsv3calc.ledger.line import Line, given
 from dsv3calc.ledger.rules import RULES, expression_text, number_text, words_of
 from dsv3calc.queries.table import COMMANDS

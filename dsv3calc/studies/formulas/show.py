@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas.registry.docstring import Docstring
 from dsv3calc.formulas.registry.domains import domain_of
-from dsv3calc.formulas.registry.glossary import SYMBOLS, plain
+from dsv3calc.formulas.registry.glossary import SYMBOLS
+from dsv3calc.formulas.registry.plain_text import plain
 from dsv3calc.formulas.registry.reached import ways_to
 from dsv3calc.formulas.registry.registry import SUBJECTS, all_formulas
 from dsv3calc.reading.diagnostics import did_you_mean, quote

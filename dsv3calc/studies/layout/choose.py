@@ -13,7 +13,6 @@ from dsv3calc.model.architecture import experts_of
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.source import Source
-from dsv3calc.schema.convert import convert
 from dsv3calc.schema.layout import Layout
 from dsv3calc.studies.checked import positive
 from dsv3calc.studies.layout.build import (
@@ -211,6 +210,8 @@ def phase_of(query: Query, loader: PresetLoader) -> str | None:
 
 def _with(layout: Layout, edits: list[Override]) -> Layout:
     """Return a layout made of options with edits put in, checked like a file."""
+    from dsv3calc.schema.convert import convert
+
     data: dict[str, Any] = msgspec.to_builtins(layout)
     edited, places = apply_overrides("layout", data, edits)
     source = Source("the options of the query", msgspec.json.encode(data).decode(), "json")

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
-from dsv3calc.formulas.registry.glossary import SYMBOLS, plain
+from dsv3calc.formulas.registry.glossary import SYMBOLS
+from dsv3calc.formulas.registry.plain_text import plain
 from dsv3calc.ledger.rules import number_text
 from dsv3calc.ledger.tags import RANK
 from dsv3calc.reading.diagnostics import quote

@@ -17,7 +17,7 @@ import msgspec
 
 from dsv3calc.catalogue.overrides import OTHER_KINDS, current_place
 from dsv3calc.errors import InvalidInput, UsageError
-from dsv3calc.formulas.registry.glossary import SYMBOLS, Symbol
+from dsv3calc.formulas.registry.glossary import SYMBOLS
 from dsv3calc.ledger.line import combined
 from dsv3calc.ledger.rules import RULES
 from dsv3calc.ledger.tags import RANK
@@ -35,6 +35,7 @@ from dsv3calc.symbolic.term import Term
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from dsv3calc.formulas.registry.symbols.symbol import Symbol
     from dsv3calc.ledger.line import Line
     from dsv3calc.queries.base import Query
     from dsv3calc.schema.layout import Layout

@@ -79,10 +79,14 @@ def library_of(query: MemoryQuery) -> Library | None:
     return library
 
 
-def setup_used(layout: Layout, *more: str) -> tuple[str, ...]:
+def setup_used(layout: Layout, setup: Setup, *more: str) -> tuple[str, ...]:
     """Return the fields of a set-up that a query needs: one GPU alone has no collectives."""
-    alone = layout.tp * layout.cp * layout.pp * layout.dp == 1
-    used = ("driver_context", "workspace", *(() if alone else ("communication",)), *more)
+    axes = setup.memory.communication_axes
+    used = ["driver_context", "workspace", *more]
+    if any(getattr(layout, axis) > 1 for axis in axes):
+        used.append("communication")
+    elif layout.gpus > 1:
+        used.append("communication_axes")
     return tuple(f"memory.{name}" for name in used)
 
 
@@ -188,7 +192,7 @@ class Inputs:
             + (("routing_weights",) if experts else ()),
         )
         memory = self.setup.value.memory
-        answer.cite(self.setup, used=setup_used(layout, *_OF_TRAINING))
+        answer.cite(self.setup, used=setup_used(layout, self.setup.value, *_OF_TRAINING))
         imbalance = number("--imbalance", query.imbalance, 1, least=1, most=LARGEST_IMBALANCE)
         check_imbalance(model.value, layout, query.imbalance)
         dispatch = dispatch_format(self.precision)

@@ -253,7 +253,7 @@ def validate_files(files: Sequence[str]) -> Answer:
                 row = {"file": file, "kind": kind, "name": None, "valid": not broken}
                 answer.rows.append(row)
                 continue
-            preset = presets.load(kind, path)
+            preset = presets.load(kind, path, check_shipped=True)
             if preset.kind == "comparison":
                 answer_compare(CompareQuery(models=(path,)))
         except InvalidInput as error:

@@ -22,7 +22,7 @@ from dsv3calc.reading.escaping import escape
 from dsv3calc.reading.source import Source, read_source
 from dsv3calc.schema.convert import convert
 from dsv3calc.studies.presets.catalogue import find_preset
-from dsv3calc.studies.public_lines import public_line
+from dsv3calc.studies.public_lines.table import public_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from dsv3calc.queries.fields import fields_of
 from dsv3calc.queries.table import QUERIES, struct_of
 from dsv3calc.reading.diagnostics import did_you_mean, quote
 from dsv3calc.reading.text import dotted
-from dsv3calc.studies.public_lines import public_line
+from dsv3calc.studies.public_lines.table import public_line
 from dsv3calc.studies.search.conditions import read_condition
 
 if TYPE_CHECKING:

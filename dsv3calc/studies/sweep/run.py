@@ -71,7 +71,7 @@ class Sweep:
         Raises
         ------
         UsageError
-            If there are too many points, or an unfinished sweep is there and is not to be resumed.
+            If there are too many points, or there is an unfinished sweep and is not to be resumed.
         OutputError
             If the place cannot hold the result.
         """
@@ -120,7 +120,7 @@ class Sweep:
             kept = f"{self.chunks.done:,} of {self.points.count:,} points are kept"
             raise OutputError(
                 f"{self.shown}: {error.strerror or error}",
-                f"--resume goes on after that: {kept}" if self.chunks.done else _ANOTHER,
+                f"--resume continues after that: {kept}" if self.chunks.done else _ANOTHER,
             ) from None
 
     def _write(self, write: Write) -> Counts:

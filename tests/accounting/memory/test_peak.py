@@ -1,6 +1,7 @@
 """The peak of a rank by its instants: loss, gathered tensors, gradient buffers, totals, by hand."""
 
 import importlib.util
+from math import prod
 from pathlib import Path
 
 import msgspec
@@ -153,27 +154,29 @@ def test_buffers_of_fused_accumulation_are_one_for_each_shape():
     """Llama 3.1 8B on tp 2: queries, keys and values are one weight, gate and up projection too."""
     model = dsv3calc.load_model("llama-3.1-8b")
     taken = software(gradient_buffers="fused-accumulation")
-    found = footprint_of(model, layout_of(tp=2), software=taken)
-    joined, out, inner, down = 6144 * 4096, 4096 * 4096, 28_672 * 4096, 4096 * 14_336
-    parts = buffers_of(rank_of(found, 0))
-    assert parts["gradient_buffers"] == 2 * (joined + out + inner + down) // 2
-    head = 2 * 128_256 * 4096 // 2
-    without = footprint_of(model, layout_of(tp=2))
-    assert found.buffers.head.largest.value - without.buffers.head.largest.value == head
+    shapes = {(3072, 4096), (4096, 2048), (14_336, 4096), (4096, 7168), (64_128, 4096)}
+    parts = buffers_of(rank_of(footprint_of(model, layout_of(tp=2), software=taken), 0))
+    assert parts["gradient_buffers"] == 2 * sum(map(prod, shapes))
 
 
-def test_buffers_of_experts_are_those_of_one_expert():
-    """DeepSeek-V3: attention of both groups once, the dense layer's, the shared and one expert."""
+@pytest.mark.parametrize("stacked", [False, True])
+@pytest.mark.parametrize(("tp", "etp"), [(1, 1), (2, 2), (4, 1), (8, 4), (24, 1)])
+def test_buffers_are_those_of_distinct_shapes_of_a_rank(tp, etp, stacked):
+    """DeepSeek-V3: shapes of matrices as its release lists them, parts of them put into a set."""
     v3 = dsv3calc.load_model("deepseek-v3")
-    taken = software(gradient_buffers="fused-accumulation")
-    attention = (1536 * 7168, 24_576 * 1536, 576 * 7168, 32_768 * 512, 7168 * 16_384)
-    dense, expert = (36_864 * 7168, 7168 * 18_432), (4096 * 7168, 7168 * 2048)
-    first, last = ranks_of(
-        footprint_of(v3, layout_of(pp=2, ep=8, dp=8, layer_split=[4, 57]), software=taken)
-    )
-    both = 2 * (sum(attention) + 2 * sum(expert))  # shared experts are no part of the routed ones
-    assert buffers_of(last)["gradient_buffers"] == both
-    assert buffers_of(first)["gradient_buffers"] == both + 2 * sum(dense)
+    form = "fused-accumulation-stacked" if stacked else "fused-accumulation"
+    layout = layout_of(tp=tp, etp=etp, pp=2, ep=8, dp=8, layer_split=[4, 57])
+    found = footprint_of(v3, layout, software=software(gradient_buffers=form))
+    attention = {(1536, 7168), (24_576 / tp, 1536), (576, 7168)}
+    attention |= {(32_768 / tp, 512), (7168, 16_384 / tp)}
+    dense = {(36_864 / tp, 7168), (7168, 18_432 / tp)}
+    shared = {(4096 / tp, 7168), (7168, 2048 / tp)}
+    piled = (32,) if stacked else ()
+    routed = {(*piled, 4096 / etp, 7168), (*piled, 7168, 2048 / etp)}
+    first = attention | dense | shared | routed
+    last = attention | shared | routed | {(129_280 / tp, 7168)}
+    for rank, shapes in zip(ranks_of(found), (first, last), strict=True):
+        assert buffers_of(rank)["gradient_buffers"] == pytest.approx(2 * sum(map(prod, shapes)))
 
 
 def test_every_second_product_is_recomputed():
@@ -190,8 +193,9 @@ def test_reduce_scatters_of_tensor_parallelism_are_saved_by_name():
     model = dsv3calc.load_model("llama-3.1-8b")
     policy = preset("recompute", "products")
     without = msgspec.structs.replace(policy, saved_operations=["products", "attention"])
-    for tp, saved in ((1, 0), (4, 2 * 2 * 4096 * 4096 // 4)):
-        layout = layout_of(tp=tp, sequence_parallel=True)
+    each = 2 * 2 * 4096 * 4096 // 4
+    for tp, divided, saved in ((1, True, 0), (4, True, each), (4, False, 0)):
+        layout = layout_of(tp=tp, sequence_parallel=divided)
         with_it, plain = (
             footprint_of(model, layout, recompute=each).kept[0].kept.value
             for each in (policy, without)

@@ -1,0 +1,2 @@
+"""Public lines: their names, units and meanings, one file per subject."""
+# SPDX-License-Identifier: Apache-2.0

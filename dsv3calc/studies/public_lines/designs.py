@@ -1,0 +1,181 @@
+"""Public lines of a design by itself: parameters, FLOPs, bounds of time, KV cache."""
+
+# SPDX-License-Identifier: Apache-2.0
+LINES = {
+    "params, compare": (
+        ("parameters.total", "elements", "Parameters, as the chosen variant counts them."),
+        ("parameters.active", "elements", "Active parameters: those that one token uses."),
+        (
+            "parameters.active_without_embedding",
+            "elements",
+            "Active parameters without the input embedding.",
+        ),
+        ("parameters.mtp", "elements", "Parameters of the multi-token-prediction modules."),
+        ("parameters.mtp.COMPONENT.TENSOR", "elements", "One tensor of all MTP modules."),
+        (
+            "parameters.towers",
+            "elements",
+            "Parameters of the other towers, such as a vision encoder.",
+        ),
+        ("parameters.towers.TOWER", "elements", "Parameters of one tower."),
+        ("parameters.whole", "elements", "Language model plus towers, as the variant counts them."),
+        ("parameters.components.COMPONENT", "elements", "Parameters of one component."),
+        (
+            "parameters.inactive.GROUP",
+            "elements",
+            "Parameters of the routed experts that a token does not use.",
+        ),
+        (
+            "weights.bytes",
+            "B",
+            "Bytes of the weights as the precision stores them, scales included.",
+        ),
+        ("weights.elements", "elements", "Stored elements, scales included."),
+        ("weights.bytes_by_dtype.DTYPE", "B", "Bytes of the elements of one data type."),
+        ("weights.elements_by_dtype.DTYPE", "elements", "Stored elements of one data type."),
+    ),
+    "params": (
+        ("parameters.per_layer.GROUP.COMPONENT", "elements", "Parameters of one layer."),
+        (
+            "weights.training_with_adam",
+            "B",
+            "Training memory with Adam, as accelerate estimates it.",
+        ),
+    ),
+    "flops": (
+        ("flops.total", "FLOP", "FLOPs of the whole workload."),
+        ("flops.per_token", "FLOP/token", "FLOPs per processed token."),
+        ("flops.tokens", "tokens", "Processed tokens: batch times new tokens."),
+        ("flops.components.COMPONENT", "FLOP", "FLOPs of one component."),
+        ("flops.by_attention.COUNT", "FLOP", "The total for one way of counting attention."),
+        ("flops.drafts", "FLOP", "FLOPs for drafting the tokens that a decode step verifies."),
+        ("flops.step", "FLOP", "FLOPs of a decode step, drafting included."),
+        ("flops.tokens_per_step", "1", "Expected output tokens per step and sequence."),
+        ("flops.per_output_token", "FLOP/token", "FLOPs of the step per output token."),
+    ),
+    "compare": (
+        ("parameters.active_share", "ratio", "Active parameters divided by all parameters."),
+        ("weights.in.PRECISION.bytes", "B", "Bytes of the weights in another precision."),
+        ("flops.WORK.total", "FLOP", "FLOPs of the whole workload."),
+        ("flops.WORK.per_token", "FLOP/token", "FLOPs per processed token."),
+        ("flops.WORK.tokens", "tokens", "Processed tokens."),
+        ("flops.WORK.components.COMPONENT", "FLOP", "FLOPs of one component."),
+        ("flops.WORK.by_attention.COUNT", "FLOP", "The total for one way of counting attention."),
+        (
+            "flops.train.per_token_by_attention.COUNT",
+            "FLOP/token",
+            "Training FLOPs per token for one way of counting attention.",
+        ),
+        (
+            "roofline.PHASE.compute_time",
+            "s",
+            "Compute time per token at peak FLOP/s, on one device.",
+        ),
+        (
+            "roofline.PHASE.memory_time",
+            "s",
+            "Memory time per token at the nominal memory bandwidth.",
+        ),
+        ("roofline.PHASE.time", "s", "The larger of the compute time and the memory time."),
+        ("roofline.PHASE.intensity", "FLOP/B", "Arithmetic intensity: FLOPs per byte moved."),
+        (
+            "roofline.PHASE.ridge",
+            "FLOP/B",
+            "Ridge point: the intensity at which both times are equal.",
+        ),
+        ("roofline.PHASE.weight_bytes", "B", "Bytes of weights that a pass reads."),
+        (
+            "roofline.PHASE.cache_bytes",
+            "B",
+            "Bytes of cache and state that a pass reads and writes.",
+        ),
+        (
+            "roofline.PHASE.expert_weights.GROUP",
+            "B",
+            "Bytes of a layer group's routed experts that a pass reads.",
+        ),
+        (
+            "roofline.PHASE.cache.COMPONENT.GROUP",
+            "B",
+            "Bytes of one component of the cache in one layer group.",
+        ),
+        (
+            "roofline.PHASE.tokens_per_gpu_second",
+            "tokens/s",
+            "Upper bound on the tokens per second of one device.",
+        ),
+        ("ratio_to_baseline.LINE", "ratio", "A line of a column divided by that of the baseline."),
+    ),
+    "kv, compare": (
+        ("kv_cache.bytes_per_token", "B/token", "Cache bytes per token, all layers."),
+        ("kv_cache.bytes_per_token.GROUP", "B/token", "Cache bytes per token in one layer group."),
+        (
+            "kv_cache.bytes_per_token_per_layer",
+            "B/token",
+            "Cache bytes per token and layer, if all layers are alike.",
+        ),
+        (
+            "kv_cache.bytes_per_token_per_layer.GROUP",
+            "B/token",
+            "Cache bytes per token and layer of one layer group, if layers differ.",
+        ),
+        (
+            "kv_cache.growing_bytes_per_token",
+            "B/token",
+            "Cache bytes per token of the layers without a window.",
+        ),
+        (
+            "kv_cache.window_bytes_per_sequence",
+            "B",
+            "Cache per sequence of the layers with a window, once the window is full.",
+        ),
+        (
+            "state.bytes_per_sequence",
+            "B",
+            "State of mixers and compressors per sequence, independent of its length.",
+        ),
+        ("kv_cache.bytes_per_sequence", "B", "Cache and state of one sequence."),
+        ("kv_cache.bytes", "B", "Cache and state of the batch."),
+        ("kv_cache.bytes.COMPONENT.GROUP", "B", "Cache of the batch in one layer group."),
+        ("kv_cache.entry.GROUP.COMPONENT", "B", "One part of a token's cache entry in one layer."),
+    ),
+    "kv": (
+        (
+            "kv_cache.step.bytes",
+            "B",
+            "Cache and state of the batch while drafted tokens are verified.",
+        ),
+        (
+            "kv_cache.step.verified",
+            "B",
+            "Cache and state of the main model, drafted tokens included.",
+        ),
+        (
+            "kv_cache.step.state_copies",
+            "B",
+            "Copies of the mixers' state, one for each drafted token.",
+        ),
+        ("kv_cache.step.drafts", "B", "Cache of the MTP modules or of the draft model."),
+        ("kv_cache.fit.sequences", "1", "Sequences of the given length that fit."),
+        (
+            "state.copies_bytes_per_sequence",
+            "B",
+            "Copies of the state per sequence, as --state-interval keeps them.",
+        ),
+        ("kv_cache.fit.tokens", "tokens", "Longest context at which the whole batch fits."),
+    ),
+    "which": (
+        ("which.weights", "B", "Weights on each device."),
+        ("which.buffers", "B", "Buffers on each device, driver context included."),
+        ("which.kv_bytes", "B", "Cache of the batch on each device."),
+        ("which.total", "B", "Weights, buffers and cache of the batch on each device."),
+        ("which.budget", "B", "Memory budget of the server on each device."),
+        ("which.free", "B", "Free memory of each device: the budget minus the total."),
+        ("which.fits", "1", "1 if the total is within the budget, else 0."),
+        ("which.max_sequences", "1", "Sequences of the given context that fit."),
+        ("which.host_bytes", "B", "Bytes of routed experts in host memory (--offload)."),
+        ("which.host_free", "B", "Free memory of the host."),
+        ("which.gpus", "1", "Devices over which tensor parallelism divides the model."),
+    ),
+}
+"""Commands -> name, unit and meaning of the lines that they give."""
