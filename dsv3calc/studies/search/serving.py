@@ -10,7 +10,7 @@ import msgspec
 from dsv3calc.accounting.memory.serving import Server as Memory
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.formulas import served_batches
-from dsv3calc.model.architecture import architecture_of, experts_of
+from dsv3calc.model.architecture import experts_of
 from dsv3calc.queries.base import as_dict
 from dsv3calc.queries.command_line import query_text
 from dsv3calc.queries.memory import MemoryQuery
@@ -21,13 +21,14 @@ from dsv3calc.studies.memory.options import check_imbalance
 from dsv3calc.studies.memory.serving import asked_of
 from dsv3calc.studies.search.conditions import read_condition
 from dsv3calc.studies.search.request import (
+    BATCHES,
     MOST,
     SERVED_OBJECTIVES,
     SERVING_AXES,
     UNITS,
-    divisors_of,
     read_objectives,
     read_pins,
+    serving_axes,
 )
 from dsv3calc.studies.search.rules import Rule, pinned, serving_rules
 from dsv3calc.studies.search.run import Search
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
     from dsv3calc.studies.layout.build import Problem
     from dsv3calc.studies.search.space import Columns
 
-_BATCHES = (MOST, *(2**each for each in range(11)))
-_MOST_DCP = 8
 SAME = (
     "model", "hardware", "setup", "precision", "kv_dtype", "imbalance", "dispatch", "combine",
     "oversubscription", "past", "concurrency", "prompt_tokens", "response_tokens", "hit_rate",
@@ -164,7 +163,7 @@ class ServingSearch:
         """Return the search over layouts of some numbers of GPUs, by other objectives if given."""
         return Search(
             self.base,
-            self._axes(gpus),
+            serving_axes(self.model.value, gpus, self.pins),
             self._derived(),
             {},
             self.rules(),
@@ -175,28 +174,6 @@ class ServingSearch:
             whole=True,
             more=self._batch_constraints(),
         )
-
-    def _axes(self, gpus: Sequence[int]) -> dict[str, list[int]]:
-        """Return the candidates of the axes.
-
-        Divisors of the GPUs: tp up to the model's heads, pp up to its layers, ep up to its experts;
-        dcp those up to 8; batches are powers of two up to 1,024, and the largest that fits.
-        """
-        model = self.model.value
-        views = architecture_of(model).groups
-        heads = max((each for view in views for each in view.heads), default=1)
-        experts = max((moe.n_routed_experts for moe in experts_of(model)), default=0)
-        found = {
-            "tp": divisors_of(gpus, heads),
-            "pp": divisors_of(gpus, model.num_hidden_layers),
-            "ep": divisors_of(gpus, max(gpus)) if experts else [1],
-            "dcp": divisors_of(gpus, _MOST_DCP),
-            "redundant_experts": [0],
-        }
-        axes = {"gpus": list(gpus), **{name: self.pins.get(name, found[name]) for name in found}}
-        if "etp" in self.pins:
-            axes["etp"] = self.pins["etp"]
-        return {**axes, "asked": self.pins.get("batch", list(_BATCHES))}
 
     def _derived(self) -> dict[str, Derived]:
         found = {
@@ -248,7 +225,7 @@ class ServingSearch:
                     "the set-up decodes the batch of a replica",
                 )
             ]
-        listed = [each for each in self.pins.get("batch", _BATCHES) if each != MOST]
+        listed = [each for each in self.pins.get("batch", BATCHES) if each != MOST]
         return [
             Constraint(
                 "unlimited",
@@ -390,11 +367,8 @@ class ServingSearch:
 
     def lacks(self, winner: Winner) -> list[str]:
         """Say why a layout asked about by itself is not to be used."""
-        return [*winner.answers["serve"].warnings[:1]] * (not self._fits(winner))
-
-    @staticmethod
-    def _fits(winner: Winner) -> bool:
-        return bool(winner.answers["serve"].columns[0].ledger["serve.fits"])
+        answer = winner.answers["serve"]
+        return [] if answer.columns[0].ledger["serve.fits"] else [*answer.warnings[:1]]
 
     def how(self, axis: str) -> str:
         """Say how an axis came about."""
