@@ -322,9 +322,8 @@ class ServingSearch:
 
     def ask(self, axes: Mapping[str, Any]) -> Winner:
         """Ask about one layout by itself."""
-        found = answered(self._query(axes, batch=axes["batch"]))
+        found, results = answered(self._query(axes, batch=axes["batch"])), {}
         lines = {line.name: line for line in found.columns[0].ledger.lines}
-        results = {}
         for name in SERVED_OBJECTIVES:
             line = line_of(name, lines)
             if line is not None:
