@@ -3,11 +3,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
 
+TYPE_CHECKING = False  # as typing has it, which is a fifth of a start and collects garbage
+
 if TYPE_CHECKING:
+    from typing import Any
+
     from dsv3calc.api import (
         answer,
         load_hardware,

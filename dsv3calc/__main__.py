@@ -7,9 +7,12 @@ import gc
 import io
 import os
 import sys
-from typing import Any
 
+from dsv3calc import TYPE_CHECKING
 from dsv3calc.exit_status import ExitStatus
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def main() -> None:
@@ -40,8 +43,13 @@ def _import_msgspec() -> None:
     """
     if "msgspec" in sys.modules:
         return
+    import typing
+
     absent = {name: each for name, each in _stand_ins().items() if name not in sys.modules}
     sys.modules.update(absent)
+    forward_ref = typing.ForwardRef
+    # msgspec makes one to see which arguments it takes; it would be the first text that is compiled
+    typing.ForwardRef = lambda *_, **_more: None  # type: ignore[misc, assignment]
     try:
         import msgspec
 
@@ -52,6 +60,7 @@ def _import_msgspec() -> None:
         for name in [name for name in sys.modules if name.partition(".")[0] == "msgspec"]:
             del sys.modules[name]
     finally:
+        typing.ForwardRef = forward_ref  # type: ignore[misc]
         for name in absent:
             sys.modules.pop(name, None)
 

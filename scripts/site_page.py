@@ -67,7 +67,7 @@ MODULES = (
 
 
 class Missing(SystemExit):
-    """What the page needs from elsewhere cannot be had here: exit status 77, told before."""
+    """What the site needs from elsewhere cannot be had here: exit status 77, told before."""
 
     def __init__(self, text: str) -> None:
         print(text, file=sys.stderr)

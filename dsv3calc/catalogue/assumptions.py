@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from dsv3calc.reading.text import PathInData
 
 
-class Assumption(NamedTuple):
+class Assumption(msgspec.Struct, frozen=True):
     """A value of a preset that is assumed: its field, the assumption, and the same in brief."""
 
     field: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from dsv3calc.catalogue import search_path
 from dsv3calc.catalogue.overrides import describe
@@ -24,25 +24,18 @@ _MOST_NAMED = 3
 """Presets of one family that a hint names."""
 
 
-class Heading(NamedTuple):
-    """Title and other names of a preset."""
-
-    title: str
-    aliases: list[str]
-
-
-def heading(path: str) -> Heading:
-    """Read a preset's title and aliases without parsing the file."""
+def heading(path: str) -> tuple[str, list[str]]:
+    """Read a preset's title and its other names without parsing the file."""
     try:
         with open(path, encoding="utf-8") as file:
             head = file.read(4096)
     except (OSError, UnicodeDecodeError):  # not ours to report: it was not asked for
-        return Heading("(unreadable)", [])
+        return "(unreadable)", []
     title = re.search(r"^title: *(.*)$", head, re.MULTILINE)
     listed = re.search(r"^aliases: *(?:\[([^\]]*)\]|((?:\n *- .*)+))", head, re.MULTILINE)
     parts = re.split(r",|\n *- ", listed[1] or listed[2] or "") if listed else []
     names = [part.strip("'\" \n") for part in parts]
-    return Heading(title[1].strip("'\" ") if title else "", [name for name in names if name])
+    return title[1].strip("'\" ") if title else "", [name for name in names if name]
 
 
 def model_names(incomplete: str) -> list[str]:
@@ -52,7 +45,7 @@ def model_names(incomplete: str) -> list[str]:
     if "/" in incomplete:
         names = [each for _, path in found.values() for each in _hub_id(path)]
     elif not any(name.startswith(incomplete) for name in found):
-        names = [each for _, path in found.values() for each in heading(path).aliases]
+        names = [each for _, path in found.values() for each in heading(path)[1]]
     return [name for name in names if name.casefold().startswith(incomplete.casefold())]
 
 
@@ -149,14 +142,14 @@ def _otherwise_named(kind: str, name: str, preset_path: str | None) -> tuple[str
         if own.casefold() == wanted:
             return place.why, path
     for place, path in known.values():
-        if wanted in (each.casefold() for each in heading(path).aliases):
+        if wanted in (each.casefold() for each in heading(path)[1]):
             return f"{place.why}, alias of {os.path.basename(path)[:-5]}", path
     return None
 
 
 def _unknown(kind: str, name: str, preset_path: str | None) -> UsageError:
     known = search_path.listing(kind, preset_path)
-    aliases = [each for _, path in known.values() for each in heading(path).aliases]
+    aliases = [each for _, path in known.values() for each in heading(path)[1]]
     close = hint_for(name, known, aliases)
     words = kind.replace("_", " ")
     message = f"there is no {words} preset '{describe(name)}'"

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from dsv3calc.queries.output import OutputArguments, QueryOutputArguments
     from dsv3calc.studies.answer import Answer
 
+_COLLECTED_AFTER = 100_000
+"""Objects that are made before Python looks for cycles among them; a short query makes fewer."""
+
 FORMATS = ("table", "json", "csv", "markdown")
 PICTURE_FORMATS = ("svg", "png")
 _BY_ENDING = {
@@ -182,6 +185,7 @@ class Request:
                 check_writable(file, force=self.output.force, option=option)
         if not gc.isenabled():  # main put it off; from here on the work may be long
             gc.freeze()  # what was imported stays: the first collection need not go through it
+            gc.set_threshold(_COLLECTED_AFTER)
             gc.enable()
         found = self.answer()
         show(found, self.output)

@@ -216,11 +216,19 @@ def apply(function: Callable[..., Any], *values: Any) -> Any:
 
 
 def _forward(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
-    return lambda self, other: apply(function, self, other)
+    def forward(self: Column, other: Any) -> Column:
+        if type(other) is not Column:
+            return Column(self.table, self.axes, function(self.values, other))
+        if self.axes == other.axes:
+            return Column(self.table, self.axes, function(self.values, other.values))
+        found: Column = apply(function, self, other)
+        return found
+
+    return forward
 
 
 def _reflected(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
-    return lambda self, other: apply(function, other, self)
+    return lambda self, other: Column(self.table, self.axes, function(other, self.values))
 
 
 for _name in ("add", "sub", "mul", "truediv", "pow"):

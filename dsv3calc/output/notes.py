@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from dsv3calc.output.options import OutputOptions
@@ -16,7 +18,7 @@ MOST = 5
 """Notes and assumptions that are told in short."""
 
 
-class Told(NamedTuple):
+class Told(msgspec.Struct, frozen=True):
     """What is told of an answer, each with its word; ``hidden`` is the rest, in full."""
 
     shown: list[tuple[str, str]]

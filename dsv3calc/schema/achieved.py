@@ -5,6 +5,8 @@ how far they lie from it, and in which range: outside of it the entry is an extr
 """
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Annotated, Literal
 

@@ -1,6 +1,8 @@
 """What a model has beside attention and feed-forwards, in its layers or around them."""
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 import msgspec
 
 from dsv3calc.schema.fields import Size

@@ -1,6 +1,8 @@
 """A comparison as a file: designs, what is changed in them, hardware, workload, rows to show."""
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 from typing import Annotated, Literal
 
 import msgspec

@@ -1,6 +1,8 @@
 """What was counted of the failures of a training run."""
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 import msgspec

@@ -7,6 +7,8 @@ does not.
 """
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal

@@ -1,6 +1,8 @@
 """One accelerator as its data sheet and its measurements describe it."""
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from typing import Annotated

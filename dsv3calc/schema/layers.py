@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_SLICE = re.compile(r"[0-9]{0,9}:[0-9]{0,9}(:[1-9][0-9]{0,8})?")
+_SLICE = r"[0-9]{0,9}:[0-9]{0,9}(:[1-9][0-9]{0,8})?"
 MOST_LAYERS_CHECKED = 100_000
 _ENDINGS = {2: "nd", 3: "rd"}
 """Number -> how its ordinal ends, below 21."""
@@ -114,7 +114,7 @@ def _claim(
     if "rest" in slices:
         return "'rest' cannot be in a list", "write layers: rest"
     for text in slices:
-        if not _SLICE.fullmatch(text):
+        if not re.fullmatch(_SLICE, text):
             return f"{text!r} is no slice", "write '0:3', '3:', '5::6', a list of these, or rest"
     size = 0
     for text in slices:

@@ -5,6 +5,8 @@ parallelism regroups the GPUs of a stage, it does not multiply them.
 """
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Annotated, Literal
 

@@ -1,6 +1,8 @@
 """A row of measurements: what was run on which device, what was measured, and who published it."""
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from typing import Any

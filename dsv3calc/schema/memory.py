@@ -1,6 +1,8 @@
 """What training keeps beside the weights, and what it recomputes."""
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Annotated, Literal
 

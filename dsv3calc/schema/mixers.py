@@ -6,6 +6,8 @@ state depends on it.
 """
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Literal
 

@@ -7,6 +7,8 @@ the depth of a mixed model is still one number.
 """
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Annotated, Literal
 

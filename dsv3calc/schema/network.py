@@ -1,6 +1,8 @@
 """A network technology: ports, bandwidth, latency, and what was measured on it."""
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Annotated
 

@@ -1,6 +1,8 @@
 """Number formats, what a model stores in which of them, and what its GEMMs compute in."""
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator
 from typing import Annotated

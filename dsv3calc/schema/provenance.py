@@ -1,6 +1,8 @@
 """Where a preset's values come from: sources, and which field takes which."""
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from typing import Any
 

@@ -1,6 +1,8 @@
 """Software: what a framework or engine takes of a device, how it divides, and how fast it runs."""
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Annotated, Literal
 

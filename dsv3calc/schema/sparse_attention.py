@@ -1,6 +1,8 @@
 """Attention that reads a part of the keys: selected by an indexer, or compressed."""
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 import msgspec

@@ -1,6 +1,8 @@
 """A study as a file: queries, axes that vary them, conditions, and the numbers that are kept."""
 
 # SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated

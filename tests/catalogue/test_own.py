@@ -139,14 +139,14 @@ def test_an_id_of_the_hub_names_its_preset(tmp_path, monkeypatch):
 )
 def test_another_model_is_not_taken_for_a_misspelt_one(name, hint):
     known = listing("model")
-    aliases = [each for _, path in known.values() for each in heading(path).aliases]
+    aliases = [each for _, path in known.values() for each in heading(path)[1]]
     assert hint_for(name, known, aliases).startswith(hint)
     assert bool(hint_for(name, known, aliases)) == bool(hint)
 
 
 def test_a_name_means_one_model():
     known = listing("model")
-    names = [*known, *(each for _, path in known.values() for each in heading(path).aliases)]
+    names = [*known, *(each for _, path in known.values() for each in heading(path)[1])]
     assert len(names) == len(set(names))
 
 

@@ -4,7 +4,7 @@ import pytest
 from pipeline_orders import SCHEDULES
 
 import dsv3calc
-from dsv3calc.accounting.times.work import PASSES
+from dsv3calc.accounting.times.kernels import PASSES
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.schema.layout import BOTH_ENDS
 

@@ -31,7 +31,9 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from dsv3calc.accounting.routing.known_shares import KNOWN
 from dsv3calc.accounting.routing.quadrature import graded_to_one, points
@@ -346,7 +348,7 @@ class _Rule:
         return found
 
 
-class _Step(NamedTuple):
+class _Step(msgspec.Struct, frozen=True):
     """Chances at a mark, and points and weights of h from it to the next."""
 
     first: float

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Law(NamedTuple):
+class Law(msgspec.Struct, frozen=True):
     """A law of scores: ``partner(t, u)`` is the quantile of the score t - q(u)."""
 
     partner: Callable[[float, float], float]

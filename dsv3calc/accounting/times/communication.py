@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.device import scale_up_of
 from dsv3calc.accounting.placement.rank_order import degree, gpus_per_node, placement_of
-from dsv3calc.accounting.times.kernels import MODEL
+from dsv3calc.accounting.times.kernels import FORWARD, MODEL
 from dsv3calc.accounting.times.share import divided
-from dsv3calc.accounting.times.work import FORWARD
 from dsv3calc.accounting.traffic.algorithms import LINKS, sent
 from dsv3calc.accounting.traffic.exchange import (
     PHASES,

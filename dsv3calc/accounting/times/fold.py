@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from dsv3calc.accounting.times.communication import AXES
 from dsv3calc.accounting.times.device import Device
 from dsv3calc.accounting.times.kernel_time import SECONDS, KernelTime
-from dsv3calc.accounting.times.kernels import MODEL, kernels_of
+from dsv3calc.accounting.times.kernels import FORWARD, INPUT_GRADIENT, MODEL, kernels_of
 from dsv3calc.accounting.times.optimizer import OptimizerWork
 from dsv3calc.accounting.times.pass_exchanges import PassExchanges
 from dsv3calc.accounting.times.rates import Rates
 from dsv3calc.accounting.times.software import Software
-from dsv3calc.accounting.times.work import FORWARD, INPUT_GRADIENT, WorkCounter
+from dsv3calc.accounting.times.work import WorkCounter
 from dsv3calc.formulas import roofline
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
@@ -24,6 +24,7 @@ from dsv3calc.model.operator import LOOKUP
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dsv3calc.accounting.times.exchanges import ExchangeLines
     from dsv3calc.accounting.times.kernels import Kernel
     from dsv3calc.accounting.times.setting import Setting
 
@@ -70,11 +71,11 @@ def _sums(prefix: str, kernels: Sequence[KernelTime]) -> dict[str, Line]:
     return found
 
 
-class TimeLines(NamedLines, frozen=True, eq=False, kw_only=True):
+class PassLines(NamedLines, frozen=True, eq=False, kw_only=True):
     """Lines ``time.{bound,floor,estimate}`` [s] of a pass, and what they are made of.
 
-    ``estimate`` is None without a set-up. ``kernels`` are the sums over all kernels, ``optimizer``
-    the step of the optimizer, which is no part of a pass; both by name of the time.
+    ``estimate`` is None without a set-up. ``kernels`` are the sums over all kernels, and
+    ``communication`` what is sent, by name of the time.
     """
 
     bound: Line
@@ -84,6 +85,14 @@ class TimeLines(NamedLines, frozen=True, eq=False, kw_only=True):
     memory_time: Line
     kernels: dict[str, Line]
     communication: dict[str, Line]
+
+
+class TimeLines(PassLines, frozen=True, eq=False, kw_only=True):
+    """Lines of a pass, and what follows from them or explains them.
+
+    ``optimizer`` is the step of the optimizer, which is no part of a pass, by name of the time.
+    """
+
     rates: dict[str, Line]
     optimizer: dict[str, Line]
     components: list[Line]
@@ -167,12 +176,7 @@ class Fold(PassExchanges):
 
 
 def time_lines(fold: Fold) -> TimeLines:
-    """Give the seconds of a pass through the whole model, pipeline stages one after the other.
-
-    ``bound`` is the longest of all computing at peak, all weights and caches read once and all
-    bytes sent, as if they went on at the same time and activations stayed on chip; no schedule is
-    shorter. ``floor`` adds up the kernels at measured rates, communication hidden as far as they
-    last. ``estimate`` is what a set-up makes of that.
+    """Give the seconds of a pass as :func:`pass_lines` does, and what follows from them.
 
     Raises
     ------
@@ -180,6 +184,35 @@ def time_lines(fold: Fold) -> TimeLines:
         If the device or the set-up lacks what the pass needs.
     """
     sent = fold.exchanges()
+    found = pass_lines(fold, sent)
+    times = {"bound": found.bound, "floor": found.floor}
+    if found.estimate is not None:
+        times["estimate"] = found.estimate
+    axes = [] if sent is None else sent.by_axis.values()
+    return TimeLines(
+        **{name: getattr(found, name) for name in found.__struct_fields__},
+        rates=_token_rates(fold, times),
+        optimizer=optimizer_times(fold),
+        components=_components(fold),
+        band=band_lines("time", fold, found.estimate),
+        device=fold.device.lines,
+        parts=[*axes, *(line for place in fold.places for line in place.lines)],
+    )
+
+
+def pass_lines(fold: Fold, sent: ExchangeLines | None) -> PassLines:
+    """Give the seconds of a pass through the whole model, pipeline stages one after the other.
+
+    ``sent`` are the exchanges of the pass. ``bound`` is the longest of all computing at peak, all
+    weights and caches read once and all bytes sent, as if they went on at the same time and
+    activations stayed on chip; no schedule is shorter. ``floor`` adds up the kernels at measured
+    rates, communication hidden as far as they last. ``estimate`` is what a set-up makes of that.
+
+    Raises
+    ------
+    UsageError
+        If the device or the set-up lacks what the pass needs.
+    """
     whole = {
         what: [place.whole[what] for place in fold.places if what in place.whole]
         for what in (*_PLACE,)
@@ -213,8 +246,7 @@ def time_lines(fold: Fold) -> TimeLines:
             parts.append(shown)
         words = f"set-up {fold.software.setup.name}"
         times["estimate"] = total("time.estimate", parts, unit="s", convention=words)
-    axes = [] if sent is None else sent.by_axis.values()
-    return TimeLines(
+    return PassLines(
         bound=times["bound"],
         floor=times["floor"],
         estimate=times.get("estimate"),
@@ -222,12 +254,6 @@ def time_lines(fold: Fold) -> TimeLines:
         memory_time=memory,
         kernels=kernels,
         communication=communication,
-        rates=_token_rates(fold, times),
-        optimizer=optimizer_times(fold),
-        components=_components(fold),
-        band=band_lines("time", fold, times.get("estimate")),
-        device=fold.device.lines,
-        parts=[*axes, *(line for place in fold.places for line in place.lines)],
     )
 
 

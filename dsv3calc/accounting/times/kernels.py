@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 MODEL, MTP = "model", "mtp"
 """The places of what stands outside of layers, and of what belongs to MTP modules."""
 
+FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT = "forward", "input_gradient", "weight_gradient"
+PASSES = (FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT)
+"""The passes of a kernel: forward; gradients of its input; gradients of its weights."""
+
+ATTENTION, INDEXER = "attention_core", "indexer"
+"""Components of cores that meet keys."""
+
 
 class Kernel:
     """Operators of one layer that run as one kernel.

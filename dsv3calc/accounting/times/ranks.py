@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dsv3calc.accounting.times.kernels import MODEL
+from dsv3calc.accounting.times.kernels import FORWARD, INPUT_GRADIENT, MODEL, PASSES
 from dsv3calc.accounting.times.recomputed import activation_again, recomputed
-from dsv3calc.accounting.times.work import FORWARD, INPUT_GRADIENT, PASSES
 from dsv3calc.ledger.line import Line, combined, given, total
 from dsv3calc.ledger.tags import Tags
 from dsv3calc.model.operator import LOOKUP, ONE

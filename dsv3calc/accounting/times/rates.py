@@ -6,14 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from dsv3calc.accounting.times.achieved import PRODUCTS
-from dsv3calc.accounting.times.work import (
-    ATTENTION,
-    FORWARD,
-    INDEXER,
-    NONE,
-    WEIGHT_GRADIENT,
-    element_bytes,
-)
+from dsv3calc.accounting.times.kernels import ATTENTION, FORWARD, INDEXER, WEIGHT_GRADIENT
+from dsv3calc.accounting.times.work import NONE, element_bytes
 from dsv3calc.formulas import expert_times, kernel_times
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.model.operator import CONVOLUTION, CORE, ONE, SCAN

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.placement.orders import INPUTS, WEIGHTS, F
 from dsv3calc.accounting.placement.walk import MOST_PASSES, Walk, passes_of, walk
-from dsv3calc.accounting.times.work import FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT
+from dsv3calc.accounting.times.kernels import FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT
 from dsv3calc.formulas import bubbles, dualpipe
 from dsv3calc.ledger.line import Line, combined, computed, given, total
 from dsv3calc.schema.layout import PAIRED

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.placement.rank_order import GroupPlacement, degree, stride
 from dsv3calc.accounting.times.communication import DECODE_CONTEXT, GATHER
+from dsv3calc.accounting.times.kernels import ATTENTION, FORWARD, INDEXER
 from dsv3calc.accounting.times.share import divided
-from dsv3calc.accounting.times.work import ATTENTION, FORWARD, INDEXER
 from dsv3calc.formulas import rank_groups, served_batches
 from dsv3calc.ledger.line import Line, combined, computed, given
 from dsv3calc.model.operator import CORE, ONE

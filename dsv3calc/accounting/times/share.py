@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.precision import Precision
 
 
-class Product(NamedTuple):
+class Product(msgspec.Struct, frozen=True, eq=False):
     """One matrix product on a GPU: how many equal ones side by side, and the shape of each."""
 
     groups: Line

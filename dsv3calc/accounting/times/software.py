@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc.accounting.placement.rank_order import degree
+from dsv3calc.accounting.times.kernels import WEIGHT_GRADIENT
 from dsv3calc.accounting.times.share import divided
-from dsv3calc.accounting.times.work import WEIGHT_GRADIENT
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Line, combined, field, given, total
 from dsv3calc.model.operator import CORE, GROUPED, ONE, PRODUCT, SCAN

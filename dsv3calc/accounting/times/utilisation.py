@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from dsv3calc.accounting.times.kernels import FORWARD
 from dsv3calc.accounting.times.recomputed import recomputed
-from dsv3calc.accounting.times.work import FORWARD
 from dsv3calc.formulas import utilisation
 from dsv3calc.ledger.line import Line, combined, computed, given, total
 from dsv3calc.ledger.tags import Tags

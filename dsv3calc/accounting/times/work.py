@@ -12,6 +12,14 @@ from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.roofline import cache_read, state_passes
 from dsv3calc.accounting.scans import scan_lines
 from dsv3calc.accounting.state import state_lines
+from dsv3calc.accounting.times.kernels import (
+    ATTENTION,
+    FORWARD,
+    INDEXER,
+    INPUT_GRADIENT,
+    PASSES,
+    WEIGHT_GRADIENT,
+)
 from dsv3calc.accounting.times.share import Product, Share, divided
 from dsv3calc.accounting.weights import format_of
 from dsv3calc.formulas import attention, kernels, kv_cache, memory
@@ -37,13 +45,7 @@ if TYPE_CHECKING:
     from dsv3calc.model.operator import Operator
     from dsv3calc.schema.precision import KVFormat, Precision
 
-FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT = "forward", "input_gradient", "weight_gradient"
-PASSES = (FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT)
-"""The passes of a kernel: forward; gradients of its input; gradients of its weights."""
-
 NONE = given("nothing", 0, "elements")
-ATTENTION, INDEXER = "attention_core", "indexer"
-"""Components of cores that meet keys."""
 
 _SCAN_SIDES = given("scan.sides", 4, "1", "queries, keys and values as wide as its outputs")
 _PLAIN = given("time.activation_bits", 16, "bit", "activations in BF16")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.network import is_slim_fly_order, largest_order, neighbours
+from dsv3calc.accounting.slim_fly_orders import is_slim_fly_order, largest_order, neighbours
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas.dragonfly import dragonfly_global_ports, dragonfly_groups
 from dsv3calc.formulas.slim_fly import slim_fly_network_radix

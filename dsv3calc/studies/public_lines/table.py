@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from dsv3calc.studies.public_lines.placeholders import PLACEHOLDERS
 
@@ -30,7 +32,7 @@ FIRST_WORDS = {
 MODULES = {word: module for module, words in FIRST_WORDS.items() for word in words.split()}
 
 
-class PublicLine(NamedTuple):
+class PublicLine(msgspec.Struct, frozen=True):
     """A line, or the lines of a pattern: the unit, the meaning, the commands that give it."""
 
     pattern: str
@@ -47,9 +49,9 @@ def _lines_of(module: str) -> tuple[PublicLine, ...]:
     """Return the lines that one module declares."""
     declared = import_module(f"dsv3calc.studies.public_lines.{module}").LINES
     return tuple(
-        PublicLine(*row, tuple(commands.split(", ")))
+        PublicLine(pattern, unit, meaning, tuple(commands.split(", ")))
         for commands, rows in declared.items()
-        for row in rows
+        for pattern, unit, meaning in rows
     )
 
 
@@ -93,13 +95,15 @@ def _found(branch: dict[str, Any], words: tuple[str, ...], at: int) -> PublicLin
     """Follow words from a branch: what is spelled out goes before what stands for any word."""
     if at == len(words):
         return branch.get("")
-    for key in (words[at], "*") if words[at] else ():
-        found = _found(branch[key], words, at + 1) if key in branch else None
-        if found is not None:
-            return found
-    rest = branch.get("**", {})
-    ends = range(at + 1, len(words) + 1) if rest else ()
-    return next((found for end in ends if (found := _found(rest, words, end))), None)
+    word = words[at]
+    if word and word in branch and (found := _found(branch[word], words, at + 1)):
+        return found
+    if word and "*" in branch and (found := _found(branch["*"], words, at + 1)):
+        return found
+    if "**" in branch:
+        ends = range(at + 1, len(words) + 1)
+        return next((found for end in ends if (found := _found(branch["**"], words, end))), None)
+    return None
 
 
 def public_line(name: str) -> PublicLine | None:

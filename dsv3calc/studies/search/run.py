@@ -90,6 +90,7 @@ class Search:
         self.whole = whole
         self.axes = {**axes, **categories}
         self.words = {rule.name: rule.words for rule in rules}
+        self.words |= {each.reason: each.words for each in more}
         self.needs = {rule.name: rule.needs for rule in rules}
         self.refusals = Refusals(
             *(rule.name for rule in rules), *(each.reason for each in more), WHERE

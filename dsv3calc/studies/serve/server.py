@@ -225,11 +225,6 @@ class Server:
         refuse(overlap_problems(None if inputs.setup is None else inputs.setup.value, lacks))
         return fold
 
-    @staticmethod
-    def takes_turns(fold: Fold) -> bool:
-        """Tell whether the set-up lets two half batches take turns."""
-        return fold.software is not None and fold.software.times.overlap.two_batch
-
     @property
     def least(self) -> int:
         """The smallest batch that the set-up can decode."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dsv3calc.queries.base import Query
-    from dsv3calc.studies.sweep.run import Counts
+    from dsv3calc.studies.sweep.run import Asked, Counts
     from dsv3calc.studies.sweep.write import Write
 
 
@@ -56,7 +56,7 @@ def run_study(
     study = convert(source, source.data, Study)
     if drawn is None:
         writer_of(form)  # refuses a format before points are made
-    asked = asked_here
+    asked: Asked = asked_here
     if scheduler is not None:
         from dsv3calc.studies.sweep.cluster import asked_by
 

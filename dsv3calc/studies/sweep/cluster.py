@@ -20,11 +20,10 @@ from dsv3calc.reading.diagnostics import quote
 from dsv3calc.studies.sweep.points import Points
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from dsv3calc.studies.sweep.chunks import Part
-
-    Asked = Callable[[Points, Iterator[Part]], Iterator[tuple[Part, Iterable[str]]]]
+    from dsv3calc.studies.sweep.run import Asked
 
 _PATIENCE = 20
 """Seconds in which a scheduler must answer and have a worker."""
