@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dsv3calc.studies.search.space import Columns
 
 _MOST_TABLES = 4
-_MOST_KNOWN = 2**24
+_MOST_KNOWN = 2**26
 """Results that are kept of a block."""
 
 

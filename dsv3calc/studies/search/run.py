@@ -234,18 +234,26 @@ class Search:
         while waiting:
             least, number, exact = heappop(waiting)
             category, mask = leaves[number]
-            counted.several = best.limit == float("inf")
-            if exact or least > best.limit or self._none_fits(counted, columns, *leaves[number]):
-                bounding = None if exact else counted.bounded_by(category)
-                yield number, first(category if bounding is None else bounding)
-            else:
-                heappush(waiting, (float(first(category)[mask].min()), number, True))
+            bounding = None if exact else counted.bounded_by(category)
+            values = first(category if bounding is None else bounding)
+            if exact or least > best.limit or self._none_fits(counted, columns, category, mask):
+                yield number, values
+                continue
+            values = values.copy()
+            better = mask & (values <= best.limit)  # the bound is enough for the others
+            part = self.block(rows(columns, better))
+            values[better] = self.signs[0] * part.of(self.objectives[0], category)
+            known[repr(category)] = values
+            heappush(waiting, (float(values[mask].min()), number, True))
 
     def _none_fits(self, counted: Any, columns: Columns, category: Category, mask: Any) -> bool:
         """Tell whether it is known that nothing of a category fits, while every row is counted."""
-        if not counted.several:
+        assert isinstance(self.best, Few)  # noqa: S101 - see _bounded
+        if self.best.limit < float("inf"):
             return False
+        counted.several = True
         memory = self._memory(counted, columns, category, mask)
+        counted.several = False
         return not (mask & (counted.excess(category, memory) <= 0)).any()
 
     @property
