@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dsv3calc.numbers.program import BLOCK, by_numpy
+from dsv3calc.numbers.rows import BLOCK, by_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dsv3calc.numbers.program import Flat, Input
+    from dsv3calc.numbers.rows import Flat, Input
 
 _WIDTH = 8
 _VECTOR = f"<{_WIDTH} x double>"

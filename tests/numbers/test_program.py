@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsv3calc.numbers import compiled, ops, program
+from dsv3calc.numbers import compiled, ops, program, rows
 from dsv3calc.numbers.in_columns import Table
 from dsv3calc.numbers.program import Program
 from dsv3calc.numbers.recorded import NotRecordedError, Record
@@ -55,7 +55,7 @@ def test_a_program_gives_what_its_operations_give(steps, few, block):
     wanted = computed([record.input(name) for name in axes], steps)
     expected = computed([*axes.values()], steps)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(program, "BLOCK", block)
+        patch.setattr(rows, "BLOCK", block)
         patch.setattr(program, "_FEW_ROWS", few)
         patch.setattr(program, "_SHARE", 2)
         patch.setattr(program, "_MANY", few // 4)
@@ -64,12 +64,12 @@ def test_a_program_gives_what_its_operations_give(steps, few, block):
         assert (one == other).all()
 
 
-@given(steps=STEPS, rows=st.integers(1, 40))
-def test_compiled_code_gives_what_numpy_gives(steps, rows):
+@given(steps=STEPS, count=st.integers(1, 40))
+def test_compiled_code_gives_what_numpy_gives(steps, count):
     if not compiled.is_there():
         pytest.skip("llvmlite is not installed")
-    random = np.random.default_rng(rows)
-    axes = {name: random.integers(0, 5, rows).astype(float) for name in "abc"}
+    random = np.random.default_rng(count)
+    axes = {name: random.integers(0, 5, count).astype(float) for name in "abc"}
     record = Record()
     wanted = computed([record.input(name) for name in axes], steps)
     with pytest.MonkeyPatch.context() as patch:
