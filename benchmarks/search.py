@@ -1,6 +1,6 @@
 """The speed of a search: layouts a second, and its memory, for DeepSeek-V3 and Llama 3.1 8B.
 
-Layouts are the combinations that no rule refuses; the search counts a time of a step for each, or
+Layouts are the combinations that pass all rules; the search counts a time of a step for each, or
 a bound of it, and memory of those that may be among the best. ``--whole`` counts both for all. Time
 is processor time of one core.
 

@@ -33,7 +33,7 @@ GOALS = {
     "training_moe": 0.16,
     "inference_e2e": 0.17,
 }
-"""Kind -> the median error to reach on rows that no fit saw."""
+"""Kind -> the goal for the median error on rows that were not fitted to."""
 
 BELIEFS = {
     "kernel_gemm.dense": "Few columns (N 1,536) or a short depth (K 2,048) with few tokens: the"
@@ -92,29 +92,30 @@ TEXT = """\
 
 # Accuracy
 
-How far predicted times of kernels, collectives, exchanges and whole steps lie from published
-measurements: predicted over measured, less 1. `dsv3calc validate` prints the same; `--rows` shows
-each time.
+This page compares predicted times of kernels, collectives, exchanges and whole steps with published
+measurements. An error is predicted / measured - 1. `dsv3calc validate` prints the same; `--rows`
+shows each time.
 
-Rows that an entry was fitted to are predicted by the fit of the other half. The half of a group of
-rows is the lowest bit of the first byte of the SHA-256 of its name. Where all groups of an entry
-fall into one half, each is predicted by a fit of the others. A kind marked * has no group to leave
-out: its error is that of the fit itself. The interval holds the median in 90 % of 400 draws of
-groups. The last columns are the median errors of the peak roofline, and of training steps at 40 %
-of the peak of their data type, on the same times.
+The measurements are divided into two halves. Rows of one half are predicted by a fit to the other
+half, so no row is predicted by a fit that used it. Similar rows form a group and are in the same
+half: the lowest bit of the first byte of the SHA-256 of the group's name. If all groups of an entry
+are in one half, each group is predicted by a fit to the other groups. A kind marked * has too few
+groups for that; its error is that of the fit itself. The interval contains the median in 90 % of
+400 draws of groups. The last columns are the median errors, on the same times, of a roofline at
+peak rates, and of training steps that are assumed to reach 40 % of the peak of their data type.
 
-Whole steps are the answers of `train` and `time` to what a row states, with the set-up that its
-source, device, platform and area choose. What a row does not state is the default of the query and
-of the set-up. A server that also prefills is charged with the prefill of the sequences that come
-in. Sustained factors of Hopper and Blackwell, host gaps and the launch factor of servers were
-fitted to half 0 of these rows and serve both halves, so that all whole steps are marked *: the next
-table has the medians by half. On Hopper half 0 has all BF16 steps of dense models, the other half
-most FP8 steps: with one factor for both data types the other half was 8.3 % off. A factor of its
-own for FP8 products on Hopper, fitted to the eight FP8 steps of half 0, lowers that to 6.1 %.
-The other half was looked at when this factor was chosen, so that its median is not fully unseen.
-Exposed transfers do not stand in for it: of context parallelism they raise both medians; with one
-factor of 1.20 and 40 % of pipeline transfers exposed Hopper is 5.8 % off on half 0 and 4.1 % on
-half 1.
+Whole steps are the answers of `train` and `time` for what a row states, with the set-up chosen by
+its source, device, platform and area. What a row does not state has the default of the query and
+of the set-up. For a server that also prefills, the prefill of arriving sequences is added. The
+sustained factors of Hopper and Blackwell, the host gaps and the launch factor of servers were
+fitted to half 0 of these rows and are used for both halves, so all whole steps are marked *. The
+second table has the medians by half. On Hopper, half 0 has all BF16 steps of dense models, and half
+1 has most FP8 steps. With one factor for both data types the error of half 1 was 8.3 %. A separate
+factor for FP8 products on Hopper, fitted to the eight FP8 steps of half 0, lowers it to 6.1 %. Half
+1 was looked at when this factor was introduced, so its median is not fully unseen. Exposed
+transfers do not explain the difference: exposed context-parallel transfers raise both medians, and
+with one factor of 1.20 and 40 % of pipeline transfers exposed the errors on Hopper are 5.8 % on
+half 0 and 4.1 % on half 1.
 
 The form of each kind, and what else was tried, are in
 [decision 0018](decisions/0018-times-of-kernels.md).

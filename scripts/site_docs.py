@@ -17,6 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from site_page import Missing
+
 ROOT = Path(__file__).resolve().parents[1]
 KATEX, SHIM = "0.16.47", "1.0.4"
 SHIM_ADDRESS = "https://unpkg.com/iframe-worker/shim"
@@ -35,11 +37,13 @@ def build(out: Path, assets: Path | None = None) -> list[str]:
 
     Raises
     ------
+    Missing
+        Naming what is missing.
     SystemExit
-        Naming what is missing, or the links that lead nowhere.
+        Naming the links that lead nowhere.
     """
     if importlib.util.find_spec("zensical") is None:
-        raise SystemExit("the documentation needs zensical: python -m pip install '.[site]'")
+        raise Missing("the documentation needs zensical: python -m pip install '.[site]'")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         parts = collected(assets, work / "fetched")
@@ -136,7 +140,7 @@ def collected(given: Path | None, fetched: Path) -> Path:
 
     Raises
     ------
-    SystemExit
+    Missing
         Naming what is missing.
     """
     folder = given
@@ -145,9 +149,7 @@ def collected(given: Path | None, fetched: Path) -> Path:
         fetched.mkdir(parents=True)
         npm = shutil.which("npm")
         if npm is None:
-            raise SystemExit(
-                "npm is missing, which fetches KaTeX: install it, or give --assets DIR"
-            )
+            raise Missing("npm is missing, which fetches KaTeX: install it, or give --assets DIR")
         options = ("--prefix", str(fetched), "--ignore-scripts", "--no-audit", "--no-fund")
         names = (f"katex@{KATEX}", f"iframe-worker@{SHIM}")
         subprocess.run([npm, "install", "--silent", *options, *names], check=False)
@@ -158,7 +160,7 @@ def collected(given: Path | None, fetched: Path) -> Path:
         if not (found / name).is_file()
     ]
     if missing:
-        raise SystemExit(
+        raise Missing(
             f"{folder} lacks {', '.join(missing)}, of the npm packages katex and iframe-worker"
         )
     return found

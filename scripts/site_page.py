@@ -60,13 +60,14 @@ MODULES = (
     "paste",
     "pickers",
     "panels",
+    "others",
     "app",
 )
 """Modules of the page, each after those that it imports: in one file they stand in this order."""
 
 
 class Missing(SystemExit):
-    """What the page needs from elsewhere cannot be had here: exit status 77, told before."""
+    """What the site needs from elsewhere cannot be had here: exit status 77, told before."""
 
     def __init__(self, text: str) -> None:
         print(text, file=sys.stderr)

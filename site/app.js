@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page: reads the address, asks the package, shows the answers.
 
-import { PARTS, commandLines, partOf } from "./commands.js";
+import { PARTS, commandLines, hasPart, partOf } from "./commands.js";
 import { byId, el } from "./dom.js";
 import { ask, missing, start } from "./engine.js";
 import { drawPanel } from "./panels.js";
+import { otherQuestions } from "./others.js";
 import { acceptDrops, openPaste } from "./paste.js";
 import { drawPickers } from "./pickers.js";
 import { VIEWS, read, written } from "./state.js";
@@ -33,36 +34,33 @@ async function begin() {
 async function restore() {
   const { state: found, unknown } = await read(location.hash);
   state = found;
+  if (state.part && !hasPart(state)) unknown.push(`part=${state.part}`);
   document.documentElement.classList.toggle("embedded", state.embed);
-  tell(unknown.map((text) => `This version does not know this part of the link, so it is left out: ${text}`));
+  tell(unknown.map((text) => `This version does not know this part of the link, so it is left out: ${brief(text)}`));
   await draw();
 }
 
-/** Edit the state, put it into the address and ask again. */
-async function change(edit) {
-  const focused = focusPlace();
+/** Edit the state, put it into the address and ask again. `focus` names a control to go on from. */
+async function change(edit, focus) {
   edit(state);
+  if (!hasPart(state)) state.part = "";
   const { fragment, lost } = await written(state);
+  await new Promise((done) => setTimeout(done)); // the tab key changes a field before it moves the focus
   history.pushState(null, "", `#${fragment}`);
   tell(lost.map((name) => `${name} is too long for a link: the link names it, and whoever opens it has to give the file.`));
-  await draw();
-  focused?.();
+  await draw(focus);
 }
 
-/** Remember which control has the focus, as the controls are drawn anew. */
-function focusPlace() {
-  const controls = () => [...document.querySelectorAll("#pickers input, #pickers select, #views button")];
-  const at = controls().indexOf(document.activeElement);
-  return at < 0 ? null : () => controls()[at]?.focus();
-}
-
-async function draw() {
+async function draw(focus = "") {
+  const focused = focus || document.activeElement?.id;
   drawPickers(byId("pickers"), state, choices, { change, paste: (index) => openPaste((name, text) => useConfig(index, name, text)) });
   byId("chosen").textContent = state.designs.map((each) => each.model || "?").join(", ");
   drawViews();
+  if (focused && byId(focused) !== document.activeElement) byId(focused)?.focus();
   document.title = `dsv3calc: ${VIEWS[state.view].toLowerCase()}`;
   turn += 1;
   const own = turn;
+  byId("others").replaceChildren(...otherQuestions(state));
   const files = Object.fromEntries(state.designs.filter((each) => each.config !== null).map((each) => [each.model, each.config]));
   const lines = commandLines(state, choices);
   const panels = byId("panels");
@@ -70,13 +68,30 @@ async function draw() {
   const places = lines.map(() => el("article", { className: "panel", "aria-busy": "true" }, el("p", { className: "quiet waiting" }, "Computing…")));
   if (!keepsShape(panels, places.length)) panels.replaceChildren(...places);
   if (!lines.length) panels.replaceChildren(el("p", { className: "message" }, "Choose a model to begin."));
-  for (const [index, { words }] of lines.entries()) {
+  for (const [index, { words, left }] of lines.entries()) {
     const found = await answered(words, files);
     if (own !== turn) return;
-    const panel = drawPanel(found, words, files);
+    const panel = drawPanel(found, words, files, left, index);
     panels.children[index].replaceWith(panel);
   }
+  announce(panels);
   panels.dataset.done = location.hash;
+}
+
+/** Say to a screen reader what the answers are about, and whether it fits. */
+function announce(panels) {
+  const said = [...panels.querySelectorAll(".panel")].map((each) => {
+    const verdicts = [...each.querySelectorAll(".verdict")].map((verdict) => verdict.textContent);
+    const fits = verdicts.length ? `, fits: ${verdicts.join(", ")}` : "";
+    return `${each.querySelector("h2")?.textContent ?? ""}${fits}`;
+  });
+  byId("announced").textContent = said.length ? `Answered: ${said.join("; ")}` : "";
+}
+
+/** A part of a link in words of one line: it may be long, and have characters that turn a text. */
+function brief(text) {
+  const plain = text.replace(/[\p{Cc}\p{Cf}]/gu, (sign) => `\\u{${sign.codePointAt(0).toString(16)}}`);
+  return plain.length > 80 ? `${plain.slice(0, 80)}…` : plain;
 }
 
 /** Keep what is shown until the new answer is there, where as many panels are shown. */
@@ -88,7 +103,7 @@ function keepsShape(panels, count) {
 }
 
 async function answered(words, files) {
-  const late = setTimeout(() => tell(["Loading Python, about 7 MB, once…"], "loading"), 300);
+  const late = setTimeout(() => tell(["Loading Python, about 8 MB, once…"], "loading"), 300);
   try {
     await start();
   } catch (error) {
@@ -106,12 +121,12 @@ async function answered(words, files) {
 
 function drawViews() {
   const views = Object.entries(VIEWS).map(([view, label]) => el("button", {
-    type: "button", className: "view", "aria-current": state.view === view ? "page" : null,
+    type: "button", className: "view", id: `view-${view}`, "aria-current": state.view === view ? "page" : null,
     onclick: () => change((now) => { now.view = view; now.part = ""; }),
   }, label));
   const parts = Object.entries(PARTS[state.view][state.use]);
   const inner = parts.length < 2 ? [] : parts.map(([part, label]) => el("button", {
-    type: "button", className: "part", "aria-current": partOf(state) === part ? "page" : null,
+    type: "button", className: "part", id: `part-${part}`, "aria-current": partOf(state) === part ? "page" : null,
     onclick: () => change((now) => { now.part = part; }),
   }, label));
   byId("views").replaceChildren(el("div", { className: "view-row" }, ...views), el("div", { className: "part-row" }, ...inner));

@@ -4,23 +4,33 @@
 import { typed } from "./commands.js";
 import { copyButton, download, el, linked } from "./dom.js";
 import { ask } from "./engine.js";
+import { fieldsNamed } from "./pickers.js";
 import { tableOf } from "./tables.js";
 import { openWhy } from "./why.js";
 
 const FORMATS = { json: "application/json", csv: "text/csv", markdown: "text/markdown", svg: "image/svg+xml" };
 const ENDINGS = { json: "json", csv: "csv", markdown: "md", svg: "svg" };
 
-export function drawPanel(found, words, files) {
-  const made = el("article", { className: "panel" });
+export function drawPanel(found, words, files, left, index) {
+  const made = el("article", { className: "panel", "aria-labelledby": `answer-${index}` });
   made.dataset.status = found.status;
   if (found.status) made.append(...failed(found));
   else made.append(...contents(found, words, files));
+  const heading = made.querySelector("h2");
+  if (heading) heading.id = `answer-${index}`;
+  if (left.length) made.append(el("p", { className: "quiet" }, `No option of this question: ${left.join(", ")}`));
   made.append(actionsOf(words, files, Boolean(found.picture)));
   return made;
 }
 
 function failed(found) {
-  return [el("h2", {}, found.status === 70 ? "This is a defect" : "No answer"), el("pre", { className: "error", role: "alert" }, found.error.trimEnd())];
+  const fields = fieldsNamed(found.error).map(([option, label]) => `${option} is the field ${label}`);
+  const other = /--set /.test(found.error) ? ["--set goes into Further options"] : [];
+  return [
+    el("h2", {}, found.status === 70 ? "This is a defect" : "No answer"),
+    el("pre", { className: "error", role: "alert" }, found.error.trimEnd()),
+    fields.length + other.length ? el("p", { className: "quiet" }, `On this page: ${[...fields, ...other].join("; ")}.`) : null,
+  ].filter(Boolean);
 }
 
 function contents(found, words, files) {
@@ -58,7 +68,8 @@ function actionsOf(words, files, picture) {
 
 function takeButton(format, words, files) {
   const name = `${words.join("-").replace(/[^\w.]+/g, "-").slice(0, 80)}.${ENDINGS[format]}`;
-  const button = el("button", { type: "button", className: "small", onclick: take }, format === "markdown" ? "Markdown" : format.toUpperCase());
+  const label = format === "markdown" ? "Markdown" : format.toUpperCase();
+  const button = el("button", { type: "button", className: "small", onclick: take, "aria-label": `${label}: save this answer` }, label);
   async function take() {
     const found = await ask({ ask: "run", words: [...words, "--format", format] }, files);
     if (found.status) button.textContent = "not available";

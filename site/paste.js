@@ -2,6 +2,7 @@
 // A config.json of one's own: pasted, chosen or dropped. It stays in this browser.
 
 import { byId, el } from "./dom.js";
+import { safeName } from "./state.js";
 
 const LARGEST = 20_000_000; // characters; published files have some thousands
 
@@ -22,7 +23,7 @@ export function openPaste(take) {
     el("h2", { id: "paste-title" }, "A model of your own"),
     el("p", {}, "Paste a config.json of Hugging Face, or choose a file. You can also drop one anywhere on the page. It is read here and sent nowhere."),
     text,
-    el("p", {}, file),
+    el("p", {}, el("label", {}, "Or a file: ", file)),
     el("p", { className: "buttons" },
       el("button", { type: "button", className: "primary", onclick: accept }, "Use it"),
       el("button", { type: "button", onclick: () => dialog.close() }, "Cancel")));
@@ -44,10 +45,4 @@ export function acceptDrops(take, tell) {
 
 async function textOf(file) {
   return file.size > LARGEST ? "" : file.text();
-}
-
-/** A name that a shell and the command line read as one plain word. */
-export function safeName(name) {
-  const plain = name.normalize("NFKD").replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[-.]+/, "").slice(-60);
-  return /\.(json|ya?ml)$/.test(plain) ? plain : `${plain || "config"}.json`;
 }

@@ -6,11 +6,11 @@ export const USES = { train: "Training", serve: "Serving" };
 export const MOST_DESIGNS = 4;
 
 /** Fields of the workload, which all designs share. */
-export const SHARED = ["context", "batch", "kv-dtype", "seq", "global-batch", "pass-tokens"];
+export const SHARED = ["context", "batch", "kv-dtype", "seq", "global-batch", "pass-tokens", "more"];
 /** Fields of a design that hold for training and serving alike. */
 export const OWN = ["model", "hardware", "precision"];
 /** Fields of a design that training and serving have each for itself. */
-export const PLACED = ["layout", "setup", "tp", "pp", "dp", "ep"];
+export const PLACED = ["layout", "setup", "tp", "pp", "dp", "ep", "more"];
 
 const LONGEST_CONFIG = 24_000; // characters of a packed config that an address holds
 
@@ -61,9 +61,13 @@ export async function read(fragment) {
     if (key === "view" && Object.hasOwn(VIEWS, value)) state.view = value;
     else if (key === "use" && Object.hasOwn(USES, value)) state.use = value;
     else if (key === "part") state.part = value;
-    else if (key === "embed") state.embed = value === "1";
+    else if (key === "embed" && value === "1") state.embed = true;
     else if (SHARED.includes(key)) state.shared[key] = value;
     else if (!(await readDesign(state.designs, key, value))) unknown.push(`${key}=${value}`);
+  }
+  for (const design of state.designs.filter((each) => (each?.config ?? null) !== null && each.model !== safeName(each.model))) {
+    unknown.push(`a config by the name ${design.model}`);
+    design.config = null;
   }
   state.designs = Array.from(state.designs, (design) => design ?? emptyDesign());
   if (!state.designs.length) state.designs.push(emptyDesign());
@@ -80,6 +84,12 @@ async function readDesign(designs, key, value) {
   else if (name !== "config") design[name] = value;
   else design.config = await unpacked(value).catch(() => null);
   return name !== "config" || design.config !== null;
+}
+
+/** A name that a shell and the command line read as one plain word, and that is no path. */
+export function safeName(name) {
+  const plain = name.normalize("NFKD").replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[-.]+/, "").slice(-60).replace(/^[-.]+/, "");
+  return /\.(json|ya?ml)$/.test(plain) ? plain : `${plain || "config"}.json`;
 }
 
 async function packed(text) {

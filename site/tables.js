@@ -8,7 +8,7 @@ import { el } from "./dom.js";
 export function tableOf(table, open, { stacked = false, bars = false } = {}) {
   const width = table.headings.length;
   const head = el("tr", { role: "row" }, ...table.headings.map((text, at) =>
-    el("th", { scope: "col", role: "columnheader", className: wordy(table, at) ? "words" : "" }, text)));
+    text ? el("th", { scope: "col", role: "columnheader", className: wordy(table, at) ? "words" : "" }, text) : el("td", { role: "cell" })));
   const body = table.rows.map((row) => rowOf(row, table, width, open, bars));
   const made = el("table", { role: "table", className: stacked ? "stacks" : "" },
     table.title ? el("caption", {}, table.title) : null,
@@ -42,7 +42,7 @@ function cellOf(cell, at, row, table, open) {
   const made = el("td", { role: "cell", className: wordy(table, at) ? "words" : "" });
   made.dataset.label = table.headings[at];
   if (cell.lines) made.append(numberOf(cell, open));
-  else if (row[0] === "fits") made.append(el("span", { className: `verdict ${text}` }, text));
+  else if (String(row[0].text ?? row[0]).trim() === "fits") made.append(el("span", { className: `verdict ${text}` }, text));
   else made.append(text);
   return made;
 }
@@ -51,7 +51,7 @@ function cellOf(cell, at, row, table, open) {
 function addBars(made, row) {
   const values = row.map((cell) => (typeof cell.value === "number" ? cell.value : NaN));
   const largest = Math.max(...values.filter((value) => value > 0));
-  if (values.filter((value) => value > 0).length < 2) return;
+  if (new Set(values.filter((value) => value > 0)).size < 2) return;
   for (const [at, value] of values.entries()) {
     if (!(value > 0)) continue;
     const bar = el("span", { className: "bar", "aria-hidden": "true" });

@@ -17,7 +17,7 @@ export function openWhy(cell, words, files) {
     body);
   for (const [column, line] of cell.lines) {
     const asked = { ask: "explain", words, column, line };
-    const place = el("div", { className: "tree" }, el("p", { className: "quiet" }, "…"));
+    const place = el("div", { className: "tree" }, el("p", { className: "quiet" }, "Computing…"));
     body.append(place);
     fill(place, asked, [], files, true);
   }
@@ -49,12 +49,12 @@ function partsOf(line, asked, path, files, top) {
   if (line.origin) made.push(originOf(line.origin));
   if (line.inputs?.length) {
     made.push(el("ul", { className: "inputs" },
-      ...line.inputs.map((each, at) => el("li", {}, inputOf(each, asked, [...path, at], files)))));
+      ...line.inputs.map((each, at) => el("li", {}, inputOf(each, asked, [...path, at], files, line.inputs.length === 1)))));
   }
   return made;
 }
 
-function inputOf(input, asked, path, files) {
+function inputOf(input, asked, path, files, alone) {
   const { line } = input;
   const head = [
     input.symbol ? el("code", {}, `${input.symbol} `) : null,
@@ -65,6 +65,7 @@ function inputOf(input, asked, path, files) {
   if (ends) return el("div", { className: "leaf" }, ...head, line.origin ? originOf(line.origin) : null);
   const inner = el("div", { className: "tree" });
   const made = el("details", {}, el("summary", {}, ...head), inner);
+  if (alone) made.open = true; // one input alone is what the line is about
   made.addEventListener("toggle", () => { if (made.open && !inner.hasChildNodes()) fill(inner, asked, path, files, false); });
   return made;
 }

@@ -4,10 +4,16 @@
 let reply = null;
 let files = null;
 
+/** Names of files that may come in: data beside each other, no path into the package. */
+const NAMES = /^\w[\w.-]*\.(json|jsonl|ya?ml|csv|txt)$/;
+
 self.onmessage = async ({ data }) => {
   try {
     if (data.boot) await boot(data.boot);
-    for (const [name, text] of Object.entries(data.files ?? {})) files.writeFile(name, text);
+    for (const [name, text] of Object.entries(data.files ?? {})) {
+      if (!NAMES.test(name)) throw new Error(`not a name of a file here: ${name}`);
+      files.writeFile(name, text);
+    }
     const found = data.ask ? reply(data.ask) : "";
     self.postMessage({ id: data.id, found });
   } catch (error) {

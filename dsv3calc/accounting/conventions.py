@@ -34,7 +34,7 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
             "full": "masked pairs too: S (past + S); with a window S (min(past, W-1) + S), with "
             "DSA S min(past + S, k)",
             "half": "S past + S²/2, as most papers count: half of the diagonal",
-            "clamped": "each new token as the last one: S (past + S); with a window "
+            "clamped": "every new token counted like the last one: S (past + S); with a window "
             "S min(past + S, W)",
         },
     ),
@@ -63,8 +63,8 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
         "",
         {
             "chosen": "only the experts that a token is routed to are counted",
-            "as-transformers": "what the library computes is counted (llama4: every expert), and "
-            "each choice of a token as an expert with weights",
+            "as-transformers": "experts as the library computes them (llama4: every expert); "
+            "every chosen expert counts as one with weights",
         },
     ),
     "sparse_attention": (
@@ -78,7 +78,7 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
         "",
         {
             "window": "a sliding or chunked layer keeps its whole window",
-            "window-minus-one": "it keeps one token less: the next query brings its own",
+            "window-minus-one": "it keeps one token less, since the next token adds its own",
         },
     ),
     "index_keys": (
@@ -86,27 +86,29 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
         {
             "format": "the keys of DSA's indexer are stored as the KV format says: the presets "
             "have FP8 with a scale, as engines do",
-            "as-keys": "they are stored as the latent is",
+            "as-keys": "they are stored in the format of the latent",
         },
     ),
     "scan": (
         "--scan",
         {
-            "recurrent": "a mixer goes token by token, the least arithmetic: 6 FLOP an element of "
-            "the state for a delta rule, 4 for a state space and linear attention",
+            "recurrent": "recurrences are counted token by token, with the fewest FLOPs: 6 per "
+            "element of the state for a delta rule, 4 for a state space and linear "
+            "attention",
             "chunked": "in training and prefill the products of kernels that compute whole chunks "
             "of chunk_size tokens, the last one padded; recurrent in decode",
-            "as-transformers": "the products of transformers' code: whole chunks in training and "
-            "prefill, what is elementwise there left out, padded convolutions",
+            "as-transformers": "the products that transformers' code computes: whole chunks in "
+            "training and prefill, padded convolutions, no elementwise operations",
         },
     ),
     "state": (
         "",
         {
-            "engines": "a mixer keeps its state in its state_dtype, and one input of its "
-            "convolution less than the kernel spans; a compressor keeps the tokens of its blocks "
+            "engines": "a mixer keeps its state in state_dtype and kernel - 1 inputs of its "
+            "convolution; a compressor keeps the tokens of its blocks "
             "in FP32",
-            "as-transformers": "it keeps as many inputs as the kernel spans, and its state in FP32 "
+            "as-transformers": "it keeps as many convolution inputs as the kernel is wide, and "
+            "its state in FP32 "
             "(lightning attention in the model's data type); a compressor keeps the tokens of the "
             "block that is not complete",
         },
@@ -114,15 +116,16 @@ CHOICES: dict[str, tuple[str, dict[str, str]]] = {
     "recompute": (
         "--recompute",
         {
-            "none": "nothing is computed twice: the FLOPs of the model, which MFU is about",
-            "full": "in training the whole forward pass is computed again: 4/3, which HFU is about",
+            "none": "nothing is recomputed: model FLOPs, as for MFU",
+            "full": "in training the whole forward pass is recomputed: 4/3 of the model FLOPs, "
+            "as for HFU",
         },
     ),
     "n_parameters": (
         "",
         {
-            "without-embedding": "the N of six-n leaves the input embedding out",
-            "all": "N has every parameter, the input embedding too",
+            "without-embedding": "N of six-n excludes the input embedding",
+            "all": "N includes every parameter, the input embedding too",
         },
     ),
     "parameters": (
@@ -202,8 +205,8 @@ BUNDLES = {
         Bundle(
             "nanogpt",
             "--as",
-            "training FLOPs as nanoGPT's estimate_mfu has them: 6 N + 12 L H Q T, N every "
-            "parameter but positions, the input embedding too",
+            "training FLOPs as nanoGPT's estimate_mfu counts them: 6 N + 12 L H Q T; N is every "
+            "parameter except positions, input embedding included",
             "karpathy/nanoGPT, model.py, estimate_mfu; arXiv:2204.02311, appendix B",
             {
                 "counting": "six-n-attention",
@@ -357,7 +360,7 @@ def choose_conventions(
         )
     if command not in bundle.commands:
         raise UsageError(
-            f"{option} {bundle.name} says nothing of what {command} counts: {bundle.words}",
+            f"{option} {bundle.name} does not change what {command} counts: {bundle.words}",
             " or ".join(f"dsv3calc {name} {option} {bundle.name}" for name in bundle.commands),
         )
     clash = [name for name in chosen if name in bundle.fixes]

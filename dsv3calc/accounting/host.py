@@ -149,14 +149,14 @@ def activation_lines(layout: Layout, rank: int, named: Mapping[str, Line]) -> tu
     kept = total("host.states.activations.of_micro_batch", chunks, unit="B")
     parts = [kept, replica_micro_batches(layout)]
     if layout.schedule == "dualpipe":
-        words = "a micro-batch passes the stages of a rank in one direction, through one of two"
+        words = "each micro-batch passes one of the two stages of a rank"
         parts.append(given("host.states.chunk_share", 0.5, "ratio", words))
     return held, combined(
         "host.states.activations.bytes",
         "product",
         parts,
         unit="B",
-        convention="in a step, each way; all that is kept for the backward pass",
+        convention="per step, each way; all saved activations",
     )
 
 

@@ -1,13 +1,11 @@
 """Networks: the size, reach, bisection and cost of a topology of equal switches.
 
-The lines take ints, arrays and symbols. Which q a Slim Fly can have is number theory: the helpers
-at the end take ints alone.
+The lines take ints, arrays and symbols.
 """
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from math import isqrt
 from typing import Any
 
 import msgspec
@@ -17,11 +15,8 @@ from dsv3calc.formulas import dragonfly, fabric, fat_tree, network, slim_fly
 from dsv3calc.ledger.line import Line, combined, computed, given, total
 from dsv3calc.ledger.named_lines import NamedLines
 
-LEAST_Q = 3
-"""The smallest Slim Fly: 18 switches."""
-
 LINKS = "between switches; the cables of endpoints are not counted"
-HOPS = "links between switches on the shortest path of the two endpoints farthest apart"
+HOPS = "links between switches on the shortest path between the two most distant endpoints"
 
 
 class NetworkLines(NamedLines, frozen=True, eq=False, kw_only=True):
@@ -176,7 +171,7 @@ def plane_loss(counted: NetworkLines, planes_down: Any) -> NetworkLines:
     factor = computed(
         "network.lost_plane_factor",
         fabric.lost_plane_factor,
-        convention="of the time of bytes, spread evenly over the planes that are left",
+        convention="of the transfer time, with traffic spread evenly over the remaining planes",
         planes=counted.planes,
         planes_down=given("planes_down", planes_down, "1"),
     )
@@ -265,8 +260,8 @@ def slim_fly_lines(radix: Any, q: Any, *, exists: bool = True) -> NetworkLines:
         bisection = computed(
             "network.bisection_links",
             slim_fly.slim_fly_bisection_bound,
-            convention="an upper bound, no closed form is known: a cut that can be drawn; at "
-            "least q³/2 by the graph's eigenvalues",
+            convention="upper bound by an explicit cut (no closed form is known); at least q³/2 "
+            "by the graph's eigenvalues",
             q=order,
         )
     return NetworkLines(
@@ -328,8 +323,8 @@ def dragonfly_lines(radix: Any, groups: Any = None) -> NetworkLines:
         bisection_links=computed(
             "network.bisection_links",
             dragonfly.dragonfly_bisection,
-            convention="global links between two halves of the groups, which stay whole: an upper "
-            "bound of the bisection",
+            convention="global links between two halves of whole groups: an upper bound of the "
+            "bisection",
             **size,
         ),
     )
@@ -364,46 +359,3 @@ def priced(counted: NetworkLines, switch_price: Line, link_price: Line) -> Netwo
         "network.cost_per_endpoint", "ratio", (cost, counted.endpoints), unit="USD"
     )
     return msgspec.structs.replace(counted, cost=cost, cost_per_endpoint=per_endpoint)
-
-
-def is_slim_fly_order(q: int) -> bool:
-    """Tell whether a graph of McKay, Miller and Širáň of order q is known.
-
-    That takes a prime power 4w + δ with δ in -1, 0, 1 and w at least 1: any prime power but 2.
-
-    >>> [q for q in range(31) if is_slim_fly_order(q)]
-    [3, 4, 5, 7, 8, 9, 11, 13, 16, 17, 19, 23, 25, 27, 29]
-    """
-    if q < LEAST_Q:
-        return False
-    prime = next((d for d in range(2, isqrt(q) + 1) if q % d == 0), q)
-    while q % prime == 0:
-        q //= prime
-    return q == 1
-
-
-def neighbours(q: int) -> tuple[int, ...]:
-    """Return the orders nearest to q, below and above, for which there is a Slim Fly.
-
-    >>> neighbours(28), neighbours(2)
-    ((27, 29), (3,))
-    """
-    below = next((n for n in range(q - 1, LEAST_Q - 1, -1) if is_slim_fly_order(n)), None)
-    above = next(n for n in range(max(q + 1, LEAST_Q), 2 * q + 4) if is_slim_fly_order(n))
-    return (above,) if below is None else (below, above)
-
-
-def largest_order(radix: int) -> int | None:
-    """Return the largest q whose Slim Fly a switch of ``radix`` ports can build, or None.
-
-    The switch must have room for half as many endpoints as it has network ports, rounded down.
-
-    >>> largest_order(64), largest_order(62), largest_order(6)
-    (29, 27, None)
-    """
-    # the network radix is about 3q/2, and half of it again: 9q/4 ports in all
-    for q in range(4 * (radix + 2) // 9 + 2, LEAST_Q - 1, -1):
-        degree = slim_fly.slim_fly_network_radix(q)
-        if degree + degree // 2 <= radix and is_slim_fly_order(q):
-            return q
-    return None

@@ -51,7 +51,7 @@ _EVERYTHING = frozenset({"embedding", "head", "router", "routing-bias", "norms",
 PARAMETER_VARIANTS: dict[str, tuple[frozenset[str], str]] = {
     "default": (
         _EVERYTHING,
-        "all that the model computes with; no MTP, its copies or scales",
+        "everything the model computes with, without MTP, its copies and scales",
     ),
     "trainable": (_EVERYTHING - {"routing-bias"}, "as torch counts parameters(): no buffers"),
     "with-mtp": (_EVERYTHING | {"mtp"}, "the default and the MTP modules"),
@@ -59,7 +59,7 @@ PARAMETER_VARIANTS: dict[str, tuple[frozenset[str], str]] = {
         _EVERYTHING | {"routing-table", "mtp", "mtp-copies", "scales"},
         "every element that the published files store",
     ),
-    "non-embedding": (_EVERYTHING - {"embedding", "head"}, "layers and final norm alone"),
+    "non-embedding": (_EVERYTHING - {"embedding", "head"}, "layers and final norm only"),
     "without-head": (_EVERYTHING - {"head"}, "the default without the output head"),
     "matmul": (frozenset({"head", "router"}), "matrices used in matrix products"),
 }

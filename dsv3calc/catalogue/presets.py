@@ -212,7 +212,7 @@ def _fill(
 
         for key in KEYS_NOT_IGNORED:
             if key in ignore_keys:
-                raise UsageError(f"--ignore-key {key}: this key cannot be passed over")
+                raise UsageError(f"--ignore-key {key}: this key cannot be ignored")
         imported = import_config(source, ignore_keys=ignore_keys, beside=_beside(path))
         data = preset.imported = imported.data
         told = imported.assumptions
@@ -247,10 +247,10 @@ def _runtime_of_old(source: Source) -> Problem:
         source.name,
         at.line,
         at.column,
-        "this is a runtime preset of 0.1.0; set-ups have taken their place",
+        "this is a runtime preset of 0.1.0, which set-ups replace",
         valid="memory: with these fields below it",
-        next="put all but name, title and sources below memory:, and memory. before the fields "
-        "in provenance; the file belongs into the folder setups",
+        next="move everything except name, title and sources below memory:, prefix the fields "
+        "in provenance with memory., and move the file to the folder setups",
     )
 
 

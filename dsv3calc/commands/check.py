@@ -31,11 +31,13 @@ def check(
     ] = False,
     exit_zero: Annotated[
         bool,
-        typer.Option("--exit-zero", help="Exit 0 also if numbers changed; an error stays 3."),
+        typer.Option(
+            "--exit-zero", help="Exit with 0 even if numbers changed; errors still exit with 3."
+        ),
     ] = False,
     all_: Annotated[
         bool,
-        typer.Option("--all", help="List each row that changed, not the causes alone."),
+        typer.Option("--all", help="List every changed row, not only the causes."),
     ] = False,
     preset_path: PresetPathOption = None,
 ) -> Callable[[], Answer]:

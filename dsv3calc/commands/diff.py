@@ -34,7 +34,7 @@ def diff(
     ] = None,
     all_: Annotated[
         bool,
-        typer.Option("--all", help="List every value that changed, not the top ones alone."),
+        typer.Option("--all", help="List all changed values, not only the largest changes."),
     ] = False,
     kind: KindOption = None,
     preset_path: PresetPathOption = None,

@@ -32,7 +32,7 @@ def formula_list(
         ),
     ] = None,
 ) -> Callable[[], Answer]:
-    """List the formulas that numbers are made with.
+    """List the formulas, by subject.
 
     Examples:
 

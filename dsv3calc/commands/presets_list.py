@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @with_output
 def presets_list(
     kind: KindArgument = None,
-    names: Annotated[bool, typer.Option("--names", help="Print the names alone.")] = False,
+    names: Annotated[bool, typer.Option("--names", help="Print only the names.")] = False,
     preset_path: PresetPathOption = None,
 ) -> Callable[[], Answer]:
     """List the presets that can be named; models and devices with their figures.

@@ -37,7 +37,7 @@ def reproduce(
         typer.Option("--only-failing", help="Show only figures whose verdict does not hold."),
     ] = False,
 ) -> Callable[[], Answer]:
-    """Compute the figures that papers print, and say which of them follow.
+    """Recompute the figures that papers print, and show which can be reproduced.
 
     Exits 1 if a figure that should follow does not, or if one does that is said not to.
 

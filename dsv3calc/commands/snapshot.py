@@ -25,7 +25,7 @@ def snapshot(
         typer.Option(
             "--quantity",
             metavar="PATTERN",
-            help="Write these quantities alone, such as 'parameters.*'. Repeatable.",
+            help="Write only these quantities, such as 'parameters.*'. Repeatable.",
         ),
     ] = None,
     append: Annotated[
@@ -33,7 +33,7 @@ def snapshot(
         typer.Option(
             "--append",
             metavar="FILE",
-            help="Add the numbers to a golden file; those that it has stay as they are.",
+            help="Add the numbers to a golden file; existing rows are kept.",
         ),
     ] = None,
     preset_path: PresetPathOption = None,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def sweep(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="A file with a study.")],
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the rows in FILE.partial.")
+        bool, typer.Option("--resume", help="Continue from the rows in FILE.partial.")
     ] = False,
     yes_points: Annotated[
         int | None,
@@ -29,7 +29,15 @@ def sweep(
             "--yes-points",
             metavar="N",
             parser=amount("--yes-points", "count"),
-            help="The number of points, where there are more than 10^8.",
+            help="Confirm the number of points if there are more than 10^8.",
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="Ask on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786.",
         ),
     ] = None,
     preset_path: PresetPathOption = None,
@@ -63,7 +71,7 @@ def sweep(
         from dsv3calc.studies.sweep.answer import run_study
 
         if output_options.file is None:
-            raise UsageError("sweep writes a file, and none is named", "-o out.csv")
+            raise UsageError("sweep needs the name of an output file", "-o out.csv")
         drawn = None
         if output_options.format in PICTURE_FORMATS:
             from dsv3calc.output.pictures.sweep_map import writer_of
@@ -81,6 +89,7 @@ def sweep(
                 resume=resume,
                 force=output_options.force,
                 yes_points=yes_points,
+                scheduler=scheduler,
                 progress=progress,
                 drawn=drawn,
             )

@@ -27,7 +27,7 @@ QueryArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="QUERY...",
-        help="The query without its command, which the line tells, or with it: deepseek-v3 "
+        help="The query; its command may be left out, since the line implies it: deepseek-v3 "
         "--layout v3-pretrain.",
     ),
 ]
@@ -77,7 +77,7 @@ def _command(line: str, words: list[str]) -> tuple[str, list[str]]:
         return PREFIXES[prefix].words, words
     close = suggest(prefix, PREFIXES)
     raise UsageError(
-        f"{quote(line)}: no command answers with such a line",
+        f"{quote(line)}: no command gives a line of that name",
         f"did you mean {line.replace(prefix, close, 1)!r}?"
         if close
         else f"lines start with {', '.join(PREFIXES)}; or write the command before the query",

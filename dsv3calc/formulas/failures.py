@@ -172,7 +172,7 @@ def best_checkpoint_interval(checkpoint_seconds: Seconds, mtbf: Seconds) -> Seco
 
     Returns
     -------
-    Time from one checkpoint to the next.
+    Interval between checkpoints.
 
     Notes
     -----
@@ -212,7 +212,7 @@ def useful_share(
     checkpoint_seconds
         Time for which a checkpoint stops training.
     interval_seconds
-        Time from one checkpoint to the next.
+        Interval between checkpoints.
     restart_seconds
         Time from an interruption until training goes on, loading included.
     mtbf

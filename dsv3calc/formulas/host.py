@@ -71,7 +71,7 @@ def reload_bandwidth(
     token_cache_bytes
         KV cache of a token.
     node_prefill_rate
-        Tokens that a node prefills in a second.
+        Prefilled tokens per second and node.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def hit_traffic(
     token_cache_bytes
         KV cache of a token.
     node_prefill_rate
-        Tokens that a node prefills in a second: those that were not found.
+        Prefilled tokens per second and node: those that were not found.
     hit_rate
         Share of the tokens of prompts that are found in the cache.
 
@@ -150,7 +150,7 @@ def retained_cache_bytes(
     token_cache_bytes
         KV cache of a token.
     node_prefill_rate
-        Tokens that a node prefills in a second.
+        Prefilled tokens per second and node.
     retention_seconds
         Time for which a cache is kept.
 

@@ -156,15 +156,14 @@ def _unsupported(findings: Findings, data: dict[str, Any]) -> InvalidInput:
 
 
 _REFUSED = {
-    "glm5_next": "its indexer scores pooled keys, which no indexer here does",
-    "mllama": "its cross-attention layers read a vision tower, which no layer here does",
-    "qwen4_exp": "its n-gram embeddings of single layers, its residual streams of a low rank and "
-    "its indexer of pooled keys are no parts that a layer here has",
-    "rwkv": "its time mixing is none of the mixers here",
-    "xlstm": "its cells are none of the mixers here",
-    "zamba": "its layers share the weights of one block, and a layer group here has its own",
-    "zamba2": "its layers share the weights of two blocks and adapt them, and a layer group here "
-    "has weights of its own",
+    "glm5_next": "its indexer scores pooled keys, which is not supported",
+    "mllama": "its cross-attention layers read a vision tower, which is not supported",
+    "qwen4_exp": "its n-gram embeddings of single layers, low-rank residual streams and indexer "
+    "of pooled keys are not supported",
+    "rwkv": "its time mixing is not a supported mixer",
+    "xlstm": "its cells are not a supported mixer",
+    "zamba": "its layers share the weights of one block, which is not supported",
+    "zamba2": "its layers share the weights of two blocks and adapt them, which is not supported",
 }
 """What a model_type that is known and not supported has that cannot be counted."""
 

@@ -69,7 +69,7 @@ class Stored:
                 if dtype in _PRESETS:
                     return dtype
                 if not quantised:
-                    what = f"{name} {quote(reader.data[name])} is stored by no precision preset"
+                    what = f"{name} {quote(reader.data[name])} matches no precision preset"
                     reader.refuse(name, what, valid=", ".join(_PRESETS))
                 return "bfloat16"
         words = "config.json names no dtype"
@@ -165,7 +165,7 @@ class Stored:
             words = "experts in FP8 too, as no expert_dtype is given"
             self._assume(data, f"precision = {family.fp8}: {words}")
         elif given != "fp8" and given not in family.by_experts:
-            what = f"expert_dtype {quote(given)} is stored by no precision preset"
+            what = f"expert_dtype {quote(given)} matches no precision preset"
             reader.refuse("expert_dtype", what, valid=", ".join([*family.by_experts, "fp8"]))
         return family.by_experts.get(str(given), family.fp8)
 

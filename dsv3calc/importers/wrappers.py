@@ -65,7 +65,7 @@ def _readers_inside(outer: Reader) -> tuple[list[Reader], Family]:
         raise InvalidInput(findings.problems)
     for name in found.beside:
         if outer.has(name):
-            findings.assumed[name] = f"{name} is left out: the language model alone is counted"
+            findings.assumed[name] = f"{name} is left out: only the language model is counted"
     middle = Reader(findings, found, inner, (found.inside,))
     middle.skip("model_type", *_NESTED)
     text = _text(findings, inner | {"model_type": outer.data["model_type"]}, (found.text,))
@@ -144,7 +144,7 @@ def towers_of(readers: list[Reader]) -> list[dict[str, Any]]:
             if sizes.missing:
                 count = None
         if count is None or count > LARGEST_COUNT:
-            text = f"{key} is left out: the language model alone is counted"
+            text = f"{key} is left out: only the language model is counted"
             outer.findings.assumed[key] = text
         else:
             found.append({"name": name, "parameters": count})

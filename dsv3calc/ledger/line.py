@@ -314,7 +314,7 @@ class Ledger:
         from difflib import get_close_matches
 
         close = get_close_matches(name, self.named(), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "named() has them all"
+        hint = f"did you mean {close[0]!r}?" if close else "named() lists all of them"
         return f"{self.title} has no line {name!r}; {hint}"
 
     def named(self) -> dict[str, Line]:

@@ -42,10 +42,15 @@ def saved_outputs(operators: Iterable[Operator], saving: Saving) -> Iterator[Pro
 
 
 def scattered_outputs(operators: Iterable[Operator], saving: Saving) -> Iterator[Product]:
-    """Yield what reduce-scatters of tensor parallelism give, where they are saved."""
-    if "reduce_scatter" not in saving.recompute.saved_operations:
+    """Yield what reduce-scatters of tensor parallelism give, where they are saved.
+
+    Without sequence parallelism outputs are summed by an all-reduce, which no policy saves.
+    """
+    layout = saving.layout
+    if "reduce_scatter" not in saving.recompute.saved_operations or not layout.sequence_parallel:
         return
     for operator in operators:
         product = operator.output(saving)
-        if product is not None and "tp" in operator.after:
+        divided = "tp" in operator.after and not layout.is_replicated(operator.component)
+        if product is not None and divided:
             yield Product(f"{operator.name}.scattered", product.width, product.place)

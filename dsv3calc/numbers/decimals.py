@@ -3,8 +3,12 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import re
-from math import gcd
+from decimal import Decimal
+from math import isfinite
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import re
 
 DECIMAL = {"": 1, "k": 10**3, "K": 10**3} | {
     letter: 1000**power for power, letter in enumerate("MGTPEZY", start=2)
@@ -29,12 +33,9 @@ def decimal_ratio(value: float) -> tuple[int, int]:
     ValueError
         For NaN and the infinities.
     """
-    match = re.fullmatch(NUMBER, repr(float(value)))
-    if match is None:
+    if not isfinite(value):
         raise ValueError(f"{value!r} is not a number")
-    numerator, denominator = ratio_of(match)
-    common = gcd(numerator, denominator)
-    return numerator // common, denominator // common
+    return Decimal(repr(float(value))).as_integer_ratio()
 
 
 def ratio_of(match: re.Match[str]) -> tuple[int, int]:

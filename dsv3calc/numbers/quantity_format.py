@@ -6,6 +6,7 @@ All arithmetic is on pairs of integers.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from functools import cache
 from math import isfinite
 
 from dsv3calc.numbers.decimals import BINARY, DECIMAL, decimal_ratio
@@ -105,6 +106,7 @@ def prefix_base(unit: str) -> int:
     return 1024 if _ladder_of(unit) is _BINARY_LADDER else 1000
 
 
+@cache
 def _ladder_of(unit: str) -> _Ladder:
     base, _, per = unit.partition("/")
     if base == "B" and per != "s":

@@ -164,6 +164,11 @@ def _least_width(text: str, hang: int = 0) -> int:
     return max(map(text_width, wrap(text, 1, hang)))
 
 
+def _aligned(text: str, width: int, *, left: bool) -> str:
+    room = " " * (width - text_width(text))
+    return text + room if left else room + text
+
+
 class _Grid:
     """A table being drawn: its texts, and how wide its columns are and may become."""
 
@@ -297,14 +302,20 @@ class _Grid:
     ) -> Iterator[Line]:
         """Yield a row's lines: headings stand on the last of them, cells on the first."""
         height = max(map(len, cells.values()))
+        if height == 1:  # most rows of a long table
+            aligned = [
+                _aligned(cells[column][0], width, left=column in self.table.left)
+                for column, width in widths.items()
+            ]
+            yield Line((" " * self.margin + (" " * GAP).join(aligned)).rstrip(), style)
+            return
         for number in range(height):
             drawn = []
             for column, width in widths.items():
                 texts = cells[column]
                 index = number - (height - len(texts) if style else 0)
                 text = texts[index] if 0 <= index < len(texts) else ""
-                room = " " * (width - text_width(text))
-                drawn.append(text + room if column in self.table.left else room + text)
+                drawn.append(_aligned(text, width, left=column in self.table.left))
             yield Line((" " * self.margin + (" " * GAP).join(drawn)).rstrip(), style)
 
     def _is_remark(self, row: list[str]) -> bool:

@@ -71,14 +71,14 @@ class ParamsQuery(Query, frozen=True, kw_only=True):
     include: Annotated[
         tuple[str, ...],
         Option(
-            "Count it too: mtp, scales, mtp-copies ...; repeatable", shared.COUNTING,
+            "Include in the count: mtp, scales, mtp-copies ...; repeatable", shared.COUNTING,
             metavar="WHAT", choices="accounting.parameters:INCLUSIONS",
         ),
     ] = ()  # fmt: skip
     exclude: Annotated[
         tuple[str, ...],
         Option(
-            "Leave it out: embedding, head, norms ...; repeatable", shared.COUNTING,
+            "Exclude from the count: embedding, head, norms ...; repeatable", shared.COUNTING,
             metavar="WHAT", choices="accounting.parameters:INCLUSIONS",
         ),
     ] = ()  # fmt: skip
@@ -266,13 +266,13 @@ class CompareQuery(Query, frozen=True, kw_only=True):
     vary: Annotated[
         tuple[str, ...],
         Option(
-            "A what-if column, as an argument is; repeatable", shared.SHOWN,
+            "Add a what-if column, MODEL:NAME=VALUE; repeatable", shared.SHOWN,
             metavar="MODEL:NAME=VALUE",
         ),
     ] = ()  # fmt: skip
     baseline: Annotated[
         str | None,
-        Option("Ratios are to this one", shared.SHOWN, metavar="COLUMN", default="the first"),
+        Option("Column that ratios refer to", shared.SHOWN, metavar="COLUMN", default="the first"),
     ] = None
     hardware: Annotated[
         str | None,
@@ -289,11 +289,11 @@ class CompareQuery(Query, frozen=True, kw_only=True):
     setup: Annotated[
         str | None,
         Option(
-            "Set-up of software for sections about a layout", shared.SHOWN, metavar="NAME",
+            "Software set-up for sections about a layout", shared.SHOWN, metavar="NAME",
             default="each section's own default", preset="setup",
         ),
     ] = None  # fmt: skip
-    serve: Annotated[bool, Option("Memory and traffic are those of serving", shared.SHOWN)] = False
+    serve: Annotated[bool, Option("Show memory and traffic of serving", shared.SHOWN)] = False
     precision: Annotated[
         str | None,
         Option(
@@ -314,8 +314,8 @@ class CompareQuery(Query, frozen=True, kw_only=True):
     rows: Annotated[
         tuple[str, ...],
         Option(
-            "Show parameters, weights, flops, kv_cache, roofline, memory, traffic, time, train, "
-            "serve alone; comma-separated",
+            "Show only these sections: parameters, weights, flops, kv_cache, roofline, memory, "
+            "traffic, time, train, serve; comma-separated",
             shared.SHOWN, metavar="SECTIONS", choices="studies.compare.setting:SECTIONS",
             separator=",",
         ),

@@ -26,7 +26,7 @@ class FailuresQuery(TrainQuery, frozen=True, kw_only=True):
     failures: Annotated[
         str | None,
         Option(
-            "Preset of what was counted of another run", RUN, metavar="NAME",
+            "Preset with the failure counts of another run", RUN, metavar="NAME",
             default="llama-3-54-days", preset="failures",
         ),
     ] = None  # fmt: skip
@@ -47,12 +47,13 @@ class FailuresQuery(TrainQuery, frozen=True, kw_only=True):
     ] = None  # fmt: skip
     interval: Annotated[
         float | None,
-        Option("Time from one checkpoint to the next", CHECKPOINTS, dimension="s", default="best"),
+        Option("Interval between checkpoints", CHECKPOINTS, dimension="s", default="best"),
     ] = None
     restart: Annotated[
         float | None,
         Option(
-            "Time from an interruption until training goes on, loading aside", CHECKPOINTS,
+            "Time from an interruption until training resumes, without loading the "
+            "checkpoint", CHECKPOINTS,
             dimension="s", default="0",
         ),
     ] = None  # fmt: skip

@@ -41,7 +41,7 @@ class HostQuery(Query, frozen=True, kw_only=True):
     prefill_rate: Annotated[
         float | None,
         Option(
-            "Tokens that a node prefills in a second", CACHES, dimension="count", metavar="RATE",
+            "Prefilled tokens per second and node", CACHES, dimension="count", metavar="RATE",
             default="none: no cached contexts",
         ),
     ] = None  # fmt: skip
@@ -73,7 +73,7 @@ class HostQuery(Query, frozen=True, kw_only=True):
     compute_time: Annotated[
         float | None,
         Option(
-            "Time of a step behind which states are moved", STATES, dimension="s",
+            "Time of a step that hides the transfers of states", STATES, dimension="s",
             default="0: nothing is hidden",
         ),
     ] = None  # fmt: skip

@@ -53,7 +53,7 @@ class LayoutQuery(Query, frozen=True, kw_only=True):
     zero: Annotated[
         int | None,
         Option(
-            "ZeRO stage 0 to 3: what replicas share", shared.TRAINING, dimension="count", least=0,
+            "ZeRO stage, 0 to 3", shared.TRAINING, dimension="count", least=0,
             default="0",
         ),
     ] = None  # fmt: skip
@@ -74,7 +74,7 @@ class LayoutQuery(Query, frozen=True, kw_only=True):
     redundant_experts: Annotated[
         int | None,
         Option(
-            "Replicas of routed experts, beside the experts themselves", shared.EXPERTS,
+            "Additional replicas of routed experts", shared.EXPERTS,
             dimension="count", least=0,
         ),
     ] = None  # fmt: skip

@@ -136,7 +136,7 @@ class MemoryQuery(LayoutQuery, frozen=True, kw_only=True):
     memory_fraction: Annotated[
         float | None,
         Option(
-            "Share of the device that the server takes", shared.SERVING,
+            "Share of device memory that the server uses", shared.SERVING,
             dimension="ratio", metavar="SHARE", default="the set-up's",
         ),
     ] = None  # fmt: skip

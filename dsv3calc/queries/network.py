@@ -44,8 +44,8 @@ class NetworkQuery(Query, frozen=True, kw_only=True):
     endpoints: Annotated[
         int | None,
         Option(
-            "Endpoints: of fat trees of --radix as they are built; without it, the smallest radix "
-            "with at least so many",
+            "Endpoints: with --radix, fat trees as built; without it, the smallest radix that "
+            "reaches them",
             SIZE,
             dimension="count",
         ),
@@ -59,8 +59,8 @@ class NetworkQuery(Query, frozen=True, kw_only=True):
     oversubscription: Annotated[
         float | None,
         Option(
-            "Ports of a leaf down over ports up, of a fat tree as built", SIZE, dimension="ratio",
-            default="1",
+            "Downlinks per uplink of a leaf switch, for a fat tree as built", SIZE,
+            dimension="ratio", default="1",
         ),
     ] = None  # fmt: skip
     planes_down: Annotated[
@@ -70,7 +70,7 @@ class NetworkQuery(Query, frozen=True, kw_only=True):
     flows: Annotated[
         int | None,
         Option(
-            "Flows that leave a leaf at once, hashed to its uplinks (ECMP), of a fat tree as built",
+            "Concurrent flows out of a leaf, hashed to its uplinks (ECMP), for a fat tree as built",
             SIZE,
             dimension="count",
         ),
@@ -78,7 +78,7 @@ class NetworkQuery(Query, frozen=True, kw_only=True):
     exchange_time: Annotated[
         float | None,
         Option(
-            "Time of an exchange at full bandwidth: told beside the cost, with what is lost", SIZE,
+            "Time of an exchange at full bandwidth; shown with the losses of the network", SIZE,
             dimension="s", default="none",
         ),
     ] = None  # fmt: skip
@@ -93,7 +93,7 @@ class NetworkQuery(Query, frozen=True, kw_only=True):
         int | None,
         Option(
             "Groups of dragonfly", SIZE, dimension="count", metavar="G",
-            default="the most that there can be",
+            default="the largest possible",
         ),
     ] = None  # fmt: skip
     variant: Annotated[

@@ -51,7 +51,7 @@ CONTEXT = "Tokens of each sequence in the cache"
 Context = Annotated[int | None, Option(CONTEXT, WORKLOAD, dimension="tokens", default="4096")]
 
 CONCURRENCY = (
-    "Sequences of the whole instance, in place of --batch: replicas pad theirs to the fullest"
+    "Sequences of the whole instance, instead of --batch; replicas are padded to the largest"
 )
 
 Mla = Annotated[
@@ -61,7 +61,7 @@ Mla = Annotated[
         choices=f"{CONVENTIONS}/mla",
     ),
 ]  # fmt: skip
-STATE_INTERVAL = "Copy the state of mixers each so many tokens, for prefix caching"
+STATE_INTERVAL = "Tokens between two copies of the mixers' state, for prefix caching"
 WithMtp = Annotated[bool, Option("Count multi-token prediction", COUNTING)]
 Convention = Annotated[
     str | None,
@@ -81,7 +81,7 @@ Library = Annotated[
 Setup = Annotated[
     str | None,
     Option(
-        "Set-up of software: what it takes of memory, how it divides experts", DEGREES,
+        "Software set-up: memory overheads, rule for dividing experts", DEGREES,
         old=("--runtime",), metavar="NAME", default="pytorch", preset="setup",
     ),
 ]  # fmt: skip
@@ -138,33 +138,34 @@ Latency = Annotated[
     ),
 ]  # fmt: skip
 
-InNetwork = Annotated[bool, Option("Switches multicast dispatch and add up combine", LINKS)]
+InNetwork = Annotated[bool, Option("Switches multicast dispatch and reduce combine", LINKS)]
 
 SPECULATION = "Speculation"
 DraftTokens = Annotated[
     int | None,
     Option(
-        "Tokens that are drafted for each step of decoding", SPECULATION, dimension="count",
+        "Drafted tokens per decode step", SPECULATION, dimension="count",
         default="none: no speculation",
     ),
 ]  # fmt: skip
 Acceptance = Annotated[
     float | None,
     Option(
-        "Chance that a drafted token is accepted where those before it were", SPECULATION,
+        "Probability that a drafted token is accepted, given that the earlier ones "
+        "were", SPECULATION,
         dimension="ratio",
     ),
 ]  # fmt: skip
 DraftModel = Annotated[
     str | None,
     Option(
-        "Model that drafts", SPECULATION, metavar="MODEL", default="the model's MTP modules",
+        "Draft model", SPECULATION, metavar="MODEL", default="the model's MTP modules",
         preset="model",
     ),
 ]  # fmt: skip
 
 LastLogit = Annotated[
-    bool, Option("Run the head on the last position alone", WORKLOAD)
+    bool, Option("Compute the head for the last position only", WORKLOAD)
 ]  # fmt: skip
 Schedule = Annotated[
     str | None,
@@ -175,10 +176,10 @@ Schedule = Annotated[
 ]  # fmt: skip
 VirtualPipeline = Annotated[
     int | None,
-    Option("Chunks of layers of a rank, interleaved", TRAINING, dimension="count"),
+    Option("Layer chunks per rank, for interleaved", TRAINING, dimension="count"),
 ]  # fmt: skip
 SequenceParallel = Annotated[
-    bool | None, Option("Divide tokens over tp between blocks", DEGREES)
+    bool | None, Option("Sequence parallelism: divide tokens over tp between blocks", DEGREES)
 ]  # fmt: skip
 TrainedSequence = Annotated[
     int | None,
@@ -205,7 +206,7 @@ Recomputation = Annotated[
 Dcp = Annotated[
     int | None,
     Option(
-        "Decode context parallelism: TP GPUs with the same heads that share the tokens of a cache",
+        "Decode context parallelism: TP GPUs that share the tokens of one cache",
         SERVING, dimension="count", default="1",
     ),
 ]  # fmt: skip
@@ -214,7 +215,7 @@ OFFLOADED = ("experts=host",)
 Offload = Annotated[
     str | None,
     Option(
-        "experts=host: routed experts are in the memory of the host, whose CPUs compute them",
+        "experts=host: keep routed experts in host memory and compute them on its CPUs",
         EXPERTS, metavar="WHAT=WHERE", default="all on devices",
         choices="queries.options:OFFLOADED",
     ),
@@ -222,7 +223,7 @@ Offload = Annotated[
 Imbalance = Annotated[
     float | None,
     Option(
-        "Rows of the most loaded GPU's experts over the mean", EXPERTS,
+        "Expert rows of the busiest GPU divided by the mean", EXPERTS,
         dimension="ratio", default="1",
     ),
 ]  # fmt: skip
@@ -236,28 +237,28 @@ ProductPrecision = Annotated[
 Oversubscription = Annotated[
     float | None,
     Option(
-        "Bandwidth below the leaf switches of the network over that above", LINKS,
+        "Oversubscription: bandwidth below leaf switches divided by that above", LINKS,
         dimension="ratio", default="1",
     ),
 ]  # fmt: skip
 Pue = Annotated[
     float | None,
     Option(
-        "Power of the site over that of its devices, for the energy", DEGREES,
-        dimension="ratio", metavar="FACTOR", default="1: the devices alone",
+        "Power usage effectiveness (PUE), for energies", DEGREES,
+        dimension="ratio", metavar="FACTOR", default="1: devices only",
     ),
 ]  # fmt: skip
 EstimatedSetup = Annotated[
     str | None,
     Option(
-        "Set-up of software, which the estimate is for", DEGREES, metavar="NAME",
+        "Software set-up for the estimate", DEGREES, metavar="NAME",
         default="none: no estimate", preset="setup",
     ),
 ]  # fmt: skip
 Slo = Annotated[
     tuple[str, ...],
     Option(
-        "Take the largest batch that meets this: 'tpot<=50ms', 'ttft<=2s'; repeatable",
+        "Find the largest batch that meets this limit: 'tpot<=50ms', 'ttft<=2s'; repeatable",
         REQUESTS, metavar="LIMIT",
     ),
 ]  # fmt: skip
@@ -274,35 +275,35 @@ PromptTokens = Annotated[
 ResponseTokens = Annotated[
     int | None,
     Option(
-        "Tokens of a response: its time, how prefill and decoding share GPUs", REQUESTS,
-        dimension="tokens", default="none: not told",
+        "Tokens of a response, for its time and for prefill on the same GPUs", REQUESTS,
+        dimension="tokens", default="none",
     ),
 ]  # fmt: skip
 HitRate = Annotated[
     float | None,
     Option(
-        "Share of a prompt that is found in the cache", REQUESTS, dimension="ratio",
+        "Share of a prompt found in the cache", REQUESTS, dimension="ratio",
         default="0",
     ),
 ]  # fmt: skip
 PrefillLayout = Annotated[
     str | None,
     Option(
-        "Layout preset of the GPUs that prefill, where those are others", DEGREES,
+        "Layout preset of separate prefill GPUs", DEGREES,
         metavar="NAME", default="the same GPUs", preset="layout",
     ),
 ]  # fmt: skip
 MemoryFraction = Annotated[
     float | None,
     Option(
-        "Share of the device that the server takes", DEGREES,
+        "Share of device memory that the server uses", DEGREES,
         dimension="ratio", metavar="SHARE", default="the set-up's",
     ),
 ]  # fmt: skip
 ServedSetup = Annotated[
     str | None,
     Option(
-        "Set-up of software, which the estimate is for", DEGREES, metavar="NAME",
-        default="none: no estimate, memory as of pytorch", preset="setup",
+        "Software set-up for the estimate", DEGREES, metavar="NAME",
+        default="none: no estimate; memory overheads of pytorch", preset="setup",
     ),
 ]  # fmt: skip

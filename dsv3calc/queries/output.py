@@ -18,22 +18,22 @@ class OutputArguments(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     json: Annotated[bool, Option("Short for --format json", OUTPUT)] = False
     ledger: Annotated[
-        bool, Option("Of JSON: add all other lines, and how each follows", OUTPUT)
+        bool, Option("JSON: add all other lines and how they are derived", OUTPUT)
     ] = False
     output: Annotated[
         str | None, Option("Write to FILE (atomically)", OUTPUT, short="-o", metavar="FILE")
     ] = None
-    force: Annotated[bool, Option("Let -o overwrite", OUTPUT)] = False
+    force: Annotated[bool, Option("Allow -o to overwrite a file", OUTPUT)] = False
     exact: Annotated[bool, Option("Print unrounded numbers", OUTPUT)] = False
     notes: Annotated[
         str,
         Option(
-            "Below an answer: all notes and assumptions in full, those that matter most on a line "
-            "each, or none; warnings are always told",
+            "Notes and assumptions below an answer: all in full, the most important ones in "
+            "short, or none; warnings are always shown",
             OUTPUT, metavar="WHICH", default="short", choices="output.notes:NOTES",
         ),
     ] = "short"  # fmt: skip
-    quiet: Annotated[bool, Option("Print the answer alone, and why a check fails", OUTPUT)] = False
+    quiet: Annotated[bool, Option("Print only the answer, and why a check fails", OUTPUT)] = False
     color: Annotated[
         str,
         Option(
@@ -57,7 +57,7 @@ class QueryOutputArguments(OutputArguments, frozen=True, kw_only=True):
     trace: Annotated[
         str | None,
         Option(
-            "Of train: write its passes to FILE as trace events, which Perfetto reads", OUTPUT,
+            "train: write its passes to FILE as trace events for Perfetto", OUTPUT,
             metavar="FILE",
         ),
     ] = None  # fmt: skip
@@ -65,14 +65,14 @@ class QueryOutputArguments(OutputArguments, frozen=True, kw_only=True):
     line: Annotated[
         tuple[str, ...],
         Option(
-            "Of --explain: a line of the answer, or several as 'kv_cache.*'; repeatable",
+            "Line to explain, or several as 'kv_cache.*'; repeatable",
             EXPLANATION, metavar="NAME",
         ),
     ] = ()  # fmt: skip
     depth: Annotated[
         int | None,
         Option(
-            "Of --explain: levels shown", EXPLANATION, dimension="count", least=None,
-            default="as many as a page takes",
+            "Levels of the explanation", EXPLANATION, dimension="count", least=None,
+            default="as many as fit on a page",
         ),
     ] = None  # fmt: skip

@@ -11,7 +11,7 @@ SPACE = "Space"
 
 
 class SearchQuery(Query, frozen=True, kw_only=True):
-    """The best layouts of a model on a number of GPUs, and why the others are not.
+    """The best layouts of a model on a number of GPUs, and why others are excluded.
 
     Examples:
 
@@ -37,7 +37,11 @@ class SearchQuery(Query, frozen=True, kw_only=True):
     ] = None  # fmt: skip
     max_gpus: Annotated[
         int | None,
-        Option("Any power of two of GPUs up to this number, and it", SPACE, dimension="count"),
+        Option(
+            "Try powers of two of GPUs up to this number, and the number itself",
+            SPACE,
+            dimension="count",
+        ),
     ] = None
     phase: Annotated[
         str,
@@ -51,7 +55,7 @@ class SearchQuery(Query, frozen=True, kw_only=True):
         Option(
             "Training: memory, traffic, step_time, tokens_per_second_per_gpu, dollars; serving: "
             "memory, tpot, ttft, tokens_per_second_per_gpu, dollars; two or three, separated by "
-            "commas, give the front",
+            "commas, give the Pareto front",
             SPACE, metavar="NAME", default="step_time; serving: tokens_per_second_per_gpu",
             choices="studies.search.request:EVERY_OBJECTIVE", separator=",",
         ),
@@ -59,7 +63,7 @@ class SearchQuery(Query, frozen=True, kw_only=True):
     pin: Annotated[
         tuple[str, ...],
         Option(
-            "Hold an axis, or list what it may be: pp=16,ep=64 or schedule=1f1b|zb1p; repeatable",
+            "Fix an axis, or list its values: pp=16,ep=64 or schedule=1f1b|zb1p; repeatable",
             SPACE, metavar="AXIS=VALUE",
         ),
     ] = ()  # fmt: skip
@@ -69,22 +73,29 @@ class SearchQuery(Query, frozen=True, kw_only=True):
     ] = ()
     whole: Annotated[
         bool,
-        Option("Count every layout, also those that cannot be among the best", SPACE),
+        Option("Evaluate every layout, also those that cannot be among the best", SPACE),
     ] = False
+    engine: Annotated[
+        str | None,
+        Option(
+            "numpy, or fast: compiled code, with the extra fast; the same numbers", SPACE,
+            metavar="NAME", default="numpy", choices="studies.search.request:ENGINES",
+        ),
+    ] = None  # fmt: skip
     top: Annotated[
         int | None,
-        Option("How many of the best are shown", shared.SHOWN, dimension="count", default="3"),
+        Option("Number of best layouts to show", shared.SHOWN, dimension="count", default="3"),
     ] = None
     why: Annotated[
         str | None,
         Option(
-            "Say why a layout, such as tp=4,pp=8, is none of the best", shared.SHOWN,
+            "Explain why a layout, such as tp=4,pp=8, is not among the best", shared.SHOWN,
             metavar="AXIS=VALUE",
         ),
     ] = None  # fmt: skip
     timing: Annotated[
         bool,
-        Option("Show how many layouts a second were looked at, which differs by run", shared.SHOWN),
+        Option("Show the layouts examined per second, which varies between runs", shared.SHOWN),
     ] = False
     sequence: shared.TrainedSequence = None
     global_batch: Annotated[

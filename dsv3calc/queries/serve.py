@@ -11,7 +11,7 @@ REQUESTS = shared.REQUESTS
 
 
 class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
-    """Time per output token of a server, tokens a second of a GPU, sequences that fit.
+    """Time per output token of a server, tokens per second and GPU, sequences that fit.
 
     Examples:
 
@@ -30,7 +30,7 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
     batch: Annotated[
         int | None,
         Option(
-            "Sequences of one attention replica; of --curve the largest number", REQUESTS,
+            "Sequences of one attention replica; with --curve the largest batch", REQUESTS,
             dimension="count", default="1",
         ),
     ] = None  # fmt: skip
@@ -38,9 +38,9 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
         None
     )
     slo: shared.Slo = ()
-    curve: Annotated[bool, Option("Show batches up to what memory holds, and beyond", REQUESTS)] = (
-        False
-    )
+    curve: Annotated[
+        bool, Option("Show a range of batches, up to the memory limit and beyond", REQUESTS)
+    ] = False
     past: shared.ServedContext = None
     draft_tokens: shared.DraftTokens = None
     acceptance: shared.Acceptance = None
@@ -78,14 +78,14 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
     decode_hit_rate: Annotated[
         float | None,
         Option(
-            "Share of a prompt whose cache the GPUs that decode have already", REQUESTS,
+            "Share of a prompt whose cache the decode GPUs already hold", REQUESTS,
             dimension="ratio", default="0",
         ),
     ] = None  # fmt: skip
     transfer: Annotated[
         str | None,
         Option(
-            "When caches go to the GPUs that decode: by-layer, as computed, or at-end", REQUESTS,
+            "When caches are sent to the decode GPUs: by-layer, as computed, or at-end", REQUESTS,
             metavar="WHEN", default="by-layer", choices="studies.serve.prefill:TRANSFERS",
         ),
     ] = None  # fmt: skip
@@ -93,7 +93,7 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
     expert_exchange: Annotated[
         str | None,
         Option(
-            "How experts get the tokens of other replicas: all-to-all, or gather: all of them",
+            "How experts receive tokens of other replicas: all-to-all, or gather (all tokens)",
             shared.EXPERTS, metavar="HOW", default="all-to-all",
             choices="studies.serve.inputs:EXCHANGES",
         ),

@@ -201,7 +201,7 @@ _COMMANDS = (
     ),
     Command(
         "train",
-        "Time of a training step, tokens a second, share of the peak, cost of a run.",
+        "Time of a training step, tokens per second, MFU, cost of a run.",
         query="train:TrainQuery",
         answer="times.train:answer_train",
         views={"train": "train"},
@@ -222,7 +222,7 @@ _COMMANDS = (
     ),
     Command(
         "serve",
-        "Time per output token of a server, tokens a second of a GPU, sequences that fit.",
+        "Time per output token of a server, tokens per second and GPU, sequences that fit.",
         query="serve:ServeQuery",
         answer="serve.answer:answer_serve",
         views={"serve": "serve", "serve-curve": "serve_curve"},
@@ -248,7 +248,7 @@ _COMMANDS = (
     ),
     Command(
         "search",
-        "The best layouts of a model on a number of GPUs, and why the others are not.",
+        "The best layouts of a model on a number of GPUs, and why others are excluded.",
         query="search:SearchQuery",
         answer="search.answer:answer_search",
         views={"search": "search"},
@@ -259,7 +259,7 @@ _COMMANDS = (
     ),
     Command(
         "limits ep",
-        "The speed limit of inference with expert parallelism, and what sets it.",
+        "The upper limit on decoding speed with expert parallelism, and what sets it.",
         query="traffic:LimitsEPQuery",
         answer="traffic.limits_ep:answer_limits_ep",
         views={"limits ep": "limits_ep"},
@@ -282,7 +282,7 @@ _COMMANDS = (
     ),
     Command(
         "reproduce",
-        "Compute the figures that papers print, and say which of them follow.",
+        "Recompute the figures that papers print, and show which can be reproduced.",
         views={"reproduce": "reproduce"},
     ),
     Command(
@@ -302,7 +302,7 @@ _COMMANDS = (
         views={"diff": "diff"},
     ),
     Command("explain", "Show how a result is derived, down to file and line of each input."),
-    Command("formula list", "List the formulas that numbers are made with."),
+    Command("formula list", "List the formulas, by subject."),
     Command(
         "formula show",
         "Show a formula: equation, symbols, units, when it holds, an example, its source.",

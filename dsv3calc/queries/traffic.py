@@ -94,7 +94,12 @@ class TrafficQuery(LayoutQuery, frozen=True, kw_only=True):
     ] = None  # fmt: skip
     imbalance: Annotated[
         float | None,
-        Option("Traffic of the busiest GPU over the mean", ROUTING, dimension="ratio", default="1"),
+        Option(
+            "Traffic of the busiest GPU divided by the mean",
+            ROUTING,
+            dimension="ratio",
+            default="1",
+        ),
     ] = None
     network: shared.Network = None
     latency: shared.Latency = None
@@ -108,7 +113,7 @@ class TrafficQuery(LayoutQuery, frozen=True, kw_only=True):
     planes: Annotated[
         int | None,
         Option(
-            "Planes of the scale-out network: what changes planes inside a node", shared.LINKS,
+            "Planes of the scale-out network; counts the traffic that changes planes", shared.LINKS,
             dimension="count", default="none",
         ),
     ] = None  # fmt: skip
@@ -165,7 +170,7 @@ class TrafficQuery(LayoutQuery, frozen=True, kw_only=True):
 
 
 class LimitsEPQuery(Query, frozen=True, kw_only=True):
-    """The speed limit of inference with expert parallelism, and what sets it.
+    """The upper limit on decoding speed with expert parallelism, and what sets it.
 
     Examples:
 
@@ -229,14 +234,15 @@ class LimitsEPQuery(Query, frozen=True, kw_only=True):
     codec_overhead: Annotated[
         float | None,
         Option(
-            "Time of encoding and decoding over that of the coded exchange, such as 50%",
+            "Codec overhead: encoding and decoding time divided by exchange time, such as 50%",
             shared.FORMATS, dimension="ratio", default="none",
         ),
     ] = None  # fmt: skip
     context: Annotated[
         int | None,
         Option(
-            f"{shared.CONTEXT}: count computation too, and say what binds", shared.WORKLOAD,
+            f"{shared.CONTEXT}: count computation too, and show which is the "
+            "limit", shared.WORKLOAD,
             dimension="tokens", default="none", number="past",
         ),
     ] = None  # fmt: skip

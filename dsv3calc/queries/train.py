@@ -9,7 +9,7 @@ from dsv3calc.queries.layout import LayoutQuery
 
 
 class TrainQuery(LayoutQuery, frozen=True, kw_only=True):
-    """Time of a training step, tokens a second, share of the peak, cost of a run.
+    """Time of a training step, tokens per second, MFU, cost of a run.
 
     Examples:
 

@@ -26,6 +26,9 @@ FILE = os.path.join(
 )
 """Where the compiled file is written and looked for."""
 
+_FORMAT = b"offsets in rows"
+"""Part of each digest, so that nothing is found in a file of another format."""
+
 _DIGEST = 16  # bytes
 _PLACE = 4  # bytes of each of the two numbers that say where data begin and end
 _ROW = _DIGEST + 2 * _PLACE
@@ -85,6 +88,6 @@ def texts_of(folder: str) -> list[str]:
 
 
 def _digest(text: str, kind: str) -> bytes:
-    found = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST)
+    found = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGEST, person=_FORMAT)
     found.update(kind.encode())
     return found.digest()

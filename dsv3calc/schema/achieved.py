@@ -1,4 +1,4 @@
-"""What kernels and links of a device achieve: shares of its peaks, and times that no work shortens.
+"""What kernels and links of a device achieve: shares of its peaks, and fixed launch overheads.
 
 The values are fitted to measurements by ``dsv3calc calibrate``. Each entry says by how many it was,
 how far they lie from it, and in which range: outside of it the entry is an extrapolation.

@@ -96,7 +96,7 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
         """Yield a bound that has a tolerance beside it, and an expectation that is no number."""
         if isinstance(self.expect, str) and self.tolerance is not None:
-            yield ("tolerance",), "a bound has no tolerance", "it is kept or it is not"
+            yield ("tolerance",), "a bound has no tolerance", "a bound either holds or does not"
         if isinstance(self.expect, float) and not math.isfinite(self.expect):
             yield ("expect",), "the expected value is not finite", "no quantity is"
         if not self.reproduces and not self.why:

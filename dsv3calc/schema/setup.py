@@ -66,8 +66,8 @@ class SetupMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     A server's ``pool`` follows its engine. ``memory_fraction`` is a share of the ``device`` that
     weights, buffers and cache take together; or the ``static`` share, of weights and cache alone;
-    or the share for the cache of what weights and buffers leave ``free``. Instead of a share,
-    a static pool may leave ``reserved`` bytes, and so many for each token of a prefill pass and
+    or the share for the cache of what weights and buffers leave ``free``. Instead of a share, a
+    static pool may leave ``reserved`` bytes, and so many for each token of a prefill pass and
     for each GPU of a replica. The cache has pages of ``page_size`` tokens. ``prefill`` gives the
     tokens of a prefill pass by the memory of the device, ``graphs`` are bytes of captured graphs.
     Where a sampler is profiled, its ``sampled_sequences`` have ``logit_bits`` for each logit, and

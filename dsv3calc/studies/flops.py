@@ -64,7 +64,7 @@ def _speculation(
     verified = 1 + int(found.draft_tokens)
     answer.notes.append(
         f"speculation: {verified:,} tokens of a sequence are verified together, after "
-        f"{found.draft_tokens:,} passes that draft"
+        f"{found.draft_tokens:,} draft passes"
     )
     return found, msgspec.structs.replace(workload, sequence=verified)
 
@@ -167,7 +167,7 @@ def answer_flops(query: FlopsQuery) -> Answer:
         view.attention.indexer is not None for view in architecture_of(preset.value).groups
     ):
         answer.assumptions.append(
-            f"{preset.name}: the indexer counts its forward pass alone: no gradient of the "
+            f"{preset.name}: only the forward pass of the indexer is counted: no gradient of the "
             "language-model loss reaches it, and its own loss is not counted"
         )
     count = flops_lines(preset.value, workload, conventions)

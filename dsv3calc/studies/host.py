@@ -135,8 +135,8 @@ def _experts(inputs: _Inputs) -> list[Line]:
             f"what is not in the host's memory is {size} more than one {hardware.name} holds"
         )
     inputs.answer.assumptions.append(
-        "one sequence; all else than routed experts on one device; the CPUs compute the experts "
-        "while the device waits"
+        "one sequence; everything except routed experts on one device; the device waits while "
+        "the CPUs compute the experts"
     )
     return found.lines
 
@@ -171,9 +171,9 @@ def _caches(inputs: _Inputs) -> list[Line]:
     )
     if not found.reloads:
         inputs.answer.notes.append(
-            f"{hardware.name} has no bandwidth of a tier in its preset: no time to reload"
+            f"{hardware.name} states no bandwidth of a memory tier: no reload times"
         )
-    inputs.answer.assumptions.append("a reload uses the links of all devices of a node alike")
+    inputs.answer.assumptions.append("a reload uses the links of all devices of a node equally")
     return found.lines
 
 

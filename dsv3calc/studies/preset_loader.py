@@ -302,6 +302,30 @@ def warn_context(answer: Answer, name: str, model: Model, tokens: int, *, cached
         answer.warn(f"{name}: {words} more than its max_position_embeddings {limit:,}")
 
 
+def widened_types(precision: Precision, hardware: Hardware) -> dict[str, str]:
+    """Return data types of a precision that a device has no peak for, and what is taken instead."""
+    found = {}
+    for wishes in precision.compute.values():
+        used = next((each for each in wishes if each in hardware.peaks), None)
+        if used not in (None, wishes[0]):
+            found[wishes[0]] = used
+    return found
+
+
+def warn_units(
+    answer: Answer, precision: Precision, hardware: Hardware, *, trains: bool = False
+) -> None:
+    """Warn where weights are widened on a device without a peak for their data type."""
+    for wish, used in widened_types(precision, hardware).items():
+        words = (
+            f"{hardware.name} has no {wish} peak: {precision.name} is weight-only there, its "
+            f"weights are widened and multiplied at the {used} peak"
+        )
+        if trains and used == "bf16":
+            words += "; --precision bf16 counts a run in BF16"
+        answer.warn(words)
+
+
 def check_kv_format(
     name: str, model: Model, kv_format: Preset[KVFormat], conventions: Conventions
 ) -> None:

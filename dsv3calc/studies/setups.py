@@ -19,7 +19,7 @@ TRAINING, SERVING = "training", "inference"
 
 _OVERLAPS = {
     "paired": "hides what a pass sends behind the pass that overlaps it",
-    "two_batch": "lets two half batches take turns at computing and sending",
+    "two_batch": "alternates two half batches between computation and communication",
 }
 """Overlap that needs something of a layout -> what a set-up does with it."""
 

@@ -16,7 +16,7 @@ from dsv3calc.studies.answer import Answer, Column, add_new
 from dsv3calc.studies.checked import one_of, positive
 from dsv3calc.studies.memory.answer import answer_memory
 from dsv3calc.studies.memory.serving import DEFAULT_CONTEXT
-from dsv3calc.studies.preset_loader import PresetLoader, warn_context
+from dsv3calc.studies.preset_loader import PresetLoader, warn_context, widened_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +53,7 @@ def answer_which(query: WhichQuery) -> Answer:
     for model in _names("model", query.model, query):
         for hardware in _names("hardware", query.hardware, query):
             search.add(model, hardware)
+    search.tell_units()
     if not any(column.ledger.named()["which.fits"].value for column in answer.columns):
         answer.status = ExitStatus.INFEASIBLE
         answer.warn("nothing that was tried fits")
@@ -73,6 +74,7 @@ class _Search:
         self.loader = PresetLoader(query)
         self.context = answer.query["context"]
         self.known = search_path.listing("precision", query.preset_path)
+        self.widened: dict[tuple[str, str], tuple[dict[str, None], dict[str, None]]] = {}
 
     def check(self) -> None:
         """Refuse what is given and wrong at once, and not as a reason of each pair."""
@@ -106,6 +108,14 @@ class _Search:
             reason = error.message if isinstance(error, UsageError) else error.problems[0].what
             reason = reason.partition("; ")[0]
             self.answer.rows.append({"model": model, "hardware": hardware, "reason": reason})
+
+    def tell_units(self) -> None:
+        """Say on which devices weights of a precision that fits are widened before products."""
+        for (wish, used), (devices, precisions) in self.widened.items():
+            self.answer.notes.append(
+                f"no {wish} peak on {', '.join(devices)}: {', '.join(precisions)} "
+                f"{'is' if len(precisions) == 1 else 'are'} weight-only there, computed in {used}"
+            )
 
     def _ask_each(self, model: str, hardware: str, device: Hardware, precisions: list[str]) -> None:
         """Ask in each precision; a host too small for some of them is told, and not an error."""
@@ -155,8 +165,14 @@ class _Search:
             weights = weights or lines["which.weights"].value * gpus
             if lines["which.fits"].value:
                 break
-        if found is not None:
-            self.answer.columns.append(found)
+        if found is None:
+            return
+        self.answer.columns.append(found)
+        if found.ledger.named()["which.fits"].value:
+            asked = self.loader.precision(precision, self.loader.model(model)).value
+            for pair in widened_types(asked, device).items():
+                devices, precisions = self.widened.setdefault(pair, ({}, {}))
+                devices[device.name] = precisions[precision] = None
 
     def _column(self, model: str, hardware: str, precision: str, gpus: int) -> Column:
         query = self.query

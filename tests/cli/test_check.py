@@ -110,6 +110,16 @@ def test_a_removed_preset(folder, call):
     assert "no such file" in out
 
 
+def test_rows_that_fail_for_one_reason_are_told_once(folder, call):
+    other = BROKEN[BROKEN.index("{") :].replace("bytes_per_token", "bytes")
+    (folder / "a.yaml").write_text(BROKEN.replace("]\n", f", {other}"))
+    for options, count in (((), 1), (("--all",), 2)):
+        status, out, _ = call("a.yaml", *options)
+        assert status == ExitStatus.INVALID_INPUT
+        assert out.count("there is no model preset") == count
+        assert (", and 1 more row" in out) == (count == 1)
+
+
 def test_a_directory_without_goldens(folder, call):
     (folder / "numbers").mkdir()
     status, out, err = call("numbers")
@@ -370,6 +380,6 @@ def test_a_hand_edited_expectation_is_one_of_the_reasons(folder, call):
     status, out, _ = call(str(path), "--color", "never")
     assert status == ExitStatus.CHECK_FAILED
     assert (
-        "because inputs and formulas are as recorded: the expected number was edited, or the sum "
-        "is made differently"
+        "because inputs and formulas are as recorded: the expected number was edited, or the "
+        "calculation changed"
     ) in " ".join(out.split())

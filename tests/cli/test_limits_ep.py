@@ -101,7 +101,7 @@ def test_a_link_that_other_traffic_uses_too(program):
     assert tpots[0] == tpots[1] == pytest.approx(0.01475712)
     assert tpots[2] == pytest.approx(0.01475712 * 50 / 33.015)
     found = program.refused(ExitStatus.USAGE, *V3, "--host-traffic", "64GB/s")
-    assert "leaves nothing" in found.err
+    assert "leaves no bandwidth" in found.err
     found = program.refused(ExitStatus.USAGE, *V3[:-1], "b200", "--host-traffic", "1GB/s")
     assert "hardware.host.link" in found.err
 

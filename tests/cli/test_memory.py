@@ -197,7 +197,10 @@ def test_a_paper_fixes_its_own_conventions(program):
         (["--layout", "v3-pretrain", "--recompute", "layrnorm"], "the module 'layernorm'"),
         (["--layout", "v3-pretrain", "--recompute", "layernorm,full"], "full cannot be combined"),
         (["--layout", "v3-pretrain", "--recompute", ""], "expected a policy or modules"),
-        (["--ep", "1", "--dp", "8", "--redundant-experts", "8"], "a GPU holds an expert once"),
+        (
+            ["--ep", "1", "--dp", "8", "--redundant-experts", "8"],
+            "a GPU holds each expert at most once",
+        ),
         (
             ["--tp", "4", "--dp", "16", "--ep", "64", "--shared-experts", "routed"],
             "routed shared one",
@@ -256,7 +259,7 @@ def test_fewest_gpus(program):
 def test_the_tables_of_the_fewest_gpus_are_one_layout(program):
     out = program.ok(*PRETRAIN, "--fewest-gpus", "--rank", "29").out
     assert "on the fewest GPUs, 960 (pp 30, dp 32, ep 16), h800" in out
-    assert "the fewest GPUs of any dp, pp, ep up to 131,072 GPUs; held are tp 1, cp 1" in out
+    assert "the fewest GPUs of any dp, pp, ep up to 131,072 GPUs; fixed are tp 1, cp 1" in out
     assert "v3-pretrain itself" in out
     assert "fits: needs" in out
     beside = program.ok(*PRETRAIN, "--fewest-gpus", "--as", "megatron").out

@@ -1,5 +1,4 @@
 import csv
-import errno
 import fcntl
 import io
 import json
@@ -7,14 +6,13 @@ import os
 import pty
 import re
 import select
-import stat
 import struct
 import subprocess
-import sys
 import termios
 import time
 
 import pytest
+from command import command
 
 from dsv3calc.cli import COMMANDS
 from dsv3calc.exit_status import ExitStatus
@@ -92,13 +90,6 @@ QUERIES = {
 }
 EVERY = pytest.mark.parametrize("arguments", QUERIES.values(), ids=QUERIES)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-
-
-def command(*arguments):
-    return [sys.executable, "-m", "dsv3calc", *map(str, arguments)]
-
-
-# --- formats --------------------------------------------------------------------------------
 
 
 @EVERY
@@ -211,258 +202,6 @@ def test_csv_is_safe_in_a_spreadsheet(program, file, title):
     heading = next(csv.reader(io.StringIO(out)))[2]
     assert heading[0] not in "=+-@\x1b"
     assert "\x1b" not in out
-
-
-# --- -o -------------------------------------------------------------------------------------
-
-
-def test_a_file_gets_what_stdout_would(program, tmp_path):
-    for form in ("table", "json", "csv", "markdown"):
-        shown = program.ok(*QUERIES["kv"], "--format", form).out
-        found = program.ok(*QUERIES["kv"], "--format", form, "-o", f"{form}.txt")
-        assert found.out == ""
-        assert "wrote" in found.err
-        assert (tmp_path / f"{form}.txt").read_text("utf-8") == shown
-
-
-@pytest.mark.parametrize(
-    ("name", "form"), [("x.json", "json"), ("x.csv", "csv"), ("x.md", "markdown"), ("x", "table")]
-)
-def test_the_ending_tells_the_format(program, tmp_path, name, form):
-    program.ok(*QUERIES["kv"], "-o", name)
-    assert (tmp_path / name).read_text("utf-8") == program.ok(*QUERIES["kv"], "--format", form).out
-
-
-def test_an_existing_file_is_kept(program, file, tmp_path):
-    path = file("there.json", "precious")
-    found = program.refused(ExitStatus.USAGE, *QUERIES["kv"], "-o", path)
-    assert "--force" in found.err
-    assert path.read_text("utf-8") == "precious"
-    program.ok(*QUERIES["kv"], "-o", path, "--force")
-    assert path.read_text("utf-8").startswith("{")
-    assert [each.name for each in tmp_path.iterdir()] == ["there.json"]
-
-
-def test_a_link_is_followed_and_not_overwritten_unasked(program, file, tmp_path):
-    path = file("there.json", "precious")
-    link = tmp_path / "link.json"
-    link.symlink_to("there.json")
-    program.refused(ExitStatus.USAGE, *QUERIES["kv"], "-o", link)
-    program.ok(*QUERIES["kv"], "-o", link, "--force")
-    assert link.is_symlink()
-    assert path.read_text("utf-8").startswith("{")
-    dangling = tmp_path / "dangling"
-    dangling.symlink_to("nothing")
-    program.refused(ExitStatus.USAGE, *QUERIES["kv"], "-o", dangling)
-    assert not (tmp_path / "nothing").exists()
-
-
-def test_permissions(program, file, tmp_path):
-    old = os.umask(0o027)
-    try:
-        program.ok(*QUERIES["kv"], "-o", "new")
-    finally:
-        os.umask(old)
-    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
-    path = file("there", "x")
-    path.chmod(0o600)
-    program.ok(*QUERIES["kv"], "-o", path, "--force")
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-def test_nothing_is_written_where_the_query_fails(program, tmp_path):
-    program.refused(ExitStatus.USAGE, "params", "nope", "-o", "x.json")
-    program.refused(ExitStatus.USAGE, "params", "nope", "-o", "x.json", "--force")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("place", "status"),
-    [
-        *((name, ExitStatus.USAGE) for name in ("", "./", "folder", "nowhere/", "a\0b")),
-        *((n, ExitStatus.CANNOT_WRITE) for n in ("nowhere/x", "there/x", "n" * 300, "/proc/x")),
-    ],
-)
-@pytest.mark.parametrize("force", [[], ["--force"]], ids=["kept", "forced"])
-def test_places_that_cannot_be_written(program, file, tmp_path, place, status, force):
-    file("there", "x")
-    (tmp_path / "folder").mkdir()
-    found = program.refused(status, *QUERIES["kv"], "-o", place, *force)
-    assert "-o" in found.err
-    assert len(found.err) < 1000
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "there"]
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder(program, tmp_path):
-    (tmp_path / "folder").mkdir(mode=0o555)
-    program.refused(ExitStatus.CANNOT_WRITE, *QUERIES["kv"], "-o", "folder/x")
-
-
-def test_control_characters_in_a_file_name(program):
-    found = program.ok(*QUERIES["kv"], "-o", "evil\x1b[31m.json")
-    assert "\x1b" not in found.err
-
-
-def test_the_minus_is_no_file(program, tmp_path):
-    found = program(*QUERIES["kv"], "-o", "-")
-    assert found.status in (ExitStatus.OK, ExitStatus.USAGE)
-    assert not (tmp_path / "-").exists()
-    assert bool(found.out) == (found.status == ExitStatus.OK)
-
-
-def test_force_alone(program):
-    assert "-o" in program.refused(ExitStatus.USAGE, *QUERIES["kv"], "--force").err
-
-
-def test_a_device_is_written_to_and_stays(program):
-    program.refused(ExitStatus.USAGE, *QUERIES["kv"], "-o", "/dev/null")
-    program.ok(*QUERIES["kv"], "-o", "/dev/null", "--force")
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_device(program):
-    found = program.refused(ExitStatus.CANNOT_WRITE, *QUERIES["kv"], "-o", "/dev/full", "--force")
-    assert "/dev/full" in found.err
-
-
-# --- streams --------------------------------------------------------------------------------
-
-
-MOVED = "goldens: [{query: kv deepseek-v3, quantity: kv_cache.bytes, expect: 1}]\n"
-
-
-@pytest.fixture
-def closed_pipe():
-    """Return the writing end of a pipe that nobody reads."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    yield writing
-    os.close(writing)
-
-
-@pytest.mark.parametrize(
-    ("line", "status"),
-    [
-        ("params deepseek-v3", ExitStatus.OK),
-        ("compare deepseek-v3 --json", ExitStatus.OK),
-        ("presets show deepseek-v3", ExitStatus.OK),
-        ("", ExitStatus.OK),
-        ("--help", ExitStatus.OK),
-        ("params -h", ExitStatus.OK),
-        ("--version", ExitStatus.OK),
-        ("check moved.yaml", ExitStatus.CHECK_FAILED),
-        ("check moved.yaml --json", ExitStatus.CHECK_FAILED),
-        ("check moved.yaml --exit-zero", ExitStatus.OK),
-        ("check nowhere.yaml", ExitStatus.INVALID_INPUT),
-        ("diff deepseek-v3 deepseek-v2 --fail-over 1%", ExitStatus.CHECK_FAILED),
-        ("memory deepseek-v3 --hardware h100 --tp 1 --require-fit", ExitStatus.CHECK_FAILED),
-    ],
-)
-def test_a_closed_pipe_keeps_the_exit_code(
-    process_environment, tmp_path, file, closed_pipe, line, status
-):
-    file("moved.yaml", MOVED)
-    found = subprocess.run(
-        command(*line.split()), stdout=closed_pipe, stderr=subprocess.PIPE,
-        env=process_environment, cwd=tmp_path, check=False, timeout=30,
-    )  # fmt: skip
-    assert found.stderr == b""
-    assert found.returncode == status
-
-
-def test_a_closed_pipe_for_messages_leaves_the_answer_alone(
-    process_environment, tmp_path, closed_pipe
-):
-    arguments = ["kv", "deepseek-v3", "--tokens", "128k", "--mla", "naive", "--format", "csv"]
-    whole = subprocess.run(
-        command(*arguments), capture_output=True, env=process_environment, cwd=tmp_path, check=True
-    )
-    assert whole.stderr
-    for more in ([], ["-o", "x.csv"]):
-        found = subprocess.run(
-            command(*arguments, *more), stdout=subprocess.PIPE, stderr=closed_pipe,
-            env=process_environment, cwd=tmp_path, check=False, timeout=30,
-        )  # fmt: skip
-        assert found.returncode == ExitStatus.OK
-        assert found.stdout == (b"" if more else whole.stdout)
-    assert (tmp_path / "x.csv").read_bytes() == whole.stdout
-
-
-def shell(line, environment, cwd):
-    words = line.replace("DSV3CALC", " ".join(command()))
-    return subprocess.run(
-        ["/bin/sh", "-c", words], capture_output=True, env=environment, cwd=cwd,
-        check=False, timeout=30, text=True,
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "rest",
-    [
-        "params deepseek-v3", "kv deepseek-v3 --json", "", "--version", "params -h",
-        "eval missing.txt", "check moved.yaml", "presets show deepseek-v3",
-    ],
-)  # fmt: skip
-def test_closed_stdout(process_environment, tmp_path, file, rest):
-    file("moved.yaml", MOVED)
-    found = shell(f"DSV3CALC {rest} >&-", process_environment, tmp_path)
-    missing = rest.startswith("eval")
-    assert found.returncode == (ExitStatus.INVALID_INPUT if missing else ExitStatus.CANNOT_WRITE)
-    assert missing or "standard output: not writable" in found.stderr
-
-
-def test_closed_stdout_with_a_file(process_environment, tmp_path):
-    found = shell("DSV3CALC kv deepseek-v3 -o x.json >&-", process_environment, tmp_path)
-    assert found.returncode == ExitStatus.OK
-    assert (tmp_path / "x.json").stat().st_size > 1000
-
-
-@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
-@pytest.mark.parametrize("rest", ["params nope", "params nope --json"])
-def test_errors_that_nobody_can_read(process_environment, tmp_path, rest, redirection):
-    found = shell(f"DSV3CALC {rest} {redirection}", process_environment, tmp_path)
-    assert found.returncode == ExitStatus.USAGE
-    assert found.stdout == ""
-
-
-def test_closed_stderr_leaves_stdout_alone(process_environment, tmp_path):
-    line = "DSV3CALC kv deepseek-v3 --tokens 128k --mla naive --format csv"
-    whole = shell(line, process_environment, tmp_path)
-    closed = shell(f"{line} 2>&-", process_environment, tmp_path)
-    assert whole.stderr
-    assert closed.stdout == whole.stdout
-    assert closed.returncode == ExitStatus.OK
-
-
-def test_closed_stdin(process_environment, tmp_path):
-    found = shell("DSV3CALC params - --json <&-", process_environment, tmp_path)
-    assert found.returncode == ExitStatus.INVALID_INPUT
-    assert found.stdout == ""
-    assert "Traceback" not in found.stderr
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-@pytest.mark.parametrize(
-    "rest", ["params deepseek-v3", "params deepseek-v3 --json", "check moved.yaml", "", "kv --help"]
-)
-def test_full_stdout(process_environment, tmp_path, file, rest):
-    file("moved.yaml", MOVED)
-    found = shell(f"DSV3CALC {rest} >/dev/full", process_environment, tmp_path)
-    assert found.returncode == ExitStatus.CANNOT_WRITE
-    assert os.strerror(errno.ENOSPC) in found.stderr
-
-
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("where", [">x.json", "-o x.json"])
-def test_a_disk_that_fills_up_on_the_way(process_environment, tmp_path, where, unbuffered):
-    environment = process_environment | {"PYTHONUNBUFFERED": unbuffered}
-    line = f"ulimit -f 1; DSV3CALC kv deepseek-v3 --json {where}"
-    found = shell(line, environment, tmp_path)
-    assert found.returncode == ExitStatus.CANNOT_WRITE
-    assert os.strerror(errno.EFBIG) in found.stderr
-    assert (tmp_path / "x.json").exists() == (where[0] == ">")  # a file is whole or not there
 
 
 @pytest.mark.parametrize("name", ["compare", "presets list"])

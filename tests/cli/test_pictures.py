@@ -138,7 +138,7 @@ FRONT = STUDY.replace(
     ("study", "words"),
     [
         (STUDY, {"cache [B]", "batch", "Caches of two batches"}),
-        (FRONT, {"cache [B], darker is more", "1,024", "8,192", "32", "8.578 GiB"}),
+        (FRONT, {"cache [B], darker is larger", "1,024", "8,192", "32", "8.578 GiB"}),
         (f"{FRONT}front: [cache, token]\n", {"on the front", "1, 1,024", "token [B/token]"}),
     ],
 )
@@ -157,4 +157,4 @@ def test_a_sweep_of_three_things_has_no_picture(program, tmp_path):
     file.write_text(FRONT.replace("outputs", more))
     svg = ("--format", "svg", "-o", tmp_path / "map.svg")
     err = program.refused(ExitStatus.USAGE, "sweep", file, *svg).err
-    assert "two things that vary at most" in err
+    assert "at most two axes" in err

@@ -213,8 +213,8 @@ def test_a_device_without_a_price_is_named(program):
     [
         (["--micro-batch", "2"], "--micro-batch"),
         (["--batch", "0"], "--batch"),
-        (["--setup", "vllm", "--set", "setup.time.overlap.two_batch=true"], "take turns"),
-        (["--setup", "pytorch"], "no times"),
+        (["--setup", "vllm", "--set", "setup.time.overlap.two_batch=true"], "two half batches"),
+        (["--setup", "pytorch"], "states no times"),
         (["--draft-tokens", "1", "--acceptance", "0.8"], "no MTP module"),
         (["--acceptance", "0.8"], "no token is drafted"),
         (["--hit-rate", "1"], "no token of a prompt is left"),

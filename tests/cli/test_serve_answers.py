@@ -115,7 +115,7 @@ def test_the_fit_is_of_one_sequence_asked_by_itself(program):
     assert "serve.tpot.estimate" not in curve.out
     found = program.json(*HOSTED, "--slo", "tpot<=100ms")
     assert found.data["query"]["batch"] == 2
-    assert "no estimate: it was fitted to one sequence, asked by itself" in found.data["notes"]
+    assert "no estimate: the fit is for a single sequence" in found.data["notes"]
 
 
 @pytest.mark.parametrize(

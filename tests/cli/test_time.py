@@ -77,11 +77,28 @@ def test_weight_only_on_a_device_without_units(program):
     assert found.values["time.compute_time"] == fast.values["time.compute_time"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "memory deepseek-v3 --layout v3-pretrain --hardware",
+        "memory deepseek-v3 --serve --tp 8 --dp 2 --ep 16 --hardware",
+        "train deepseek-v3 --layout v3-pretrain --hardware",
+        "which --model llama-3.1-8b --precision fp8 --hardware",
+    ],
+)
+def test_every_command_tells_weights_that_a_device_widens(program, words):
+    for device, told in (("a100-80g", True), ("h100", False)):
+        data = program.json(*words.split(), device).data
+        texts = [text for text in data["warnings"] + data["notes"] if "weight-only" in text]
+        assert bool(texts) == told
+        assert all(device in text and "bf16" in text for text in texts)
+
+
 def test_values_of_other_devices_are_told(program):
     own = program.json("time", "llama-3.1-8b", "--hardware", "h100").data["assumptions"]
     other = program.json("time", "llama-3.1-8b", "--hardware", "mi300x").data["assumptions"]
     assert not any("measured rates of" in text for text in own)
-    assert any("off in the median" in text for text in other)
+    assert any("on held-out devices" in text for text in other)
 
 
 def test_outside_of_the_measured_range(program):
@@ -159,7 +176,7 @@ def test_no_picture(program, arguments, words):
         (["--phase", "train", "--context", "1"], "training has no cache"),
         (["--phase", "train", "--last-logit"], "every position"),
         (["--by", "operators"], "did you mean 'operator'"),
-        (["--setup", "pytorch"], "has no times"),
+        (["--setup", "pytorch"], "states no times"),
         (["--setup", "megatron"], "megatron-dense"),
         (["--hardware", "mi300x", "--phase", "train", "--setup", "megatron-dense"], "no family"),
         (["--tp", "3"], "do not divide"),

@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 from dsv3calc.accounting.network import (
     dragonfly_lines,
     fat_tree_lines,
-    is_slim_fly_order,
-    largest_order,
-    neighbours,
     slim_fly_lines,
 )
+from dsv3calc.accounting.slim_fly_orders import is_slim_fly_order, largest_order, neighbours
 from dsv3calc.formulas import dragonfly, fat_tree, network, slim_fly
 
 

@@ -197,7 +197,7 @@ DERIVED = {
         "num_nextn_predict_layers": "0 is used: the file describes the main model alone",
         "topk_method": "noaux_tc is used: transformers' code always does this",
     },
-    "gpt_oss": {"layer_types": "every second layer sees everything, the others a window"},
+    "gpt_oss": {"layer_types": "every second layer attends to all tokens, the others to a window"},
     "minimax_m2": {
         "use_qk_norm": "true is used: transformers' code always does this",
         "use_mtp": "false is used: transformers' code always does this",

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dsv3calc.api import answer
 from dsv3calc.output.pictures import characters, svg
 from dsv3calc.output.pictures.chart import Axis, Chart, Curve, Point, Scale
 from dsv3calc.output.pictures.labels import Box, place_labels, text_box
+from dsv3calc.output.pictures.of_answer import picture_of
 
 SPACE = "{http://www.w3.org/2000/svg}"
 values = st.floats(1e-3, 1e18)
@@ -78,6 +80,18 @@ def test_ticks_enclose_the_values(found, logarithmic):
     assert all(-1e-9 <= scale.place(value) <= 1 + 1e-9 for value in found)
     assert 2 <= len(scale.ticks) <= 12
     assert scale.ticks == sorted(scale.ticks)
+
+
+def test_ticks_are_round_below_one():
+    scale = Scale(Axis("x", "s"), [0.0, 0.9])
+    assert [scale.tick_text(tick) for tick in scale.ticks[1:4]] == ["200 ms", "400 ms", "600 ms"]
+
+
+def test_a_roof_rises_to_its_ridge_where_all_kernels_are_beyond_it():
+    query = "time llama-3.1-8b --hardware h100 --phase prefill"
+    (curve,) = picture_of(answer(query)).curves
+    assert curve.points[0][0] < curve.points[1][0] < curve.points[2][0]
+    assert curve.points[0][1] < curve.points[1][1] == curve.points[2][1]
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

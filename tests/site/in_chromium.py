@@ -33,9 +33,9 @@ FIRST = (
 )
 PARTS = [
     ("cost", "train", "compare"), ("fit", "train", "memory"), ("fit", "serve", "memory"),
-    ("fit", "serve", "pool"), ("fast", "train", "train"), ("fast", "train", "time"),
-    ("fast", "serve", "time"),
-    ("fast", "serve", "serve"), ("fast", "serve", "curve"), ("wires", "train", "traffic"),
+    ("fit", "serve", "pool"), ("fit", "serve", "memories"), ("fast", "train", "train"),
+    ("fast", "train", "time"), ("fast", "serve", "time"), ("fast", "serve", "serve"),
+    ("fast", "serve", "curve"), ("fast", "train", "speeds"), ("wires", "train", "traffic"),
     ("wires", "serve", "traffic"),
 ]  # fmt: skip
 
@@ -261,6 +261,11 @@ def test_nothing_overflows(at):
             )
             assert over[0] <= over[1], (view, part, width)
             assert max(over[2:]) <= 0, (view, part, width)
+            # a label with its value is seen whole on a phone; wider tables scroll
+            assert page.run(
+                "[...document.querySelectorAll('.scroll > table')].filter((e) => e.rows[0].cells"
+                ".length === 2).every((e) => e.offsetWidth <= e.parentElement.clientWidth)"
+            ), (view, part, width)
     page.size(1280)
 
 
@@ -292,7 +297,51 @@ def test_a_number_opens_its_derivation_by_keyboard(at):
     assert page.run("document.activeElement.className") == "number"
 
 
+def test_controls_have_names_and_keep_the_focus(at):
+    page = at("#view=fit&use=serve&part=memory&1.model=deepseek-v3&1.hardware=h200&1.serve.tp=8")
+    named = {"button", "textbox", "combobox", "radio", "columnheader", "rowheader", "article"}
+    nodes = page.call("Accessibility.getFullAXTree")["nodes"]
+    spoken = [(each["role"]["value"], each["name"]["value"].strip()) for each in nodes
+              if not each["ignored"] and each["role"]["value"] in named]  # fmt: skip
+    assert {role for role, _ in spoken} == named
+    assert not [role for role, name in spoken if not name]
+    assert ("combobox", "Model") in spoken
+    said = page.run("document.querySelector('#announced').textContent")
+    assert said.startswith("Answered: DeepSeek-V3")
+    assert said.endswith("fits: yes")
+    page.run("document.querySelector('[data-field=context]').focus()")
+    page.call("Input.insertText", text="32Ki")
+    page.call("Input.dispatchKeyEvent", type="rawKeyDown", key="Tab", windowsVirtualKeyCode=9)
+    page.wait(f"location.hash.includes('context=32Ki') && {DONE}")
+    assert page.run("document.activeElement.dataset.field") == "batch"
+
+
+def test_further_options_and_the_asked_context_reach_the_command_line(at):
+    state = "use=serve&context=32Ki&more=--exact&1.model=deepseek-v3&1.hardware=h200&1.serve.tp=8"
+    state += "&1.serve.more=--page-size%3D64%20--set%20'moe=1'"
+    words = commands(at(f"#view=wires&{state}"))[0]
+    assert words[-2:] == ["--set", "moe=1"]
+    assert "--page-size" in at(f"#view=wires&{state}").run(
+        "document.querySelector('#panels').innerText"
+    )
+    words = commands(at(f"#view=fit&part=pool&{state}"))[0]
+    assert [each.rpartition("=")[2] for each in words[1:5]] == ["16Ki", "32Ki", "64Ki", "128Ki"]
+    assert words[-1] == "--exact"
+    page = at(f"#view=fit&part=pool&{state}")
+    others = page.run("[...document.querySelectorAll('#others code')].map((e) => e.textContent)")
+    for text in others:
+        if text.startswith("dsv3calc"):
+            assert native.parse_request(shlex.split(text)[1:]) is not None
+
+
 def test_a_state_that_no_longer_exists_is_told(at):
+    page = at(
+        "#view=cost&part=old&colour=red\u202e&1.model=../x.py&1.config=AwA&2.model=llama-3.1-8b"
+    )
+    told = page.run("document.querySelector('#messages').innerText")
+    assert "colour=red\\u{202e}" in told
+    assert "part=old" in told
+    assert "a config by the name ../x.py" in told
     page = at("#view=cost&colour=red&1.model=no-such-model&1.hardware=h800")
     assert "colour=red" in page.run("document.querySelector('#messages').innerText")
     assert "no-such-model" in page.run("document.querySelector('.panel .error').textContent")

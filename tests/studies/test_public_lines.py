@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from dsv3calc.studies.measurements.calibration import answer_calibrate
 from dsv3calc.studies.measurements.validation import answer_validate
 from dsv3calc.studies.measuring.answer import answer_measured
 from dsv3calc.studies.public_lines.placeholders import PLACEHOLDER_WORDS, PLACEHOLDERS
-from dsv3calc.studies.public_lines.table import all_lines, public_line
+from dsv3calc.studies.public_lines.table import FIRST_WORDS, all_lines, public_line
 
 ROOT = Path(__file__).parents[2]
 PUBLIC_LINES = all_lines()
@@ -202,6 +203,13 @@ def test_patterns_are_distinct_and_their_placeholders_explained():
         if re.search(rf"(?<![A-Z]){name}(?![A-Z])", pattern)
     }
     assert used == PLACEHOLDERS.keys()
+
+
+def test_first_words_are_listed_for_the_module_that_declares_them():
+    for module, words in FIRST_WORDS.items():
+        declared = import_module(f"dsv3calc.studies.public_lines.{module}").LINES
+        names = {row[0].partition(".")[0] for rows in declared.values() for row in rows}
+        assert names == set(words.split()), f"FIRST_WORDS of {module}"
 
 
 @pytest.mark.parametrize(

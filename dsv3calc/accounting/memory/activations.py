@@ -141,7 +141,10 @@ class Activations:
         self.working = working
         self.sequence = given("workload.sequence", sequence, "tokens")
         self.imbalance = given(
-            "workload.imbalance", imbalance, "ratio", "rows of the fullest GPU over the mean"
+            "workload.imbalance",
+            imbalance,
+            "ratio",
+            "rows of the most loaded GPU divided by the mean",
         )
         self.tokens = computed(
             "memory.micro_batch.tokens",

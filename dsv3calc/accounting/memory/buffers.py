@@ -119,7 +119,7 @@ class Buffers:
                     *self._gathered(view),
                 ],
                 unit="B",
-                convention="in transit, recomputed and differentiated while one layer runs",
+                convention="in transit, recomputed, and gradients, while one layer runs",
             )
             for view, each in zip(views, kept, strict=True)
         ]

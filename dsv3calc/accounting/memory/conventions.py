@@ -47,8 +47,8 @@ LIBRARIES = {
         ),
         Library(
             "megatron",
-            "what Megatron-LM's report_theoretical_memory would print, beside ours: an average "
-            "stage, every layer dense in its activations",
+            "the output of Megatron-LM's report_theoretical_memory beside ours: an average "
+            "stage, activations of every layer counted as dense",
             "NVIDIA/Megatron-LM, megatron/training/theoretical_memory_usage.py at d98e8a64",
             beside=True,
         ),

@@ -2,7 +2,8 @@
 
 The pipeline rank is an argument like the others: a number, an array or a symbol. So are the
 degrees of parallelism, the micro-batch and the sequence; schedule, ZeRO stage, policy of
-recomputation and split of the layers are categories.
+recomputation and split of the layers are categories. Footprints that differ in categories alone
+have most of their parts in common.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -14,9 +15,10 @@ import msgspec
 
 from dsv3calc.accounting.memory.activations import Activations, SavedActivations, working_bits
 from dsv3calc.accounting.memory.buffers import Buffers
-from dsv3calc.accounting.memory.in_flight import InFlight, instant_names, living_logits
+from dsv3calc.accounting.memory.in_common import Categories, InCommon
+from dsv3calc.accounting.memory.in_flight import InFlight, added, instant_names, living_logits
 from dsv3calc.accounting.memory.peak import Peak, overlapping_peak, peak_of
-from dsv3calc.accounting.memory.ranks import Rank, WorstLines, rank_line, worst_lines
+from dsv3calc.accounting.memory.ranks import Rank
 from dsv3calc.accounting.memory.sharding import CLASSES, Rules, Sharding, padded, several
 from dsv3calc.accounting.memory.states import States, layer_tensors
 from dsv3calc.accounting.memory.unsharded import (
@@ -26,10 +28,9 @@ from dsv3calc.accounting.memory.unsharded import (
     Unsharded,
 )
 from dsv3calc.accounting.placement.schedules import peak_instants
-from dsv3calc.accounting.placement.stages import Stages
+from dsv3calc.accounting.placement.stages import Chunk, Stages
 from dsv3calc.accounting.traffic.exchange import Exchange
 from dsv3calc.ledger.line import Line, combined, given, total
-from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.ledger.tags import Tags, about
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.model.operator import ONE
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from dsv3calc.accounting.placement.schedules import PeakInstant
     from dsv3calc.model.layer import GroupView
     from dsv3calc.model.operator import Tensor
-    from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recipe, Recompute
     from dsv3calc.schema.model import Model
@@ -103,6 +103,7 @@ class Footprint:
         sequence: Any,
         micro_batches: Any,
         mtp: bool = False,
+        in_common: InCommon | None = None,
     ) -> None:
         arch = architecture_of(model)
         self.model = model
@@ -113,48 +114,74 @@ class Footprint:
             if type(micro_batches) is Line
             else given("workload.micro_batches", micro_batches, "1", "of one replica in a step")
         )
-        sharding = Sharding(layout, training.rules)
-        states = States(sharding, training.recipe, training.precision, training.twice)
-        self.stages = Stages("memory.split", model, layout, mtp=mtp)
         self.views = [*arch.groups]
         if self.mtp and arch.mtp is not None:
             self.views.append(arch.mtp)
-        self.activations = Activations(
-            model,
-            layout,
-            sharding,
-            training.recompute,
-            sequence=sequence,
-            imbalance=training.imbalance,
-            waiting=layout.schedule in SPLIT_BACKWARD,
-            working=working_bits(training.precision),
-            separate_output=training.software.separate_context_output,
+        self.categories = by = Categories(layout, training.recompute.name)
+        self.once = (in_common or InCommon()).once
+        self.stages = self.once(
+            ("stages", by.placed), lambda: Stages("memory.split", model, layout, mtp=mtp)
         )
-        self.states = [
+        self.sharding = self.once(("sharding", by.states), lambda: Sharding(layout, training.rules))
+        self.states, self.outer = self.once(("states", by.states), lambda: self._states(training))
+        self.activations, self.kept, self.in_flight = self.once(
+            ("activations", by.activations), lambda: self._activations(training, sequence)
+        )
+        self.buffers = self.once(("buffers", by.buffers), lambda: self._buffers(training))
+
+    def _states(self, training: Training) -> tuple[list[dict[str, Line]], list[dict[str, Line]]]:
+        """Give weights, gradients and optimizer states of layers, and of what is outside them."""
+        states = States(self.sharding, training.recipe, training.precision, training.twice)
+        layers = [
             states.of(f"memory.layer.{view.prefix}", self._tensors(view, training.rules), view)
             for view in self.views
         ]
-        self.kept = [self._kept(view) for view in self.views]
-        self.in_flight = InFlight(
-            self.kept,
-            self.activations.of_embedding("memory.embedding"),
-            self.activations.of_head("memory.head"),
-            embedding_keeps=training.recompute.dropout or bool(arch.entry),
-            mtp=self.mtp,
-        )
         embedding, head, after = self._outer(training.rules)
-        self.outer = [
+        outer = [
             states.of(f"memory.{what}", tensors, None, component=what)
             for what, tensors in (("embedding", embedding), ("head", head), ("after", after))
             if tensors
         ]
-        self.buffers = Buffers(
-            model,
-            layout,
+        return layers, outer
+
+    def _activations(
+        self, training: Training, sequence: Any
+    ) -> tuple[Activations, list[SavedActivations], InFlight]:
+        """Give what a micro-batch keeps, in layers and outside them."""
+        found = self.activations = Activations(
+            self.model,
+            self.layout,
+            self.sharding,
+            training.recompute,
+            sequence=sequence,
+            imbalance=training.imbalance,
+            waiting=self.layout.schedule in SPLIT_BACKWARD,
+            working=working_bits(training.precision),
+            separate_output=training.software.separate_context_output,
+        )
+        kept = [self._kept(view) for view in self.views]
+        in_flight = InFlight(
+            kept,
+            found.of_embedding("memory.embedding"),
+            found.of_head("memory.head"),
+            embedding_keeps=training.recompute.dropout or bool(architecture_of(self.model).entry),
+            mtp=self.mtp,
+        )
+        return found, kept, in_flight
+
+    def _buffers(self, training: Training) -> Buffers:
+        unsharded = None
+        if self.layout.zero >= REDUCED_AT_ONCE:
+            unsharded = self.once(
+                ("unsharded", self.categories.states), lambda: self._unsharded(training)
+            )
+        return Buffers(
+            self.model,
+            self.layout,
             self.activations,
             self.views,
             self.kept,
-            self._unsharded(training) if layout.zero >= REDUCED_AT_ONCE else None,
+            unsharded,
             training.exchange,
             training.software,
         )
@@ -171,7 +198,7 @@ class Footprint:
         if view is not architecture_of(self.model).mtp:
             return kept
         before = self.activations.of_mtp("memory.mtp")
-        return _added(prefix, [kept, before, self.activations.of_head("memory.mtp.head")])
+        return added(prefix, [kept, before, self.activations.of_head("memory.mtp.head")])
 
     def _outer(self, rules: Rules) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """List the embedding, the head unless it is the embedding, and what stands with it."""
@@ -225,30 +252,20 @@ class Footprint:
         -------
         Its lines by class, each ``NAME.CLASS`` [B], and the stages ``NAME.chunk.N.stage`` [1].
         """
-        chunks = self.stages.chunks(name, rank)
-        held = self.stages.held(name, chunks)
-        copies = [*zip(self.stages.outer(name, chunks), self.outer, strict=True)]
-        found = {
-            what: combined(
-                f"{name}.{what}",
-                "sum_of_products",
-                [
-                    part
-                    for count, each in zip(held, self.states, strict=True)
-                    for part in (count, each[what])
-                ]
-                + [part for count, each in copies for part in (count, each[what])],
-                unit="B",
-                tags=Tags(quantity=what, rank=rank.value),
-            )
-            for what in CLASSES
-        }
-        instants = peak_instants(
-            name, self.layout, rank, [chunk.stage for chunk in chunks], self.micro_batches
+        by = self.categories
+        chunks, held, counts, instants, heads = self.once(
+            ("placed", by.placed, name), lambda: self._placed(name, rank)
         )
-        activations = self.in_flight.activations(name, rank, chunks, instants)
-        heads = self.in_flight.heads(chunks)
-        ends = [count for count, _ in copies[:-1]]  # the last is the final norm
+        found = {
+            **self.once(
+                ("held", by.placed, by.states, name), lambda: self._held(name, rank, held, counts)
+            )
+        }
+        activations = self.once(
+            ("in flight", by.placed, by.activations, name),
+            lambda: self.in_flight.activations(name, rank, chunks, instants),
+        )
+        ends = counts[:-1]  # the last is the final norm
         layer = self.buffers.layer_of_rank(name, held, ends)
         released = self._released(name, found["gradients"])
         peak = self._peak(name, rank, activations, heads, instants, layer, released)
@@ -256,6 +273,37 @@ class Footprint:
         always = self.buffers.always(name, held, heads, ends, self.micro_batches)
         held_then = self._add_up(name, rank, found, peak, always, released)
         return Rank(rank, [chunk.stage for chunk in chunks], found, held_then, layer)
+
+    def _placed(
+        self, name: str, rank: Line
+    ) -> tuple[list[Chunk], list[Line], list[Line], list[PeakInstant], list[Line]]:
+        """Return what stands on a rank, the instants of its peak, and the heads of its chunks."""
+        chunks = self.stages.chunks(name, rank)
+        held = self.stages.held(name, chunks)
+        instants = peak_instants(
+            name, self.layout, rank, [chunk.stage for chunk in chunks], self.micro_batches
+        )
+        heads = self.in_flight.heads(chunks)
+        return chunks, held, self.stages.outer(name, chunks), instants, heads
+
+    def _held(
+        self, name: str, rank: Line, held: Sequence[Line], counts: Sequence[Line]
+    ) -> dict[str, Line]:
+        """Add up the states of what stands on a rank."""
+        pairs = [
+            *zip(held, self.states, strict=True),
+            *zip(counts, self.outer, strict=True),
+        ]
+        return {
+            what: combined(
+                f"{name}.{what}",
+                "sum_of_products",
+                [part for count, each in pairs for part in (count, each[what])],
+                unit="B",
+                tags=Tags(quantity=what, rank=rank.value),
+            )
+            for what in CLASSES
+        }
 
     def _peak(
         self,
@@ -290,7 +338,7 @@ class Footprint:
             "product",
             (gradients, alone),
             unit="B",
-            convention="a step's first backward pass makes them anew",
+            convention="created anew in the first backward pass of a step",
         )
 
     def _add_up(
@@ -336,50 +384,3 @@ class Footprint:
         parts = [*tensors, *beyond, buffers.in_common]
         found["total"] = total(f"{name}.total", parts, tags=tags)
         return {"allocated": allocated, "reserved": reserved}
-
-
-def _added(prefix: str, parts: Sequence[SavedActivations]) -> SavedActivations:
-    """Join what an MTP module's layer keeps with what stands before and after it."""
-    pending = [part.pending for part in parts if part.pending is not None]
-
-    def summed(quantity: str, lines: list[Line]) -> Line:
-        tags = msgspec.structs.replace(parts[0].kept.tags, quantity=quantity)
-        return total(f"{prefix}.all_{quantity}", lines, tags=tags)
-
-    return SavedActivations(
-        summed("activations", [part.kept for part in parts]),
-        summed("recomputed", [part.recomputed for part in parts]),
-        summed("output_gradients", [part.gradients for part in parts]),
-        summed("pending", pending) if pending else None,
-        parts[0].carried,
-    )
-
-
-class MemoryLines(NamedLines, frozen=True, eq=False, kw_only=True):
-    """Lines of every pipeline rank, and of the fullest.
-
-    ``totals`` are ``memory.rank.N.total`` [B], each over its other classes; ``layers`` what the
-    largest layer of a rank takes, ``head`` what a micro-batch keeps of logits, and what its loss
-    and the head take [B]; ``stages`` are ``memory.rank.N.chunk.N.stage`` [1].
-    """
-
-    totals: tuple[Line, ...]
-    layers: tuple[Line, ...]
-    head: tuple[Line, ...]
-    stages: tuple[Line, ...]
-    worst: WorstLines
-
-
-def memory_lines(footprint: Footprint, hardware: Hardware | None) -> MemoryLines:
-    """Give the memory of every pipeline rank of one layout, and of the fullest."""
-    ranks = []
-    for number in range(footprint.layout.pp):
-        name = f"memory.rank.{number}"
-        ranks.append(footprint.rank(name, rank_line(name, number)))
-    return MemoryLines(
-        totals=tuple(rank.lines["total"] for rank in ranks),
-        layers=tuple(line for rank in ranks for line in rank.layer.values()),
-        head=(footprint.buffers.head.kept, footprint.buffers.head.largest),
-        stages=tuple(stage for rank in ranks for stage in rank.stages),
-        worst=worst_lines(ranks, hardware),
-    )

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from dsv3calc.accounting.memory.activations import SavedActivations
 from dsv3calc.ledger.line import Line, combined, total
 from dsv3calc.ledger.tags import UNTAGGED, Tags, about
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dsv3calc.accounting.memory.activations import SavedActivations
     from dsv3calc.accounting.placement.schedules import PeakInstant
     from dsv3calc.accounting.placement.stages import Chunk
 
@@ -109,3 +111,20 @@ def living_logits(name: str, instant: PeakInstant, heads: Sequence[Line]) -> Lin
     """Count the micro-batches whose logits are alive: those in flight where a head stands."""
     parts = [part for pair in zip(instant.in_flight, heads, strict=True) for part in pair]
     return combined(name, "sum_of_products", parts, unit="1")
+
+
+def added(prefix: str, parts: Sequence[SavedActivations]) -> SavedActivations:
+    """Join what an MTP module's layer keeps with what stands before and after it."""
+    pending = [part.pending for part in parts if part.pending is not None]
+
+    def summed(quantity: str, lines: list[Line]) -> Line:
+        tags = msgspec.structs.replace(parts[0].kept.tags, quantity=quantity)
+        return total(f"{prefix}.all_{quantity}", lines, tags=tags)
+
+    return SavedActivations(
+        summed("activations", [part.kept for part in parts]),
+        summed("recomputed", [part.recomputed for part in parts]),
+        summed("output_gradients", [part.gradients for part in parts]),
+        summed("pending", pending) if pending else None,
+        parts[0].carried,
+    )

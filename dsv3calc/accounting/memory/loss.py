@@ -39,20 +39,20 @@ class Loss(msgspec.Struct, frozen=True):
 
 
 LOSSES = {
-    "fp32-logits": Loss(32, 32, 32, 32, "one FP32 tensor, which the gradient takes the place of"),
+    "fp32-logits": Loss(32, 32, 32, 32, "one FP32 tensor, overwritten by its gradient"),
     "eager": Loss(
         16 + 32, 16 + 32 + 32, 16 + 32 + 2 * 32, 16 + 16,
-        "BF16 logits, their FP32 copy, the log-softmax, and two FP32 gradients; fused by nothing",
+        "BF16 logits, their FP32 copy, the log-softmax, and two FP32 gradients; nothing is fused",
     ),
     "vocab-parallel": Loss(
         32, 16 + 32, 32 + 16, 16,
-        "BF16 logits, an FP32 softmax that its gradient takes the place of, and a BF16 gradient",
+        "BF16 logits, an FP32 softmax overwritten by its gradient, and a BF16 gradient",
     ),
     "compiled": Loss(
         16, 16, 16 + 16, 16,
         "BF16 logits and their BF16 gradient: the compiler fuses what is in FP32",
     ),
-    "fused": Loss(16, 16, 16, 16, "BF16 logits, which the gradient takes the place of"),
+    "fused": Loss(16, 16, 16, 16, "BF16 logits, overwritten by their gradient"),
     CHUNKED: Loss(
         0, 16 + 32 + 32, 16 + 32 + 2 * 32, 16 + 16,
         "as eager, of one chunk of tokens at a time",

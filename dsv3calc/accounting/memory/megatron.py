@@ -260,7 +260,7 @@ _LEFT_OUT = {
     "norms": "norms of queries and keys",
     "indexer": "the indexer's weights",
 }
-_DIVIDED = "there norms and router alone are not divided over tp or the experts' GPUs"
+_DIVIDED = "there only norms and routers are not divided over tp or the experts' GPUs"
 
 
 def reasons(footprint: Footprint, training: Training, found: MegatronLines) -> list[str]:
@@ -292,8 +292,8 @@ def _stage_reason(layout: Layout) -> str:
         return ""
     two = " (two under DualPipe)" if layout.schedule == "dualpipe" else ""
     return (
-        f"an average stage and one embedding there; here each rank's own stages{two}, embedding "
-        "and head where they stand"
+        f"an average stage and one embedding there; here each rank's own stages{two}, with "
+        "embedding and head where they are"
     )
 
 

@@ -59,14 +59,14 @@ class Pool:
             return computed(
                 f"{name}.kv_pool",
                 server.server_budget,
-                convention="a share of what weights and buffers leave",
+                convention="a share of what remains after weights and buffers",
                 tags=tags,
                 usable=left,
                 memory_share=self.share,
             )
         if self.software.pool == "device":
             return self._left(f"{name}.kv_pool", self.budget(), weights, buffers, tags=tags)
-        nothing = given("serving.not_counted", 0, "B", "buffers, which the share leaves room for")
+        nothing = given("serving.not_counted", 0, "B", "buffers, for which the share leaves room")
         return self._left(f"{name}.kv_pool", self._static(), weights, nothing, tags=tags)
 
     @staticmethod

@@ -57,7 +57,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
         return computed(
             "serving.padded_batch",
             served_batches.fullest_part,
-            convention="replicas are padded to the fullest",
+            convention="replicas are padded to the largest",
             batch=given("concurrency", self.concurrency, "1", "sequences of the instance"),
             batch_parts=degree(layout, "dp"),
         )

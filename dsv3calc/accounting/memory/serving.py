@@ -296,7 +296,7 @@ class Server:
         return self._cache(name, layers, batch, given(f"{name}.tokens", tokens, "tokens"))
 
 
-UNTIL_LET_GO = "as long as no layer lets go of a token that has left its window"
+UNTIL_LET_GO = "as long as no layer frees tokens outside its window"
 """What a pool's tokens are counted under where layers have a limited span."""
 
 _SHORT_WITHOUT_CACHE = "the rank has no cache, and does not fit"

@@ -48,7 +48,7 @@ def serving_lines(server: Server, pp: int) -> ServingLines:
     )
     held, budget = ranks[tightest], server.pool.budget()
     return ServingLines(
-        rank=total("serving.rank", [numbers[tightest]], convention="its pool is spent first"),
+        rank=total("serving.rank", [numbers[tightest]], convention="its pool fills up first"),
         tightest={what: total(f"serving.{what}", [line]) for what, line in held.items()},
         budget=budget,
         ranks=tuple(

@@ -29,7 +29,7 @@ COMPUTE_COPIES = {
     "stored": "one copy, as the precision stores weights",
     "stored-twice": "as stored, plus a column-wise copy of weights that have scales",
     "bf16": "one copy in BF16, cast on use",
-    "gathered": "one copy in BF16, which under ZeRO-3 is there only while it is gathered",
+    "gathered": "one copy in BF16; under ZeRO-3 it exists only while it is gathered",
     "bf16-and-stored": "a copy in BF16, plus one as the precision stores weights",
 }
 """Which copies of the weights the forward pass reads: name -> words."""

@@ -108,7 +108,7 @@ def _all_ranks(pp: Any) -> list[Line]:
         return _candidates(range(pp))
     if hasattr(pp, "free_symbols"):
         raise UsageError(
-            "the fullest of all pipeline ranks is asked for, and their number is a symbol",
+            "the query is about the fullest pipeline rank, and the number of ranks is a symbol",
             "give pp as a number: layers alternate, or layer_split lists each stage",
         )
     return _candidates([minimum(rank, pp - 1) for rank in range(int(pp.max()))])

@@ -33,7 +33,8 @@ def shared_slots(moe: MoE, layout: Layout) -> int:
     width = moe.n_shared_experts * moe.moe_intermediate_size
     if (moe.shared_expert_intermediate_size or width) != width or moe.moe_latent_size is not None:
         raise UsageError(
-            "shared experts of another width than routed ones cannot take places among them",
+            "shared experts whose width differs from that of routed experts cannot use slots of "
+            "routed experts",
             "choose a layout whose shared_experts are local",
         )
     return moe.n_shared_experts
@@ -72,7 +73,7 @@ def nodes_of(slots: int, gpus: Any, gpus_per_node: Any, redundant_experts: int) 
     if redundant_experts > most:
         raise UsageError(
             f"{redundant_experts:,} redundant experts on {gpus:,} GPUs",
-            f"a GPU holds an expert once: at most {most:,} replicas beside the experts themselves",
+            f"a GPU holds each expert at most once: at most {most:,} additional replicas",
         )
     if slots % gpus:
         fewer = redundant_experts - slots % gpus

@@ -68,7 +68,7 @@ def _interleaved_problems(layout: Layout, micro_batches: int) -> Iterator[tuple[
         yield (
             "virtual_pipeline",
             f"schedule interleaved with virtual_pipeline {layout.virtual_pipeline}",
-            "one chunk to a rank does not interleave: take 2 or more, or schedule 1f1b",
+            "one chunk per rank cannot be interleaved: take 2 or more, or schedule 1f1b",
         )
     if pp < _FEWEST_RANKS:
         yield (

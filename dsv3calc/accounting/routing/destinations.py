@@ -80,7 +80,7 @@ def destinations(
     redundant_experts: int = 0,
     group_score: str = "model",
 ) -> Destinations:
-    """Expect how many GPUs and nodes one token of one MoE layer is sent to.
+    """Return the expected number of GPUs and nodes to which a token of an MoE layer is sent.
 
     Parameters
     ----------
@@ -210,13 +210,15 @@ def imbalance(
         Of the approximation, in place of the layer's: its experts with replicas, say.
     """
     if factor is not None:
-        return given(f"{prefix}.imbalance", factor, "1", "hottest rank over mean, assumed")
+        return given(
+            f"{prefix}.imbalance", factor, "1", "most loaded rank divided by the mean, assumed"
+        )
     return computed(
         f"{prefix}.imbalance",
         routing.hottest_rank,
         moe_scope,
-        convention="hottest rank over mean; approximation for independent uniform routing, within "
-        "5 % of the factor from 8 copies of a GPU on",
+        convention="most loaded rank divided by the mean; approximation for independent uniform "
+        "routing, within 5 % from 8 copies per GPU on",
         destinations=gpus,
         tokens=tokens,
         **arguments,

@@ -87,7 +87,7 @@ def load_lines(
             "traffic.imbalance",
             (imbalance("assumed", scope, gpus=group.gpus.value, tokens=everyone, factor=factor),),
             unit="ratio",
-            convention="busiest GPU over the mean, as times take it",
+            convention="busiest GPU divided by the mean, as used for times",
         ),
         imbalance(
             "traffic.random_routing",

@@ -149,16 +149,17 @@ def integrated(
         order *= 2
     if abs(mass - 1) > REFUSED:
         raise UsageError(
-            f"the quadrature of top-{k} in {topk_group} of {n_group} groups does not settle",
-            "ask for random-groups or unrestricted",
+            f"the quadrature of top-{k} in {topk_group} of {n_group} groups does not converge",
+            "use --policy random-groups or unrestricted",
         )
     return {share: each / mass for (share, _), each in zip(ways, found, strict=True)}
 
 
 def _past_quadrature(k: int, topk_group: int) -> UsageError:
     return UsageError(
-        f"top-{k} in {topk_group} groups is past the quadrature of group-limited routing",
-        "ask for random-groups or unrestricted",
+        f"top-{k} in {topk_group} groups is beyond the range of the quadrature of group-limited "
+        "routing",
+        "use --policy random-groups or unrestricted",
     )
 
 

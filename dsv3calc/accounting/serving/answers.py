@@ -88,7 +88,7 @@ def answer_lines(
         "response_tokens": given("response_tokens", response, "tokens"),
     }
     first = prefilled.first_token or list(prefilled.times.values())[-1]
-    words = "without load" if prefilled.first_token else "the prompt's pass, no time of the host"
+    words = "without load" if prefilled.first_token else "the prefill pass, without host time"
     first = total("serve.answer.first_token", (first,), convention=words)
     decoding = decode_line("serve.answer.decoding", step, prompt, response)
     tokens = combined(
@@ -98,7 +98,7 @@ def answer_lines(
         "serve.answer.final_context",
         (lengths["prompt_tokens"], tokens),
         unit="tokens",
-        convention="the last token is not read any more",
+        convention="the last token is never read",
     )
     average = computed(
         "serve.answer.average_context", answers.average_context, unit="tokens", **lengths

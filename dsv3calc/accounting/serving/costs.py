@@ -43,7 +43,7 @@ def cost_lines(
         "product",
         (found["input"], missed),
         unit="USD",
-        convention="tokens that are found in the cache cost nothing and are billed",
+        convention="tokens found in the cache cost nothing but are billed",
     )
     return found
 
@@ -83,7 +83,7 @@ def sharing_lines(
                 "ratio",
                 (decoded.per_gpu, both),
                 unit="tokens/s",
-                convention="output tokens over the GPUs of both",
+                convention="output tokens divided by prefill and decode GPUs",
             ),
         }
     waits = computed(
@@ -103,6 +103,6 @@ def sharing_lines(
             "product",
             (decoded.per_gpu, share),
             unit="tokens/s",
-            convention="output tokens of GPUs that prefill too",
+            convention="output tokens per GPU, with prefill on the same GPUs",
         ),
     }

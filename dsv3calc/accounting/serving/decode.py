@@ -52,7 +52,7 @@ class DecodeLines(NamedLines, frozen=True, eq=False, kw_only=True):
 
 
 class Step:
-    """A decode step of a batch: one pass over it, after the passes that draft tokens for it."""
+    """A decode step of a batch: one pass over it, after the draft passes tokens for it."""
 
     def __init__(
         self, fold: Fold, prefix: str, put: dict[str, Line], speculation: Speculation | None
@@ -149,7 +149,7 @@ def decode_lines(
     if hosted is None and not _is_one(part.value) and step.main.exchanges.rule != "given":
         turns = fold.software is not None and fold.software.times.overlap.two_batch
         if turns or not brief:
-            seconds["overlapped"] = _overlapped(setting, speculation, part, passes)
+            seconds["overlapped"] = _overlapped(setting, speculation, part, passes, named=named)
         if turns:
             seconds["estimate"] = seconds["overlapped"]
     steps = {what: total(f"serve.step.{what}", (line,), unit="s") for what, line in seconds.items()}
@@ -202,7 +202,7 @@ def _sequences(layout: Layout, batch: Any, concurrency: Any) -> tuple[Line, Line
         of_replica = computed(
             "serve.padded_batch",
             served_batches.fullest_part,
-            convention="replicas are padded to the fullest",
+            convention="replicas are padded to the largest",
             batch=given("concurrency", concurrency, "1", "sequences of the instance"),
             batch_parts=degree(layout, "dp"),
         )
@@ -267,7 +267,12 @@ def _rates(layout: Layout, tpot: dict[str, Line], batch: Line, concurrency: Any)
 
 
 def _overlapped(
-    setting: Setting, speculation: Speculation | None, batch: Line, passes: Line | None
+    setting: Setting,
+    speculation: Speculation | None,
+    batch: Line,
+    passes: Line | None,
+    *,
+    named: bool,
 ) -> Line:
     """Give a step whose half batches take turns: the longer of computing and sending, twice.
 
@@ -275,9 +280,9 @@ def _overlapped(
     """
     half = computed("serve.half.batch", serving_times.larger_half, batch=batch)
     fold = Fold(_changed(setting, batch=half.value))
-    put = {BATCH: half}
-    step = Step(fold, "serve.half.", put, speculation)
+    put, prefix = ({BATCH: half}, "serve.half.") if named else ({}, "")
+    step = Step(fold, prefix, put, speculation)
     through = taking_turns("serve.decode.overlapped", step.kernels(), step.exchanges())
     if passes is None:
         return through
-    return StagedSteps(fold, "serve.half.", put, passes, batch).step(OVERLAPPED, through)
+    return StagedSteps(fold, prefix, put, passes, batch).step(OVERLAPPED, through)

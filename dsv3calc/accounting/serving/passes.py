@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dsv3calc.accounting.times.exchanges import exchange_lines
-from dsv3calc.accounting.times.fold import time_lines
+from dsv3calc.accounting.times.fold import pass_lines
 from dsv3calc.formulas import roofline
 from dsv3calc.ledger.line import Line, combined, computed, given, total
 from dsv3calc.ledger.substitution import Substitution
@@ -37,7 +37,7 @@ def whole_pass(fold: Fold, prefix: str, put: Mapping[str, Line]) -> ServedPass:
 
     ``put`` has what stands for numbers of the workload.
     """
-    found = time_lines(fold)
+    found = pass_lines(fold, fold.exchanges())
     times = {"bound": found.bound, "floor": found.floor}
     if found.estimate is not None:
         times["estimate"] = found.estimate

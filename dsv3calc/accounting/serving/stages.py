@@ -32,8 +32,9 @@ _RATES = {"bound": "nominal", "floor": "achieved"}
 class StagedSteps:
     """Decode steps on pipeline stages, each of which works on another part of the batch.
 
-    Names begin with ``prefix``. ``put`` has what stands for numbers of the workload, ``passes`` the
-    parts of the batch that go round, each of ``part`` sequences.
+    Names begin with ``prefix``; without one they are those of any pass. ``put`` has what stands for
+    numbers of the workload, ``passes`` the parts of the batch that go round, each of ``part``
+    sequences.
     """
 
     def __init__(
@@ -63,7 +64,8 @@ class StagedSteps:
             alike = tuple(line.value for line in (*layers, *ends))
             if alike not in found:
                 part = self.fold.of_stage(layers, *ends)
-                found[alike] = whole_pass(part, f"{self.prefix}stage.{number}.", put)
+                prefix = f"{self.prefix}stage.{number}." if self.prefix else ""
+                found[alike] = whole_pass(part, prefix, put)
         return list(found.values())
 
     def _sends(self, what: str, part: Line) -> Line:

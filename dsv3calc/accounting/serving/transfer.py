@@ -67,7 +67,7 @@ def transfer_lines(
     seconds = computed(
         "serve.transfer.seconds",
         served_batches.handover_time,
-        convention="every byte once, also of what several GPUs keep alike",
+        convention="every byte once, also where several GPUs hold the same bytes",
         moved=moved,
         sending_gpus=sending_gpus,
         receiving_gpus=combined("serve.gpus_that_receive", "product", axes),

@@ -80,8 +80,8 @@ class Entry:
                 return self.beyond.value(name)
             if value is None:
                 raise UsageError(
-                    f"no measured {name} of {' '.join(self.path)} is known, of {self.whose} or "
-                    "another device",
+                    f"no measured {name} of {' '.join(self.path)} is known for {self.whose} or "
+                    "any other device",
                     "give it in an achieved block of a preset of your own",
                 )
             unit = UNITS.get(name, "ratio")
@@ -188,7 +188,7 @@ class Entries:
                 self.used[asked] = found
                 return found
         raise UsageError(
-            f"no measured rate of {place} is known of {self.hardware.name} or another device",
+            f"no measured rate of {place} is known for {self.hardware.name} or any other device",
             "give an achieved block in a preset of your own",
         )
 

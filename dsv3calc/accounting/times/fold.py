@@ -24,6 +24,7 @@ from dsv3calc.model.operator import LOOKUP
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dsv3calc.accounting.times.exchanges import ExchangeLines
     from dsv3calc.accounting.times.kernels import Kernel
     from dsv3calc.accounting.times.setting import Setting
 
@@ -70,11 +71,11 @@ def _sums(prefix: str, kernels: Sequence[KernelTime]) -> dict[str, Line]:
     return found
 
 
-class TimeLines(NamedLines, frozen=True, eq=False, kw_only=True):
+class PassLines(NamedLines, frozen=True, eq=False, kw_only=True):
     """Lines ``time.{bound,floor,estimate}`` [s] of a pass, and what they are made of.
 
-    ``estimate`` is None without a set-up. ``kernels`` are the sums over all kernels, ``optimizer``
-    the step of the optimizer, which is no part of a pass; both by name of the time.
+    ``estimate`` is None without a set-up. ``kernels`` are the sums over all kernels, and
+    ``communication`` what is sent, by name of the time.
     """
 
     bound: Line
@@ -84,6 +85,14 @@ class TimeLines(NamedLines, frozen=True, eq=False, kw_only=True):
     memory_time: Line
     kernels: dict[str, Line]
     communication: dict[str, Line]
+
+
+class TimeLines(PassLines, frozen=True, eq=False, kw_only=True):
+    """Lines of a pass, and what follows from them or explains them.
+
+    ``optimizer`` is the step of the optimizer, which is no part of a pass, by name of the time.
+    """
+
     rates: dict[str, Line]
     optimizer: dict[str, Line]
     components: list[Line]
@@ -167,12 +176,7 @@ class Fold(PassExchanges):
 
 
 def time_lines(fold: Fold) -> TimeLines:
-    """Give the seconds of a pass through the whole model, pipeline stages one after the other.
-
-    ``bound`` is the longest of all computing at peak, all weights and caches read once and all
-    bytes sent, as if they went on at the same time and activations stayed on chip; no schedule is
-    shorter. ``floor`` adds up the kernels at measured rates, communication hidden as far as they
-    last. ``estimate`` is what a set-up makes of that.
+    """Give the seconds of a pass as :func:`pass_lines` does, and what follows from them.
 
     Raises
     ------
@@ -180,6 +184,35 @@ def time_lines(fold: Fold) -> TimeLines:
         If the device or the set-up lacks what the pass needs.
     """
     sent = fold.exchanges()
+    found = pass_lines(fold, sent)
+    times = {"bound": found.bound, "floor": found.floor}
+    if found.estimate is not None:
+        times["estimate"] = found.estimate
+    axes = [] if sent is None else sent.by_axis.values()
+    return TimeLines(
+        **{name: getattr(found, name) for name in found.__struct_fields__},
+        rates=_token_rates(fold, times),
+        optimizer=optimizer_times(fold),
+        components=_components(fold),
+        band=band_lines("time", fold, found.estimate),
+        device=fold.device.lines,
+        parts=[*axes, *(line for place in fold.places for line in place.lines)],
+    )
+
+
+def pass_lines(fold: Fold, sent: ExchangeLines | None) -> PassLines:
+    """Give the seconds of a pass through the whole model, pipeline stages one after the other.
+
+    ``sent`` are the exchanges of the pass. ``bound`` is the longest of all computing at peak, all
+    weights and caches read once and all bytes sent, as if they went on at the same time and
+    activations stayed on chip; no schedule is shorter. ``floor`` adds up the kernels at measured
+    rates, communication hidden as far as they last. ``estimate`` is what a set-up makes of that.
+
+    Raises
+    ------
+    UsageError
+        If the device or the set-up lacks what the pass needs.
+    """
     whole = {
         what: [place.whole[what] for place in fold.places if what in place.whole]
         for what in (*_PLACE,)
@@ -199,7 +232,9 @@ def time_lines(fold: Fold) -> TimeLines:
         bounds.append(sent.bound)
         floors.append(sent.floor)
     times = {
-        "bound": combined("time.bound", "maximum", bounds, convention="at peaks, all at once"),
+        "bound": combined(
+            "time.bound", "maximum", bounds, convention="at peaks, everything overlapped"
+        ),
         "floor": combined("time.floor", "maximum", floors, convention="kernels at measured rates"),
     }
     communication = {} if sent is None else {"bound": sent.bound, "floor": sent.floor}
@@ -211,8 +246,7 @@ def time_lines(fold: Fold) -> TimeLines:
             parts.append(shown)
         words = f"set-up {fold.software.setup.name}"
         times["estimate"] = total("time.estimate", parts, unit="s", convention=words)
-    axes = [] if sent is None else sent.by_axis.values()
-    return TimeLines(
+    return PassLines(
         bound=times["bound"],
         floor=times["floor"],
         estimate=times.get("estimate"),
@@ -220,12 +254,6 @@ def time_lines(fold: Fold) -> TimeLines:
         memory_time=memory,
         kernels=kernels,
         communication=communication,
-        rates=_token_rates(fold, times),
-        optimizer=optimizer_times(fold),
-        components=_components(fold),
-        band=band_lines("time", fold, times.get("estimate")),
-        device=fold.device.lines,
-        parts=[*axes, *(line for place in fold.places for line in place.lines)],
     )
 
 
@@ -275,7 +303,7 @@ def _token_rates(fold: Fold, times: dict[str, Line]) -> dict[str, Line]:
             "ratio",
             (rate, gpus),
             unit="tokens/s",
-            convention="every stage at work on another pass",
+            convention="every stage busy with another pass",
         )
     return found
 
@@ -291,7 +319,7 @@ def band_lines(prefix: str, fold: Fold, estimate: Line | None) -> dict[str, Line
     found = {}
     for name, deviation in (("p10", "p90"), ("p90", "p10")):
         place = f"setup.time.bands.{phase}.{deviation}"
-        by = given(place, getattr(band, deviation), "ratio", "estimates over measurements, less 1")
+        by = given(place, getattr(band, deviation), "ratio", "estimate / measurement - 1")
         over = total(f"{prefix}.{name}.estimate_over_measured", (given("one", 1, "ratio"), by))
         found[name] = combined(
             f"{prefix}.{name}",

@@ -27,12 +27,9 @@ _PARTS = ("resident", "activations")
 
 
 class KernelTime:
-    """A kernel with its lines: ``by_pass`` by pass and by what they are, ``lines`` in all.
+    """A kernel with its lines: ``by_pass`` by pass and by what they are, ``lines`` in all."""
 
-    ``lines`` have the shape of the kernel's first product too, and what it moves.
-    """
-
-    __slots__ = ("by_pass", "kernel", "lines")
+    __slots__ = ("by_pass", "counter", "kernel", "lines")
 
     def __init__(
         self,
@@ -43,6 +40,7 @@ class KernelTime:
         software: Software | None,
     ) -> None:
         self.kernel = kernel
+        self.counter = counter
         base = f"time.{kernel.place}.{kernel.name}"
         several = len(counter.passes) > 1
         self.by_pass = {
@@ -51,32 +49,33 @@ class KernelTime:
             )
             for what, work in counter.works(kernel).items()
         }
-        self.lines = _shape(base, kernel, counter)
+        self.lines = {}
         for what in SUMMED:
             parts = [lines[what] for lines in self.by_pass.values() if what in lines]
             if parts and several:
                 self.lines[what] = total(f"{base}.{what}", parts, tags=kernel.tags(what))
             elif parts:
                 self.lines[what] = parts[0]
-        self._add_intensity(base)
+        moved = (self.lines["resident"], self.lines["activations"])
+        self.lines["moved"] = total(f"{base}.moved", moved, unit="B", tags=kernel.tags("moved"))
 
     @property
     def shown(self) -> list[Line]:
-        """The lines that an answer has at its top: bytes apart are parts of what is moved."""
-        return [line for what, line in self.lines.items() if what not in _PARTS]
+        """The lines that an answer has at its top: bytes apart are parts of what is moved.
 
-    def _add_intensity(self, base: str) -> None:
-        parts = (self.lines["resident"], self.lines["activations"])
-        moved = total(f"{base}.moved", parts, unit="B", tags=self.kernel.tags("moved"))
-        self.lines["moved"] = moved
+        They have the shape of the kernel's first product too, and FLOPs by bytes moved.
+        """
+        base = f"time.{self.kernel.place}.{self.kernel.name}"
+        found = {**_shape(base, self.kernel, self.counter), **self.lines}
         if any(lines["flops"].rule != "given" for lines in self.by_pass.values()):
-            self.lines["intensity"] = computed(
+            found["intensity"] = computed(
                 f"{base}.intensity",
                 roofline.arithmetic_intensity,
                 tags=self.kernel.tags("intensity"),
-                flops=self.lines["flops"],
-                moved=moved,
+                flops=found["flops"],
+                moved=found["moved"],
             )
+        return [line for what, line in found.items() if what not in _PARTS]
 
 
 def _seconds(

@@ -71,7 +71,8 @@ class OptimizerWork:
                 products,
                 self._gathered,
                 unit="B",
-                convention="in BF16, each matrix by one of the GPUs that divide it; no time of it",
+                convention="in BF16, each matrix by one of the GPUs that divide it; its time is "
+                "not counted",
             )
             for _ in self._gathered[:1]
         ]

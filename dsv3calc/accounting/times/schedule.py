@@ -115,5 +115,5 @@ def walk_line(prefix: str, found: Walk, keys: Sequence[Line]) -> Line:
         "s",
         "walk",
         tuple(keys),
-        "each pass as soon as its rank is free and its input is there",
+        "each pass starts as soon as its rank is free and its input is available",
     )

@@ -202,5 +202,7 @@ class Share:
             for operator in kernel.operators
             for tensor in (self._held(each, kernel.view) for each in operator.matrices)
         ]
-        twice = given("gradients.moves", 2, "1", "read and written, as they are added to")
+        twice = given(
+            "gradients.moves", 2, "1", "read and written, because gradients are accumulated"
+        )
         return combined(name, "product", (total(f"{name}.once", held, unit="B"), twice))

@@ -37,7 +37,7 @@ class Software:
     def __init__(self, setup: Setup, hardware: Hardware, share: Share) -> None:
         if setup.time is None:
             raise UsageError(
-                f"the set-up {setup.name} has no times, so there is no estimate with it",
+                f"the set-up {setup.name} states no times, so it gives no estimate",
                 "choose one that has a time block: dsv3calc presets list setups",
             )
         self.setup = setup

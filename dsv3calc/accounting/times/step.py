@@ -75,7 +75,7 @@ class Step:
                 "at_largest",
                 [*self.keys, *(rank.seconds[each] for rank in self.ranks)],
                 unit="s",
-                convention="of the rank that needs the longest for a micro-batch",
+                convention="of the rank that takes the longest per micro-batch",
             )
             for each in self.ranks[0].seconds
         }

@@ -80,8 +80,8 @@ def collective_assumptions(model: Model, layout: Layout, hardware: Hardware) -> 
         found += [
             "collectives inside layers: mean over the stages",
             (
-                "gradients: of the mean number of layers on a stage with the final norm and the "
-                "head, which may be more than any rank holds"
+                "gradients: mean number of layers per stage plus the final norm and the head, "
+                "which may be more than any rank holds"
             ),
         ]
     found += [
@@ -89,7 +89,7 @@ def collective_assumptions(model: Model, layout: Layout, hardware: Hardware) -> 
             f"rank order {'-'.join(layout.rank_order)} (rank_order), nodes filled one after "
             "another; etp takes tp's place; ep and edp partition tp x cp x dp"
         ),
-        "no recomputation; no overlap between collectives: each time is a bound of one alone",
+        "no recomputation; no overlap between collectives: each time is that of one alone",
     ]
     domain = scale_up_of(hardware).domain_size
     used = gpus_per_node(layout, domain, experts=has_experts(model))

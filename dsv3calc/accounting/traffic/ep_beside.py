@@ -48,7 +48,7 @@ def message_lines(prefix: str, found: LimitLines, hardware: Hardware, tokens: An
                 "ratio",
                 (one, node),
                 unit="s",
-                convention="for a message, where one thread posts those of a node",
+                convention="per message, if one thread posts all messages of a node",
             )
         )
         lines.insert(1, node)
@@ -100,7 +100,7 @@ def codec_lines(prefix: str, found: LimitLines, plain: LimitLines, overhead: Any
             "difference",
             (at_most, ONE),
             unit="ratio",
-            convention="the overhead below which the code pays",
+            convention="the overhead below which compression saves time",
         ),
     ]
 
@@ -125,7 +125,7 @@ def computing_lines(prefix: str, found: LimitLines, computing: Line) -> list[Lin
             "ratio",
             (own, found.all_to_all_time),
             unit="ratio",
-            convention="above 1 computation binds, below 1 the network",
+            convention="above 1 computation is the limit, below 1 the network",
         ),
         layer,
         combined(
@@ -133,7 +133,7 @@ def computing_lines(prefix: str, found: LimitLines, computing: Line) -> list[Lin
             "product",
             (found.layers, layer),
             unit="s",
-            convention="every layer as one with experts",
+            convention="every layer counted as an MoE layer",
         ),
     ]
 

@@ -61,7 +61,7 @@ def check_alike(model: Model, views: list[GroupView]) -> None:
     if any(view.feed_forward.spec.zero_expert_num for view in views):
         raise UsageError(
             f"{model.name}: what a layer with zero-computation experts sends is not counted",
-            "how many copies of a token leave depends on its choices",
+            "the number of copies sent depends on which experts are chosen",
         )
     grouped = any(view.feed_forward.spec.n_group > 1 for view in views)
     for name in SENT_BY:
@@ -134,7 +134,7 @@ def layer_time(
                 f"{prefix}.{phase}.time",
                 "maximum",
                 times,
-                convention="the links work at the same time; the slower one binds",
+                convention="the links work concurrently; the slower one is the limit",
             )
         )
     return total(f"{prefix}.time_per_layer", phases, convention="forward: dispatch and combine")
@@ -176,7 +176,7 @@ def usable_links(hardware: Hardware, group: Group, kind: str) -> dict[str, tuple
         del links["scale_out"]
         if type(group.nodes.value) is not int or group.nodes.value > 1:
             raise UsageError(
-                f"{hardware.name} has no scale-out link, and the experts lie on "
+                f"{hardware.name} has no scale-out link, and the experts are on "
                 f"{group.nodes.value} nodes",
                 "choose another --hardware, or --set hardware.scale_out",
             )

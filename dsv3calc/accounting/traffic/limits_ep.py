@@ -88,7 +88,7 @@ def limit_lines(
     views = expert_views(model)
     if not views:
         raise UsageError(
-            f"{model.name} has no routed experts, so expert parallelism sets it no limit",
+            f"{model.name} has no routed experts, so expert parallelism does not limit it",
             "choose a mixture of experts, such as deepseek-v3",
         )
     check_alike(model, views)
@@ -102,7 +102,7 @@ def limit_lines(
         convention=f"dispatch and combine of a micro-batch; {words}",
         moved=moved,
         link_bandwidth=bandwidth,
-        imbalance=given("imbalance", 1, "ratio", "every device is as busy as the others"),
+        imbalance=given("imbalance", 1, "ratio", "all devices are equally loaded"),
         rounds=given("phases", 2, "1", "dispatch and combine"),
         latency=given("latency", 0 if paper else limit.latency, "s"),
     )
@@ -160,7 +160,8 @@ def _moved(
         )
         if model.hidden_size < 1000:  # noqa: PLR2004 - what "7K" cuts to
             raise UsageError(
-                f"{model.name}: a hidden size of {model.hidden_size} is nothing in whole thousands",
+                f"{model.name}: a hidden size of {model.hidden_size} is less than one thousand, "
+                "and this convention counts whole thousands",
                 "leave out --convention isca25",
             )
     beside = 0 if paper else limit.metadata_bytes
@@ -217,7 +218,7 @@ def _left_of_lane(hardware: Hardware, nic: Line, traffic: Any) -> Line:
     )
     if left.value <= 0:
         raise UsageError(
-            f"--host-traffic leaves nothing of {link.name} to the NIC",
+            f"--host-traffic leaves no bandwidth of {link.name} for the NIC",
             "give less than the link has",
         )
     return left

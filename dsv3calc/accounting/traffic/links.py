@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.hardware import Hardware
 
 _ALONE: dict[str, Any] = {
-    "imbalance": given("imbalance", 1, "ratio", "all GPUs of a group send as much"),
+    "imbalance": given("imbalance", 1, "ratio", "all GPUs of a group send the same amount"),
     "rounds": given("rounds", 0, "1", "latencies are added to the time of both links"),
     "latency": given("latency", 0, "s"),
 }

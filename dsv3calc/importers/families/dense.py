@@ -184,7 +184,7 @@ def _family(
     )
 
 
-_PATTERN = Computed("the last of every four layers sees everything, the others a window")
+_PATTERN = Computed("the last of every four layers attends to all tokens, the others to a window")
 
 FAMILIES = {
     "phi3": _family(

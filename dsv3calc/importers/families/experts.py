@@ -272,7 +272,9 @@ FAMILIES = {
         defaults={
             "first_k_dense_replace": 1,
             "head_dim": HEAD_DIM_FROM_HEADS,
-            "layer_types": Computed("the last of each sliding_window_pattern layers sees all"),
+            "layer_types": Computed(
+                "the last of each sliding_window_pattern layers attends to all tokens"
+            ),
             "n_group": 1,
             "num_nextn_predict_layers": MAIN_MODEL_ALONE,
             "sliding_window": 4096,

@@ -81,7 +81,9 @@ FAMILIES = {
         defaults={
             "attention_bias": False,
             "tie_word_embeddings": True,
-            "layer_types": Computed("every second layer sees everything, the others a window"),
+            "layer_types": Computed(
+                "every second layer attends to all tokens, the others to a window"
+            ),
         },
         ignored=_IGNORED,
         fixed={"use_bidirectional_attention": (False, None)},
@@ -100,7 +102,9 @@ FAMILIES = {
             "tie_word_embeddings": True,
             "max_position_embeddings": 131072,
             "sliding_window_pattern": 6,
-            "layer_types": Computed("the last of every sliding_window_pattern layers sees all"),
+            "layer_types": Computed(
+                "the last of every sliding_window_pattern layers attends to all tokens"
+            ),
         },
         ignored=_IGNORED,
         fixed={"use_bidirectional_attention": (False, None)},

@@ -136,7 +136,7 @@ def _wide_heads(reader: Reader, types: list[str], key_value: int) -> tuple[int, 
         reader.refuse(
             "per_layer_config",
             "per_layer_config does not treat layers of one type alike",
-            valid="the same sizes for every layer that sees everything, none for the others",
+            valid="the same sizes for every layer with full attention, none for the others",
         )
     return sizes.get("head_dim", reader.size("head_dim")), sizes.get(
         "num_key_value_heads", key_value
@@ -230,7 +230,9 @@ FAMILIES = {
             "altup_num_inputs": 4,
             "hidden_size_per_layer_input": 256,
             "laurel_rank": 64,
-            "layer_types": Computed("every fifth layer sees everything, the others a window"),
+            "layer_types": Computed(
+                "every fifth layer attends to all tokens, the others to a window"
+            ),
             "num_kv_shared_layers": 15,
             "sliding_window": 512,
         },
@@ -260,7 +262,9 @@ FAMILIES = {
             "enable_moe_block": False,
             "global_head_dim": 512,
             "hidden_size_per_layer_input": 256,
-            "layer_types": Computed("every sixth layer sees everything, the others a window"),
+            "layer_types": Computed(
+                "every sixth layer attends to all tokens, the others to a window"
+            ),
             "num_global_key_value_heads": None,
             "num_kv_shared_layers": 0,
             "sliding_window": 512,

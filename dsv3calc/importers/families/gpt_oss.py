@@ -59,7 +59,9 @@ FAMILIES = {
         configuration="transformers' GptOssConfig",
         read=_gpt_oss,
         defaults={
-            "layer_types": Computed("every second layer sees everything, the others a window"),
+            "layer_types": Computed(
+                "every second layer attends to all tokens, the others to a window"
+            ),
             "tie_word_embeddings": False,
         },
         ignored=frozenset(("initial_context_length", "swiglu_alpha", "swiglu_limit")),

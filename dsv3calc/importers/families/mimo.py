@@ -118,7 +118,7 @@ FAMILIES = {
             "add_full_attention_sink_bias": Computed("as in the modelling code", value=False),
             "add_swa_attention_sink_bias": Computed("as in the modelling code", value=True),
             "attention_bias": False,
-            "layer_types": Computed("the first and every sixth layer see everything"),
+            "layer_types": Computed("the first and every sixth layer attend to all tokens"),
             "mlp_layer_types": Computed("the first layer is dense, the others are mixtures"),
             "n_group": 1,
             "n_shared_experts": None,

@@ -126,7 +126,7 @@ def _text(*architectures: str) -> Family:
         read=_minimax_m3,
         defaults={
             "hidden_act": "silu",
-            "layer_types": Computed("every layer sees everything"),
+            "layer_types": Computed("every layer attends to all tokens"),
             "mlp_layer_types": Computed("every layer is a mixture"),
             "n_shared_experts": Computed(NO_CHOICE, 1),
             "num_mtp_modules": Computed(NO_CHOICE, 0),

@@ -61,7 +61,7 @@ def _read(reader: Reader) -> Architecture:
     hidden_size = reader.size("dim")
     reader.activation("activation")
     if reader.has("vision_encoder"):
-        text = "vision_encoder is left out: the language model alone is counted"
+        text = "vision_encoder is left out: only the language model is counted"
         reader.findings.assumed["vision_encoder"] = text
     return Architecture(
         hidden_size=hidden_size,

@@ -169,7 +169,8 @@ _VL = {
     "attention_bias": False,
     "head_dim": 128,
     "tie_word_embeddings": Computed(
-        "a published text model has a head of its own, whatever its class takes", value=False
+        "published text models have a separate head, whatever the default of their class is",
+        value=False,
     ),
     "use_sliding_window": Computed(NO_CHOICE, value=False),
 }

@@ -4,7 +4,7 @@ Read in transformers' modeling_granitemoe.py, _granitemoeshared.py and _afmoe.py
 stand in every layer, with a shared one of shared_intermediate_size under granitemoeshared. AFMoE
 has four norms in a layer, norms of queries and keys head by head, a gate of every channel of the
 attention's output, dense layers first, and a routing bias; the last of every
-global_attn_every_n_layers sees everything.
+global_attn_every_n_layers attends to all tokens.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -143,12 +143,14 @@ FAMILIES = {
         | {
             "global_attn_every_n_layers": 4,
             "head_dim": 128,
-            "layer_types": Computed("the last of every global_attn_every_n_layers sees everything"),
-            "n_group": Computed("the code knows no groups", 1),
+            "layer_types": Computed(
+                "the last of every global_attn_every_n_layers attends to all tokens"
+            ),
+            "n_group": Computed("the code has no groups", 1),
             "num_dense_layers": 1,
             "num_shared_experts": 2,
             "sliding_window": 1024,
-            "topk_group": Computed("the code knows no groups", 1),
+            "topk_group": Computed("the code has no groups", 1),
         },
         ignored=frozenset(
             (

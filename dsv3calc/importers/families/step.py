@@ -185,7 +185,7 @@ def _family(*architectures: str) -> Family:
         defaults={
             "attention_bias": False,
             "head_dim": 128,
-            "layer_types": Computed("every layer sees everything"),
+            "layer_types": Computed("every layer attends to all tokens"),
             "moe_layers_enum": Computed("every layer from the fourth on is a mixture"),
             "num_nextn_predict_layers": MAIN_MODEL_ALONE,
             "tie_word_embeddings": False,

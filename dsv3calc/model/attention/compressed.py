@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.formulas import attention
 from dsv3calc.ledger.line import Line, combined, computed
 from dsv3calc.model.attention.compressor import Compressor
-from dsv3calc.model.attention.core import attention_core, projections_input
+from dsv3calc.model.attention.core import (
+    PROJECTIONS,
+    attention_core,
+    latent_norm,
+    projection,
+    projections_input,
+)
 from dsv3calc.model.block import Attention, CacheEntry, CachePart, StatePart
-from dsv3calc.model.operator import CORE, GROUPED, ONE, PASS, PRODUCT, Core, Operator
+from dsv3calc.model.operator import CORE, GROUPED, ONE, PASS, Core, Operator
 from dsv3calc.model.saved import Activation, Product, Saving
 
 if TYPE_CHECKING:
@@ -21,8 +27,6 @@ if TYPE_CHECKING:
     from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.sparse_attention import Compressed
     from dsv3calc.schema.workload import Conventions
-
-_PROJECTIONS = "attention_projections"
 
 
 class Kind(Attention):
@@ -74,20 +78,22 @@ class Kind(Attention):
         """List projections, compressor, indexer, the core over both kinds of keys, and outputs."""
         rank, entry = self.field("q_lora_rank"), self.field("head_dim")
         queries = self._queries(self.width("queries"))
-        yield self._product(
+        yield projection(
+            self,
             "q_a_proj",
             saves=projections_input(self),
             output=lambda _: Product("q_a_proj", rank, "block"),
             before=("tp",),
         )
-        yield self._norm("q_a_layernorm", "q_latent")
-        yield self._product(
+        yield latent_norm(self, "q_a_layernorm", "q_latent")
+        yield projection(
+            self,
             "q_b_proj",
             saves=lambda _: (Activation("q_latent_normed", rank, "block", linear_input=True),),
             output=lambda _: Product("q_b_proj", queries, "split"),
         )
-        yield self._product("kv_proj", output=lambda _: Product("kv_proj", entry, "block"))
-        yield self._norm("kv_layernorm", "kv_latent")
+        yield projection(self, "kv_proj", output=lambda _: Product("kv_proj", entry, "block"))
+        yield latent_norm(self, "kv_layernorm", "kv_latent")
         rotated = (queries, entry)
         yield Operator(
             "rotary", PASS, "attention_core", reads=rotated, writes=rotated, saves=self._rotated
@@ -105,31 +111,16 @@ class Kind(Attention):
         yield Operator(
             "o_a_proj",
             GROUPED,
-            _PROJECTIONS,
+            PROJECTIONS,
             self.weights("o_a_proj"),
             output=lambda _: Product("o_a_proj", self._latent, "split"),
         )
-        yield self._product(
+        yield projection(
+            self,
             "o_b_proj",
             saves=lambda _: (Activation("o_latent", self._latent, "split", linear_input=True),),
             output=lambda _: Product("o_b_proj", self.hidden, "block"),
             after=("tp",),
-        )
-
-    def _product(self, name: str, **options: Any) -> Operator:
-        return Operator(name, PRODUCT, _PROJECTIONS, self.weights(name), **options)
-
-    def _norm(self, name: str, reads: str) -> Operator:
-        weights = self.weights(name)
-        width = weights[0].out_features
-        return Operator(
-            name,
-            PASS,
-            "norms",
-            weights,
-            reads=(width,),
-            writes=(width,),
-            saves=lambda _: (Activation(reads, width, "block"),),
         )
 
     def _queries(self, name: str) -> Line:

@@ -24,6 +24,26 @@ def projections_input(attention: Attention) -> Callable[[Saving], Iterable[Activ
     return lambda _: (attention.input("attention_input", "all projections of attention"),)
 
 
+def projection(attention: Attention, name: str, **options: Any) -> Operator:
+    """Return the product of a projection with its input."""
+    return Operator(name, PRODUCT, PROJECTIONS, attention.weights(name), **options)
+
+
+def latent_norm(attention: Attention, name: str, reads: str) -> Operator:
+    """Return the norm of a latent, which is whole on every GPU."""
+    weights = attention.weights(name)
+    width = weights[0].out_features
+    return Operator(
+        name,
+        PASS,
+        "norms",
+        weights,
+        reads=(width,),
+        writes=(width,),
+        saves=lambda _: (Activation(reads, width, "block"),),
+    )
+
+
 def attention_core(
     attention: Attention, core: Core, output: Callable[[], Line], weights: Iterable[Tensor] = ()
 ) -> Operator:

@@ -14,11 +14,13 @@ from dsv3calc.model.attention.core import (
     attention_core,
     gate_operators,
     gate_tensor,
+    latent_norm,
+    projection,
     projections_input,
     score_scaling,
 )
 from dsv3calc.model.block import Attention, CacheEntry, CachePart, Held
-from dsv3calc.model.operator import GROUPED, ONE, PASS, PRODUCT, Core, Operator
+from dsv3calc.model.operator import GROUPED, ONE, PASS, Core, Operator
 from dsv3calc.model.saved import Activation, Product, Saving
 from dsv3calc.schema.model import GQA
 
@@ -95,7 +97,8 @@ class Kind(Attention):
         """List projections, norms, rotation, indexer, core and output projection."""
         yield from self._query_operators()
         if self.spec.latent == "own":
-            yield self._product(
+            yield projection(
+                self,
                 "kv_a_proj_with_mqa",
                 kernel=_DOWN,
                 output=lambda _: Product(
@@ -104,11 +107,12 @@ class Kind(Attention):
                     "block",
                 ),
             )
-            yield self._norm("kv_a_layernorm", "kv_latent")
+            yield latent_norm(self, "kv_a_layernorm", "kv_latent")
         if form == "absorbed":
             yield self._absorbed("absorb_q", "qk_nope_head_dim")
         else:
-            yield self._product(
+            yield projection(
+                self,
                 "kv_b_proj",
                 rows="context" if form == "latent" else "tokens",
                 saves=self._expansion_input,
@@ -133,7 +137,8 @@ class Kind(Attention):
         if form == "absorbed":
             yield self._absorbed("absorb_o", "v_head_dim")
         yield from gate_operators(self, lambda: self._saved_widths["values"])
-        yield self._product(
+        yield projection(
+            self,
             "o_proj",
             output=lambda _: Product("o_proj", self.hidden, "block"),
             after=("tp",),
@@ -146,33 +151,18 @@ class Kind(Attention):
             "kernel": _DOWN,
         }
         if self.spec.q_lora_rank is None:
-            yield self._product("q_proj", output=self._query_output, **first)
+            yield projection(self, "q_proj", output=self._query_output, **first)
             return
         rank = self.field("q_lora_rank")
-        yield self._product(
-            "q_a_proj", output=lambda _: Product("q_a_proj", rank, "block"), **first
+        yield projection(
+            self, "q_a_proj", output=lambda _: Product("q_a_proj", rank, "block"), **first
         )
-        yield self._norm("q_a_layernorm", "q_latent")
-        yield self._product(
+        yield latent_norm(self, "q_a_layernorm", "q_latent")
+        yield projection(
+            self,
             "q_b_proj",
             saves=lambda _: (Activation("q_latent_normed", rank, "block", _UP, linear_input=True),),
             output=self._query_output,
-        )
-
-    def _product(self, name: str, **options: Any) -> Operator:
-        return Operator(name, PRODUCT, PROJECTIONS, self.weights(name), **options)
-
-    def _norm(self, name: str, reads: str) -> Operator:
-        weights = self.weights(name)
-        width = weights[0].out_features
-        return Operator(
-            name,
-            PASS,
-            "norms",
-            weights,
-            reads=(width,),
-            writes=(width,),
-            saves=lambda _: (Activation(reads, width, "block"),),
         )
 
     def _absorbed(self, name: str, channels: str) -> Operator:

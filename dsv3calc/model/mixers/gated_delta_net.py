@@ -6,8 +6,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from dsv3calc.formulas import attention
-from dsv3calc.ledger.line import Line, combined, computed, given
+from dsv3calc.ledger.line import Line, combined, given
 from dsv3calc.model.mixers.delta_rule import DeltaRule
 from dsv3calc.model.mixers.recurrence import COMPONENT, VECTOR
 
@@ -49,16 +48,6 @@ class Kind(DeltaRule):
     def state_columns(self) -> Line:
         """Return the channels of a value."""
         return self.field("linear_value_head_dim")
-
-    @cached_property
-    def value_width(self) -> Line:
-        """The channels of all values."""
-        return computed(
-            f"{self.prefix}.value_width",
-            attention.heads_width,
-            heads=self.heads,
-            head_dim=self.state_columns(),
-        )
 
     @cached_property
     def _key_width(self) -> Line:

@@ -3,17 +3,16 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-from dsv3calc.formulas import attention, mixers
-from dsv3calc.ledger.line import Line, computed
+from dsv3calc.formulas import mixers
 from dsv3calc.model.mixers.recurrence import COMPONENT, Recurrent, products
 from dsv3calc.model.operator import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dsv3calc.ledger.line import Line
     from dsv3calc.model.operator import Tensor
     from dsv3calc.schema.mixers import Lightning
 
@@ -38,16 +37,6 @@ class Kind(Recurrent):
     def state_columns(self) -> Line:
         """Return the channels of a value."""
         return self.field("head_dim")
-
-    @cached_property
-    def value_width(self) -> Line:
-        """The channels of all heads."""
-        return computed(
-            f"{self.prefix}.value_width",
-            attention.heads_width,
-            heads=self.heads,
-            head_dim=self.state_rows(),
-        )
 
     def make_tensors(self) -> Iterator[Tensor]:
         """List projections, gate, norm and output projection."""

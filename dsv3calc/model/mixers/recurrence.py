@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.formulas import mixers
+from dsv3calc.formulas import attention, mixers
 from dsv3calc.ledger.line import Line, combined, computed, given, total
 from dsv3calc.model.block import StatePart
 from dsv3calc.model.mixer import Mixer
@@ -142,6 +143,16 @@ class Recurrent(Projected):
 
     norms: tuple[str, ...] = ()
     """The norms between the recurrence and the output projection."""
+
+    @cached_property
+    def value_width(self) -> Line:
+        """The channels of the values of all heads."""
+        return computed(
+            f"{self.prefix}.value_width",
+            attention.heads_width,
+            heads=self.heads,
+            head_dim=self.state_columns(),
+        )
 
     def state_rows(self) -> Line:
         """Return the rows of the state of a head."""

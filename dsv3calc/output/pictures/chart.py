@@ -163,4 +163,5 @@ def _even_ticks(low: float, high: float, base: int) -> list[float]:
     steps = _DOUBLING if base == _BINARY and high > base * prefix else _STEPS
     step = next((number * prefix for number in steps if number * prefix >= rough), base * prefix)
     first, last = math.floor(low / step), math.ceil(high / step)
-    return [number * step for number in range(first, last + 1)]
+    ticks = [number * step for number in range(first, last + 1)]
+    return ticks if step >= 1 else [float(f"{tick:.15g}") for tick in ticks]  # 0.6, not 3 * 0.2

@@ -31,7 +31,7 @@ def drawn(chart: HeatMap) -> str:
     tall = max(_LOWEST, min(_HIGHEST, 480 // len(names)))
     bottom = TOP + tall * len(names)
     height = bottom + 62 + 15 * len(chart.remarks)
-    words = f"{chart.value.words}, darker is more"
+    words = f"{chart.value.words}, darker is larger"
     middle = (TOP + bottom) / 2
     turn = f' transform="rotate(-90 18 {middle:.1f})"'
     body = [

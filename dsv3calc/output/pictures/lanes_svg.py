@@ -20,10 +20,10 @@ MANY = 40
 """Bars of a lane from which on a picture is wide, and bars have no numbers."""
 
 TOP, LINE = 70, 15
-COLOURS = ("#56B4E9", "#0072B2", "#D55E00", "#F0E442", "#333333")
+COLOURS = ("#7CC4EE", "#005F95", "#E0731F", "#F0E442", "#222222")
 """Colours by kind that stay apart for the colour-blind and in grey: each has its own brightness."""
 
-DARK = ("#0072B2", "#333333")
+DARK = ("#005F95", "#222222")
 """Those that numbers stand on in white."""
 
 GAP = 0.4

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
 
 _BEYOND = 4
-"""The roofs are drawn this much further than the points."""
+"""The roofs are drawn this much further than the points and the ridges."""
 
 
 def chart_of(answer: Answer) -> Chart:
@@ -27,9 +27,10 @@ def chart_of(answer: Answer) -> Chart:
         if point not in known:
             known.add(point)
             points.append(point)
-    low = min([point.x for point in points], default=1) / _BEYOND
+    ridges = [peak / bandwidth for peak in peaks.values()]
+    low = min([point.x for point in points] + ridges, default=1) / _BEYOND
     high = max([point.x for point in points], default=1) * _BEYOND
-    high = max(high, *(_BEYOND * peak / bandwidth for peak in peaks.values()), low)
+    high = max(high, *(_BEYOND * ridge for ridge in ridges), low)
     curves = [
         Curve(
             [(low, low * bandwidth), (peak / bandwidth, peak), (high, peak)],

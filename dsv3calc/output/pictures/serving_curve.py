@@ -64,5 +64,5 @@ def _limit(answer: Answer) -> str:
     """Say where memory ends."""
     line = answer.columns[0].ledger.named().get("serve.max_batch")
     if line is None:
-        return "memory limits no batch"
-    return f"memory holds batch {line.value:,} at most" if line.value else "memory holds no batch"
+        return "memory does not limit the batch"
+    return f"memory holds batch {line.value:,} at most" if line.value else "no batch fits in memory"

@@ -47,7 +47,7 @@ def writer_of(
     study = points.study
     if len(study.front) < _PLANE and len(varied) > _MOST_AXES:
         raise UsageError(
-            f"a picture shows two things that vary at most, and the study has {len(varied)}",
+            f"a picture shows at most two axes, and the study has {len(varied)}",
             "name two outputs in front: of it, -o out.csv",
         )
 
@@ -102,7 +102,7 @@ def _front(study: Study, varied: list[list[StudyAxis]], rows: list[Row]) -> Char
             row[across],
             row[up],
             _label(row, names) if row["front"] else "",
-            "on the front" if row["front"] else "beaten by another",
+            "on the front" if row["front"] else "dominated by another point",
         )
         for row in known
     ]

@@ -11,6 +11,8 @@ from dsv3calc.output.view import Table, View
 from dsv3calc.reading.files import shown_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dsv3calc.output.check_report import Cause
     from dsv3calc.studies.answer import Answer
 
@@ -35,7 +37,9 @@ def build(answer: Answer, *, exact: bool) -> View:
                     rows += _moved(row, exact=exact)
         tables.append(Table("", ["changed", "expected", "now", "difference"], rows))
     if broken:
-        tables.append(Table("", ["error"], [line for row in broken for line in _broken(row)]))
+        groups = [[row] for row in broken] if answer.query.get("all") else _by_reason(broken)
+        lines = [line for rows in groups for line in _broken(*rows)]
+        tables.append(Table("", ["error"], lines))
     return View([verdict_counts(answer)], tables)
 
 
@@ -66,10 +70,19 @@ def place(row: dict[str, Any]) -> str:
     return f"{shown_path(row['file'])}:{row['line']}"
 
 
-def _broken(row: dict[str, Any]) -> list[list[str]]:
+def _by_reason(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Put rows together that fail for the same reason, such as one broken preset."""
+    found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(tuple(row["why"]), []).append(row)
+    yield from found.values()
+
+
+def _broken(row: dict[str, Any], *more: dict[str, Any]) -> list[list[str]]:
     reasons = [line for text in row["why"] for line in text.split("\n")]
+    others = f", and {len(more):,} more row{'s' if len(more) > 1 else ''}" if more else ""
     return [
-        [place(row)],
+        [place(row) + others],
         *([[f"  {row['quantity']} of {row['query']}"]] if row["query"] != WHOLE_FILE else []),
         *([f"    {reason}"] for reason in reasons),
         *([line] for line in _stated(row)),

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsv3calc.output.view import Cell, Table, View, show
 from dsv3calc.studies.compare.rows import WEIGHT_PRECISIONS
@@ -166,9 +166,9 @@ ROWS = (
             ("serve.prefill_gpus_per_decode_gpu", "prefill GPUs for each decode GPU"),
             ("serve.disaggregated.tokens_per_second_per_gpu", "output tokens/s of a GPU of both"),
             ("serve.energy_per_token", "energy of a token"),
-            ("serve.dollars_per_million.output", "a million output tokens"),
-            ("serve.dollars_per_million.input", "a million computed input tokens"),
-            ("serve.dollars_per_million.input_billed", "a million billed input tokens"),
+            ("serve.dollars_per_million.output", "price per million output tokens"),
+            ("serve.dollars_per_million.input", "price per million computed input tokens"),
+            ("serve.dollars_per_million.input_billed", "price per million billed input tokens"),
         ),
     ),
     (
@@ -290,11 +290,17 @@ def _heading(answer: Answer) -> str:
     told = [query[name] for name in ("hardware", "layout") if name in query]
     told += [f"batch {query['batch']:,}"] if "batch" in query else []
     work = [
-        f"training and prefill of {query['sequence']:,} tokens" if "sequence" in query else "",
+        f"training and prefill of {query['sequence']:,} tokens" if _passes(query) else "",
         f"decode at {query['context']:,}" if "context" in query else "",
     ]
     parts = [", ".join(told), ", ".join(filter(None, work)), f"ratios to {query['baseline']}"]
     return "; ".join(filter(None, parts))
+
+
+def _passes(query: dict[str, Any]) -> bool:
+    """Say whether what is shown depends on the new tokens of each sequence."""
+    still = {"parameters", "weights", "kv_cache"} | ({"memory"} if query.get("serve") else set())
+    return "sequence" in query and not ("rows" in query and still.issuperset(query["rows"]))
 
 
 def _cell(lines: dict[str, Line], name: str, exact: bool) -> str:  # noqa: FBT001

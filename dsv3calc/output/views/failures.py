@@ -16,7 +16,7 @@ ROWS = (
     ("checkpoint_bytes", "checkpoint"),
     ("checkpoint_seconds", "  time to write it, at least"),
     ("best_interval", "best interval between checkpoints"),
-    ("interval", "interval that is counted with"),
+    ("interval", "interval used"),
     ("useful_share", "share of the time that is useful"),
     ("gpu_hours", "GPU-hours of the run without failures"),
     ("gpu_hours_with_failures", "  with them"),

@@ -21,7 +21,7 @@ STEP = {
     "bytes": "while drafted tokens are verified",
     "verified": "  cache and state of the model",
     "state_copies": "  a state of each drafted token",
-    "drafts": "  cache of what drafts",
+    "drafts": "  cache of the draft",
 }
 
 

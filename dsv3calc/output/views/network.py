@@ -33,7 +33,7 @@ ROWS = (
     ("lost_plane_factor", "time with planes down"),
     ("ecmp_mean_share", "bandwidth of hashed flows"),
     ("ecmp_slowest_share", "  of the slowest flow"),
-    ("ecmp_time_factor", "  time until it ends"),
+    ("ecmp_time_factor", "  completion time factor"),
     ("latency", "latency of a message"),
     ("exchange_time", "time of the exchange"),
     ("cost", "cost, US dollars"),

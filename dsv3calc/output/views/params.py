@@ -141,5 +141,5 @@ def _weights(ledger: Ledger, named: dict[str, Line], precision: str, *, exact: b
     )
     trained = named.get("weights.training_with_adam")
     if trained is not None:
-        rows.append(["training with Adam, as accelerate says", "", show(trained, exact=exact)])
+        rows.append(["training with Adam, as accelerate estimates", "", show(trained, exact=exact)])
     return Table("", [f"weights in {precision}", "elements", "bytes"], rows)

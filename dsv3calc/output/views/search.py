@@ -38,13 +38,13 @@ _PLAIN = {0, 1, "none", "even"}
 
 _COUNTS = (
     ("search.space", "combinations"),
-    ("search.candidates", "layouts that no rule refuses"),
+    ("search.candidates", "layouts that pass all rules"),
     ("search.refused.memory", "do not fit"),
-    ("search.excess", "  too much, at the median"),
+    ("search.excess", "  median excess"),
     ("search.refused.results", "do not satisfy --where"),
     ("search.refused.slo", "do not meet --slo"),
-    ("search.fitting", "counted, and they fit"),
-    ("search.pruned", "not counted: none can be among the best"),
+    ("search.fitting", "evaluated, and they fit"),
+    ("search.pruned", "skipped: cannot be among the best"),
 )
 
 
@@ -146,7 +146,7 @@ def _why(answer: Answer, *, exact: bool) -> View:
         if f"search.why.{name}" in named
     ]
     reasons = [[reason, ""] for reason in answer.query["reasons"]]
-    verdict = "refused:" if reasons else "no rule refuses it, and it fits"
+    verdict = "refused:" if reasons else "it passes all rules and fits"
     tables = [Table("", [verdict, ""], reasons)]
     tables += [Table("", ["by itself", ""], rows)] if rows else []
     return View([f"{answer.columns[0].title}: {answer.query['why']}"], tables)

@@ -31,7 +31,7 @@ def build(answer: Answer, *, exact: bool) -> View:
         for row in answer.rows
     ]
     headings = ["input", "value", "elasticity", "", "method", "kind"]
-    heading = f"what moves {query['line']} = {value}"
+    heading = f"sensitivities of {query['line']} = {value}"
     return View(heading, [Table("", headings, rows, (3, 4, 5))])
 
 

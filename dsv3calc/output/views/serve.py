@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
 
 _TPOT = (
-    ("bound", "bound: at peaks, all at once"),
+    ("bound", "bound: at peaks, everything overlapped"),
     ("floor", "floor: kernels at measured rates"),
     ("estimate", "estimate"),
     ("serial", "  serial: kernels, then exchanges"),
@@ -23,7 +23,7 @@ _HOST = (
     ("serve.host_seconds.bound", "experts by the host's CPUs, bound"),
     ("serve.host_seconds.floor", "experts by the host's CPUs, floor"),
     ("serve.host_bytes", "experts in the host's memory"),
-    ("serve.host_free", "  what the host has left"),
+    ("serve.host_free", "  free on the host"),
 )
 _RATES = (
     ("serve.tokens_per_step", "tokens of a sequence in a step"),
@@ -39,7 +39,7 @@ _PREFILL = (
     ("serve.tokens_per_second_per_gpu.prefill", "computed tokens/s of a GPU"),
     ("serve.transfer.bytes", "cache of a prompt to the GPUs that decode"),
     ("serve.transfer.seconds", "  its transfer"),
-    ("serve.transfer.wait", "  of which prefill does not hide"),
+    ("serve.transfer.wait", "  not hidden by prefill"),
     ("serve.ttft", "time to the first token, without load"),
 )
 _SHARED = (
@@ -49,9 +49,9 @@ _SHARED = (
     ("serve.aggregated.tpot", "time per output token with it"),
     ("serve.aggregated.tokens_per_second_per_gpu", "output tokens/s of a GPU that does both"),
     ("serve.energy_per_token", "energy of an output token"),
-    ("serve.dollars_per_million.output", "a million output tokens"),
-    ("serve.dollars_per_million.input", "a million input tokens that are computed"),
-    ("serve.dollars_per_million.input_billed", "a million input tokens that are billed"),
+    ("serve.dollars_per_million.output", "price per million output tokens"),
+    ("serve.dollars_per_million.input", "price per million computed input tokens"),
+    ("serve.dollars_per_million.input_billed", "price per million billed input tokens"),
 )
 _ANSWER = (
     ("serve.answer.first_token", "first token"),

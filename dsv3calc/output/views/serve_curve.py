@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _COLUMNS = (
     ("serve.tokens_per_second_per_user", "tokens/s of a sequence"),
     ("serve.tokens_per_second_per_gpu.decode", "tokens/s of a GPU"),
-    ("serve.dollars_per_million.output", "a million output tokens"),
+    ("serve.dollars_per_million.output", "price per million output tokens"),
     ("serve.held", "memory of a GPU"),
 )
 

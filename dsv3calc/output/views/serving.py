@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 _SHARE_OF = {
-    "free": "of what weights and buffers leave",
+    "free": "of what remains after weights and buffers",
     "static": "of the device with the weights",
 }
 """Kind of pool -> what the share of an engine is taken of."""
 
 _HOST = {
     "serving.host_bytes": "experts in the host's memory",
-    "serving.host_free": "  what the host has left",
+    "serving.host_free": "  free on the host",
 }
 
 
@@ -37,7 +37,7 @@ def build(answer: Answer, *, exact: bool) -> View:
 def heading(answer: Answer) -> list[str]:
     """Say what was counted, in two lines; first that it cannot be loaded, where that is so."""
     query = answer.query
-    refused = f"cannot be loaded by {query['setup']}: its weights are not whole blocks on a GPU"
+    refused = f"cannot be loaded by {query['setup']}: a GPU would hold parts of quantisation blocks"
     loadable = answer.columns[0].ledger.named()["serving.loadable"].value
     return [
         *([] if loadable else [refused]),
@@ -91,7 +91,7 @@ def _held(answer: Answer, named: dict[str, Line], *, exact: bool) -> Table:
 def _verdict(named: dict[str, Line]) -> str:
     if named["serving.fits"].value:
         return "yes"
-    return "no" if named["serving.free"].value < 0 else "no: the cache is over its pool"
+    return "no" if named["serving.free"].value < 0 else "no: the cache exceeds the pool"
 
 
 def _of_what(answer: Answer) -> str:

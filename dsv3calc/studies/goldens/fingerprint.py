@@ -96,7 +96,7 @@ def explain_change(
         else:
             told, brief = f"{place}: {old} -> {new}", f"{leaf} {old} -> {new}"
         reasons.append(Reason(told + (f" ({where})" if where else ""), brief, where))
-    edited = "the expected number was edited, or the sum is made differently"
+    edited = "the expected number was edited, or the calculation changed"
     return reasons or [Reason(f"inputs and formulas are as recorded: {edited}", edited)]
 
 

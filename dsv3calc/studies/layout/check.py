@@ -76,7 +76,7 @@ def _place_problems(moe: MoE, layout: Layout) -> Iterator[Problem]:
     if replicas > most:
         yield (
             f"{_counted(replicas, 'redundant expert')} on {_counted(layout.ep, 'GPU')}",
-            f"a GPU holds an expert once: at most {most:,} replicas beside the experts themselves",
+            f"a GPU holds each expert at most once: at most {most:,} additional replicas",
         )
     if slots % layout.ep == 0:
         return

@@ -268,8 +268,8 @@ class SearchRequest:
             else f"a step has {self.layout.global_batch:,} sequences"
         )
         return (
-            f"the fewest GPUs of any {', '.join(free) or 'layout'} up to {MOST_GPUS:,} GPUs; held "
-            f"are {', '.join(kept)} and all else; {batch}"
+            f"the fewest GPUs of any {', '.join(free) or 'layout'} up to {MOST_GPUS:,} GPUs; "
+            f"fixed are {', '.join(kept)} and all else; {batch}"
         )
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.accounting.memory.footprint import Footprint, memory_lines
-from dsv3calc.accounting.memory.ranks import PARTS
+from dsv3calc.accounting.memory.footprint import Footprint
+from dsv3calc.accounting.memory.ranks import PARTS, memory_lines
 from dsv3calc.accounting.placement.schedules import replica_micro_batches
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
@@ -39,6 +39,7 @@ from dsv3calc.studies.preset_loader import (
     beside_layers,
     warn_context,
     warn_inapplicable,
+    warn_units,
 )
 from dsv3calc.studies.traffic.exchanges import asked
 
@@ -150,6 +151,7 @@ def _answer_training(query: MemoryQuery) -> Answer:
     warn_of_training(
         answer, as_typed, model.value, layout, inputs.precision.value, inputs.recipe.value
     )
+    warn_units(answer, inputs.precision.value, hardware.value, trains=True)
     _remarks(answer, model.value, layout, query.layer_split, with_mtp=query.with_mtp)
     if query.rank is not None:
         answer.query["rank"] = positive("--rank", query.rank, 0, least=0, most=layout.pp - 1)
@@ -180,7 +182,7 @@ def _answer_training(query: MemoryQuery) -> Answer:
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
     answer.rows = _rank_rows(answer.columns[0].ledger, query)
     if worst.fits is None:
-        answer.warn(f"{hardware.name}: usable bytes are unknown, so nothing is said of fitting")
+        answer.warn(f"{hardware.name}: usable memory is unknown, so whether it fits is not shown")
     elif not worst.fits.value:
         answer.notes.append("this is a training step: --serve counts an inference server")
         if query.require_fit:

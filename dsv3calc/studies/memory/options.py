@@ -97,7 +97,7 @@ def check_imbalance(model: Model, layout: Layout, imbalance: float | None) -> No
 def _most_imbalance(feed: MoE, layout: Layout) -> tuple[float, str]:
     """Return the rows of a GPU that each token sends all it can to over the mean, and why."""
     if layout.ep == 1:
-        return 1, "with ep 1 a GPU's experts receive every row: there is no fuller one"
+        return 1, "with ep 1 every GPU's experts receive all rows, so there is no imbalance"
     shared, slots = shared_slots(feed, layout), expert_slots(feed, layout)
     chosen, held = feed.num_experts_per_tok + shared, -(-slots // layout.ep)
     if held >= chosen:

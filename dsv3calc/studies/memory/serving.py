@@ -34,6 +34,7 @@ from dsv3calc.studies.preset_loader import (
     interval_of,
     warn_context,
     warn_inapplicable,
+    warn_units,
 )
 from dsv3calc.studies.traffic.exchanges import (
     LARGEST_IMBALANCE,
@@ -300,21 +301,7 @@ def _tell_weights(answer: Answer, server: Server, setup: Preset[Setup]) -> None:
         answer.notes.append(f"padded to whole blocks: {'; '.join(found['pad'])} (set-up {engine})")
     if "load" in found:
         answer.notes.append(f"loaded as parts: {'; '.join(found['load'])} (set-up {engine})")
-    _tell_units(answer, server.serving.precision, server.hardware)
-
-
-def _tell_units(answer: Answer, precision: Precision, hardware: Hardware) -> None:
-    """Say that weights are widened on a device without units for their data type."""
-    wish = precision.compute["default"][0]
-    peaks = hardware.peaks
-    if wish in peaks:
-        return
-    taken = next((each for each in precision.compute["default"] if each in peaks), None)
-    if taken is not None:
-        answer.warn(
-            f"{hardware.name} has no {wish} units: {precision.name} is weight-only there, "
-            f"computed in {taken}"
-        )
+    warn_units(answer, server.serving.precision, server.hardware)
 
 
 def _remarks(answer: Answer, model: Model, layout: Layout, query: MemoryQuery) -> None:

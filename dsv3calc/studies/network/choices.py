@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.network import is_slim_fly_order, largest_order, neighbours
+from dsv3calc.accounting.slim_fly_orders import is_slim_fly_order, largest_order, neighbours
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas.dragonfly import dragonfly_global_ports, dragonfly_groups
 from dsv3calc.formulas.slim_fly import slim_fly_network_radix
@@ -143,7 +143,7 @@ def slim_fly_order(radix: int, q: int | None) -> int:
 
 
 def dragonfly_group_count(radix: int, groups: int | None) -> int | None:
-    """Return the groups of the Dragonfly where they are not the most that there can be."""
+    """Return the groups of the Dragonfly where they are not the largest possible."""
     if groups is None:
         return None
     ports = dragonfly_global_ports(radix)

@@ -7,8 +7,7 @@ Of two models the fields are compared, and what the models cost: parameters, FLO
 from __future__ import annotations
 
 from contextlib import ExitStack
-from fractions import Fraction
-from math import inf, log, log1p
+from math import gcd, inf, log, log1p
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -45,79 +44,110 @@ _BASE_UNITS = {
 
 
 class Change:
-    """One value that differs: its row, how large the change is, whether it stands at the top."""
+    """One value that differs: where it stands, whether at the top; how much is told when asked.
 
-    __slots__ = ("effect", "relative", "row", "top")
+    Most of a large result are sub-items that nothing lists: no arithmetic is done for them.
+    ``over`` tells whether it is beyond a bound, where there is one.
+    """
+
+    __slots__ = ("a", "b", "column", "name", "over", "section", "top", "unit")
 
     def __init__(
         self, section: str, column: str, name: str, unit: str, a: Any, b: Any, *, top: bool
     ) -> None:
+        self.section = section
+        self.column = column
+        self.name = name
+        self.unit = unit
+        self.a = a
+        self.b = b
         self.top = top
-        self.effect = inf
-        self.relative: Fraction | None = None  # None: beyond any bound
+        self.over: bool | None = None
+
+    def _share(self) -> tuple[int, int] | None:
+        """Return the relative change as a ratio of integers, None where there is none."""
+        if not (is_number(self.a) and is_number(self.b) and self.a):
+            return None
+        (one, per_one), (two, per_two) = exact(self.a), exact(self.b)
+        numerator, denominator = two * per_one - one * per_two, one * per_two
+        return (numerator, denominator) if denominator > 0 else (-numerator, -denominator)
+
+    @property
+    def effect(self) -> float:
+        """What changes are ranked by: |ln ratio|, infinite where there is no percentage."""
+        share = self._share()
+        return inf if share is None else _effect(*share)
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The row of an answer."""
+        a, b, share = self.a, self.b, self._share()
         difference: float | None = None
-        ratio: float | None = None
-        change: float | None = None
         if is_number(a) and is_number(b):
-            one, two = exact(a), exact(b)
-            difference = b - a if isinstance(a, int) and isinstance(b, int) else as_float(two - one)
-            if one:
-                share = (two - one) / one
-                self.relative = abs(share)
-                self.effect = _effect(share)
-                ratio, change = as_float(two / one), as_float(100 * share)
-        status = "added" if a is None else "removed" if b is None else "changed"
-        self.row: dict[str, Any] = {
-            "section": section,
-            "column": column,
-            "name": name,
-            "unit": unit,
+            if isinstance(a, int) and isinstance(b, int):
+                difference = b - a
+            else:
+                (one, per_one), (two, per_two) = exact(a), exact(b)
+                difference = as_float(two * per_one - one * per_two, per_one * per_two)
+        ratio = change = None
+        if share is not None:
+            numerator, denominator = share
+            ratio = as_float(numerator + denominator, denominator)
+            change = as_float(100 * numerator, denominator)
+        row = {
+            "section": self.section,
+            "column": self.column,
+            "name": self.name,
+            "unit": self.unit,
             "a": a,
             "b": b,
             "difference": difference,
             "ratio": ratio,
             "change": change,
-            "status": status,
+            "status": "added" if a is None else "removed" if b is None else "changed",
         }
+        return row if self.over is None else row | {"over": self.over}
 
-    def exceeds(self, bound: Fraction) -> bool:
+    def exceeds(self, bound: tuple[int, int]) -> bool:
         """Tell whether it is larger than a share; what has no percentage always is."""
-        return self.relative is None or self.relative > bound
+        share = self._share()
+        return share is None or abs(share[0]) * bound[1] > bound[0] * share[1]
 
 
-def exact(value: float) -> Fraction:
-    """Return a number as it is written: 0.1 is one tenth.
+def exact(value: float) -> tuple[int, int]:
+    """Return a number as it is written, as a ratio of integers: 0.1 is one tenth.
 
-    >>> exact(0.1), exact(2**70) - 2**70
-    (Fraction(1, 10), Fraction(0, 1))
+    >>> exact(0.1), exact(2**70) == (2**70, 1)
+    ((1, 10), True)
     """
-    return Fraction(value) if isinstance(value, int) else Fraction(*decimals.decimal_ratio(value))
+    return (value, 1) if isinstance(value, int) else decimals.decimal_ratio(value)
 
 
-def as_float(value: Fraction) -> float | None:
-    """Return the nearest float, or None where no float is so large.
+def as_float(numerator: int, denominator: int) -> float | None:
+    """Return the float nearest to a ratio, or None where no float is so large.
 
-    >>> as_float(Fraction(3, 2)), as_float(Fraction(10**400))
+    >>> as_float(3, 2), as_float(10**400, 1)
     (1.5, None)
     """
     try:
-        return float(value)
+        return numerator / denominator
     except OverflowError:
         return None
 
 
-def _effect(share: Fraction) -> float:
+def _effect(numerator: int, denominator: int) -> float:
     """Return |ln ratio| of a relative change; infinite where the sign changed or nothing is left.
 
-    >>> _effect(Fraction(1)) == _effect(Fraction(-1, 2)), _effect(Fraction(-1))
+    >>> _effect(1, 1) == _effect(-1, 2), _effect(-1, 1)
     (True, inf)
     """
-    ratio = 1 + share
-    if ratio <= 0:
+    whole = numerator + denominator
+    if whole <= 0:
         return inf
-    if abs(share) < Fraction(1, 4):
-        return abs(log1p(float(share)))
-    return abs(log(ratio.numerator) - log(ratio.denominator))
+    if 4 * abs(numerator) < denominator:
+        return abs(log1p(numerator / denominator))
+    common = gcd(whole, denominator)
+    return abs(log(whole // common) - log(denominator // common))
 
 
 def answer_diff(
@@ -169,12 +199,12 @@ def answer_diff(
         else:
             changes, compared = _compare_presets(a, b, answer, preset_path)
     _report(answer, changes, compared, bound, everything=everything)
-    if fail_over is not None and "%" not in fail_over and bound and bound >= 1:
-        answer.notes.append(f"--fail-over {shown(fail_over)} is {float(100 * bound):g} %")
+    if fail_over is not None and "%" not in fail_over and bound and bound[0] >= bound[1]:
+        answer.notes.append(f"--fail-over {shown(fail_over)} is {100 * bound[0] / bound[1]:g} %")
     return answer
 
 
-def _bound(text: str | None) -> Fraction | None:
+def _bound(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     try:
@@ -187,26 +217,25 @@ def _report(
     answer: Answer,
     changes: list[Change],
     compared: int,
-    bound: Fraction | None,
+    bound: tuple[int, int] | None,
     *,
     everything: bool,
 ) -> None:
     """Put the changes into the answer: causes before effects, the largest first."""
-    over = []
     if bound is not None:
         for each in changes:
-            each.row["over"] = each.exceeds(bound)
-        over = [each for each in changes if each.row["over"]]
+            each.over = each.exceeds(bound)
+    over = [each for each in changes if each.over]
     listed = [each for each in changes if everything or each.top]
     # why the comparison failed is always told, and so is that anything changed at all
-    if over and not any(each.row["over"] for each in listed):
+    if over and not any(each.over for each in listed):
         listed = [*listed, *over]
     listed = listed or list(changes)
-    listed.sort(key=lambda each: (each.row["section"] != FIELD, -each.effect))
+    listed.sort(key=lambda each: (each.section != FIELD, -each.effect))
     answer.rows = [each.row for each in listed]
     answer.query |= {"compared": compared, "changed": len(changes)}
     if bound is not None:
-        answer.query |= {"fail_over": float(bound), "over": len(over)}
+        answer.query |= {"fail_over": bound[0] / bound[1], "over": len(over)}
     if over:
         answer.status = ExitStatus.CHECK_FAILED
     if not changes:
@@ -243,7 +272,7 @@ def _compare_presets(
             changes += found
             compared += count
     elif changes:
-        answer.cite(a.preset, b.preset, used=tuple(each.row["name"] for each in changes))
+        answer.cite(a.preset, b.preset, used=tuple(each.name for each in changes))
     if not changes:  # nothing is shown that could stand on an assumption
         answer.assumptions, answer.sources = [], []
     return changes, compared

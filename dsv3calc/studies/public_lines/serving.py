@@ -128,11 +128,15 @@ LINES = {
             "Lower bound on the time to send new weights to the instance.",
         ),
         ("serve.dollars_per_million.output", "USD", "Price of a million output tokens."),
-        ("serve.dollars_per_million.input", "USD", "Price of a million computed input tokens."),
+        (
+            "serve.dollars_per_million.input",
+            "USD",
+            "Price per million computed input tokens.",
+        ),
         (
             "serve.dollars_per_million.input_billed",
             "USD",
-            "Price of a million billed input tokens, cache hits included.",
+            "Price per million billed input tokens, cache hits included.",
         ),
         ("serve.prefill_gpus_per_decode_gpu", "ratio", "Prefill GPUs needed per decode GPU."),
         ("serve.aggregated.interference", "s", "Mean prefill time between two decode steps."),

@@ -49,9 +49,9 @@ def _lines_of(module: str) -> tuple[PublicLine, ...]:
     """Return the lines that one module declares."""
     declared = import_module(f"dsv3calc.studies.public_lines.{module}").LINES
     return tuple(
-        PublicLine(*row, tuple(commands.split(", ")))
+        PublicLine(pattern, unit, meaning, tuple(commands.split(", ")))
         for commands, rows in declared.items()
-        for row in rows
+        for pattern, unit, meaning in rows
     )
 
 

@@ -13,7 +13,7 @@ from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.reading.diagnostics import quote
 from dsv3calc.studies.answer import Answer, Column, add_new
 from dsv3calc.studies.checked import positive
-from dsv3calc.studies.search.request import UNITS, check_phase, gpu_counts
+from dsv3calc.studies.search.request import UNITS, check_phase, gpu_counts, is_compiled
 from dsv3calc.studies.search.run import MORE_IS_BETTER, WHERE
 from dsv3calc.studies.search.serving import ServingSearch
 from dsv3calc.studies.search.training import TrainingSearch
@@ -62,6 +62,8 @@ def answer_search(query: SearchQuery) -> Answer:
     check_phase(query)
     answer = Answer("search", asked(query))
     answer.notes += query.notes
+    if not is_compiled(query) and query.engine == "fast":
+        answer.notes.append("--engine fast needs the extra fast (llvmlite): numpy is used")
     most = positive("--top", query.top, DEFAULT_TOP, most=LARGEST_TOP)
     counts = gpu_counts(query.gpus, query.max_gpus)
     wanted = ServingSearch(query) if query.phase == "serve" else TrainingSearch(query)
@@ -121,7 +123,7 @@ def _counts(search: Search, elapsed: float | None) -> list[Line]:
 
     lines = [
         counted("space", search.size, "every combination of the axes"),
-        counted("candidates", search.candidates, "combinations that no rule refuses"),
+        counted("candidates", search.candidates, "combinations that pass all rules"),
         counted("refused", refusals.refused, "by a rule, by memory or by a condition"),
         *(
             counted(
@@ -139,12 +141,12 @@ def _counts(search: Search, elapsed: float | None) -> list[Line]:
         words = f"a condition of results ({_OPTIONS[name]})"
         lines.append(counted(f"refused.{name}", refusals.unwanted[name], words))
     lines += [
-        counted("fitting", refusals.fitting, "counted, and they fit"),
-        counted("pruned", refusals.pruned, "not counted: none can be among the best"),
+        counted("fitting", refusals.fitting, "evaluated, and they fit"),
+        counted("pruned", refusals.pruned, "skipped: cannot be among the best"),
     ]
     if refusals.median_excess is not None:
         excess = round(refusals.median_excess)
-        words = "too much at the median of those that do not fit, to 1 %"
+        words = "median excess of those that do not fit, to 1 %"
         lines.append(counted("excess", excess, words, "B"))
     if elapsed is not None:
         rate = search.candidates / max(elapsed, 1e-9)
@@ -194,7 +196,7 @@ def _take_over(answer: Answer, winner: Winner, wanted: Wanted) -> None:
             if source not in answer.sources:
                 answer.sources.append(source)
         answer.brief |= each.brief
-    add_new(answer.notes, [f"the best by itself: {wanted.command(winner.axes)}"])
+    add_new(answer.notes, [f"the best layout as a query: {wanted.command(winner.axes)}"])
 
 
 def _infeasible(wanted: Wanted, gpus: Sequence[int]) -> Infeasible:
@@ -236,7 +238,8 @@ def _infeasible(wanted: Wanted, gpus: Sequence[int]) -> Infeasible:
     return Infeasible(
         f"{words}: no layout is left of {search.size:,} {reason}"
         + (f" (axes {needs})" if needs else ""),
-        "pin less, or other GPUs; --why tp=1,pp=1 says what is wrong with one layout",
+        "pin fewer axes or change the number of GPUs; --why tp=1,pp=1 shows why a layout is "
+        "rejected",
     )
 
 

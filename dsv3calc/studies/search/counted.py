@@ -1,106 +1,53 @@
 """What layouts of training take, over many of them at once: memory, the time of a step, traffic.
 
-The functions are those of queries about one layout, called with columns in place of numbers.
+The functions are those of queries about one layout, called with recorded values in place of
+numbers: once for each category, whatever the number of layouts is. What cannot be recorded, because
+it depends on a number, is computed with columns.
 """
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from dsv3calc.accounting.memory import worst_rank
-from dsv3calc.accounting.memory.footprint import Footprint
-from dsv3calc.accounting.placement.schedules import replica_micro_batches
-from dsv3calc.accounting.times.fold import Fold
-from dsv3calc.accounting.times.step import Step
-from dsv3calc.accounting.traffic.collectives import KINDS, collective_lines
-from dsv3calc.accounting.traffic.experts import expert_lines
 from dsv3calc.formulas import economics
-from dsv3calc.studies.search.rules import layout_at
+from dsv3calc.numbers.recorded import NotRecordedError
+from dsv3calc.studies.search.layouts import Layouts
+from dsv3calc.studies.search.recording import RANK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from dsv3calc.accounting.memory.footprint import Training
-    from dsv3calc.accounting.times.setting import Setting
-    from dsv3calc.schema.layout import Layout
-    from dsv3calc.schema.memory import Recompute
+    from dsv3calc.numbers.in_columns import Table
+    from dsv3calc.studies.search.layouts import Held
+    from dsv3calc.studies.search.recording import Recording
     from dsv3calc.studies.search.space import Columns
 
-
-class Held:
-    """What all layouts of a search have in common.
-
-    ``trainings`` and ``policies`` are by name of the policy of recomputation; ``setting`` is that
-    of a step, with the layout that all others are made from. ``usable`` are the bytes of a device
-    that a process has, ``train_tokens`` those of a whole run; ``plain`` is a policy that recomputes
-    nothing, None where there is none.
-    """
-
-    __slots__ = (
-        "base",
-        "plain",
-        "policies",
-        "sequence",
-        "setting",
-        "train_tokens",
-        "trainings",
-        "usable",
-        "with_mtp",
-    )
-
-    def __init__(
-        self,
-        base: Layout,
-        sequence: int,
-        setting: Setting,
-        trainings: dict[str, Training],
-        policies: dict[str, Recompute],
-        *,
-        with_mtp: bool,
-        usable: int,
-        train_tokens: int | None = None,
-    ) -> None:
-        self.usable = usable
-        self.train_tokens = train_tokens
-        self.plain = next(
-            (
-                name
-                for name, each in policies.items()
-                if not (each.modules or each.saved_operations)
-            ),
-            None,
-        )
-        self.base = base
-        self.sequence = sequence
-        self.setting = setting
-        self.trainings = trainings
-        self.policies = policies
-        self.with_mtp = with_mtp
+_MOST_TABLES = 4
+_MOST_KNOWN = 2**24
+"""Results that are kept of a block."""
 
 
 class TrainingBlock:
-    """The layouts of a block of combinations, with what stays the same between categories."""
+    """The layouts of a block of combinations, with what stays the same between categories.
 
-    def __init__(self, held: Held, columns: Columns) -> None:
+    ``several`` says that all categories of a kind are asked about the block: what they share is
+    computed once for them.
+    """
+
+    def __init__(self, held: Held, recording: Recording, columns: Columns) -> None:
         from dsv3calc.numbers.in_columns import Table
 
         self.held = held
-        varied = {name: each for name, each in columns.items() if each.min() != each.max()}
-        self.table = Table(varied or columns)
-        self.values: dict[str, Any] = {
-            name: self.table.column(name) if name in varied else int(each[0])
-            for name, each in columns.items()
-        }
-        self._folds: dict[Any, Fold] = {}
-        self._timed: tuple[dict[str, Any], Any] | None = None
-
-    def layout(self, category: Mapping[str, Any]) -> Layout:
-        """Return the layouts of the block under a category, as one with columns in it."""
-        return layout_at(self.held.base, {**self.values, **category})
+        self.recording = recording
+        self.several = False
+        self.columns = columns
+        inputs = recording.inputs
+        self.table = Table({name: columns[name] for name in inputs or columns})
+        self._by_columns: Layouts | None = None
+        self._known: dict[tuple[str, str], Any] = {}
+        self._ranked: dict[Any, tuple[Table, list[tuple[Any, int]]]] = {}
 
     def bounded_by(self, category: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return a category whose times and bytes sent are no larger; None where none is known.
@@ -122,95 +69,119 @@ class TrainingBlock:
 
     def memory(self, category: Mapping[str, Any]) -> Any:
         """Return the bytes of the fullest rank of each layout."""
-        layout = self.layout(category)
-        footprint = Footprint(
-            self.held.setting.model,
-            layout,
-            self.held.trainings[category["recompute"]],
-            sequence=self.held.sequence,
-            micro_batches=replica_micro_batches(layout),
-            mtp=self.held.with_mtp,
-        )
-        return self.table.values(worst_rank.worst(footprint).total.value)
+        return self._asked("memory", category, self._memories, self._memory_by_columns)
 
     def step_time(self, category: Mapping[str, Any]) -> Any:
         """Return the seconds of a step of each layout: the estimate, or the floor without one."""
-        if self._timed is not None and self._timed[0] == category:
-            return self._timed[1]
-        fold = self._fold(self.layout(category))
-        what = "floor" if fold.software is None else "estimate"
-        step = Step(fold, self.held.policies[category["recompute"]], what)
-        self._timed = (dict(category), self.table.values(step.step.value))
-        return self._timed[1]
+        return self._asked("step", category, self._each("step"), self._of_columns("step"))
+
+    def traffic(self, category: Mapping[str, Any]) -> Any:
+        """Return the bytes that a GPU of each layout sends between domains in a step."""
+        return self._asked("traffic", category, self._each("traffic"), self._of_columns("traffic"))
 
     def tokens_per_second_per_gpu(self, category: Mapping[str, Any]) -> Any:
         """Return the tokens of a step over its seconds and GPUs."""
-        step = self.step_time(category)
-        return self._tokens() / step / self.table.values(self.values["gpus"])
+        return self.held.tokens / self.step_time(category) / self.columns["gpus"]
 
     def dollars(self, category: Mapping[str, Any]) -> Any:
         """Return the price of a whole run."""
         assert self.held.train_tokens is not None  # noqa: S101 - asked for with the objective
-        elapsed = self.held.train_tokens / (self._tokens() / self.step_time(category))
+        elapsed = self.held.train_tokens / (self.held.tokens / self.step_time(category))
         price = self.held.setting.hardware.dollars_per_hour
         assert price is not None  # noqa: S101 - asked for with the objective
-        gpu_time = elapsed * self.table.values(self.values["gpus"])
-        return economics.gpu_cost(gpu_time, price)
+        return economics.gpu_cost(elapsed * self.columns["gpus"], price)
 
-    def _tokens(self) -> int:
-        sequences = self.held.base.global_batch
-        assert sequences is not None  # noqa: S101 - a step has some where it is timed
-        return sequences * self.held.sequence
+    # --- recorded
 
-    def _fold(self, layout: Layout) -> Fold:
-        """Return the kernels of a step; they depend on no schedule, which the fold is given."""
-        key = (layout.sequence_parallel, layout.zero)
-        setting = self.held.setting
-        if key not in self._folds:
-            workload = msgspec.structs.replace(setting.workload, batch=layout.micro_batch)
-            self._folds[key] = Fold(
-                msgspec.structs.replace(setting, layout=layout, workload=workload)
-            )
-            if self._folds[key].software is not None:
-                self._folds[key].shown()  # once for all copies
-        fold = copy.copy(self._folds[key])
-        fold.setting = msgspec.structs.replace(fold.setting, layout=layout)
-        return fold
+    def _asked(
+        self,
+        result: str,
+        category: Mapping[str, Any],
+        run: Callable[[Sequence[Mapping[str, Any]]], Sequence[Any]],
+        by_columns: Callable[[Mapping[str, Any]], Any],
+    ) -> Any:
+        """Return a result that is known, or compute it with those that share most with it."""
+        key = (result, repr(sorted(category.items())))
+        if key not in self._known:
+            together: Sequence[Mapping[str, Any]] = [category]
+            if self.several:
+                together = [{**category, **each} for each in self.held.together]
+            elif result == "step" and category["recompute"] == self.held.plain:
+                plain = {"recompute": self.held.plain}
+                together = [
+                    {**category, **each}
+                    for each in self.held.together
+                    if each.items() >= plain.items()
+                ]
+            try:
+                found = run(together)
+            except NotRecordedError:
+                return by_columns(category)
+            if len(self._known) * self.table.rows > _MOST_KNOWN:
+                self._known.clear()
+            for each, values in zip(together, found, strict=True):
+                self._known[result, repr(sorted(each.items()))] = values
+        return self._known[key]
 
-    def traffic(self, category: Mapping[str, Any]) -> Any:
-        """Return the bytes that a GPU of each layout sends between domains in a step."""
-        held, setting = self.held, self.held.setting
-        layout = self.layout(category)
-        lines = collective_lines(
-            "traffic",
-            setting.model,
-            layout,
-            hardware=setting.hardware,
-            sequence=held.sequence,
-            micro_batches=replica_micro_batches(layout),
-            mtp=held.with_mtp,
-        )
-        if layout.ep != 1:
-            more, _ = expert_lines(
-                setting.model,
-                layout,
-                setting.hardware,
-                setting.exchange,
-                sequence=held.sequence,
-                with_mtp=held.with_mtp,
-            )
-            lines += more
-        values = {line.name: line.value for line in lines}
-        return self.table.values(sent_between_domains(values))
+    def _each(self, result: str) -> Callable[[Sequence[Mapping[str, Any]]], Sequence[Any]]:
+        return lambda together: self.recording.run(result, together, self.table)
 
+    def _memories(self, together: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
+        """Count the memory of the pipeline ranks that may be the fullest, and take the fullest."""
+        import numpy as np
 
-SENT = (
-    "traffic.step.scale_out_bytes",
-    *(f"traffic.collectives.{kind}.scale_out_bytes" for kind in KINDS),
-)
-"""Lines of ``traffic`` that add up to what a GPU sends between domains in a step."""
+        table, parts = self._with_ranks(together[0])
+        every = self.recording.run("memory", together, table)
+        found = [np.empty(self.table.rows) for _ in every]
+        for most, each in zip(found, every, strict=True):
+            start = 0
+            for rows, ranks in parts:
+                stop = start + len(rows) * ranks
+                most[rows] = each[start:stop].reshape(ranks, len(rows)).max(axis=0)
+                start = stop
+        return found
 
+    def _with_ranks(self, category: Mapping[str, Any]) -> tuple[Table, list[tuple[Any, int]]]:
+        """Return the table with the ranks of each layout that may be the fullest.
 
-def sent_between_domains(values: Mapping[str, Any]) -> Any:
-    """Return the bytes that a GPU sends between scale-up domains in a training step."""
-    return sum(values[name] for name in SENT if name in values)
+        For each pp its layouts stand there with one rank after the other: also returned are these
+        layouts, and how many ranks each has.
+        """
+        import numpy as np
+
+        sizes, which = np.unique(self.columns["pp"], return_inverse=True)
+        ranks = tuple(self.recording.ranks(category, int(pp)) for pp in sizes)
+        if ranks not in self._ranked:
+            of_size = [np.nonzero(which == number)[0] for number in range(len(sizes))]
+            first = np.empty(len(which), dtype=np.intp)
+            start = 0
+            for rows, each in zip(of_size, ranks, strict=True):
+                first[rows] = start + np.arange(len(rows))
+                start += len(rows) * len(each)
+            pairs = [*zip(of_size, ranks, strict=True)]
+            every = np.concatenate([np.tile(rows, len(each)) for rows, each in pairs])
+            numbers = np.concatenate([np.repeat(each, len(rows)) for rows, each in pairs])
+            if len(self._ranked) == _MOST_TABLES:
+                self._ranked.clear()
+            table = self.table.repeated(every, first, {RANK: numbers})
+            self._ranked[ranks] = (table, [(rows, len(each)) for rows, each in pairs])
+        return self._ranked[ranks]
+
+    # --- with columns
+
+    @property
+    def _layouts(self) -> Layouts:
+        if self._by_columns is None:
+            each = {
+                name: self.table.column(name) if name in self.recording.inputs else int(values[0])
+                for name, values in self.columns.items()
+            }
+            self._by_columns = Layouts(self.held, each)
+        return self._by_columns
+
+    def _of_columns(self, result: str) -> Callable[[Mapping[str, Any]], Any]:
+        return lambda category: self.table.values(getattr(self._layouts, result)(category))
+
+    def _memory_by_columns(self, category: Mapping[str, Any]) -> Any:
+        footprint = self._layouts.footprint(category)
+        return self.table.values(worst_rank.worst(footprint).total.value)

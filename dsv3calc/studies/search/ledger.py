@@ -49,8 +49,13 @@ class Refusals:
         if limit not in self.nearest or value < self.nearest[limit][0]:
             self.nearest[limit] = (value, axes)
 
-    def refuse_memory(self, excess: Any, columns: Columns, category: Mapping[str, Any]) -> None:
-        """Count layouts that take more than a device has; ``excess`` are the bytes too many."""
+    def refuse_memory(
+        self, excess: Any, which: Any, columns: Columns, category: Mapping[str, Any]
+    ) -> None:
+        """Count layouts that take more than a device has.
+
+        ``which`` are their rows of ``columns``, ``excess`` the bytes that each takes too many.
+        """
         import numpy as np
 
         if not len(excess):
@@ -59,8 +64,12 @@ class Refusals:
         places = np.log2(np.maximum(excess, 1)) * _BINS_OF_OCTAVE
         counts = np.bincount(places.astype(np.intp), minlength=_OCTAVES * _BINS_OF_OCTAVE)
         self._bins = counts if self._bins is None else self._bins + counts
-        for row in np.argsort(excess, kind="stable")[:_MOST_MISSES].tolist():
-            axes = {name: int(each[row]) for name, each in columns.items()}
+        most = float("inf")
+        if len(excess) > _MOST_MISSES:
+            most = np.partition(excess, _MOST_MISSES - 1)[_MOST_MISSES - 1]
+        (closest,) = np.nonzero(excess <= most)
+        for row in closest[np.argsort(excess[closest], kind="stable")][:_MOST_MISSES].tolist():
+            axes = {name: int(each[which[row]]) for name, each in columns.items()}
             self.misses.append((float(excess[row]), {**axes, **category}))
         self.misses = sorted(self.misses, key=lambda each: each[0])[:_MOST_MISSES]
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 from typing import TYPE_CHECKING, Any, get_args
 
 from dsv3calc.errors import UsageError
@@ -16,12 +17,14 @@ from dsv3calc.schema.layout import Schedule
 from dsv3calc.studies.checked import check_names
 from dsv3calc.studies.layout.build import LARGEST_DEGREE
 from dsv3calc.studies.search.conditions import SHORT
+from dsv3calc.studies.search.space import Derived
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dsv3calc.queries.search import SearchQuery
     from dsv3calc.schema.model import Model
+    from dsv3calc.studies.search.space import Columns
 
 PHASES = ("train", "serve")
 OBJECTIVES = ("memory", "traffic", "step_time", "tokens_per_second_per_gpu", "dollars")
@@ -86,7 +89,10 @@ SERVING_AXES = ("tp", "pp", "ep", "dcp", "redundant_experts", "etp", "dp", "batc
 MOST = 0
 """The batch that stands for the largest one that memory holds and that meets --slo."""
 
-_OF_TRAINING = ("sequence", "global_batch", "train_tokens", "recipe")
+ENGINES = ("numpy", "fast")
+"""What computes the layouts: numpy, or compiled code where the extra ``fast`` is installed."""
+
+_OF_TRAINING = ("sequence", "global_batch", "train_tokens", "recipe", "engine")
 _OF_SERVING = (
     "past", "slo", "prompt_tokens", "response_tokens", "hit_rate", "prefill_layout",
     "draft_tokens", "acceptance", "memory_fraction", "kv_dtype",
@@ -112,6 +118,24 @@ def check_phase(query: SearchQuery) -> None:
     if given:
         other = next(each for each in PHASES if each != phase)
         raise UsageError(f"--phase {phase} has no use for {', '.join(given)}", f"--phase {other}")
+
+
+def is_compiled(query: SearchQuery) -> bool:
+    """Tell whether layouts are computed by compiled code: as asked, where it can run.
+
+    Raises
+    ------
+    UsageError
+        If there is no such engine.
+    """
+    if query.engine is None:
+        return False
+    check_names([query.engine], ENGINES, "--engine {}: there is none of that name", "choose from")
+    if query.engine != "fast":
+        return False
+    from dsv3calc.numbers import compiled
+
+    return compiled.is_there()
 
 
 def read_objectives(
@@ -267,3 +291,33 @@ def category_axes(pins: dict[str, list[Any]], policies: Sequence[str]) -> dict[s
         "zero": [0, 1, 2, 3],
     }
     return {name: pins.get(name, found[name]) for name in CATEGORIES}
+
+
+def categories_together(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """List the combinations of the categories that change least of what is computed."""
+    names = ("sequence_parallel", "recompute", "zero")
+    every = product(*(axes[name] for name in names))
+    return [dict(zip(names, each, strict=True)) for each in every]
+
+
+def derived_columns(batch: int | None) -> dict[str, Derived]:
+    """Return the columns that follow from degrees: replicas, theirs of experts, micro-batches."""
+
+    def micro_batches(columns: Columns) -> Any:
+        if batch is None:
+            return 2 * columns["pp"]
+        return batch // (columns["dp"] * columns["micro_batch"])
+
+    return {
+        "dp": Derived(
+            ("gpus", "tp", "cp", "pp"),
+            lambda columns: columns["gpus"] // (columns["tp"] * columns["cp"] * columns["pp"]),
+        ),
+        "edp": Derived(
+            ("tp", "cp", "dp", "ep", "etp"),
+            lambda columns: (
+                columns["tp"] * columns["cp"] * columns["dp"] // (columns["ep"] * columns["etp"])
+            ),
+        ),
+        "micro_batches": Derived(("dp", "micro_batch", "pp"), micro_batches),
+    }

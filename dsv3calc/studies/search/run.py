@@ -29,6 +29,9 @@ WHERE = "where"
 _FEW = 8
 """Rows less than one in so many of a block are counted as a block of their own."""
 
+_SMALL = 2048
+"""Rows of a block that is always counted whole."""
+
 MORE_IS_BETTER = ("tokens_per_second_per_gpu",)
 """Objectives of which the largest is the best."""
 
@@ -51,7 +54,8 @@ class Search:
     conditions
         What the user asks for: of axes, and of results by name.
     block
-        Makes what counts the layouts of a block: a method for each result.
+        Makes what counts the layouts of a block: a method for each result. It is told whether
+        ``several`` categories will be asked of it, or one.
     results
         The results that are wanted beside memory, by name; less is better in those that
         ``objectives`` name.
@@ -86,6 +90,7 @@ class Search:
         self.whole = whole
         self.axes = {**axes, **categories}
         self.words = {rule.name: rule.words for rule in rules}
+        self.words |= {each.reason: each.words for each in more}
         self.needs = {rule.name: rule.needs for rule in rules}
         self.refusals = Refusals(
             *(rule.name for rule in rules), *(each.reason for each in more), WHERE
@@ -123,7 +128,7 @@ class Search:
 
     @property
     def candidates(self) -> int:
-        """The layouts that no rule refuses."""
+        """The layouts that pass all rules."""
         return self.size - sum(self.refusals.by_rule.values())
 
     @property
@@ -143,7 +148,7 @@ class Search:
 
     # --- categories
 
-    def _leaves(self, columns: Columns) -> Iterator[tuple[Category, Any]]:
+    def leaves(self, columns: Columns) -> Iterator[tuple[Category, Any]]:
         """Yield each category with the rows that it may have."""
         import numpy as np
 
@@ -189,25 +194,26 @@ class Search:
 
     def _look_at(self, columns: Columns) -> None:
         """Count the layouts of a block, and take over the best of them."""
-        leaves = list(self._leaves(columns))
+        leaves = list(self.leaves(columns))
         if not leaves:
             return
         counted = self.block(columns)
+        counted.several = not self._bounded
         if not self._bounded:
             for category, mask in leaves:
                 self._count(counted, columns, category, mask, None)
             return
-        for number, values in self._by_first(counted, leaves):
+        for number, values in self._by_first(counted, columns, leaves):
             self._count(counted, columns, *leaves[number], values)
 
     def _by_first(
-        self, counted: Any, leaves: Sequence[tuple[Category, Any]]
+        self, counted: Any, columns: Columns, leaves: Sequence[tuple[Category, Any]]
     ) -> Iterator[tuple[int, Any]]:
         """Yield the categories by their least first objective, with that of each row.
 
         A category waits with a bound of its objective, that of another category, until no other
         one has less. One whose bound is above the best so far is yielded with the bound: none of
-        its rows is counted.
+        its rows is counted. So is one of which nothing fits, as long as there is no best.
         """
         known: dict[str, Any] = {}
 
@@ -228,11 +234,19 @@ class Search:
         while waiting:
             least, number, exact = heappop(waiting)
             category, mask = leaves[number]
-            if exact or least > best.limit:
+            counted.several = best.limit == float("inf")
+            if exact or least > best.limit or self._none_fits(counted, columns, *leaves[number]):
                 bounding = None if exact else counted.bounded_by(category)
                 yield number, first(category if bounding is None else bounding)
             else:
                 heappush(waiting, (float(first(category)[mask].min()), number, True))
+
+    def _none_fits(self, counted: Any, columns: Columns, category: Category, mask: Any) -> bool:
+        """Tell whether it is known that nothing of a category fits, while every row is counted."""
+        if not counted.several:
+            return False
+        memory = self._memory(counted, columns, category, mask)
+        return not (mask & (counted.excess(category, memory) <= 0)).any()
 
     @property
     def _bounded(self) -> bool:
@@ -253,8 +267,8 @@ class Search:
         memory = results["memory"] = self._memory(counted, columns, category, mask)
         excess = counted.excess(category, memory)
         fits = mask & (excess <= 0)
-        over = mask & ~fits
-        self.refusals.refuse_memory(excess[over], rows(columns, over), category)
+        over = (mask & ~fits).nonzero()[0]
+        self.refusals.refuse_memory(excess[over], over, columns, category)
         if not fits.any():
             return
         for name in {*self.objectives, *self._needed()} - results.keys():
@@ -289,7 +303,7 @@ class Search:
         """Return the bytes of the layouts of a block that are asked for; of others any number."""
         import numpy as np
 
-        if mask.sum() * _FEW > len(mask):
+        if len(mask) <= _SMALL or mask.sum() * _FEW > len(mask):
             return counted.memory(category)
         found = np.zeros(len(mask))
         found[mask] = self.block(rows(columns, mask)).memory(category)

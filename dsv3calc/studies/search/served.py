@@ -224,13 +224,13 @@ def largest_batches(held: Served, columns: Columns) -> Any:
     every = np.arange(len(least))
     smallest = block(every, least)
     possible = smallest.excess({}, None) <= 0
-    if held.limits:
-        possible &= within(held.limits, smallest)
     which, found = every[possible], least.copy()
     most = np.minimum(smallest.most()[possible], LARGEST_COUNT).astype(np.int64)
-    most = largest(lambda some, batch: fits(which[some], batch), least[possible], most)
+    low = least[possible]
+    most = largest(lambda some, batch: fits(which[some], batch), low, most)
     if held.limits:
-        most = largest(lambda some, batch: meets(which[some], batch), least[possible], most)
+        most = largest(lambda some, batch: meets(which[some], batch), low - 1, most)
+        most = np.maximum(most, low)
     found[possible] = np.where(most == LARGEST_COUNT, 0, most)
     return found
 
@@ -246,7 +246,7 @@ def within(limits: Sequence[Objective], block: ServingBlock) -> Any:
 
 
 def largest(accepts: Callable[[Any, Any], Any], low: Any, high: Any) -> Any:
-    """Return the largest accepted number of each row, up to ``high``; ``low`` is accepted.
+    """Return the largest accepted number of each row, up to ``high``; ``low`` counts as accepted.
 
     Larger numbers are accepted no sooner. ``accepts`` says of rows whether a number of each is
     accepted. It takes many rows as fast as few, so each turn asks about many numbers of a row.

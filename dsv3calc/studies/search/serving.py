@@ -226,11 +226,17 @@ class ServingSearch:
 
         listed = [each for each in self.pins.get("batch", _BATCHES) if each != MOST]
         return [
-            Constraint("unlimited", lambda columns: columns["batch"] > 0, ("batch",)),
+            Constraint(
+                "unlimited",
+                lambda columns: columns["batch"] > 0,
+                ("batch",),
+                "something limits the batch",
+            ),
             Constraint(
                 "same",
                 lambda columns: ~((columns["asked"] == MOST) & np.isin(columns["batch"], listed)),
                 ("asked", "batch"),
+                "the largest batch is none of the others",
             ),
         ]
 

@@ -24,13 +24,15 @@ BLOCK = 2**16
 class Constraint(NamedTuple):
     """A condition on combinations.
 
-    ``reason`` says why a combination is refused; ``holds`` says for each whether it satisfies the
-    condition. ``needs`` names the columns that it reads; all of them where none is named.
+    ``reason`` says why a combination is refused, and ``words`` for people where that is a name;
+    ``holds`` says for each whether it satisfies the condition. ``needs`` names the columns that it
+    reads; all of them where none is named.
     """
 
     reason: str
     holds: Callable[[Columns], Any]
     needs: tuple[str, ...] = ()
+    words: str = ""
 
 
 class Derived(NamedTuple):

@@ -23,7 +23,9 @@ from dsv3calc.studies.layout.choose import chosen_layout, sequence_of
 from dsv3calc.studies.memory.inputs import Inputs
 from dsv3calc.studies.preset_loader import PresetLoader
 from dsv3calc.studies.search.conditions import read_condition
-from dsv3calc.studies.search.counted import Held, TrainingBlock, sent_between_domains
+from dsv3calc.studies.search.counted import TrainingBlock
+from dsv3calc.studies.search.layouts import Held, sent_between_domains
+from dsv3calc.studies.search.recording import Recording
 from dsv3calc.studies.search.request import (
     DEGREES,
     OBJECTIVES,
@@ -31,14 +33,16 @@ from dsv3calc.studies.search.request import (
     TIMED,
     TRAINING_AXES,
     UNITS,
+    categories_together,
     category_axes,
     degree_axes,
+    derived_columns,
+    is_compiled,
     read_objectives,
     read_pins,
 )
 from dsv3calc.studies.search.rules import Rule, pinned, training_rules
 from dsv3calc.studies.search.run import Search
-from dsv3calc.studies.search.space import Derived
 from dsv3calc.studies.search.winner import Winner, answered
 from dsv3calc.studies.times.train import Used, presets_of, setting_of, step_overlap_problems
 
@@ -51,7 +55,7 @@ if TYPE_CHECKING:
     from dsv3calc.schema.memory import Recompute
     from dsv3calc.schema.model import Model
     from dsv3calc.schema.setup import Setup
-    from dsv3calc.studies.search.space import Columns
+    from dsv3calc.studies.search.space import Derived
 
 SEQUENCE = 4096
 _SHARED = (
@@ -90,6 +94,7 @@ class TrainingSearch:
             self.train, self.loader, told, self.model, self.hardware, self.base
         )
         self.held = self._held(told)
+        self._recordings: dict[Any, Recording] = {}
         self.loader.check_overrides()
 
     def _check_objectives(self) -> None:
@@ -144,6 +149,7 @@ class TrainingSearch:
             with_mtp=self.query.with_mtp,
             usable=self.usable,
             train_tokens=self.query.train_tokens,
+            together=categories_together(category_axes(self.pins, [*trainings])),
         )
 
     def _policies(self) -> list[str]:
@@ -182,18 +188,37 @@ class TrainingSearch:
         """Return the search over layouts of some numbers of GPUs."""
         model, batch = self.model.value, self.query.global_batch
         axes = {"gpus": list(gpus), **degree_axes(model, gpus, self.pins, batch)}
+        derived = derived_columns(batch)
+        recording = self._recording(axes, derived)
         return Search(
             self.base,
             axes,
-            derived_columns(batch),
+            derived,
             category_axes(self.pins, [*self.held.policies]),
             self.rules(),
             self.conditions,
-            lambda columns: TrainingBlock(self.held, columns),
+            lambda columns: TrainingBlock(self.held, recording, columns),
             self.objectives,
             most=most,
             whole=self.query.whole,
         )
+
+    def _recording(
+        self, axes: Mapping[str, Sequence[int]], derived: Mapping[str, Derived]
+    ) -> Recording:
+        """Return the recording of layouts with such axes: one for all searches that have them."""
+        constants: dict[str, Any] = {name: each[0] for name, each in axes.items() if len(each) == 1}
+        for name, column in derived.items():
+            if constants.keys() >= {*column.needs}:
+                constants[name] = column.of(constants)
+        named = [name for name in (*axes, *derived) if name != "gpus"]  # no count reads it
+        constants.pop("gpus", None)
+        key = tuple(constants.items())
+        if key not in self._recordings:
+            self._recordings[key] = Recording(
+                self.held, named, constants, compiled=is_compiled(self.query)
+            )
+        return self._recordings[key]
 
     def rules(self) -> list[Rule]:
         """List the rules of this search."""
@@ -328,29 +353,6 @@ def _without(layout: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a layout that ``traffic`` has."""
     fields = {*TrafficQuery.__struct_fields__}
     return {name: value for name, value in layout.items() if name in fields}
-
-
-def derived_columns(batch: int | None) -> dict[str, Derived]:
-    """Return the columns that follow from degrees: replicas, theirs of experts, micro-batches."""
-
-    def micro_batches(columns: Columns) -> Any:
-        if batch is None:
-            return 2 * columns["pp"]
-        return batch // (columns["dp"] * columns["micro_batch"])
-
-    return {
-        "dp": Derived(
-            ("gpus", "tp", "cp", "pp"),
-            lambda columns: columns["gpus"] // (columns["tp"] * columns["cp"] * columns["pp"]),
-        ),
-        "edp": Derived(
-            ("tp", "cp", "dp", "ep", "etp"),
-            lambda columns: (
-                columns["tp"] * columns["cp"] * columns["dp"] // (columns["ep"] * columns["etp"])
-            ),
-        ),
-        "micro_batches": Derived(("dp", "micro_batch", "pp"), micro_batches),
-    }
 
 
 def _keeps_every_micro_batch() -> Rule:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from dsv3calc.studies.serve.server import Served
 
 MEAN = (
-    "a time per output token is (end to end - first token) / (output - 1) in steady state: a mean, "
-    "and no percentile is known without arrivals"
+    "a time per output token is (end to end - first token) / (output - 1) in steady state: a "
+    "mean; percentiles would need an arrival process"
 )
 
 
@@ -104,7 +104,7 @@ def _tell(answer: Answer, server: Server, served: Served) -> None:
     }
     if inputs.hardware.value.dollars_per_hour is None:
         answer.notes.append(
-            f"no dollars: {inputs.hardware.name} has no dollars_per_hour "
+            f"no prices: {inputs.hardware.name} has no dollars_per_hour "
             "(--set hardware.dollars_per_hour=2)"
         )
     add_new(answer.assumptions, served.held.assumptions)
@@ -125,13 +125,15 @@ def _tell(answer: Answer, server: Server, served: Served) -> None:
         )
         if "serve.tpot.estimate" in served.lines:
             answer.notes.append(
-                "the estimate is that of measurements with one host, which the preset of "
+                "the estimate uses measurements of one host, to which the preset of "
                 f"{inputs.hardware.name} was fitted to"
             )
         elif inputs.hardware.value.host and inputs.hardware.value.host.experts:
-            answer.notes.append("no estimate: it was fitted to one sequence, asked by itself")
+            answer.notes.append("no estimate: the fit is for a single sequence")
     if inputs.setup is None:
-        answer.assumptions.append("memory that software takes: as of pytorch, without --setup")
+        answer.assumptions.append(
+            "memory overheads of software: those of pytorch, as --setup is not given"
+        )
     _tell_launches(answer, server, served)
     if inputs.layout.dp > 1:
         answer.notes.append(
@@ -157,7 +159,7 @@ def _tell_launches(answer: Answer, server: Server, served: Served) -> None:
     factor = software.times.launch_factor
     answer.notes.append(
         f"the estimate is below the floor: {setup.name} hides launches of kernels, its "
-        f"launch_factor of {factor:g} multiplies each, and the floor launches one after the other"
+        f"launch_factor of {factor:g} multiplies each, while the floor adds them up"
     )
 
 
@@ -166,6 +168,6 @@ def _tell_limit(answer: Answer, found: Sequence[Served]) -> None:
     most = found[0].most
     answer.query |= {"batch": found[-1].batch}
     if not most:
-        answer.warnings.insert(0, "does not fit: memory holds no sequence")
+        answer.warnings.insert(0, "does not fit: not one sequence fits in memory")
     else:
         answer.notes.insert(0, f"memory holds {most:,} sequences of a replica")

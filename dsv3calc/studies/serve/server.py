@@ -120,10 +120,10 @@ class Server:
             if asks_for_prefill(self.query):
                 raise UsageError(
                     f"--offload {self.query.offload}: prefill is not timed",
-                    "dsv3calc host gives what the peaks of the CPUs allow",
+                    "dsv3calc host gives bounds from the peaks of the CPUs",
                 )
             inputs.answer.notes.append(
-                "no times of prefill: dsv3calc host gives what the peaks of the CPUs allow"
+                "no prefill times: dsv3calc host gives bounds from the peaks of the CPUs"
             )
             return None
         layout = prefill_layout(inputs)
@@ -138,7 +138,7 @@ class Server:
         except UsageError as error:
             if asks_for_prefill(self.query):
                 raise
-            inputs.answer.notes.append(f"no times of prefill: {error.message}")
+            inputs.answer.notes.append(f"no prefill times: {error.message}")
             return None
 
     @property
@@ -224,11 +224,6 @@ class Server:
             lacks["two_batch"] = (what, "another --batch or layout")
         refuse(overlap_problems(None if inputs.setup is None else inputs.setup.value, lacks))
         return fold
-
-    @staticmethod
-    def takes_turns(fold: Fold) -> bool:
-        """Tell whether the set-up lets two half batches take turns."""
-        return fold.software is not None and fold.software.times.overlap.two_batch
 
     @property
     def least(self) -> int:

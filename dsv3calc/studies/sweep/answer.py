@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dsv3calc.queries.base import Query
-    from dsv3calc.studies.sweep.run import Counts
+    from dsv3calc.studies.sweep.run import Asked, Counts
     from dsv3calc.studies.sweep.write import Write
 
 
@@ -36,13 +36,14 @@ def run_study(
     resume: bool = False,
     force: bool = False,
     yes_points: int | None = None,
+    scheduler: str | None = None,
     progress: Callable[[int, int], None] = lambda _done, _every: None,
     drawn: Callable[[Points], Write] | None = None,
 ) -> Answer:
     """Ask about every point of a study, and write a row for each into a file.
 
-    ``preset_path`` is where ``ask`` looks. ``drawn`` returns what makes a
-    picture of the rows instead.
+    ``preset_path`` is where ``ask`` looks. ``scheduler`` is the address of a cluster whose workers
+    ask; ``drawn`` returns what makes a picture of the rows instead.
 
     Raises
     ------
@@ -55,13 +56,18 @@ def run_study(
     study = convert(source, source.data, Study)
     if drawn is None:
         writer_of(form)  # refuses a format before points are made
+    asked: Asked = asked_here
+    if scheduler is not None:
+        from dsv3calc.studies.sweep.cluster import asked_by
+
+        asked = asked_by(scheduler)
     points = Points(study, ask, parse, source)
     write = writer_of(form) if drawn is None else drawn(points)
     chunks = Chunks(output, points, f"{__version__}\n{preset_path}\n{source.text}")
     sweep = Sweep(chunks, force=force, progress=progress)
     sweep.check(resume=resume, yes_points=yes_points)
     points.check()
-    counts = sweep.run(asked_here, partial(write))
+    counts = sweep.run(asked, partial(write))
     answer = Answer("sweep", {"study": study.name, "output": output})
     found = {"points": points.count, "rows": counts.rows, "refused": counts.refused}
     answer.rows = [{"study": study.name, **found, "file": output}]

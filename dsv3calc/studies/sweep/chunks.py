@@ -99,8 +99,8 @@ class Chunks:
                 pass
         if not resume:
             raise UsageError(
-                f"{self._shown}: an unfinished sweep is there",
-                "--resume goes on with it; remove it to begin anew",
+                f"{self._shown}: there is an unfinished sweep",
+                "--resume continues it; remove it to start again",
             )
         if not any(name.endswith(".jsonl") for name in names):
             return  # it was stopped before its first point

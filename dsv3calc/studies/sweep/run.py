@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dsv3calc.studies.sweep.points import Points, Row
 
     Write = Callable[[str, list[str], Callable[[], Iterator[Row]]], None]
-    Ask = Callable[[Points, Iterator[Part]], Iterator[tuple[Part, Iterable[str]]]]
+    Asked = Callable[[Points, Iterator[Part]], Iterator[tuple[Part, Iterable[str]]]]
 
 MOST_POINTS = 10**8
 """Points above which their number must be repeated with ``--yes-points``."""
@@ -71,7 +71,7 @@ class Sweep:
         Raises
         ------
         UsageError
-            If there are too many points, or an unfinished sweep is there and is not to be resumed.
+            If there are too many points, or there is an unfinished sweep and is not to be resumed.
         OutputError
             If the place cannot hold the result.
         """
@@ -96,7 +96,7 @@ class Sweep:
             )
         self.chunks.check(resume=resume)
 
-    def run(self, ask: Ask, write: Write) -> Counts:
+    def run(self, ask: Asked, write: Write) -> Counts:
         """Ask about every point that is not there yet, and write the result.
 
         Raises
@@ -117,10 +117,10 @@ class Sweep:
                 f"{self.shown}: the file exists by now", "--resume --force replaces it"
             ) from None
         except OSError as error:
-            done = f"{self.chunks.done:,} of {self.points.count:,} points are kept"
+            kept = f"{self.chunks.done:,} of {self.points.count:,} points are kept"
             raise OutputError(
                 f"{self.shown}: {error.strerror or error}",
-                f"--resume goes on after that: {done}" if self.chunks.done else _ANOTHER,
+                f"--resume continues after that: {kept}" if self.chunks.done else _ANOTHER,
             ) from None
 
     def _write(self, write: Write) -> Counts:

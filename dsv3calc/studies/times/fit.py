@@ -38,7 +38,7 @@ def tell_fit(answer: Answer, query: TimeQuery) -> None:
         return
     answer.warn(
         f"it does not fit: a GPU needs {float(total.value) / _GIB:,.1f} GiB, more than it can use; "
-        "dsv3calc memory tells of what"
+        "dsv3calc memory shows the parts"
     )
 
 

@@ -49,6 +49,6 @@ def memory_lines(query: TrainQuery, answer: Answer) -> list[Line]:
     fits = by_name.get("memory.fits")
     if fits is not None and not fits.value:
         answer.warnings.insert(
-            0, "the layout does not fit in the memory of a GPU, so that no run takes these times"
+            0, "the layout does not fit in the memory of a GPU, so no real run has these times"
         )
     return found

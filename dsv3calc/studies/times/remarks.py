@@ -5,17 +5,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsv3calc.accounting.roofline import peak_of
 from dsv3calc.accounting.times.communication import AXES, expert_assumptions
 from dsv3calc.model.architecture import experts_of
 from dsv3calc.studies.answer import add_new
 from dsv3calc.studies.layout.build import DEGREES
+from dsv3calc.studies.preset_loader import warn_units
 from dsv3calc.studies.traffic.exchanges import imbalance_text
 
 if TYPE_CHECKING:
     from dsv3calc.accounting.times.achieved import Entry
     from dsv3calc.accounting.times.fold import Fold
-    from dsv3calc.accounting.times.setting import Setting
     from dsv3calc.ledger.line import Line
     from dsv3calc.schema.achieved import Limits
     from dsv3calc.studies.answer import Answer
@@ -32,11 +31,12 @@ def remarks(answer: Answer, fold: Fold, *, staged: bool = False) -> None:
     """
     setting = fold.setting
     layout, model = setting.layout, setting.model
-    widened(answer, setting)
+    warn_units(answer, setting.precision, setting.hardware)
     rate_remarks(answer, fold)
     if experts_of(model):
         answer.assumptions.append(
-            "routing: every expert is equally likely, so a pass reads the expected distinct ones; "
+            "routing: every expert is equally likely, and a pass reads the expected number of "
+            "distinct experts; "
             + imbalance_text(float(setting.imbalance), "the busiest GPU has {} times the mean rows")
         )
     if layout.ep > 1:
@@ -60,12 +60,12 @@ def setup_remarks(answer: Answer, fold: Fold, floor: Line, estimate: Line | None
     if estimate.value < floor.value and times.launch_factor is not None:
         answer.notes.append(
             f"the estimate is below the floor: with {name} launches overlap other kernels "
-            f"(launch_factor {times.launch_factor:g}), and the floor has each in full"
+            f"(launch_factor {times.launch_factor:g}), while the floor counts each in full"
         )
     phase = fold.setting.workload.phase
     if phase not in times.bands:
         answer.notes.append(
-            f"no band with the estimate: too few measurements of {_DOING[phase]} stand for {name}"
+            f"no band for the estimate: too few measurements of {_DOING[phase]} stand for {name}"
         )
 
 
@@ -83,21 +83,6 @@ def warn_idle_overlaps(answer: Answer, fold: Fold, loader: PresetLoader) -> None
         of_axis = (each.kind, before) == ("setup", "time.overlap") and axis in DEGREES
         if of_axis and axis not in sent:
             answer.warn(f"--set {each.text} has no effect: nothing is sent over {axis} here")
-
-
-def widened(answer: Answer, setting: Setting) -> None:
-    """Warn of components that run in a wider data type than the precision asks for first."""
-    precision, hardware = setting.precision, setting.hardware
-    found: dict[tuple[str, str], None] = {}
-    for component, wishes in precision.compute.items():
-        used, first = peak_of(precision, hardware, component)
-        if not first:
-            found[wishes[0], used] = None
-    for wish, used in found:
-        answer.warn(
-            f"{hardware.name} has no {wish} peak: {precision.name} is weight-only there, its "
-            f"weights are widened and multiplied at the {used} peak"
-        )
 
 
 def rate_remarks(answer: Answer, fold: Fold) -> None:
@@ -128,7 +113,7 @@ def _rates(answer: Answer, fold: Fold) -> None:
         if errors:
             low, high = (f"{100 * error:.0f}" for error in (min(errors), max(errors)))
             between = low if low == high else f"{low} to {high}"
-            words = f"; on devices that were left out such rates are {between} % off in the median"
+            words = f"; such rates are {between} % off in the median on held-out devices"
         names = ", ".join(_name(entry) for entry in entries)
         answer.assumptions.append(f"{hardware}: measured rates of {whose} for {names}{words}")
 

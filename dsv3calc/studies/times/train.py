@@ -29,11 +29,12 @@ from dsv3calc.studies.preset_loader import (
     PresetLoader,
     warn_context,
     warn_inapplicable,
+    warn_units,
 )
 from dsv3calc.studies.setups import TRAINING, overlap_problems, refuse_other
 from dsv3calc.studies.times.answer import LARGEST_OVERSUBSCRIPTION, exchange_of
 from dsv3calc.studies.times.memory import memory_lines
-from dsv3calc.studies.times.remarks import rate_remarks, warn_idle_overlaps, widened
+from dsv3calc.studies.times.remarks import rate_remarks, warn_idle_overlaps
 from dsv3calc.studies.traffic.exchanges import LARGEST_IMBALANCE, asked, imbalance_text
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def answer_step(query: TrainQuery, *, by_the_clock: bool = True) -> Answer:
     answer.query |= {"sequence": sequence, "precision": used.precision.name, "phase": "train"}
     warn_inapplicable(answer, model.name, model.value, with_mtp=query.with_mtp or None)
     warn_context(answer, model.name, model.value, sequence)
-    widened(answer, fold.setting)
+    warn_units(answer, fold.setting.precision, fold.setting.hardware, trains=True)
     rate_remarks(answer, fold)
     warn_idle_overlaps(answer, fold, loader)
     _remarks(answer, fold, layout)
@@ -193,11 +194,12 @@ def _remarks(answer: Answer, fold: Fold, layout: Layout) -> None:
         add_new(answer.assumptions, [imbalance_text(factor, words)])
     if layout.pp > 1:
         answer.notes.append(
-            "the slowest pipeline rank sets the pace of all; the optimizer is the mean of the ranks"
+            "the slowest pipeline rank determines the step; the optimizer time is the mean over "
+            "ranks"
         )
     if answer.walk is None:
         answer.notes.append(
-            f"no step pass by pass: the ranks have more than {MOST_PASSES:,} passes"
+            f"no simulation pass by pass: the ranks have more than {MOST_PASSES:,} passes"
         )
     _tell_absent(answer, fold)
     if fold.software is None:
@@ -236,4 +238,6 @@ def _tell_absent(answer: Answer, fold: Fold) -> None:
             f"{fold.setting.hardware.name} has no price: --set hardware.dollars_per_hour=2"
         )
     if answer.walk is None:
-        answer.absent["train.step.walk"] = "fewer passes are walked: give a smaller --global-batch"
+        answer.absent["train.step.walk"] = (
+            "give a smaller --global-batch, so that fewer passes are simulated"
+        )

@@ -45,6 +45,7 @@ from dsv3calc.studies.traffic.exchanges import (
     model_dispatch,
     tell_imbalance,
 )
+from dsv3calc.studies.traffic.inputs import TrafficInputs
 from dsv3calc.studies.traffic.step_collectives import step_collectives
 from dsv3calc.studies.traffic.warnings import warn_of_setup, warn_of_traffic
 
@@ -126,15 +127,14 @@ def answer_traffic(query: TrafficQuery) -> Answer:
     else:
         answer.warn(f"{model.name} has no routed experts: no expert traffic")
         lines = [total("traffic.step.scale_out_bytes", (), unit="B")]
-    lines += step_collectives(
-        query, answer, model, layout, hardware, exchange, sequence, serving=serving
+    inputs = TrafficInputs(
+        query, answer, loader, model, hardware, layout, exchange, sequence, serving
     )
+    lines += step_collectives(inputs)
     if tokens is None:
         from dsv3calc.studies.traffic.pass_times import pass_times
 
-        lines += pass_times(
-            query, answer, loader, model, layout, hardware, exchange, sequence, serving=serving
-        )
+        lines += pass_times(inputs)
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
     return answer
 

@@ -15,45 +15,30 @@ from dsv3calc.studies.layout.choose import named_by
 from dsv3calc.studies.preset_loader import workload_of
 
 if TYPE_CHECKING:
-    from dsv3calc.accounting.traffic.exchange import Exchange
-    from dsv3calc.catalogue.presets import Preset
     from dsv3calc.ledger.line import Line
-    from dsv3calc.queries.traffic import TrafficQuery
-    from dsv3calc.schema.hardware import Hardware
-    from dsv3calc.schema.layout import Layout
-    from dsv3calc.schema.model import Model
-    from dsv3calc.studies.answer import Answer
-    from dsv3calc.studies.preset_loader import PresetLoader
+    from dsv3calc.studies.traffic.inputs import TrafficInputs
 
 
-def pass_times(
-    query: TrafficQuery,
-    answer: Answer,
-    loader: PresetLoader,
-    model: Preset[Model],
-    layout: Layout,
-    hardware: Preset[Hardware],
-    exchange: Exchange,
-    sequence: int,
-    *,
-    serving: bool,
-) -> list[Line]:
+def pass_times(inputs: TrafficInputs) -> list[Line]:
     """Give the seconds of the exchanges of a pass, bound and at measured rates, by axis.
 
     ``time`` gives the same lines by the same functions. Where a device has no link for what is
     sent, or a kind has no exchange, the answer says so and has none.
     """
-    like = loader.like(hardware)
-    phase, batch = ("prefill", 1) if serving else ("train", layout.micro_batch)
-    workload = workload_of(phase, batch, sequence, None, last_logit=False)
+    query, loader = inputs.query, inputs.loader
+    layout, exchange = inputs.layout, inputs.exchange
+    like = loader.like(inputs.hardware)
+    phase, batch = ("prefill", 1) if inputs.serving else ("train", layout.micro_batch)
+    workload = workload_of(phase, batch, inputs.sequence, None, last_logit=False)
+    precision = named_by(query, layout, inputs.answer, "precision")
     setting = Setting(
-        model=model.value,
+        model=inputs.model.value,
         layout=layout,
         workload=workload,
         conventions=choose_conventions({"mtp": "in" if query.with_mtp else None}),
-        hardware=hardware.value,
-        precision=loader.precision(named_by(query, layout, answer, "precision"), model).value,
-        kv_format=loader.kv_format(None, model.value).value,
+        hardware=inputs.hardware.value,
+        precision=loader.precision(precision, inputs.model).value,
+        kv_format=loader.kv_format(None, inputs.model.value).value,
         exchange=msgspec.structs.replace(exchange, imbalance=1),
         achieved=loader.achieved().value.achieved,
         like=None if like is None else like.value,
@@ -63,6 +48,6 @@ def pass_times(
     try:
         found = PassExchanges(setting).exchanges()
     except UsageError as error:
-        answer.notes.append(f"times of a pass's exchanges are left out: {error.message}")
+        inputs.answer.notes.append(f"times of a pass's exchanges are left out: {error.message}")
         return []
     return [] if found is None else [found.bound, found.floor, *found.by_axis.values()]

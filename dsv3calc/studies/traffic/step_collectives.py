@@ -19,14 +19,12 @@ from dsv3calc.studies.answer import add_new
 from dsv3calc.studies.checked import one_of
 
 if TYPE_CHECKING:
-    from dsv3calc.accounting.traffic.exchange import Exchange
-    from dsv3calc.catalogue.presets import Preset
     from dsv3calc.ledger.line import Line
     from dsv3calc.queries.traffic import TrafficQuery
-    from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.answer import Answer
+    from dsv3calc.studies.traffic.inputs import TrafficInputs
 
 WIDTHS = {"fp32": 32, "bf16": 16, "fp16": 16, "fp8": 8}
 """Bits of an element as a collective sends it: data type -> bits; scales are not counted."""
@@ -35,17 +33,7 @@ SENT_AS = {"activation": "bf16", "gradient": "fp32", "parameter": "bf16"}
 """What is sent in which data type by default: Megatron-Core's for training in BF16."""
 
 
-def step_collectives(
-    query: TrafficQuery,
-    answer: Answer,
-    model: Preset[Model],
-    layout: Layout,
-    hardware: Preset[Hardware],
-    exchange: Exchange,
-    sequence: int,
-    *,
-    serving: bool,
-) -> list[Line]:
+def step_collectives(inputs: TrafficInputs) -> list[Line]:
     """Count the collectives of a training step that are not the experts' exchange.
 
     Raises
@@ -53,13 +41,15 @@ def step_collectives(
     UsageError
         If an option names no choice, or the layout cannot be counted on the device.
     """
+    query, answer, layout = inputs.query, inputs.answer, inputs.layout
+    model, hardware = inputs.model.value, inputs.hardware.value
     choices = _choices(query, layout)
     dtypes = {
         what: one_of(f"--{what}-dtype", getattr(query, f"{what}_dtype"), WIDTHS, default)
         for what, default in SENT_AS.items()
     }
     if layout.global_batch is None:
-        _warn_uncounted(answer, model.value, layout, serving=serving)
+        _warn_uncounted(answer, model, layout, serving=inputs.serving)
         return []
     if query.tokens is not None:
         answer.notes.append(
@@ -68,15 +58,15 @@ def step_collectives(
         return []
     answer.query |= choices | {f"{what}_dtype": dtype for what, dtype in dtypes.items()}
     latencies = {
-        "scale_up": exchange.scale_up_latency,
-        "scale_out": exchange.scale_out_latency,
+        "scale_up": inputs.exchange.scale_up_latency,
+        "scale_out": inputs.exchange.scale_out_latency,
     }
     lines = collective_lines(
         "traffic",
-        model.value,
+        model,
         layout,
-        hardware=hardware.value,
-        sequence=sequence,
+        hardware=hardware,
+        sequence=inputs.sequence,
         micro_batches=replica_micro_batches(layout),
         activation_bits=WIDTHS[dtypes["activation"]],
         gradient_bits=WIDTHS[dtypes["gradient"]],
@@ -89,8 +79,8 @@ def step_collectives(
     add_new(
         answer.assumptions,
         (
-            *_assumed(answer, model.value, layout, dtypes),
-            *collective_assumptions(model.value, layout, hardware.value),
+            *_assumed(answer, model, layout, dtypes),
+            *collective_assumptions(model, layout, hardware),
         ),
     )
     return lines

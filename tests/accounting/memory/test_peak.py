@@ -193,8 +193,9 @@ def test_reduce_scatters_of_tensor_parallelism_are_saved_by_name():
     model = dsv3calc.load_model("llama-3.1-8b")
     policy = preset("recompute", "products")
     without = msgspec.structs.replace(policy, saved_operations=["products", "attention"])
-    for tp, saved in ((1, 0), (4, 2 * 2 * 4096 * 4096 // 4)):
-        layout = layout_of(tp=tp, sequence_parallel=True)
+    each = 2 * 2 * 4096 * 4096 // 4
+    for tp, divided, saved in ((1, True, 0), (4, True, each), (4, False, 0)):
+        layout = layout_of(tp=tp, sequence_parallel=divided)
         with_it, plain = (
             footprint_of(model, layout, recompute=each).kept[0].kept.value
             for each in (policy, without)

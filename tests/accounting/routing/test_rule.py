@@ -59,7 +59,7 @@ def test_the_shares_that_are_kept_are_those_of_the_quadrature(rule):
 def test_a_coarse_quadrature_is_refused(monkeypatch):
     monkeypatch.setattr(routing_rule, "_MOST_ORDER", 2)
     monkeypatch.setattr(routing_rule, "ORDER", 2)
-    with pytest.raises(UsageError, match="does not settle"):
+    with pytest.raises(UsageError, match="does not converge"):
         routing_rule.integrated(8, 4, 32, 8)
 
 
@@ -96,5 +96,5 @@ def test_all_experts_of_the_chosen_groups_are_one_way():
 
 
 def test_more_experts_than_a_float_can_count_are_refused():
-    with pytest.raises(UsageError, match="past the quadrature"):
+    with pytest.raises(UsageError, match="beyond the range of the quadrature"):
         routing_rule.group_limited(8, 4, 125_000, 499_998)

@@ -27,10 +27,10 @@ schemas = load_script("generate_schemas")
 
 
 def structs():
-    """Return every struct of a preset file; a golden row holds numbers of other quantities."""
+    """Return every struct of a preset file; rows of goldens and studies hold any quantity."""
     found = {}
     for kind, struct in schemas.PRESETS.items():
-        if kind != "golden":
+        if kind not in ("golden", "study"):
             schemas.structs_of(struct, found)
     return sorted(found.values(), key=lambda struct: struct.__name__)
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from dsv3calc.errors import Infeasible, UsageError
+from dsv3calc.numbers import compiled
 from dsv3calc.queries.memory import MemoryQuery
 from dsv3calc.queries.search import SearchQuery
 from dsv3calc.queries.train import TrainQuery
@@ -112,6 +113,14 @@ def test_every_layout_is_counted_once_and_pruning_changes_no_result():
     assert whole.refusals.pruned == 0 < pruned.refusals.pruned
 
 
+def test_an_engine_that_cannot_run_is_told_and_numpy_used(monkeypatch):
+    query = SearchQuery(**DENSE, gpus=2, pin=(PINS,))
+    monkeypatch.setattr(compiled, "is_there", lambda: False)
+    found = answer_search(msgspec.structs.replace(query, engine="fast"))
+    assert any("numpy is used" in note for note in found.notes)
+    assert found.columns[0].ledger.values == answer_search(query).columns[0].ledger.values
+
+
 def test_the_size_of_the_space():
     wanted = TrainingSearch(
         SearchQuery(model="deepseek-v3", hardware="h800", gpus=2048, global_batch=15360)
@@ -145,6 +154,8 @@ def test_policies_of_one_effect_are_one_and_papers_ways_of_counting_are_none():
         ({"gpus": 8, "objective": "memory,memory"}, "named twice"),
         ({"gpus": 8, "objective": "dollars"}, "tokens of a run"),
         ({"gpus": 8, "phase": "dream"}, "--phase"),
+        ({"gpus": 8, "engine": "steam"}, "none of that name"),
+        ({"gpus": 8, "engine": "fast", "phase": "serve"}, "no use for .*--engine"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(options, words):
