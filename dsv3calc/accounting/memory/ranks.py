@@ -14,7 +14,6 @@ from dsv3calc.ledger.tags import RANK, Tags
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dsv3calc.accounting.memory.footprint import Footprint
     from dsv3calc.schema.hardware import Hardware
 
 PARTS = (*CLASSES, "activations", "buffers", "total")
@@ -99,33 +98,3 @@ def worst_lines(ranks: Sequence[Rank], hardware: Hardware | None) -> WorstLines:
         free = combined("memory.free", "difference", [usable, worst])
         fits = computed("memory.fits", memory.fits, total_bytes=worst, usable=usable)
     return WorstLines(rank=number, parts=parts, totals=held, usable=usable, free=free, fits=fits)
-
-
-class MemoryLines(NamedLines, frozen=True, eq=False, kw_only=True):
-    """Lines of every pipeline rank, and of the fullest.
-
-    ``totals`` are ``memory.rank.N.total`` [B], each over its other classes; ``layers`` what the
-    largest layer of a rank takes, ``head`` what a micro-batch keeps of logits, and what its loss
-    and the head take [B]; ``stages`` are ``memory.rank.N.chunk.N.stage`` [1].
-    """
-
-    totals: tuple[Line, ...]
-    layers: tuple[Line, ...]
-    head: tuple[Line, ...]
-    stages: tuple[Line, ...]
-    worst: WorstLines
-
-
-def memory_lines(footprint: Footprint, hardware: Hardware | None) -> MemoryLines:
-    """Give the memory of every pipeline rank of one layout, and of the fullest."""
-    ranks = []
-    for number in range(footprint.layout.pp):
-        name = f"memory.rank.{number}"
-        ranks.append(footprint.rank(name, rank_line(name, number)))
-    return MemoryLines(
-        totals=tuple(rank.lines["total"] for rank in ranks),
-        layers=tuple(line for rank in ranks for line in rank.layer.values()),
-        head=(footprint.buffers.head.kept, footprint.buffers.head.largest),
-        stages=tuple(stage for rank in ranks for stage in rank.stages),
-        worst=worst_lines(ranks, hardware),
-    )

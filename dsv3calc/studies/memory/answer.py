@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from dsv3calc.accounting.memory.every_rank import memory_lines
 from dsv3calc.accounting.memory.footprint import Footprint
-from dsv3calc.accounting.memory.ranks import PARTS, memory_lines
+from dsv3calc.accounting.memory.ranks import PARTS
 from dsv3calc.accounting.placement.schedules import replica_micro_batches
 from dsv3calc.errors import UsageError
 from dsv3calc.exit_status import ExitStatus
