@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from dsv3calc.accounting.traffic.exchange import Exchange
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from dsv3calc.studies.preset_loader import PresetLoader
 
 
-class TrafficInputs(NamedTuple):
+class TrafficInputs(msgspec.Struct, frozen=True, eq=False):
     """The query, its answer so far, and the presets and formats that it names.
 
     ``sequence`` is the number of new tokens of each sequence. ``serving`` says that a forward pass
