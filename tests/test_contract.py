@@ -49,7 +49,10 @@ THIRD_PARTIES = {
 """Who may import a library."""
 
 HEAVY = ("sympy", "numpy")
-ARITHMETIC_OF = ("numbers/in_numpy.py", "numbers/in_sympy.py", "numbers/in_columns.py")
+ARITHMETIC_OF = (
+    "numbers/in_numpy.py", "numbers/in_sympy.py", "numbers/in_columns.py",
+    "numbers/rows.py", "numbers/program.py", "numbers/compiled.py",
+)  # fmt: skip
 """What ``ops`` imports for arguments that come from these libraries."""
 
 NEVER = (
