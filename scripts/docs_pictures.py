@@ -1,10 +1,18 @@
-"""The pictures of README and docs, each drawn from a query."""
+"""The pictures of README and docs, each drawn from a query or from the shipped study."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from dsv3calc.api import answer
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from dsv3calc.api import answer, parse_query
 from dsv3calc.output.pictures.of_answer import as_svg, picture_of
+from dsv3calc.output.pictures.sweep_map import writer_of
+from dsv3calc.studies.sweep.answer import run_study
+
+STUDY = Path(__file__).parents[1] / "examples" / "studies" / "mla-and-experts.yaml"
 
 QUERIES = {
     "memory": "memory deepseek-v3 --layout v3-pretrain --hardware h800",
@@ -21,7 +29,15 @@ QUERIES = {
 
 def files() -> dict[str, str]:
     """Return the pictures by path."""
-    return {
-        f"docs/pictures/{name}.svg": as_svg(picture_of(answer(query)))
-        for name, query in QUERIES.items()
-    }
+    texts = {name: as_svg(picture_of(answer(query))) for name, query in QUERIES.items()}
+    texts["sweep"] = _of_study()
+    return {f"docs/pictures/{name}.svg": text for name, text in texts.items()}
+
+
+def _of_study() -> str:
+    """Return the picture of the front of the shipped study."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "sweep.svg")
+        drawn = partial(writer_of, png=False)
+        run_study(str(STUDY), str(path), "svg", ask=answer, parse=parse_query, drawn=drawn)
+        return path.read_text("utf-8")

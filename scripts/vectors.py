@@ -139,7 +139,7 @@ def _caches() -> Iterator[Vector]:
             convention="held after a pass in BF16; a sliding layer keeps one token less than its "
             "window",
             source=LIBRARY,
-            query=f"kv {model} --tokens {tokens} --batch {batch} --as transformers",
+            query=f"kv {model} --context {tokens} --batch {batch} --as transformers",
         )
 
 
@@ -156,7 +156,7 @@ def _flops() -> Iterator[Vector]:
             "past_tokens": case.get("past", 0),
             "logits": "last token" if mode == "prefill_last_logit" else "every token",
         }
-        past = "" if mode == "train_step" else f" --past {case['past']}"
+        past = "" if mode == "train_step" else f" --context {case['past']}"
         yield _vector(
             f"flops/{model}/{mode}/{case['new_tokens']}+{case.get('past', 0)}",
             inputs,

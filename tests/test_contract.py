@@ -53,7 +53,7 @@ ARITHMETIC_OF = (
     "numbers/in_numpy.py", "numbers/in_sympy.py", "numbers/in_columns.py",
     "numbers/rows.py", "numbers/program.py", "numbers/compiled.py",
 )  # fmt: skip
-"""What ``ops`` imports for arguments that come from these libraries."""
+"""What ``ops`` imports for arguments of these libraries, and what runs records on arrays."""
 
 NEVER = (
     "pydantic", "importlib.metadata", "pkg_resources", "transformers", "huggingface_hub", "torch",

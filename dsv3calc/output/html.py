@@ -82,7 +82,7 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
         f"<title>{html(title)}</title>",
         f"<style>\n{STYLE}\n</style>",
         "</head>",
-        "<body>",
+        "<body><main>",
         f"<h1>{html(title)}</h1>",
         *body,
     ]
@@ -93,7 +93,7 @@ def render(answer: Answer, options: OutputOptions, *, color: bool) -> str:  # no
         lines += _section("What to know", below)
         lines += _section("Derivations", derived)
         lines += _section("Sources", sources(answer))
-    return "\n".join([*lines, "</body>", "</html>"]) + "\n"
+    return "\n".join([*lines, "</main></body>", "</html>"]) + "\n"
 
 
 def _section(title: str, lines: list[str]) -> list[str]:

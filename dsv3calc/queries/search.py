@@ -107,6 +107,9 @@ class SearchQuery(Query, frozen=True, kw_only=True):
     ] = None
     past: shared.ServedContext = None
     slo: shared.Slo = ()
+    concurrency: Annotated[
+        int | None, Option(shared.CONCURRENCY, shared.REQUESTS, dimension="count")
+    ] = None
     prompt_tokens: shared.PromptTokens = None
     response_tokens: shared.ResponseTokens = None
     hit_rate: shared.HitRate = None

@@ -22,6 +22,8 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
       dsv3calc serve qwen2.5-72b --hardware h200 --tp 8 --setup sglang
 
       dsv3calc serve qwen2.5-72b --hardware h200 --tp 8 --slo 'tpot<=20ms'
+
+      dsv3calc serve qwen2.5-72b --hardware h200 --concurrency 500 --fewest-gpus
     """
 
     command: ClassVar[str] = "serve"
@@ -38,6 +40,13 @@ class ServeQuery(LayoutQuery, frozen=True, kw_only=True):
         None
     )
     slo: shared.Slo = ()
+    fewest_gpus: Annotated[
+        bool,
+        Option(
+            "Find the fewest GPUs that are enough, also for --slo",
+            shared.SHOWN,
+        ),
+    ] = False
     curve: Annotated[
         bool, Option("Show a range of batches, up to the memory limit and beyond", REQUESTS)
     ] = False

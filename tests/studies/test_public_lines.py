@@ -98,7 +98,7 @@ QUERIES = (
         "serve deepseek-v3 --hardware h800 --layout day6-decode-ep144 --response-tokens 500 "
         "--prefill-layout day6-prefill-ep32"
     ),
-    "serve llama-3.1-8b --hardware h100 --slo tpot<=10ms",
+    "serve llama-3.1-8b --hardware h100 --slo tpot<=10ms --fewest-gpus",
     "limits ep deepseek-v3 --hardware h800 --mtp-acceptance 0.8 --mtp-cost 0.1",
     "limits ep deepseek-v3 --hardware h800 --convention isca25",
     (

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from dsv3calc.ledger.line import Line
     from dsv3calc.studies.answer import Answer
 
+_AXES = ("tp", "dp", "pp", "ep", "etp", "dcp")
+
 _TPOT = (
     ("bound", "bound: at peaks, everything overlapped"),
     ("floor", "floor: kernels at measured rates"),
@@ -84,8 +86,12 @@ def build(answer: Answer, *, exact: bool) -> View:
     column = answer.columns[0]
     named = column.ledger.named()
     query = answer.query
+    place = f"{query['hardware']}, {answer.layout}"
+    fewest = named.get("serve.fewest_gpus")
+    if fewest is not None:
+        place = f"the fewest GPUs, {fewest.value:,} {query['hardware']}"
     heading = [
-        f"{column.title}: serving on {query['hardware']}, {answer.layout}",
+        f"{column.title}: serving on {place}",
         f"batch {query['batch']:,}, {query['context']:,} cached",
     ]
     fits = named["serve.fits"]
@@ -104,7 +110,19 @@ def build(answer: Answer, *, exact: bool) -> View:
         rows = [[words, show(named[name], exact=exact)] for name, words in wanted if name in named]
         if rows:
             tables.append(Table("", [title, ""], rows))
+    if fewest is not None:
+        tables.insert(0, _fewest(named))
     return View(heading, tables)
+
+
+def _fewest(named: dict[str, Line]) -> Table:
+    first = "serve.fewest_gpus"
+    rows = [["GPUs", show_count(named[first])]]
+    for axis in _AXES:
+        line = named.get(f"{first}.{axis}")
+        if line is not None:
+            rows.append([axis, show_count(line)])
+    return Table("", ["fewest GPUs that are enough", ""], rows)
 
 
 def _tpot(named: dict[str, Line], setup: str | None, *, exact: bool) -> Table:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.accounting.memory.every_rank import memory_lines
+from dsv3calc.accounting.memory.all_ranks import memory_lines
 from dsv3calc.accounting.memory.footprint import Footprint
 from dsv3calc.accounting.memory.ranks import PARTS
 from dsv3calc.accounting.placement.schedules import replica_micro_batches
@@ -83,7 +83,9 @@ def answer_memory(query: MemoryQuery) -> Answer:
             f"{', '.join(map(typed, found))}: "
             + ("not with --serve" if query.serve else "only with --serve")
             + (f", and the layout is for {phase}" if phase else ""),
-            "leave it out, or --set layout.phase=train"
+            "dsv3calc serve --fewest-gpus searches serving layouts"
+            if "fewest_gpus" in found
+            else "leave it out, or --set layout.phase=train"
             if phase
             else "dsv3calc memory --help tells which options are for training or for serving",
         )

@@ -94,20 +94,7 @@ def asked_of(query: MemoryQuery, answer: Answer) -> Asked:
     """
     context = positive("--context", query.context, DEFAULT_CONTEXT)
     loader = PresetLoader(query)
-    model = loader.model(query.model)
-    hardware = loader.hardware(query.hardware)
-    layout = chosen_layout(query, loader, answer, model.value, used=_USED, serving=True)
-    check_grouping(
-        model.value,
-        layout,
-        None,
-        hint=loader.degree_hint,
-        more=(
-            *feed_forward_problems(model.value, layout),
-            *decode_problems(model.value, layout),
-            *stage_problems(model.value, layout, layout.pp),
-        ),
-    )
+    model, hardware, layout = _placed(query, loader, answer)
     batch = _batch(query, layout, answer)
     precision = loader.precision(named_by(query, layout, answer, "precision"), model)
     kv_format = loader.kv_format(query.kv_dtype, model.value)
@@ -125,29 +112,10 @@ def asked_of(query: MemoryQuery, answer: Answer) -> Asked:
     tokens = positive("--pass-tokens", query.tokens, max(batch, chunk))
     fraction = _share(query, software)
     page_size = positive("--page-size", query.page_size, software.page_size)
-    state_interval = interval_of(query.state_interval)
-    exchange = Exchange(
-        dispatch=format_of("--dispatch", query.dispatch, dispatch_format(precision)),
-        combine=format_of("--combine", query.combine, FORMATS["bf16"]),
-    )
-    if query.low_latency:
-        cite_formats(answer, LOW_LATENCY)
-    else:
-        cite_formats(answer, exchange.dispatch, exchange.combine)
+    exchange = _exchange(query, precision, answer)
     check_imbalance(model.value, layout, query.imbalance)
     loader.check_overrides()
-    if hardware.value.memory.usable is None:
-        raise UsageError(
-            f"{hardware.name} does not say how many bytes a process can use",
-            "--set hardware.memory.usable=79GiB",
-        )
-    warn_inapplicable(
-        answer,
-        model.name,
-        model.value,
-        with_mtp=query.with_mtp or None,
-        state_interval=state_interval,
-    )
+    _check(query, model, hardware, answer)
     serving = Serving(
         precision=precision.value,
         kv_format=kv_format.value,
@@ -160,7 +128,7 @@ def asked_of(query: MemoryQuery, answer: Answer) -> Asked:
         tokens=tokens,
         memory_share=None if fraction is None else _in_millionths(fraction),
         page_size=page_size,
-        state_interval=state_interval,
+        state_interval=interval_of(query.state_interval),
         absorbed=query.absorbed,
         low_latency=query.low_latency,
         mtp=query.with_mtp,
@@ -169,6 +137,58 @@ def asked_of(query: MemoryQuery, answer: Answer) -> Asked:
         experts_on_host=hosted,
     )
     return Asked(model, hardware, layout, precision, kv_format, setup, serving, chunk, fraction)
+
+
+def _placed(
+    query: MemoryQuery, loader: PresetLoader, answer: Answer
+) -> tuple[Preset[Model], Preset[Hardware], Layout]:
+    """Read the model, the device and the layout, and check that they go together."""
+    model = loader.model(query.model)
+    hardware = loader.hardware(query.hardware)
+    layout = chosen_layout(query, loader, answer, model.value, used=_USED, serving=True)
+    check_grouping(
+        model.value,
+        layout,
+        None,
+        hint=loader.degree_hint,
+        more=(
+            *feed_forward_problems(model.value, layout),
+            *decode_problems(model.value, layout),
+            *stage_problems(model.value, layout, layout.pp),
+        ),
+    )
+    return model, hardware, layout
+
+
+def _check(
+    query: MemoryQuery, model: Preset[Model], hardware: Preset[Hardware], answer: Answer
+) -> None:
+    """Refuse a device of unknown memory, and warn of options that change nothing of a model."""
+    if hardware.value.memory.usable is None:
+        raise UsageError(
+            f"{hardware.name} does not say how many bytes a process can use",
+            "--set hardware.memory.usable=79GiB",
+        )
+    warn_inapplicable(
+        answer,
+        model.name,
+        model.value,
+        with_mtp=query.with_mtp or None,
+        state_interval=interval_of(query.state_interval),
+    )
+
+
+def _exchange(query: MemoryQuery, precision: Preset[Precision], answer: Answer) -> Exchange:
+    """Read in which formats tokens go to their experts and back."""
+    exchange = Exchange(
+        dispatch=format_of("--dispatch", query.dispatch, dispatch_format(precision)),
+        combine=format_of("--combine", query.combine, FORMATS["bf16"]),
+    )
+    if query.low_latency:
+        cite_formats(answer, LOW_LATENCY)
+    else:
+        cite_formats(answer, exchange.dispatch, exchange.combine)
+    return exchange
 
 
 def answer_serving(query: MemoryQuery) -> Answer:

@@ -100,7 +100,10 @@ def new_preset(kind: str, called: str) -> Answer:
             "letters, digits, '.', '_' and '-', the first a letter or digit",
         )
     answer = Answer("presets new", {"kind": kind, "name": called}, "text")
-    where = f"# Name it ./{called}.yaml, or {called} where it lies in presets/{FOLDERS[kind]}/."
+    folder = FOLDERS[kind]
+    where = (
+        f"# In queries: its path, as ./{called}.yaml; {called} where it lies in presets/{folder}/."
+    )
     answer.text = TEMPLATES[kind].format(name=called, where=where, placeholder=PLACEHOLDER)
     answer.rows = [{"kind": kind, "name": called}]
     return answer

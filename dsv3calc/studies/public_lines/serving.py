@@ -57,6 +57,12 @@ LINES = {
             "Mean expert load per GPU divided by that of the busiest GPU.",
         ),
         ("serve.slo.batch", "1", "The largest batch that meets the limits of --slo."),
+        (
+            "serve.fewest_gpus",
+            "1",
+            "Fewest GPUs that hold the sequences and meet the limits of --slo.",
+        ),
+        ("serve.fewest_gpus.AXIS", "1", "Degree of the layout with the fewest GPUs."),
         ("serve.max_batch", "1", "Sequences of a replica that fit in memory."),
         ("serve.fits", "1", "1 if the batch fits, else 0."),
         ("serve.held", "B", "Memory of one GPU with the batch: weights, buffers and cache."),

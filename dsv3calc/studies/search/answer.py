@@ -73,7 +73,7 @@ def answer_search(query: SearchQuery) -> Answer:
     for gpus in counts:
         found = _found(wanted, gpus, most)
         if found is None and len(counts) == 1:
-            raise _infeasible(wanted, gpus)
+            raise infeasible(wanted, gpus)
         if found is None:
             answer.warn(f"{gpus[0]:,} GPUs: no layout satisfies what is asked")
             continue
@@ -199,7 +199,7 @@ def _take_over(answer: Answer, winner: Winner, wanted: Wanted) -> None:
     add_new(answer.notes, [f"the best layout as a query: {wanted.command(winner.axes)}"])
 
 
-def _infeasible(wanted: Wanted, gpus: Sequence[int]) -> Infeasible:
+def infeasible(wanted: Wanted, gpus: Sequence[int]) -> Infeasible:
     """Say why no layout is left: the rule that left none, or the closest misses."""
     search = wanted.last
     assert search is not None  # noqa: S101 - it has been run
@@ -216,7 +216,8 @@ def _infeasible(wanted: Wanted, gpus: Sequence[int]) -> Infeasible:
             for limit, (value, axes) in refusals.nearest.items()
         )
         return Infeasible(
-            f"{words}: {number:,} layouts fit, and none satisfies {asked_for}",
+            f"{words}: {_layouts(number)} {'fits' if number == 1 else 'fit'}, and none satisfies "
+            f"{asked_for}",
             nearest or "leave it out to see what the best layouts reach",
         )
     if refusals.over:
@@ -225,7 +226,7 @@ def _infeasible(wanted: Wanted, gpus: Sequence[int]) -> Infeasible:
             for excess, axes in refusals.misses
         )
         return Infeasible(
-            f"none of {search.candidates:,} layouts of {wanted.model.name} on {words} fits on "
+            f"none of {_layouts(search.candidates)} of {wanted.model.name} on {words} fits on "
             f"{device}",
             f"closest: {misses}",
         )
@@ -241,6 +242,10 @@ def _infeasible(wanted: Wanted, gpus: Sequence[int]) -> Infeasible:
         "pin fewer axes or change the number of GPUs; --why tp=1,pp=1 shows why a layout is "
         "rejected",
     )
+
+
+def _layouts(number: int) -> str:
+    return "1 layout" if number == 1 else f"{number:,} layouts"
 
 
 def _told(conditions: Iterable[Condition]) -> str:

@@ -89,12 +89,15 @@ SERVING_AXES = ("tp", "pp", "ep", "dcp", "redundant_experts", "etp", "dp", "batc
 MOST = 0
 """The batch that stands for the largest one that memory holds and that meets --slo."""
 
+BATCHES = (MOST, *(2**each for each in range(11)))
+_MOST_DCP = 8
+
 ENGINES = ("numpy", "fast")
 """What computes the layouts: numpy, or compiled code where the extra ``fast`` is installed."""
 
 _OF_TRAINING = ("sequence", "global_batch", "train_tokens", "recipe", "engine")
 _OF_SERVING = (
-    "past", "slo", "prompt_tokens", "response_tokens", "hit_rate", "prefill_layout",
+    "past", "slo", "concurrency", "prompt_tokens", "response_tokens", "hit_rate", "prefill_layout",
     "draft_tokens", "acceptance", "memory_fraction", "kv_dtype",
 )  # fmt: skip
 
@@ -278,6 +281,29 @@ def degree_axes(
         "micro_batch": [each for each in _MICRO_BATCHES if batch is None or each <= batch],
     }
     return {name: pins.get(name, values) for name, values in found.items()}
+
+
+def serving_axes(
+    model: Model, gpus: Sequence[int], pins: dict[str, list[Any]]
+) -> dict[str, list[int]]:
+    """Return the candidates of the axes of serving layouts.
+
+    Divisors of the GPUs: tp up to the model's heads, pp up to its layers, ep up to all of them; dcp
+    those up to 8; batches are powers of two up to 1,024, and the largest that fits.
+    """
+    views = architecture_of(model).groups
+    heads = max((each for view in views for each in view.heads), default=1)
+    found = {
+        "tp": divisors_of(gpus, heads),
+        "pp": divisors_of(gpus, model.num_hidden_layers),
+        "ep": divisors_of(gpus, max(gpus)) if experts_of(model) else [1],
+        "dcp": divisors_of(gpus, _MOST_DCP),
+        "redundant_experts": [0],
+    }
+    axes = {"gpus": list(gpus), **{name: pins.get(name, found[name]) for name in found}}
+    if "etp" in pins:
+        axes["etp"] = pins["etp"]
+    return {**axes, "asked": pins.get("batch", list(BATCHES))}
 
 
 def category_axes(pins: dict[str, list[Any]], policies: Sequence[str]) -> dict[str, list[Any]]:

@@ -166,6 +166,7 @@ class ServingBlock:
         import numpy as np
 
         self.rows = count(columns)
+        self.gpus = columns["tp"] * columns["dp"] * columns["pp"]
         kinds = 2 * columns["pp"] + (columns["ep"] == 1)
         self.groups = []
         for kind in np.unique(kinds):
@@ -174,6 +175,8 @@ class ServingBlock:
 
     def result(self, name: str) -> Any:
         """Return a result of each layout, by its name."""
+        if name == "gpus":
+            return self.gpus
         if name == "memory":
             return self._joined(lambda group: group.memory["total"])
         return self._joined(lambda group: group.result(name))

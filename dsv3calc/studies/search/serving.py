@@ -9,7 +9,8 @@ import msgspec
 
 from dsv3calc.accounting.memory.serving import Server as Memory
 from dsv3calc.errors import Infeasible, UsageError
-from dsv3calc.model.architecture import architecture_of, experts_of
+from dsv3calc.formulas import served_batches
+from dsv3calc.model.architecture import experts_of
 from dsv3calc.queries.base import as_dict
 from dsv3calc.queries.command_line import query_text
 from dsv3calc.queries.memory import MemoryQuery
@@ -20,13 +21,14 @@ from dsv3calc.studies.memory.options import check_imbalance
 from dsv3calc.studies.memory.serving import asked_of
 from dsv3calc.studies.search.conditions import read_condition
 from dsv3calc.studies.search.request import (
+    BATCHES,
     MOST,
     SERVED_OBJECTIVES,
     SERVING_AXES,
     UNITS,
-    divisors_of,
     read_objectives,
     read_pins,
+    serving_axes,
 )
 from dsv3calc.studies.search.rules import Rule, pinned, serving_rules
 from dsv3calc.studies.search.run import Search
@@ -44,14 +46,14 @@ if TYPE_CHECKING:
     from dsv3calc.studies.layout.build import Problem
     from dsv3calc.studies.search.space import Columns
 
-_BATCHES = (MOST, *(2**each for each in range(11)))
-_MOST_DCP = 8
-_SAME = (
+SAME = (
     "model", "hardware", "setup", "precision", "kv_dtype", "imbalance", "dispatch", "combine",
-    "oversubscription", "past", "prompt_tokens", "response_tokens", "hit_rate", "prefill_layout",
-    "memory_fraction", "draft_tokens", "acceptance", "with_mtp", "set", "preset_path",
-    "ignore_keys", "design",
+    "oversubscription", "past", "concurrency", "prompt_tokens", "response_tokens", "hit_rate",
+    "prefill_layout", "memory_fraction", "draft_tokens", "acceptance", "with_mtp", "set",
+    "preset_path", "ignore_keys", "design",
 )  # fmt: skip
+"""Fields that a search and ``serve`` share."""
+
 _FLAGS = ("tp", "dp", "pp", "dcp")
 
 
@@ -63,6 +65,12 @@ class ServingSearch:
         self.axes, self.units = SERVING_AXES, UNITS
         self.last: Search | None = None
         self.pins = read_pins(query.pin, "--pin", SERVING_AXES)
+        if query.concurrency is not None:
+            if "batch" in self.pins:
+                raise UsageError(
+                    "--concurrency gives the batch, and so does --pin batch", "leave one"
+                )
+            self.pins["batch"] = [MOST]
         self.objectives = read_objectives(
             query.objective, "tokens_per_second_per_gpu", SERVED_OBJECTIVES
         )
@@ -104,12 +112,15 @@ class ServingSearch:
     def _memory(self) -> dict[str, Any]:
         inputs = self.server.inputs
         drafts = inputs.speculation is not None
-        return {"tp": 1, "dp": 1, "serve": True, "context": inputs.context, "with_mtp": drafts}
+        return {
+            "tp": 1, "dp": 1, "serve": True, "context": inputs.context, "with_mtp": drafts,
+            "concurrency": None,
+        }  # fmt: skip
 
     def _asked(self, kind: type[Any], **more: Any) -> Any:
         """Return a query with what this query says of all layouts."""
         fields = {*kind.__struct_fields__}
-        same = {name: getattr(self.query, name) for name in _SAME if name in fields}
+        same = {name: getattr(self.query, name) for name in SAME if name in fields}
         return kind(**{**same, **more})
 
     def _needs_prefill(self) -> bool:
@@ -148,43 +159,21 @@ class ServingSearch:
 
     # --- the search
 
-    def search(self, gpus: Sequence[int], *, most: int) -> Search:
-        """Return the search over layouts of some numbers of GPUs."""
+    def search(self, gpus: Sequence[int], *, most: int, objectives: Sequence[str] = ()) -> Search:
+        """Return the search over layouts of some numbers of GPUs, by other objectives if given."""
         return Search(
             self.base,
-            self._axes(gpus),
+            serving_axes(self.model.value, gpus, self.pins),
             self._derived(),
             {},
             self.rules(),
             self.conditions,
             lambda columns: ServingBlock(self.held, columns),
-            self.objectives,
+            objectives or self.objectives,
             most=most,
             whole=True,
             more=self._batch_constraints(),
         )
-
-    def _axes(self, gpus: Sequence[int]) -> dict[str, list[int]]:
-        """Return the candidates of the axes.
-
-        Divisors of the GPUs: tp up to the model's heads, pp up to its layers, ep up to its experts;
-        dcp those up to 8; batches are powers of two up to 1,024, and the largest that fits.
-        """
-        model = self.model.value
-        views = architecture_of(model).groups
-        heads = max((each for view in views for each in view.heads), default=1)
-        experts = max((moe.n_routed_experts for moe in experts_of(model)), default=0)
-        found = {
-            "tp": divisors_of(gpus, heads),
-            "pp": divisors_of(gpus, model.num_hidden_layers),
-            "ep": divisors_of(gpus, max(gpus)) if experts else [1],
-            "dcp": divisors_of(gpus, _MOST_DCP),
-            "redundant_experts": [0],
-        }
-        axes = {"gpus": list(gpus), **{name: self.pins.get(name, found[name]) for name in found}}
-        if "etp" in self.pins:
-            axes["etp"] = self.pins["etp"]
-        return {**axes, "asked": self.pins.get("batch", list(_BATCHES))}
 
     def _derived(self) -> dict[str, Derived]:
         found = {
@@ -212,6 +201,9 @@ class ServingSearch:
         """Return the batch of each layout: as it is asked for, or the largest."""
         import numpy as np
 
+        if self.query.concurrency is not None:
+            found = served_batches.fullest_part(self.query.concurrency, columns["dp"])
+            return np.asarray(found, dtype=np.int64)
         asked = columns["asked"]
         (which,) = np.nonzero(asked == MOST)
         found = asked.copy()
@@ -224,7 +216,16 @@ class ServingSearch:
         """List what refuses batches: none that nothing limits, and none by two names."""
         import numpy as np
 
-        listed = [each for each in self.pins.get("batch", _BATCHES) if each != MOST]
+        if self.query.concurrency is not None:
+            return [
+                Constraint(
+                    "small",
+                    lambda columns: columns["batch"] >= self.server.least,
+                    ("batch",),
+                    "the set-up decodes the batch of a replica",
+                )
+            ]
+        listed = [each for each in self.pins.get("batch", BATCHES) if each != MOST]
         return [
             Constraint(
                 "unlimited",
@@ -301,6 +302,8 @@ class ServingSearch:
     # --- winners
 
     def _query(self, axes: Mapping[str, Any], batch: int | None) -> ServeQuery:
+        if self.query.concurrency is not None:
+            batch = None
         found: ServeQuery = self._asked(ServeQuery, **self.options(axes), batch=batch)
         return found
 
@@ -319,9 +322,8 @@ class ServingSearch:
 
     def ask(self, axes: Mapping[str, Any]) -> Winner:
         """Ask about one layout by itself."""
-        found = answered(self._query(axes, batch=axes["batch"]))
+        found, results = answered(self._query(axes, batch=axes["batch"])), {}
         lines = {line.name: line for line in found.columns[0].ledger.lines}
-        results = {}
         for name in SERVED_OBJECTIVES:
             line = line_of(name, lines)
             if line is not None:
@@ -364,11 +366,8 @@ class ServingSearch:
 
     def lacks(self, winner: Winner) -> list[str]:
         """Say why a layout asked about by itself is not to be used."""
-        return [*winner.answers["serve"].warnings[:1]] * (not self._fits(winner))
-
-    @staticmethod
-    def _fits(winner: Winner) -> bool:
-        return bool(winner.answers["serve"].columns[0].ledger["serve.fits"])
+        answer = winner.answers["serve"]
+        return [] if answer.columns[0].ledger["serve.fits"] else [*answer.warnings[:1]]
 
     def how(self, axis: str) -> str:
         """Say how an axis came about."""

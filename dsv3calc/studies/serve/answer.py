@@ -40,6 +40,10 @@ def answer_serve(query: ServeQuery) -> Answer:
     Infeasible
         If no batch meets the limits that are asked for.
     """
+    if query.fewest_gpus:
+        from dsv3calc.studies.serve.fewest_gpus import answer_fewest
+
+        return answer_fewest(query, answer_serve)
     answer = Answer("serve", asked(query), "serve-curve" if query.curve else "serve")
     answer.notes += query.notes
     if query.curve and query.slo:

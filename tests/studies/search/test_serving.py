@@ -80,6 +80,70 @@ def test_the_largest_batch_is_that_of_serve(limit):
     } == every
 
 
+def test_layouts_beside_gpus_that_prefill_are_those_of_asking_about_each():
+    more = {"prefill_layout": "day6-prefill-ep32", "response_tokens": 500}
+    pins = ("pp=1", "dcp=1", "tp=1|2", "ep=8", "batch=2|64")
+    found = search(EXPERTS, 8, pin=pins, top=4, **more).values
+    rates = {}
+    for tp, ep, batch in product((1, 2), (8,), (2, 64)):
+        degrees = {"tp": tp, "pp": 1, "dp": 8 // tp, "ep": ep}
+        lines = served(tuple(EXPERTS.items()), **degrees, batch=batch, **more)
+        if lines is not None and lines["serve.fits"]:
+            rate = lines["serve.disaggregated.tokens_per_second_per_gpu"]
+            rates[tp, ep, batch] = (rate, lines["serve.dollars_per_million.output"])
+    names = ("tp", "ep", "batch", "tokens_per_second_per_gpu", "dollars")
+    every = range(1, 1 + sum(name.endswith(".tp") for name in found))
+    best = [[found[f"search.best.{each}.{name}"] for name in names] for each in every]
+    assert {tuple(each[:3]): tuple(each[3:]) for each in best} == rates
+    assert len(rates) == 4
+
+
+def fewest(**more):
+    query = {"model": "qwen2.5-72b", "hardware": "h200", "past": 8192, **more}
+    return query, answer_serve(ServeQuery(**query, fewest_gpus=True))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"slo": ("tpot<=40ms",)}, {"concurrency": 30}, {"concurrency": 30, "slo": ("tpot<60ms",)}],
+)
+def test_the_fewest_gpus_are_those_of_asking_about_each(more):
+    query, answer = fewest(**more)
+    limit = {"tpot<=40ms": 0.040, "tpot<60ms": 0.060}.get(*more.get("slo", ("",)), float("inf"))
+    batch = {"concurrency": more["concurrency"]} if "concurrency" in more else {"batch": 1}
+    same = tuple((name, each) for name, each in query.items() if name not in more)
+    rates = {}
+    for gpus in (1, 2, 3, 4):
+        sizes = [each for each in range(1, gpus + 1) if gpus % each == 0]
+        for tp, pp in product(sizes, sizes):
+            if gpus % (tp * pp) == 0:
+                degrees = {"tp": tp, "pp": pp, "dp": gpus // (tp * pp)}
+                lines = served(same, **degrees, **batch)
+                if lines and lines["serve.fits"] and lines["serve.tpot.floor"] <= limit:
+                    rate = lines["serve.tokens_per_second_per_gpu.decode"]
+                    rates.setdefault(gpus, {})[tuple(degrees.values())] = rate
+    found = answer.columns[0].ledger.values
+    assert found["serve.fewest_gpus"] == min(rates)
+    best = rates[min(rates)]
+    axes = tuple(found[f"serve.fewest_gpus.{axis}"] for axis in ("tp", "pp", "dp"))
+    assert axes == max(best, key=best.get)
+    assert found["serve.fits"]
+    assert found["serve.tpot.floor"] <= limit
+    assert any(note.startswith("fewer GPUs: ") for note in answer.notes) == (min(rates) > 1)
+
+
+def test_the_fewest_gpus_hold_what_is_given_and_refuse_what_the_search_does_not_know():
+    _, answer = fewest(tp=4, concurrency=30)
+    assert answer.columns[0].ledger.values["serve.fewest_gpus.tp"] == 4
+    for more in ({"curve": True}, {"layout": "day6-decode-ep144"}, {"transfer": "at-end"}):
+        with pytest.raises(UsageError, match="the search does not know it"):
+            fewest(**more)
+    with pytest.raises(UsageError, match="--concurrency gives the batch"):
+        fewest(batch=3, concurrency=5)
+    with pytest.raises(Infeasible, match="none satisfies --slo"):
+        fewest(slo=("tpot<=1us",), tp=2, pp=1, dp=1)
+
+
 def test_every_layout_is_counted_once():
     wanted = ServingSearch(SearchQuery(**EXPERTS, gpus=2, phase="serve", slo=("tpot<=9ms",)))
     found = wanted.search([2], most=3)

@@ -1,4 +1,4 @@
-"""The memory of every pipeline rank of one layout, and of the fullest."""
+"""The memory of every pipeline rank of a layout, one after the other."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
