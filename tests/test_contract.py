@@ -50,8 +50,8 @@ THIRD_PARTIES = {
 
 HEAVY = ("sympy", "numpy")
 ARITHMETIC_OF = (
-    "numbers/in_numpy.py", "numbers/in_sympy.py", "numbers/in_columns.py", "numbers/program.py",
-    "numbers/compiled.py",
+    "numbers/in_numpy.py", "numbers/in_sympy.py", "numbers/in_columns.py",
+    "numbers/rows.py", "numbers/program.py", "numbers/compiled.py",
 )  # fmt: skip
 """What ``ops`` imports for arguments of these libraries, and what runs records on arrays."""
 
