@@ -45,7 +45,6 @@ from dsv3calc.studies.preset_loader import (
 from dsv3calc.studies.traffic.exchanges import asked
 
 if TYPE_CHECKING:
-    from dsv3calc.ledger.line import Line
     from dsv3calc.queries.memory import MemoryQuery
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
@@ -109,10 +108,11 @@ def _as_layout_says(query: MemoryQuery) -> tuple[MemoryQuery, str]:
     return msgspec.structs.replace(query, serve=True, notes=notes), SERVING_PHASES[phase]
 
 
-def _rank_rows(named: dict[str, Line], query: MemoryQuery) -> list[dict[str, Any]]:
+def _rank_rows(ledger: Ledger, query: MemoryQuery) -> list[dict[str, Any]]:
     """List the pipeline ranks with their bytes by class, where rows of them are asked for."""
     if query.by != "rank":
         return []
+    named = ledger.named()
     usable = named.get("memory.usable")
     rows = []
     number = 0
@@ -183,7 +183,7 @@ def _answer_training(query: MemoryQuery) -> Answer:
     if wanted is not None:
         lines += wanted.lines(footprint, inputs.training, worst)
     answer.columns.append(Column(model.name, model.value.title, Ledger(model.value.title, lines)))
-    answer.rows = _rank_rows(answer.columns[0].ledger.named(), query)
+    answer.rows = _rank_rows(answer.columns[0].ledger, query)
     if worst.fits is None:
         answer.warn(f"{hardware.name}: usable memory is unknown, so whether it fits is not shown")
     elif not worst.fits.value:
