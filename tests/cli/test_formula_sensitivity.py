@@ -68,7 +68,7 @@ def test_devices_and_what_only_queries_know(program):
 def test_the_table_has_bars(program):
     text = program.ok(*RANK, "kv_cache.bytes", "deepseek-v3").out
     assert "+" * 20 in text
-    assert "what moves kv_cache.bytes = 274.5 MiB" in text
+    assert "sensitivities of kv_cache.bytes = 274.5 MiB" in text
 
 
 @pytest.mark.parametrize("form", ["csv", "markdown"])
