@@ -149,7 +149,7 @@ def test_pages(hostile, capsys):
     found.notes.append(hostile)
     text = shown(found, capsys, format="html")
     tags = set(re.findall(r"</?(\w+)", text))
-    assert tags <= {"html", "head", "meta", "title", "style", "body", "h1", "h2", "ul", "li",
+    assert tags <= {"html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "ul", "li",
                     "details", "summary", "div", "span", "code", "a"}  # fmt: skip
 
 
