@@ -6,6 +6,7 @@ Everything here raises the exceptions of ``dsv3calc.errors`` and never exits or 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from dsv3calc.catalogue import presets
@@ -110,10 +111,11 @@ def function_of(command: Command) -> Callable[..., Any]:
 
     def ask(*values: Any, **options: Any) -> Any:
         given: dict[str, list[tuple[str, Any]]] = {}
-        for key, value in [*_by_position(command, arguments, values), *options.items()]:
+        for key, raw in [*_by_position(command, arguments, values), *options.items()]:
             if key not in keys:
                 raise TypeError(_unknown_keyword(command, key, keys))
             field, typed = keys[key]
+            value = _plain(raw)
             if value is not None:
                 _check_type(command, field, value)
                 given.setdefault(field.name, []).append((typed, value))
@@ -195,8 +197,18 @@ def _unknown_keyword(command: Command, key: str, keys: Mapping[str, Any]) -> str
     return f"{command.identifier}() has no keyword {key!r}; {hint}"
 
 
+def _plain(value: Any) -> Any:
+    """Return a value with paths as texts; a path is never the name of a preset."""
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if not isinstance(value, os.PathLike):
+        return value
+    path = os.fspath(value)
+    return path if os.path.dirname(path) else os.path.join(os.curdir, path)
+
+
 def load_model(
-    reference: str,
+    reference: str | os.PathLike[str],
     *,
     set: Sequence[str] = (),  # noqa: A002 - named as the option is
     preset_path: str | None = None,
@@ -220,15 +232,16 @@ def load_model(
 
 
 def _named(function: str, reference: object) -> str:
+    reference = _plain(reference)
     if isinstance(reference, str):
         return reference
     raise TypeError(
-        f"{function}() takes a preset's name or a path as a text; {reference!r} is of type "
+        f"{function}() takes a preset's name or a path; {reference!r} is of type "
         f"{type(reference).__name__}"
     )
 
 
-def load_hardware(reference: str, *, preset_path: str | None = None) -> Hardware:
+def load_hardware(reference: str | os.PathLike[str], *, preset_path: str | None = None) -> Hardware:
     """Load a device; raises as :func:`load_model` does."""
     hardware: Hardware = presets.load(
         "hardware", _named("load_hardware", reference), preset_path=preset_path
@@ -236,7 +249,9 @@ def load_hardware(reference: str, *, preset_path: str | None = None) -> Hardware
     return hardware
 
 
-def load_precision(reference: str, *, preset_path: str | None = None) -> Precision:
+def load_precision(
+    reference: str | os.PathLike[str], *, preset_path: str | None = None
+) -> Precision:
     """Load a precision; raises as :func:`load_model` does."""
     precision: Precision = presets.load(
         "precision", _named("load_precision", reference), preset_path=preset_path
@@ -244,7 +259,9 @@ def load_precision(reference: str, *, preset_path: str | None = None) -> Precisi
     return precision
 
 
-def load_kv_format(reference: str, *, preset_path: str | None = None) -> KVFormat:
+def load_kv_format(
+    reference: str | os.PathLike[str], *, preset_path: str | None = None
+) -> KVFormat:
     """Load a KV-cache format; raises as :func:`load_model` does."""
     kv_format: KVFormat = presets.load(
         "kv_format", _named("load_kv_format", reference), preset_path=preset_path

@@ -54,7 +54,9 @@ class Axis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         if not self.name.isidentifier():
             yield ("name",), f"axis name {self.name!r}", "it is a word of letters, digits and _"
         if (self.option is None) is (self.set is None):
-            yield (), f"axis {self.name} has option and set, or neither", "it varies one thing"
+            has = "neither option nor set" if self.set is None else "both option and set"
+            why = "it varies one thing: an option of the queries, or a field"
+            yield (), f"axis {self.name} has {has}", why
         given = [each for each in ("values", "grid", "log") if getattr(self, each) is not None]
         if len(given) != 1:
             yield (
@@ -77,7 +79,7 @@ class Axis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
                 yield (
                     ("log",),
                     f"log of {first}, {last}, {points}",
-                    "it is the first above 0, the last and how many points, 2 or more",
+                    "it is the first above 0, the last, and how many points, 2 to a million",
                 )
 
     @property

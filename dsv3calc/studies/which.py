@@ -47,6 +47,7 @@ def answer_which(query: WhichQuery) -> Answer:
     answer = Answer("which", as_dict(query))
     answer.query["context"] = positive("--context", query.context, DEFAULT_CONTEXT)
     answer.query["batch"] = positive("--batch", query.batch, 1)
+    positive("--gpus", query.gpus, 1)
     answer.notes += query.notes
     search = _Search(query, answer)
     search.check()

@@ -416,6 +416,7 @@ def test_problems_are_told_where_they_stand(tmp_path):
         ({"quant_method": "fp8", "weight_block_size": [0, 1]}, "a block of 0"),
         ({"quant_method": "bitsandbytes"}, "neither load_in_4bit nor load_in_8bit"),
         ({"quant_method": "mxfp4"}, "it quantises no matrix that the model has"),
+        ({"quant_method": "gptq", "group_size": 10**30}, "more than 1,073,741,824"),
         ({"quant_method": "gptq", "group_size": 100}, "100 inputs do not divide hidden_size 256"),
         ({"quant_method": "gptq", "bits": "4"}, "bits is '4', not a whole number"),
     ],

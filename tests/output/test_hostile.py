@@ -149,8 +149,8 @@ def test_pages(hostile, capsys):
     found.notes.append(hostile)
     text = shown(found, capsys, format="html")
     tags = set(re.findall(r"</?(\w+)", text))
-    assert tags <= {"html", "head", "meta", "title", "style", "body", "h1", "h2", "ul", "li",
-                    "details", "summary", "div", "span", "code", "a"}  # fmt: skip
+    assert tags <= {"html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "ul",
+                    "li", "details", "summary", "div", "span", "code", "a"}  # fmt: skip
 
 
 def test_a_file_that_is_printed_as_it_is(hostile, capsys, tmp_path, monkeypatch):

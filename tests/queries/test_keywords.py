@@ -1,10 +1,12 @@
 """The keyword API: what it takes, and what it says of what it does not take."""
 
 import inspect
+from pathlib import Path
 
 import pytest
 
 import dsv3calc
+from dsv3calc.catalogue import search_path
 from dsv3calc.errors import UsageError
 
 
@@ -25,6 +27,16 @@ def test_lists_and_flags():
     assert with_mtp["kv_cache.bytes"] == 5 * 576 * 2
     found = dsv3calc.compare("deepseek-v3", "qwen2.5-72b", rows=["parameters"], mla=None)
     assert [column.id for column in found.columns] == ["deepseek-v3", "qwen2.5-72b"]
+
+
+def test_a_path_is_never_the_name_of_a_preset(tmp_path, monkeypatch):
+    path = search_path.listing("model")["llama-3.1-8b"][1]
+    (tmp_path / "deepseek-v3").write_bytes(Path(path).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    of_file, of_preset = dsv3calc.kv("llama-3.1-8b"), dsv3calc.kv("deepseek-v3")
+    assert dsv3calc.kv(Path("deepseek-v3"))["kv_cache.bytes"] == of_file["kv_cache.bytes"]
+    assert of_file["kv_cache.bytes"] != of_preset["kv_cache.bytes"]
+    assert dsv3calc.load_model(Path("deepseek-v3")).name == "llama-3.1-8b"
 
 
 @pytest.mark.parametrize(

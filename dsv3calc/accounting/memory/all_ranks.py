@@ -22,11 +22,11 @@ class MemoryLines(NamedLines, frozen=True, eq=False, kw_only=True):
     and the head take [B]; ``stages`` are ``memory.rank.N.chunk.N.stage`` [1].
     """
 
+    worst: WorstLines
     totals: tuple[Line, ...]
     layers: tuple[Line, ...]
     head: tuple[Line, ...]
     stages: tuple[Line, ...]
-    worst: WorstLines
 
 
 def memory_lines(footprint: Footprint, hardware: Hardware | None) -> MemoryLines:

@@ -140,6 +140,8 @@ def number_of(config: dict[str, Any], *keys: str, default: int, least: int = 1) 
             continue
         if type(value) is not int or (value < 1 and value != least):
             raise Unexpressed(f"{key} is {quote(value)}, not a whole number of at least 1", key)
+        if value > WHOLE:
+            raise Unexpressed(f"{key} is {quote(value)}, more than {WHOLE:,}", key)
         return value
     return default
 

@@ -72,7 +72,8 @@ def _described(chart: Chart) -> list[str]:
     for point in chart.points:
         x, y = (format_quantity(v, a.unit) for v, a in ((point.x, chart.x), (point.y, chart.y)))
         kind = f", {point.kind}" if point.kind else ""
-        told.append(f"{point.label}: {chart.x.title} {x}, {chart.y.title} {y}{kind}")
+        label = f"{point.label}: " if point.label else ""
+        told.append(f"{label}{chart.x.title} {x}, {chart.y.title} {y}{kind}")
     return told
 
 

@@ -99,7 +99,9 @@ def _percent(row: dict[str, Any], *, exact: bool) -> str:
     if change is None:
         if row["status"] != "changed":
             return str(row["status"])
-        return "from 0" if row["a"] == 0 and row["a"] is not False else ""
+        if row["difference"] is None or isinstance(row["a"], bool):
+            return ""
+        return "from 0" if row["a"] == 0 else "other sign"
     if exact:
         return f"{change:+} %"
     if 0.01 <= abs(change) < 1e6:  # noqa: PLR2004 - where two decimals say enough

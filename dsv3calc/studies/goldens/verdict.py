@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from dsv3calc.catalogue.overrides import current_place
 from dsv3calc.errors import Dsv3calcError, InvalidInput, UsageError
 from dsv3calc.queries.command_line import key_fault, query_text
-from dsv3calc.reading.diagnostics import Problem, did_you_mean
+from dsv3calc.reading.diagnostics import Problem, did_you_mean, suggest
 from dsv3calc.reading.files import shown_path
 from dsv3calc.reading.source import Source, read_source
 from dsv3calc.schema.convert import convert
@@ -145,6 +145,10 @@ def load_goldens(path: str) -> tuple[Source, GoldenFile, dict[int, list[Problem]
     """
     source = read_source(path, LARGEST_GOLDEN_FILE)
     data = source.data
+    if isinstance(data, dict) and data and "goldens" not in data and not suggest("goldens", data):
+        what = "this is no golden file: it has no 'goldens'"
+        hint = "dsv3calc snapshot 'kv deepseek-v3' -o numbers.yaml writes one"
+        raise InvalidInput([source.problem(source.position(()), what, next=hint)])
     broken: dict[int, list[Problem]] = {}
     while True:
         try:

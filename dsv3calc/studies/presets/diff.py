@@ -69,6 +69,8 @@ class Change:
         if not (is_number(self.a) and is_number(self.b) and self.a):
             return None
         (one, per_one), (two, per_two) = exact(self.a), exact(self.b)
+        if one * two < 0:
+            return None  # -98 GiB to 48 GiB is no fall by 149 %
         numerator, denominator = two * per_one - one * per_two, one * per_two
         return (numerator, denominator) if denominator > 0 else (-numerator, -denominator)
 

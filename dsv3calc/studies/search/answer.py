@@ -204,7 +204,7 @@ def infeasible(wanted: Wanted, gpus: Sequence[int]) -> Infeasible:
     search = wanted.last
     assert search is not None  # noqa: S101 - it has been run
     refusals, device = search.refusals, wanted.hardware.name
-    words = f"{gpus[-1]:,} GPUs" if len(gpus) == 1 else f"up to {gpus[-1]:,} GPUs"
+    words = ("" if len(gpus) == 1 else "up to ") + f"{gpus[-1]:,} GPU{'s' * (gpus[-1] > 1)}"
     empty = next((name for name, values in search.axes.items() if not values), None)
     if empty is not None:
         return Infeasible(f"{words}: the axis {empty} has no candidates", f"--pin {empty}=1")

@@ -151,7 +151,7 @@ def read_objectives(
     UsageError
         If one is unknown or named twice, or there are too many.
     """
-    names = tuple(part.strip() for part in (text or default).split(","))
+    names = tuple(part.strip().replace("-", "_") for part in (text or default).split(","))
     check_names(names, known, "--objective {}: there is none of that name", "choose from")
     if len(set(names)) < len(names):
         raise UsageError(f"--objective {quote(text or '')}: one is named twice", "name each once")

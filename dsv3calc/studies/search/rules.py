@@ -141,7 +141,11 @@ def pinned(axis: str, values: Sequence[int]) -> Rule:
         "pinned",
         f"{axis} as it is pinned",
         (axis,),
-        lambda layout, _: [(f"{axis} is pinned", "--pin")] * (getattr(layout, axis) not in values),
+        lambda layout, _: (
+            (f"{axis} is {found}, not {' or '.join(map(str, values))}", "--pin")
+            for found in [getattr(layout, axis)]
+            if found not in values
+        ),
     )
 
 

@@ -145,7 +145,7 @@ class ServingSearch:
                 raise UsageError(
                     f"{self.hardware.name} has no price", "--set hardware.dollars_per_hour=2"
                 )
-            Objective(f"{name}<=1s").line(lines)  # it says what is missing
+            Objective(f"{name}<=1s", f"--objective {name}").line(lines)  # it says what is missing
 
     @property
     def described(self) -> dict[str, Any]:

@@ -35,10 +35,16 @@ def told_of(wanted: Wanted, answer: Answer, text: str, counts: Sequence[Sequence
         for rule in wanted.rules()
         for what, why in problems_of(rule, wanted.base, axes)
     ]
+    unpinned = [
+        f"--pin {name}={'|'.join(map(str, values))} does not hold: {name} is {axes[name]}"
+        for name, values in wanted.pins.items()
+        if name != "dp" and axes[name] not in values  # dp has a rule of its own
+    ]
     lines: list[Line] = []
     if not reasons:
         axes = wanted.settled(axes)
         lines, reasons = _counted(wanted, axes)
+    reasons += unpinned
     title = wanted.model.value.title
     verdict = Line(
         "search.why.refused", len(reasons), "1", "search", convention="reasons that refuse it"
@@ -50,14 +56,15 @@ def told_of(wanted: Wanted, answer: Answer, text: str, counts: Sequence[Sequence
 
 
 def _axes(wanted: Wanted, text: str, counts: Sequence[Sequence[int]]) -> dict[str, Any]:
-    """Read a layout; the replicas follow from the GPUs."""
+    """Read a layout; the replicas follow from the GPUs, axes that it does not name from pins."""
     pins = read_pins([text], "--why", wanted.axes)
     several = [name for name, values in pins.items() if len(values) > 1]
     if several:
         raise UsageError(f"--why: {', '.join(several)} has several values", "name one layout")
     if len(counts) > 1 or len(counts[0]) > 1:
         raise UsageError("--why needs one number of GPUs", "--gpus 2048")
-    return wanted.axes_of({name: each[0] for name, each in pins.items()}, counts[0][0])
+    held = {name: values for name, values in wanted.pins.items() if name != "dp"}
+    return wanted.axes_of({name: each[0] for name, each in {**held, **pins}.items()}, counts[0][0])
 
 
 def _counted(wanted: Wanted, axes: Mapping[str, Any]) -> tuple[list[Line], list[str]]:

@@ -34,7 +34,7 @@ _EXAMPLE = "--slo 'tpot<=50ms'"
 
 
 class Objective:
-    """One limit on a time of a server.
+    """One limit on a time of a server; errors name the option that ``asked`` for the time.
 
     Raises
     ------
@@ -42,10 +42,11 @@ class Objective:
         If the text is no limit on a time that is known.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, asked: str = "") -> None:
         self.condition = Condition(text, "--slo ", _EXAMPLE)
         self.text = self.condition.text
         self.name = self.condition.name
+        self.asked = asked or f"--slo {quote(text)}"
         if self.name not in TIMES:
             raise UsageError(
                 f"--slo {quote(text)}: choose one of {', '.join(TIMES)}",
@@ -67,7 +68,7 @@ class Objective:
             if name in lines:
                 return lines[name]
         raise UsageError(
-            f"--slo {quote(self.text)}: the time to the first token is not known",
+            f"{self.asked}: the time to the first token is not known",
             "it needs --setup, and the time of the host: --set setup.time.first_token=50ms",
         )
 

@@ -173,6 +173,15 @@ def test_a_file_that_cannot_be_read_is_broken(write, text, words):
     assert words in " ".join(row.message for row in rows)
 
 
+def test_a_file_of_another_kind_is_one_error(write):
+    write('{"model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32}', "config.json")
+    (row,) = check("config.json")
+    assert row.status == "broken"
+    assert "this is no golden file: it has no 'goldens'" in row.message
+    near = " ".join(each.message for each in check(write("golden: []\n")))
+    assert "did you mean" in near
+
+
 def test_a_row_stands_once(write):
     first, found = check(
         write("""

@@ -57,7 +57,13 @@ def test_a_row_says_everything_about_a_change():
 
 @pytest.mark.parametrize(
     ("a", "b", "status"),
-    [(0, 5, "changed"), (None, 5, "added"), (5, None, "removed"), ("x", "y", "changed")],
+    [
+        (0, 5, "changed"),
+        (-2, 1.5, "changed"),
+        (None, 5, "added"),
+        (5, None, "removed"),
+        ("x", "y", "changed"),
+    ],
 )
 def test_what_has_no_percentage_is_beyond_every_bound_and_ranks_first(a, b, status):
     found = change(a, b)

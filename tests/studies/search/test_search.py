@@ -151,6 +151,7 @@ def test_policies_of_one_effect_are_one_and_papers_ways_of_counting_are_none():
         ({"gpus": 8, "max_gpus": 8}, "both are given"),
         ({}, "neither is given"),
         ({"gpus": 8, "objective": "speed"}, "none of that name"),
+        ({"gpus": 8, "objective": "step-time,step_time"}, "named twice"),  # a hyphen is the same
         ({"gpus": 8, "objective": "memory,memory"}, "named twice"),
         ({"gpus": 8, "objective": "dollars"}, "tokens of a run"),
         ({"gpus": 8, "phase": "dream"}, "--phase"),
@@ -230,8 +231,8 @@ def test_why_needs_one_layout(why, words):
 
 
 def test_why_tells_every_reason():
-    def reasons(why):
-        return answer_search(SearchQuery(**DENSE, gpus=8, why=why)).query["reasons"]
+    def reasons(why, **more):
+        return answer_search(SearchQuery(**DENSE, gpus=8, why=why, **more)).query["reasons"]
 
     assert any(
         "do not fill" in text or "interleaved" in text for text in reasons("schedule=interleaved")
@@ -240,3 +241,9 @@ def test_why_tells_every_reason():
     assert any("layers of even ones" in text for text in reasons("pp=2,split=balanced"))
     assert any("more than h100 has" in text for text in reasons("zero=0"))
     assert reasons("tp=8,zero=0,recompute=full") == []
+    pinned = {"pin": ("tp=8,zero=0|1,dp=1",)}
+    assert reasons("recompute=full", **pinned) == []  # what is not named is as pinned
+    assert reasons("tp=4,recompute=full", **pinned) == [
+        "dp as it is pinned: dp is 2, not 1 (--pin)",
+        "--pin tp=8 does not hold: tp is 4",
+    ]

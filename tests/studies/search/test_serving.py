@@ -158,6 +158,7 @@ def test_every_layout_is_counted_once():
     [
         ({"global_batch": 8}, "no use for --global-batch"),
         ({"slo": ("ttft<=1s",)}, "time to the first token is not known"),
+        ({"objective": "ttft"}, "--objective ttft: the time to the first token is not known"),
         ({"slo": ("speed<=1s",)}, "choose one of tpot, ttft"),
         ({"objective": "step_time"}, "none of that name"),
         ({"pin": ("zero=1",)}, "no axis"),
