@@ -92,10 +92,12 @@ def in_blocks(count: Callable[[Columns], Any], rows: Columns, size: int) -> Any:
     return found
 
 
-def recording(model: str, hardware: str, constants: Columns, *, fast: bool) -> Recording:
+def recording(
+    model: str, hardware: str, constants: Columns, *, fast: bool, sequences: int = SEQUENCES
+) -> Recording:
     """Return an empty recording of a model's layouts."""
     wanted = TrainingSearch(
-        SearchQuery(model=model, hardware=hardware, gpus=64, global_batch=SEQUENCES)
+        SearchQuery(model=model, hardware=hardware, gpus=64, global_batch=sequences)
     )
     return Recording(wanted.held, [*draw(1, experts=False)], constants, compiled=fast)
 
