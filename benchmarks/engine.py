@@ -3,10 +3,10 @@
 Random layouts of Llama 3.1 8B (1F1B, ZeRO-1, no recomputation), memory of the fullest rank: by an
 expression written by hand, by the engine with numpy, and by compiled code where llvmlite is
 installed. All three must agree to the last bit. Then random layouts of DeepSeek-V3: memory, time of
-a step and bytes between domains. Rows are counted in blocks, as a search does. Time is processor
-time of one core.
+a step and bytes between domains. Rows are drawn and counted block by block, as a search does, and
+the results of a block are dropped before the next one. Time is processor time of one core.
 
-Run: ``python benchmarks/engine.py [--rows 100000 1000000 10000000]``
+Run: ``python benchmarks/engine.py [--rows 100000 1000000 10000000] [--skip numpy]``
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -27,7 +27,7 @@ from dsv3calc.studies.search.space import BLOCK
 from dsv3calc.studies.search.training import TrainingSearch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     Columns = dict[str, Any]
 
@@ -41,9 +41,9 @@ CATEGORY = {
 CPU_BLOCK = 8192
 
 
-def draw(count: int, *, experts: bool) -> Columns:
+def draw(count: int, *, experts: bool, seed: int = 0) -> Columns:
     """Draw layouts: all degrees are powers of two, so that they divide what they must."""
-    random = np.random.default_rng(count)
+    random = np.random.default_rng(seed)
 
     def power(most: int) -> Any:
         return 2 ** random.integers(0, most + 1, count)
@@ -82,20 +82,26 @@ def by_hand(rows: Columns) -> Any:
     return np.where(several, np.maximum(first, last), alone) + shared
 
 
-def in_blocks(count: Callable[[Columns], Any], rows: Columns, size: int) -> Any:
-    """Count rows in blocks."""
-    total = len(rows["tp"])
-    found = np.empty(total)
-    for start in range(0, total, size):
-        part = {name: each[start : start + size] for name, each in rows.items()}
-        found[start : start + size] = count(part)
-    return found
+def blocks(total: int, *, experts: bool) -> Iterator[Columns]:
+    """Draw layouts block by block, so that no more than one block is kept."""
+    for number, start in enumerate(range(0, total, BLOCK)):
+        yield draw(min(BLOCK, total - start), experts=experts, seed=number)
 
 
-def recording(model: str, hardware: str, constants: Columns, *, fast: bool) -> Recording:
+def in_parts(rows: Columns, count: Callable[[Columns], Any], size: int) -> Any:
+    """Count rows in parts that stay in the processor's cache."""
+    parts = range(0, len(rows["tp"]), size)
+    return np.concatenate(
+        [count({name: each[at : at + size] for name, each in rows.items()}) for at in parts]
+    )
+
+
+def recording(
+    model: str, hardware: str, constants: Columns, *, fast: bool, sequences: int = SEQUENCES
+) -> Recording:
     """Return an empty recording of a model's layouts."""
     wanted = TrainingSearch(
-        SearchQuery(model=model, hardware=hardware, gpus=64, global_batch=SEQUENCES)
+        SearchQuery(model=model, hardware=hardware, gpus=64, global_batch=sequences)
     )
     return Recording(wanted.held, [*draw(1, experts=False)], constants, compiled=fast)
 
@@ -121,58 +127,55 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def dense(sizes: Sequence[int]) -> None:
-    """Compare the ways to count the memory of Llama 3.1 8B."""
-    ways = {"numpy": False, "compiled": True} if compiled.is_there() else {"numpy": False}
-    constants = {"ep": 1, "etp": 1}
-    counts = {
-        name: engine(recording("llama-3.1-8b", "h100", constants, fast=fast), "memory")
-        for name, fast in ways.items()
-    }
-    warm = draw(2 * BLOCK, experts=False)
-    for count in counts.values():
-        in_blocks(count, warm, BLOCK)
-    print("memory of the fullest rank, Llama 3.1 8B")
-    for size in sizes:
-        rows = draw(size, experts=False)
-        seconds, expected = timed(lambda: in_blocks(by_hand, rows, CPU_BLOCK))  # noqa: B023 - at once
-        print(f"{size:12,} by hand   {size / seconds:14,.0f} layouts/s  peak {peak():,.0f} MiB")
-        for name, count in counts.items():
-            taken, found = timed(lambda: in_blocks(count, rows, BLOCK))  # noqa: B023 - at once
-            same = bool((found == expected).all())
-            print(
-                f"{size:12,} {name:9} {size / taken:14,.0f} layouts/s  x {taken / seconds:5.2f}  "
-                f"peak {peak():,.0f} MiB  {'the same' if same else 'DIFFERENT'}"
-            )
+def compared(total: int, ways: Mapping[str, Callable[[Columns], Any]], *, experts: bool) -> None:
+    """Count the same layouts in several ways, block by block, and print what each took.
+
+    Drawing the layouts is not counted. The first way is what the others are compared with.
+    """
+    taken, same = dict.fromkeys(ways, 0.0), dict.fromkeys(ways, True)
+    for rows in blocks(total, experts=experts):
+        expected = None
+        for name, count in ways.items():
+            seconds, found = timed(lambda: count(rows))  # noqa: B023 - at once
+            expected = found if expected is None else expected
+            taken[name] += seconds
+            same[name] &= bool((found == expected).all())
+    first = next(iter(ways))
+    for name, seconds in taken.items():
+        equal = "" if name == first else "the same" if same[name] else "DIFFERENT"
+        print(
+            f"{total:12,} {name:9} {total / seconds:14,.0f} layouts/s  "
+            f"{1e9 * seconds / total:8.1f} ns each  x {seconds / taken[first]:5.2f} of {first}  "
+            f"peak {peak():,.0f} MiB {equal}".rstrip()
+        )
 
 
-def experts(size: int) -> None:
-    """Compare compiled code and numpy on DeepSeek-V3."""
-    rows = draw(size, experts=True)
-    print("DeepSeek-V3")
-    for result in ("memory", "step_time", "traffic"):
-        found: dict[bool, tuple[float, Any]] = {}
-        for fast in (False, True) if compiled.is_there() else (False,):
-            kept = recording("deepseek-v3", "h800", {"etp": 1}, fast=fast)
-            count = engine(kept, result)
-            in_blocks(count, draw(2 * BLOCK, experts=True), BLOCK)
-            found[fast] = timed(lambda: in_blocks(count, rows, BLOCK))  # noqa: B023 - at once
-            name = "compiled" if fast else "numpy"
-            taken, values = found[fast]
-            ratio = f"x {found[False][0] / taken:5.2f} of numpy" if fast else ""
-            same = "the same" if bool((values == found[False][1]).all()) else "DIFFERENT"
-            print(
-                f"{size:12,} {result:9} {name:9} {size / taken:14,.0f} layouts/s  {ratio}  {same}"
-            )
+def ways(model: str, hardware: str, constants: Columns, result: str) -> dict[str, Any]:
+    """Return the engine with numpy, and compiled where it can be; warm."""
+    found = {}
+    for name in ("numpy", "compiled") if compiled.is_there() else ("numpy",):
+        kept = recording(model, hardware, constants, fast=name == "compiled")
+        found[name] = engine(kept, result)
+        found[name](draw(BLOCK, experts="ep" not in constants))
+    return found
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[10**5, 10**6, 10**7])
+    parser.add_argument("--skip", nargs="+", default=[], help="ways of Llama that are left out")
     options = parser.parse_args()
-    dense(options.rows)
-    experts(max(10**5, min(options.rows[-1], 10**6)))
+    print("memory of the fullest rank, Llama 3.1 8B")
+    found = {"by hand": lambda rows: in_parts(rows, by_hand, CPU_BLOCK)}
+    found |= ways("llama-3.1-8b", "h100", {"ep": 1, "etp": 1}, "memory")
+    found = {name: count for name, count in found.items() if name not in options.skip}
+    for size in options.rows:
+        compared(size, found, experts=False)
+    size = max(10**5, min(options.rows[-1], 10**6))
+    for result in ("memory", "step_time", "traffic"):
+        print(f"{result}, DeepSeek-V3")
+        compared(size, ways("deepseek-v3", "h800", {"etp": 1}, result), experts=True)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,13 @@ Seconds = dict[str, Line]
 """Pass of :data:`PASSES` -> its seconds."""
 
 
+class Placed(NamedTuple):
+    """A pipeline rank, and the chunks that it holds."""
+
+    number: Line
+    chunks: list[Chunk]
+
+
 class Rank(NamedTuple):
     """A pipeline rank: the stages of its chunks, the seconds of each, and of a micro-batch."""
 
@@ -36,6 +43,12 @@ class Rank(NamedTuple):
     stages: list[Line]
     chunks: list[Seconds]
     seconds: Seconds
+
+
+def placed_rank(number: int, value: Any, stages: Stages) -> Placed:
+    """Give what a rank holds, whatever time that takes; ``number`` names its lines."""
+    rank = given(f"train.rank.{number}", value, "1", "pipeline rank from 0")
+    return Placed(rank, stages.chunks(f"train.rank.{number}", rank))
 
 
 class RankTimes:
@@ -93,11 +106,10 @@ class RankTimes:
             if activation_again(kernel.kernel, self.recompute):
                 yield self.fold.activation_again(kernel.kernel)
 
-    def of_rank(self, number: int, value: Any) -> Rank:
+    def of_rank(self, number: int, placed: Placed) -> Rank:
         """Give the seconds of a rank for one micro-batch; ``number`` names its lines."""
-        rank = given(f"train.rank.{number}", value, "1", "pipeline rank from 0")
+        rank, chunks = placed
         name = f"{self.prefix}.rank.{number}"
-        chunks = self.stages.chunks(f"train.rank.{number}", rank)
         by_chunk = [
             {each: self._of_chunk(f"{name}.chunk.{place}.{each}", chunk, each) for each in PASSES}
             for place, chunk in enumerate(chunks)

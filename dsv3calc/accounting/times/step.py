@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.energy import energy_line
 from dsv3calc.accounting.memory import worst_rank
+from dsv3calc.accounting.memory.in_common import Categories, InCommon
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.placement.schedules import replica_micro_batches
 from dsv3calc.accounting.placement.stages import Stages
 from dsv3calc.accounting.times.fold import band_lines, optimizer_times
-from dsv3calc.accounting.times.ranks import RankTimes, Seconds
+from dsv3calc.accounting.times.ranks import Placed, RankTimes, Seconds, placed_rank
 from dsv3calc.accounting.times.schedule import (
     bubble_line,
     paired_line,
@@ -55,16 +56,20 @@ class StepLines(NamedLines, frozen=True, eq=False, kw_only=True):
 
 
 class Step:
-    """One time of a step: the phases of the slowest rank, and their sum."""
+    """One time of a step: the phases of the slowest rank, and their sum.
 
-    def __init__(self, fold: Fold, recompute: Recompute, what: str) -> None:
-        layout, mtp = fold.setting.layout, fold.setting.conventions.mtp == "in"
+    ``in_common`` has what steps share that differ in ``what`` or in categories of the layout alone.
+    """
+
+    def __init__(self, fold: Fold, recompute: Recompute, what: str, in_common: InCommon) -> None:
+        layout = fold.setting.layout
         self.fold = fold
         self.what = what
         self.prefix = f"train.{what}"
-        stages = Stages("train.split", fold.setting.model, layout, mtp=mtp)
+        by = Categories(layout, recompute.name)
+        stages, placed = in_common.once(("step", by.placed), self._placed)
         times = RankTimes(fold, stages, recompute, TIMES[what])
-        self.ranks = [times.of_rank(number, rank) for number, rank in self._ranks(mtp=mtp)]
+        self.ranks = [times.of_rank(number, each) for number, each in enumerate(placed)]
         self.keys = [
             total(f"{self.prefix}.rank.{number}.pass", list(each.seconds.values()), unit="s")
             for number, each in enumerate(self.ranks)
@@ -100,7 +105,14 @@ class Step:
         parts = [passes, *self.others.values()]
         return {"walk": total("train.step.walk", parts, unit="s", convention=words)}
 
-    def _ranks(self, *, mtp: bool) -> Iterable[tuple[int, Any]]:
+    def _placed(self) -> tuple[Stages, list[Placed]]:
+        """Give the stages, and what is on the ranks of which one is the slowest."""
+        setting, mtp = self.fold.setting, self.fold.setting.conventions.mtp == "in"
+        stages = Stages("train.split", setting.model, setting.layout, mtp=mtp)
+        ranks = enumerate(self._ranks(mtp=mtp))
+        return stages, [placed_rank(number, rank, stages) for number, rank in ranks]
+
+    def _ranks(self, *, mtp: bool) -> Iterable[Any]:
         """List the ranks of which one is the slowest: all, or a few of each of several layouts.
 
         Ranks that hold the same take the same time, and the fullest of each content is among
@@ -108,9 +120,9 @@ class Step:
         """
         setting, pp = self.fold.setting, self.fold.setting.layout.pp
         if type(pp) is int:
-            return enumerate(range(pp))
+            return range(pp)
         found = worst_rank.candidate_ranks(setting.model, setting.layout, mtp=mtp)
-        return enumerate(each.value for each in found)
+        return [each.value for each in found]
 
     def _optimizer(self) -> Line:
         """Give the step of the optimizer on a rank, the mean over the pipeline."""
@@ -170,7 +182,8 @@ def step_lines(
     """
     setting = fold.setting
     names = [each for each in TIMES if each != "estimate" or fold.software is not None]
-    steps = {name: Step(fold, recompute, name) for name in names}
+    in_common = InCommon()
+    steps = {name: Step(fold, recompute, name, in_common) for name in names}
     last = steps[names[-1]]
     found = walked(setting.layout, last.ranks, last.batches) if by_the_clock else None
     scope = ("layout", setting.layout)

@@ -121,7 +121,8 @@ class Layouts:
         """Return the seconds of a step: the estimate, or the floor without one."""
         fold = self._fold(self.layout(category))
         what = "floor" if fold.software is None else "estimate"
-        return Step(fold, self.held.policies[category["recompute"]], what).step.value
+        recompute = self.held.policies[category["recompute"]]
+        return Step(fold, recompute, what, self._in_common).step.value
 
     def _fold(self, layout: Layout) -> Fold:
         """Return the kernels of a step; they depend on no schedule, which the fold is given."""

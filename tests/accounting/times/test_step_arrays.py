@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from dsv3calc.accounting.memory.in_common import InCommon
 from dsv3calc.accounting.times.fold import Fold
 from dsv3calc.accounting.times.step import Step
 from dsv3calc.queries.train import TrainQuery
@@ -30,9 +31,8 @@ def step_at(setting, policy, what, **axes):
     layout = msgspec.structs.replace(setting.layout, **axes)
     batch = layout.micro_batch
     workload = msgspec.structs.replace(setting.workload, batch=batch)
-    return Step(
-        Fold(msgspec.structs.replace(setting, layout=layout, workload=workload)), policy, what
-    )
+    fold = Fold(msgspec.structs.replace(setting, layout=layout, workload=workload))
+    return Step(fold, policy, what, InCommon())
 
 
 DENSE = TrainQuery(
