@@ -167,7 +167,7 @@ class Search:
             return [value for value in listed if self.good(value)]
         if self._form is not None and self._direction() is not None:
             return self._span()
-        size = self.most - self.least + 1
+        size = self._size
         if self._form is None:
             if size > MOST_QUERIES:
                 raise UsageError(
@@ -197,6 +197,10 @@ class Search:
             return None
 
     @property
+    def _size(self) -> int:
+        return self.most - self.least + 1
+
+    @property
     def _range(self) -> str:
         return f"{self.unknown.name} from {self.least:,} to {self.most:,}"
 
@@ -204,7 +208,8 @@ class Search:
         assert self._form is not None  # noqa: S101 - asked for where there is one
         if not self._known_direction:
             way = direction(self._form.term, self.unknown.name)
-            if way is None and not self._form.candidates:
+            if way is None and not self._form.candidates and self._size > MOST_VALUES:
+                # sympy takes seconds to simplify a form: longer than to compute that many values
                 way = direction(self._form.whole(), self.unknown.name)
             self._known_direction = [way]
         return self._known_direction[0]
