@@ -24,7 +24,7 @@ from dsv3calc.studies.layout.build import LARGEST_DEGREE
 from dsv3calc.studies.lines.accepted import End, first_accepted, first_where, last_accepted
 from dsv3calc.studies.lines.derive import Derivation, check
 from dsv3calc.studies.lines.divided import divided_by
-from dsv3calc.studies.lines.open_line import FOLLOWS_FROM_GPUS, OpenLine, Quantity
+from dsv3calc.studies.lines.open_line import FOLLOWS_FROM_GPUS, OpenLine
 from dsv3calc.symbolic.slope import DOWN, FLAT, direction
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from dsv3calc.queries.base import Query
     from dsv3calc.studies.lines.condition import Condition
+    from dsv3calc.studies.lines.quantity import Quantity
 
 WANTS = ("smallest", "largest", "all")
 MOST_QUERIES = 2000
