@@ -236,8 +236,8 @@ def test_mxfp4_is_padded_by_engines_and_never_refused():
 
 def test_fp8_on_a_device_without_units_is_said():
     words = "memory qwen3-32b --precision fp8-deepseek-v3 --serve --tp 4 --hardware"
-    assert any("has no fp8 units" in each for each in dsv3calc.answer(f"{words} a100-80g").warnings)
-    assert not any("units" in each for each in dsv3calc.answer(f"{words} h100").warnings)
+    assert any("has no fp8 peak" in each for each in dsv3calc.answer(f"{words} a100-80g").warnings)
+    assert not any("fp8 peak" in each for each in dsv3calc.answer(f"{words} h100").warnings)
 
 
 # --- decode context parallelism
