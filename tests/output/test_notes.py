@@ -62,7 +62,8 @@ def test_what_changes_no_number_is_told_with_all_others_alone():
 def test_none_keeps_warnings_and_quiet_does_not():
     answer = answer_telling(["a"], notes=["n"])
     assert told(answer, notes="none").shown == [("warning", "careful")]
-    assert told(answer, notes="none", quiet=True) == ([], [], False)
+    quiet = told(answer, notes="none", quiet=True)
+    assert (quiet.shown, quiet.hidden, quiet.shortened) == ([], [], False)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
