@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.exit_status import ExitStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dsv3calc.reading.diagnostics import Problem
 
@@ -19,15 +19,23 @@ if TYPE_CHECKING:
 class Dsv3calcError(Exception):
     """Base of every error that dsv3calc raises on purpose.
 
-    ``hint`` is the next thing to try, in words or as a command.
+    ``hint`` is the next thing to try, in words or as a command. One that takes long to find may be
+    given as a function: a search that only asks whether something is refused never calls it.
     """
 
     exit_status = ExitStatus.INTERNAL_ERROR
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str | Callable[[], str] = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self._hint = hint
+
+    @property
+    def hint(self) -> str:
+        """The next thing to try."""
+        if callable(self._hint):
+            self._hint = self._hint()
+        return self._hint
 
 
 class UsageError(Dsv3calcError):

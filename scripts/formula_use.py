@@ -32,6 +32,31 @@ _QWEN = "memory qwen2.5-72b --hardware h800 --tp 8 --pp 4 --micro-batch 1"
 VARIANTS = (
     "flops deepseek-v3 --phase decode --mla latent",
     "flops deepseek-v3.2",
+    "flops deepseek-v4-pro --attention half",
+    "flops minimax-text-01 --scan chunked",
+    "flops nemotron-3-nano-30b-a3b --as transformers",
+    "flops qwen3-next-80b-a3b --scan chunked",
+    "flops qwen3-next-80b-a3b --phase decode --scan recurrent",
+    "kv deepseek-v4-pro --batch 2",
+    "kv nemotron-3-nano-30b-a3b --state-interval 512",
+    (
+        "serve deepseek-v3 --hardware h800 --layout day6-decode-ep144 --setup sglang --context 4096"
+        " --draft-tokens 1 --acceptance 85%"
+    ),
+    (
+        "serve deepseek-v3 --hardware h800 --layout day6-decode-ep144 --setup sglang --batch 128"
+        " --prefill-layout day6-prefill-ep32 --prompt-tokens 4383 --response-tokens 1210"
+    ),
+    (
+        "serve llama-3.1-8b --hardware h100 --batch 4 --prompt-tokens 100 --response-tokens 10"
+        " --samples 4 --prompts 16 --longest 20"
+    ),
+    (
+        "serve mixtral-8x7b --hardware h100 --tp 1 --dp 4 --ep 4 --setup vllm --context 2000"
+        " --expert-exchange gather"
+    ),
+    "memory gpt-oss-120b --serve --hardware h100 --tp 4 --setup vllm",
+    f"memory {_V3} --setup megatron-moe-hgx",
     "serve llama-3.1-70b --hardware h100 --tp 4 --pp 4 --concurrency 9",
     "flops llama-3.1-8b --counting six-n",
     "flops llama-4-maverick",
@@ -82,11 +107,12 @@ def examples() -> Iterator[str]:
         yield from (line for line in found if "./" not in line)
 
 
-def golden_queries() -> Iterator[str]:
-    """Yield the queries of the golden files of papers."""
+def golden_queries() -> Iterator[tuple[str, str]]:
+    """Yield the queries of the golden files of papers, each with the name of its file."""
     for path in sorted((Path(packaged_presets()) / "goldens" / "papers").glob("*.yaml")):
         data = read_source(path).data
-        yield from (row["query"] for row in data["goldens"])  # type: ignore[index,call-overload]
+        for row in data["goldens"]:  # type: ignore[index,call-overload]
+            yield row["query"], path.stem
 
 
 def _named_in_code() -> Iterator[str]:
@@ -120,29 +146,42 @@ def _called_by(formula: Formula) -> Iterator[str]:
 
 
 @cache
-def reached_by() -> dict[str, list[str]]:
-    """Return the commands that reach each formula, or where it is evaluated by name."""
+def _asked() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """Return the commands that reach each formula, and the golden files that evaluate it by name.
+
+    Both by the name of the formula.
+    """
     commands: dict[str, set[str]] = {name: set() for name in all_formulas()}
-    in_code = set(_named_in_code())
-    in_goldens = set()
-    goldens = set(golden_queries())
+    files: dict[str, set[str]] = {name: set() for name in all_formulas()}
+    goldens: dict[str, set[str]] = {}
+    for line, file in golden_queries():
+        goldens.setdefault(line, set()).add(file)
     for line in sorted({*examples(), *goldens, *VARIANTS}):
         query = parse(shlex.split(line, comments=True)).query
         assert query is not None  # noqa: S101 - a line that is a query
         lines = [each for column in dsv3calc.answer(query).columns for each in column.ledger.walk()]
-        names = {
-            name
-            for formula in {each.formula for each in lines if each.formula is not None}
-            for name in _called_by(formula)
-        }
-        if query.command != "formula eval":
-            for name in names:
+        formulas = {each.formula for each in lines if each.formula is not None}
+        for name in {name for formula in formulas for name in _called_by(formula)}:
+            if query.command == NAME:
+                files[name] |= goldens.get(line, set())
+            else:
                 commands[name].add(query.command)
-        elif line in goldens:
-            in_goldens |= names
+    return commands, files
+
+
+def golden_files(formula: Formula) -> list[str]:
+    """Return the golden files of papers that evaluate a formula by its name."""
+    return sorted(_asked()[1][formula.name])
+
+
+@cache
+def reached_by() -> dict[str, list[str]]:
+    """Return the commands that reach each formula, or where it is evaluated by name."""
+    commands, files = _asked()
+    in_code = set(_named_in_code())
     return {
         name: [each for each in QUERIES if each in found]
-        or [CODE if name in in_code else GOLDENS if name in in_goldens else NAME]
+        or [CODE if name in in_code else GOLDENS if files[name] else NAME]
         for name, found in commands.items()
     }
 

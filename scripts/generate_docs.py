@@ -58,9 +58,12 @@ _FORMULAS = (
 _USE = (
     "Formulas by the commands whose answers are made with them, found by asking queries: the "
     "examples of each command's help, the golden files of papers, and variants. `formula list` "
-    "shows the same. None of these queries reaches the formulas in the last three rows: those of "
-    "`other code` serve rare options and commands that ask no query, those of `golden files` give "
-    "a figure of a paper, those of `formula eval` are for use by name."
+    "shows the same."
+)
+_UNREACHED = (
+    "None of these queries reaches the following. Golden files hold figures of papers that these "
+    "formulas give; `other code` is rare options and commands that ask no query, such as "
+    "`calibrate` and `validate`; all can be evaluated by name with `formula eval`."
 )
 _CONVENTIONS = (
     "Where the field counts one thing in several ways, each way has a name, and the name is "
@@ -191,9 +194,9 @@ def formulas_page() -> str:
         for subject in SUBJECTS
     }
     for subject, members in by_subject.items():
-        lines += [f"**{_title(subject)}**: " + ", ".join(
-            f"[{formula.name}](#{formula.name})" for formula in members), ""]  # fmt: skip
+        lines += [f"**{_title(subject)}**: {', '.join(map(_linked, members))}", ""]
     lines += ["## Use", "", _USE, "", *_use(formulas)]
+    lines += ["", "### Formulas that no query reaches", "", _UNREACHED, "", *_unreached(formulas)]
     for subject, members in by_subject.items():
         first, *rest = (import_module(f"dsv3calc.formulas.{subject}").__doc__ or "").split("\n\n")
         lines += [f"## {_title(subject)}", "", first.strip(), ""]
@@ -207,19 +210,33 @@ def formulas_page() -> str:
 def _use(formulas: Sequence[Formula]) -> list[str]:
     """List the formulas by the commands that reach them."""
     reached = formula_use.reached_by()
-    commands = [way for way in QUERIES if way != formula_use.NAME]
     rows = [
         (
-            f"`{way}`" if way in QUERIES else way,
-            ", ".join(
-                f"[{formula.name}](#{formula.name})"
-                for formula in formulas
-                if way in reached[formula.name]
-            ),
+            f"`{command}`",
+            ", ".join(_linked(formula) for formula in formulas if command in reached[formula.name]),
         )
-        for way in (*commands, formula_use.CODE, formula_use.GOLDENS, formula_use.NAME)
+        for command in QUERIES
+        if command != formula_use.NAME
     ]
-    return _table(("reached by", "formulas"), rows)
+    return _table(("reached by", "formulas"), [row for row in rows if row[1]])
+
+
+def _unreached(formulas: Sequence[Formula]) -> list[str]:
+    """List the formulas that no query reaches: what each gives, and what evaluates it."""
+    rows = []
+    for formula in formulas:
+        (way, *_) = formula_use.reached_by()[formula.name]
+        if way not in QUERIES or way == formula_use.NAME:
+            files = ", ".join(f"`{each}`" for each in formula_use.golden_files(formula))
+            by = f"goldens of {files}" if files else f"`{way}`" if way in QUERIES else way
+            rows.append(
+                (_linked(formula), _markdown(Docstring(formula.function.__doc__ or "").summary), by)
+            )
+    return _table(("formula", "what it gives", "evaluated by"), rows)
+
+
+def _linked(formula: Formula) -> str:
+    return f"[{formula.name}](#{formula.name})"
 
 
 def _title(subject: str) -> str:

@@ -64,7 +64,7 @@ def test_the_domain_of_a_cache_reduction(program):
 def test_arguments_that_are_described_together_are_told_apart(program):
     text = program.ok("formula", "show", "layers_in_stage").out
     assert "i_a      first_layer    First layer of a stage, from 0. [>= 0]" in text
-    assert "i_b      last_layer     First layer after a stage. [>= first_layer]" in text
+    assert "i_b      last_layer     Layer after the last one of a stage. [>= first_layer]" in text
     assert "`" not in text
 
 

@@ -271,8 +271,8 @@ def test_the_closest_value_where_the_line_is_not_monotonic(program):
 
 def test_values_that_were_not_tried_are_not_denied(program, monkeypatch):
     monkeypatch.setattr("dsv3calc.studies.lines.solve.MOST_VALUES", 20)
-    query = (*LAYOUT, "--for", "num_hidden_layers")
-    found = program(*SOLVE, "memory.worst.total <= 1GiB", *query)
+    query = ("llama-3.1-8b", "--hardware", "h100", "--pp", "4", "--micro-batch", "1")
+    found = program(*SOLVE, "memory.worst.total <= 1GiB", *query, "--for", "num_hidden_layers")
     assert found.status == ExitStatus.USAGE
     assert "not every value was tried" in found.err
     assert "--from 21" in found.err

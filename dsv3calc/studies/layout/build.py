@@ -182,14 +182,16 @@ def _as_yaml(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def refuse(problems: list[Problem], hint: str = "") -> None:
+def refuse(problems: list[Problem], hint: Callable[[], str] = lambda: "") -> None:
     """Raise all problems at once, with what would do; nothing where there are none."""
-    if problems:
+
+    def reasons_and_hint() -> str:
         reasons = "; ".join(dict.fromkeys(why for _, why in problems))
-        raise UsageError(
-            "; ".join(dict.fromkeys(what for what, _ in problems)),
-            f"{reasons}: {hint}" if hint else reasons,
-        )
+        found = hint()
+        return f"{reasons}: {found}" if found else reasons
+
+    if problems:
+        raise UsageError("; ".join(dict.fromkeys(what for what, _ in problems)), reasons_and_hint)
 
 
 def divided_widths(model: Model, layout: Layout) -> Iterator[tuple[str, int, bool]]:
@@ -306,7 +308,7 @@ def check_grouping(
     if sequence is not None:
         problems += sequence_problems(layout, sequence)
     problems += more
-    refuse(problems, hint(sequence) if problems else "")
+    refuse(problems, lambda: hint(sequence))
 
 
 def placement_problems(layout: Layout) -> Iterator[Problem]:

@@ -143,8 +143,12 @@ def _of_default(error: WrongDegrees, model: Model, rule: Rule) -> UsageError:
 
 def _hinted(error: UsageError, degrees: Degrees) -> UsageError:
     """Return an error with the degrees that would do added to its hint."""
-    hint = degrees.hint()
-    return UsageError(error.message, f"{error.hint}: {hint}" if hint else error.hint)
+
+    def hint() -> str:
+        found = degrees.hint()
+        return f"{error.hint}: {found}" if found else error.hint
+
+    return UsageError(error.message, hint)
 
 
 def _stated_layout(

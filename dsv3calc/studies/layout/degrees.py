@@ -76,6 +76,7 @@ class Degrees:
         self.serving = serving
         self.dp_follows = dp_follows
         self.of_setup = of_setup
+        self._has_experts = bool(slots_of_layers(model, layout))  # refuses what no degree mends
         self._now = layout
         self._checks_steps = not serving
 
@@ -140,13 +141,12 @@ class Degrees:
         layout = msgspec.structs.replace(self.layout, **changes)
         stated = self.stated | changes.keys()
         rule = rule_of(stated, serving=self.serving, of_setup=self.of_setup)
-        experts = bool(slots_of_layers(self.model, layout))
         if self.dp_follows and "dp" not in changes:
             grouped = layout
-            if experts and rule is self.of_setup and rule.equals_tp:
+            if self._has_experts and rule is self.of_setup and rule.equals_tp:
                 grouped = msgspec.structs.replace(layout, etp=layout.tp)
             layout = msgspec.structs.replace(layout, dp=default_dp(grouped))
-        if rule is not STATED and experts:
+        if rule is not STATED and self._has_experts:
             if not divides(layout, rule):
                 return None
             etp = etp_of(rule, tp=layout.tp, dp=layout.dp, ep=layout.ep)

@@ -16,7 +16,7 @@ from dsv3calc.reading.diagnostics import quote
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.explain.tree import computed_lines
 from dsv3calc.studies.goldens.tolerance import FLOAT_TOLERANCE
-from dsv3calc.studies.lines.open_line import OpenLine, Quantity
+from dsv3calc.studies.lines.open_line import OpenLine
 from dsv3calc.studies.lines.over_ranks import (
     candidates_at,
     lines_over_ranks,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from dsv3calc.ledger.line import Line
     from dsv3calc.queries.base import Query
+    from dsv3calc.studies.lines.quantity import Quantity
     from dsv3calc.symbolic.from_ledger import Composer
 
 LONGEST_CANDIDATE = 12

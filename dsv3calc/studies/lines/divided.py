@@ -12,7 +12,8 @@ from dsv3calc.studies.lines.open_line import FOLLOWS_FROM_GPUS
 
 if TYPE_CHECKING:
     from dsv3calc.schema.layout import Layout
-    from dsv3calc.studies.lines.open_line import OpenLine, Quantity
+    from dsv3calc.studies.lines.open_line import OpenLine
+    from dsv3calc.studies.lines.quantity import Quantity
 
 
 def divided_by(traced: OpenLine, unknown: Quantity) -> tuple[int, str] | None:

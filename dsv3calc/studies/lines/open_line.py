@@ -17,7 +17,6 @@ import msgspec
 
 from dsv3calc.catalogue.overrides import OTHER_KINDS, current_place
 from dsv3calc.errors import InvalidInput, UsageError
-from dsv3calc.formulas.registry.glossary import SYMBOLS
 from dsv3calc.ledger.line import combined
 from dsv3calc.ledger.rules import RULES
 from dsv3calc.ledger.tags import RANK
@@ -28,6 +27,7 @@ from dsv3calc.studies.dispatch import answer as ask
 from dsv3calc.studies.explain.tree import computed_lines, unknown_line
 from dsv3calc.studies.layout.choose import SERVING_PHASES, chosen_layout
 from dsv3calc.studies.layout.expert_degrees import ONE, STATED, TP, etp_of
+from dsv3calc.studies.lines.quantity import Quantity
 from dsv3calc.studies.preset_loader import PresetLoader
 from dsv3calc.symbolic.from_ledger import DEPTH, Composer, leaves
 from dsv3calc.symbolic.term import Term
@@ -35,7 +35,6 @@ from dsv3calc.symbolic.term import Term
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from dsv3calc.formulas.registry.symbols.symbol import Symbol
     from dsv3calc.ledger.line import Line
     from dsv3calc.queries.base import Query
     from dsv3calc.schema.layout import Layout
@@ -45,32 +44,6 @@ KINDS = ("model", "layout", "workload", *OTHER_KINDS)
 """What a place may begin with whose number has a name."""
 
 FOLLOWS_FROM_GPUS = ("tp", "cp", "pp")
-
-
-class Quantity:
-    """A number of a query: its name, the places where it is read, its present value."""
-
-    __slots__ = ("name", "places", "value")
-
-    def __init__(self, name: str, places: tuple[str, ...], value: Any) -> None:
-        self.name = name
-        self.places = places
-        self.value = value
-
-    @property
-    def term(self) -> Term:
-        """The number as a name in expressions."""
-        return Term("name", name=self.name)
-
-    @property
-    def field(self) -> str:
-        """The last part of its name: that of the field it is."""
-        return self.name.rpartition(".")[2]
-
-    @property
-    def symbol(self) -> Symbol | None:
-        """How the field is written and what it is."""
-        return SYMBOLS.get(self.field)
 
 
 class OpenLine:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from dsv3calc.ledger.line import Line
-    from dsv3calc.studies.lines.open_line import OpenLine, Quantity
+    from dsv3calc.studies.lines.open_line import OpenLine
+    from dsv3calc.studies.lines.quantity import Quantity
     from dsv3calc.symbolic.from_ledger import Composer
 
 

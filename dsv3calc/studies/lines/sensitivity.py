@@ -18,7 +18,7 @@ from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.explain.provenance import Origins
 from dsv3calc.studies.lines.derive import Derivation, other_values
-from dsv3calc.studies.lines.open_line import OpenLine, Quantity
+from dsv3calc.studies.lines.open_line import OpenLine
 from dsv3calc.studies.lines.over_ranks import at_value, lines_over_ranks
 from dsv3calc.symbolic.term_point import Point
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dsv3calc.queries.base import Query
+    from dsv3calc.studies.lines.quantity import Quantity
 
 DEFAULT_TOP = 10
 HALVED = "halved"

@@ -24,7 +24,7 @@ from dsv3calc.studies.layout.build import LARGEST_DEGREE
 from dsv3calc.studies.lines.accepted import End, first_accepted, first_where, last_accepted
 from dsv3calc.studies.lines.derive import Derivation, check
 from dsv3calc.studies.lines.divided import divided_by
-from dsv3calc.studies.lines.open_line import FOLLOWS_FROM_GPUS, OpenLine, Quantity
+from dsv3calc.studies.lines.open_line import FOLLOWS_FROM_GPUS, OpenLine
 from dsv3calc.symbolic.slope import DOWN, FLAT, direction
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from dsv3calc.queries.base import Query
     from dsv3calc.studies.lines.condition import Condition
+    from dsv3calc.studies.lines.quantity import Quantity
 
 WANTS = ("smallest", "largest", "all")
 MOST_QUERIES = 2000
@@ -167,7 +168,7 @@ class Search:
             return [value for value in listed if self.good(value)]
         if self._form is not None and self._direction() is not None:
             return self._span()
-        size = self.most - self.least + 1
+        size = self._size
         if self._form is None:
             if size > MOST_QUERIES:
                 raise UsageError(
@@ -197,6 +198,10 @@ class Search:
             return None
 
     @property
+    def _size(self) -> int:
+        return self.most - self.least + 1
+
+    @property
     def _range(self) -> str:
         return f"{self.unknown.name} from {self.least:,} to {self.most:,}"
 
@@ -204,7 +209,8 @@ class Search:
         assert self._form is not None  # noqa: S101 - asked for where there is one
         if not self._known_direction:
             way = direction(self._form.term, self.unknown.name)
-            if way is None and not self._form.candidates:
+            if way is None and not self._form.candidates and self._size > MOST_VALUES:
+                # sympy takes seconds to simplify a form: longer than to compute that many values
                 way = direction(self._form.whole(), self.unknown.name)
             self._known_direction = [way]
         return self._known_direction[0]

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from dsv3calc.studies.search.space import Columns
 
 _MOST_TABLES = 4
+"""Tables with ranks that are kept of a block: one for each list of ranks by pp."""
 _MOST_KNOWN = 2**26
-"""Results that are kept of a block."""
+"""Numbers that are kept of a block: results of categories, a number for each layout."""
 
 
 class TrainingBlock:

@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from dsv3calc import __version__
@@ -67,7 +66,7 @@ def run_study(
     sweep = Sweep(chunks, force=force, progress=progress)
     sweep.check(resume=resume, yes_points=yes_points)
     points.check()
-    counts = sweep.run(asked, partial(write))
+    counts = sweep.run(asked, write)
     answer = Answer("sweep", {"study": study.name, "output": output})
     found = {"points": points.count, "rows": counts.rows, "refused": counts.refused}
     answer.rows = [{"study": study.name, **found, "file": output}]

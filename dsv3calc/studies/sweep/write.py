@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
+from dsv3calc.reading.escaping import csv_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _ROWS_AT_ONCE = 10_000
 _LARGEST_INTEGER = 2**63
-_STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def writer_of(form: str) -> Write:
@@ -49,13 +49,7 @@ def _write_csv(path: str, columns: list[str], rows: Rows) -> None:
 
 def _cell(value: Any) -> Any:
     """Return a value as a cell; a text that a spreadsheet would run is marked as text."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str) and value.startswith(_STARTS_FORMULA):
-        return f"'{value}"
-    return value
+    return str(value).lower() if isinstance(value, bool) else csv_cell(value)
 
 
 def _write_json(path: str, columns: list[str], rows: Rows) -> None:

@@ -161,7 +161,7 @@ def test_a_pass_as_an_expression_in_batch_and_tp():
     for values_ in ((1, 1), (32, 8)):
         alone = lines_of("llama-3.1-8b", "decode", values_[0], layout=layout_of(tp=values_[1]))
         replaced = dict(zip((batch, tp), values_, strict=True))
-        bound = sympy.sympify(found.bound.value).subs(replaced)
+        bound = sympy.sympify(found.bound.value).xreplace(replaced)
         assert float(bound) == pytest.approx(alone.bound.value, rel=1e-9)
-        floor = sympy.sympify(found.floor.value).subs(replaced)
+        floor = sympy.sympify(found.floor.value).xreplace(replaced)
         assert float(floor) == pytest.approx(alone.floor.value, rel=1e-9)

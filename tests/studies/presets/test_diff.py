@@ -10,7 +10,8 @@ from dsv3calc import answer
 from dsv3calc.errors import InvalidInput, UsageError
 from dsv3calc.exit_status import ExitStatus
 from dsv3calc.output.json_format import as_data
-from dsv3calc.studies.presets.diff import Change, Values, answer_diff, compare_values
+from dsv3calc.studies.presets.changes import Change, Values, compare_values
+from dsv3calc.studies.presets.diff import answer_diff
 
 SECTIONS = {"field", "params", "flops.train", "flops.prefill", "flops.decode", "kv"}
 
