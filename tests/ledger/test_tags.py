@@ -36,7 +36,7 @@ ALLOWED = {
     ("symbolic/algebra.py", "symbol"),
     # names of other things: an input, a number of a query, a formula, a preset, a field, a tensor
     ("studies/goldens/fingerprint.py", "made_from"),
-    ("studies/lines/open_line.py", "field"),
+    ("studies/lines/quantity.py", "field"),
     ("studies/formulas/show.py", "formula_named"),
     ("studies/presets/importing.py", "import_preset"),
     ("studies/presets/diff.py", "_compare_presets"),
