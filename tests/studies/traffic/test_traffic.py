@@ -122,4 +122,4 @@ def test_options_with_effect_are_not_warned_of():
 def test_an_expert_has_no_more_replicas_than_gpus():
     with pytest.raises(dsv3calc.Dsv3calcError, match="redundant experts on 64 GPUs") as caught:
         dsv3calc.answer(ASK + "--ep 64 --redundant-experts 64000")
-    assert "at most 16,128 replicas" in caught.value.hint
+    assert "at most 16,128 additional replicas" in caught.value.hint
