@@ -384,10 +384,10 @@ class ServingSearch:
         batch = "the largest batch" if axes["batch"] == MOST else f"batch {axes['batch']:,}"
         return ", ".join([*shown, batch])
 
-    def command(self, axes: Mapping[str, Any]) -> str:
-        """Return the command that asks about one layout by itself."""
-        batch = axes["batch"] if axes["batch"] != MOST else None
-        query = as_dict(self._query(axes, batch))
+    def command(self, axes: Mapping[str, Any], slo: tuple[str, ...] = ()) -> str:
+        """Return the command that asks about one layout by itself; ``slo`` finds the batch."""
+        batch = axes["batch"] if axes["batch"] != MOST and not slo else None
+        query = as_dict(msgspec.structs.replace(self._query(axes, batch), slo=slo))
         return f"dsv3calc {query_text({'command': 'serve', **query})}"
 
 

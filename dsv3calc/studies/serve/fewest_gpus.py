@@ -55,7 +55,7 @@ def answer_fewest(query: ServeQuery, answer_serve: Callable[[ServeQuery], Answer
     (column,) = answer.columns
     lines = [*_lines(query, gpus, best.axes, degrees), *column.ledger.lines]
     answer.columns = [Column(column.id, column.title, Ledger(column.ledger.title, lines))]
-    answer.notes[:0] = _remarks(wanted, gpus, best.axes)
+    answer.notes[:0] = _remarks(wanted, gpus, best.axes, limits)
     return answer
 
 
@@ -143,12 +143,19 @@ def _lines(
     return found
 
 
-def _remarks(wanted: ServingSearch, gpus: int, axes: Mapping[str, Any]) -> list[str]:
-    """Say why fewer GPUs are not enough, and which command asks about the layout by itself."""
+def _remarks(
+    wanted: ServingSearch, gpus: int, axes: Mapping[str, Any], limits: tuple[str, ...]
+) -> list[str]:
+    """Say why fewer GPUs are not enough, and which command asks about the layout by itself.
+
+    With ``limits`` the answer is that of the largest batch within them, not of the search's.
+    """
     meeting = "".join(f" and meet {each.text}" for each in wanted.limits)
     most = f"of their layouts the most tokens/s has {wanted.told(axes)}"
-    found = [f"{gpus:,} GPUs are the fewest that hold the sequences{meeting}; {most}"]
+    if limits:
+        most += "; shown is its largest batch within the limits"
+    found = [f"the fewest GPUs that hold the sequences{meeting}: {gpus:,}; {most}"]
     if gpus > 1:
         why = _too_few(wanted, gpus - 1)
         found.append(f"fewer GPUs: {why.message}; {why.hint}")
-    return [*found, f"by itself: {wanted.command(axes)}"]
+    return [*found, f"by itself: {wanted.command(axes, limits)}"]

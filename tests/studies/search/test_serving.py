@@ -1,10 +1,12 @@
 """Searches over serving layouts against asking ``serve`` about every layout by itself."""
 
+import shlex
 from functools import cache
 from itertools import product
 
 import pytest
 
+import dsv3calc
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.queries.search import SearchQuery
 from dsv3calc.queries.serve import ServeQuery
@@ -130,6 +132,9 @@ def test_the_fewest_gpus_are_those_of_asking_about_each(more):
     assert found["serve.fits"]
     assert found["serve.tpot.floor"] <= limit
     assert any(note.startswith("fewer GPUs: ") for note in answer.notes) == (min(rates) > 1)
+    (command,) = (note for note in answer.notes if note.startswith("by itself: dsv3calc "))
+    alone = dsv3calc.query(shlex.join(shlex.split(command)[3:]))
+    assert all(found[name] == alone[name] for name in ("serve.batch", "serve.tpot.floor"))
 
 
 def test_the_fewest_gpus_hold_what_is_given_and_refuse_what_the_search_does_not_know():
