@@ -175,6 +175,9 @@ class _Compiler:
             inner = self._number(node.operand, depth + 1, dimension)
             return lambda values: -inner(values)
         if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+            divides = isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod)
+            if divides and isinstance(node.right, ast.Constant) and node.right.value == 0:
+                raise self._refuse("a division by 0")
             one = self._number(node.left, depth + 1, dimension)
             other = self._number(node.right, depth + 1, dimension)
             apply = _ARITHMETIC[type(node.op)]

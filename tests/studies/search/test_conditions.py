@@ -55,6 +55,7 @@ def test_what_a_condition_says(text, expected):
         "[tp for tp in (1,)] == 1",
         "tp ** 9**9 > 1",
         "tp is 1",
+        "tp / 0 > 1",
         "tp in ep",
         "tp in ()",
         "f'{tp}' == '1'",
