@@ -46,7 +46,7 @@ def largest_order(radix: int) -> int | None:
     >>> largest_order(64), largest_order(62), largest_order(6)
     (29, 27, None)
     """
-    # the network radix is about 3q/2, and half of it again: 9q/4 ports in all
+    # about 3q/2 ports for the network and half as many for endpoints: 9q/4 ports in all
     for q in range(4 * (radix + 2) // 9 + 2, LEAST_Q - 1, -1):
         degree = slim_fly.slim_fly_network_radix(q)
         if degree + degree // 2 <= radix and is_slim_fly_order(q):
