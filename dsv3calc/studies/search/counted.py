@@ -14,7 +14,7 @@ from dsv3calc.accounting.memory import worst_rank
 from dsv3calc.formulas import economics
 from dsv3calc.numbers.recorded import NotRecordedError
 from dsv3calc.studies.search.layouts import Layouts
-from dsv3calc.studies.search.recording import RANK
+from dsv3calc.studies.search.recording import RANK, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -102,7 +102,7 @@ class TrainingBlock:
         by_columns: Callable[[Mapping[str, Any]], Any],
     ) -> Any:
         """Return a result that is known, or compute it with those that share most with it."""
-        key = (result, repr(sorted(category.items())))
+        key = (result, key_of(category))
         if key not in self._known:
             together: Sequence[Mapping[str, Any]] = [category]
             if self.several:
@@ -121,7 +121,7 @@ class TrainingBlock:
             if len(self._known) * self.table.rows > _MOST_KNOWN:
                 self._known.clear()
             for each, values in zip(together, found, strict=True):
-                self._known[result, repr(sorted(each.items()))] = values
+                self._known[result, key_of(each)] = values
         return self._known[key]
 
     def _each(self, result: str) -> Callable[[Sequence[Mapping[str, Any]]], Sequence[Any]]:

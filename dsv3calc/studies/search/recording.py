@@ -23,6 +23,11 @@ RANK = "rank"
 """The input that is the pipeline rank, beside the degrees."""
 
 
+def key_of(category: Mapping[str, Any]) -> str:
+    """Return a category as a key, the same one whatever the order of its parts."""
+    return repr(sorted(category.items()))
+
+
 class Recording:
     """Results of layouts, as values of one record.
 
@@ -64,7 +69,7 @@ class Recording:
         NotRecordedError
             If it depends on a number that is an input.
         """
-        key = (result, repr(sorted(category.items())))
+        key = (result, key_of(category))
         if key not in self._known:
             self._known[key] = getattr(self, f"_{result}")(category)
         return self._known[key]
@@ -84,7 +89,7 @@ class Recording:
         """Return what computes a result under several categories, each in its place."""
         from dsv3calc.numbers.program import Program
 
-        key = (result, *(repr(sorted(each.items())) for each in categories))
+        key = (result, *map(key_of, categories))
         if key not in self._programs:
             values = [self.value(result, each) for each in categories]
             self._programs[key] = Program(self.record, values)

@@ -2,7 +2,7 @@
 
 A chunk has a line for each point that was asked: the row as JSON, or the number of the condition
 that leaves the point out. A line is written as soon as it is there, so whatever ends the process,
-the points before it are kept. A chunk goes on after its last whole line.
+the points before it are kept. A chunk resumes after its last whole line.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -57,7 +57,7 @@ class Chunks:
     points
         What is asked.
     made_from
-        What the rows depend on: chunks of something else are not gone on with.
+        What the rows depend on: chunks made from something else are not resumed.
     """
 
     def __init__(self, output: str, points: Points, made_from: str) -> None:
@@ -80,12 +80,12 @@ class Chunks:
         return escape(self.folder)
 
     def check(self, *, resume: bool) -> None:
-        """Refuse to start over or to go on with what is there already.
+        """Refuse to overwrite an unfinished sweep, or to resume one of something else.
 
         Raises
         ------
         UsageError
-            If another process is at it, it is not to be resumed, or is no such study.
+            If another process writes it, it is not to be resumed, or is of another study.
         """
         if not os.path.lexists(self.folder):
             return

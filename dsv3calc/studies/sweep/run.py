@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from dsv3calc.studies.sweep.chunks import Chunks, Part
     from dsv3calc.studies.sweep.points import Points, Row
+    from dsv3calc.studies.sweep.write import Write
 
-    Write = Callable[[str, list[str], Callable[[], Iterator[Row]]], None]
     Asked = Callable[[Points, Iterator[Part]], Iterator[tuple[Part, Iterable[str]]]]
 
 MOST_POINTS = 10**8

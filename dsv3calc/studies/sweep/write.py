@@ -15,7 +15,8 @@ from dsv3calc.reading.escaping import csv_cell
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    Row = dict[str, Any]
+    from dsv3calc.studies.sweep.points import Row
+
     Rows = Callable[[], Iterator[Row]]
     Write = Callable[[str, list[str], Rows], None]
 
