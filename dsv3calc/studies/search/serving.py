@@ -244,7 +244,7 @@ class ServingSearch:
     def rules(self) -> list[Rule]:
         """List the rules of this search."""
         model = self.model.value
-        rules = serving_rules(model, self._undivided)
+        rules = serving_rules(model, self.hardware.value, self._undivided)
         if "dp" in self.pins:
             rules.insert(1, pinned("dp", self.pins["dp"]))
         if self.query.imbalance is not None:
