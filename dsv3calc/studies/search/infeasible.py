@@ -86,7 +86,8 @@ def _released(wanted: Wanted, gpus: Sequence[int]) -> Iterator[str]:
         other.pins = {axis: each for axis, each in wanted.pins.items() if axis != name}
         search = other.search(gpus, most=1)
         if search.size <= _LARGEST and search.has_candidates:
-            yield f"without --pin {name}={'|'.join(map(str, values))} there are layouts"
+            shown = "|".join(str(value).lower() for value in values)  # as it is typed
+            yield f"without --pin {name}={shown} there are layouts"
 
 
 def _example(wanted: Wanted, search: Search) -> Iterator[str]:

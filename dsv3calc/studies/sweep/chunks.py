@@ -102,13 +102,13 @@ class Chunks:
         if "lock" in names:
             with self._locked():
                 pass
+        if not self.begun:
+            return  # it was stopped before its first point
         if not resume:
             raise UsageError(
                 f"{self._shown}: there is an unfinished sweep",
                 "--resume continues it; remove it to start again",
             )
-        if not self.begun:
-            return  # it was stopped before its first point
         try:
             with open(f"{self.folder}/manifest.json", encoding="utf-8") as file:
                 found = json.load(file)
