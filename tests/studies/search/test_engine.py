@@ -4,7 +4,8 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dsv3calc.studies.search import space as spaces
@@ -38,7 +39,7 @@ def test_a_space_without_constraints_refuses_nothing():
     assert space.refused == {}
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(a=CANDIDATES, b=CANDIDATES, remainder=st.integers(0, 6))
 def test_the_first_that_is_accepted_is_the_cheapest(a, b, remainder):
     columns = Space({"a": a, "b": b}).candidates()
@@ -55,7 +56,7 @@ def test_the_first_that_is_accepted_is_the_cheapest(a, b, remainder):
     assert sum(asked) <= len(a) * len(b)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(
     needs=st.lists(st.tuples(st.integers(1, 9), st.integers(1, 400)), min_size=1, max_size=40),
     limit=st.integers(1, 900),
