@@ -265,3 +265,11 @@ def test_a_line_that_an_answer_lacks(program, line, words):
     for command in (("explain", *asked, "--line", line), ("formula", "solve", f"{line} <= 3",
                     *asked, "--for", "global_batch")):  # fmt: skip
         assert words in program.refused(ExitStatus.USAGE, *command).err
+
+
+def test_exchanges_that_no_pass_is_long_enough_to_hide_are_warned_of(program):
+    words = "train llama-3.1-70b --hardware h100 --setup megatron-dense --seq 1024 --zero 3"
+    common = (*words.split(), "--global-batch", "256")
+    found = program.ok(*common, "--dp", "256").out
+    assert "data parallelism exchanges for 1.562 s a step" in found
+    assert "exchanges for" not in program.ok(*common, "--tp", "8", "--pp", "32", "--dp", "1").out

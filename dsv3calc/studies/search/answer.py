@@ -12,7 +12,7 @@ from dsv3calc.ledger.tags import UNTAGGED, Tags
 from dsv3calc.studies.answer import Answer, Column, add_new
 from dsv3calc.studies.checked import positive
 from dsv3calc.studies.search.infeasible import OPTIONS, infeasible
-from dsv3calc.studies.search.request import UNITS, check_phase, gpu_counts, is_compiled
+from dsv3calc.studies.search.request import TIMED, UNITS, check_phase, gpu_counts, is_compiled
 from dsv3calc.studies.search.run import MORE_IS_BETTER
 from dsv3calc.studies.search.serving import ServingSearch
 from dsv3calc.studies.search.training import TrainingSearch
@@ -78,6 +78,11 @@ def answer_search(query: SearchQuery) -> Answer:
         id_ = wanted.model.name if len(counts) == 1 else f"{gpus[0]} GPUs"
         answer.columns.append(Column(id_, title, Ledger(title, lines)))
         _take_over(answer, winners[0], wanted)
+    timed = query.phase == "train" and not {*TIMED}.isdisjoint(wanted.results)
+    if timed and query.setup is None:
+        answer.notes.append(
+            "no estimate without a set-up (--setup): the time of a step hides all communication"
+        )
     if not answer.columns:
         raise Infeasible("no layout of any of these numbers of GPUs satisfies what is asked")
     answer.query |= {
@@ -189,6 +194,9 @@ def _take_over(answer: Answer, winner: Winner, wanted: Wanted) -> None:
     """Take over what the queries about the best layout say, and how to ask about it."""
     for each in winner.answers.values():
         add_new(answer.assumptions, each.assumptions)
+        if each.command in ("train", "serve"):
+            for text in each.warnings:
+                answer.warn(f"the best layout: {text}")
         for source in each.sources:
             if source not in answer.sources:
                 answer.sources.append(source)

@@ -20,6 +20,6 @@ class Winner(NamedTuple):
 
 def answered(query: Query) -> Answer:
     """Return the answer to a query about one layout."""
-    from dsv3calc.studies.dispatch import answer
+    from dsv3calc.studies.dispatch import numbers
 
-    return answer(query)
+    return numbers(query)

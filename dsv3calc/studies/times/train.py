@@ -10,9 +10,10 @@ from dsv3calc.accounting.flops import flops_lines
 from dsv3calc.accounting.placement.walk import MOST_PASSES
 from dsv3calc.accounting.times.fold import Fold
 from dsv3calc.accounting.times.setting import Setting
-from dsv3calc.accounting.times.step import step_lines
+from dsv3calc.accounting.times.step import StepLines, step_lines
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.schema.layout import PAIRED
 from dsv3calc.schema.workload import DEFAULT_SEQUENCE, Workload
 from dsv3calc.studies.answer import Answer, Column, add_new
@@ -128,6 +129,7 @@ def answer_step(query: TrainQuery, *, by_the_clock: bool = True) -> Answer:
     rate_remarks(answer, fold)
     warn_idle_overlaps(answer, fold, loader)
     _remarks(answer, fold, layout)
+    _warn_hidden(answer, lines)
     ledger = Ledger(model.value.title, lines.lines)
     answer.columns.append(Column(model.name, model.value.title, ledger))
     return answer
@@ -212,6 +214,21 @@ def _remarks(answer: Answer, fold: Fold, layout: Layout) -> None:
         answer.notes.append(f"residual of {name}, which the estimate leaves out: {times.residual}")
     if "train" not in times.bands:
         answer.notes.append(f"no band: the estimates of {name} were scored on too few measurements")
+
+
+def _warn_hidden(answer: Answer, lines: StepLines) -> None:
+    """Warn of reductions that a set-up hides behind passes which are shorter than they are."""
+    shown = lines.phases.get("data_parallel")
+    if shown is None:
+        return
+    sent = shown.parts[0].parts[0].value
+    passes = lines.steps["estimate"].value - shown.value
+    if sent - shown.value > passes:
+        answer.warn(
+            f"data parallelism exchanges for {format_quantity(sent, 's')} a step, and the set-up "
+            f"hides that behind {format_quantity(passes, 's')} of passes: the step takes longer "
+            "than estimated (a lower --zero, or more tp or pp, sends less)"
+        )
 
 
 def step_overlap_problems(setup: Setup | None, layout: Layout) -> list[Problem]:
