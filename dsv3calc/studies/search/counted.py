@@ -60,6 +60,11 @@ class TrainingBlock:
             return None
         return {**category, "recompute": plain}
 
+    def group_of(self, category: Mapping[str, Any]) -> str:
+        """Name the group of a category: of those that share most of what is computed."""
+        own = self.held.together[0]
+        return key_of({name: each for name, each in category.items() if name not in own})
+
     def of(self, result: str, category: Mapping[str, Any]) -> Any:
         """Return a result of each layout, by its name."""
         return getattr(self, result)(category)
