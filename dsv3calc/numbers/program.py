@@ -137,20 +137,25 @@ class _Plan:
         last = {part: n for n in program.order for part in operations[n].parts}
         kept = {part for n in self.by_row for part in operations[n].parts}
         kept.update(program.results)
+        axes_of = {mask: level.axes for mask, level in self.levels.items()}
         found = []
         for number in program.order:
             if number in rows:
                 continue
-            name, parts, what, _ = operations[number]
-            axes = self.level(number).axes
+            name, parts, what, inputs = operations[number]
+            axes = axes_of[inputs]
+            if not parts:
+                found.append(_Step(number, None, [], axes, []))
+                continue
             moved: list[tuple[int, frozenset[str] | None]] = []
+            done = []
             for part in parts:
-                own = self.level(part).axes
-                there = own == axes or not operations[part].inputs
-                moved.append((part, None if there else own))
-            function = None if name in ("constant", "input") else function_of(name, what)
-            done = [part for part in {*parts} - kept if last[part] == number]
-            found.append(_Step(number, function, moved, axes, done))
+                depends = operations[part].inputs
+                own = axes_of[depends]
+                moved.append((part, None if own == axes or not depends else own))
+                if last[part] == number and part not in kept and part not in done:
+                    done.append(part)
+            found.append(_Step(number, function_of(name, what), moved, axes, done))
         return found
 
     def flat(self, wanted: Sequence[int], known: Mapping[int, Any]) -> tuple[Flat, list[int]]:

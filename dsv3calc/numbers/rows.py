@@ -134,6 +134,8 @@ class _Buffers:
         self.functions = {
             id(step): _into(step[0]) for steps in (flat.steps, flat.turns) for step in steps
         }
+        self.loads = [(slot, each) for slot, each in enumerate(inputs) if not each.in_turns]
+        self.turned = [(slot, each) for slot, each in enumerate(inputs) if each.in_turns]
 
     def run(self, group: int, start: int, stop: int, times: int, found: Sequence[Any]) -> None:
         """Compute the rows of a group."""
@@ -143,17 +145,23 @@ class _Buffers:
                 length = end - begin
                 slots = [each[:length] if each.ndim else each for each in self.slots]
                 steps, turns = self._on(self.flat.steps, slots), self._on(self.flat.turns, slots)
-            self._load(slots, group, begin, end, None)
+            for slot, each in self.loads:
+                _load(slots[slot], each.values, each, group, slice(begin, end))
             _do(steps)
             for turn in range(times if turns else 1):
-                self._load(slots, group, begin, end, turn)
+                for slot, each in self.turned:
+                    _load(slots[slot], each.values[turn], each, group, slice(begin, end))
                 _do(turns)
-                for number, (result, slot) in enumerate(zip(found, self.flat.results, strict=True)):
-                    if not turn:
-                        result[begin:end] = slots[slot]
-                    elif number in self.flat.largest:
-                        part = result[begin:end]
-                        np.maximum(part, slots[slot], out=part)
+                self._take(slots, found, slice(begin, end), turn)
+
+    def _take(self, slots: Sequence[Any], found: Sequence[Any], rows: slice, turn: int) -> None:
+        """Take over the results of rows, or of a turn where it is not the first what is larger."""
+        for number, slot in enumerate(self.flat.results):
+            part = found[number][rows]
+            if not turn:
+                part[:] = slots[slot]
+            elif number in self.flat.largest:
+                np.maximum(part, slots[slot], out=part)
 
     def _on(self, steps: Sequence[Step], slots: Sequence[Any]) -> list[tuple[Any, list[Any], Any]]:
         """Return functions of steps, with what each is done to and where its value goes."""
@@ -162,20 +170,15 @@ class _Buffers:
             for step in steps
         ]
 
-    def _load(
-        self, slots: Sequence[Any], group: int, begin: int, end: int, turn: int | None
-    ) -> None:
-        """Put in the inputs of rows: those of a turn, or those of all turns."""
-        for slot, each in zip(slots, self.inputs, strict=False):
-            if each.in_turns is (turn is None):
-                continue
-            values = each.values if turn is None else each.values[turn]
-            if each.fixed:
-                slot[()] = values[group]
-            elif each.places is None:
-                slot[:] = values[begin:end]
-            else:
-                np.take(values, each.places[begin:end], out=slot, mode="clip")
+
+def _load(slot: Any, values: Any, way: Input, group: int, rows: slice) -> None:
+    """Put in an input of rows."""
+    if way.fixed:
+        slot[()] = values[group]
+    elif way.places is None:
+        slot[:] = values[rows]
+    else:
+        values.take(way.places[rows], out=slot, mode="clip")
 
 
 def _do(steps: Sequence[tuple[Any, list[Any], Any]]) -> None:

@@ -282,9 +282,7 @@ class Search:
         assert isinstance(self.best, Few)  # noqa: S101 - see _bounded
         if self.best.limit < float("inf"):
             return False
-        counted.several = True
         memory = self._memory(counted, columns, category, mask, None)
-        counted.several = False
         return not (mask & (counted.excess(category, memory) <= 0)).any()
 
     @property
@@ -354,7 +352,11 @@ class Search:
         if part is not None:
             return part.put("memory", category, nothing)
         if len(mask) <= _SMALL or mask.sum() * _FEW > len(mask):
-            return counted.memory(category)
+            none = isinstance(self.best, Few) and self.best.limit == float("inf")
+            counted.several = none or not self._bounded  # of all categories, while nothing fits
+            found = counted.memory(category)
+            counted.several = not self._bounded
+            return found
         nothing[mask] = self.block(rows(columns, mask)).memory(category)
         return nothing
 
