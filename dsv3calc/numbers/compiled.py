@@ -36,9 +36,9 @@ _GATHER = f"@llvm.masked.gather.v{_WIDTH}f64.v{_WIDTH}p0"
 _ARITHMETIC = {"add": "fadd", "subtract": "fsub", "multiply": "fmul", "divide": "fdiv"}
 _COMPARISONS = {"greater": "ogt", "greater_equal": "oge", "less": "olt", "less_equal": "ole"}
 _EXTREMES = {"maximum": "ogt", "minimum": "olt"}
-_ROUNDED = ("floor", "ceil")
+_FUNCTIONS = ("floor", "ceil", "sqrt")
 
-COMPILED = frozenset({*_ARITHMETIC, *_COMPARISONS, *_EXTREMES, *_ROUNDED, "negative", "where"})
+COMPILED = frozenset({*_ARITHMETIC, *_COMPARISONS, *_EXTREMES, *_FUNCTIONS, "negative", "where"})
 """Operations that are compiled; numpy does the others, and what they are done to."""
 
 _LEAST_ROWS = 2**16
@@ -218,7 +218,7 @@ class _Code:
         arguments = [f"ptr noalias %in{number}" for number in range(len(self.arrays))]
         arguments += [f"ptr noalias %out{number}" for number in range(len(flat.results))]
         declared = "\n".join(
-            f"declare {_VECTOR} @llvm.{name}.v{_WIDTH}f64({_VECTOR})" for name in _ROUNDED
+            f"declare {_VECTOR} @llvm.{name}.v{_WIDTH}f64({_VECTOR})" for name in _FUNCTIONS
         )
         turns = [
             "%turn = phi i64 [0, %rows], [%later, %turns]",

@@ -5,7 +5,8 @@ place of numbers. The record keeps each operation once: equal operations on equa
 same value, so what several results share is computed once. :mod:`~dsv3calc.numbers.program` runs
 what was recorded.
 
-Operations that change no number are left out: adding 0, multiplying or dividing by 1.
+Operations that change no number are left out: adding 0, multiplying or dividing by 1. A square and
+a square root are recorded as such, which is how numpy computes these powers of arrays.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -144,7 +145,9 @@ class Recorded:
         return _one("floor", other / self)
 
     def __pow__(self, other: Any) -> Recorded:
-        return _both("power", self, other)
+        if _is(other, 2):
+            return _both("multiply", self, self)
+        return _one("sqrt", self) if _is(other, 0.5) else _both("power", self, other)
 
     def __rpow__(self, other: Any) -> Recorded:
         return _both("power", other, self)
@@ -165,7 +168,7 @@ class Recorded:
         return _both("less_equal", self, other)
 
 
-def _is(value: Any, number: int) -> bool:
+def _is(value: Any, number: float) -> bool:
     return type(value) is not Recorded and value == number
 
 

@@ -26,6 +26,7 @@ TWO = (
     lambda a, b: ops.where(a <= b, 3, a),
     lambda a, b: -a + 2 * b,
     lambda a, b: ops.lookup([5, 7, 9], ops.minimum(a, 2)) + b,
+    lambda a, b: a**2 + b**0.5 * (b + 1) ** 3,
     lambda a, b: ops.binomial(ops.minimum(a, 9), ops.minimum(b, 9)),
 )
 
