@@ -73,10 +73,13 @@ class Program:
         self.plans: dict[Any, _Plan] = {}
 
     def _slow(self) -> set[int]:
-        """Return what slow operations, and all that they need, depend on."""
+        """Return the slow operations, and all that these need."""
         operations = self.record.operations
-        slow = {operations[n].inputs for n in self.order if operations[n].name in _SLOW}
-        return {mask for mask in self.masks if any(not mask & ~each for each in slow)}
+        found = {number for number in self.order if operations[number].name in _SLOW}
+        for number in reversed(self.order):
+            if number in found:
+                found.update(operations[number].parts)
+        return found
 
     def run(
         self, table: Table, groups: Groups | None = None, *, compiled: bool = False
@@ -88,8 +91,7 @@ class Program:
         """
         many = len(self.order) >= (_MANY_COMPILED if compiled else _MANY)
         groups = Groups([(0, table.rows)]) if groups is None else groups
-        apart = {*self.masks} if many else self.slow
-        return _Run(self, table, groups, apart).results(compiled=compiled)
+        return _Run(self, table, groups, None if many else self.slow).results(compiled=compiled)
 
 
 class _Level(NamedTuple):
@@ -116,7 +118,7 @@ class _Step(NamedTuple):
 class _Plan:
     """Where each operation of a program is done, on tables that are alike in this.
 
-    ``levels`` are by what values depend on; ``by_row`` are the values that differ from row to row.
+    ``levels`` are those of values; ``by_row`` are the values that differ from row to row.
     """
 
     def __init__(
@@ -128,31 +130,26 @@ class _Plan:
         self.steps = self._steps(program)
         self._flats: dict[Any, tuple[Flat, list[int]]] = {}
 
-    def level(self, number: int) -> _Level:
-        """Return where a value differs."""
-        return self.levels[self.operations[number].inputs]
-
     def _steps(self, program: Program) -> list[_Step]:
         operations, rows = self.operations, {*self.by_row}
         last = {part: n for n in program.order for part in operations[n].parts}
         kept = {part for n in self.by_row for part in operations[n].parts}
         kept.update(program.results)
-        axes_of = {mask: level.axes for mask, level in self.levels.items()}
         found = []
         for number in program.order:
             if number in rows:
                 continue
-            name, parts, what, inputs = operations[number]
-            axes = axes_of[inputs]
+            name, parts, what, _ = operations[number]
+            axes = self.levels[number].axes
             if not parts:
                 found.append(_Step(number, None, [], axes, []))
                 continue
             moved: list[tuple[int, frozenset[str] | None]] = []
             done = []
             for part in parts:
-                depends = operations[part].inputs
-                own = axes_of[depends]
-                moved.append((part, None if own == axes or not depends else own))
+                own = self.levels[part].axes
+                there = own == axes or not operations[part].inputs
+                moved.append((part, None if there else own))
                 if last[part] == number and part not in kept and part not in done:
                     done.append(part)
             found.append(_Step(number, function_of(name, what), moved, axes, done))
@@ -170,7 +167,7 @@ class _Plan:
                 self.operations,
                 [n for n in self.by_row if n in needed and n not in known],
                 wanted,
-                {n for n in needed if self.level(n).in_turns},
+                {n for n in needed if self.levels[n].in_turns},
             )
         return self._flats[key]
 
@@ -178,20 +175,31 @@ class _Plan:
 class _Run:
     """One run of a program: the values of what depends on few axes, and what is left.
 
-    ``apart`` is what values depend on for which combinations are looked for.
+    ``apart`` are the values for which combinations are looked for: None for all of them.
     """
 
-    def __init__(self, program: Program, table: Table, groups: Groups, apart: set[int]) -> None:
+    def __init__(
+        self, program: Program, table: Table, groups: Groups, apart: set[int] | None
+    ) -> None:
         self.program = program
         self.table = table
         self.groups = groups
         self.every = frozenset(table.axes)
         self.is_small = table.rows <= _FEW_ROWS
-        levels = {  # those of fewer axes follow from the first
-            mask: self._level(mask, apart=mask in apart and not self.is_small)
+        operations = program.record.operations
+        looked_for = set(program.masks)
+        if apart is not None:
+            looked_for = {operations[number].inputs for number in apart}
+        by_mask = {  # those of fewer axes follow from the first
+            mask: self._level(mask, apart=mask in looked_for and not self.is_small)
             for mask in program.masks
         }
-        self.plan = self._planned(levels)
+        key = (self.is_small, apart is None, self.every, groups.fixed, *by_mask.values())
+        if key not in program.plans:
+            if len(program.plans) == _MOST_PLANS:
+                program.plans.clear()
+            program.plans[key] = self._planned(by_mask, apart)
+        self.plan = program.plans[key]
         self.values: dict[int, Any] = {}
         self._moved: dict[tuple[int, frozenset[str]], Any] = {}
         self._compute()
@@ -209,21 +217,19 @@ class _Run:
             return _Level(frozenset(axes), in_turns)
         return _Level(self.every, in_turns)
 
-    def _planned(self, levels: dict[int, _Level]) -> _Plan:
-        """Return the plan of a run: an earlier one of the program where it is the same."""
-        key = (self.is_small, self.every, self.groups.fixed, *levels.values())
-        plans = self.program.plans
-        if key not in plans:
-            by_row = []
-            if not self.is_small and not self.every <= self.groups.fixed:
-                operations = self.program.record.operations
-                by_row = [
-                    n for n in self.program.order if levels[operations[n].inputs].axes == self.every
-                ]
-            if len(plans) == _MOST_PLANS:
-                plans.clear()
-            plans[key] = _Plan(self.program, levels, by_row)
-        return plans[key]
+    def _planned(self, by_mask: Mapping[int, _Level], apart: set[int] | None) -> _Plan:
+        """Return where each value is computed."""
+        operations, fixed = self.program.record.operations, self.groups.fixed
+        levels = {}
+        for number in self.program.order:
+            level = by_mask[operations[number].inputs]
+            if apart is not None and number not in apart and not level.axes <= fixed:
+                level = _Level(self.every, level.in_turns)
+            levels[number] = level
+        by_row = []
+        if not self.is_small and not self.every <= fixed:
+            by_row = [number for number, level in levels.items() if level.axes == self.every]
+        return _Plan(self.program, levels, by_row)
 
     def _compute(self) -> None:
         """Compute what depends on few axes, or everything where there are few rows."""
@@ -264,14 +270,14 @@ class _Run:
         known: dict[int, Any] = {}
         others = [n for n in plan.by_row if operations[n].name not in COMPILED]
         others = [n for n in others if operations[n].parts]
-        if compiled and not any(plan.level(number).in_turns for number in others):
+        if compiled and not any(plan.levels[number].in_turns for number in others):
             known = self._by_row(others, known, by_numpy)
             known |= self._by_row([n for n in wanted if n not in known], known, by_llvm)
         else:
             known = self._by_row(wanted, known, by_numpy)
         results = []
         for number in wanted:
-            level = plan.level(number)
+            level = plan.levels[number]
             if number in known:
                 results.append(known[number])
             elif not operations[number].inputs:
@@ -299,7 +305,7 @@ class _Run:
             return Input(known[number])
         if number not in self.values:
             return Input(self.table.axes[self.program.record.operations[number].what])
-        axes = self.plan.level(number).axes
+        axes = self.plan.levels[number].axes
         if not axes <= self.groups.fixed:
             return Input(self.values[number], self.table.places_of_rows(axes))
         values = np.asarray(self.values[number])
