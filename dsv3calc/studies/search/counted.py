@@ -61,7 +61,9 @@ class TrainingBlock:
         return {**category, "recompute": plain}
 
     def of(self, result: str, category: Mapping[str, Any]) -> Any:
-        """Return a result of each layout, by its name."""
+        """Return a result of each layout, by its name, or one of its columns."""
+        if result in self.columns:
+            return self.columns[result]
         return getattr(self, result)(category)
 
     def excess(self, _: Mapping[str, Any], memory: Any) -> Any:

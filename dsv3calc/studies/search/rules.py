@@ -190,11 +190,10 @@ def serving_rules(
     ]
 
 
-def training_rules(model: Model, sequence: int, *, stepped: bool, mtp: bool = False) -> list[Rule]:
+def training_rules(model: Model, sequence: int, *, stepped: bool) -> list[Rule]:
     """List the rules of training layouts, in the order in which they are checked.
 
-    ``stepped`` says whether the sequences of a step are given, which replicas share; ``mtp``
-    whether MTP modules are trained.
+    ``stepped`` says whether the sequences of a step are given, which replicas share.
     """
 
     def of_model(
@@ -239,11 +238,14 @@ def training_rules(model: Model, sequence: int, *, stepped: bool, mtp: bool = Fa
             lambda layout, _: sequence_problems(layout, sequence),
         ),
     ]
-    return [*rules, *sameness(model, mtp=mtp)]
+    return rules
 
 
 def sameness(model: Model, *, mtp: bool) -> list[Rule]:
-    """List the rules that leave one of several names of the same layout."""
+    """List the rules that leave one of several names of the same layout of training.
+
+    ``mtp`` says whether MTP modules are trained.
+    """
     experts = bool(experts_of(model))
 
     def same(words: str, condition: Callable[[Mapping[str, Any]], bool]) -> Any:

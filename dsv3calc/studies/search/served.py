@@ -16,6 +16,7 @@ from dsv3calc.accounting.memory.serving import Server as Memory
 from dsv3calc.ledger.line import given
 from dsv3calc.numbers import ops
 from dsv3calc.schema.fields import LARGEST_COUNT
+from dsv3calc.studies.search.bisection import largest
 from dsv3calc.studies.search.conditions import Condition
 from dsv3calc.studies.search.rules import layout_at
 from dsv3calc.studies.search.space import count, rows
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from dsv3calc.studies.search.space import Columns
     from dsv3calc.studies.serve.server import Server
     from dsv3calc.studies.serve.slo import Objective
-
-_AT_ONCE = 96
-"""Batches of a layout that are tried at once."""
 
 RESULTS = {
     **TIMES,
@@ -246,26 +244,3 @@ def within(limits: Sequence[Objective], block: ServingBlock) -> Any:
     for each in limits:
         met &= each.condition.admits(block.result(each.name))
     return met
-
-
-def largest(accepts: Callable[[Any, Any], Any], low: Any, high: Any) -> Any:
-    """Return the largest accepted number of each row, up to ``high``; ``low`` counts as accepted.
-
-    Larger numbers are accepted no sooner. ``accepts`` says of rows whether a number of each is
-    accepted. It takes many rows as fast as few, so each turn asks about many numbers of a row.
-    """
-    import numpy as np
-
-    low, high = low.copy(), np.maximum(low, high) + 1
-    while True:
-        (which,) = np.nonzero(high - low > 1)
-        if not len(which):
-            return low
-        first, last = low[which, None], high[which, None]
-        tried = first + (last - first) * np.arange(1, _AT_ONCE + 1) // (_AT_ONCE + 1)
-        tried = np.clip(tried, first + 1, last - 1)
-        good = accepts(np.repeat(which, _AT_ONCE), tried.ravel()).reshape(tried.shape)
-        number = np.where(good.all(axis=1), _AT_ONCE, good.argmin(axis=1))
-        ends = np.concatenate([first, tried, last], axis=1)
-        rows_ = np.arange(len(which))
-        low[which], high[which] = ends[rows_, number], ends[rows_, number + 1]
