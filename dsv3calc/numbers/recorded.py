@@ -5,7 +5,8 @@ place of numbers. The record keeps each operation once: equal operations on equa
 same value, so what several results share is computed once. :mod:`~dsv3calc.numbers.program` runs
 what was recorded.
 
-Operations that change no number are left out: adding 0, multiplying or dividing by 1.
+Operations that change no number are left out: adding 0, multiplying or dividing by 1. What is
+multiplied by 0 is 0.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -115,6 +116,10 @@ class Recorded:
         """
         raise NotRecordedError("the largest of a recorded value is not known")
 
+    def any(self) -> bool:
+        """Tell whether it is not 0 in some row: what is known to be 0 is a number."""
+        return True
+
     def __add__(self, other: Any) -> Recorded:
         return self if _is(other, 0) else _both("add", self, other)
 
@@ -126,7 +131,9 @@ class Recorded:
     def __rsub__(self, other: Any) -> Recorded:
         return _both("subtract", other, self)
 
-    def __mul__(self, other: Any) -> Recorded:
+    def __mul__(self, other: Any) -> Any:
+        if _is(other, 0):
+            return 0
         return self if _is(other, 1) else _both("multiply", self, other)
 
     __rmul__ = __mul__
@@ -134,8 +141,8 @@ class Recorded:
     def __truediv__(self, other: Any) -> Recorded:
         return self if _is(other, 1) else _both("divide", self, other)
 
-    def __rtruediv__(self, other: Any) -> Recorded:
-        return _both("divide", other, self)
+    def __rtruediv__(self, other: Any) -> Any:
+        return 0 if _is(other, 0) else _both("divide", other, self)
 
     def __floordiv__(self, other: Any) -> Recorded:
         return _one("floor", self / other)
@@ -190,6 +197,10 @@ def _extreme(name: str) -> Callable[[Any, Any], Any]:
     return lambda a, b: a if a is b else _both(name, a, b)
 
 
+def _ratio(a: Any, b: Any) -> Any:
+    return a if _is(b, 1) or _is(a, 0) else _both("divide", a, b)
+
+
 def _where(condition: Recorded, a: Any, b: Any) -> Any:
     record = condition.record
     if a is b:
@@ -216,9 +227,9 @@ Recorded.__dsv3calc_ops__ = SimpleNamespace(
     maximum=_extreme("maximum"),
     minimum=_extreme("minimum"),
     exceeds=lambda a, b: _both("greater", a, b),
-    ratio=lambda a, b: a if _is(b, 1) else _both("divide", a, b),
-    floor_div=lambda a, b: _one("floor", _both("divide", a, b)),
-    ceil_div=lambda a, b: _one("ceil", _both("divide", a, b)),
+    ratio=_ratio,
+    floor_div=lambda a, b: 0 if _is(a, 0) else _one("floor", _both("divide", a, b)),
+    ceil_div=lambda a, b: 0 if _is(a, 0) else _one("ceil", _both("divide", a, b)),
     where=_where,
     lookup=_lookup,
     elementwise=_elementwise,

@@ -32,7 +32,14 @@ from dsv3calc.studies.search.request import (
 )
 from dsv3calc.studies.search.rules import Rule, pinned, serving_rules
 from dsv3calc.studies.search.run import Search
-from dsv3calc.studies.search.served import Limit, Served, ServingBlock, largest_batches, line_of
+from dsv3calc.studies.search.served import (
+    Kinds,
+    Limit,
+    Served,
+    ServingBlock,
+    largest_batches,
+    line_of,
+)
 from dsv3calc.studies.search.space import Constraint, Derived
 from dsv3calc.studies.search.winner import Winner, answered
 from dsv3calc.studies.serve.server import Server
@@ -97,8 +104,8 @@ class ServingSearch:
         of_setup, _ = setup_rule(None if setup is None else setup.value, serving=True)
         stated = ("etp",) if "etp" in self.pins else ()
         self.rule = rule_of(stated, serving=True, of_setup=of_setup)
-        self.held = Served(
-            self.base, self.server, self.asked, self.limits, prefill=self._needs_prefill()
+        self.kinds = Kinds(
+            Served(self.base, self.server, self.asked, self.limits, prefill=self._needs_prefill())
         )
 
     def _server(self) -> Server:
@@ -159,8 +166,17 @@ class ServingSearch:
 
     # --- the search
 
-    def search(self, gpus: Sequence[int], *, most: int, objectives: Sequence[str] = ()) -> Search:
-        """Return the search over layouts of some numbers of GPUs, by other objectives if given."""
+    def search(self, gpus: Sequence[int], *, most: int) -> Search:
+        """Return the search over layouts of some numbers of GPUs."""
+        return self._search(gpus, self.objectives, most=most)
+
+    def search_fewest(self, gpus: Sequence[int], after: Search | None) -> Search:
+        """Return the search for the fewest GPUs, ``after`` one that found none of fewer GPUs."""
+        objectives = ("gpus", "tokens_per_second_per_gpu")
+        refusals = None if after is None else after.refusals
+        return self._search(gpus, objectives, most=1, fewest=True, refusals=refusals)
+
+    def _search(self, gpus: Sequence[int], objectives: Sequence[str], **more: Any) -> Search:
         return Search(
             self.base,
             serving_axes(self.model.value, gpus, self.pins),
@@ -168,11 +184,11 @@ class ServingSearch:
             {},
             self.rules(),
             self.conditions,
-            lambda columns: ServingBlock(self.held, columns),
-            objectives or self.objectives,
-            most=most,
+            lambda columns: ServingBlock(self.kinds, columns),
+            objectives,
             whole=True,
             more=self._batch_constraints(),
+            **more,
         )
 
     def _derived(self) -> dict[str, Derived]:
@@ -185,7 +201,8 @@ class ServingSearch:
         if "etp" not in self.pins:
             found["etp"] = Derived(("tp", "dp", "ep"), self._etp)
         found["batch"] = Derived(
-            ("tp", "dp", "pp", "ep", "etp", "dcp", "redundant_experts", "asked"), self._batches
+            ("tp", "dp", "pp", "ep", "etp", "dcp", "redundant_experts", "asked"),
+            self._batches,
         )
         return found
 
@@ -209,7 +226,7 @@ class ServingSearch:
         found = asked.copy()
         if len(which):
             part = {name: each[which] for name, each in columns.items() if name != "asked"}
-            found[which] = largest_batches(self.held, part)
+            found[which] = largest_batches(self.kinds, part)
         return found
 
     def _batch_constraints(self) -> list[Constraint]:
@@ -260,7 +277,12 @@ class ServingSearch:
             )
         shared = ("tp", "dp", "pp", "ep", "etp", "dcp", "redundant_experts")
         rules += [
-            Rule("loads", "the engine loads the weights", shared[:-2], self._unloaded),
+            Rule(
+                "loads",
+                "the engine loads the weights",
+                ("tp", "dp", "ep", "etp"),  # a stage more or less divides no weight
+                self._unloaded,
+            ),
             Rule("serves", "serve times such a layout", shared, self._unserved),
             Rule("batch", "the set-up decodes the batch", ("asked",), self._small),
         ]
