@@ -127,10 +127,13 @@ def _of_field(field: str) -> Callable[[Layout, Mapping[str, Any]], Iterable[Prob
 
 def _degrees(_: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
     names = [name for name in ("tp", "cp", "pp") if name in values]
-    if values["gpus"] % prod(values[name] for name in names):
+    gpus = values["gpus"] - values.get("prefill_gpus", 0)
+    if gpus < 1:
+        yield f"no GPU of {values['gpus']:,} is left to decode", "prefill_gpus are fewer than GPUs"
+    elif gpus % prod(values[name] for name in names):
         degrees = " x ".join(f"{name} {values[name]}" for name in names)
         yield (
-            f"{degrees} do not divide {values['gpus']:,} GPUs",
+            f"{degrees} do not divide {gpus:,} GPUs",
             f"GPUs = {' x '.join(names)} x dp",
         )
 
@@ -168,7 +171,7 @@ def serving_rules(
         yield from decode_problems(model, layout)
 
     return [
-        Rule("degrees", "tp x pp divide the GPUs", ("gpus", "tp", "pp"), _degrees),
+        Rule("degrees", "tp x pp divide the GPUs", ("gpus", "prefill_gpus", "tp", "pp"), _degrees),
         Rule("stages", "a layer for every stage", ("pp",), _of_model(model, pipeline_problems)),
         Rule("heads", "tp divides the heads", ("tp",), _of_model(model, head_problems)),
         Rule("widths", "tp divides the feed-forwards", ("tp",), _of_model(model, width_problems)),

@@ -138,7 +138,7 @@ class Search:
     @property
     def candidates(self) -> int:
         """The layouts that pass all rules."""
-        return self.refusals.counted + self.refusals.pruned
+        return self.size - sum(self.refusals.by_rule.values())
 
     @property
     def emptied(self) -> str:

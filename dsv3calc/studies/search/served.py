@@ -17,6 +17,7 @@ from dsv3calc.ledger.line import given
 from dsv3calc.numbers import ops
 from dsv3calc.numbers.recorded import Record
 from dsv3calc.schema.fields import LARGEST_COUNT
+from dsv3calc.studies.search import beside
 from dsv3calc.studies.search.bisection import largest
 from dsv3calc.studies.search.conditions import Condition
 from dsv3calc.studies.search.rules import layout_at
@@ -34,8 +35,11 @@ if TYPE_CHECKING:
     from dsv3calc.studies.serve.server import Server
     from dsv3calc.studies.serve.slo import Objective
 
-_DEGREES = ("tp", "dp", "pp", "ep", "etp", "dcp", "redundant_experts", "batch")
+_DEGREES = ("tp", "dp", "pp", "ep", "etp", "dcp", "redundant_experts", *beside.COLUMNS, "batch")
 """What layouts of a search differ in."""
+
+_APART_FROM = (("ep", 1), ("prefill_gpus", 0), ("prefill_ep", 1))
+"""Columns and a value of each, with which layouts are of another kind than without."""
 
 _UNLIMITED = float("inf")
 
@@ -52,9 +56,19 @@ RESULTS = {
 """Result -> the line of ``serve`` that it is: the first that the answer has."""
 
 
-def line_of(result: str, lines: Mapping[str, Line]) -> Line | None:
-    """Return the line of ``serve`` that a result is; None where the answer has none."""
-    return next((lines[name] for name in RESULTS[result] if name in lines), None)
+_APART = {
+    "tokens_per_second_per_gpu": "serve.disaggregated.one_of_each.tokens_per_second_per_gpu",
+}
+"""The lines that take their place where some of the GPUs prefill, and the others decode."""
+
+
+def line_of(result: str, lines: Mapping[str, Line], *, apart: bool = False) -> Line | None:
+    """Return the line of ``serve`` that a result is; None where the answer has none.
+
+    ``apart`` tells that some of the GPUs prefill, and the others decode.
+    """
+    names = (_APART[result],) if apart and result in _APART else RESULTS[result]
+    return next((lines[name] for name in names if name in lines), None)
 
 
 class Limit(Condition):
@@ -105,7 +119,9 @@ class _Kind:
         self.record = Record()
         self.inputs = tuple(name for name in _DEGREES if name not in constants)
         degrees = {name: self.record.input(name) for name in self.inputs}
-        self.layout = layout_at(held.base, {**constants, **degrees})
+        values = {**constants, **degrees}
+        self.layout = layout_at(held.base, values)
+        self.beside = None if constants.get("prefill_gpus") == 0 else values
         self.batch = degrees["batch"]
         self._programs: dict[str, Program] = {}
 
@@ -114,16 +130,17 @@ class _Kind:
         from dsv3calc.numbers.program import Program
 
         if result not in self._programs:
-            line = line_of(result, self._times)
+            line = line_of(result, self._times, apart=self.beside is not None)
             assert line is not None  # noqa: S101 - asked of one layout before
             self._programs[result] = Program(self.record, [line.value])
         return self._programs[result]
 
     @cached_property
     def _times(self) -> Mapping[str, Line]:
-        found: Mapping[str, Line] = self.held.server.on(
-            self.layout, prefill=self.held.prefill
-        ).times(self.batch)
+        held, other = self.held, self.beside
+        apart = None if other is None else beside.layout_of(held.base, other)
+        server = held.server.on(self.layout, prefill=held.prefill, beside=apart)
+        found: Mapping[str, Line] = server.times(self.batch)
         return found
 
     @cached_property
@@ -171,7 +188,7 @@ class Kinds:
 
     def __init__(self, held: Served) -> None:
         self.held = held
-        self._known: dict[tuple[int, bool], list[_Kind]] = {}
+        self._known: dict[tuple[Any, ...], list[_Kind]] = {}
 
     def of(self, columns: Columns) -> _Kind:
         """Return the kind of layouts that have as many stages, and experts on one GPU or several.
@@ -181,7 +198,9 @@ class Kinds:
         """
         degrees = {name: columns[name] for name in _DEGREES if name != "batch"}
         alike = {name: int(each[0]) for name, each in degrees.items() if each.min() == each.max()}
-        known = self._known.setdefault((alike["pp"], alike.get("ep") == 1), [])
+        key = (alike["pp"], alike["redundant_experts"])  # how tokens are sent branches on both
+        flags = (alike.get(name) == plain for name, plain in _APART_FROM)
+        known = self._known.setdefault((*key, *flags), [])
         found = next((each for each in known if each.constants.items() <= alike.items()), None)
         if found is None:
             found = _Kind(self.held, alike)
@@ -226,8 +245,10 @@ class ServingBlock:
         import numpy as np
 
         self.rows = count(columns)
-        self.gpus = columns["tp"] * columns["dp"] * columns["pp"]
-        alike = 2 * columns["pp"] + (columns["ep"] == 1)
+        self.gpus = columns["gpus"]
+        alike = columns["pp"] + (max(columns["pp"]) + 1) * columns["redundant_experts"]
+        for name, plain in _APART_FROM:
+            alike = 2 * alike + (columns[name] == plain)
         self.groups = []
         self._known: dict[str, Any] = {}
         for each in np.unique(alike):
