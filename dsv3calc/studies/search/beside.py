@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 COLUMNS = (*BESIDE, "prefill_dp", "prefill_etp")
 """What the layout of the GPUs that prefill follows from."""
 
+_ALONE = {"pp": 1, "layer_split": 0, "prefill_gpus": 0}
+"""What a layout has of axes that the GPUs that prefill have none of."""
+
 _OWN = ("tp", "dp", "ep", "etp")
 
 
@@ -116,7 +119,7 @@ def rule_of(rules: Sequence[Rule], base: Layout, asked: Asked, prompt: int) -> R
         layout = layout_of(base, values)
         own = {name: getattr(layout, name) for name in (*_OWN, "dcp", "redundant_experts")}
         for rule in rules:  # later ones rely on those before
-            wrong = [*problems_of(rule, base, {**own, "pp": 1, "gpus": gpus, "prefill_gpus": 0})]
+            wrong = [*problems_of(rule, base, {**own, **_ALONE, "gpus": gpus})]
             if wrong:
                 yield from wrong
                 return

@@ -145,8 +145,8 @@ class FewestGPUs:
             self._refuse_all()
         if not found:
             excess, axes = search.refusals.misses[0]
-            layout = ", ".join(f"{name} {axes[name]:,}" for name in ("pp", "dp", "ep"))
-            self.closest = f"{layout} with {format_quantity(round(excess), 'B')} too much"
+            told = ", ".join(f"{name} {axes[name]:,}" for name in ("pp", "dp", "ep"))
+            self.closest = f"{told} with {format_quantity(round(excess), 'B')} too much"
             return None
         axes = found[0].axes
         layout = msgspec.structs.replace(self.layout, pp=axes["pp"], dp=axes["dp"])

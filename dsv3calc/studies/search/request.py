@@ -57,6 +57,9 @@ WORDS = {
     "layer_split": ("even", "balanced"),
     "sequence_parallel": (False, True),
 }
+SPLITS = WORDS["layer_split"]
+"""Splits of layers that columns have by number."""
+
 DEGREES = ("tp", "cp", "pp", "ep", "etp", "micro_batch")
 """Axes that are columns, beside the GPUs, in the order in which they are joined."""
 
@@ -86,7 +89,9 @@ TRAINING_AXES = (*DEGREES, "dp", *CATEGORIES)
 BESIDE = ("prefill_gpus", "prefill_tp", "prefill_ep")
 """Axes of GPUs that prefill beside those that decode: how many of all GPUs, and their layout."""
 
-SERVING_AXES = ("tp", "pp", "ep", "dcp", "redundant_experts", "etp", "dp", *BESIDE, "batch")
+SERVING_AXES = (
+    "tp", "pp", "layer_split", "ep", "dcp", "redundant_experts", "etp", "dp", *BESIDE, "batch",
+)  # fmt: skip
 """Axes of serving layouts; dp follows from the others, and etp and redundant experts unless pinned.
 """
 
@@ -198,6 +203,25 @@ def read_pins(texts: Sequence[str], option: str, axes: Sequence[str]) -> dict[st
     return {axis: values for axis, (_, values) in found.items()}
 
 
+def numbered_splits(pins: dict[str, list[Any]], option: str) -> None:
+    """Put the numbers of splits into pins in their place.
+
+    Raises
+    ------
+    UsageError
+        If a split lists the layers of each stage.
+    """
+    for split in pins.get("layer_split", ()):
+        if split not in SPLITS and split not in range(len(SPLITS)):
+            raise UsageError(
+                f"{option} layer_split={','.join(map(str, split))}: a list suits one pp alone",
+                f"choose from: {', '.join(SPLITS)}",
+            )
+    if "layer_split" in pins:
+        numbers = {each: number for number, each in enumerate(SPLITS)}
+        pins["layer_split"] = [numbers.get(each, each) for each in pins["layer_split"]]
+
+
 def _value(option: str, axis: str, text: str) -> Any:
     """Read what an axis may be."""
     if axis == "sequence_parallel":
@@ -294,6 +318,7 @@ def serving_axes(
 
     Divisors of the GPUs that decode: tp up to the model's heads, pp up to its layers, ep up to all
     of them; dcp those up to 8; batches are powers of two up to 1,024, and the largest that fits.
+    Layers are split evenly unless a pin says otherwise, by the number of a split in :data:`SPLITS`.
     """
     apart = pins.get("prefill_gpus", [0])
     gpus, every = [each - less for each in gpus for less in apart if each > less], gpus
@@ -302,6 +327,7 @@ def serving_axes(
     found = {
         "tp": divisors_of(gpus, heads),
         "pp": divisors_of(gpus, model.num_hidden_layers),
+        "layer_split": [0],
         "ep": divisors_of(gpus, max(gpus, default=1)) if experts_of(model) else [1],
         "dcp": divisors_of(gpus, _MOST_DCP),
     }

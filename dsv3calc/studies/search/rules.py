@@ -27,6 +27,7 @@ from dsv3calc.studies.layout.check import (
     expert_problems,
     width_problems,
 )
+from dsv3calc.studies.search.request import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -61,8 +62,10 @@ class Rule(NamedTuple):
 
 
 def layout_at(base: Layout, values: Mapping[str, Any]) -> Layout:
-    """Return a layout with the values of axes put in."""
+    """Return a layout with the values of axes put in; a split may be given by its number."""
     changes = {name: value for name, value in values.items() if name in AXES}
+    if type(changes.get("layer_split")) is int:
+        changes["layer_split"] = SPLITS[changes["layer_split"]]
     return msgspec.structs.replace(base, **changes)
 
 
@@ -159,11 +162,12 @@ def _of_model(
 
 
 def serving_rules(
-    model: Model, undivided: Callable[[Layout, Mapping[str, Any]], Iterable[Problem]]
+    model: Model, undivided: Callable[[Layout, Mapping[str, Any]], Iterable[Problem]], *, mtp: bool
 ) -> list[Rule]:
     """List the rules of serving layouts that their degrees alone decide.
 
-    ``undivided`` yields degrees that have no etp by the rule that it follows from.
+    ``undivided`` yields degrees that have no etp by the rule that it follows from; ``mtp`` tells
+    whether MTP modules draft.
     """
 
     def of_context(layout: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
@@ -175,6 +179,12 @@ def serving_rules(
         Rule("stages", "a layer for every stage", ("pp",), _of_model(model, pipeline_problems)),
         Rule("heads", "tp divides the heads", ("tp",), _of_model(model, head_problems)),
         Rule("widths", "tp divides the feed-forwards", ("tp",), _of_model(model, width_problems)),
+        Rule(
+            "split",
+            "balanced stages differ from even ones",
+            ("pp", "layer_split"),
+            lambda layout, _: _balanced_alike(model, layout, mtp=mtp),
+        ),
         Rule(
             "experts",
             "ep divides the experts",

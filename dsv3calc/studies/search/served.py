@@ -35,8 +35,14 @@ if TYPE_CHECKING:
     from dsv3calc.studies.serve.server import Server
     from dsv3calc.studies.serve.slo import Objective
 
-_DEGREES = ("tp", "dp", "pp", "ep", "etp", "dcp", "redundant_experts", *beside.COLUMNS, "batch")
+_DEGREES = (
+    "tp", "dp", "pp", "layer_split", "ep", "etp", "dcp", "redundant_experts", *beside.COLUMNS,
+    "batch",
+)  # fmt: skip
 """What layouts of a search differ in."""
+
+_KIND = ("pp", "layer_split", "redundant_experts")
+"""Columns of which layouts of a kind have one value: what is counted branches on them."""
 
 _APART_FROM = (("ep", 1), ("prefill_gpus", 0), ("prefill_ep", 1))
 """Columns and a value of each, with which layouts are of another kind than without."""
@@ -198,7 +204,7 @@ class Kinds:
         """
         degrees = {name: columns[name] for name in _DEGREES if name != "batch"}
         alike = {name: int(each[0]) for name, each in degrees.items() if each.min() == each.max()}
-        key = (alike["pp"], alike["redundant_experts"])  # how tokens are sent branches on both
+        key = [alike[name] for name in _KIND]
         flags = (alike.get(name) == plain for name, plain in _APART_FROM)
         known = self._known.setdefault((*key, *flags), [])
         found = next((each for each in known if each.constants.items() <= alike.items()), None)
@@ -246,7 +252,9 @@ class ServingBlock:
 
         self.rows = count(columns)
         self.gpus = columns["gpus"]
-        alike = columns["pp"] + (max(columns["pp"]) + 1) * columns["redundant_experts"]
+        alike = np.zeros(self.rows, dtype=np.int64)
+        for name in _KIND:
+            alike = alike * (columns[name].max(initial=0) + 1) + columns[name]
         for name, plain in _APART_FROM:
             alike = 2 * alike + (columns[name] == plain)
         self.groups = []

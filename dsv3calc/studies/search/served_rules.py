@@ -17,29 +17,58 @@ from dsv3calc.studies.search.rules import Rule, pinned, serving_rules
 from dsv3calc.studies.serve.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from dsv3calc.queries.search import SearchQuery
+    from dsv3calc.queries.serve import ServeQuery
     from dsv3calc.schema.layout import Layout
     from dsv3calc.studies.layout.build import Problem
-    from dsv3calc.studies.search.serving import ServingSearch
+    from dsv3calc.studies.layout.expert_degrees import Rule as ExpertRule
+    from dsv3calc.studies.memory.serving import Asked
 
-LAYOUT = ("tp", "dp", "pp", "ep", "etp", "dcp", "redundant_experts")
+LAYOUT = ("tp", "dp", "pp", "layer_split", "ep", "etp", "dcp", "redundant_experts")
 """The columns of a layout that decodes."""
 
 _FLAGS = ("tp", "dp", "pp", "dcp")
 
 
 class Rules:
-    """The rules of a search over serving layouts."""
+    """The rules of a search over serving layouts.
 
-    def __init__(self, wanted: ServingSearch) -> None:
-        self.wanted = wanted
+    Parameters
+    ----------
+    query, pins
+        What is asked for.
+    server, asked
+        ``serve`` and ``memory --serve`` on the layout that all others are made from.
+    rule
+        What etp follows from.
+    query_of
+        Returns the query about one layout by itself.
+    """
+
+    def __init__(
+        self,
+        query: SearchQuery,
+        pins: Mapping[str, Sequence[int]],
+        server: Server,
+        asked: Asked,
+        rule: ExpertRule,
+        query_of: Callable[[Mapping[str, Any], int | None], ServeQuery],
+    ) -> None:
+        self.query = query
+        self.pins = pins
+        self.server = server
+        self.asked = asked
+        self.rule = rule
+        self.query_of = query_of
+        self._known: dict[tuple[bool, ...], list[Problem]] = {}
 
     def all(self) -> list[Rule]:
         """List the rules of this search."""
-        wanted, model = self.wanted, self.wanted.model.value
+        asked, model = self.asked, self.asked.model.value
         of_degrees = [
-            *serving_rules(model, self._undivided),
+            *serving_rules(model, self._undivided, mtp=asked.serving.mtp),
             Rule(
                 "exchange",
                 "the GPUs of ep fill nodes",
@@ -48,9 +77,9 @@ class Rules:
             ),
         ]
         rules = list(of_degrees)
-        if "dp" in wanted.pins:
-            rules.insert(1, pinned("dp", wanted.pins["dp"]))
-        imbalance = wanted.query.imbalance
+        if "dp" in self.pins:
+            rules.insert(1, pinned("dp", self.pins["dp"]))
+        imbalance = self.query.imbalance
         if imbalance is not None:
             rules.append(
                 Rule(
@@ -60,10 +89,10 @@ class Rules:
                     lambda layout, _: _raised(lambda: check_imbalance(model, layout, imbalance)),
                 )
             )
-        asked, prompt = wanted.asked, wanted.server.requests.prompt
+        base, prompt = self.server.inputs.layout, self.server.requests.prompt
         return [
             *rules,
-            beside.rule_of(of_degrees, wanted.base, asked, prompt),
+            beside.rule_of(of_degrees, base, asked, prompt),
             Rule(
                 "loads",
                 "the engine loads the weights",
@@ -75,8 +104,8 @@ class Rules:
         ]
 
     def _undivided(self, layout: Layout, _: Mapping[str, Any]) -> Iterable[Problem]:
-        rule = self.wanted.rule
-        if rule is STATED or not experts_of(self.wanted.model.value) or divides(layout, rule):
+        rule = self.rule
+        if rule is STATED or not experts_of(self.asked.model.value) or divides(layout, rule):
             return
         yield (
             f"tp {layout.tp:,} x dp {layout.dp:,} do not divide by ep {layout.ep:,}"
@@ -87,11 +116,11 @@ class Rules:
 
     def _unsent(self, layout: Layout, _: Mapping[str, Any]) -> Iterable[Problem]:
         """Yield what keeps the GPUs of ep from exchanging tokens: nodes that they do not fill."""
-        views = architecture_of(self.wanted.model.value).groups
+        views = architecture_of(self.asked.model.value).groups
         if layout.ep == 1 or not any(view.experts for view in views):
             return
-        node = scale_up_of(self.wanted.hardware.value).domain_size or layout.ep
-        exchange = self.wanted.asked.serving.exchange
+        node = scale_up_of(self.asked.hardware.value).domain_size or layout.ep
+        exchange = self.asked.serving.exchange
 
         def ask() -> None:
             group = Group(layout, node)
@@ -103,19 +132,19 @@ class Rules:
 
     def _unserved(self, _: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
         """Yield what ``serve`` says against a layout of this kind: one of each is asked about."""
-        known, flags = self.wanted.asked_before, [values[name] > 1 for name in _FLAGS]
+        known, flags = self._known, [values[name] > 1 for name in _FLAGS]
         key = (*flags, values["prefill_gpus"] > 0)  # serve refuses by these alone
         if key not in known:
 
             def ask() -> None:
-                server = Server.asked(self.wanted.query_of(values, batch=None))
+                server = Server.asked(self.query_of(values, None))
                 server.times(server.least)
 
             known[key] = _raised(ask)
         return known[key]
 
     def _small(self, _: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
-        least = self.wanted.server.least
+        least = self.server.least
         if MOST < values["asked"] < least:
             yield f"a batch of {values['asked']:,}", f"the least is {least:,}"
 

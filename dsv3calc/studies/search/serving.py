@@ -26,7 +26,9 @@ from dsv3calc.studies.search.request import (
     MOST,
     SERVED_OBJECTIVES,
     SERVING_AXES,
+    SPLITS,
     UNITS,
+    numbered_splits,
     read_objectives,
     read_pins,
     serving_axes,
@@ -51,7 +53,6 @@ if TYPE_CHECKING:
 
     from dsv3calc.queries.search import SearchQuery
     from dsv3calc.schema.layout import Layout
-    from dsv3calc.studies.layout.build import Problem
     from dsv3calc.studies.search.rules import Rule
     from dsv3calc.studies.search.space import Columns
 
@@ -78,6 +79,7 @@ class ServingSearch:
                     "--concurrency gives the batch, and so does --pin batch", "leave one"
                 )
             self.pins["batch"] = [MOST]
+        numbered_splits(self.pins, "--pin")
         beside.check(query, self.pins)
         self.objectives = read_objectives(
             query.objective, "tokens_per_second_per_gpu", SERVED_OBJECTIVES
@@ -92,8 +94,6 @@ class ServingSearch:
         self.results = [
             name for name in SERVED_OBJECTIVES if name in {*self.objectives, *read, "tpot"}
         ]
-        self.asked_before: dict[tuple[bool, ...], list[Problem]] = {}
-        """What ``serve`` says against layouts, by what it refuses them by."""
         self.server = self._server()
         self.base: Layout = self.server.inputs.layout
         self.model, self.hardware = self.server.inputs.model, self.server.inputs.hardware
@@ -106,6 +106,7 @@ class ServingSearch:
         of_setup, _ = setup_rule(None if setup is None else setup.value, serving=True)
         stated = ("etp",) if "etp" in self.pins else ()
         self.rule = rule_of(stated, serving=True, of_setup=of_setup)
+        self._rules = Rules(query, self.pins, self.server, self.asked, self.rule, self.query_of)
         self.kinds = Kinds(
             Served(self.base, self.server, self.asked, self.limits, prefill=self._needs_prefill())
         )
@@ -280,7 +281,7 @@ class ServingSearch:
 
     def rules(self) -> list[Rule]:
         """List the rules of this search."""
-        return Rules(self).all()
+        return self._rules.all()
 
     # --- winners
 
@@ -302,6 +303,8 @@ class ServingSearch:
                 found["redundant_experts"] = axes["redundant_experts"]
         if axes["dcp"] > 1:
             found["dcp"] = axes["dcp"]
+        if split_of(axes) != SPLITS[0]:
+            found["layer_split"] = split_of(axes)
         if axes.get("prefill_gpus"):
             experts = bool(experts_of(self.model.value))
             found["prefill_layout"] = beside.option_of(axes, experts=experts)
@@ -317,7 +320,7 @@ class ServingSearch:
                 results[name] = line.value
         hidden = ("asked",) if axes["prefill_gpus"] else ("asked", *beside.COLUMNS)
         shown = {name: each for name, each in axes.items() if name not in hidden}
-        return Winner(shown, results, {"serve": found})
+        return Winner({**shown, "layer_split": split_of(axes)}, results, {"serve": found})
 
     def axes_of(self, pins: Mapping[str, Any], gpus: int) -> dict[str, Any]:
         """Return the axes of one layout by those that are named.
@@ -327,9 +330,12 @@ class ServingSearch:
         UsageError
             If the degrees do not multiply out.
         """
-        plain = {"tp": 1, "pp": 1, "ep": 1, "dcp": 1, "batch": MOST}
+        plain = {"tp": 1, "pp": 1, "layer_split": 0, "ep": 1, "dcp": 1, "batch": MOST}
         plain |= {"prefill_gpus": 0, "prefill_tp": 1, "prefill_ep": 1}
         axes = {**plain, "gpus": gpus, **pins}
+        named = {"layer_split": [pins["layer_split"]]} if "layer_split" in pins else {}
+        numbered_splits(named, "--why")
+        axes |= {name: each[0] for name, each in named.items()}
         width, left = axes["tp"] * axes["pp"], gpus - axes["prefill_gpus"]
         dp = axes.get("dp", max(1, left // width))
         if width * dp != left:
@@ -340,7 +346,7 @@ class ServingSearch:
         axes |= {"dp": dp, "asked": axes["batch"]}
         for name, each in self._derived().items():
             if name not in axes and name != "batch":
-                axes[name] = max(name != "redundant_experts", int(each.of(axes)))
+                axes[name] = max(0 if name == "redundant_experts" else 1, int(each.of(axes)))
         return axes
 
     def settled(self, axes: Mapping[str, Any]) -> dict[str, Any]:
@@ -368,6 +374,8 @@ class ServingSearch:
         """Name a layout by the axes that are not at their plainest."""
         shown = [f"{name} {axes[name]}" for name in ("tp", "dp", "pp", "ep", "etp", "dcp")]
         shown = [each for each in shown if not each.endswith(" 1")] or ["1 GPU"]
+        if split_of(axes) != SPLITS[0]:
+            shown.append(f"{split_of(axes)} stages")
         if axes["redundant_experts"]:
             shown.append(f"{axes['redundant_experts']:,} redundant experts")
         if axes.get("prefill_gpus"):
@@ -380,3 +388,9 @@ class ServingSearch:
         batch = axes["batch"] if axes["batch"] != MOST and not slo else None
         query = as_dict(msgspec.structs.replace(self.query_of(axes, batch), slo=slo))
         return f"dsv3calc {query_text({'command': 'serve', **query})}"
+
+
+def split_of(axes: Mapping[str, Any]) -> str:
+    """Return how layers are split over stages, in words; axes may have the number of the split."""
+    split = axes["layer_split"]
+    return split if isinstance(split, str) else SPLITS[split]

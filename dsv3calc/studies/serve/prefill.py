@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -103,9 +103,9 @@ def prefill_layout(inputs: Inputs) -> Layout | None:
         raise UsageError(
             "--set layout. and --prefill-layout: there are two layouts", "leave one of them out"
         )
-    named = {"layout": query.prefill_layout}
+    named: dict[str, Any] = {"layout": query.prefill_layout}
     if "=" in query.prefill_layout:
-        named = {"layout": None, **_degrees(query.prefill_layout)}
+        named: dict[str, Any] = {"layout": None, **_degrees(query.prefill_layout)}
     changed = msgspec.structs.replace(query, **{**dict.fromkeys(_OF_LAYOUT), **named})
     model, aside = inputs.model.value, Answer("", {})
     found = chosen_layout(changed, inputs.loader, aside, model, used=USED, serving=True)

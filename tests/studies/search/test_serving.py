@@ -143,6 +143,24 @@ def test_gpus_that_prefill_beside_those_that_decode_are_those_of_asking_about_ea
     assert {apart for apart, *_ in rates} == {*counts}
 
 
+def test_stages_are_split_evenly_or_balanced_as_serve_splits_them():
+    pins = ("tp=1", "pp=2|4", "dcp=1", "batch=64", "layer_split=balanced|even")
+    found = search(DENSE, 4, pin=pins, top=9).values
+    alone = {
+        (pp, split): served(
+            tuple(DENSE.items()), tp=1, pp=pp, dp=4 // pp, layer_split=split, batch=64
+        )["serve.tpot.estimate"]
+        for pp, split in ((2, "even"), (4, "even"), (4, "balanced"))
+    }  # two balanced stages have the layers of even ones
+    assert found["search.refused.split"] == 1
+    assert {
+        tuple(found[f"search.best.{each}.{name}"] for name in ("pp", "layer_split")): found[
+            f"search.best.{each}.tpot"
+        ]
+        for each in (1, 2, 3)
+    } == alone
+
+
 def test_redundant_experts_fill_the_gpus_where_ep_is_all_of_them():
     found = search(EXPERTS, 6, pin=("pp=1", "dcp=1", "batch=8"), top=100).values
     assert found["search.best.1.redundant_experts"] == 2  # 64 experts on 6 GPUs
@@ -241,6 +259,10 @@ def test_every_layout_is_counted_once():
         ({"pin": ("zero=1",)}, "no axis"),
         ({"pin": ("batch=0",)}, "batch=0"),
         ({"why": "tp=3"}, "are not 2 GPUs"),
+        ({"pin": ("layer_split=14*2",)}, "a list suits one pp alone"),
+        ({"pin": ("prefill_gpus=1",)}, "depends on the tokens of a response"),
+        ({"pin": ("prefill_tp=2",)}, "no GPUs prefill apart"),
+        ({"pin": ("prefill_gpus=1",), "prefill_layout": "tp=1"}, "both are the GPUs that prefill"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(options, words):
