@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import copy
 from heapq import heapify, heappop, heappush
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -78,6 +79,11 @@ class Search:
         Whether memory is counted of every layout, though it cannot be among the best.
     more
         Further constraints on columns, checked after those that follow from rules.
+    fewest
+        Whether layouts are looked at by their number of GPUs, the first objective, until some
+        satisfy everything; the others rank those. The ledger then has the layouts of fewer GPUs.
+    refusals
+        A ledger to be continued, that of a search over other GPUs.
     """
 
     def __init__(
@@ -94,6 +100,8 @@ class Search:
         most: int = 1,
         whole: bool = False,
         more: Sequence[Constraint] = (),
+        fewest: bool = False,
+        refusals: Refusals | None = None,
     ) -> None:
         self.base = base
         self.categories = {name: list(each) for name, each in categories.items()}
@@ -105,10 +113,11 @@ class Search:
         self.words = {rule.name: rule.words for rule in rules}
         self.words |= {each.reason: each.words for each in more}
         self.needs = {rule.name: rule.needs for rule in rules}
-        self.refusals = Refusals(
+        self.refusals = refusals or Refusals(
             *(rule.name for rule in rules), *(each.reason for each in more), WHERE
         )
-        self.best = Few(most) if len(self.objectives) == 1 else Front()
+        self.fewest = fewest
+        self.best = Few(most) if fewest or len(self.objectives) == 1 else Front()
         columns = {*axes, *derived}
         known = columns | {*categories}
         self.rules = [rule for rule in rules if not columns.issuperset(rule.needs)]
@@ -214,10 +223,29 @@ class Search:
         counted.several = not self._bounded
         if not self._bounded:
             for category, mask in leaves:
-                self._count(counted, columns, category, mask, None, None)
+                for part in self._in_turn(columns, mask):
+                    self._count(counted, columns, category, part, None, None)
             return
         for number, values, part in self._by_first(counted, columns, leaves):
             self._count(counted, columns, *leaves[number], values, part)
+
+    def _in_turn(self, columns: Columns, mask: Any) -> Iterator[Any]:
+        """Yield the rows of a block together; for the fewest GPUs those of one number each."""
+        import numpy as np
+
+        if not self.fewest:
+            yield mask
+            return
+        assert isinstance(self.best, Few)  # noqa: S101 - one number of GPUs is the best
+        for gpus in np.unique(columns["gpus"][mask]):
+            part = mask & (columns["gpus"] == gpus)
+            if gpus > self.best.limit:
+                self.refusals.pruned += int(part.sum())
+                continue
+            fewer = copy.deepcopy(self.refusals)
+            yield part
+            if self.best.found:
+                self.refusals = fewer
 
     def _by_first(
         self, counted: Any, columns: Columns, leaves: Sequence[tuple[Category, Any]]
@@ -314,7 +342,7 @@ class Search:
         self.refusals.refuse_memory(excess[over], over, columns, category)
         if not fits.any():
             return
-        for name in {*self.objectives, *self._needed()} - results.keys():
+        for name in self._needed() - results.keys():
             results[name] = counted.of(name, category)
         wanted = fits
         for condition in self.of_results:
@@ -324,6 +352,14 @@ class Search:
             self.refusals.unwanted[condition.rule] += int(wanted.sum() - kept.sum())
             wanted = kept
         self.refusals.fitting += int(wanted.sum())
+        if not wanted.any():
+            return
+        if self.fewest:  # those of one number of GPUs are a few of the block
+            columns = rows(columns, wanted)
+            results = {name: each[wanted] for name, each in results.items()}
+            counted, wanted = self.block(columns), wanted[wanted]
+        for name in {*self.objectives} - results.keys():
+            results[name] = counted.of(name, category)
         objectives = [
             sign * results[name] for sign, name in zip(self.signs, self.objectives, strict=True)
         ]
