@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from dsv3calc.accounting.placement.stages import Stages
+from dsv3calc.accounting.traffic.exchange import group_problems
 from dsv3calc.ledger.line import given
 from dsv3calc.model.architecture import experts_of
 from dsv3calc.studies.layout.build import (
@@ -32,6 +33,7 @@ from dsv3calc.studies.search.request import SPLITS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.layout.build import Problem
@@ -43,6 +45,9 @@ AXES = (
 )  # fmt: skip
 """The axes of a search that are fields of a layout."""
 
+
+SAME = "same"
+"""The name of the rules that leave one of several names of a layout."""
 
 _SAME = "the same layout by another name"
 _KEPT = "one of several names of a layout is kept"
@@ -161,8 +166,23 @@ def _of_model(
     return lambda layout, _: (each for check in checks for each in check(model, layout))
 
 
+def filled(hardware: Hardware) -> Rule:
+    """Return the rule that expert-parallel groups fill their nodes, as exchanges are counted."""
+    domain = None if hardware.scale_up is None else hardware.scale_up.domain_size
+    return Rule(
+        "nodes",
+        "expert-parallel groups fill their nodes",
+        ("tp", "pp", "dp", "ep", "etp"),
+        lambda layout, _: group_problems(layout, domain or layout.ep),
+    )
+
+
 def serving_rules(
-    model: Model, undivided: Callable[[Layout, Mapping[str, Any]], Iterable[Problem]], *, mtp: bool
+    model: Model,
+    hardware: Hardware,
+    undivided: Callable[[Layout, Mapping[str, Any]], Iterable[Problem]],
+    *,
+    mtp: bool,
 ) -> list[Rule]:
     """List the rules of serving layouts that their degrees alone decide.
 
@@ -200,6 +220,7 @@ def serving_rules(
             ("tp", "dp", "ep", "etp"),
             _of_field("ep"),
         ),
+        filled(hardware),
     ]
 
 
@@ -288,12 +309,12 @@ def sameness(model: Model, *, mtp: bool) -> list[Rule]:
     ]
     return [
         Rule(
-            "same",
+            SAME,
             _SAME,
             ("pp", "schedule", "virtual_pipeline", "layer_split"),
             lambda layout, _: _balanced_alike(model, layout, mtp=mtp),
         ),
-        *(Rule("same", _SAME, needs, same(words, check)) for needs, words, check in rules),
+        *(Rule(SAME, _SAME, needs, same(words, check)) for needs, words, check in rules),
     ]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dsv3calc.studies.search.best import Few, Found, Front, axes_in_order
 from dsv3calc.studies.search.ledger import Refusals
 from dsv3calc.studies.search.rules import Combinations, holds
-from dsv3calc.studies.search.space import Constraint, Space, count, rows
+from dsv3calc.studies.search.space import Constraint, Space, count, row, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -112,7 +112,9 @@ class Search:
         self.axes = {**axes, **categories}
         self.words = {rule.name: rule.words for rule in rules}
         self.words |= {each.reason: each.words for each in more}
-        self.needs = {rule.name: rule.needs for rule in rules}
+        names = [rule.name for rule in rules]
+        self.needs = {rule.name: rule.needs for rule in rules if names.count(rule.name) == 1}
+        self._examples: dict[str, dict[str, Any]] = {}
         self.refusals = refusals or Refusals(
             *(rule.name for rule in rules), *(each.reason for each in more), WHERE
         )
@@ -154,11 +156,14 @@ class Search:
         return self.size - sum(self.refusals.by_rule.values())
 
     @property
-    def emptied(self) -> str:
-        """The last rule that left fewer layouts than it saw: after a search without a result."""
-        refusing = [name for name, number in self.refusals.by_rule.items() if number]
-        empty = [name for name, number in self.space.left.items() if not number]
-        return next((name for name in refusing if name in empty), refusing[-1] if refusing else "")
+    def has_candidates(self) -> bool:
+        """Whether any layout passes all rules."""
+        return any(True for columns in self.space.blocks() for _ in self.leaves(columns))
+
+    @property
+    def examples(self) -> Mapping[str, Mapping[str, Any]]:
+        """Rule -> the axes, as far as they were joined, of one layout that it refused."""
+        return {**self._examples, **self.space.examples}
 
     def run(self) -> list[Found]:
         """Look at every layout, and return the best that fit, in order."""
@@ -192,7 +197,11 @@ class Search:
             left = mask
             for name, held in self._due(names[depth], there):
                 kept = left & held(more, combinations)
-                self.refusals.refuse(name, rest * int(left.sum() - kept.sum()))
+                dropped = rest * int(left.sum() - kept.sum())
+                self.refusals.refuse(name, dropped)
+                if dropped and name not in self._examples:
+                    first = int((left & ~kept).argmax())
+                    self._examples[name] = {**row(combinations.columns, first), **more}
                 left = kept
             if left.any():
                 yield from self._chosen(more, combinations, left)

@@ -5,10 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.device import scale_up_of
-from dsv3calc.accounting.traffic.exchange import Group, copies_of
 from dsv3calc.errors import Infeasible, UsageError
-from dsv3calc.model.architecture import architecture_of, experts_of
+from dsv3calc.model.architecture import experts_of
 from dsv3calc.studies.layout.expert_degrees import STATED, divides
 from dsv3calc.studies.memory.options import check_imbalance
 from dsv3calc.studies.search import beside
@@ -67,15 +65,9 @@ class Rules:
     def all(self) -> list[Rule]:
         """List the rules of this search."""
         asked, model = self.asked, self.asked.model.value
-        of_degrees = [
-            *serving_rules(model, self._undivided, mtp=asked.serving.mtp),
-            Rule(
-                "exchange",
-                "the GPUs of ep fill nodes",
-                ("tp", "dp", "ep", "etp", "redundant_experts"),
-                self._unsent,
-            ),
-        ]
+        of_degrees = serving_rules(
+            model, asked.hardware.value, self._undivided, mtp=asked.serving.mtp
+        )
         rules = list(of_degrees)
         if "dp" in self.pins:
             rules.insert(1, pinned("dp", self.pins["dp"]))
@@ -113,22 +105,6 @@ class Rules:
             else f"ep {layout.ep:,} is neither 1 nor tp x dp",
             rule.words,
         )
-
-    def _unsent(self, layout: Layout, _: Mapping[str, Any]) -> Iterable[Problem]:
-        """Yield what keeps the GPUs of ep from exchanging tokens: nodes that they do not fill."""
-        views = architecture_of(self.asked.model.value).groups
-        if layout.ep == 1 or not any(view.experts for view in views):
-            return
-        node = scale_up_of(self.asked.hardware.value).domain_size or layout.ep
-        exchange = self.asked.serving.exchange
-
-        def ask() -> None:
-            group = Group(layout, node)
-            for view in views:
-                if view.experts is not None:
-                    copies_of(view, layout, group, exchange)
-
-        yield from _raised(ask)
 
     def _unserved(self, _: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
         """Yield what ``serve`` says against a layout of this kind: one of each is asked about."""

@@ -14,7 +14,7 @@ from dsv3calc.numbers.divisors import divisors
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.queries.search import SearchQuery
 from dsv3calc.studies.answer import Column
-from dsv3calc.studies.search.answer import infeasible
+from dsv3calc.studies.search.infeasible import infeasible
 from dsv3calc.studies.search.serving import SAME, ServingSearch
 from dsv3calc.studies.traffic.exchanges import asked
 
