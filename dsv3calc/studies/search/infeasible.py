@@ -55,7 +55,7 @@ def infeasible(wanted: Wanted, gpus: Sequence[int]) -> Infeasible:
             for excess, axes in refusals.misses
         )
         return Infeasible(
-            f"none of {_layouts(search.candidates)} of {wanted.model.name} on {words} fits on "
+            f"none of {_layouts(refusals.counted)} of {wanted.model.name} on {words} fits on "
             f"{device}",
             f"closest: {misses}",
         )

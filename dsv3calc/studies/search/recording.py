@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dsv3calc.numbers.in_columns import Table
     from dsv3calc.numbers.program import Program
+    from dsv3calc.numbers.rows import Groups
     from dsv3calc.studies.search.layouts import Held
 
 RANK = "rank"
@@ -95,9 +96,15 @@ class Recording:
             self._programs[key] = Program(self.record, values)
         return self._programs[key]
 
-    def run(self, result: str, categories: Sequence[Mapping[str, Any]], table: Table) -> list[Any]:
+    def run(
+        self,
+        result: str,
+        categories: Sequence[Mapping[str, Any]],
+        table: Table,
+        groups: Groups | None = None,
+    ) -> list[Any]:
         """Return a result of each row of a table, under several categories."""
-        return self.program(result, categories).run(table, compiled=self.compiled)
+        return self.program(result, categories).run(table, groups, compiled=self.compiled)
 
     def ranks(self, category: Mapping[str, Any], pp: int) -> tuple[int, ...]:
         """Return the pipeline ranks of which one is the fullest."""
@@ -106,6 +113,6 @@ class Recording:
         key = (pp, *(repr(category[name]) for name in names))
         if key not in self._ranks:
             layout = msgspec.structs.replace(self.layouts.layout(category), pp=pp)
-            found = candidate_ranks(held.setting.model, layout, mtp=held.with_mtp)
+            found = candidate_ranks(held.model, layout, mtp=held.with_mtp)
             self._ranks[key] = tuple(each.value for each in found)
         return self._ranks[key]

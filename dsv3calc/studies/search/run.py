@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import copy
 from heapq import heapify, heappop, heappush
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dsv3calc.studies.search.best import Few, Found, Front, axes_in_order
 from dsv3calc.studies.search.ledger import Refusals
@@ -34,6 +35,19 @@ _SMALL = 2048
 
 MORE_IS_BETTER = ("tokens_per_second_per_gpu",)
 """Objectives of which the largest is the best."""
+
+
+class _Part(NamedTuple):
+    """Rows of a block that may be among the best in some of the categories that share most."""
+
+    rows: Any
+    counted: Any
+
+    def put(self, result: str, category: Category, into: Any) -> Any:
+        """Return numbers of all rows, with a result of the rows of this part put in."""
+        found = into.copy()
+        found[self.rows] = self.counted.of(result, category)
+        return found
 
 
 class Search:
@@ -65,6 +79,11 @@ class Search:
         Whether memory is counted of every layout, though it cannot be among the best.
     more
         Further constraints on columns, checked after those that follow from rules.
+    fewest
+        Whether layouts are looked at by their number of GPUs, the first objective, until some
+        satisfy everything; the others rank those. The ledger then has the layouts of fewer GPUs.
+    refusals
+        A ledger to be continued, that of a search over other GPUs.
     """
 
     def __init__(
@@ -81,6 +100,8 @@ class Search:
         most: int = 1,
         whole: bool = False,
         more: Sequence[Constraint] = (),
+        fewest: bool = False,
+        refusals: Refusals | None = None,
     ) -> None:
         self.base = base
         self.categories = {name: list(each) for name, each in categories.items()}
@@ -94,10 +115,11 @@ class Search:
         names = [rule.name for rule in rules]
         self.needs = {rule.name: rule.needs for rule in rules if names.count(rule.name) == 1}
         self._examples: dict[str, dict[str, Any]] = {}
-        self.refusals = Refusals(
+        self.refusals = refusals or Refusals(
             *(rule.name for rule in rules), *(each.reason for each in more), WHERE
         )
-        self.best = Few(most) if len(self.objectives) == 1 else Front()
+        self.fewest = fewest
+        self.best = Few(most) if fewest or len(self.objectives) == 1 else Front()
         columns = {*axes, *derived}
         known = columns | {*categories}
         self.rules = [rule for rule in rules if not columns.issuperset(rule.needs)]
@@ -210,21 +232,44 @@ class Search:
         counted.several = not self._bounded
         if not self._bounded:
             for category, mask in leaves:
-                self._count(counted, columns, category, mask, None)
+                for part in self._in_turn(columns, mask):
+                    self._count(counted, columns, category, part, None, None)
             return
-        for number, values in self._by_first(counted, columns, leaves):
-            self._count(counted, columns, *leaves[number], values)
+        for number, values, part in self._by_first(counted, columns, leaves):
+            self._count(counted, columns, *leaves[number], values, part)
+
+    def _in_turn(self, columns: Columns, mask: Any) -> Iterator[Any]:
+        """Yield the rows of a block together; for the fewest GPUs those of one number each."""
+        import numpy as np
+
+        if not self.fewest:
+            yield mask
+            return
+        assert isinstance(self.best, Few)  # noqa: S101 - one number of GPUs is the best
+        for gpus in np.unique(columns["gpus"][mask]):
+            part = mask & (columns["gpus"] == gpus)
+            if gpus > self.best.limit:
+                self.refusals.pruned += int(part.sum())
+                continue
+            fewer = copy.deepcopy(self.refusals)
+            yield part
+            if self.best.found:
+                self.refusals = fewer
 
     def _by_first(
         self, counted: Any, columns: Columns, leaves: Sequence[tuple[Category, Any]]
-    ) -> Iterator[tuple[int, Any]]:
+    ) -> Iterator[tuple[int, Any, _Part | None]]:
         """Yield the categories by their least first objective, with that of each row.
 
         A category waits with a bound of its objective, that of another category, until no other
         one has less. One whose bound is above the best so far is yielded with the bound: none of
         its rows is counted. So is one of which nothing fits, as long as there is no best.
+
+        Categories that share most are counted together, on all rows that may be among the best in
+        one of those that wait: these rows, where there are such, have all that are counted later.
         """
         known: dict[str, Any] = {}
+        parts: dict[str, _Part] = {}
 
         def first(category: Category) -> Any:
             key = repr(category)
@@ -232,37 +277,49 @@ class Search:
                 known[key] = self.signs[0] * counted.of(self.objectives[0], category)
             return known[key]
 
+        def bound(category: Category) -> Any:
+            bounding = counted.bounded_by(category)
+            return first(category if bounding is None else bounding)
+
         assert isinstance(self.best, Few)  # noqa: S101 - see _bounded
         best = self.best
         waiting = []
         for number, (category, mask) in enumerate(leaves):
-            bounding = counted.bounded_by(category)
-            values = first(category if bounding is None else bounding)
-            waiting.append((float(values[mask].min()), number, bounding is None))
+            least = float(bound(category)[mask].min())
+            waiting.append((least, number, counted.bounded_by(category) is None))
         heapify(waiting)
         while waiting:
             least, number, exact = heappop(waiting)
             category, mask = leaves[number]
-            bounding = None if exact else counted.bounded_by(category)
-            values = first(category if bounding is None else bounding)
+            group = counted.group_of(category)
+            values = first(category) if exact else bound(category)
             if exact or least > best.limit or self._none_fits(counted, columns, category, mask):
-                yield number, values
+                yield number, values, parts.get(group)
                 continue
-            values = values.copy()
-            better = mask & (values <= best.limit)  # the bound is enough for the others
-            part = self.block(rows(columns, better))
-            values[better] = self.signs[0] * part.of(self.objectives[0], category)
-            known[repr(category)] = values
+            if group not in parts:
+                others = [leaves[each] for _, each, _ in waiting]
+                others = [each for each in others if counted.group_of(each[0]) == group]
+                near = [kept & (bound(each) <= best.limit) for each, kept in others]
+                parts[group] = self._part(columns, [mask & (values <= best.limit), *near])
+            found = parts[group].put(self.objectives[0], category, self.signs[0] * values)
+            known[repr(category)] = values = self.signs[0] * found
             heappush(waiting, (float(values[mask].min()), number, True))
+
+    def _part(self, columns: Columns, masks: Sequence[Any]) -> _Part:
+        """Return the rows of several masks as a block of their own."""
+        import numpy as np
+
+        (which,) = np.logical_or.reduce(masks).nonzero()
+        counted = self.block(rows(columns, which))
+        counted.several = True
+        return _Part(which, counted)
 
     def _none_fits(self, counted: Any, columns: Columns, category: Category, mask: Any) -> bool:
         """Tell whether it is known that nothing of a category fits, while every row is counted."""
         assert isinstance(self.best, Few)  # noqa: S101 - see _bounded
         if self.best.limit < float("inf"):
             return False
-        counted.several = True
-        memory = self._memory(counted, columns, category, mask)
-        counted.several = False
+        memory = self._memory(counted, columns, category, mask, None)
         return not (mask & (counted.excess(category, memory) <= 0)).any()
 
     @property
@@ -271,7 +328,13 @@ class Search:
         return isinstance(self.best, Few) and self.objectives[0] != "memory" and not self.whole
 
     def _count(
-        self, counted: Any, columns: Columns, category: Category, mask: Any, first: Any
+        self,
+        counted: Any,
+        columns: Columns,
+        category: Category,
+        mask: Any,
+        first: Any,
+        part: _Part | None,
     ) -> None:
         results: dict[str, Any] = {}
         if first is not None:
@@ -281,14 +344,14 @@ class Search:
             mask, results[self.objectives[0]] = better, self.signs[0] * first
             if not mask.any():
                 return
-        memory = results["memory"] = self._memory(counted, columns, category, mask)
+        memory = results["memory"] = self._memory(counted, columns, category, mask, part)
         excess = counted.excess(category, memory)
         fits = mask & (excess <= 0)
         over = (mask & ~fits).nonzero()[0]
         self.refusals.refuse_memory(excess[over], over, columns, category)
         if not fits.any():
             return
-        for name in {*self.objectives, *self._needed()} - results.keys():
+        for name in self._needed() - results.keys():
             results[name] = counted.of(name, category)
         wanted = fits
         for condition in self.of_results:
@@ -298,6 +361,14 @@ class Search:
             self.refusals.unwanted[condition.rule] += int(wanted.sum() - kept.sum())
             wanted = kept
         self.refusals.fitting += int(wanted.sum())
+        if not wanted.any():
+            return
+        if self.fewest:  # those of one number of GPUs are a few of the block
+            columns = rows(columns, wanted)
+            results = {name: each[wanted] for name, each in results.items()}
+            counted, wanted = self.block(columns), wanted[wanted]
+        for name in {*self.objectives} - results.keys():
+            results[name] = counted.of(name, category)
         objectives = [
             sign * results[name] for sign, name in zip(self.signs, self.objectives, strict=True)
         ]
@@ -316,15 +387,23 @@ class Search:
             axes = {name: int(each[row]) for name, each in columns.items()}
             self.refusals.note_nearest(condition.text, float(values[row]), axes)
 
-    def _memory(self, counted: Any, columns: Columns, category: Category, mask: Any) -> Any:
+    def _memory(
+        self, counted: Any, columns: Columns, category: Category, mask: Any, part: _Part | None
+    ) -> Any:
         """Return the bytes of the layouts of a block that are asked for; of others any number."""
         import numpy as np
 
+        nothing = np.zeros(len(mask))
+        if part is not None:
+            return part.put("memory", category, nothing)
         if len(mask) <= _SMALL or mask.sum() * _FEW > len(mask):
-            return counted.memory(category)
-        found = np.zeros(len(mask))
-        found[mask] = self.block(rows(columns, mask)).memory(category)
-        return found
+            none = isinstance(self.best, Few) and self.best.limit == float("inf")
+            counted.several = none or not self._bounded  # of all categories, while nothing fits
+            found = counted.memory(category)
+            counted.several = not self._bounded
+            return found
+        nothing[mask] = self.block(rows(columns, mask)).memory(category)
+        return nothing
 
     def _needed(self) -> set[str]:
         known = {*self.space.axes, *self.space.derived, *self.categories, "memory"}

@@ -156,6 +156,17 @@ class Space:
                 columns[name] = each.of(columns)
 
 
+def constants_of(
+    axes: Mapping[str, Sequence[int]], derived: Mapping[str, Derived]
+) -> dict[str, Any]:
+    """Return the columns that are the same in all combinations, with their number."""
+    found: dict[str, Any] = {name: each[0] for name, each in axes.items() if len(each) == 1}
+    for name, column in derived.items():
+        if found.keys() >= {*column.needs}:
+            found[name] = column.of(found)
+    return found
+
+
 def joined(blocks: Sequence[Columns]) -> Columns:
     """Return the rows of several blocks as one."""
     import numpy as np
@@ -178,10 +189,3 @@ def row(columns: Columns, number: int) -> dict[str, int]:
 def count(columns: Columns) -> int:
     """Return the number of rows of columns."""
     return len(next(iter(columns.values())))
-
-
-def ordered(columns: Columns, cost: Any) -> Columns:
-    """Return the rows by cost, the least first; equal ones by their axes in order."""
-    import numpy as np
-
-    return rows(columns, np.lexsort((*reversed(columns.values()), cost)))
