@@ -3,12 +3,15 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import copy
+from shlex import quote as quote_word
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from dsv3calc.errors import Infeasible
 from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.reading.diagnostics import quote
+from dsv3calc.studies.search.request import axis_of, parts_of
 from dsv3calc.studies.search.rules import SAME, problems_of
 from dsv3calc.studies.search.run import WHERE
 
@@ -81,13 +84,16 @@ def _by_rule(wanted: Wanted, search: Search) -> Iterator[str]:
 
 def _released(wanted: Wanted, gpus: Sequence[int]) -> Iterator[str]:
     """Yield the pins of which each alone leaves no layout."""
-    for name, values in wanted.pins.items():
-        other = copy.copy(wanted)
-        other.pins = {axis: each for axis, each in wanted.pins.items() if axis != name}
-        search = other.search(gpus, most=1)
+    if wanted.last is None or wanted.last.size > _LARGEST:
+        return
+    parts = parts_of(wanted.query.pin)
+    for axis in dict.fromkeys(map(axis_of, parts)):
+        others = tuple(part for part in parts if axis_of(part) != axis)
+        without = type(wanted)(msgspec.structs.replace(wanted.query, pin=others))
+        search = without.search(gpus, most=1)
         if search.size <= _LARGEST and search.has_candidates:
-            shown = "|".join(str(value).lower() for value in values)  # as it is typed
-            yield f"without --pin {name}={shown} there are layouts"
+            pin = next(part for part in parts if axis_of(part) == axis)
+            yield f"without --pin {quote_word(pin)} there are layouts"
 
 
 def _example(wanted: Wanted, search: Search) -> Iterator[str]:
@@ -106,4 +112,9 @@ def _layouts(number: int) -> str:
 
 def _told(conditions: Iterable[Condition]) -> str:
     """Return conditions as they are given on the command line."""
-    return " and ".join(f"{each.option} {quote(each.text)}" for each in conditions)
+    return " and ".join(f"{each.option} {_in_quotes(each.text)}" for each in conditions)
+
+
+def _in_quotes(text: str) -> str:
+    mark = '"' if "'" in text else "'"
+    return f"{mark}{quote(text)[1:-1]}{mark}"

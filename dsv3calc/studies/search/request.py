@@ -181,26 +181,40 @@ def read_pins(texts: Sequence[str], option: str, axes: Sequence[str]) -> dict[st
         If there is no such axis, a value is none of the axis, or two contradict each other.
     """
     found: dict[str, tuple[str, list[Any]]] = {}
-    for text in texts:
-        for part in re.split(r",(?=\s*[A-Za-z_-]+\s*=)", text):
-            name, equals, value = part.partition("=")
+    for part in parts_of(texts):
+        name, equals, value = part.partition("=")
+        axis = axis_of(part)
+        if not equals or axis not in axes:
             typed = name.strip().replace("-", "_")
-            axis = SHORT.get(typed, typed)
-            if not equals or axis not in axes:
-                raise UsageError(
-                    f"{option} {quote(part.strip())}: "
-                    + ("expected AXIS=VALUE" if not equals else f"there is no axis {quote(typed)}"),
-                    did_you_mean(axis, axes, f"axes: {', '.join(axes)}"),
-                )
-            values = [_value(option, axis, each.strip()) for each in value.split("|")]
-            if axis in found and found[axis][1] != values:
-                raise UsageError(
-                    f"{option} {quote(part.strip())} contradicts {quote(found[axis][0])}",
-                    "give one of them",
-                )
-            distinct = [each for number, each in enumerate(values) if each not in values[:number]]
-            found[axis] = (part.strip(), distinct)
+            raise UsageError(
+                f"{option} {quote(part)}: "
+                + ("expected AXIS=VALUE" if not equals else f"there is no axis {quote(typed)}"),
+                did_you_mean(axis, axes, f"axes: {', '.join(axes)}"),
+            )
+        values = [_value(option, axis, each.strip()) for each in value.split("|")]
+        if axis in found and found[axis][1] != values:
+            raise UsageError(
+                f"{option} {quote(part)} contradicts {quote(found[axis][0])}", "give one of them"
+            )
+        distinct = [each for number, each in enumerate(values) if each not in values[:number]]
+        found[axis] = (part, distinct)
     return {axis: values for axis, (_, values) in found.items()}
+
+
+def parts_of(texts: Sequence[str]) -> list[str]:
+    """Return the pins of some texts one by one.
+
+    >>> parts_of(["pp=16, ep=64", "layer_split=3,5"])
+    ['pp=16', 'ep=64', 'layer_split=3,5']
+    """
+    pattern = r",(?=\s*[A-Za-z_-]+\s*=)"
+    return [part.strip() for text in texts for part in re.split(pattern, text)]
+
+
+def axis_of(part: str) -> str:
+    """Return the axis that a pin names, which may be written in short."""
+    typed = part.partition("=")[0].strip().replace("-", "_")
+    return SHORT.get(typed, typed)
 
 
 def numbered_splits(pins: dict[str, list[Any]], option: str) -> None:
