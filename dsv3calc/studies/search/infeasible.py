@@ -18,6 +18,7 @@ from dsv3calc.studies.search.run import WHERE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from dsv3calc.queries.search import SearchQuery
     from dsv3calc.studies.search.conditions import Condition
     from dsv3calc.studies.search.run import Search
     from dsv3calc.studies.search.why import Wanted
@@ -65,35 +66,46 @@ def infeasible(wanted: Wanted, gpus: Sequence[int]) -> Infeasible:
     return Infeasible(
         f"{words}: no layout is left of {search.size:,}; refused: "
         + "; ".join(_by_rule(wanted, search)),
-        "; ".join([*_released(wanted, gpus), *_example(wanted, search)])
+        "; ".join([*_released(wanted, gpus)] or _example(wanted, search))
         or "change the number of GPUs, or leave out conditions",
     )
 
 
 def _by_rule(wanted: Wanted, search: Search) -> Iterator[str]:
-    """Yield the rules that refused most, each with its axes and how many."""
-    counts = sorted(search.refusals.by_rule.items(), key=lambda each: -each[1])
-    for name, number in counts[:_MOST_RULES]:
-        if name == WHERE and number:
-            yield f"{_told(each for each in wanted.conditions if each.rule != 'slo')}: {number:,}"
-        elif number:
+    """Yield conditions, and the rules that refused most with their axes, each with how many."""
+    counts = dict(search.refusals.by_rule)
+    number = counts.pop(WHERE, 0)
+    if number:
+        told = _told(each for each in wanted.conditions if each not in search.of_results)
+        yield f"{told}: {number:,}"
+    most = sorted(counts.items(), key=lambda each: -each[1])[:_MOST_RULES]
+    for name, number in most:
+        if number:
             needs = search.needs.get(name, ())
             axes = f" (axes {', '.join(needs)})" if needs else ""
             yield f"{search.words[name]}{axes}: {number:,}"
 
 
 def _released(wanted: Wanted, gpus: Sequence[int]) -> Iterator[str]:
-    """Yield the pins of which each alone leaves no layout."""
+    """Yield the pins and conditions of which each alone leaves no layout."""
     if wanted.last is None or wanted.last.size > _LARGEST:
         return
-    parts = parts_of(wanted.query.pin)
-    for axis in dict.fromkeys(map(axis_of, parts)):
-        others = tuple(part for part in parts if axis_of(part) != axis)
-        without = type(wanted)(msgspec.structs.replace(wanted.query, pin=others))
-        search = without.search(gpus, most=1)
+    for shown, query in _with_less(wanted.query):
+        search = type(wanted)(query).search(gpus, most=1)
         if search.size <= _LARGEST and search.has_candidates:
-            pin = next(part for part in parts if axis_of(part) == axis)
-            yield f"without --pin {quote_word(pin)} there are layouts"
+            yield f"without {shown} there are layouts"
+
+
+def _with_less(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
+    """Yield each pin and each condition, with the query that lacks it."""
+    parts = parts_of(query.pin)
+    for axis in dict.fromkeys(map(axis_of, parts)):
+        pin = tuple(part for part in parts if axis_of(part) != axis)
+        first = next(part for part in parts if axis_of(part) == axis)
+        yield f"--pin {quote_word(first)}", msgspec.structs.replace(query, pin=pin)
+    for text in query.where:
+        where = tuple(each for each in query.where if each != text)
+        yield f"--where {_in_quotes(text)}", msgspec.structs.replace(query, where=where)
 
 
 def _example(wanted: Wanted, search: Search) -> Iterator[str]:
