@@ -129,6 +129,14 @@ class Chunks:
             name.endswith(".jsonl") for name in os.listdir(self.folder)
         )
 
+    @property
+    def bytes_held(self) -> int:
+        """The bytes that rows which were asked before take."""
+        if not self.begun:
+            return 0
+        with os.scandir(self.folder) as files:
+            return sum(file.stat().st_size for file in files)
+
     def _locked(self) -> Any:
         return locked(
             f"{self.folder}/lock",

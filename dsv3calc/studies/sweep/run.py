@@ -86,7 +86,12 @@ class Sweep:
             raise OutputError(f"{self.shown}: its directory cannot be written", _ANOTHER)
         if os.path.exists(self.output) and not os.path.isfile(self.output):
             raise UsageError(f"{self.shown}: a sweep cannot be written to a device", _ANOTHER)
-        needed = 2 * count * len(self.points.columns) * _CELL_BYTES
+        try:
+            self.chunks.check(resume=resume)
+            held = self.chunks.bytes_held
+        except OSError as error:
+            raise OutputError(f"{self.shown}: {error.strerror or error}", _ANOTHER) from None
+        needed = 2 * count * len(self.points.columns) * _CELL_BYTES - held
         free = shutil.disk_usage(place).free
         if needed > free:
             raise OutputError(
@@ -94,10 +99,6 @@ class Sweep:
                 "free",
                 "choose another place, or fewer points",
             )
-        try:
-            self.chunks.check(resume=resume)
-        except OSError as error:
-            raise OutputError(f"{self.shown}: {error.strerror or error}", _ANOTHER) from None
 
     def run(self, ask: Asked, write: Write) -> Counts:
         """Ask about every point that is not there yet, and write the result.
