@@ -72,7 +72,7 @@ def answer_search(query: SearchQuery) -> Answer:
         if found is None and len(counts) == 1:
             raise infeasible(wanted, gpus)
         if found is None:
-            answer.warn(f"{gpus[0]:,} GPUs: no layout satisfies what is asked")
+            answer.warn(f"{gpus[0]:,} GPU{'s' * (gpus[0] > 1)}: no layout satisfies what is asked")
             continue
         lines, winners = found
         id_ = wanted.model.name if len(counts) == 1 else f"{gpus[0]} GPUs"

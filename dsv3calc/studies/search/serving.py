@@ -338,7 +338,7 @@ class ServingSearch:
         axes |= {name: each[0] for name, each in named.items()}
         width, left = axes["tp"] * axes["pp"], gpus - axes["prefill_gpus"]
         dp = axes.get("dp", max(1, left // width))
-        if width * dp != left:
+        if "dp" in pins and width * dp != left:
             raise UsageError(
                 f"--why: tp x pp x dp = {width * dp:,} are not {left:,} GPUs",
                 "leave out dp, or give degrees that multiply out",

@@ -296,7 +296,7 @@ class TrainingSearch:
         axes = {**PLAIN, "gpus": gpus, **pins}
         shared = axes["tp"] * axes["cp"] * axes["pp"]
         dp = axes.get("dp", max(1, gpus // shared))
-        if shared * dp != gpus:
+        if "dp" in pins and shared * dp != gpus:
             raise UsageError(
                 f"--why: tp x cp x pp x dp = {shared * dp:,} are not {gpus:,} GPUs",
                 "leave out dp, or give degrees that multiply out",

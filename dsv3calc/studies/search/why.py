@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     Wanted = TrainingSearch | ServingSearch
 
 
+_FOLLOWING = {"dp", "edp", "etp", "micro_batches"}
+"""Columns that follow from the replicas."""
+
+
 def told_of(wanted: Wanted, answer: Answer, text: str, counts: Sequence[Sequence[int]]) -> Answer:
     """Answer why a layout is none of the best.
 
@@ -30,10 +34,17 @@ def told_of(wanted: Wanted, answer: Answer, text: str, counts: Sequence[Sequence
         If the text is no layout of the space.
     """
     axes = _axes(wanted, text, counts)
-    reasons = [
-        f"{rule.words}: {what} ({why})"
+    said = {
+        rule: dict.fromkeys(f"{rule.words}: {what} ({why})" for what, why in found)
         for rule in wanted.rules()
-        for what, why in problems_of(rule, wanted.base, axes)
+        if (found := [*problems_of(rule, wanted.base, axes)])
+    }
+    divided = all(rule.name != "degrees" for rule in said)
+    reasons = [
+        each
+        for rule, several in said.items()
+        if divided or _FOLLOWING.isdisjoint(rule.needs)  # there are no replicas to speak of
+        for each in several
     ]
     unpinned = [
         f"--pin {name}={'|'.join(map(str, values))} does not hold: {name} is {axes[name]}"
@@ -51,7 +62,8 @@ def told_of(wanted: Wanted, answer: Answer, text: str, counts: Sequence[Sequence
     )
     answer.columns.append(Column(wanted.model.name, title, Ledger(title, [verdict, *lines])))
     answer.query |= {"why": wanted.told(axes), "reasons": reasons}
-    answer.notes.append(f"by itself: {wanted.command(axes)}")
+    if divided:
+        answer.notes.append(f"by itself: {wanted.command(axes)}")
     return answer
 
 

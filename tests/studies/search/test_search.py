@@ -225,7 +225,15 @@ def test_a_scaling_table_has_a_column_for_each_number():
     )
     found = answer_search(query)
     assert [column.id for column in found.columns] == ["8 GPUs"]  # one GPU holds no states
-    assert any("1 GPUs" in text for text in found.warnings)
+    assert any("1 GPU:" in text for text in found.warnings)
+
+
+def test_why_says_that_degrees_do_not_divide_the_gpus_and_nothing_of_replicas():
+    found = answer_search(SearchQuery(**DENSE, gpus=8, why="tp=3"))
+    assert [text.partition(":")[0] for text in found.query["reasons"]] == [
+        "tp x cp x pp divide the GPUs", "tp divides the heads", "tp divides the feed-forwards"
+    ]  # fmt: skip
+    assert not found.notes
 
 
 @pytest.mark.parametrize(

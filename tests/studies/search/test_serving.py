@@ -270,7 +270,7 @@ def test_every_layout_is_counted_once():
         ({"objective": "step_time"}, "none of that name"),
         ({"pin": ("zero=1",)}, "no axis"),
         ({"pin": ("batch=0",)}, "batch=0"),
-        ({"why": "tp=3"}, "are not 2 GPUs"),
+        ({"why": "tp=3,dp=1"}, "are not 2 GPUs"),
         ({"pin": ("layer_split=14*2",)}, "a list suits one pp alone"),
         ({"pin": ("prefill_gpus=1",)}, "depends on the tokens of a response"),
         ({"pin": ("prefill_tp=2",)}, "no GPUs prefill apart"),
