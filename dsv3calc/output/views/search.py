@@ -41,6 +41,17 @@ _ALWAYS = ("gpus", "tp", "pp", "dp", "schedule", "batch")
 _PLAIN = {0, 1, "none", "even"}
 """Values of an axis that are not shown where all have them."""
 
+_LEVELS = ("sequence_parallel", "zero")
+"""Axes of which 1 is not the plain value."""
+
+_RESULTS = {
+    "memory": "memory",
+    "step_time": "step",
+    "tpot": "TPOT",
+    "tokens_per_second_per_gpu": "tokens/s of a GPU",
+}
+"""Results beside the layouts of several numbers of GPUs."""
+
 _COUNTS = (
     ("search.space", "combinations"),
     ("search.candidates", "layouts that pass all rules"),
@@ -90,16 +101,20 @@ def _best(named: dict[str, Line], results: dict[str, str], *, exact: bool) -> Ta
     rows = []
     for axis, words in _AXES.items():
         cells = [named.get(f"search.best.{number}.{axis}") for number in numbers]
-        values = {each.value for each in cells if each is not None}
-        if not any(cells):
-            continue
-        if axis in _ALWAYS or len(values) > 1 or not values.issubset(_PLAIN):
+        if _is_shown(axis, cells):
             rows.append([words, *(_cell(each, exact=exact) for each in cells)])
     for name, words in results.items():
         cells = [named.get(f"search.best.{number}.{name}") for number in numbers]
         if any(cells):
             rows.append([words, *(_cell(each, exact=exact) for each in cells)])
     return Table("", ["best layouts", *map(str, numbers)], rows)
+
+
+def _is_shown(axis: str, cells: list[Line | None]) -> bool:
+    """Tell whether an axis is shown: where the layouts differ in it, or are not plain."""
+    values = {each.value for each in cells if each is not None}
+    plain = _PLAIN - {1} if axis in _LEVELS else _PLAIN
+    return bool(values) and (axis in _ALWAYS or len(values) > 1 or not values.issubset(plain))
 
 
 def _counts(named: dict[str, Line], *, exact: bool) -> list[Table]:
@@ -114,28 +129,15 @@ def _counts(named: dict[str, Line], *, exact: bool) -> list[Table]:
 
 
 def _scaling(answer: Answer, *, exact: bool) -> Table:
-    shown = [
-        ("GPUs", "gpus"),
-        ("tp", "tp"),
-        ("pp", "pp"),
-        ("dp", "dp"),
-        ("ep", "ep"),
-        ("dcp", "dcp"),
-        ("batch", "batch"),
-        ("schedule", "schedule"),
-        ("recompute", "recompute"),
-        ("ZeRO", "zero"),
-        ("memory", "memory"),
-        ("step", "step_time"),
-        ("TPOT", "tpot"),
-        ("tokens/s of a GPU", "tokens_per_second_per_gpu"),
-    ]
     every = [column.ledger.named() for column in answer.columns]
+
+    def cells(name: str) -> list[Line | None]:
+        return [named.get(f"search.best.1.{name}") for named in every]
+
     present = [
-        (words, name)
-        for words, name in shown
-        if any(f"search.best.1.{name}" in named for named in every)
+        (words.strip(), axis) for axis, words in _AXES.items() if _is_shown(axis, cells(axis))
     ]
+    present += [(words, name) for name, words in _RESULTS.items() if any(cells(name))]
     rows = [
         [_cell(named.get(f"search.best.1.{name}"), exact=exact) for _, name in present]
         for named in every
