@@ -29,7 +29,7 @@ SHORT = {
 }
 """Another name of an axis -> its name."""
 
-DIMENSIONS = {"memory": "bytes", "traffic": "bytes", "step_time": "s", "tpot": "s"}
+DIMENSIONS = {"memory": "bytes", "traffic": "bytes", "step_time": "s", "tpot": "s", "ttft": "s"}
 """Result -> the dimension of a quantity that it is compared with, such as '60 GiB'."""
 
 _LONGEST = 2000
@@ -81,15 +81,17 @@ class Condition:
         return found
 
 
-def read_condition(text: str, known: Collection[str]) -> Condition:
-    """Read a condition over names.
+def read_condition(
+    text: str, known: Collection[str], dimensions: Mapping[str, str] = DIMENSIONS
+) -> Condition:
+    """Read a condition over names; ``dimensions`` are those of quantities by name.
 
     Raises
     ------
     UsageError
         If it is none, or has a name that is not ``known``.
     """
-    shown = f"--where {quote(text)}"
+    shown = f"--where {in_quotes(text)}"
     if len(text) > _LONGEST:
         raise UsageError(f"--where: more than {_LONGEST:,} characters", "give a shorter one")
     try:
@@ -98,19 +100,30 @@ def read_condition(text: str, known: Collection[str]) -> Condition:
         raise UsageError(
             f"{shown} is no expression", "such as --where 'tp <= 8 and ep >= 8'"
         ) from None
-    compiler = _Compiler(shown, known)
+    compiler = _Compiler(shown, known, dimensions)
     if not isinstance(tree, ast.Compare | ast.BoolOp | ast.UnaryOp):
         raise UsageError(f"{shown} is no condition", "such as --where 'tp <= 8 and ep >= 8'")
     reader = compiler.condition(tree, 0)
     return Condition(text.strip(), tuple(compiler.names), reader)
 
 
+def in_quotes(text: str) -> str:
+    """Return a condition as it is typed: in double quotes where it has single ones.
+
+    >>> print(in_quotes("tp <= 8"), in_quotes("schedule == '1f1b'"))
+    'tp <= 8' "schedule == '1f1b'"
+    """
+    mark = '"' if "'" in text else "'"
+    return f"{mark}{quote(text)[1:-1]}{mark}"
+
+
 class _Compiler:
     """Makes functions of the nodes of a syntax tree; ``names`` are those that were met."""
 
-    def __init__(self, shown: str, known: Collection[str]) -> None:
+    def __init__(self, shown: str, known: Collection[str], dimensions: Mapping[str, str]) -> None:
         self.shown = shown
         self.known = known
+        self.dimensions = dimensions
         self.names: dict[str, None] = {}
 
     def _refuse(self, what: str) -> UsageError:
@@ -152,7 +165,7 @@ class _Compiler:
             dimension = self._dimension(left) or self._dimension(right)
             first = self._number(left, depth + 1, dimension)
             second = self._number(right, depth + 1, dimension)
-            parts.append(_compared(compare, first, second))
+            parts.append(self._compared(compare, first, second))
         return lambda values: np.logical_and.reduce(_broadcast(parts, values))
 
     def _membership(self, left: ast.AST, right: ast.AST, depth: int, wanted: bool) -> Reader:  # noqa: FBT001
@@ -162,13 +175,30 @@ class _Compiler:
             raise self._refuse("'in' without a list such as (1, 2)")
         first = self._number(left, depth + 1, "")
         several = [self._number(each, depth + 1, "") for each in right.elts]
-        equal = [_compared(operator.eq, first, each) for each in several]
+        equal = [self._compared(operator.eq, first, each) for each in several]
         if not equal:
             raise self._refuse("an empty list")
         return lambda values: np.logical_or.reduce(_broadcast(equal, values)) == wanted
 
+    def _compared(
+        self, compare: Callable[[Any, Any], Any], first: Reader, second: Reader
+    ) -> Reader:
+        def compared(values: Values) -> Any:
+            one, other = first(values), second(values)
+            if isinstance(one, str) is isinstance(other, str):
+                return compare(one, other)
+            if compare in (operator.eq, operator.ne):
+                return compare is operator.ne  # a word equals no number
+            word = one if isinstance(one, str) else other
+            raise UsageError(
+                f"{self.shown}: the word {quote(word)} is not larger or smaller than a number",
+                "a word is compared by == and != alone, a quantity with a number",
+            )
+
+        return compared
+
     def _dimension(self, node: ast.AST) -> str:
-        return DIMENSIONS.get(node.id, "") if isinstance(node, ast.Name) else ""
+        return self.dimensions.get(node.id, "") if isinstance(node, ast.Name) else ""
 
     def _number(self, node: ast.AST, depth: int, dimension: str) -> Reader:
         """Return the function of a node that is a number or a word."""
@@ -226,13 +256,3 @@ def _broadcast(parts: list[Reader], values: Values) -> Any:
     import numpy as np
 
     return np.broadcast_arrays(*(each(values) for each in parts))
-
-
-def _compared(compare: Callable[[Any, Any], Any], first: Reader, second: Reader) -> Reader:
-    def compared(values: Values) -> Any:
-        one, other = first(values), second(values)
-        if isinstance(one, str) is not isinstance(other, str):
-            return compare is operator.ne  # a word equals no number
-        return compare(one, other)
-
-    return compared

@@ -10,7 +10,7 @@ import msgspec
 
 from dsv3calc.errors import Infeasible
 from dsv3calc.numbers.quantity_format import format_quantity
-from dsv3calc.reading.diagnostics import quote
+from dsv3calc.studies.search.conditions import in_quotes
 from dsv3calc.studies.search.request import axis_of, parts_of
 from dsv3calc.studies.search.rules import SAME, problems_of
 from dsv3calc.studies.search.run import WHERE
@@ -105,7 +105,7 @@ def _with_less(query: SearchQuery) -> Iterator[tuple[str, SearchQuery]]:
         yield f"--pin {quote_word(first)}", msgspec.structs.replace(query, pin=pin)
     for text in query.where:
         where = tuple(each for each in query.where if each != text)
-        yield f"--where {_in_quotes(text)}", msgspec.structs.replace(query, where=where)
+        yield f"--where {in_quotes(text)}", msgspec.structs.replace(query, where=where)
 
 
 def _example(wanted: Wanted, search: Search) -> Iterator[str]:
@@ -124,9 +124,4 @@ def _layouts(number: int) -> str:
 
 def _told(conditions: Iterable[Condition]) -> str:
     """Return conditions as they are given on the command line."""
-    return " and ".join(f"{each.option} {_in_quotes(each.text)}" for each in conditions)
-
-
-def _in_quotes(text: str) -> str:
-    mark = '"' if "'" in text else "'"
-    return f"{mark}{quote(text)[1:-1]}{mark}"
+    return " and ".join(f"{each.option} {in_quotes(each.text)}" for each in conditions)

@@ -6,11 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsv3calc import __version__
-from dsv3calc.reading.diagnostics import quote
 from dsv3calc.reading.source import read_source
 from dsv3calc.schema.convert import convert
 from dsv3calc.schema.study import Study
 from dsv3calc.studies.answer import Answer
+from dsv3calc.studies.search.conditions import in_quotes
 from dsv3calc.studies.sweep.chunks import Chunks
 from dsv3calc.studies.sweep.points import Points
 from dsv3calc.studies.sweep.run import Sweep, asked_here
@@ -79,7 +79,7 @@ def _tell(answer: Answer, study: Study, counts: Counts, left_out: list[int]) -> 
     """Say which points have no row, and which rows no numbers."""
     for text, number in zip(study.where, left_out, strict=True):
         if number:
-            words = f"{number:,} points are left out by where {quote(text)}"
+            words = f"{number:,} points are left out by where {in_quotes(text)}"
             (answer.notes.append if counts.rows else answer.warn)(words)
     if counts.refused == counts.rows > 0:
         answer.warn(f"no row has numbers; the first reason: {counts.reason}")

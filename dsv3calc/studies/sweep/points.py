@@ -15,10 +15,10 @@ from dsv3calc.queries.table import QUERIES, struct_of
 from dsv3calc.reading.diagnostics import did_you_mean, quote
 from dsv3calc.reading.text import dotted
 from dsv3calc.studies.public_lines.table import public_line
-from dsv3calc.studies.search.conditions import read_condition
+from dsv3calc.studies.sweep.filters import Filters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from dsv3calc.queries.base import Query
     from dsv3calc.reading.diagnostics import Problem
@@ -34,15 +34,21 @@ if TYPE_CHECKING:
 REFUSED = "refused"
 """The column that says why a point has no outputs."""
 
+_DIMENSIONS = {"B": "bytes", "s": "s", "B/s": "bytes/s"}
+"""Unit of a line -> the dimension of a quantity that it is compared with."""
+
 _TOGETHER = 1000
 """Points of which conditions are checked together."""
 
 
 class Taken(NamedTuple):
-    """What a query takes: options without their dashes, arguments, kinds of presets."""
+    """What a query takes: options without their dashes, arguments, kinds of presets.
+
+    ``options`` have the dimension of each, empty for words.
+    """
 
     command: str
-    options: frozenset[str]
+    options: dict[str, str]
     arguments: frozenset[str]
     kinds: frozenset[str]
 
@@ -78,25 +84,24 @@ class Points:
         self.axes = [axis for group in self.groups for axis in group]
         self._problems: list[Problem] = []
         names = [axis.name for axis in self.axes]
-        known = [*names, *study.outputs]
         self.taken: list[Taken] = self._read("queries", study.queries, _taken)
         self.varied = self._varied() if len(self.taken) == len(study.queries) else []
-        self.in_words = {
-            axis.name
-            for group, several in zip(self.groups, self.values, strict=True)
-            for axis, values in zip(group, several, strict=True)
-            if any(isinstance(value, str | bool) for value in values)
-        }
-        conditions = self._read("where", study.where, lambda text: read_condition(text, known))
+        self.filters = Filters(names, self._dimensions())
+        self._read(
+            "where", study.where, lambda text: self.filters.add(text, self.at(0), study.outputs)
+        )
         self._refuse()
-        self.before = {
-            number: each for number, each in enumerate(conditions) if {*each.needs} <= {*names}
-        }
-        self.after = {
-            number: each for number, each in enumerate(conditions) if number not in self.before
-        }
         self._read("queries", self.texts(self.at(0)), parse)
         self._refuse()
+
+    def _dimensions(self) -> dict[str, str]:
+        """Return the dimensions of axes and outputs that are quantities, by name."""
+        of_options = {name: each for taken in self.taken for name, each in taken.options.items()}
+        found = {axis.name: of_options.get(axis.option or "", "") for axis in self.axes}
+        for name, line in self.study.outputs.items():
+            declared = public_line(line)
+            found[name] = _DIMENSIONS.get(declared.unit, "") if declared is not None else ""
+        return {name: dimension for name, dimension in found.items() if dimension}
 
     def _read(self, field: str, texts: list[str], read: Callable[[str], Any]) -> list[Any]:
         """Read the texts of a list; what is wrong with one is noted."""
@@ -128,7 +133,7 @@ class Points:
         found = []
         for path, axis in self._places():
             if axis.option is not None:
-                having = [axis.option in each.options | each.arguments for each in self.taken]
+                having = [axis.option in {*each.options, *each.arguments} for each in self.taken]
                 known = sorted({name for each in self.taken for name in each.options})
                 hint = "name an option as it is typed, without its dashes, or an argument"
                 if not any(having):
@@ -252,7 +257,7 @@ class Points:
         for start in range(first, stop, _TOGETHER):
             points = [self.at(number) for number in range(start, min(start + _TOGETHER, stop))]
             waiting = ""
-            for point, place in zip(points, self._left_out(points), strict=True):
+            for point, place in zip(points, self.filters.of_axes(points), strict=True):
                 if place is None:
                     yield f"{waiting}{json.dumps(self.row(point))}\n"
                     waiting = ""
@@ -260,28 +265,6 @@ class Points:
                     waiting += f"{place}\n"
             if waiting:
                 yield waiting
-
-    def _left_out(self, points: Sequence[Row]) -> list[int | None]:
-        """Return the number of the first condition on axes that each point fails."""
-        found: list[int | None] = [None] * len(points)
-        for place, condition in self.before.items():
-            words = [name for name in condition.needs if name in self.in_words]
-            alike: dict[tuple[Value, ...], list[int]] = {}
-            for number, point in enumerate(points):
-                if found[number] is None:
-                    alike.setdefault(tuple(point[name] for name in words), []).append(number)
-            for key, numbers in alike.items():
-                columns = {
-                    name: [points[number][name] for number in numbers] for name in condition.needs
-                }
-                for number, held in zip(
-                    numbers,
-                    condition.each(columns | dict(zip(words, key, strict=True)), len(numbers)),
-                    strict=True,
-                ):
-                    if not held:
-                        found[number] = place
-        return found
 
     def row(self, point: Row) -> Row | int:
         """Return the row of a point, or the number of the condition that leaves it out."""
@@ -296,10 +279,8 @@ class Points:
             row[REFUSED] = error.message
         if row[REFUSED]:
             return row | dict.fromkeys(self.study.outputs)
-        for place, condition in self.after.items():
-            if not condition.holds(row):
-                return place
-        return row
+        left_out = self.filters.of_row(row)
+        return row if left_out is None else left_out
 
     def texts(self, point: Row) -> list[str]:
         """Return the queries of a point in words."""
@@ -335,7 +316,11 @@ def _taken(text: str) -> Taken:
     fields = fields_of(struct_of(QUERIES[name])).values()
     return Taken(
         name,
-        frozenset(each.flag.removeprefix("--") for each in fields if not each.option.positional),
+        {
+            each.flag.removeprefix("--"): each.option.dimension
+            for each in fields
+            if not each.option.positional
+        },
         frozenset(each.name for each in fields if each.option.positional),
         frozenset(each.option.preset for each in fields if each.option.preset),
     )

@@ -75,3 +75,9 @@ def test_what_a_condition_says(text, expected):
 def test_what_is_no_condition_is_refused(text):
     with pytest.raises(UsageError):
         read_condition(text, KNOWN)
+
+
+def test_a_word_has_no_order_with_a_number():
+    condition = read_condition("schedule <= 3", KNOWN)
+    with pytest.raises(UsageError, match="the word '1f1b' is not larger or smaller"):
+        condition.holds(VALUES)

@@ -209,6 +209,7 @@ def test_points_without_numbers_are_warned_of(study, tmp_path):
         ("front: [bytes]", "front: [speed]", "is no output"),
         ("bytes: kv_cache.bytes", "=b: kv_cache.bytes", "a word of letters"),
         ("batch != 3", "bach != 3", "did you mean 'batch'"),
+        ("batch != 3", "kv > 3", "the word 'bf16' is not larger or smaller"),
         ("grid: [1, 9, 2]}", "grid: [1, 9, 2], values: [1]}", "has 2 of values"),
     ],
 )
@@ -257,6 +258,15 @@ def test_models_are_an_axis_and_conditions_hold_of_words(study, tmp_path):
     ]
     assert int(rows[0]["bytes"]) == dsv3calc.kv("qwen2.5-7b", context=10)["kv_cache.bytes"]
     assert answer.notes[0].startswith("14 points are left out by where")
+
+
+def test_conditions_compare_quantities_in_words(study, tmp_path):
+    text = Path(study).read_text().replace("log: [10, 1000, 3]", "values: [1k, 2Ki, 4000]")
+    text = text.replace("batch != 3", "context >= '2k' and bytes <= '1 GiB'")
+    Path(study).write_text(text.replace("batch < 100000000", "batch < 10"))
+    sweep(study, tmp_path / "out.csv")
+    rows = rows_of(tmp_path / "out.csv")
+    assert {row["context"] for row in rows} == {"2Ki", "4000"}
 
 
 def test_a_link_is_followed_and_the_rows_are_kept_beside_its_file(study, tmp_path):
