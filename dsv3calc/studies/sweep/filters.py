@@ -63,15 +63,11 @@ class Filters:
         found: list[int | None] = [None] * len(points)
         for place, condition in self.before.items():
             alike: dict[tuple[Any, ...], list[int]] = {}
-            rows = [
-                self._numbers({name: each[name] for name in condition.needs}) for each in points
-            ]
+            needed = ({name: each[name] for name in condition.needs} for each in points)
+            rows = [*map(self._numbers, needed)]
             for number, row in enumerate(rows):
                 if found[number] is None:
-                    words = (
-                        each if isinstance(each, str | bool) else None for each in row.values()
-                    )
-                    alike.setdefault(tuple(words), []).append(number)
+                    alike.setdefault(tuple(map(_word, row.values())), []).append(number)
             for words, numbers in alike.items():
                 values = {
                     name: [rows[number][name] for number in numbers] if word is None else word
