@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger, Line, combined, given
+from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.studies.answer import Column
 from dsv3calc.studies.search.request import read_pins
 from dsv3calc.studies.search.rules import problems_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dsv3calc.studies.answer import Answer
     from dsv3calc.studies.search.serving import ServingSearch
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 _FOLLOWING = {"dp", "edp", "etp", "micro_batches"}
 """Columns that follow from the replicas."""
+
+_LARGEST = 10**6
+"""Layouts of a space that is searched for a better one."""
+
+_ROUNDED = 1e-9
+"""Share by which a layout counted in columns may differ from the same one asked about alone."""
 
 
 def told_of(wanted: Wanted, answer: Answer, text: str, counts: Sequence[Sequence[int]]) -> Answer:
@@ -54,7 +61,9 @@ def told_of(wanted: Wanted, answer: Answer, text: str, counts: Sequence[Sequence
     lines: list[Line] = []
     if not reasons:
         axes = wanted.settled(axes)
-        lines, reasons = _counted(wanted, axes)
+        lines, reasons, results = _counted(wanted, axes)
+        if not reasons and not unpinned:
+            answer.notes += _better(wanted, counts[0], results)
     reasons += unpinned
     title = wanted.model.value.title
     verdict = Line(
@@ -79,8 +88,33 @@ def _axes(wanted: Wanted, text: str, counts: Sequence[Sequence[int]]) -> dict[st
     return wanted.axes_of({name: each[0] for name, each in {**held, **pins}.items()}, counts[0][0])
 
 
-def _counted(wanted: Wanted, axes: Mapping[str, Any]) -> tuple[list[Line], list[str]]:
-    """Count a layout that no rule refuses, beside the best one; say what it lacks."""
+def _better(wanted: Wanted, gpus: Sequence[int], results: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is better than a layout that fits, where the space is soon gone through."""
+    search = wanted.search(gpus, most=1)
+    if search.size > _LARGEST:
+        yield "whether another layout is better is shown without --why"
+        return
+    mine = [
+        sign * results[name] for sign, name in zip(search.signs, wanted.objectives, strict=True)
+    ]
+    for each in search.run():
+        pairs = [*zip(each.objectives, mine, strict=True)]
+        less = any(other - one > _ROUNDED * abs(other) for one, other in pairs)
+        if less and all(one <= other for one, other in pairs):
+            found = wanted.ask(each.axes).results
+            shown = ", ".join(
+                f"{name} {format_quantity(found[name], wanted.units[name])}"
+                for name in wanted.objectives
+            )
+            yield f"better: {wanted.told(each.axes)}: {shown}"
+            return
+    yield "no layout is better" if len(mine) == 1 else "no layout is better in all objectives"
+
+
+def _counted(
+    wanted: Wanted, axes: Mapping[str, Any]
+) -> tuple[list[Line], list[str], dict[str, Any]]:
+    """Count a layout that no rule refuses; say what it lacks, and return its results."""
     winner = wanted.ask(axes)
     reasons, lines = wanted.lacks(winner), []
     for name, value in winner.results.items():
@@ -92,4 +126,4 @@ def _counted(wanted: Wanted, axes: Mapping[str, Any]) -> tuple[list[Line], list[
         for condition in wanted.conditions
         if not condition.holds({**axes, **winner.results}).all()
     ]
-    return lines, reasons
+    return lines, reasons, winner.results

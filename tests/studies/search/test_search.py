@@ -236,6 +236,22 @@ def test_why_says_that_degrees_do_not_divide_the_gpus_and_nothing_of_replicas():
     assert not found.notes
 
 
+def test_why_names_a_better_layout_where_one_fits():
+    query = SearchQuery(**DENSE, gpus=8, pin=("cp=1,schedule=1f1b,vpp=1",), objective="memory")
+    best = answer_search(query)
+    least = best.columns[0].ledger["search.best.1.memory"]
+    found = answer_search(msgspec.structs.replace(query, why="tp=8"))
+    assert found.columns[0].ledger["search.why.memory"] > least
+    assert found.notes[0].startswith("better: ")
+    values = best.columns[0].ledger.values
+    names = ("tp", "pp", "micro_batch", "zero", "recompute")
+    axes = ",".join(f"{name}={values[f'search.best.1.{name}']}" for name in names)
+    axes += f",sp={str(bool(values['search.best.1.sequence_parallel'])).lower()}"
+    again = answer_search(msgspec.structs.replace(query, why=axes))
+    assert again.columns[0].ledger["search.why.memory"] == least
+    assert again.notes[0] == "no layout is better"
+
+
 @pytest.mark.parametrize(
     ("why", "words"),
     [
