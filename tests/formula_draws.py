@@ -19,6 +19,8 @@ def arguments_of(formula):
         drawn["acceptance"] = st.integers(2, 12)
     if "tiers" in drawn:  # an exponent too
         drawn["tiers"] = st.integers(1, 4)
+    if formula.name == "collective_time":  # between two GPUs at least
+        drawn["ranks"] = st.integers(2, 12)
     return st.fixed_dictionaries(drawn).map(sensible)
 
 

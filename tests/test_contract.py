@@ -88,8 +88,15 @@ def imports_of(path, *, typing_only=False, inside_functions=True):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not inside_functions:
             continue
         guarded = for_types or is_typing_guard(node)
-        waiting.extend((child, guarded) for child in ast.iter_child_nodes(node))
+        waiting.extend((child, guarded) for child in parts_of(node))
     return found
+
+
+def parts_of(node):
+    """Yield the statements inside a node and what holds statements: no import is elsewhere."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            yield child
 
 
 def names_of(node):
@@ -138,14 +145,19 @@ def module_of(path):
     return ".".join(("dsv3calc", *path.relative_to(PACKAGE).with_suffix("").parts))
 
 
+KNOWN = {module_of(path) for path in MODULES}
+
+
 def imported_modules(path):
     """Return the modules of the package that a file imports, for types too."""
-    known = set(map(module_of, MODULES))
     found = set()
-    for node in ast.walk(parsed(path)):
+    waiting = list(parsed(path).body)
+    while waiting:
+        node = waiting.pop()
+        waiting.extend(parts_of(node))
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dsv3calc"):
             inside = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= inside & known or {node.module}
+            found |= inside & KNOWN or {node.module}
     return found
 
 

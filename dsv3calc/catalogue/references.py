@@ -151,16 +151,28 @@ def _unknown(kind: str, name: str, preset_path: str | None) -> UsageError:
     known = search_path.listing(kind, preset_path)
     aliases = [each for _, path in known.values() for each in heading(path)[1]]
     close = hint_for(name, known, aliases)
-    words = kind.replace("_", " ")
-    message = f"there is no {words} preset '{describe(name)}'"
+    message = f"there is no {_plainly(kind)} preset '{describe(name)}'"
     missing = search_path.missing_places()
     if missing:
         message += f" (and no directory {', '.join(describe(each) for each in missing)})"
     hint = f"{close} " if close else ""
+    if kinds := kinds_with(name, preset_path):
+        hint += f"{describe(name)} is a {' and a '.join(map(_plainly, kinds))} preset; "
     hint += f"dsv3calc presets list {search_path.FOLDERS[kind]}"
     if os.path.exists(name):
         hint += f"; for the file of that name write ./{name}"
     return UsageError(message, hint)
+
+
+def kinds_with(name: str, preset_path: str | None = None) -> list[str]:
+    """List the kinds that have a preset of some name."""
+    return [
+        kind for kind in search_path.FOLDERS if any(search_path.candidates(kind, name, preset_path))
+    ]
+
+
+def _plainly(kind: str) -> str:
+    return kind.replace("_", " ")
 
 
 def hint_for(

@@ -41,11 +41,15 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuse an option of one value that is given several, then parse as usual."""
         try:
-            _, _, order = self.make_parser(ctx).parse_args([*args])
+            _, extra, order = self.make_parser(ctx).parse_args([*args])
         except Exception as error:
-            if hasattr(error, "option_name") and hasattr(error, "possibilities"):
-                raise self._unknown(ctx, error.option_name) from None
+            if hasattr(error, "option_name"):
+                if hasattr(error, "possibilities"):
+                    raise self._unknown(ctx, error.option_name) from None
+                error.ctx = ctx  # so that the help named is this command's
             raise
+        if extra and not ctx.resilient_parsing:
+            self._refuse_names(extra)
         given = [param for param in order if getattr(param, "multiple", None) is False]
         again = [param for param in dict.fromkeys(given) if given.count(param) > 1]
         for param in again:
@@ -85,6 +89,24 @@ class Command(TyperCommand):
             now = f", now called {own[close]}" if own[close] != close else ""
             hint = f"did you mean {close}{now}? "
         return UsageError(what, f"{hint}{program} --help")
+
+    def _refuse_names(self, extra: list[str]) -> None:
+        """Refuse what follows the arguments where it names a preset that an option takes.
+
+        Raises
+        ------
+        UsageError
+            With the option.
+        """
+        from dsv3calc.catalogue.references import kinds_with
+
+        own = options_of(self)
+        for name in extra:
+            for option in (f"--{kind}" for kind in kinds_with(name)):
+                if option in own:
+                    raise UsageError(
+                        f"{quote(name)} stands without an option", f"give it as {option} {name}"
+                    )
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, then the options in the sections that their fields name."""

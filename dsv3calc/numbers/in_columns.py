@@ -248,6 +248,10 @@ class Column:
         """Return the largest number."""
         return float(self.values.max())
 
+    def any(self) -> bool:
+        """Tell whether it is not 0 in some row."""
+        return bool(self.values.any())
+
     def __floordiv__(self, other: Any) -> Column:
         found: Column = apply(in_numpy.floor_div, self, other)
         return found

@@ -149,7 +149,7 @@ def is_nothing(value: Any) -> bool:
     >>> is_nothing(0), is_nothing(0.5)
     (True, False)
     """
-    return not (value.max() if hasattr(value, "max") else value)
+    return not (value.any() if hasattr(value, "any") else value)
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:

@@ -5,9 +5,10 @@ place of numbers. The record keeps each operation once: equal operations on equa
 same value, so what several results share is computed once. :mod:`~dsv3calc.numbers.program` runs
 what was recorded.
 
-Operations that change no number are left out: adding 0, multiplying or dividing by 1. A square and
-a square root are recorded as such, which is how numpy computes these powers of arrays. A factor or
-a divisor that is a power of two changes no digit of a float: it is joined with a factor before it.
+Operations that change no number are left out: adding 0, multiplying or dividing by 1. What is
+multiplied by 0 is 0. A square and a square root are recorded as such, which is how numpy computes
+these powers of arrays. A factor or a divisor that is a power of two changes no digit of a float: it
+is joined with a factor before it.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -120,6 +121,10 @@ class Recorded:
         """
         raise NotRecordedError("the largest of a recorded value is not known")
 
+    def any(self) -> bool:
+        """Tell whether it is not 0 in some row: what is known to be 0 is a number."""
+        return True
+
     def __add__(self, other: Any) -> Recorded:
         return self if _is(other, 0) else _both("add", self, other)
 
@@ -131,7 +136,7 @@ class Recorded:
     def __rsub__(self, other: Any) -> Recorded:
         return _both("subtract", other, self)
 
-    def __mul__(self, other: Any) -> Recorded:
+    def __mul__(self, other: Any) -> Any:
         return _both("multiply", self, other) if type(other) is Recorded else _times(self, other)
 
     __rmul__ = __mul__
@@ -140,8 +145,8 @@ class Recorded:
         found: Recorded = _divided(self, other)
         return found
 
-    def __rtruediv__(self, other: Any) -> Recorded:
-        return _both("divide", other, self)
+    def __rtruediv__(self, other: Any) -> Any:
+        return _divided(other, self)
 
     def __floordiv__(self, other: Any) -> Recorded:
         return _one("floor", self / other)
@@ -198,8 +203,10 @@ def _is_power_of_two(value: float) -> bool:
     return abs(frexp(value)[0]) == 0.5  # noqa: PLR2004 - so it is defined
 
 
-def _times(value: Recorded, factor: float) -> Recorded:
+def _times(value: Recorded, factor: float) -> Any:
     """Return a multiple of a value; one of a multiple is recorded as one where it is the same."""
+    if factor == 0:
+        return 0
     record = value.record
     operation = record.operations[value.number]
     if operation.name == "multiply":
@@ -213,9 +220,15 @@ def _times(value: Recorded, factor: float) -> Recorded:
 
 def _divided(value: Any, divisor: Any) -> Any:
     """Return a value over another one; over a power of two as its multiple."""
+    if _is(value, 0):
+        return 0
     if type(divisor) is not Recorded and _is_power_of_two(divisor):
         return _times(value, 1 / divisor)
     return _both("divide", value, divisor)
+
+
+def _rounded(name: str, value: Any, divisor: Any) -> Any:
+    return 0 if _is(value, 0) else _one(name, _divided(value, divisor))
 
 
 def _extreme(name: str) -> Callable[[Any, Any], Any]:
@@ -249,8 +262,8 @@ Recorded.__dsv3calc_ops__ = SimpleNamespace(
     minimum=_extreme("minimum"),
     exceeds=lambda a, b: _both("greater", a, b),
     ratio=_divided,
-    floor_div=lambda a, b: _one("floor", _divided(a, b)),
-    ceil_div=lambda a, b: _one("ceil", _divided(a, b)),
+    floor_div=lambda a, b: _rounded("floor", a, b),
+    ceil_div=lambda a, b: _rounded("ceil", a, b),
     where=_where,
     lookup=_lookup,
     elementwise=_elementwise,

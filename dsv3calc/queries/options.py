@@ -289,7 +289,7 @@ HitRate = Annotated[
 PrefillLayout = Annotated[
     str | None,
     Option(
-        "Layout preset of separate prefill GPUs", DEGREES,
+        "Layout of separate prefill GPUs: a preset, or degrees such as tp=4,dp=2", DEGREES,
         metavar="NAME", default="the same GPUs", preset="layout",
     ),
 ]  # fmt: skip

@@ -44,11 +44,11 @@ def as_plain(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         type_ = type(value)
         fields = msgspec.structs.fields(type_)
-        changed = {each.name: getattr(value, each.name) for each in fields}
+        every = {each.name: getattr(value, each.name) for each in fields}
         changed = {
-            each.name: as_plain(changed[each.name])
+            each.name: as_plain(every[each.name])
             for each in fields
-            if each.required or not _is_default(each, changed[each.name])
+            if each.required or not _is_default(each, every[each.name])
         }
         return {_TYPE: f"{type_.__module__.removeprefix(_SCHEMA)} {type_.__name__}"} | changed
     if type(value) is dict and _TYPE not in value:

@@ -56,6 +56,9 @@ def test_the_exit_code_and_the_kind(program, status, arguments):
         (["params", "deepseek-v3", "--set", "kv_lora_rnk=1"], "kv_lora_rank"),
         (["compare", "--vary", "deepseek-v3:atention=mqa"], "attention"),
         (["params", "deepseek-v3", "--variant", "chekpoint"], "checkpoint"),
+        (["which", "h100"], "give it as --hardware h100"),
+        (["memory", "deepseek-v3", "h800", "--tp", "8"], "give it as --hardware h800"),
+        (["snapshot", "--append"], "dsv3calc snapshot --help"),
     ],
 )
 def test_what_was_probably_meant(program, arguments, suggestion):
@@ -75,7 +78,7 @@ def test_a_file_that_looks_like_a_name(program, file, preset_text):
 
 def test_a_name_elsewhere(program):
     found = program.refused(ExitStatus.USAGE, "params", "h800")
-    assert "dsv3calc presets list models" in found.err
+    assert "h800 is a hardware preset; dsv3calc presets list models" in found.err
 
 
 def test_a_problem_is_shown_like_a_compilers(program, file, preset_text):

@@ -28,7 +28,7 @@ QUERIES = {
     "serve": ["serve", "llama-3.1-8b", "--hardware", "h100", "--batch", "8"],
     "time": ["time", "deepseek-v3", "--hardware", "h800"],
     "limits ep": ["limits", "ep", "--model", "deepseek-v3", "--hardware", "h800"],
-    "which": ["which", "--model", "qwen2.5-7b"],
+    "which": ["which", "--model", "qwen2.5-7b", "--hardware", "h100"],
     "search": [
         "search",
         "qwen2.5-7b",

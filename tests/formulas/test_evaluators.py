@@ -12,13 +12,14 @@ from functools import cache
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dsv3calc.formulas.registry.registry import all_formulas
 
 FORMULAS = all_formulas()
-fewer = settings(max_examples=12)  # for each of some forty formulas
+fewer = examples(12)  # for each of some forty formulas
 every_formula = pytest.mark.parametrize("name", list(FORMULAS))
 
 WIDTH = st.integers(1, 2**17)
@@ -67,6 +68,7 @@ RANGES = {
     "radix": st.integers(1, 256).map(lambda half: 2 * half),
     "tiers": st.integers(2, 4),
     "planes": st.integers(1, 16),
+    "ranks": st.integers(2, 2**12),
     "paths": st.integers(1, 512),  # 1 less a power near 1 loses digits
     "q": st.integers(3, 512),
     "network_radix": st.integers(5, 512),

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dsv3calc.numbers import in_numpy, ops
@@ -22,7 +23,7 @@ def of(ops_, a, b, c):
 
 
 @given(ROWS)
-@settings(max_examples=60)
+@examples(60)
 def test_columns_compute_what_arrays_do(rows):
     arrays = np.array(rows, dtype=float).T
     table = Table(dict(zip("abc", arrays, strict=True)))

@@ -6,7 +6,8 @@ second one it must give, to the last digit, what the composition gives for the s
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from drawn import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from printed import values_of_equations
 from strategies import models
@@ -31,7 +32,7 @@ from dsv3calc.symbolic.term import Term
 
 EVERYTHING = PARAMETER_VARIANTS["with-mtp"][0]
 BF16 = dsv3calc.load_kv_format("bf16")
-fewer = settings(max_examples=25, deadline=None)
+fewer = examples(25)
 
 
 def same(found, expected):
@@ -227,7 +228,7 @@ def rank_lines(model, chosen, training, sequence, number, *, mtp):
     return footprint.rank("memory.rank.0", rank_line("memory.rank.0", number)).lines
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     model=models(),
     first=numbers_of_layouts(),
@@ -254,7 +255,7 @@ def test_memory(model, first, second, kinds, training, sequences, steps, mtp, da
         assert same(found, expected[what].value), what
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(
     model=models(),
     first=numbers_of_layouts(),
@@ -298,7 +299,7 @@ QUERIES = [
 
 
 @pytest.mark.parametrize(("query", "line", "numbers"), QUERIES, ids=lambda each: str(each)[:40])
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(data=st.data())
 def test_queries(query, line, numbers, data):
     names = data.draw(st.sets(st.sampled_from(sorted(numbers)), min_size=1))

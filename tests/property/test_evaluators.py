@@ -4,7 +4,8 @@ import msgspec
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import models
 
@@ -22,7 +23,7 @@ BF16 = dsv3calc.load_kv_format("bf16")
 FP8_WEIGHTS = dsv3calc.load_precision("fp8-deepseek-v3")
 H800 = dsv3calc.load_hardware("h800")
 
-fewer = settings(max_examples=12)
+fewer = examples(12)
 counts = st.sampled_from(["causal", "full", "half"])
 phases = st.sampled_from(["train", "prefill", "decode"])
 workloads = st.tuples(st.integers(1, 5), st.integers(1, 20), st.integers(0, 20))

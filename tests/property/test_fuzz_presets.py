@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
+from drawn import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dsv3calc.__main__ import run
@@ -174,7 +175,7 @@ MAY_NAME_OTHERS = (ExitStatus.OK, ExitStatus.INVALID_INPUT, ExitStatus.USAGE)
 
 
 @given(text=mutated(MODELS))
-@settings(max_examples=120)
+@examples(120)
 def test_models(text):
     one_, two = check(
         ".yaml", text, ["params", "{}"], ["kv", "{}", "--tokens", "1000"], statuses=MAY_NAME_OTHERS
@@ -187,7 +188,7 @@ def test_models(text):
 
 
 @given(text=mutated(JSON))
-@settings(max_examples=120)
+@examples(120)
 def test_configs(text):
     (status,) = check(".json", text, ["params", "{}"])
     if status == ExitStatus.OK:
@@ -195,7 +196,7 @@ def test_configs(text):
 
 
 @given(text=mutated(HARDWARE))
-@settings(max_examples=60)
+@examples(60)
 def test_hardware(text):
     """A preset may lack a bandwidth or a peak: then the query is refused, not the file."""
     command = ["compare", "deepseek-v3", "--hardware", "{}"]
@@ -203,7 +204,7 @@ def test_hardware(text):
 
 
 @given(data=st.data())
-@settings(max_examples=60)
+@examples(60)
 def test_the_other_kinds(data):
     kind, original = data.draw(st.sampled_from(OTHERS))
     text = data.draw(mutated([original]))
@@ -216,7 +217,7 @@ def test_the_other_kinds(data):
 
 
 @given(text=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-@settings(max_examples=60)
+@examples(60)
 def test_anything(text):
     with tempfile.TemporaryDirectory() as folder:
         for ending in (".yaml", ".json"):
@@ -238,7 +239,7 @@ NAMES = st.sampled_from(
 @given(
     name=NAMES, value=NASTY | st.integers().map(str) | st.floats().map(str) | st.text(max_size=9)
 )
-@settings(max_examples=150)
+@examples(150)
 def test_sets(name, value):
     arguments = ["compare", "deepseek-v3", "--hardware", "h800", "--set", f"{name}={value}"]
     one(arguments, MAY_NAME_OTHERS)
@@ -265,7 +266,7 @@ BEGINNINGS = st.sampled_from(
 
 
 @given(before=BEGINNINGS, after=st.lists(WORDS | st.text(max_size=6), max_size=6))
-@settings(max_examples=150)
+@examples(150)
 def test_any_words(before, after):
     words = [*before, *after]
     assume(not any(word.startswith(("-o", "--output")) for word in words))

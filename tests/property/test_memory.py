@@ -12,9 +12,10 @@ import msgspec
 import numpy as np
 import pytest
 import sympy
+from drawn import examples
 from expressions import at_numbers
 from footprints import UNIFORM, footprint_of, layout_of, preset, rank_line, rank_of, ranks_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pipeline_orders import SCHEDULES, held, stages_of
 from strategies import DEPTH, models
@@ -27,7 +28,7 @@ from dsv3calc.accounting.placement.orders import order_of
 from dsv3calc.model.architecture import architecture_of
 from dsv3calc.schema.model import GQA, MoE
 
-fewer = settings(max_examples=15)
+fewer = examples(15)
 degrees = st.integers(1, 6)
 CHUNKS = {"zbv": 2, "dualpipe": 2, "dualpipev": 2}
 BYTES = {"weights": 2, "gradients": 4, "optimizer": 12}

@@ -5,7 +5,8 @@ import shlex
 from contextlib import redirect_stdout
 
 import pytest
-from hypothesis import example, given, settings
+from drawn import examples
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dsv3calc.cli import load_command
@@ -73,7 +74,7 @@ def by_typer(arguments):
     )
 
 
-@settings(max_examples=600, deadline=None)
+@examples(600)
 @given(command_lines())
 @example(["kv", "deepseek-v3", "--tokens", "4096", "--context", "4096"])
 @example(["kv", "deepseek-v3", "--context", "1", "--tokens", "2"])

@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dsv3calc.ledger.rules import RULES
@@ -56,7 +57,7 @@ terms = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(term=terms, y=st.integers(1, 9))
 def test_a_proven_direction_is_that_of_the_values(term, y):
     way = direction(term, "x")
@@ -103,7 +104,7 @@ def test_equal_terms_are_computed_once_and_only_where_a_name_moves_them(monkeypa
     assert products == [(5, 3), (6, 3)]
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(term=terms, x=st.integers(1, 9), y=st.integers(1, 9), other=st.integers(1, 9))
 def test_a_point_gives_what_the_term_does_where_a_name_changes(term, x, y, other):
     try:

@@ -58,7 +58,7 @@ def undivided(
     """Yield those tensors of a layer that are divided within a block.
 
     What a product reduces after it is divided over its input, another over its output. Where the
-    parts are a column, tensors are yielded that some of its rows may divide within a block.
+    parts are those of several layouts, tensors are yielded that some may divide within a block.
     """
     reduced = {
         (tensor.component, tensor.name): bool(operator.after)
@@ -70,7 +70,7 @@ def undivided(
         if form.scale is None or tensor.in_features is None:
             continue
         parts = _parts(tensor, view, sharding)
-        if _largest(parts.value) == 1:
+        if type(parts.value) is int and parts.value == 1:
             continue
         width, across, side = tensor.out_features, tensor.in_features, "rows"
         if reduced.get((tensor.component, tensor.name)):
@@ -80,13 +80,9 @@ def undivided(
             yield Undivided(tensor, view, key, form, width, across, parts, block)
 
 
-def _largest(value: Any) -> Any:
-    return value.max() if hasattr(value, "max") else value
-
-
 def _is_whole(width: int, parts: Any, block: int) -> bool:
-    """Tell whether parts are known to be whole blocks; of a column it is not known."""
-    return not hasattr(parts, "max") and width // parts % block == 0
+    """Tell whether parts are known to be whole blocks; of several layouts it is not known."""
+    return type(parts) is int and width // parts % block == 0
 
 
 def _parts(tensor: Tensor, view: GroupView, sharding: Sharding) -> Line:

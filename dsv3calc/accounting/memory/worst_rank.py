@@ -20,11 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from dsv3calc.accounting.memory.footprint import Footprint
 from dsv3calc.accounting.memory.ranks import WorstLines, rank_line, worst_lines
-from dsv3calc.accounting.placement.schedules import replica_micro_batches
 from dsv3calc.accounting.placement.stages import Stages
 from dsv3calc.errors import UsageError
 from dsv3calc.numbers.ops import clip, floor_div, maximum, minimum
@@ -34,7 +30,7 @@ from dsv3calc.schema.layout import BOTH_ENDS, PAIRED
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from dsv3calc.accounting.memory.footprint import Training
+    from dsv3calc.accounting.memory.footprint import Footprint
     from dsv3calc.ledger.line import Line
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
@@ -199,55 +195,3 @@ def worst(footprint: Footprint) -> WorstLines:
         footprint.rank(_name(number, each.value), each) for number, each in enumerate(candidates)
     ]
     return worst_lines(ranks, None)
-
-
-def ranks_tried(model: Model, layout: Layout, *, mtp: bool) -> int:
-    """Return how many ranks of each of several layouts :func:`fullest` looks at; 0 for all."""
-    if needs_all_ranks(model, layout):
-        return 0
-    import numpy as np
-
-    several = msgspec.structs.replace(layout, pp=np.array([float(layout.pp)]))
-    return len(candidate_ranks(model, several, mtp=mtp))
-
-
-def fullest(
-    model: Model, layout: Layout, training: Training, *, sequence: int, mtp: bool = False
-) -> Any:
-    """Return the bytes of the fullest rank of each of several layouts, as one array.
-
-    Parameters
-    ----------
-    layout
-        ``pp``, ``dp`` and ``ep`` are arrays of as many numbers; ``etp`` may be one.
-    training, sequence, mtp
-        Those of :class:`Footprint`.
-    """
-    import numpy as np
-
-    count = len(layout.pp)  # type: ignore[arg-type]
-    if needs_all_ranks(model, layout):
-        sizes = np.asarray(layout.pp, dtype=np.int64)
-        which = np.repeat(np.arange(count), sizes)
-        ranks = np.arange(len(which)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    else:
-        listed = [each.value for each in candidate_ranks(model, layout, mtp=mtp)]
-        ranks = np.concatenate([np.broadcast_to(each, (count,)) for each in listed])
-        which = np.tile(np.arange(count), len(listed))
-    degrees = {name: getattr(layout, name) for name in ("pp", "dp", "ep", "etp")}
-    columns = {name: each[which] for name, each in degrees.items() if type(each) is not int}
-    each = msgspec.structs.replace(layout, **columns)
-    footprint = Footprint(
-        model,
-        each,
-        training,
-        sequence=sequence,
-        micro_batches=replica_micro_batches(each),
-        mtp=mtp,
-    )
-    name = "memory.candidate"
-    rank = rank_line(name, ranks.astype(np.float64))
-    totals = np.broadcast_to(footprint.rank(name, rank).lines["total"].value, (len(which),))
-    found = np.zeros(count)
-    np.maximum.at(found, which, totals)
-    return found

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dsv3calc.accounting.serving.decode import DecodeLines
     from dsv3calc.accounting.serving.prefill import PrefillLines
     from dsv3calc.schema.hardware import Hardware
+    from dsv3calc.schema.layout import Layout
 
 
 def cost_lines(
@@ -56,18 +57,18 @@ def sharing_lines(
     hit_rate: Any,
     response_tokens: Any,
     batch: Any,
-    apart: bool,
+    layouts: tuple[Layout, Layout] | None,
 ) -> dict[str, Line]:
     """Give how GPUs are shared: those of prefill to those of decoding, or steps that wait.
 
-    ``apart`` tells that prefill has GPUs of its own.
+    ``layouts`` are those of prefill and of decoding where each has GPUs of its own.
     """
     requests: dict[str, Any] = {
         "prompt_tokens": given("prompt_tokens", prompt_tokens, "tokens"),
         "hit_rate": given("hit_rate", hit_rate, "ratio"),
         "response_tokens": given("response_tokens", response_tokens, "tokens"),
     }
-    if apart:
+    if layouts is not None:
         ratio = computed(
             "serve.prefill_gpus_per_decode_gpu",
             serving_times.prefill_gpus_per_decode_gpu,
@@ -85,6 +86,7 @@ def sharing_lines(
                 unit="tokens/s",
                 convention="output tokens divided by prefill and decode GPUs",
             ),
+            "one_of_each": _one_of_each(*layouts, ratio, decoded.per_gpu),
         }
     waits = computed(
         "serve.aggregated.interference",
@@ -106,3 +108,36 @@ def sharing_lines(
             convention="output tokens per GPU, with prefill on the same GPUs",
         ),
     }
+
+
+def _one_of_each(prefill: Layout, decode: Layout, ratio: Line, rate: Line) -> Line:
+    """Give output tokens per second and GPU of one instance that prefills and one that decodes.
+
+    The slower of the two determines it: a token takes 1 / GPUs that decode of the time that one of
+    these needs, and ratio / GPUs that prefill, as so many are needed for one that decodes.
+    """
+    axes = ("tp", "cp", "pp", "dp")
+    scopes = (("serve.prefill.layout", prefill), ("layout", decode))
+    prefilling, decoding = (
+        combined(
+            f"serve.disaggregated.{what}_gpus",
+            "product",
+            [field(scope, axis, "1") for axis in axes],
+        )
+        for what, scope in zip(("prefill", "decode"), scopes, strict=True)
+    )
+    name = "serve.disaggregated"
+    shares = (
+        combined(f"{name}.prefill_share", "ratio", (ratio, prefilling), unit="ratio"),
+        combined(f"{name}.decode_share", "ratio", (ONE, decoding), unit="ratio"),
+    )
+    slowest = combined(f"{name}.slowest_share", "maximum", shares, unit="ratio")
+    gpus = total(f"{name}.gpus", (prefilling, decoding), unit="1")
+    idle = combined(f"{name}.gpus_for_one", "product", (slowest, gpus), unit="ratio")
+    return combined(
+        f"{name}.one_of_each.tokens_per_second_per_gpu",
+        "ratio",
+        (rate, idle),
+        unit="tokens/s",
+        convention="one instance that prefills, one that decodes: the slower one determines it",
+    )

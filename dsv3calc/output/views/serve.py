@@ -47,6 +47,10 @@ _PREFILL = (
 _SHARED = (
     ("serve.prefill_gpus_per_decode_gpu", "prefill GPUs for each decode GPU"),
     ("serve.disaggregated.tokens_per_second_per_gpu", "output tokens/s of a GPU of both"),
+    (
+        "serve.disaggregated.one_of_each.tokens_per_second_per_gpu",
+        "  with one instance of each",
+    ),
     ("serve.aggregated.interference", "prefill between two decode steps"),
     ("serve.aggregated.tpot", "time per output token with it"),
     ("serve.aggregated.tokens_per_second_per_gpu", "output tokens/s of a GPU that does both"),

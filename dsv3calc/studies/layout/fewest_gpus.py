@@ -166,7 +166,8 @@ class SearchRequest:
             )
             raise Infeasible(
                 f"{self.model.name} fits on no layout of up to {MOST_GPUS:,} {hardware.name} with "
-                f"{held}: try {search.remedies()}"
+                f"{held}; the closest is {search.closest}",
+                search.remedies(),
             )
         answer.assumptions.append(self.told())
         self._forget(found, answer)

@@ -157,6 +157,11 @@ LINES = {
             "tokens/s",
             "Output tokens per second divided by prefill and decode GPUs.",
         ),
+        (
+            "serve.disaggregated.one_of_each.tokens_per_second_per_gpu",
+            "tokens/s",
+            "The same of one prefill and one decode instance, limited by the slower one.",
+        ),
         ("serve.tokens_per_second_per_user", "tokens/s", "Tokens per second of one sequence."),
         ("serve.tokens_per_second", "tokens/s", "Tokens per second of the instance."),
     ),

@@ -70,7 +70,9 @@ class TrainingBlock:
         return key_of({name: each for name, each in category.items() if name not in own})
 
     def of(self, result: str, category: Mapping[str, Any]) -> Any:
-        """Return a result of each layout, by its name."""
+        """Return a result of each layout, by its name, or one of its columns."""
+        if result in self.columns:
+            return self.columns[result]
         return getattr(self, result)(category)
 
     def excess(self, _: Mapping[str, Any], memory: Any) -> Any:

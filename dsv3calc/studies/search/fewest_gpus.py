@@ -1,45 +1,62 @@
-"""The fewest GPUs of a layout whose degrees are free: the space of its pp, ep and dp.
+"""The fewest GPUs of a layout of training whose pp, ep and dp are free: a search by their number.
 
-Layouts are arrays, and each counts its fullest rank. Beyond the smallest number of replicas that a
-stage's experts allow, more replicas never take more memory: only what ZeRO divides depends on them.
-So their fewest are found by bisection. Where a step's sequences are given, replicas change what is
-in flight too, and each number is tried.
+Beyond the smallest number of replicas that a stage's experts allow, more replicas never take more
+memory: only what ZeRO divides depends on them. So their fewest follow from pp and ep, and are found
+by bisection. Where a step's sequences are given, replicas change what is in flight too, and each
+number is tried.
 """
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from functools import cache
+from functools import cached_property
 from math import gcd
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.accounting.memory import worst_rank
+from dsv3calc.accounting.memory.worst_rank import needs_all_ranks
 from dsv3calc.accounting.placement.expert_slots import slots_of_layers
 from dsv3calc.accounting.placement.schedules import virtual_stages
 from dsv3calc.errors import UsageError
 from dsv3calc.model.architecture import architecture_of
-from dsv3calc.studies.layout.build import model_problems, refuse, training_problems
-from dsv3calc.studies.layout.check import etp_problems, expert_problems
+from dsv3calc.numbers.divisors import divisors
+from dsv3calc.numbers.quantity_format import format_quantity
+from dsv3calc.studies.layout.build import refuse
 from dsv3calc.studies.layout.expert_degrees import with_searched_etp
-from dsv3calc.studies.search.engine import LeastMultiple, first_accepted, in_blocks
-from dsv3calc.studies.search.space import Constraint, Space, count, ordered, row
+from dsv3calc.studies.search.bisection import least
+from dsv3calc.studies.search.counted import TrainingBlock
+from dsv3calc.studies.search.layouts import Held
+from dsv3calc.studies.search.recording import Recording
+from dsv3calc.studies.search.rules import Combinations, holds, problems_of, training_rules
+from dsv3calc.studies.search.run import Search
+from dsv3calc.studies.search.space import (
+    Constraint,
+    Derived,
+    Space,
+    constants_of,
+    count,
+    row,
+    rows,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator, Sequence
 
     from dsv3calc.accounting.memory.footprint import Training
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
-    from dsv3calc.studies.layout.build import Problem
-    from dsv3calc.studies.layout.expert_degrees import Rule
+    from dsv3calc.studies.layout.expert_degrees import Rule as ExpertRule
+    from dsv3calc.studies.search.rules import Rule
     from dsv3calc.studies.search.space import Columns
+
+_COLUMNS = ("pp", "ep", "etp", "dp", "micro_batches")
+"""What rules may read, beside what all layouts have in common."""
 
 _LAST_STAGE = 3
 _MOST_RANKS = 2**19
-_AT_ONCE = 25_000_000
-"""Numbers that a footprint of several layouts holds in memory at once."""
+_LEAST = 0
+"""The number of replicas that stands for the fewest that fit."""
 
 
 class FewestGPUs:
@@ -63,7 +80,7 @@ class FewestGPUs:
         self,
         model: Model,
         layout: Layout,
-        rule: Rule,
+        rule: ExpertRule,
         held: tuple[str, ...],
         training: Training,
         *,
@@ -77,13 +94,23 @@ class FewestGPUs:
         self.rule = rule
         self.held = held
         self.training = training
-        self.sequence = sequence
-        self.mtp = mtp
-        self.usable = usable
         self.most = most
+        self.closest = ""
+        """The layout that is too large by the least, in words, where none fits."""
         self.width = layout.tp * layout.cp
-        self.each = worst_rank.ranks_tried(model, layout, mtp=mtp)
-        self.unit = cache(self._unit)
+        self.stepped = layout.global_batch is not None
+        self.rules = [*_of_columns(training_rules(model, sequence, stepped=self.stepped))]
+        self.axes = {"pp": self._stages(), "ep": self._groups(), "replicas": self._replicas()}
+        self._in_common = Held(
+            layout,
+            sequence,
+            model,
+            None,
+            {"": training},
+            {},
+            with_mtp=mtp,
+            usable=usable,
+        )
 
     def find(self) -> Layout | None:
         """Return the layout with the fewest GPUs, then stages, then expert GPUs; None if none fits.
@@ -93,170 +120,173 @@ class FewestGPUs:
         UsageError
             If no layout is possible with what is held, or there are too many to be tried.
         """
-        stages, groups = self.stages(), self.expert_groups()
-        ranks = sum(self.each or pp for pp in stages) * len(groups)
+        self._check_size()
+        search = Search(
+            self.layout,
+            self.axes,
+            self._derived(),
+            {name: [value] for name, value in self._category.items()},
+            self.rules,
+            [],
+            self._block,
+            ("gpus",),
+            whole=True,
+            more=[
+                Constraint(
+                    "limit",
+                    lambda columns: columns["gpus"] <= self.most,
+                    ("gpus",),
+                    f"no more than {self.most:,} GPUs",
+                )
+            ],
+        )
+        found = search.run()
+        if not found and not search.refusals.over:
+            self._refuse_all()
+        if not found:
+            excess, axes = search.refusals.misses[0]
+            told = ", ".join(f"{name} {axes[name]:,}" for name in ("pp", "dp", "ep"))
+            self.closest = f"{told} with {format_quantity(round(excess), 'B')} too much"
+            return None
+        axes = found[0].axes
+        layout = msgspec.structs.replace(self.layout, pp=axes["pp"], dp=axes["dp"])
+        return with_searched_etp(layout, self.rule, axes["ep"])
+
+    def _check_size(self) -> None:
+        """Refuse spaces with too many pipeline ranks, where each of them is looked at."""
+        stages, groups = self.axes["pp"], self.axes["ep"]
+        each = needs_all_ranks(self.model, self.layout)
+        ranks = (sum(stages) if each else len(stages)) * len(groups)
         if ranks > _MOST_RANKS:
             raise UsageError(
                 f"--fewest-gpus: {len(stages) * len(groups):,} pairs of pp and ep with {ranks:,} "
                 f"pipeline ranks to look at, more than {_MOST_RANKS:,}",
                 "hold one of them: --pp N or --ep N",
             )
-        pairs = Space({"pp": stages, "ep": groups}).candidates()
-        units = self._units(pairs)
-        if self.layout.global_batch is None and "dp" not in self.held:
-            gpus = self.width * pairs["pp"] * units
-            pairs = ordered(pairs, gpus)
-            return self._bisected(pairs)
-        listed = self.space(stages, groups).candidates()
-        if not count(listed):
-            self._refuse_all(row(ordered(pairs, pairs["pp"] * units), 0))
-        found = first_accepted(ordered(listed, listed["pp"] * listed["dp"]), self._fits)
-        return None if found is None else self._at(**found)
 
-    def _bisected(self, pairs: Columns) -> Layout | None:
-        """Return the best layout of pairs of pp and ep with as many replicas as each needs."""
-        units = self._units(pairs)
+    # --- the space
 
-        def fits(pairs: Columns, times: Any) -> Any:
-            return self._fits({**pairs, "dp": self._units(pairs) * times})
+    def _stages(self) -> list[int]:
+        """List the numbers of stages that are tried."""
+        layout, depth = self.layout, self.model.num_hidden_layers
+        if "pp" in self.held or isinstance(layout.layer_split, list):
+            return [layout.pp]
+        most = min(depth, (depth + 2) // chunks_of_rank(layout) or 1, self.most // self.width)
+        return [*range(1, max(most, 2) + 1)]
 
-        found = LeastMultiple(pairs, self.width * pairs["pp"] * units, fits, self.most).find()
-        if found is None:
-            return None
-        pair, times = found
-        return self._at(**pair, dp=self.unit(pair["ep"]) * times)
-
-    def _at(self, pp: Any, ep: Any, dp: Any) -> Layout:
-        """Return the layout, or an array of them, with degrees that are searched."""
-        layout = msgspec.structs.replace(self.layout, pp=pp, dp=dp)
-        return with_searched_etp(layout, self.rule, ep)
-
-    def _fits(self, columns: Columns) -> Any:
-        """Say for each layout whether its fullest rank fits."""
-        import numpy as np
-
-        def fit(part: Columns) -> Any:
-            layouts = self._at(**{name: each.astype(np.float64) for name, each in part.items()})
-            totals = worst_rank.fullest(
-                self.model, layouts, self.training, sequence=self.sequence, mtp=self.mtp
-            )
-            return totals <= self.usable
-
-        lines = 1000 + 6 * self.layout.virtual_pipeline**2
-        ranks = self.each or int(columns["pp"].max(initial=1))
-        return in_blocks(columns, _AT_ONCE // lines // ranks, fit)
-
-    # --- axes
-
-    def stages(self) -> list[int]:
-        """Return the numbers of stages to be tried.
-
-        Raises
-        ------
-        UsageError
-            If none of them is possible.
-        """
-        layout = self.layout
-        given_pp = "pp" in self.held or isinstance(layout.layer_split, list)
-        chunks = chunks_of_rank(layout)
-        most = min(self.model.num_hidden_layers, (self.model.num_hidden_layers + 2) // chunks or 1)
-        most = min(most, self.most // self.width)
-        tried: Iterable[int] = [layout.pp] if given_pp else range(1, max(most, 2) + 1)
-        problems: list[Problem] = []
-        found = []
-        for pp in tried:
-            each = msgspec.structs.replace(layout, pp=pp)
-            wrong = [
-                *model_problems(self.model, each),
-                *training_problems(self.model, each, self._micro_batches(pp)),
-            ]
-            if wrong:
-                problems = wrong
-            else:
-                found.append(pp)
-        if not found:
-            refuse(problems)
-        return found
-
-    def _micro_batches(self, pp: int) -> int:
-        """Return micro-batches that tell whether a schedule runs; those of dp come later."""
-        dp, batch = self.layout.dp, self.layout.global_batch
-        if batch is not None and "dp" in self.held:
-            return batch // (dp * self.layout.micro_batch)
-        return 2 * pp
-
-    def expert_groups(self) -> list[int]:
-        """Return the numbers of GPUs that may share a layer's experts."""
+    def _groups(self) -> list[int]:
+        """List the numbers of GPUs that may share a layer's experts."""
         if "ep" in self.held:
             return [self.layout.ep]
         slots = slots_of_layers(self.model, self.layout)
-        common = gcd(*slots) if slots else 1
-        groups = (ep for ep in range(1, min(common, self.most) + 1) if common % ep == 0)
-        return [ep for ep in groups if self._experts_divide(ep)]
+        return [each for each in divisors(gcd(*slots) if slots else 1) if each <= self.most]
 
-    def _experts_divide(self, ep: int) -> bool:
-        tried = with_searched_etp(self.layout, self.rule, ep)
-        problems = (*expert_problems(self.model, tried), *etp_problems(self.model, tried))
-        return not problems
+    def _replicas(self) -> list[int]:
+        """List the numbers of replicas: the one that is held, or those that divide a step."""
+        layout, batch = self.layout, self.layout.global_batch
+        if "dp" in self.held:
+            return [layout.dp]
+        if batch is None:
+            return [_LEAST]
+        return [each for each in divisors(batch) if batch % (each * layout.micro_batch) == 0]
 
-    def _unit(self, ep: int) -> int:
-        """Return the number of replicas of which any multiple holds whole groups of experts."""
-        sharing: int = ep * with_searched_etp(self.layout, self.rule, ep).etp
-        return sharing // gcd(sharing, self.width)
+    def _derived(self, *, fitting: bool = True) -> dict[str, Derived]:
+        """Return the columns that follow from axes; ``fitting`` replicas are as many as fit."""
+        return {
+            "etp": Derived(("ep",), self._etp),
+            "unit": Derived(("ep", "etp"), self._unit),
+            "dp": Derived(
+                ("pp", "ep", "etp", "unit", "replicas"), self._dp if fitting else self._fewest_dp
+            ),
+            "gpus": Derived(
+                ("pp", "dp"), lambda columns: self.width * columns["pp"] * columns["dp"]
+            ),
+            "micro_batches": Derived(
+                ("pp", "dp") if self.stepped else ("pp",), self._micro_batches
+            ),
+        }
 
-    def _units(self, columns: Columns) -> Any:
+    def _micro_batches(self, columns: Columns) -> Any:
+        batch = self.layout.global_batch
+        if batch is None:
+            return 2 * columns["pp"]
+        return batch // (columns["dp"] * self.layout.micro_batch)
+
+    def _etp(self, columns: Columns) -> Any:
         import numpy as np
 
-        return np.array([self.unit(ep) for ep in columns["ep"].tolist()], dtype=np.int64)
+        ep = columns["ep"]
+        etp = with_searched_etp(self.layout, self.rule, ep).etp
+        return np.broadcast_to(np.asarray(etp, dtype=np.int64), np.shape(ep))
 
-    def replicas(self) -> list[int]:
-        """Return the numbers of replicas: the one that is held, or those that divide a step."""
-        layout, batch = self.layout, self.layout.global_batch
-        if batch is None or "dp" in self.held:
-            return [layout.dp]
-        most = min(batch // layout.micro_batch, self.most // self.width)
-        return [dp for dp in range(1, most + 1) if batch % (dp * layout.micro_batch) == 0]
+    def _unit(self, columns: Columns) -> Any:
+        """Return the number of replicas of which any multiple holds whole groups of experts."""
+        import numpy as np
 
-    def space(self, stages: list[int], groups: list[int]) -> Space:
-        """Return the space of layouts where each number of replicas is tried."""
-        constraints = [
-            Constraint(
-                "replicas hold no whole groups of experts",
-                lambda columns: columns["dp"] % self._units(columns) == 0,
-            ),
-            Constraint(
-                f"more than {self.most:,} GPUs",
-                lambda columns: self.width * columns["pp"] * columns["dp"] <= self.most,
-            ),
-        ]
-        batch = self.layout.global_batch
-        if batch is not None:
-            constraints += [
-                Constraint(
-                    "the sequences of a step do not divide among replicas",
-                    lambda columns: batch % (columns["dp"] * self.layout.micro_batch) == 0,
-                ),
-                Constraint("the schedule does not run", self._run),
-            ]
-        return Space({"pp": stages, "ep": groups, "dp": self.replicas()}, constraints)
+        sharing = columns["ep"] * columns["etp"]
+        return sharing // np.gcd(sharing, self.width)
 
-    def _run(self, columns: Columns) -> list[bool]:
-        """Say for each layout whether its schedule runs with the micro-batches of a replica."""
-        layouts = (self._at(**row(columns, number)) for number in range(count(columns)))
-        return [not self._problems_of_step(layout) for layout in layouts]
+    def _fewest_dp(self, columns: Columns) -> Any:
+        """Return the replicas of each layout: as they are listed, or one unit."""
+        import numpy as np
 
-    def _problems_of_step(self, layout: Layout) -> list[Problem]:
-        """Return what keeps the schedule from running, where a step's sequences are given."""
-        if layout.global_batch is None:
-            return []
-        micro_batches = layout.global_batch // (layout.dp * layout.micro_batch)
-        return [*training_problems(self.model, layout, micro_batches)]
+        return np.where(columns["replicas"] == _LEAST, columns["unit"], columns["replicas"])
 
-    def _refuse_all(self, pair: dict[str, int]) -> None:
-        """Say why no layout agrees with what is held."""
-        layout = self._at(**pair, dp=self.layout.dp)
-        refuse([(what, why) for _, what, why in layout.problems()])
-        refuse(self._problems_of_step(layout))
+    def _dp(self, columns: Columns) -> Any:
+        """Return the replicas of each layout: as they are listed, or the fewest that fit."""
+        import numpy as np
+
+        unit = self._fewest_dp(columns)
+        if self.axes["replicas"] != [_LEAST] or not len(unit):
+            return unit
+        cost = self.width * columns["pp"] * unit
+
+        def fits(which: Any, times: Any) -> Any:
+            part = rows(columns, which)
+            block = self._block({**part, "dp": part["unit"] * times})
+            return block.excess(self._category, block.memory(self._category)) <= 0
+
+        one = fits(slice(None), 1)
+        limit = min(self.most, int(cost[one].min(initial=self.most)))  # no more can be the fewest
+        times = (limit // cost).clip(1)
+        (which,) = np.nonzero(~one & fits(slice(None), times))
+        most = times[which]
+        times[which] = least(lambda some, times: fits(which[some], times), most * 0 + 2, most)
+        times[one] = 1
+        return unit * times
+
+    # --- memory
+
+    @cached_property
+    def _category(self) -> dict[str, Any]:
+        names = ("schedule", "virtual_pipeline", "layer_split", "sequence_parallel", "zero")
+        return {"recompute": "", **{name: getattr(self.layout, name) for name in names}}
+
+    @cached_property
+    def _recording(self) -> Recording:
+        """The memory of a layout, recorded once for all of them."""
+        axes, derived = dict(self.axes), self._derived()
+        if axes["replicas"] == [_LEAST]:  # no number of replicas, and dp none that is constant
+            del axes["replicas"]
+        named = ("pp", "ep", "etp", "dp")
+        constants = constants_of(axes, derived)
+        held = {name: int(constants[name]) for name in named if name in constants}
+        return Recording(self._in_common, named, held)
+
+    def _block(self, columns: Columns) -> TrainingBlock:
+        return TrainingBlock(self._in_common, self._recording, columns)
+
+    # --- where nothing is found
+
+    def _refuse_all(self) -> None:
+        """Say why no layout agrees with what is held: by the rule that leaves none."""
+        columns = Space(self.axes, derived=self._derived(fitting=False)).candidates()
+        for rule in self.rules:
+            kept = holds(rule, self.layout, self._category, Combinations(columns))
+            if not kept.any():
+                last = row(columns, count(columns) - 1)
+                refuse([*problems_of(rule, self.layout, {**self._category, **last})])
+            columns = rows(columns, kept)
         raise UsageError(
             f"no dp, pp and ep of up to {self.most:,} GPUs agree with what is held",
             "hold less: --global-batch, --dp, --pp, --ep",
@@ -282,6 +312,17 @@ class FewestGPUs:
         if not found:
             return "a smaller --seq"
         return ", ".join(found[:-1]) + (" or " if found[1:] else "") + found[-1]
+
+
+def _of_columns(rules: Sequence[Rule]) -> Iterator[Rule]:
+    """Yield rules by the columns that they read; what reads none has been checked before.
+
+    GPUs follow from degrees here, so that these divide them.
+    """
+    for rule in rules:
+        needs = tuple(name for name in rule.needs if name in _COLUMNS)
+        if needs and "gpus" not in rule.needs:
+            yield rule._replace(needs=needs)
 
 
 def chunks_of_rank(layout: Layout) -> int:

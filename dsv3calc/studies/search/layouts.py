@@ -14,37 +14,36 @@ import msgspec
 from dsv3calc.accounting.memory.footprint import Footprint
 from dsv3calc.accounting.memory.in_common import InCommon
 from dsv3calc.accounting.placement.schedules import replica_micro_batches
-from dsv3calc.accounting.times.fold import Fold
-from dsv3calc.accounting.times.step import Step
-from dsv3calc.accounting.traffic.collectives import KINDS, collective_lines
-from dsv3calc.accounting.traffic.experts import expert_lines
 from dsv3calc.studies.search.rules import layout_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dsv3calc.accounting.memory.footprint import Training
+    from dsv3calc.accounting.times.fold import Fold
     from dsv3calc.accounting.times.setting import Setting
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recompute
+    from dsv3calc.schema.model import Model
 
 
 class Held:
     """What all layouts of a search have in common.
 
     ``trainings`` and ``policies`` are by name of the policy of recomputation; ``setting`` is that
-    of a step, with the layout that all others are made from. ``usable`` are the bytes of a device
-    that a process has, ``train_tokens`` those of a whole run; ``plain`` is a policy that recomputes
-    nothing, None where there is none. ``together`` are the parts of categories that share most of
-    what is computed for a layout.
+    of a step, with the layout that all others are made from; None where memory alone is asked for.
+    ``usable`` are the bytes of a device that a process has, ``train_tokens`` those of a whole run;
+    ``plain`` is a policy that recomputes nothing, None where there is none. ``together`` are the
+    parts of categories that share most of what is computed for a layout.
     """
 
     __slots__ = (
+        "_setting",
         "base",
+        "model",
         "plain",
         "policies",
         "sequence",
-        "setting",
         "together",
         "train_tokens",
         "trainings",
@@ -56,7 +55,8 @@ class Held:
         self,
         base: Layout,
         sequence: int,
-        setting: Setting,
+        model: Model,
+        setting: Setting | None,
         trainings: dict[str, Training],
         policies: dict[str, Recompute],
         *,
@@ -78,10 +78,17 @@ class Held:
         )
         self.base = base
         self.sequence = sequence
-        self.setting = setting
+        self.model = model
+        self._setting = setting
         self.trainings = trainings
         self.policies = policies
         self.with_mtp = with_mtp
+
+    @property
+    def setting(self) -> Setting:
+        """The setting of a step."""
+        assert self._setting is not None  # noqa: S101 - there is one where a step is asked for
+        return self._setting
 
     @property
     def tokens(self) -> int:
@@ -108,7 +115,7 @@ class Layouts:
         """Return the memory of pipeline ranks."""
         layout = self.layout(category)
         return Footprint(
-            self.held.setting.model,
+            self.held.model,
             layout,
             self.held.trainings[category["recompute"]],
             sequence=self.held.sequence,
@@ -119,6 +126,8 @@ class Layouts:
 
     def step(self, category: Mapping[str, Any]) -> Any:
         """Return the seconds of a step: the estimate, or the floor without one."""
+        from dsv3calc.accounting.times.step import Step  # memory alone needs none of it
+
         fold = self._fold(self.layout(category))
         what = "floor" if fold.software is None else "estimate"
         recompute = self.held.policies[category["recompute"]]
@@ -126,6 +135,8 @@ class Layouts:
 
     def _fold(self, layout: Layout) -> Fold:
         """Return the kernels of a step; they depend on no schedule, which the fold is given."""
+        from dsv3calc.accounting.times.fold import Fold
+
         key = (layout.sequence_parallel, layout.zero)
         setting = self.held.setting
         if key not in self._folds:
@@ -142,11 +153,14 @@ class Layouts:
 
     def traffic(self, category: Mapping[str, Any]) -> Any:
         """Return the bytes that a GPU sends between domains in a step."""
+        from dsv3calc.accounting.traffic.collectives import collective_lines
+        from dsv3calc.accounting.traffic.experts import expert_lines
+
         held, setting = self.held, self.held.setting
         layout = self.layout(category)
         lines = collective_lines(
             "traffic",
-            setting.model,
+            held.model,
             layout,
             hardware=setting.hardware,
             sequence=held.sequence,
@@ -155,7 +169,7 @@ class Layouts:
         )
         if layout.ep != 1:
             more, _ = expert_lines(
-                setting.model,
+                held.model,
                 layout,
                 setting.hardware,
                 setting.exchange,
@@ -166,13 +180,15 @@ class Layouts:
         return sent_between_domains({line.name: line.value for line in lines})
 
 
-SENT = (
-    "traffic.step.scale_out_bytes",
-    *(f"traffic.collectives.{kind}.scale_out_bytes" for kind in KINDS),
-)
-"""Lines of ``traffic`` that add up to what a GPU sends between domains in a step."""
-
-
 def sent_between_domains(values: Mapping[str, Any]) -> Any:
-    """Return the bytes that a GPU sends between scale-up domains in a training step."""
-    return sum(values[name] for name in SENT if name in values)
+    """Return the bytes that a GPU sends between scale-up domains in a training step.
+
+    ``values`` are those of the lines of ``traffic`` by name.
+    """
+    from dsv3calc.accounting.traffic.collectives import KINDS
+
+    names = (
+        "traffic.step.scale_out_bytes",
+        *(f"traffic.collectives.{kind}.scale_out_bytes" for kind in KINDS),
+    )
+    return sum(values[name] for name in names if name in values)

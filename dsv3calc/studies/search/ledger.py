@@ -40,6 +40,11 @@ class Refusals:
         """Layouts that a rule refused, that do not fit, or that are not wanted."""
         return sum(self.by_rule.values()) + self.over + self.unwanted.total()
 
+    @property
+    def counted(self) -> int:
+        """Layouts that no rule refused, and that were counted."""
+        return self.over + self.unwanted.total() + self.fitting
+
     def refuse(self, name: str, number: int) -> None:
         """Count layouts that a rule refused."""
         self.by_rule[name] += number

@@ -113,6 +113,6 @@ class Recording:
         key = (pp, *(repr(category[name]) for name in names))
         if key not in self._ranks:
             layout = msgspec.structs.replace(self.layouts.layout(category), pp=pp)
-            found = candidate_ranks(held.setting.model, layout, mtp=held.with_mtp)
+            found = candidate_ranks(held.model, layout, mtp=held.with_mtp)
             self._ranks[key] = tuple(each.value for each in found)
         return self._ranks[key]

@@ -57,6 +57,9 @@ WORDS = {
     "layer_split": ("even", "balanced"),
     "sequence_parallel": (False, True),
 }
+SPLITS = WORDS["layer_split"]
+"""Splits of layers that columns have by number."""
+
 DEGREES = ("tp", "cp", "pp", "ep", "etp", "micro_batch")
 """Axes that are columns, beside the GPUs, in the order in which they are joined."""
 
@@ -83,8 +86,14 @@ PLAIN: dict[str, Any] = {
 
 TRAINING_AXES = (*DEGREES, "dp", *CATEGORIES)
 
-SERVING_AXES = ("tp", "pp", "ep", "dcp", "redundant_experts", "etp", "dp", "batch")
-"""Axes of serving layouts; dp follows from the others, and etp unless it is pinned."""
+BESIDE = ("prefill_gpus", "prefill_tp", "prefill_ep")
+"""Axes of GPUs that prefill beside those that decode: how many of all GPUs, and their layout."""
+
+SERVING_AXES = (
+    "tp", "pp", "layer_split", "ep", "dcp", "redundant_experts", "etp", "dp", *BESIDE, "batch",
+)  # fmt: skip
+"""Axes of serving layouts; dp follows from the others, and etp and redundant experts unless pinned.
+"""
 
 MOST = 0
 """The batch that stands for the largest one that memory holds and that meets --slo."""
@@ -194,6 +203,25 @@ def read_pins(texts: Sequence[str], option: str, axes: Sequence[str]) -> dict[st
     return {axis: values for axis, (_, values) in found.items()}
 
 
+def numbered_splits(pins: dict[str, list[Any]], option: str) -> None:
+    """Put the numbers of splits into pins in their place.
+
+    Raises
+    ------
+    UsageError
+        If a split lists the layers of each stage.
+    """
+    for split in pins.get("layer_split", ()):
+        if split not in SPLITS and split not in range(len(SPLITS)):
+            raise UsageError(
+                f"{option} layer_split={','.join(map(str, split))}: a list suits one pp alone",
+                f"choose from: {', '.join(SPLITS)}",
+            )
+    if "layer_split" in pins:
+        numbers = {each: number for number, each in enumerate(SPLITS)}
+        pins["layer_split"] = [numbers.get(each, each) for each in pins["layer_split"]]
+
+
 def _value(option: str, axis: str, text: str) -> Any:
     """Read what an axis may be."""
     if axis == "sequence_parallel":
@@ -211,7 +239,7 @@ def _value(option: str, axis: str, text: str) -> Any:
             known = ", ".join(map(str, WORDS[axis]))
             raise UsageError(f"{option} {axis}={quote(text)}: no such {axis}", f"known: {known}")
         return text
-    least = 0 if axis in ("zero", "redundant_experts") else 1
+    least = 0 if axis in ("zero", "redundant_experts", "prefill_gpus") else 1
     most = 3 if axis == "zero" else LARGEST_DEGREE
     try:
         number = quantity.parse(text, "count", minimum=least)
@@ -288,28 +316,30 @@ def serving_axes(
 ) -> dict[str, list[int]]:
     """Return the candidates of the axes of serving layouts.
 
-    Divisors of the GPUs: tp up to the model's heads, pp up to its layers, ep up to all of them; dcp
-    those up to 8; batches are powers of two up to 1,024, and the largest that fits.
+    Divisors of the GPUs that decode: tp up to the model's heads, pp up to its layers, ep up to all
+    of them; dcp those up to 8; batches are powers of two up to 1,024, and the largest that fits.
+    Layers are split evenly unless a pin says otherwise, by the number of a split in :data:`SPLITS`.
     """
+    apart = pins.get("prefill_gpus", [0])
+    gpus, every = [each - less for each in gpus for less in apart if each > less], gpus
     views = architecture_of(model).groups
     heads = max((each for view in views for each in view.heads), default=1)
     found = {
         "tp": divisors_of(gpus, heads),
         "pp": divisors_of(gpus, model.num_hidden_layers),
-        "ep": divisors_of(gpus, max(gpus)) if experts_of(model) else [1],
+        "layer_split": [0],
+        "ep": divisors_of(gpus, max(gpus, default=1)) if experts_of(model) else [1],
         "dcp": divisors_of(gpus, _MOST_DCP),
-        "redundant_experts": [0],
     }
-    axes = {"gpus": list(gpus), **{name: pins.get(name, found[name]) for name in found}}
-    if "etp" in pins:
-        axes["etp"] = pins["etp"]
-    return {**axes, "asked": pins.get("batch", list(BATCHES))}
+    axes = {name: pins.get(name, values) for name, values in found.items()}
+    axes |= {name: pins[name] for name in ("redundant_experts", "etp") if name in pins}
+    return {"gpus": list(every), **axes, "asked": pins.get("batch", list(BATCHES))}
 
 
 def category_axes(pins: dict[str, list[Any]], policies: Sequence[str]) -> dict[str, list[Any]]:
     """Return the candidates of the categories of training layouts."""
     found: dict[str, list[Any]] = {
-        "schedule": list(WORDS["schedule"]),
+        "schedule": sorted(WORDS["schedule"], key=lambda name: name != PLAIN["schedule"]),
         "virtual_pipeline": list(_CHUNKS),
         "sequence_parallel": list(WORDS["sequence_parallel"]),
         "layer_split": list(WORDS["layer_split"]),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from dsv3calc.accounting.placement.stages import Stages
+from dsv3calc.accounting.traffic.exchange import group_problems
 from dsv3calc.ledger.line import given
 from dsv3calc.model.architecture import experts_of
 from dsv3calc.studies.layout.build import (
@@ -27,10 +28,12 @@ from dsv3calc.studies.layout.check import (
     expert_problems,
     width_problems,
 )
+from dsv3calc.studies.search.request import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.layout.build import Problem
@@ -42,6 +45,9 @@ AXES = (
 )  # fmt: skip
 """The axes of a search that are fields of a layout."""
 
+
+SAME = "same"
+"""The name of the rules that leave one of several names of a layout."""
 
 _SAME = "the same layout by another name"
 _KEPT = "one of several names of a layout is kept"
@@ -61,8 +67,10 @@ class Rule(NamedTuple):
 
 
 def layout_at(base: Layout, values: Mapping[str, Any]) -> Layout:
-    """Return a layout with the values of axes put in."""
+    """Return a layout with the values of axes put in; a split may be given by its number."""
     changes = {name: value for name, value in values.items() if name in AXES}
+    if type(changes.get("layer_split")) is int:
+        changes["layer_split"] = SPLITS[changes["layer_split"]]
     return msgspec.structs.replace(base, **changes)
 
 
@@ -127,10 +135,13 @@ def _of_field(field: str) -> Callable[[Layout, Mapping[str, Any]], Iterable[Prob
 
 def _degrees(_: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
     names = [name for name in ("tp", "cp", "pp") if name in values]
-    if values["gpus"] % prod(values[name] for name in names):
+    gpus = values["gpus"] - values.get("prefill_gpus", 0)
+    if gpus < 1:
+        yield f"no GPU of {values['gpus']:,} is left to decode", "prefill_gpus are fewer than GPUs"
+    elif gpus % prod(values[name] for name in names):
         degrees = " x ".join(f"{name} {values[name]}" for name in names)
         yield (
-            f"{degrees} do not divide {values['gpus']:,} GPUs",
+            f"{degrees} do not divide {gpus:,} GPUs",
             f"GPUs = {' x '.join(names)} x dp",
         )
 
@@ -155,12 +166,28 @@ def _of_model(
     return lambda layout, _: (each for check in checks for each in check(model, layout))
 
 
+def filled(hardware: Hardware) -> Rule:
+    """Return the rule that expert-parallel groups fill their nodes, as exchanges are counted."""
+    domain = None if hardware.scale_up is None else hardware.scale_up.domain_size
+    return Rule(
+        "nodes",
+        "expert-parallel groups fill their nodes",
+        ("tp", "pp", "dp", "ep", "etp"),
+        lambda layout, _: group_problems(layout, domain or layout.ep),
+    )
+
+
 def serving_rules(
-    model: Model, undivided: Callable[[Layout, Mapping[str, Any]], Iterable[Problem]]
+    model: Model,
+    hardware: Hardware,
+    undivided: Callable[[Layout, Mapping[str, Any]], Iterable[Problem]],
+    *,
+    mtp: bool,
 ) -> list[Rule]:
     """List the rules of serving layouts that their degrees alone decide.
 
-    ``undivided`` yields degrees that have no etp by the rule that it follows from.
+    ``undivided`` yields degrees that have no etp by the rule that it follows from; ``mtp`` tells
+    whether MTP modules draft.
     """
 
     def of_context(layout: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
@@ -168,10 +195,16 @@ def serving_rules(
         yield from decode_problems(model, layout)
 
     return [
-        Rule("degrees", "tp x pp divide the GPUs", ("gpus", "tp", "pp"), _degrees),
+        Rule("degrees", "tp x pp divide the GPUs", ("gpus", "prefill_gpus", "tp", "pp"), _degrees),
         Rule("stages", "a layer for every stage", ("pp",), _of_model(model, pipeline_problems)),
         Rule("heads", "tp divides the heads", ("tp",), _of_model(model, head_problems)),
         Rule("widths", "tp divides the feed-forwards", ("tp",), _of_model(model, width_problems)),
+        Rule(
+            "split",
+            "balanced stages differ from even ones",
+            ("pp", "layer_split"),
+            lambda layout, _: _balanced_alike(model, layout, mtp=mtp),
+        ),
         Rule(
             "experts",
             "ep divides the experts",
@@ -187,14 +220,14 @@ def serving_rules(
             ("tp", "dp", "ep", "etp"),
             _of_field("ep"),
         ),
+        filled(hardware),
     ]
 
 
-def training_rules(model: Model, sequence: int, *, stepped: bool, mtp: bool = False) -> list[Rule]:
+def training_rules(model: Model, sequence: int, *, stepped: bool) -> list[Rule]:
     """List the rules of training layouts, in the order in which they are checked.
 
-    ``stepped`` says whether the sequences of a step are given, which replicas share; ``mtp``
-    whether MTP modules are trained.
+    ``stepped`` says whether the sequences of a step are given, which replicas share.
     """
 
     def of_model(
@@ -239,11 +272,14 @@ def training_rules(model: Model, sequence: int, *, stepped: bool, mtp: bool = Fa
             lambda layout, _: sequence_problems(layout, sequence),
         ),
     ]
-    return [*rules, *sameness(model, mtp=mtp)]
+    return rules
 
 
 def sameness(model: Model, *, mtp: bool) -> list[Rule]:
-    """List the rules that leave one of several names of the same layout."""
+    """List the rules that leave one of several names of the same layout of training.
+
+    ``mtp`` says whether MTP modules are trained.
+    """
     experts = bool(experts_of(model))
 
     def same(words: str, condition: Callable[[Mapping[str, Any]], bool]) -> Any:
@@ -273,12 +309,12 @@ def sameness(model: Model, *, mtp: bool) -> list[Rule]:
     ]
     return [
         Rule(
-            "same",
+            SAME,
             _SAME,
             ("pp", "schedule", "virtual_pipeline", "layer_split"),
             lambda layout, _: _balanced_alike(model, layout, mtp=mtp),
         ),
-        *(Rule("same", _SAME, needs, same(words, check)) for needs, words, check in rules),
+        *(Rule(SAME, _SAME, needs, same(words, check)) for needs, words, check in rules),
     ]
 
 

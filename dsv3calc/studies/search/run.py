@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import copy
 from heapq import heapify, heappop, heappush
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dsv3calc.studies.search.best import Few, Found, Front, axes_in_order
 from dsv3calc.studies.search.ledger import Refusals
 from dsv3calc.studies.search.rules import Combinations, holds
-from dsv3calc.studies.search.space import Constraint, Space, count, rows
+from dsv3calc.studies.search.space import Constraint, Space, count, row, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -78,6 +79,11 @@ class Search:
         Whether memory is counted of every layout, though it cannot be among the best.
     more
         Further constraints on columns, checked after those that follow from rules.
+    fewest
+        Whether layouts are looked at by their number of GPUs, the first objective, until some
+        satisfy everything; the others rank those. The ledger then has the layouts of fewer GPUs.
+    refusals
+        A ledger to be continued, that of a search over other GPUs.
     """
 
     def __init__(
@@ -94,6 +100,8 @@ class Search:
         most: int = 1,
         whole: bool = False,
         more: Sequence[Constraint] = (),
+        fewest: bool = False,
+        refusals: Refusals | None = None,
     ) -> None:
         self.base = base
         self.categories = {name: list(each) for name, each in categories.items()}
@@ -104,11 +112,14 @@ class Search:
         self.axes = {**axes, **categories}
         self.words = {rule.name: rule.words for rule in rules}
         self.words |= {each.reason: each.words for each in more}
-        self.needs = {rule.name: rule.needs for rule in rules}
-        self.refusals = Refusals(
+        names = [rule.name for rule in rules]
+        self.needs = {rule.name: rule.needs for rule in rules if names.count(rule.name) == 1}
+        self._examples: dict[str, dict[str, Any]] = {}
+        self.refusals = refusals or Refusals(
             *(rule.name for rule in rules), *(each.reason for each in more), WHERE
         )
-        self.best = Few(most) if len(self.objectives) == 1 else Front()
+        self.fewest = fewest
+        self.best = Few(most) if fewest or len(self.objectives) == 1 else Front()
         columns = {*axes, *derived}
         known = columns | {*categories}
         self.rules = [rule for rule in rules if not columns.issuperset(rule.needs)]
@@ -145,11 +156,14 @@ class Search:
         return self.size - sum(self.refusals.by_rule.values())
 
     @property
-    def emptied(self) -> str:
-        """The last rule that left fewer layouts than it saw: after a search without a result."""
-        refusing = [name for name, number in self.refusals.by_rule.items() if number]
-        empty = [name for name, number in self.space.left.items() if not number]
-        return next((name for name in refusing if name in empty), refusing[-1] if refusing else "")
+    def has_candidates(self) -> bool:
+        """Whether any layout passes all rules."""
+        return any(True for columns in self.space.blocks() for _ in self.leaves(columns))
+
+    @property
+    def examples(self) -> Mapping[str, Mapping[str, Any]]:
+        """Rule -> the axes, as far as they were joined, of one layout that it refused."""
+        return {**self._examples, **self.space.examples}
 
     def run(self) -> list[Found]:
         """Look at every layout, and return the best that fit, in order."""
@@ -183,7 +197,11 @@ class Search:
             left = mask
             for name, held in self._due(names[depth], there):
                 kept = left & held(more, combinations)
-                self.refusals.refuse(name, rest * int(left.sum() - kept.sum()))
+                dropped = rest * int(left.sum() - kept.sum())
+                self.refusals.refuse(name, dropped)
+                if dropped and name not in self._examples:
+                    first = int((left & ~kept).argmax())
+                    self._examples[name] = {**row(combinations.columns, first), **more}
                 left = kept
             if left.any():
                 yield from self._chosen(more, combinations, left)
@@ -214,10 +232,29 @@ class Search:
         counted.several = not self._bounded
         if not self._bounded:
             for category, mask in leaves:
-                self._count(counted, columns, category, mask, None, None)
+                for part in self._in_turn(columns, mask):
+                    self._count(counted, columns, category, part, None, None)
             return
         for number, values, part in self._by_first(counted, columns, leaves):
             self._count(counted, columns, *leaves[number], values, part)
+
+    def _in_turn(self, columns: Columns, mask: Any) -> Iterator[Any]:
+        """Yield the rows of a block together; for the fewest GPUs those of one number each."""
+        import numpy as np
+
+        if not self.fewest:
+            yield mask
+            return
+        assert isinstance(self.best, Few)  # noqa: S101 - one number of GPUs is the best
+        for gpus in np.unique(columns["gpus"][mask]):
+            part = mask & (columns["gpus"] == gpus)
+            if gpus > self.best.limit:
+                self.refusals.pruned += int(part.sum())
+                continue
+            fewer = copy.deepcopy(self.refusals)
+            yield part
+            if self.best.found:
+                self.refusals = fewer
 
     def _by_first(
         self, counted: Any, columns: Columns, leaves: Sequence[tuple[Category, Any]]
@@ -314,7 +351,7 @@ class Search:
         self.refusals.refuse_memory(excess[over], over, columns, category)
         if not fits.any():
             return
-        for name in {*self.objectives, *self._needed()} - results.keys():
+        for name in self._needed() - results.keys():
             results[name] = counted.of(name, category)
         wanted = fits
         for condition in self.of_results:
@@ -324,6 +361,14 @@ class Search:
             self.refusals.unwanted[condition.rule] += int(wanted.sum() - kept.sum())
             wanted = kept
         self.refusals.fitting += int(wanted.sum())
+        if not wanted.any():
+            return
+        if self.fewest:  # those of one number of GPUs are a few of the block
+            columns = rows(columns, wanted)
+            results = {name: each[wanted] for name, each in results.items()}
+            counted, wanted = self.block(columns), wanted[wanted]
+        for name in {*self.objectives} - results.keys():
+            results[name] = counted.of(name, category)
         objectives = [
             sign * results[name] for sign, name in zip(self.signs, self.objectives, strict=True)
         ]

@@ -1,7 +1,7 @@
 """What layouts of a server give and take, over many of them at once: memory, times, prices.
 
-The functions are those of ``serve``, called with columns in place of numbers. Layouts with as many
-pipeline stages, and with experts on one GPU or on several, are counted together.
+The functions are those of ``serve``, called with recorded values in place of numbers: once for
+layouts with as many pipeline stages, and with experts on one GPU or on several.
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -15,7 +15,10 @@ import msgspec
 from dsv3calc.accounting.memory.serving import Server as Memory
 from dsv3calc.ledger.line import given
 from dsv3calc.numbers import ops
+from dsv3calc.numbers.recorded import Record
 from dsv3calc.schema.fields import LARGEST_COUNT
+from dsv3calc.studies.search import beside
+from dsv3calc.studies.search.bisection import largest
 from dsv3calc.studies.search.conditions import Condition
 from dsv3calc.studies.search.rules import layout_at
 from dsv3calc.studies.search.space import count, rows
@@ -25,14 +28,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from dsv3calc.ledger.line import Line
+    from dsv3calc.numbers.program import Program
     from dsv3calc.schema.layout import Layout
     from dsv3calc.studies.memory.serving import Asked
     from dsv3calc.studies.search.space import Columns
     from dsv3calc.studies.serve.server import Server
     from dsv3calc.studies.serve.slo import Objective
 
-_AT_ONCE = 96
-"""Batches of a layout that are tried at once."""
+_DEGREES = (
+    "tp", "dp", "pp", "layer_split", "ep", "etp", "dcp", "redundant_experts", *beside.COLUMNS,
+    "batch",
+)  # fmt: skip
+"""What layouts of a search differ in."""
+
+_KIND = ("pp", "layer_split", "redundant_experts")
+"""Columns of which layouts of a kind have one value: what is counted branches on them."""
+
+_APART_FROM = (("ep", 1), ("prefill_gpus", 0), ("prefill_ep", 1))
+"""Columns and a value of each, with which layouts are of another kind than without."""
+
+_UNLIMITED = float("inf")
 
 RESULTS = {
     **TIMES,
@@ -47,9 +62,19 @@ RESULTS = {
 """Result -> the line of ``serve`` that it is: the first that the answer has."""
 
 
-def line_of(result: str, lines: Mapping[str, Line]) -> Line | None:
-    """Return the line of ``serve`` that a result is; None where the answer has none."""
-    return next((lines[name] for name in RESULTS[result] if name in lines), None)
+_APART = {
+    "tokens_per_second_per_gpu": "serve.disaggregated.one_of_each.tokens_per_second_per_gpu",
+}
+"""The lines that take their place where some of the GPUs prefill, and the others decode."""
+
+
+def line_of(result: str, lines: Mapping[str, Line], *, apart: bool = False) -> Line | None:
+    """Return the line of ``serve`` that a result is; None where the answer has none.
+
+    ``apart`` tells that some of the GPUs prefill, and the others decode.
+    """
+    names = (_APART[result],) if apart and result in _APART else RESULTS[result]
+    return next((lines[name] for name in names if name in lines), None)
 
 
 class Limit(Condition):
@@ -76,54 +101,65 @@ class Served(NamedTuple):
     prefill: bool
 
 
-class _Group:
-    """Layouts that differ in degrees and the batch alone."""
+class _Rank(NamedTuple):
+    """The memory of a pipeline rank: its bytes, those too many, the sequences and tokens it holds.
 
-    def __init__(self, held: Served, columns: Columns) -> None:
-        from dsv3calc.numbers.in_columns import Table
+    Of those that it holds there is no limit where it has no cache.
+    """
 
+    total: Any
+    excess: Any
+    most: Any
+    tokens: Any
+
+
+class _Kind:
+    """Layouts with as many stages, and with experts on one GPU or several, recorded once.
+
+    ``constants`` are the degrees that all of them have.
+    """
+
+    def __init__(self, held: Served, constants: Mapping[str, int]) -> None:
         self.held = held
-        varied = {name: each for name, each in columns.items() if each.min() != each.max()}
-        self.table = Table(varied or columns)
-        values = {
-            name: self.table.column(name) if name in varied else int(each[0])
-            for name, each in columns.items()
-        }
-        self.batch = values["batch"]
+        self.constants = constants
+        self.record = Record()
+        self.inputs = tuple(name for name in _DEGREES if name not in constants)
+        degrees = {name: self.record.input(name) for name in self.inputs}
+        values = {**constants, **degrees}
         self.layout = layout_at(held.base, values)
+        self.beside = None if constants.get("prefill_gpus") == 0 else values
+        self.batch = degrees["batch"]
+        self._programs: dict[str, Program] = {}
 
-    def result(self, name: str) -> Any:
-        """Return a time, a rate or a price of each layout."""
-        line = line_of(name, self._times)
-        assert line is not None  # noqa: S101 - asked of one layout before
-        return self.table.values(line.value)
+    def program(self, result: str) -> Program:
+        """Return what computes a time, a rate or a price."""
+        from dsv3calc.numbers.program import Program
+
+        if result not in self._programs:
+            line = line_of(result, self._times, apart=self.beside is not None)
+            assert line is not None  # noqa: S101 - asked of one layout before
+            self._programs[result] = Program(self.record, [line.value])
+        return self._programs[result]
 
     @cached_property
     def _times(self) -> Mapping[str, Line]:
-        found: Mapping[str, Line] = self.held.server.on(
-            self.layout, prefill=self.held.prefill
-        ).times(self.batch)
+        held, other = self.held, self.beside
+        apart = None if other is None else beside.layout_of(held.base, other)
+        server = held.server.on(self.layout, prefill=held.prefill, beside=apart)
+        found: Mapping[str, Line] = server.times(self.batch)
         return found
 
     @cached_property
-    def memory(self) -> dict[str, Any]:
-        """The bytes of the rank whose pool is spent first, the bytes too many, what it holds."""
-        import numpy as np
+    def ranks(self) -> Program:
+        """What computes :class:`_Rank` of one rank after the other."""
+        from dsv3calc.numbers.program import Program
 
         asked = self.held.asked
         tokens = ops.maximum(self.batch, asked.chunk)
         serving = msgspec.structs.replace(asked.serving, batch=self.batch, tokens=tokens)
         memory = Memory(asked.model.value, self.layout, asked.hardware.value, serving)
-        best: dict[str, Any] = {}
-        for rank in self._distinct(memory):
-            found = self._rank(memory, rank)
-            if not best:
-                best = found
-                continue
-            less = found["most"] == best["most"]
-            less = (found["most"] < best["most"]) | less & (found["tokens"] < best["tokens"])
-            best = {name: np.where(less, each, best[name]) for name, each in found.items()}
-        return best
+        every = [self._rank(memory, rank) for rank in self._distinct(memory)]
+        return Program(self.record, [value for each in every for value in each])
 
     def _distinct(self, memory: Memory) -> list[int]:
         """List the first of the ranks that hold the same layers and ends."""
@@ -136,50 +172,107 @@ class _Group:
             found.setdefault(tuple(line.value for line in held), rank)
         return [*found.values()]
 
-    def _rank(self, memory: Memory, rank: int) -> dict[str, Any]:
+    def _rank(self, memory: Memory, rank: int) -> _Rank:
         """Return what a rank takes, and what it holds; without limit where it has no cache."""
+        name = f"serving.rank.{rank}"
+        taken = memory.taken(name, given(f"{name}.number", rank, "1"))
+        total = taken["total"].value
+        excess = total - memory.pool.budget().value
+        if memory.pool.software.pool != "device":
+            over = taken["kv_bytes"].value - taken["kv_pool"].value
+            excess = ops.maximum(excess, over)
+        if ops.is_nothing(taken["kv_bytes_per_sequence"].value):
+            nothing = ops.where(ops.exceeds(excess, 0), 0, _UNLIMITED)
+            return _Rank(total, excess, nothing, nothing)
+        limits = memory.limits(name, taken)
+        tokens = limits["kv_tokens"].value if "kv_tokens" in limits else _UNLIMITED
+        return _Rank(total, excess, limits["max_sequences"].value, tokens)
+
+
+class Kinds:
+    """The kinds of layouts of a search, each recorded once."""
+
+    def __init__(self, held: Served) -> None:
+        self.held = held
+        self._known: dict[tuple[Any, ...], list[_Kind]] = {}
+
+    def of(self, columns: Columns) -> _Kind:
+        """Return the kind of layouts that have as many stages, and experts on one GPU or several.
+
+        A degree that all of them have is recorded as the number that it is: ``serve`` may not know
+        how to time another.
+        """
+        degrees = {name: columns[name] for name in _DEGREES if name != "batch"}
+        alike = {name: int(each[0]) for name, each in degrees.items() if each.min() == each.max()}
+        key = [alike[name] for name in _KIND]
+        flags = (alike.get(name) == plain for name, plain in _APART_FROM)
+        known = self._known.setdefault((*key, *flags), [])
+        found = next((each for each in known if each.constants.items() <= alike.items()), None)
+        if found is None:
+            found = _Kind(self.held, alike)
+            known.append(found)
+        return found
+
+
+class _Group:
+    """Layouts of one kind."""
+
+    def __init__(self, kind: _Kind, columns: Columns) -> None:
+        from dsv3calc.numbers.in_columns import Table
+
+        self.kind = kind
+        self.table = Table({name: columns[name] for name in kind.inputs})
+
+    def result(self, name: str) -> Any:
+        """Return a time, a rate or a price of each layout."""
+        return self.kind.program(name).run(self.table)[0]
+
+    @cached_property
+    def memory(self) -> _Rank:
+        """The bytes of the rank whose pool is spent first, the bytes too many, what it holds."""
         import numpy as np
 
-        name, values = f"serving.rank.{rank}", self.table.values
-        taken = memory.taken(name, given(f"{name}.number", rank, "1"))
-        excess = values(taken["total"].value) - values(memory.pool.budget().value)
-        if memory.pool.software.pool != "device":
-            over = values(taken["kv_bytes"].value) - values(taken["kv_pool"].value)
-            excess = np.maximum(excess, over)
-        found = {"total": values(taken["total"].value), "excess": excess}
-        if ops.is_nothing(taken["kv_bytes_per_sequence"].value):
-            nothing = np.where(excess > 0, 0, np.inf)
-            return {**found, "most": nothing, "tokens": nothing}
-        limits = memory.limits(name, taken)
-        tokens = limits["kv_tokens"].value if "kv_tokens" in limits else np.inf
-        return {
-            **found,
-            "most": values(limits["max_sequences"].value),
-            "tokens": values(tokens),
-        }
+        values = self.kind.ranks.run(self.table)
+        size = len(_Rank._fields)
+        best, *others = (
+            _Rank(*values[first : first + size]) for first in range(0, len(values), size)
+        )
+        for found in others:
+            less = found.most == best.most
+            less = (found.most < best.most) | less & (found.tokens < best.tokens)
+            best = _Rank(*(np.where(less, *each) for each in zip(found, best, strict=True)))
+        return best
 
 
 class ServingBlock:
     """The layouts of a block of combinations, each with its batch."""
 
-    def __init__(self, held: Served, columns: Columns) -> None:
+    def __init__(self, kinds: Kinds, columns: Columns) -> None:
         import numpy as np
 
         self.rows = count(columns)
-        self.gpus = columns["tp"] * columns["dp"] * columns["pp"]
-        kinds = 2 * columns["pp"] + (columns["ep"] == 1)
+        self.gpus = columns["gpus"]
+        alike = np.zeros(self.rows, dtype=np.int64)
+        for name in _KIND:
+            alike = alike * (columns[name].max(initial=0) + 1) + columns[name]
+        for name, plain in _APART_FROM:
+            alike = 2 * alike + (columns[name] == plain)
         self.groups = []
-        for kind in np.unique(kinds):
-            (which,) = np.nonzero(kinds == kind)
-            self.groups.append((which, _Group(held, rows(columns, which))))
+        self._known: dict[str, Any] = {}
+        for each in np.unique(alike):
+            (which,) = np.nonzero(alike == each)
+            part = rows(columns, which)
+            self.groups.append((which, _Group(kinds.of(part), part)))
 
     def result(self, name: str) -> Any:
         """Return a result of each layout, by its name."""
         if name == "gpus":
             return self.gpus
         if name == "memory":
-            return self._joined(lambda group: group.memory["total"])
-        return self._joined(lambda group: group.result(name))
+            return self._joined(lambda group: group.memory.total)
+        if name not in self._known:
+            self._known[name] = self._joined(lambda group: group.result(name))
+        return self._known[name]
 
     def memory(self, _: Mapping[str, Any]) -> Any:
         """Return the bytes of the fullest GPU of each layout."""
@@ -187,11 +280,11 @@ class ServingBlock:
 
     def excess(self, _: Mapping[str, Any], __: Any) -> Any:
         """Return by how many bytes each layout is too large; none where it fits."""
-        return self._joined(lambda group: group.memory["excess"])
+        return self._joined(lambda group: group.memory.excess)
 
     def most(self) -> Any:
         """Return the sequences that each holds beside the buffers of its batch."""
-        return self._joined(lambda group: group.memory["most"])
+        return self._joined(lambda group: group.memory.most)
 
     def of(self, name: str, _: Mapping[str, Any]) -> Any:
         """Return a result of each layout, by its name."""
@@ -206,17 +299,18 @@ class ServingBlock:
         return found
 
 
-def largest_batches(held: Served, columns: Columns) -> Any:
+def largest_batches(kinds: Kinds, columns: Columns) -> Any:
     """Return the largest batch of each layout that memory holds and that meets ``--slo``.
 
     It is the smallest one where that does neither, and 0 where nothing limits it.
     """
     import numpy as np
 
+    held = kinds.held
     least = np.full(count(columns), held.server.least, dtype=np.int64)
 
     def block(which: Any, batch: Any) -> ServingBlock:
-        return ServingBlock(held, {**rows(columns, which), "batch": batch})
+        return ServingBlock(kinds, {**rows(columns, which), "batch": batch})
 
     def fits(which: Any, batch: Any) -> Any:
         return block(which, batch).excess({}, None) <= 0
@@ -246,26 +340,3 @@ def within(limits: Sequence[Objective], block: ServingBlock) -> Any:
     for each in limits:
         met &= each.condition.admits(block.result(each.name))
     return met
-
-
-def largest(accepts: Callable[[Any, Any], Any], low: Any, high: Any) -> Any:
-    """Return the largest accepted number of each row, up to ``high``; ``low`` counts as accepted.
-
-    Larger numbers are accepted no sooner. ``accepts`` says of rows whether a number of each is
-    accepted. It takes many rows as fast as few, so each turn asks about many numbers of a row.
-    """
-    import numpy as np
-
-    low, high = low.copy(), np.maximum(low, high) + 1
-    while True:
-        (which,) = np.nonzero(high - low > 1)
-        if not len(which):
-            return low
-        first, last = low[which, None], high[which, None]
-        tried = first + (last - first) * np.arange(1, _AT_ONCE + 1) // (_AT_ONCE + 1)
-        tried = np.clip(tried, first + 1, last - 1)
-        good = accepts(np.repeat(which, _AT_ONCE), tried.ravel()).reshape(tried.shape)
-        number = np.where(good.all(axis=1), _AT_ONCE, good.argmin(axis=1))
-        ends = np.concatenate([first, tried, last], axis=1)
-        rows_ = np.arange(len(which))
-        low[which], high[which] = ends[rows_, number], ends[rows_, number + 1]

@@ -3,12 +3,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from math import lcm
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dsv3calc.accounting.memory.serving import Server as Memory
-from dsv3calc.errors import Infeasible, UsageError
+from dsv3calc.accounting.placement.expert_slots import slots_of_layers
+from dsv3calc.errors import UsageError
 from dsv3calc.formulas import served_batches
 from dsv3calc.model.architecture import experts_of
 from dsv3calc.queries.base import as_dict
@@ -16,34 +17,43 @@ from dsv3calc.queries.command_line import query_text
 from dsv3calc.queries.memory import MemoryQuery
 from dsv3calc.queries.serve import ServeQuery
 from dsv3calc.studies.answer import Answer
-from dsv3calc.studies.layout.expert_degrees import STATED, divides, etp_of, rule_of, setup_rule
-from dsv3calc.studies.memory.options import check_imbalance
+from dsv3calc.studies.layout.expert_degrees import etp_of, rule_of, setup_rule
 from dsv3calc.studies.memory.serving import asked_of
+from dsv3calc.studies.search import beside
 from dsv3calc.studies.search.conditions import read_condition
 from dsv3calc.studies.search.request import (
     BATCHES,
     MOST,
     SERVED_OBJECTIVES,
     SERVING_AXES,
+    SPLITS,
     UNITS,
+    numbered_splits,
     read_objectives,
     read_pins,
     serving_axes,
 )
-from dsv3calc.studies.search.rules import Rule, pinned, serving_rules
 from dsv3calc.studies.search.run import Search
-from dsv3calc.studies.search.served import Limit, Served, ServingBlock, largest_batches, line_of
+from dsv3calc.studies.search.served import (
+    Kinds,
+    Limit,
+    Served,
+    ServingBlock,
+    largest_batches,
+    line_of,
+)
+from dsv3calc.studies.search.served_rules import LAYOUT, Rules
 from dsv3calc.studies.search.space import Constraint, Derived
 from dsv3calc.studies.search.winner import Winner, answered
 from dsv3calc.studies.serve.server import Server
 from dsv3calc.studies.serve.slo import Objective
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from dsv3calc.queries.search import SearchQuery
     from dsv3calc.schema.layout import Layout
-    from dsv3calc.studies.layout.build import Problem
+    from dsv3calc.studies.search.rules import Rule
     from dsv3calc.studies.search.space import Columns
 
 SAME = (
@@ -53,8 +63,6 @@ SAME = (
     "preset_path", "ignore_keys", "design",
 )  # fmt: skip
 """Fields that a search and ``serve`` share."""
-
-_FLAGS = ("tp", "dp", "pp", "dcp")
 
 
 class ServingSearch:
@@ -71,6 +79,8 @@ class ServingSearch:
                     "--concurrency gives the batch, and so does --pin batch", "leave one"
                 )
             self.pins["batch"] = [MOST]
+        numbered_splits(self.pins, "--pin")
+        beside.check(query, self.pins)
         self.objectives = read_objectives(
             query.objective, "tokens_per_second_per_gpu", SERVED_OBJECTIVES
         )
@@ -84,7 +94,6 @@ class ServingSearch:
         self.results = [
             name for name in SERVED_OBJECTIVES if name in {*self.objectives, *read, "tpot"}
         ]
-        self._problems: dict[tuple[bool, ...], list[Problem]] = {}
         self.server = self._server()
         self.base: Layout = self.server.inputs.layout
         self.model, self.hardware = self.server.inputs.model, self.server.inputs.hardware
@@ -97,8 +106,9 @@ class ServingSearch:
         of_setup, _ = setup_rule(None if setup is None else setup.value, serving=True)
         stated = ("etp",) if "etp" in self.pins else ()
         self.rule = rule_of(stated, serving=True, of_setup=of_setup)
-        self.held = Served(
-            self.base, self.server, self.asked, self.limits, prefill=self._needs_prefill()
+        self._rules = Rules(query, self.pins, self.server, self.asked, self.rule, self.query_of)
+        self.kinds = Kinds(
+            Served(self.base, self.server, self.asked, self.limits, prefill=self._needs_prefill())
         )
 
     def _server(self) -> Server:
@@ -159,43 +169,71 @@ class ServingSearch:
 
     # --- the search
 
-    def search(self, gpus: Sequence[int], *, most: int, objectives: Sequence[str] = ()) -> Search:
-        """Return the search over layouts of some numbers of GPUs, by other objectives if given."""
+    def search(self, gpus: Sequence[int], *, most: int) -> Search:
+        """Return the search over layouts of some numbers of GPUs."""
+        return self._search(gpus, self.objectives, most=most)
+
+    def search_fewest(self, gpus: Sequence[int], after: Search | None) -> Search:
+        """Return the search for the fewest GPUs, ``after`` one that found none of fewer GPUs."""
+        objectives = ("gpus", "tokens_per_second_per_gpu")
+        refusals = None if after is None else after.refusals
+        return self._search(gpus, objectives, most=1, fewest=True, refusals=refusals)
+
+    def _search(self, gpus: Sequence[int], objectives: Sequence[str], **more: Any) -> Search:
+        axes = serving_axes(self.model.value, gpus, self.pins)
+        asked = axes.pop("asked")
         return Search(
             self.base,
-            serving_axes(self.model.value, gpus, self.pins),
+            {**axes, **beside.axes_of(self.model.value, self.pins), "asked": asked},
             self._derived(),
             {},
             self.rules(),
             self.conditions,
-            lambda columns: ServingBlock(self.held, columns),
-            objectives or self.objectives,
-            most=most,
+            lambda columns: ServingBlock(self.kinds, columns),
+            objectives,
             whole=True,
             more=self._batch_constraints(),
+            **more,
         )
 
     def _derived(self) -> dict[str, Derived]:
         found = {
             "dp": Derived(
-                ("gpus", "tp", "pp"),
-                lambda columns: columns["gpus"] // (columns["tp"] * columns["pp"]),
+                ("gpus", "prefill_gpus", "tp", "pp"),
+                lambda columns: (
+                    (columns["gpus"] - columns["prefill_gpus"]) // (columns["tp"] * columns["pp"])
+                ),
             )
         }
+        if "redundant_experts" not in self.pins:
+            found["redundant_experts"] = Derived(("tp", "dp", "ep"), self._redundant)
         if "etp" not in self.pins:
             found["etp"] = Derived(("tp", "dp", "ep"), self._etp)
-        found["batch"] = Derived(
-            ("tp", "dp", "pp", "ep", "etp", "dcp", "redundant_experts", "asked"), self._batches
-        )
+        found |= beside.derived(self._etp)
+        found["batch"] = Derived((*LAYOUT, *beside.COLUMNS, "asked"), self._batches)
         return found
 
+    def _redundant(self, columns: Columns) -> Any:
+        """Return the additional experts: the fewest that fill the GPUs, where ep is all of them.
+
+        Each GPU then has as many, and each group of experts that routing is limited to.
+        """
+        import numpy as np
+
+        moes = experts_of(self.model.value)
+        slots = slots_of_layers(self.model.value, self.base)
+        if len(slots) != 1:
+            return 0 * columns["ep"]
+        filling = -slots[0] % np.lcm(columns["ep"], lcm(*(moe.n_group for moe in moes)))
+        return np.where(columns["ep"] == columns["tp"] * columns["dp"], filling, 0)
+
     def _etp(self, columns: Columns) -> Any:
-        gpus = columns["tp"] * columns["dp"]
+        one = columns["tp"] // columns["tp"]
         if not experts_of(self.model.value):
-            return gpus // gpus
+            return one
         if self.rule.divides:
-            return gpus // (columns["ep"] * self.rule.moe_dp)
-        return gpus // gpus * etp_of(self.rule, tp=columns["tp"], dp=columns["dp"], ep=1)
+            return columns["tp"] * columns["dp"] // (columns["ep"] * self.rule.moe_dp)
+        return one * etp_of(self.rule, tp=columns["tp"], dp=columns["dp"], ep=1)
 
     def _batches(self, columns: Columns) -> Any:
         """Return the batch of each layout: as it is asked for, or the largest."""
@@ -209,7 +247,7 @@ class ServingSearch:
         found = asked.copy()
         if len(which):
             part = {name: each[which] for name, each in columns.items() if name != "asked"}
-            found[which] = largest_batches(self.held, part)
+            found[which] = largest_batches(self.kinds, part)
         return found
 
     def _batch_constraints(self) -> list[Constraint]:
@@ -243,65 +281,12 @@ class ServingSearch:
 
     def rules(self) -> list[Rule]:
         """List the rules of this search."""
-        model = self.model.value
-        rules = serving_rules(model, self._undivided)
-        if "dp" in self.pins:
-            rules.insert(1, pinned("dp", self.pins["dp"]))
-        if self.query.imbalance is not None:
-            rules.append(
-                Rule(
-                    "imbalance",
-                    "the load of the fullest GPU can be",
-                    ("ep", "redundant_experts"),
-                    lambda layout, _: _raised(
-                        lambda: check_imbalance(model, layout, self.query.imbalance)
-                    ),
-                )
-            )
-        shared = ("tp", "dp", "pp", "ep", "etp", "dcp", "redundant_experts")
-        rules += [
-            Rule("loads", "the engine loads the weights", shared[:-2], self._unloaded),
-            Rule("serves", "serve times such a layout", shared, self._unserved),
-            Rule("batch", "the set-up decodes the batch", ("asked",), self._small),
-        ]
-        return rules
-
-    def _undivided(self, layout: Layout, _: Mapping[str, Any]) -> Iterable[Problem]:
-        if self.rule is STATED or not experts_of(self.model.value) or divides(layout, self.rule):
-            return
-        yield (
-            f"tp {layout.tp:,} x dp {layout.dp:,} do not divide by ep {layout.ep:,}"
-            if not self.rule.whole
-            else f"ep {layout.ep:,} is neither 1 nor tp x dp",
-            self.rule.words,
-        )
-
-    def _unloaded(self, layout: Layout, _: Mapping[str, Any]) -> Iterable[Problem]:
-        """Yield weights that the layout divides within blocks, which the engine refuses."""
-        one = msgspec.structs.replace(layout, pp=1)
-        memory = Memory(self.model.value, one, self.hardware.value, self.asked.serving)
-        for each in memory.refused():
-            yield each.words, f"set-up {self.asked.setup.name}"
-
-    def _unserved(self, _: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
-        """Yield what ``serve`` says against a layout of this kind: one of each is asked about."""
-        key = tuple(values[name] > 1 for name in _FLAGS)  # serve refuses by these alone
-        if key not in self._problems:
-
-            def ask() -> None:
-                server = Server.asked(self._query(values, batch=None))
-                server.times(server.least)
-
-            self._problems[key] = _raised(ask)
-        return self._problems[key]
-
-    def _small(self, _: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
-        if MOST < values["asked"] < self.server.least:
-            yield f"a batch of {values['asked']:,}", f"the least is {self.server.least:,}"
+        return self._rules.all()
 
     # --- winners
 
-    def _query(self, axes: Mapping[str, Any], batch: int | None) -> ServeQuery:
+    def query_of(self, axes: Mapping[str, Any], batch: int | None) -> ServeQuery:
+        """Return the query about one layout by itself."""
         if self.query.concurrency is not None:
             batch = None
         found: ServeQuery = self._asked(ServeQuery, **self.options(axes), batch=batch)
@@ -318,18 +303,24 @@ class ServingSearch:
                 found["redundant_experts"] = axes["redundant_experts"]
         if axes["dcp"] > 1:
             found["dcp"] = axes["dcp"]
+        if split_of(axes) != SPLITS[0]:
+            found["layer_split"] = split_of(axes)
+        if axes.get("prefill_gpus"):
+            experts = bool(experts_of(self.model.value))
+            found["prefill_layout"] = beside.option_of(axes, experts=experts)
         return found
 
     def ask(self, axes: Mapping[str, Any]) -> Winner:
         """Ask about one layout by itself."""
-        found, results = answered(self._query(axes, batch=axes["batch"])), {}
+        found, results = answered(self.query_of(axes, batch=axes["batch"])), {}
         lines = {line.name: line for line in found.columns[0].ledger.lines}
         for name in SERVED_OBJECTIVES:
-            line = line_of(name, lines)
+            line = line_of(name, lines, apart=axes["prefill_gpus"] > 0)
             if line is not None:
                 results[name] = line.value
-        shown = {name: each for name, each in axes.items() if name != "asked"}
-        return Winner(shown, results, {"serve": found})
+        hidden = ("asked",) if axes["prefill_gpus"] else ("asked", *beside.COLUMNS)
+        shown = {name: each for name, each in axes.items() if name not in hidden}
+        return Winner({**shown, "layer_split": split_of(axes)}, results, {"serve": found})
 
     def axes_of(self, pins: Mapping[str, Any], gpus: int) -> dict[str, Any]:
         """Return the axes of one layout by those that are named.
@@ -339,21 +330,24 @@ class ServingSearch:
         UsageError
             If the degrees do not multiply out.
         """
-        plain = {"tp": 1, "pp": 1, "ep": 1, "dcp": 1, "redundant_experts": 0, "batch": MOST}
+        plain = {"tp": 1, "pp": 1, "layer_split": 0, "ep": 1, "dcp": 1, "batch": MOST}
+        plain |= {"prefill_gpus": 0, "prefill_tp": 1, "prefill_ep": 1}
         axes = {**plain, "gpus": gpus, **pins}
-        width = axes["tp"] * axes["pp"]
-        dp = axes.get("dp", max(1, gpus // width))
-        if width * dp != gpus:
+        named = {"layer_split": [pins["layer_split"]]} if "layer_split" in pins else {}
+        numbered_splits(named, "--why")
+        axes |= {name: each[0] for name, each in named.items()}
+        width, left = axes["tp"] * axes["pp"], gpus - axes["prefill_gpus"]
+        dp = axes.get("dp", max(1, left // width))
+        if width * dp != left:
             raise UsageError(
-                f"--why: tp x pp x dp = {width * dp:,} are not {gpus:,} GPUs",
+                f"--why: tp x pp x dp = {width * dp:,} are not {left:,} GPUs",
                 "leave out dp, or give degrees that multiply out",
             )
-        axes["dp"] = dp
-        axes["etp"] = pins["etp"] if "etp" in pins else self._etp_of(axes)
-        return {**axes, "asked": axes["batch"]}
-
-    def _etp_of(self, axes: Mapping[str, Any]) -> int:
-        return max(1, int(self._etp({name: axes[name] for name in ("tp", "dp", "ep")})))
+        axes |= {"dp": dp, "asked": axes["batch"]}
+        for name, each in self._derived().items():
+            if name not in axes and name != "batch":
+                axes[name] = max(0 if name == "redundant_experts" else 1, int(each.of(axes)))
+        return axes
 
     def settled(self, axes: Mapping[str, Any]) -> dict[str, Any]:
         """Return the axes of a layout that no rule refuses with its batch as a number."""
@@ -371,7 +365,8 @@ class ServingSearch:
 
     def how(self, axis: str) -> str:
         """Say how an axis came about."""
-        if axis in ("dp", "etp") and axis not in self.pins:
+        following = ("dp", "etp", "redundant_experts", "prefill_dp", "prefill_etp")
+        if axis in following and axis not in self.pins:
             return "follows from the others"
         return "pinned" if axis in self.pins or axis == "gpus" else "searched"
 
@@ -379,22 +374,23 @@ class ServingSearch:
         """Name a layout by the axes that are not at their plainest."""
         shown = [f"{name} {axes[name]}" for name in ("tp", "dp", "pp", "ep", "etp", "dcp")]
         shown = [each for each in shown if not each.endswith(" 1")] or ["1 GPU"]
+        if split_of(axes) != SPLITS[0]:
+            shown.append(f"{split_of(axes)} stages")
         if axes["redundant_experts"]:
             shown.append(f"{axes['redundant_experts']:,} redundant experts")
+        if axes.get("prefill_gpus"):
+            shown.append(f"{axes['prefill_gpus']:,} GPUs that prefill")
         batch = "the largest batch" if axes["batch"] == MOST else f"batch {axes['batch']:,}"
         return ", ".join([*shown, batch])
 
     def command(self, axes: Mapping[str, Any], slo: tuple[str, ...] = ()) -> str:
         """Return the command that asks about one layout by itself; ``slo`` finds the batch."""
         batch = axes["batch"] if axes["batch"] != MOST and not slo else None
-        query = as_dict(msgspec.structs.replace(self._query(axes, batch), slo=slo))
+        query = as_dict(msgspec.structs.replace(self.query_of(axes, batch), slo=slo))
         return f"dsv3calc {query_text({'command': 'serve', **query})}"
 
 
-def _raised(ask: Any) -> list[Problem]:
-    """Return what asking raises, as a problem."""
-    try:
-        ask()
-    except (UsageError, Infeasible) as error:
-        return [(error.message, error.hint or "asked by itself")]
-    return []
+def split_of(axes: Mapping[str, Any]) -> str:
+    """Return how layers are split over stages, in words; axes may have the number of the split."""
+    split = axes["layer_split"]
+    return split if isinstance(split, str) else SPLITS[split]

@@ -74,8 +74,8 @@ class Space:
 
     def _forget(self) -> None:
         self.refused = dict.fromkeys((each.reason for each in self.constraints), 0)
-        self.left = dict.fromkeys(self.refused, 0)
-        """Reason of a constraint -> what it left of the combinations that it saw."""
+        self.examples: dict[str, dict[str, int]] = {}
+        """Reason of a constraint -> a combination that it refused, of the axes joined by then."""
 
     @property
     def size(self) -> int:
@@ -144,7 +144,8 @@ class Space:
             for constraint in due:
                 held = np.asarray(constraint.holds(part), dtype=bool)
                 self.refused[constraint.reason] += rest * int(held.size - held.sum())
-                self.left[constraint.reason] += rest * int(held.sum())
+                if constraint.reason not in self.examples and not held.all():
+                    self.examples[constraint.reason] = row(part, int(held.argmin()))
                 part = rows(part, held)
             if count(part):
                 yield from self._joined(depth + 1, part)
@@ -153,6 +154,17 @@ class Space:
         for name, each in self.derived.items():
             if name not in columns and columns.keys() >= set(each.needs):
                 columns[name] = each.of(columns)
+
+
+def constants_of(
+    axes: Mapping[str, Sequence[int]], derived: Mapping[str, Derived]
+) -> dict[str, Any]:
+    """Return the columns that are the same in all combinations, with their number."""
+    found: dict[str, Any] = {name: each[0] for name, each in axes.items() if len(each) == 1}
+    for name, column in derived.items():
+        if found.keys() >= {*column.needs}:
+            found[name] = column.of(found)
+    return found
 
 
 def joined(blocks: Sequence[Columns]) -> Columns:
@@ -177,10 +189,3 @@ def row(columns: Columns, number: int) -> dict[str, int]:
 def count(columns: Columns) -> int:
     """Return the number of rows of columns."""
     return len(next(iter(columns.values())))
-
-
-def ordered(columns: Columns, cost: Any) -> Columns:
-    """Return the rows by cost, the least first; equal ones by their axes in order."""
-    import numpy as np
-
-    return rows(columns, np.lexsort((*reversed(columns.values()), cost)))

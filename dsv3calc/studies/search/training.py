@@ -41,8 +41,9 @@ from dsv3calc.studies.search.request import (
     read_objectives,
     read_pins,
 )
-from dsv3calc.studies.search.rules import Rule, pinned, training_rules
+from dsv3calc.studies.search.rules import Rule, filled, pinned, sameness, training_rules
 from dsv3calc.studies.search.run import Search
+from dsv3calc.studies.search.space import constants_of
 from dsv3calc.studies.search.winner import Winner, answered
 from dsv3calc.studies.times.train import Used, presets_of, setting_of, step_overlap_problems
 
@@ -143,6 +144,7 @@ class TrainingSearch:
         return Held(
             self.base,
             self.sequence,
+            self.model.value,
             setting_of(self.train, told, self.used, self.base, self.sequence),
             trainings,
             policies,
@@ -207,10 +209,7 @@ class TrainingSearch:
         self, axes: Mapping[str, Sequence[int]], derived: Mapping[str, Derived]
     ) -> Recording:
         """Return the recording of layouts with such axes: one for all searches that have them."""
-        constants: dict[str, Any] = {name: each[0] for name, each in axes.items() if len(each) == 1}
-        for name, column in derived.items():
-            if constants.keys() >= {*column.needs}:
-                constants[name] = column.of(constants)
+        constants = constants_of(axes, derived)
         named = [name for name in (*axes, *derived) if name != "gpus"]  # no count reads it
         constants.pop("gpus", None)
         key = tuple(constants.items())
@@ -223,9 +222,10 @@ class TrainingSearch:
     def rules(self) -> list[Rule]:
         """List the rules of this search."""
         model, batch = self.model.value, self.query.global_batch
-        rules = training_rules(
-            model, self.sequence, stepped=batch is not None, mtp=self.query.with_mtp
-        )
+        rules = [
+            *training_rules(model, self.sequence, stepped=batch is not None),
+            *sameness(model, mtp=self.query.with_mtp),
+        ]
         if "dp" in self.pins:
             rules.insert(1, pinned("dp", self.pins["dp"]))
         rule = self.answer_rule()
@@ -233,6 +233,8 @@ class TrainingSearch:
             rules.insert(1, rule)
         if batch is None:
             rules.append(_keeps_every_micro_batch())
+        if self.timed or "traffic" in self.results:
+            rules.append(filled(self.hardware.value))
         if self.timed:
             rules += _timed_rules(self.held.setting.setup)
         return rules

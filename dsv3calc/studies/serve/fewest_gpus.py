@@ -14,7 +14,7 @@ from dsv3calc.numbers.divisors import divisors
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.queries.search import SearchQuery
 from dsv3calc.studies.answer import Column
-from dsv3calc.studies.search.answer import infeasible
+from dsv3calc.studies.search.infeasible import infeasible
 from dsv3calc.studies.search.serving import SAME, ServingSearch
 from dsv3calc.studies.traffic.exchanges import asked
 
@@ -30,7 +30,6 @@ MOST_GPUS = 1024
 _FIRST = 8
 _HELD = ("tp", "dp", "pp", "ep", "etp", "dcp", "redundant_experts", "batch")
 _PASSED_ON = (*SAME, *_HELD, "slo", "pue", "fewest_gpus", "notes")
-_RATE = "tokens_per_second_per_gpu"
 
 
 def answer_fewest(query: ServeQuery, answer_serve: Callable[[ServeQuery], Answer]) -> Answer:
@@ -46,16 +45,15 @@ def answer_fewest(query: ServeQuery, answer_serve: Callable[[ServeQuery], Answer
         If no layout of up to ``MOST_GPUS`` GPUs holds the sequences and meets the limits.
     """
     wanted = ServingSearch(_as_search(query))
-    gpus = _fewest(wanted)
-    best = wanted.search([gpus], most=1, objectives=(_RATE,)).run()[0]
-    degrees = wanted.options(best.axes)
+    axes = _fewest(wanted)
+    degrees = wanted.options(axes)
     limits = query.slo if query.concurrency is None and query.batch is None else ()
     answer = answer_serve(msgspec.structs.replace(query, fewest_gpus=False, slo=limits, **degrees))
     answer.query = {**asked(query), **answer.query, "slo": [*query.slo]}
     (column,) = answer.columns
-    lines = [*_lines(query, gpus, best.axes, degrees), *column.ledger.lines]
+    lines = [*_lines(query, axes, degrees), *column.ledger.lines]
     answer.columns = [Column(column.id, column.title, Ledger(column.ledger.title, lines))]
-    answer.notes[:0] = _remarks(wanted, gpus, best.axes, limits)
+    answer.notes[:0] = _remarks(wanted, axes, limits)
     return answer
 
 
@@ -83,8 +81,10 @@ def _as_search(query: ServeQuery) -> SearchQuery:
     return SearchQuery(phase="serve", pin=tuple(pins), slo=query.slo, **same)
 
 
-def _fewest(wanted: ServingSearch) -> int:
-    """Return the fewest GPUs of a layout that fits and meets the limits.
+def _fewest(wanted: ServingSearch) -> dict[str, Any]:
+    """Return the axes of the layout of the fewest GPUs that fits and meets the limits.
+
+    Of several it is the one with the most tokens/s.
 
     Raises
     ------
@@ -93,9 +93,9 @@ def _fewest(wanted: ServingSearch) -> int:
     """
     _narrow(wanted)
     for gpus in _ranges():
-        search = wanted.search(gpus, most=1, objectives=("gpus",))
-        if met := search.run():
-            return int(met[0].axes["gpus"])
+        wanted.last = wanted.search_fewest(gpus, after=wanted.last)
+        if met := wanted.last.run():
+            return met[0].axes
     raise _too_few(wanted, MOST_GPUS)
 
 
@@ -121,19 +121,19 @@ def _ranges() -> Iterator[list[int]]:
 
 
 def _too_few(wanted: ServingSearch, most: int) -> Infeasible:
-    """Say why no layout of up to so many GPUs will do."""
+    """Say why no layout of up to so many GPUs will do, after the search for the fewest."""
     gpus = [*range(1, most + 1)]
-    wanted.last = wanted.search(gpus, most=1, objectives=("gpus",))
-    wanted.last.run()
+    assert wanted.last is not None  # noqa: S101 - it has been run
+    if not wanted.last.refusals.counted:  # rules refused all of them: those alone are asked again
+        wanted.last = wanted.search_fewest(gpus, after=None)
+        wanted.last.run()
     return infeasible(wanted, gpus)
 
 
-def _lines(
-    query: ServeQuery, gpus: int, axes: Mapping[str, Any], degrees: Mapping[str, Any]
-) -> list[Line]:
+def _lines(query: ServeQuery, axes: Mapping[str, Any], degrees: Mapping[str, Any]) -> list[Line]:
     """Name the layout found: ``serve.fewest_gpus`` [1], and its degrees."""
     words = "the fewest GPUs that hold the sequences and meet the limits"
-    found = [Line("serve.fewest_gpus", gpus, "1", "search", convention=words)]
+    found = [Line("serve.fewest_gpus", axes["gpus"], "1", "search", convention=words)]
     for axis in degrees:
         if axis == "redundant_experts":  # no degree
             continue
@@ -143,13 +143,12 @@ def _lines(
     return found
 
 
-def _remarks(
-    wanted: ServingSearch, gpus: int, axes: Mapping[str, Any], limits: tuple[str, ...]
-) -> list[str]:
+def _remarks(wanted: ServingSearch, axes: Mapping[str, Any], limits: tuple[str, ...]) -> list[str]:
     """Say why fewer GPUs are not enough, and which command asks about the layout by itself.
 
     With ``limits`` the answer is that of the largest batch within them, not of the search's.
     """
+    gpus = axes["gpus"]
     meeting = "".join(f" and meet {each.text}" for each in wanted.limits)
     most = f"of their layouts the most tokens/s has {wanted.told(axes)}"
     if limits:

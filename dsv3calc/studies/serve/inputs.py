@@ -82,16 +82,19 @@ class Inputs:
         self.context = positive("--context", query.past, DEFAULT_PAST["decode"])
         self.hosted = self._hosted(query)
         self.pue = site_factor(query.pue, self.hardware.value)
+        self.beside: Layout | None = None
+        """The layout of other GPUs that prefill, once it is known."""
         self.speculation = self._speculation(query)
         self.gathered = self._gathered(query)
 
-    def on(self, layout: Layout) -> Inputs:
+    def on(self, layout: Layout, beside: Layout | None = None) -> Inputs:
         """Return the same inputs on another layout, of which nothing is checked or told.
 
-        Its degrees may be columns.
+        Its degrees may be recorded, and those of other GPUs ``beside`` it that prefill.
         """
         found = copy(self)
         found.layout, found.answer = layout, Answer("", {})
+        found.beside = beside or self.beside
         return found
 
     def _layout(self, query: ServeQuery, answer: Answer) -> Layout:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -87,6 +87,8 @@ def prefill_layout(inputs: Inputs) -> Layout | None:
         If prefill is asked for and has no layout, or its layout is wrong.
     """
     query, own = inputs.query, inputs.layout
+    if inputs.beside is not None:
+        return inputs.beside
     if query.prefill_layout is None:
         if own.phase != "decode":
             return own
@@ -101,9 +103,10 @@ def prefill_layout(inputs: Inputs) -> Layout | None:
         raise UsageError(
             "--set layout. and --prefill-layout: there are two layouts", "leave one of them out"
         )
-    changed = msgspec.structs.replace(
-        query, layout=query.prefill_layout, **dict.fromkeys(_OF_LAYOUT)
-    )
+    named: dict[str, Any] = {"layout": query.prefill_layout}
+    if "=" in query.prefill_layout:
+        named: dict[str, Any] = {"layout": None, **_degrees(query.prefill_layout)}
+    changed = msgspec.structs.replace(query, **{**dict.fromkeys(_OF_LAYOUT), **named})
     model, aside = inputs.model.value, Answer("", {})
     found = chosen_layout(changed, inputs.loader, aside, model, used=USED, serving=True)
     add_new(inputs.answer.assumptions, aside.assumptions)
@@ -119,7 +122,25 @@ def prefill_layout(inputs: Inputs) -> Layout | None:
     )
     if found.phase == "decode":
         raise UsageError(f"--prefill-layout: {found.name} is for decoding")
-    return msgspec.structs.replace(found, schedule="1f1b", virtual_pipeline=1)
+    inputs.beside = msgspec.structs.replace(found, schedule="1f1b", virtual_pipeline=1)
+    return inputs.beside
+
+
+def _degrees(text: str) -> dict[str, int]:
+    """Read the degrees of a layout such as ``tp=4,dp=2``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such degree, or it is no number.
+    """
+    from dsv3calc.studies.search.request import read_pins
+
+    found = read_pins([text], "--prefill-layout", (*DEGREES, "redundant_experts"))
+    several = [name for name, values in found.items() if len(values) > 1]
+    if several:
+        raise UsageError(f"--prefill-layout: {several[0]} has several values", "give one of them")
+    return {name: values[0] for name, values in found.items()}
 
 
 def prefill_of(
@@ -163,7 +184,7 @@ def _handover(inputs: Inputs) -> Handover | None:
     """Return how caches get to the GPUs that decode; None where the same ones prefill."""
     query = inputs.query
     apart = ("decode_hit_rate", "transfer")
-    if query.prefill_layout is None:
+    if inputs.beside is None:
         given = [flag_of(query, name) for name in apart if getattr(query, name) is not None]
         if given:
             raise UsageError(
@@ -199,6 +220,6 @@ def shared_lines(
             hit_rate=requests.hit_rate,
             response_tokens=requests.response,
             batch=batch,
-            apart=inputs.query.prefill_layout is not None,
+            layouts=None if inputs.beside is None else (inputs.beside, inputs.layout),
         ).values()
     return found

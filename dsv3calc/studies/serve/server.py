@@ -103,14 +103,15 @@ class Server:
         self.times = cache(self._brief)
         self.held = cache(self._held)
 
-    def on(self, layout: Layout, *, prefill: bool) -> Server:
-        """Return the server on another layout, whose degrees may be columns; nothing is checked.
+    def on(self, layout: Layout, *, prefill: bool, beside: Layout | None = None) -> Server:
+        """Return the server on another layout, whose degrees may be recorded; nothing is checked.
 
-        Its ``times`` alone may be asked for: ``held`` asks a query, which has no columns. They have
-        no times of ``prefill`` where it is not wanted.
+        Its ``times`` alone may be asked for: ``held`` asks a query, which has numbers. They have
+        no times of ``prefill`` where it is not wanted. ``beside`` is the layout of other GPUs that
+        prefill.
         """
         found = copy(self)
-        found.settle(self.inputs.on(layout), prefill=prefill, tell=False)
+        found.settle(self.inputs.on(layout, beside), prefill=prefill, tell=False)
         return found
 
     def _prefill(self, *, tell: bool = True) -> PrefillLines | None:

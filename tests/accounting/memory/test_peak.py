@@ -6,8 +6,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from drawn import examples
 from footprints import NO_OVERHEADS, footprint_of, gpt, layout_of, preset, rank_of, ranks_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import dsv3calc
@@ -90,7 +91,7 @@ def test_a_chunked_loss_has_the_logits_of_a_chunk(chunk):
     assert divided.logits.value == 3.5 * 4 * min(chunk, 1024) * 128_256 // 2
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(living=st.integers(0, 4), kept=SIZES, logits=SIZES, beyond=SIZES, layer=SIZES)
 def test_the_parts_of_a_peak_add_up_to_the_larger_of_head_and_layer(
     living, kept, logits, beyond, layer

@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 import sympy
-from hypothesis import assume, given, settings
+from drawn import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import DEPTH, models
 
@@ -106,7 +107,7 @@ def assert_worst(found):
     assert total == most if type(most) is int else total == pytest.approx(most, rel=1e-14)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(
     model=models(), drawn=layouts(), policy=st.sampled_from(POLICIES), mtp=st.booleans(),
     sequence=st.sampled_from([1, 64, 4096]),
@@ -144,7 +145,7 @@ def resized(found, data):
     return found
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(model=models(), drawn=layouts(), mtp=st.booleans(), data=st.data())
 def test_the_fullest_rank_whatever_the_sizes_of_tensors(model, drawn, mtp, data):
     assert_worst(resized(footprint(model, *drawn, mtp=mtp), data))
@@ -153,7 +154,7 @@ def test_the_fullest_rank_whatever_the_sizes_of_tensors(model, drawn, mtp, data)
 @pytest.mark.parametrize(
     "name", ["deepseek-v3", "glm-4.5", "llama-3.1-8b", "deepseek-v2-lite", "gemma-3-27b"]
 )
-@settings(max_examples=25)
+@examples(25)
 @given(data=st.data(), policy=st.sampled_from(POLICIES), mtp=st.booleans())
 def test_the_fullest_rank_of_shipped_models(name, data, policy, mtp):
     model = load("model", name)

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from pipeline_orders import SCHEDULES, held, stages_of
 
@@ -67,7 +68,7 @@ def runs(draw, schedule):
 
 
 @every_schedule
-@settings(max_examples=60)
+@examples(60)
 @given(data=st.data())
 def test_the_peak_is_at_a_moment_whatever_the_sizes_of_chunks(schedule, data):
     pp, chunks, count = data.draw(runs(schedule))
@@ -98,7 +99,7 @@ def test_the_peak_is_at_a_moment_whatever_the_sizes_of_chunks(schedule, data):
 
 
 @every_schedule
-@settings(max_examples=20)
+@examples(20)
 @given(data=st.data())
 def test_problems_tell_what_runs(schedule, data):
     pp, chunks, count = data.draw(runs(schedule))
@@ -140,7 +141,7 @@ def test_no_more_lines_than_needed(schedule):
 
 
 @every_schedule
-@settings(max_examples=15)
+@examples(15)
 @given(data=st.data())
 def test_arrays_agree_with_integers(schedule, data):
     cases = [data.draw(runs(schedule)) for _ in range(4)]
@@ -169,7 +170,7 @@ def in_symbols(schedule, chunks):
 
 
 @every_schedule
-@settings(max_examples=8)
+@examples(8)
 @given(data=st.data())
 def test_symbols_agree_with_integers(schedule, data):
     pp, _, count = data.draw(runs(schedule))

@@ -5,7 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given, settings
+from drawn import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from passes import fold_of, layout_of, lines_of, setting_of, values
 from strategies import models
@@ -15,7 +16,7 @@ from dsv3calc.accounting.roofline import roofline_lines
 from dsv3calc.accounting.times.fold import Fold, time_lines
 from dsv3calc.schema.workload import Conventions
 
-fewer = settings(max_examples=12, deadline=None)
+fewer = examples(12)
 phases = st.sampled_from(["train", "prefill", "decode"])
 degrees = st.integers(1, 6)
 MODELS = [

@@ -1,8 +1,9 @@
 """Explanations: the numbers shown, put into the formula shown, give the result shown."""
 
 import pytest
+from drawn import examples
 from formula_draws import arguments_of, called
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from printed import value_of
 
@@ -56,7 +57,7 @@ class Nowhere:
 
 
 @pytest.mark.parametrize("formula", all_formulas().values(), ids=str)
-@settings(max_examples=5)
+@examples(5)
 @given(data=st.data())
 def test_the_substitution_of_every_formula_gives_its_result(formula, data):
     values = data.draw(arguments_of(formula))

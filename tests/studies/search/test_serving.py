@@ -10,9 +10,10 @@ import dsv3calc
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.queries.search import SearchQuery
 from dsv3calc.queries.serve import ServeQuery
-from dsv3calc.studies.search.answer import answer_search
+from dsv3calc.studies.search.answer import answer_search, infeasible
 from dsv3calc.studies.search.serving import ServingSearch
 from dsv3calc.studies.serve.answer import answer_serve
+from dsv3calc.studies.serve.fewest_gpus import _as_search, _narrow
 
 DENSE = {"model": "qwen2.5-7b", "hardware": "h100", "setup": "vllm", "past": 8192}
 EXPERTS = {"model": "deepseek-v2-lite", "hardware": "h200", "setup": "sglang", "past": 2048}
@@ -43,6 +44,18 @@ def asked(query, gpus, **more):
 
 def search(query, gpus, **more):
     return answer_search(SearchQuery(**query, gpus=gpus, phase="serve", **more)).columns[0].ledger
+
+
+def test_groups_that_do_not_fill_their_nodes_are_refused_by_a_rule():
+    query = {"model": "gpt-oss-120b", "hardware": "h100"}
+    pins = {"tp": 1, "pp": 1, "batch": 64}
+    pin = "dcp=1," + ",".join(f"{name}={value}" for name, value in pins.items())
+    found = search(query, 12, pin=(pin,), top=1).values
+    groups = [1, 2, 3, 4, 6, 12]
+    accepted = [ep for ep in groups if served(tuple(query.items()), dp=12, ep=ep, **pins)]
+    assert found["search.fitting"] == len(accepted) == 1
+    assert found["search.best.1.ep"] == accepted[0]
+    assert found["search.refused.nodes"] > 0
 
 
 @pytest.mark.parametrize("query", [DENSE, EXPERTS], ids=["dense", "experts"])
@@ -100,6 +113,86 @@ def test_layouts_beside_gpus_that_prefill_are_those_of_asking_about_each():
     assert len(rates) == 4
 
 
+@pytest.mark.parametrize("query", [DENSE, EXPERTS], ids=["dense", "experts"])
+def test_gpus_that_prefill_beside_those_that_decode_are_those_of_asking_about_each(query):
+    """Every split is asked about by itself; the slower of the two determines the rate."""
+    more = {"prompt_tokens": 4000, "response_tokens": 500}
+    groups, counts = ((2, 4), (0, 2)) if query is EXPERTS else ((1,), (0, 1, 2))
+    pins = ["pp=1", "dcp=1", "batch=64", "tp=1|2", f"prefill_gpus={'|'.join(map(str, counts))}"]
+    pins += ["ep=2|4"] if query is EXPERTS else []
+    found = search(query, 4, pin=tuple(pins), top=100, **more).values
+    rates = {}
+    splits = product(counts, (1, 2), groups, (1, 2), (1, 2))
+    for apart, tp, ep, prefill_tp, prefill_ep in splits:
+        gpus = 4 - apart
+        beside = {}
+        if apart:
+            beside = {"prefill_layout": f"tp={prefill_tp},dp={apart // prefill_tp}"}
+            beside["prefill_layout"] += f",ep={prefill_ep}" if query is EXPERTS else ""
+        if apart % prefill_tp or gpus % tp or (not apart and prefill_tp * prefill_ep > 1):
+            continue
+        degrees = {"tp": tp, "pp": 1, "dp": gpus // tp, "batch": 64} | beside
+        degrees |= {"ep": ep} if query is EXPERTS else {}
+        lines = served(tuple(query.items()), **degrees, **more)
+        if lines is None or not lines["serve.fits"] or (query is DENSE and prefill_ep > 1):
+            continue
+        rate = lines.get("serve.aggregated.tokens_per_second_per_gpu")
+        if apart:
+            needed = lines["serve.prefill_gpus_per_decode_gpu"]
+            rate = lines["serve.disaggregated.one_of_each.tokens_per_second_per_gpu"]
+            decoding = lines["serve.tokens_per_second_per_gpu.decode"]
+            assert rate == pytest.approx(decoding * min(gpus, apart / needed) / 4)
+        rates[apart, tp, ep, prefill_tp, prefill_ep] = rate
+    axes = ("prefill_gpus", "tp", "ep", "prefill_tp", "prefill_ep")
+    plain = {"prefill_gpus": 0}
+    best = {}
+    for number in range(1, 1 + sum(name.endswith(".batch") for name in found)):
+        each = {
+            name: found.get(f"search.best.{number}.{name}", plain.get(name, 1)) for name in axes
+        }
+        best[tuple(each.values())] = found[f"search.best.{number}.tokens_per_second_per_gpu"]
+    assert best == rates
+    assert {apart for apart, *_ in rates} == {*counts}
+
+
+def test_stages_are_split_evenly_or_balanced_as_serve_splits_them():
+    pins = ("tp=1", "pp=2|4", "dcp=1", "batch=64", "layer_split=balanced|even")
+    found = search(DENSE, 4, pin=pins, top=9).values
+    alone = {
+        (pp, split): served(
+            tuple(DENSE.items()), tp=1, pp=pp, dp=4 // pp, layer_split=split, batch=64
+        )["serve.tpot.estimate"]
+        for pp, split in ((2, "even"), (4, "even"), (4, "balanced"))
+    }  # two balanced stages have the layers of even ones
+    assert found["search.refused.split"] == 1
+    assert {
+        tuple(found[f"search.best.{each}.{name}"] for name in ("pp", "layer_split")): found[
+            f"search.best.{each}.tpot"
+        ]
+        for each in (1, 2, 3)
+    } == alone
+
+
+def test_redundant_experts_fill_the_gpus_where_ep_is_all_of_them():
+    found = search(EXPERTS, 6, pin=("pp=1", "dcp=1", "batch=8"), top=100).values
+    assert found["search.best.1.redundant_experts"] == 2  # 64 experts on 6 GPUs
+    every = {
+        (tp, ep, redundant): lines["serve.tokens_per_second_per_gpu.decode"]
+        for tp, ep, redundant in product((1, 2, 3, 6), (1, 2, 3, 6), (0, 2))
+        if (ep == 6) == (redundant == 2)
+        for degrees in [{"tp": tp, "dp": 6 // tp, "ep": ep, "redundant_experts": redundant or None}]
+        if (lines := served(tuple(EXPERTS.items()), batch=8, **degrees))
+    }
+    assert found["search.best.1.tokens_per_second_per_gpu"] == max(every.values())
+    assert found["search.fitting"] == len(every)
+    two = search(EXPERTS, 2, pin=("redundant_experts=0|2", "batch=8", "dcp=1")).values
+    assert (
+        two["search.fitting"]
+        == 2 * search(EXPERTS, 2, pin=("batch=8", "dcp=1", "ep=2")).values["search.fitting"]
+        + search(EXPERTS, 2, pin=("batch=8", "dcp=1", "ep=1")).values["search.fitting"]
+    )
+
+
 def fewest(**more):
     query = {"model": "qwen2.5-72b", "hardware": "h200", "past": 8192, **more}
     return query, answer_serve(ServeQuery(**query, fewest_gpus=True))
@@ -132,6 +225,15 @@ def test_the_fewest_gpus_are_those_of_asking_about_each(more):
     assert found["serve.fits"]
     assert found["serve.tpot.floor"] <= limit
     assert any(note.startswith("fewer GPUs: ") for note in answer.notes) == (min(rates) > 1)
+    if min(rates) > 1:  # every number of GPUs is counted once, and as a search over fewer counts
+        (note,) = (each for each in answer.notes if each.startswith("fewer GPUs: "))
+        fewer = list(range(1, min(rates)))
+        wanted = ServingSearch(_as_search(ServeQuery(**query)))
+        _narrow(wanted)
+        wanted.last = wanted.search_fewest(fewer, after=None)
+        assert wanted.last.run() == []
+        why = infeasible(wanted, fewer)
+        assert note == f"fewer GPUs: {why.message}; {why.hint}"
     (command,) = (note for note in answer.notes if note.startswith("by itself: dsv3calc "))
     alone = dsv3calc.query(shlex.join(shlex.split(command)[3:]))
     assert all(found[name] == alone[name] for name in ("serve.batch", "serve.tpot.floor"))
@@ -169,6 +271,10 @@ def test_every_layout_is_counted_once():
         ({"pin": ("zero=1",)}, "no axis"),
         ({"pin": ("batch=0",)}, "batch=0"),
         ({"why": "tp=3"}, "are not 2 GPUs"),
+        ({"pin": ("layer_split=14*2",)}, "a list suits one pp alone"),
+        ({"pin": ("prefill_gpus=1",)}, "depends on the tokens of a response"),
+        ({"pin": ("prefill_tp=2",)}, "no GPUs prefill apart"),
+        ({"pin": ("prefill_gpus=1",), "prefill_layout": "tp=1"}, "both are the GPUs that prefill"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(options, words):
