@@ -33,7 +33,7 @@ _SHARE = 8
 """Combinations are computed apart where there are so many times more rows."""
 
 
-_MANY = 1000
+_MANY, _MANY_COMPILED = 400, 1000
 """Programs of fewer operations are computed row by row, but for slow operations and what these
 need: that takes less than finding combinations."""
 
@@ -89,7 +89,8 @@ class Program:
         ``groups`` are those of its rows. ``compiled`` says that what differs from row to row is
         computed by compiled code.
         """
-        apart = self.slow if len(self.order) < _MANY else None
+        many = len(self.order) >= (_MANY_COMPILED if compiled else _MANY)
+        apart = None if many else self.slow
         groups = Groups([(0, table.rows)]) if groups is None else groups
         return _Run(self, table, groups, apart).results(compiled=compiled)
 

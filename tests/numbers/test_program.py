@@ -94,6 +94,7 @@ def test_results_are_the_largest_of_all_values_of_an_input(code, steps, count, d
         patch.setattr(program, "_SHARE", 2)
         patch.setattr(rows, "BLOCK", data.draw(st.integers(1, 70)))
         patch.setattr(program, "_MANY", 10)
+        patch.setattr(program, "_MANY_COMPILED", 10)
         ran = Program(record, wanted).run(Table(axes), groups, compiled=code == "compiled")
     for one, other in zip(ran, expected, strict=True):
         assert one.tolist() == other
