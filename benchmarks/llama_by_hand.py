@@ -1,8 +1,8 @@
 """Results of layouts of Llama 3.1 8B as numpy expressions written by hand.
 
-1F1B, ZeRO-1, no recomputation, no sequence parallelism, even stages, 8 H100s a node, 16,384
-sequences of 4,096 tokens a step, without a set-up. Degrees are powers of two, tp at most 8, so that
-tp stays in a node. The expressions know more than that: which rank is the fullest, that the last
+1F1B, ZeRO-1, no recomputation, no sequence parallelism, even stages, 8 H100s a node, sequences of
+4,096 tokens, without a set-up. tp, cp and pp are powers of two, tp at most 8, so that it stays in a
+node. The expressions know more than that: which rank is the fullest, that the last
 one is the slowest, that no kernel at measured rates is faster than at peaks.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 
 Columns = dict[str, Any]
 
-SEQUENCE, SEQUENCES = 4096, 2**14
+SEQUENCE, SEQUENCES = 4096, 2**8 * 3**2 * 5 * 7 * 11
 GIB, MIB = 2**30, 2**20
 NODE = 8
 LAYERS, HIDDEN, INNER, VOCABULARY, KEYS = 32, 4096, 14336, 128256, 1024
@@ -68,11 +68,13 @@ def traffic(rows: Columns) -> Any:
     sent = 3 * LAYERS / pp * batches * ring
     in_node = np.minimum(stage, used)
     stages = used / in_node
+    beyond = np.minimum(1, pp / stages - 1)
     hidden = 2 * HIDDEN * tokens / cp
-    sent += batches * hidden * np.minimum(2, pp - 1) * (pp > stages) / np.minimum(2, stages)
+    sent += batches * hidden * np.minimum(2, pp - 1) * beyond / np.minimum(2, stages)
     inside, copies = in_node / tp, cp * dp
     held = (_HEAD * (1 + (pp == 1)) + HIDDEN) / tp + (_LAYER / tp + 2 * HIDDEN) * LAYERS / pp
-    return sent + 6 * held * (copies > inside) * (copies - 1) / (copies * inside)
+    beyond = np.minimum(1, copies / inside - 1)
+    return sent + 6 * held * beyond * (copies - 1) / (copies * inside)
 
 
 def _passing(moved: Any) -> Any:

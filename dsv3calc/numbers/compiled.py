@@ -42,7 +42,7 @@ COMPILED = frozenset({*_ARITHMETIC, *_COMPARISONS, *_EXTREMES, *_FUNCTIONS, "neg
 """Operations that are compiled; numpy does the others, and what they are done to."""
 
 _LEAST_ROWS = 2**16
-"""With fewer rows compiling takes longer than numpy does."""
+"""With fewer rows, each in each of its turns, compiling takes longer than numpy does."""
 
 _KEPT = 256
 """Programs whose code is kept."""
@@ -86,7 +86,9 @@ def _function(text: str, pointers: int) -> tuple[Any, Any]:
 
 def by_llvm(flat: Flat, inputs: Sequence[Input], groups: Groups, found: Sequence[Any]) -> None:
     """Compute operations over rows by compiled code; by numpy where there are few rows."""
-    rows = sum(stop - start for start, stop in groups.slices)
+    rows = sum(
+        (stop - start) * groups.times(group) for group, (start, stop) in enumerate(groups.slices)
+    )
     if not found:
         return
     if rows < _LEAST_ROWS:

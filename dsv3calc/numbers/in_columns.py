@@ -11,6 +11,7 @@ last bit, as with whole arrays.
 from __future__ import annotations
 
 import operator
+from math import prod
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,10 @@ _SHARE = 2
 
 _DENSE = 8
 """Codes below so many times the rows are counted in an array of all codes; others are sorted."""
+
+
+_SAMPLE = 2
+"""Combinations are looked for among so many times the rows of interest first."""
 
 
 _DERIVED = 4
@@ -91,8 +96,17 @@ class Table:
             return np.broadcast_to(np.asarray(value, dtype=np.float64), (self.rows,))
         return value.values[self.places_of_rows(value.axes)]
 
-    def combinations(self, axes: frozenset[str]) -> int:
-        """Return the number of combinations of some axes."""
+    def combinations(self, axes: frozenset[str], most: int) -> int:
+        """Return the number of combinations of some axes, or one that is more than ``most``.
+
+        Where there may be many, they are looked for among some rows first.
+        """
+        step = self.rows // (_SAMPLE * most + 1)
+        known = axes in self._known or self._with_more(axes) is not None
+        if step > 1 and not known and prod(self._code(name)[1] for name in axes) > most:
+            rows, _ = self._numbered(axes, slice(None, None, step))
+            if len(rows) > most:
+                return len(rows)
         return len(self._of(axes).rows)
 
     def rows_of(self, axes: frozenset[str]) -> Any:
@@ -114,7 +128,7 @@ class Table:
         found = self._joined.get((one, other))
         if found is None:
             found = one | other
-            if self.combinations(found) * _SHARE > self.rows:
+            if self.combinations(found, self.rows // _SHARE) * _SHARE > self.rows:
                 found = self._every
             self._joined[one, other] = found
         return found
@@ -130,31 +144,35 @@ class Table:
         """Return the combinations of some axes."""
         found = self._known.get(axes)
         if found is None:
-            with_more = [
-                each
-                for other, each in self._known.items()
-                if axes < other and len(each.rows) * _DERIVED <= self.rows
-            ]
-            if with_more:
-                others = min(with_more, key=lambda each: len(each.rows))
+            others = self._with_more(axes)
+            if others is None:
+                found = _Combinations(*self._numbered(axes, slice(None)))
+            else:
                 rows, which = self._numbered(axes, others.rows)
                 found = _Combinations(others.rows[rows], which, others)
-            else:
-                found = _Combinations(*self._numbered(axes, slice(None)))
             self._known[axes] = found
         return found
+
+    def _with_more(self, axes: frozenset[str]) -> _Combinations | None:
+        """Return known combinations that have some axes and more; None where rows are as good."""
+        found = [
+            each
+            for other, each in self._known.items()
+            if axes < other and len(each.rows) * _DERIVED <= self.rows
+        ]
+        return min(found, key=lambda each: len(each.rows), default=None)
 
     def _numbered(self, axes: frozenset[str], rows: Any) -> tuple[Any, Any]:
         """Find combinations among some rows: one of these of each, and for each its number."""
         codes, size = np.zeros(self.rows, dtype=np.intp)[rows], 1
         for name in sorted(axes):
             each, count = self._code(name)
-            if size * count > _limit(self.rows):
+            if size * count > _limit(self.rows) >= size:
                 _, codes = _numbered(codes, size)
                 size = int(codes.max()) + 1 if len(codes) else 1
             codes = codes * count + each[rows]
             size *= count
-        return _numbered(codes, size)
+        return _numbered(codes, size) if size <= _limit(self.rows) else _sorted(codes)
 
     def _code(self, name: str) -> tuple[Any, int]:
         """Return for each row the number of its value of an axis, and how many there are."""
@@ -186,8 +204,6 @@ def _numbered(codes: Any, size: int) -> tuple[Any, Any]:
 
     ``size`` is above all codes.
     """
-    if size > _limit(len(codes)):
-        return _sorted(codes)
     there = np.zeros(size, dtype=bool)
     there[codes] = True
     (present,) = there.nonzero()

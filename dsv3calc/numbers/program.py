@@ -33,9 +33,9 @@ _SHARE = 8
 """Combinations are computed apart where there are so many times more rows."""
 
 
-_MANY, _MANY_COMPILED = 1000, 4000
-"""Programs of fewer operations are computed row by row, but for slow ones and what these need: that
-takes less than finding combinations."""
+_MANY, _MANY_COMPILED = 400, 1000
+"""Programs of fewer operations are computed row by row, but for slow operations and what these
+need: that takes less than finding combinations."""
 
 _MOST_PLANS = 8
 """Plans of a program that are kept."""
@@ -90,8 +90,9 @@ class Program:
         computed by compiled code.
         """
         many = len(self.order) >= (_MANY_COMPILED if compiled else _MANY)
+        apart = None if many else self.slow
         groups = Groups([(0, table.rows)]) if groups is None else groups
-        return _Run(self, table, groups, None if many else self.slow).results(compiled=compiled)
+        return _Run(self, table, groups, apart).results(compiled=compiled)
 
 
 class _Level(NamedTuple):
@@ -213,7 +214,7 @@ class _Run:
         if axes <= self.groups.fixed:
             return _Level(frozenset(axes and self.groups.fixed), in_turns)
         few = min(BLOCK, self.table.rows // _SHARE)
-        if apart and self.table.combinations(frozenset(axes)) <= few:
+        if apart and self.table.combinations(frozenset(axes), few) <= few:
             return _Level(frozenset(axes), in_turns)
         return _Level(self.every, in_turns)
 

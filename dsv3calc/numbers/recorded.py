@@ -142,7 +142,8 @@ class Recorded:
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Recorded:
-        return _divided(self, other)
+        found: Recorded = _divided(self, other)
+        return found
 
     def __rtruediv__(self, other: Any) -> Any:
         return _divided(other, self)

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import copy
-from heapq import heapify, heappop, heappush
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dsv3calc.studies.search.best import Few, Found, Front, axes_in_order
+from dsv3calc.studies.search.bounded import Bounded, part_of
 from dsv3calc.studies.search.ledger import Refusals
 from dsv3calc.studies.search.rules import Combinations, holds
 from dsv3calc.studies.search.space import Constraint, Space, count, row, rows
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dsv3calc.schema.layout import Layout
+    from dsv3calc.studies.search.bounded import Part
     from dsv3calc.studies.search.conditions import Condition
     from dsv3calc.studies.search.rules import Rule
     from dsv3calc.studies.search.space import Columns, Derived
@@ -35,19 +36,6 @@ _SMALL = 2048
 
 MORE_IS_BETTER = ("tokens_per_second_per_gpu",)
 """Objectives of which the largest is the best."""
-
-
-class _Part(NamedTuple):
-    """Rows of a block that may be among the best in some of the categories that share most."""
-
-    rows: Any
-    counted: Any
-
-    def put(self, result: str, category: Category, into: Any) -> Any:
-        """Return numbers of all rows, with a result of the rows of this part put in."""
-        found = into.copy()
-        found[self.rows] = self.counted.of(result, category)
-        return found
 
 
 class Search:
@@ -235,7 +223,16 @@ class Search:
                 for part in self._in_turn(columns, mask):
                     self._count(counted, columns, category, part, None, None)
             return
-        for number, values, part in self._by_first(counted, columns, leaves):
+        assert isinstance(self.best, Few)  # noqa: S101 - see _bounded
+        order = Bounded(
+            counted,
+            leaves,
+            (self.objectives[0], self.signs[0]),
+            self.best,
+            lambda masks: part_of(self.block, columns, masks),
+            lambda category, mask: self._none_fits(counted, columns, category, mask),
+        )
+        for number, values, part in order.categories():
             self._count(counted, columns, *leaves[number], values, part)
 
     def _in_turn(self, columns: Columns, mask: Any) -> Iterator[Any]:
@@ -255,64 +252,6 @@ class Search:
             yield part
             if self.best.found:
                 self.refusals = fewer
-
-    def _by_first(
-        self, counted: Any, columns: Columns, leaves: Sequence[tuple[Category, Any]]
-    ) -> Iterator[tuple[int, Any, _Part | None]]:
-        """Yield the categories by their least first objective, with that of each row.
-
-        A category waits with a bound of its objective, that of another category, until no other
-        one has less. One whose bound is above the best so far is yielded with the bound: none of
-        its rows is counted. So is one of which nothing fits, as long as there is no best.
-
-        Categories that share most are counted together, on all rows that may be among the best in
-        one of those that wait: these rows, where there are such, have all that are counted later.
-        """
-        known: dict[str, Any] = {}
-        parts: dict[str, _Part] = {}
-
-        def first(category: Category) -> Any:
-            key = repr(category)
-            if key not in known:
-                known[key] = self.signs[0] * counted.of(self.objectives[0], category)
-            return known[key]
-
-        def bound(category: Category) -> Any:
-            bounding = counted.bounded_by(category)
-            return first(category if bounding is None else bounding)
-
-        assert isinstance(self.best, Few)  # noqa: S101 - see _bounded
-        best = self.best
-        waiting = []
-        for number, (category, mask) in enumerate(leaves):
-            least = float(bound(category)[mask].min())
-            waiting.append((least, number, counted.bounded_by(category) is None))
-        heapify(waiting)
-        while waiting:
-            least, number, exact = heappop(waiting)
-            category, mask = leaves[number]
-            group = counted.group_of(category)
-            values = first(category) if exact else bound(category)
-            if exact or least > best.limit or self._none_fits(counted, columns, category, mask):
-                yield number, values, parts.get(group)
-                continue
-            if group not in parts:
-                others = [leaves[each] for _, each, _ in waiting]
-                others = [each for each in others if counted.group_of(each[0]) == group]
-                near = [kept & (bound(each) <= best.limit) for each, kept in others]
-                parts[group] = self._part(columns, [mask & (values <= best.limit), *near])
-            found = parts[group].put(self.objectives[0], category, self.signs[0] * values)
-            known[repr(category)] = values = self.signs[0] * found
-            heappush(waiting, (float(values[mask].min()), number, True))
-
-    def _part(self, columns: Columns, masks: Sequence[Any]) -> _Part:
-        """Return the rows of several masks as a block of their own."""
-        import numpy as np
-
-        (which,) = np.logical_or.reduce(masks).nonzero()
-        counted = self.block(rows(columns, which))
-        counted.several = True
-        return _Part(which, counted)
 
     def _none_fits(self, counted: Any, columns: Columns, category: Category, mask: Any) -> bool:
         """Tell whether it is known that nothing of a category fits, while every row is counted."""
@@ -334,7 +273,7 @@ class Search:
         category: Category,
         mask: Any,
         first: Any,
-        part: _Part | None,
+        part: Part | None,
     ) -> None:
         results: dict[str, Any] = {}
         if first is not None:
@@ -388,7 +327,7 @@ class Search:
             self.refusals.note_nearest(condition.text, float(values[row]), axes)
 
     def _memory(
-        self, counted: Any, columns: Columns, category: Category, mask: Any, part: _Part | None
+        self, counted: Any, columns: Columns, category: Category, mask: Any, part: Part | None
     ) -> Any:
         """Return the bytes of the layouts of a block that are asked for; of others any number."""
         import numpy as np
