@@ -96,7 +96,7 @@ class Rules:
             Rule(
                 "loads",
                 "the engine loads the weights",
-                ("tp", "dp", "ep", "etp"),  # a stage more or less divides no weight
+                ("tp", "dp", "etp") if _spans_instance(base) else ("tp", "etp"),
                 lambda layout, _: beside.unloaded(layout, asked),
             ),
             Rule("serves", "serve times such a layout", (*LAYOUT, *beside.COLUMNS), self._unserved),
@@ -147,6 +147,11 @@ class Rules:
         least = self.server.least
         if MOST < values["asked"] < least:
             yield f"a batch of {values['asked']:,}", f"the least is {least:,}"
+
+
+def _spans_instance(layout: Layout) -> bool:
+    """Tell whether the replicas of an instance divide some of the weights among them."""
+    return "instance" in (layout.shared_experts, layout.dense_feed_forward)
 
 
 def _raised(ask: Callable[[], object]) -> list[Problem]:
