@@ -239,9 +239,21 @@ def infeasible(wanted: Wanted, gpus: Sequence[int]) -> Infeasible:
     return Infeasible(
         f"{words}: no layout is left of {search.size:,} {reason}"
         + (f" (axes {needs})" if needs else ""),
-        "pin fewer axes or change the number of GPUs; --why tp=1,pp=1 shows why a layout is "
-        "rejected",
+        f"pin fewer axes or change the number of GPUs; --why {_example(search, name)} shows why a "
+        "layout is rejected",
     )
+
+
+def _example(search: Search, rule: str) -> str:
+    """Return a layout that a rule may have refused, as ``--why`` takes it."""
+    needs = [name for name in search.needs.get(rule, ()) if name in search.axes and name != "gpus"]
+    named = {name: search.axes[name][0] for name in needs}
+    told = [
+        f"{name}={each}"
+        for name, each in named.items()
+        if type(each) in (int, str) and name != "layer_split"  # columns have its number
+    ]
+    return ",".join(told) or "tp=1,pp=1"
 
 
 def _layouts(number: int) -> str:

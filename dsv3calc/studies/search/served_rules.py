@@ -13,7 +13,7 @@ from dsv3calc.studies.layout.expert_degrees import STATED, divides
 from dsv3calc.studies.memory.options import check_imbalance
 from dsv3calc.studies.search import beside
 from dsv3calc.studies.search.request import MOST
-from dsv3calc.studies.search.rules import Rule, pinned, serving_rules
+from dsv3calc.studies.search.rules import Rule, pinned, serving_rules, split_rule
 from dsv3calc.studies.serve.server import Server
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Rules:
         """List the rules of this search."""
         asked, model = self.asked, self.asked.model.value
         of_degrees = [
-            *serving_rules(model, self._undivided, mtp=asked.serving.mtp),
+            *serving_rules(model, self._undivided),
             Rule(
                 "exchange",
                 "the GPUs of ep fill nodes",
@@ -79,6 +79,9 @@ class Rules:
         rules = list(of_degrees)
         if "dp" in self.pins:
             rules.insert(1, pinned("dp", self.pins["dp"]))
+        if len(self.pins.get("layer_split", ())) > 1:
+            words, needs = "balanced stages differ from even ones", ("pp", "layer_split")
+            rules.append(split_rule("split", words, needs, model, mtp=asked.serving.mtp))
         imbalance = self.query.imbalance
         if imbalance is not None:
             rules.append(

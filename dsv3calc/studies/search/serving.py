@@ -28,6 +28,7 @@ from dsv3calc.studies.search.request import (
     SERVING_AXES,
     SPLITS,
     UNITS,
+    check_experts,
     numbered_splits,
     read_objectives,
     read_pins,
@@ -97,6 +98,7 @@ class ServingSearch:
         self.server = self._server()
         self.base: Layout = self.server.inputs.layout
         self.model, self.hardware = self.server.inputs.model, self.server.inputs.hardware
+        check_experts(self.model, self.pins)
         self._check_results()
         asked = asked_of(self._asked(MemoryQuery, imbalance=None, **self._memory()), Answer("", {}))
         self.asked = asked._replace(
@@ -337,6 +339,8 @@ class ServingSearch:
         numbered_splits(named, "--why")
         axes |= {name: each[0] for name, each in named.items()}
         width, left = axes["tp"] * axes["pp"], gpus - axes["prefill_gpus"]
+        if left < 1:
+            raise UsageError(f"--why: no GPU of {gpus:,} is left to decode", "fewer prefill_gpus")
         dp = axes.get("dp", max(1, left // width))
         if width * dp != left:
             raise UsageError(

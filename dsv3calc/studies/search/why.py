@@ -30,11 +30,12 @@ def told_of(wanted: Wanted, answer: Answer, text: str, counts: Sequence[Sequence
         If the text is no layout of the space.
     """
     axes = _axes(wanted, text, counts)
-    reasons = [
+    told = (
         f"{rule.words}: {what} ({why})"
         for rule in wanted.rules()
         for what, why in problems_of(rule, wanted.base, axes)
-    ]
+    )
+    reasons = [*dict.fromkeys(told)]  # several matrices may have one problem
     unpinned = [
         f"--pin {name}={'|'.join(map(str, values))} does not hold: {name} is {axes[name]}"
         for name, values in wanted.pins.items()
