@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 LAYOUT = ("tp", "dp", "pp", "layer_split", "ep", "etp", "dcp", "redundant_experts")
 """The columns of a layout that decodes."""
 
+CONDITIONS = ("batch", *(name for name in LAYOUT if name != "layer_split"), *beside.COLUMNS)
+"""Axes that conditions may name: columns, but for the split, which columns have by number."""
+
 _FLAGS = ("tp", "dp", "pp", "dcp")
 
 

@@ -43,7 +43,7 @@ from dsv3calc.studies.search.served import (
     largest_batches,
     line_of,
 )
-from dsv3calc.studies.search.served_rules import LAYOUT, Rules
+from dsv3calc.studies.search.served_rules import CONDITIONS, LAYOUT, Rules
 from dsv3calc.studies.search.space import Constraint, Derived
 from dsv3calc.studies.search.winner import Winner, answered
 from dsv3calc.studies.serve.server import Server
@@ -86,7 +86,7 @@ class ServingSearch:
             query.objective, "tokens_per_second_per_gpu", SERVED_OBJECTIVES
         )
         self.limits = [Objective(text) for text in query.slo]
-        known = ("gpus", *SERVING_AXES, *SERVED_OBJECTIVES)
+        known = ("gpus", *CONDITIONS, *SERVED_OBJECTIVES)
         self.conditions = [
             *(read_condition(text, known) for text in query.where),
             *map(Limit, self.limits),
