@@ -1,12 +1,14 @@
 """The engine of a search against numpy written by hand, and compiled code against numpy.
 
-Random layouts of Llama 3.1 8B (1F1B, ZeRO-1, no recomputation), memory of the fullest rank: by an
-expression written by hand, by the engine with numpy, and by compiled code where llvmlite is
-installed. All three must agree to the last bit. Then random layouts of DeepSeek-V3: memory, time of
-a step and bytes between domains. Rows are drawn and counted block by block, as a search does, and
-the results of a block are dropped before the next one. Time is processor time of one core.
+Random layouts of Llama 3.1 8B (1F1B, ZeRO-1, no recomputation), three results of each: memory of
+the fullest rank, time of a step, bytes between domains. They are counted by expressions written by
+hand, by the engine with numpy, and by compiled code where llvmlite is installed. Numpy and compiled
+code must agree to the last bit. So must memory and bytes by hand; a time is added up in another
+order by hand, and must agree to 1e-13. Then the same of DeepSeek-V3, without an expression by hand.
+Rows are drawn and counted block by block, as a search does, and the results of a block are dropped
+before the next one. Time is processor time of one core.
 
-Run: ``python benchmarks/engine.py [--rows 100000 1000000 10000000] [--skip numpy]``
+Run: ``python benchmarks/engine.py [--rows 100000 1000000 10000000] [--skip numpy] [--each]``
 """
 
 # SPDX-License-Identifier: Apache-2.0
@@ -17,7 +19,9 @@ import resource
 import time
 from typing import TYPE_CHECKING, Any
 
+import llama_by_hand
 import numpy as np
+from llama_by_hand import SEQUENCES
 
 from dsv3calc.numbers import compiled
 from dsv3calc.queries.search import SearchQuery
@@ -27,13 +31,11 @@ from dsv3calc.studies.search.space import BLOCK
 from dsv3calc.studies.search.training import TrainingSearch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     Columns = dict[str, Any]
 
-SEQUENCE = 4096
-SEQUENCES = 2**14
-GIB, MIB = 2**30, 2**20
+RESULTS = ("memory", "step_time", "traffic")
 CATEGORY = {
     "schedule": "1f1b", "virtual_pipeline": 1, "sequence_parallel": False,
     "layer_split": "even", "recompute": "none", "zero": 1,
@@ -58,30 +60,6 @@ def draw(count: int, *, experts: bool, seed: int = 0) -> Columns:
     return found
 
 
-def by_hand(rows: Columns) -> Any:
-    """Return the bytes of the fullest rank of Llama 3.1 8B: the first one, or the last."""
-    tp, cp, pp = rows["tp"], rows["cp"], rows["pp"]
-    tokens = rows["micro_batch"] * SEQUENCE / cp
-    several = pp > 1
-    layers = 32 / pp
-    layer = (2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336) / tp + 2 * 4096
-    matrix = 128256 * 4096 / tp
-    of_each = 2 + 4 + 12 / (rows["dp"] * cp)
-    kept = tokens * (4 * 4096 * 2 + (2 * (2 * 4096 + 2 * 1024 + 3 * 14336) + 4 * 32) / tp)
-    work = tokens * (2 * 2 * 4096 + 2 * (4096 + 2 * 1024 + 2 * 14336) / tp)
-    work += 2 * (tokens * 2 * 2 * 1024 / tp) * (cp > 1)
-    logits = tokens * 4 * 128256 / tp
-    at_head = np.maximum(work, logits + tokens * 2 * 4096)
-    head_kept = tokens * 2 * 2 * 4096
-    first = (layers * layer + matrix) * of_each
-    first += np.minimum(pp, rows["micro_batches"]) * layers * kept + work
-    last = (layers * layer + matrix + 4096) * of_each + layers * kept + head_kept + at_head
-    alone = last + matrix * of_each
-    shared = 4 * 2 * 4096 * tokens * several + (32 + 512) * MIB
-    shared += GIB * (tp * pp * cp * rows["dp"] > 1)
-    return np.where(several, np.maximum(first, last), alone) + shared
-
-
 def blocks(total: int, *, experts: bool) -> Iterator[Columns]:
     """Draw layouts block by block, so that no more than one block is kept."""
     for number, start in enumerate(range(0, total, BLOCK)):
@@ -91,26 +69,27 @@ def blocks(total: int, *, experts: bool) -> Iterator[Columns]:
 def in_parts(rows: Columns, count: Callable[[Columns], Any], size: int) -> Any:
     """Count rows in parts that stay in the processor's cache."""
     parts = range(0, len(rows["tp"]), size)
-    return np.concatenate(
-        [count({name: each[at : at + size] for name, each in rows.items()}) for at in parts]
-    )
+    found = [count({name: each[at : at + size] for name, each in rows.items()}) for at in parts]
+    return [np.concatenate(each) for each in zip(*found, strict=True)]
 
 
 def recording(
     model: str, hardware: str, constants: Columns, *, fast: bool, sequences: int = SEQUENCES
 ) -> Recording:
-    """Return an empty recording of a model's layouts."""
+    """Return an empty recording of a model's layouts of one category."""
+    pins = tuple(f"{name}={str(value).lower()}" for name, value in CATEGORY.items())
     wanted = TrainingSearch(
-        SearchQuery(model=model, hardware=hardware, gpus=64, global_batch=sequences)
+        SearchQuery(model=model, hardware=hardware, gpus=64, global_batch=sequences, pin=pins)
     )
     return Recording(wanted.held, [*draw(1, experts=False)], constants, compiled=fast)
 
 
-def engine(kept: Recording, result: str) -> Callable[[Columns], Any]:
-    """Return what counts a result of rows."""
+def engine(kept: Recording, results: Sequence[str]) -> Callable[[Columns], Any]:
+    """Return what counts some results of rows."""
 
     def count(rows: Columns) -> Any:
-        return TrainingBlock(kept.layouts.held, kept, rows).of(result, CATEGORY)
+        block = TrainingBlock(kept.layouts.held, kept, rows)
+        return [block.of(result, CATEGORY) for result in results]
 
     return count
 
@@ -127,37 +106,51 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def distance(found: Any, expected: Any) -> float:
+    """Return the largest relative difference of results."""
+    return max(
+        float((abs(one - other) / other.clip(min=1e-300)).max())
+        for one, other in zip(found, expected, strict=True)
+    )
+
+
 def compared(total: int, ways: Mapping[str, Callable[[Columns], Any]], *, experts: bool) -> None:
     """Count the same layouts in several ways, block by block, and print what each took.
 
     Drawing the layouts is not counted. The first way is what the others are compared with.
     """
-    taken, same = dict.fromkeys(ways, 0.0), dict.fromkeys(ways, True)
+    taken, apart = dict.fromkeys(ways, 0.0), dict.fromkeys(ways, 0.0)
     for rows in blocks(total, experts=experts):
         expected = None
         for name, count in ways.items():
             seconds, found = timed(lambda: count(rows))  # noqa: B023 - at once
             expected = found if expected is None else expected
             taken[name] += seconds
-            same[name] &= bool((found == expected).all())
+            apart[name] = max(apart[name], distance(found, expected))
     first = next(iter(ways))
     for name, seconds in taken.items():
-        equal = "" if name == first else "the same" if same[name] else "DIFFERENT"
+        equal = f"differs by {apart[name]:.0e}" if apart[name] else "the same"
         print(
             f"{total:12,} {name:9} {total / seconds:14,.0f} layouts/s  "
             f"{1e9 * seconds / total:8.1f} ns each  x {seconds / taken[first]:5.2f} of {first}  "
-            f"peak {peak():,.0f} MiB {equal}".rstrip()
+            f"peak {peak():,.0f} MiB {'' if name == first else equal}".rstrip()
         )
 
 
-def ways(model: str, hardware: str, constants: Columns, result: str) -> dict[str, Any]:
+def ways(model: str, hardware: str, constants: Columns, results: Sequence[str]) -> dict[str, Any]:
     """Return the engine with numpy, and compiled where it can be; warm."""
     found = {}
     for name in ("numpy", "compiled") if compiled.is_there() else ("numpy",):
         kept = recording(model, hardware, constants, fast=name == "compiled")
-        found[name] = engine(kept, result)
+        found[name] = engine(kept, results)
         found[name](draw(BLOCK, experts="ep" not in constants))
     return found
+
+
+def by_hand(results: Sequence[str]) -> Callable[[Columns], Any]:
+    """Return the expressions written by hand, over rows that stay in the processor's cache."""
+    functions = [getattr(llama_by_hand, result) for result in results]
+    return lambda rows: in_parts(rows, lambda part: [each(part) for each in functions], CPU_BLOCK)
 
 
 def main() -> None:
@@ -165,17 +158,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[10**5, 10**6, 10**7])
     parser.add_argument("--skip", nargs="+", default=[], help="ways of Llama that are left out")
+    parser.add_argument("--each", action="store_true", help="also each result by itself")
     options = parser.parse_args()
-    print("memory of the fullest rank, Llama 3.1 8B")
-    found = {"by hand": lambda rows: in_parts(rows, by_hand, CPU_BLOCK)}
-    found |= ways("llama-3.1-8b", "h100", {"ep": 1, "etp": 1}, "memory")
-    found = {name: count for name, count in found.items() if name not in options.skip}
-    for size in options.rows:
-        compared(size, found, experts=False)
+    asked = [RESULTS, *((result,) for result in RESULTS if options.each)]
+    for results in asked:
+        print(f"{', '.join(results)}, Llama 3.1 8B")
+        found = {"by hand": by_hand(results)}
+        found |= ways("llama-3.1-8b", "h100", {"ep": 1, "etp": 1}, results)
+        found = {name: count for name, count in found.items() if name not in options.skip}
+        for size in options.rows:
+            compared(size, found, experts=False)
     size = max(10**5, min(options.rows[-1], 10**6))
-    for result in ("memory", "step_time", "traffic"):
-        print(f"{result}, DeepSeek-V3")
-        compared(size, ways("deepseek-v3", "h800", {"etp": 1}, result), experts=True)
+    for results in asked:
+        print(f"{', '.join(results)}, DeepSeek-V3")
+        compared(size, ways("deepseek-v3", "h800", {"etp": 1}, results), experts=True)
 
 
 if __name__ == "__main__":

@@ -45,13 +45,17 @@ class UsageError(Dsv3calcError):
 
 
 class InvalidInput(Dsv3calcError):
-    """A file or an override is wrong; ``problems`` lists every fault found, in file order."""
+    """A file or an override is wrong; ``problems`` lists every fault found, in file order.
+
+    ``unknown`` tells that one of them is a field that there is not.
+    """
 
     exit_status = ExitStatus.INVALID_INPUT
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], *, unknown: bool = False) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
+        self.unknown = unknown
 
 
 class InvalidOverride(InvalidInput):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.state import state_lines, with_copies
-from dsv3calc.formulas import compression, kv_cache
+from dsv3calc.formulas import cached_tokens, compression, kv_cache
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.ledger.tags import Tags
@@ -149,19 +149,19 @@ def tokens_line(
     bound = entry.bound
     if bound is not None:
         if conventions.window_cache == "window-minus-one":
-            bound = computed(f"{name}.window_kept", kv_cache.window_kept, window=bound)
+            bound = computed(f"{name}.window_kept", cached_tokens.window_kept, window=bound)
         if batched is not None:
             bound = computed(
                 f"{name}.window_with_pass",
-                kv_cache.window_with_pass,
+                cached_tokens.window_with_pass,
                 window=bound,
                 pass_tokens=batched,
                 page_size=given("page_size", page_size, "tokens"),
             )
-        kept = computed(f"{name}.kept", kv_cache.retained_tokens, tokens=tokens, window=bound)
+        kept = computed(f"{name}.kept", cached_tokens.retained_tokens, tokens=tokens, window=bound)
     if page_size is not None:
         pages = given("page_size", page_size, "tokens")
-        kept = computed(f"{name}.paged", kv_cache.paged_tokens, tokens=kept, page_size=pages)
+        kept = computed(f"{name}.paged", cached_tokens.paged_tokens, tokens=kept, page_size=pages)
     if entry.ratio is None:
         return kept
     return computed(

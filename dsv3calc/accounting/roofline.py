@@ -13,7 +13,7 @@ from dsv3calc.accounting.state import state_lines
 from dsv3calc.accounting.weights import format_of, stored_lines
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import architecture as shapes
-from dsv3calc.formulas import experts, kv_cache, roofline
+from dsv3calc.formulas import cached_tokens, experts, kv_cache, roofline
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.model.architecture import architecture_of
@@ -225,9 +225,13 @@ def _embedding_rows(prefix: str, table: Tensor, precision: Precision, tokens: Li
 def _keys_read(name: str, view: GroupView, span: str, length: Line, size: Line, held: Line) -> Line:
     """Count the keys that one decoded token meets: DSA's selection, or its own chunk so far."""
     if span == "selected":
-        return computed(f"{name}.selected", kv_cache.retained_tokens, tokens=length, window=size)
+        return computed(
+            f"{name}.selected", cached_tokens.retained_tokens, tokens=length, window=size
+        )
     if span == "chunked":
-        return computed(f"{name}.in_chunk", kv_cache.tokens_in_chunk, tokens=length, chunk=size)
+        return computed(
+            f"{name}.in_chunk", cached_tokens.tokens_in_chunk, tokens=length, chunk=size
+        )
     if span == "sliding":
         return held
     raise view.attention.refusal(f"the keys read under the span '{span}'")
@@ -283,7 +287,7 @@ def cache_read(
         elif workload.phase == "decode" and entry.selected is not None and sparse:
             held = computed(
                 f"{name}.selected",
-                kv_cache.retained_tokens,
+                cached_tokens.retained_tokens,
                 tokens=held,
                 window=entry.selected,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.formulas import attention, compression
+from dsv3calc.formulas import attention, compressed_attention, compression, windowed_attention
 from dsv3calc.ledger.line import Line, computed
 
 if TYPE_CHECKING:
@@ -23,31 +23,31 @@ CHANNEL_FLOPS: dict[str, dict[str, Callable[..., Any]]] = {
         "clamped": attention.full_channel_flops,
     },
     "sliding": {
-        "full": attention.window_full_channel_flops,
-        "causal": attention.window_causal_channel_flops,
-        "half": attention.window_half_channel_flops,
-        "clamped": attention.selected_full_channel_flops,
+        "full": windowed_attention.window_full_channel_flops,
+        "causal": windowed_attention.window_causal_channel_flops,
+        "half": windowed_attention.window_half_channel_flops,
+        "clamped": windowed_attention.selected_full_channel_flops,
     },
     "chunked": {
-        "full": attention.window_full_channel_flops,
-        "causal": attention.chunk_causal_channel_flops,
-        "half": attention.chunk_half_channel_flops,
-        "clamped": attention.selected_full_channel_flops,
+        "full": windowed_attention.window_full_channel_flops,
+        "causal": windowed_attention.chunk_causal_channel_flops,
+        "half": windowed_attention.chunk_half_channel_flops,
+        "clamped": windowed_attention.selected_full_channel_flops,
     },
     "selected": {
-        "full": attention.selected_full_channel_flops,
-        "causal": attention.window_causal_channel_flops,
-        "half": attention.window_half_channel_flops,
+        "full": windowed_attention.selected_full_channel_flops,
+        "causal": windowed_attention.window_causal_channel_flops,
+        "half": windowed_attention.window_half_channel_flops,
     },
     "compressed": {
-        "full": compression.compressed_full_channel_flops,
-        "causal": compression.compressed_causal_channel_flops,
-        "half": compression.compressed_half_channel_flops,
+        "full": compressed_attention.compressed_full_channel_flops,
+        "causal": compressed_attention.compressed_causal_channel_flops,
+        "half": compressed_attention.compressed_half_channel_flops,
     },
     "selected-entries": {
-        "full": compression.selected_entries_full_channel_flops,
-        "causal": compression.selected_entries_causal_channel_flops,
-        "half": compression.selected_entries_half_channel_flops,
+        "full": compressed_attention.selected_entries_full_channel_flops,
+        "causal": compressed_attention.selected_entries_causal_channel_flops,
+        "half": compressed_attention.selected_entries_half_channel_flops,
     },
     "own-token": dict.fromkeys(("full", "causal", "half"), compression.mixing_channel_flops),
 }

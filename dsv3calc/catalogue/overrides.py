@@ -36,7 +36,11 @@ _INTEGER = r"0|[1-9][0-9]{0,17}"
 """The same in YAML and JSON; the reader of JSON is imported ten times as fast."""
 
 
-class UnknownField(UsageError):
+class NoSuchPlace(UsageError):
+    """An override leads nowhere, whatever its value is."""
+
+
+class UnknownField(NoSuchPlace):
     """An override names a field that this model does not have."""
 
     def __init__(self, override: Override, message: str, hint: str) -> None:
@@ -126,7 +130,7 @@ def apply_overrides(
                 data = _put(data, path, value)
             except _NoGroup as error:
                 group = override.text.partition("=")[0].rpartition(f".{error.args[0]}")[0]
-                raise UsageError(
+                raise NoSuchPlace(
                     f"--set {quote(override.text)}: {describe(group)} is a value, not a group of "
                     f"fields",
                     f"--set {group}=VALUE",
@@ -221,7 +225,7 @@ def _put(data: Any, path: PathInData, value: object) -> Any:
     head, rest = path[0], path[1:]
     if isinstance(data, list):
         if not isinstance(head, int) or head >= len(data):
-            raise UsageError(
+            raise NoSuchPlace(
                 f"--set: there is no element {describe(str(head))} in a list of {len(data)}",
                 "elements are numbered from 0",
             )

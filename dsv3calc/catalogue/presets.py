@@ -299,14 +299,15 @@ def _overridden(
     try:
         return convert(source, edited, type_, overrides=places), places
     except InvalidInput as error:
-        problems = error.problems
+        problems, unknown = error.problems, error.unknown
         if not places:
             raise
     try:
         convert(source, data, type_)
     except InvalidInput:
         raise InvalidInput(problems) from None
-    raise InvalidOverride([_blamed(problem, places) for problem in problems]) from None
+    blamed = [_blamed(problem, places) for problem in problems]
+    raise InvalidOverride(blamed, unknown=unknown) from None
 
 
 def _blamed(problem: Problem, places: dict[PathInData, str]) -> Problem:

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from dsv3calc.studies.answer import Answer
 
 
+def _ask(text: str, preset_path: str | None) -> Answer:
+    """Answer a query in words; nobody reads the remarks of a point."""
+    from dsv3calc.cli import parse_query
+    from dsv3calc.studies.dispatch import numbers
+
+    return numbers(parse_query(text).looking_in(preset_path))
+
+
 @with_output("parquet", *PICTURE_FORMATS, writes=True)
 def sweep(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="A file with a study.")],
@@ -64,11 +72,11 @@ def sweep(
     def run() -> Answer:
         from functools import partial
 
-        from dsv3calc.api import answer
         from dsv3calc.cli import parse_query
         from dsv3calc.errors import UsageError
         from dsv3calc.output.progress import Progress
         from dsv3calc.studies.sweep.answer import run_study
+        from dsv3calc.studies.sweep.chunks import folder_of
 
         if output_options.file is None:
             raise UsageError("sweep needs the name of an output file", "-o out.csv")
@@ -78,12 +86,12 @@ def sweep(
 
             drawn = partial(writer_of, png=output_options.format == "png")
         file = output_options.file
-        with Progress("points", f"{file}.partial", quiet=output_options.quiet) as progress:
+        with Progress("points", folder_of(file), quiet=output_options.quiet) as progress:
             return run_study(
                 study,
                 file,
                 output_options.format,
-                ask=partial(answer, preset_path=preset_path),
+                ask=partial(_ask, preset_path=preset_path),
                 parse=parse_query,
                 preset_path=preset_path,
                 resume=resume,

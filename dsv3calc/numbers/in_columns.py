@@ -29,6 +29,35 @@ _DENSE = 8
 """Codes below so many times the rows are counted in an array of all codes; others are sorted."""
 
 
+_DERIVED = 4
+"""Combinations with so many times more rows are looked at in place of the rows."""
+
+
+class _Combinations:
+    """Combinations of some axes: a row of each, and which one each row has.
+
+    The latter is given, or that of each of ``others``, which have these axes and more.
+    """
+
+    __slots__ = ("_others", "_which", "rows")
+
+    def __init__(self, rows: Any, which: Any, others: _Combinations | None = None) -> None:
+        self.rows = rows
+        self._which = which
+        self._others = others
+
+    @property
+    def which(self) -> Any:
+        """Return for each row the number of its combination."""
+        if self._others is not None:
+            self._which, self._others = self._which[self._others.which], None
+        return self._which
+
+    def of(self, rows: Any) -> Any:
+        """Return the numbers of the combinations of some rows."""
+        return self._which[rows if self._others is None else self._others.of(rows)]
+
+
 class Table:
     """Rows of several axes, and the combinations of some of the axes that occur.
 
@@ -43,55 +72,40 @@ class Table:
         self.rows = len(next(iter(self.axes.values())))
         self._every = frozenset(self.axes)
         self._codes: dict[str, tuple[Any, int]] = {}
-        self._keys: dict[frozenset[str], tuple[Any, Any]] = {}
         self._places: dict[tuple[frozenset[str], frozenset[str]], Any] = {}
         self._joined: dict[tuple[frozenset[str], frozenset[str]], frozenset[str]] = {}
-        self._origin: tuple[Table, Any, Any] | None = None
         everything = np.arange(self.rows)
-        self._keys[self._every] = (everything, everything)
-
-    def repeated(self, which: Any, first: Any, more: Mapping[str, Any]) -> Table:
-        """Return a table of these rows, each once or several times, with more axes.
-
-        ``which`` are their numbers here, ``first`` the number there of one of each row's.
-        """
-        found = Table({**{name: each[which] for name, each in self.axes.items()}, **more})
-        found._origin = (self, which, first)
-        return found
+        self._known = {self._every: _Combinations(everything, everything)}
 
     def column(self, name: str) -> Column:
         """Return an axis as a column."""
         axes = frozenset((name,))
-        _, first = self.key(axes)
-        if len(first) * _SHARE > self.rows:
+        rows = self._of(axes).rows
+        if len(rows) * _SHARE > self.rows:
             return Column(self, self._every, self.axes[name])
-        return Column(self, axes, self.axes[name][first])
+        return Column(self, axes, self.axes[name][rows])
 
     def values(self, value: Any) -> Any:
         """Return a column, or a number, as an array with an entry for each row."""
         if not isinstance(value, Column):
             return np.broadcast_to(np.asarray(value, dtype=np.float64), (self.rows,))
-        return value.values[self.key(value.axes)[0]]
+        return value.values[self.places_of_rows(value.axes)]
 
-    def combinations(self, axes: frozenset[str], most: int) -> int:
-        """Return the number of combinations of some axes, or a number that is more than ``most``.
+    def combinations(self, axes: frozenset[str]) -> int:
+        """Return the number of combinations of some axes."""
+        return len(self._of(axes).rows)
 
-        Combinations of all that a table was made from are no more than those with other axes.
-        """
-        if self._origin is not None:
-            origin = self._origin[0]
-            there = origin.combinations(axes.intersection(origin.axes), most)
-            if there > most or axes <= origin.axes.keys():
-                return there
-        return len(self.key(axes)[1])
+    def rows_of(self, axes: frozenset[str]) -> Any:
+        """Return a row of each combination of some axes."""
+        return self._of(axes).rows
 
     def distinct(self, name: str, axes: frozenset[str]) -> Any:
         """Return the number of an axis in each combination of ``axes``."""
-        return self.axes[name][self.key(axes)[1]]
+        return self.axes[name][self._of(axes).rows]
 
     def places_of_rows(self, axes: frozenset[str]) -> Any:
         """Return for each row the number of its combination of ``axes``."""
-        return self.key(axes)[0]
+        return self._of(axes).which
 
     def join(self, one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
         """Return the axes of both; all, where their combinations are nearly as many as rows."""
@@ -100,7 +114,7 @@ class Table:
         found = self._joined.get((one, other))
         if found is None:
             found = one | other
-            if len(self.key(found)[1]) * _SHARE > self.rows:
+            if self.combinations(found) * _SHARE > self.rows:
                 found = self._every
             self._joined[one, other] = found
         return found
@@ -109,48 +123,80 @@ class Table:
         """Return for each combination of ``wanted`` the one of ``axes``, which are among them."""
         found = self._places.get((axes, wanted))
         if found is None:
-            found = self._places[axes, wanted] = self.key(axes)[0][self.key(wanted)[1]]
+            found = self._places[axes, wanted] = self._of(axes).of(self._of(wanted).rows)
         return found
+
+    def _of(self, axes: frozenset[str]) -> _Combinations:
+        """Return the combinations of some axes."""
+        found = self._known.get(axes)
+        if found is None:
+            with_more = [
+                each
+                for other, each in self._known.items()
+                if axes < other and len(each.rows) * _DERIVED <= self.rows
+            ]
+            if with_more:
+                others = min(with_more, key=lambda each: len(each.rows))
+                rows, which = self._numbered(axes, others.rows)
+                found = _Combinations(others.rows[rows], which, others)
+            else:
+                found = _Combinations(*self._numbered(axes, slice(None)))
+            self._known[axes] = found
+        return found
+
+    def _numbered(self, axes: frozenset[str], rows: Any) -> tuple[Any, Any]:
+        """Find combinations among some rows: one of these of each, and for each its number."""
+        codes, size = np.zeros(self.rows, dtype=np.intp)[rows], 1
+        for name in sorted(axes):
+            each, count = self._code(name)
+            if size * count > _limit(self.rows):
+                _, codes = _numbered(codes, size)
+                size = int(codes.max()) + 1 if len(codes) else 1
+            codes = codes * count + each[rows]
+            size *= count
+        return _numbered(codes, size)
 
     def _code(self, name: str) -> tuple[Any, int]:
-        """Return for each row the number of its value of an axis, and how many there may be."""
+        """Return for each row the number of its value of an axis, and how many there are."""
         found = self._codes.get(name)
         if found is None:
-            distinct, each = np.unique(self.axes[name], return_inverse=True)
-            found = self._codes[name] = (each, len(distinct))
+            values = self.axes[name]
+            low, high = (values.min(), values.max()) if self.rows else (0, 0)
+            whole = values.astype(np.intp) if 0 <= low <= high < _limit(self.rows) else None
+            if whole is not None and (whole == values).all():
+                rows, which = _numbered(whole, int(high) + 1)
+            else:
+                rows, which = _sorted(values)
+            found = self._codes[name] = (which, len(rows))
         return found
 
-    def key(self, axes: frozenset[str]) -> tuple[Any, Any]:
-        """Return for each row the number of its combination, and for each a row of it."""
-        found = self._keys.get(axes)
-        if found is None and self._origin is not None and axes <= self._origin[0].axes.keys():
-            origin, which, first = self._origin
-            there, rows = origin.key(axes)
-            found = self._keys[axes] = (there[which], first[rows])
-        if found is None:
-            codes: Any = np.zeros(self.rows, dtype=np.intp)
-            size = 1
-            if axes:
-                last = max(axes)
-                codes, size = self._code(last)
-                if len(axes) > 1:
-                    others, first = self.key(axes - {last})
-                    codes, size = others * size + codes, len(first) * size
-            found = self._keys[axes] = _numbered(codes, size)
-        return found
+
+def _limit(rows: int) -> int:
+    """Return how many codes are counted in an array."""
+    return _DENSE * rows + _DENSE
+
+
+def _sorted(values: Any) -> tuple[Any, Any]:
+    _, rows, which = np.unique(values, return_index=True, return_inverse=True)
+    return rows, which
 
 
 def _numbered(codes: Any, size: int) -> tuple[Any, Any]:
-    """Return for each row the number of its code among those that occur, and a row of each."""
-    if size > _DENSE * len(codes) + _DENSE:
-        _, first, which = np.unique(codes, return_index=True, return_inverse=True)
-        return which, first
+    """Return a row of each code that occurs, and for each row the number of its code.
+
+    ``size`` is above all codes.
+    """
+    if size > _limit(len(codes)):
+        return _sorted(codes)
     there = np.zeros(size, dtype=bool)
     there[codes] = True
-    which = (np.cumsum(there) - 1)[codes]
-    rows = np.empty(int(there.sum()), dtype=np.intp)
+    (present,) = there.nonzero()
+    number = np.empty(size, dtype=np.intp)
+    number[present] = np.arange(len(present))
+    which = number[codes]
+    rows = np.empty(len(present), dtype=np.intp)
     rows[which] = np.arange(len(codes))
-    return which, rows
+    return rows, which
 
 
 class Column:

@@ -6,12 +6,15 @@ same value, so what several results share is computed once. :mod:`~dsv3calc.numb
 what was recorded.
 
 Operations that change no number are left out: adding 0, multiplying or dividing by 1. What is
-multiplied by 0 is 0.
+multiplied by 0 is 0. A square and a square root are recorded as such, which is how numpy computes
+these powers of arrays. A factor or a divisor that is a power of two changes no digit of a float: it
+is joined with a factor before it.
 """
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from math import frexp
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -48,6 +51,7 @@ class Record:
     def __init__(self) -> None:
         self.operations: list[Operation] = []
         self.names: list[str] = []
+        self.values: list[Recorded] = []
         self._known: dict[tuple[Any, ...], Recorded] = {}
 
     def input(self, name: str) -> Recorded:
@@ -67,6 +71,7 @@ class Record:
                 inputs |= operations[part].inputs
             found = self._known[key] = Recorded(self, len(operations))
             operations.append(Operation(name, parts, what, inputs))
+            self.values.append(found)
         return found
 
     def number(self, value: Any) -> int:
@@ -132,17 +137,15 @@ class Recorded:
         return _both("subtract", other, self)
 
     def __mul__(self, other: Any) -> Any:
-        if _is(other, 0):
-            return 0
-        return self if _is(other, 1) else _both("multiply", self, other)
+        return _both("multiply", self, other) if type(other) is Recorded else _times(self, other)
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Recorded:
-        return self if _is(other, 1) else _both("divide", self, other)
+        return _divided(self, other)
 
     def __rtruediv__(self, other: Any) -> Any:
-        return 0 if _is(other, 0) else _both("divide", other, self)
+        return _divided(other, self)
 
     def __floordiv__(self, other: Any) -> Recorded:
         return _one("floor", self / other)
@@ -151,7 +154,9 @@ class Recorded:
         return _one("floor", other / self)
 
     def __pow__(self, other: Any) -> Recorded:
-        return _both("power", self, other)
+        if _is(other, 2):
+            return _both("multiply", self, self)
+        return _one("sqrt", self) if _is(other, 0.5) else _both("power", self, other)
 
     def __rpow__(self, other: Any) -> Recorded:
         return _both("power", other, self)
@@ -172,7 +177,7 @@ class Recorded:
         return _both("less_equal", self, other)
 
 
-def _is(value: Any, number: int) -> bool:
+def _is(value: Any, number: float) -> bool:
     return type(value) is not Recorded and value == number
 
 
@@ -193,12 +198,40 @@ def _both(name: str, a: Any, b: Any) -> Recorded:
     return record.note(name, (one, other))
 
 
+def _is_power_of_two(value: float) -> bool:
+    return abs(frexp(value)[0]) == 0.5  # noqa: PLR2004 - so it is defined
+
+
+def _times(value: Recorded, factor: float) -> Any:
+    """Return a multiple of a value; one of a multiple is recorded as one where it is the same."""
+    if factor == 0:
+        return 0
+    record = value.record
+    operation = record.operations[value.number]
+    if operation.name == "multiply":
+        for one, other in (operation.parts, operation.parts[::-1]):
+            name, _, constant, _ = record.operations[one]
+            if name == "constant" and (_is_power_of_two(constant) or _is_power_of_two(factor)):
+                value, factor = record.values[other], constant * factor
+                break
+    return value if factor == 1 else _both("multiply", value, factor)
+
+
+def _divided(value: Any, divisor: Any) -> Any:
+    """Return a value over another one; over a power of two as its multiple."""
+    if _is(value, 0):
+        return 0
+    if type(divisor) is not Recorded and _is_power_of_two(divisor):
+        return _times(value, 1 / divisor)
+    return _both("divide", value, divisor)
+
+
+def _rounded(name: str, value: Any, divisor: Any) -> Any:
+    return 0 if _is(value, 0) else _one(name, _divided(value, divisor))
+
+
 def _extreme(name: str) -> Callable[[Any, Any], Any]:
     return lambda a, b: a if a is b else _both(name, a, b)
-
-
-def _ratio(a: Any, b: Any) -> Any:
-    return a if _is(b, 1) or _is(a, 0) else _both("divide", a, b)
 
 
 def _where(condition: Recorded, a: Any, b: Any) -> Any:
@@ -227,9 +260,9 @@ Recorded.__dsv3calc_ops__ = SimpleNamespace(
     maximum=_extreme("maximum"),
     minimum=_extreme("minimum"),
     exceeds=lambda a, b: _both("greater", a, b),
-    ratio=_ratio,
-    floor_div=lambda a, b: 0 if _is(a, 0) else _one("floor", _both("divide", a, b)),
-    ceil_div=lambda a, b: 0 if _is(a, 0) else _one("ceil", _both("divide", a, b)),
+    ratio=_divided,
+    floor_div=lambda a, b: _rounded("floor", a, b),
+    ceil_div=lambda a, b: _rounded("ceil", a, b),
     where=_where,
     lookup=_lookup,
     elementwise=_elementwise,

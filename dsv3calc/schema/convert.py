@@ -73,7 +73,8 @@ def convert(
 
         found = [report.Found(path, what, why=why) for path, what, why in faults]
     raise InvalidInput(
-        report.with_positions(found, source, file_label or source.name, overrides or {})
+        report.with_positions(found, source, file_label or source.name, overrides or {}),
+        unknown=any(fault.key for fault in found),
     )
 
 

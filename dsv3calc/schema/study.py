@@ -30,7 +30,9 @@ class Axis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """
 
     name: Annotated[str, _told("Its column, and what conditions call it")] = ""
-    option: Annotated[Text | None, _told("An option of the queries, without its dashes")] = None
+    option: Annotated[
+        Text | None, _told("An option of the queries, without its dashes, or an argument: model")
+    ] = None
     set: Annotated[
         Text | list[Text] | None, _told("One or several fields, as --set names them")
     ] = None

@@ -10,7 +10,7 @@ from dsv3calc.model.architecture import architecture_of
 from dsv3calc.reading.files import shown_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dsv3calc.accounting.placement.walk import Walk
     from dsv3calc.catalogue.presets import Preset
@@ -52,6 +52,8 @@ class Answer:
     the clock, which pictures and traces show. ``layout`` names the layout that is counted,
     ``etp_rule`` what its etp follows from, ``placed`` is that layout with the model. ``brief`` has
     the short form of notes and assumptions that have one, empty where they change no number.
+    ``remarks`` add warnings that are worth a count of their own: they are called where somebody
+    reads them.
     """
 
     __slots__ = (
@@ -71,6 +73,7 @@ class Answer:
         "placed",
         "presets",
         "query",
+        "remarks",
         "rows",
         "sources",
         "status",
@@ -91,6 +94,7 @@ class Answer:
         self.layout = ""
         self.etp_rule: Rule | None = None
         self.placed: Placed | None = None
+        self.remarks: list[Callable[[], None]] = []
         self.explanations: list[Explanation] = []
         self.walk: Walk | None = None
         self.headings: list[str] = []

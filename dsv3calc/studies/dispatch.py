@@ -22,6 +22,24 @@ def answer(query: Query) -> Answer:
     Dsv3calcError
         As the query, a preset or another file is wrong, or a package it needs is not installed.
     """
+    found = numbers(query)
+    for remark in found.remarks:
+        remark()
+    if found.placed is not None:
+        from dsv3calc.studies.layout.idle import tell_idle
+
+        tell_idle(found, query)
+    return found
+
+
+def numbers(query: Query) -> Answer:
+    """Answer a query whose remarks nobody reads: the same numbers, with fewer warnings.
+
+    Raises
+    ------
+    Dsv3calcError
+        As those of an answer.
+    """
     module, _, function = COMMANDS[query.command].answer.partition(":")
     try:
         found: Answer = getattr(import_module(f"dsv3calc.studies.{module}"), function)(query)
@@ -30,8 +48,4 @@ def answer(query: Query) -> Answer:
         if missing is None:
             raise
         raise missing from error
-    if found.placed is not None:
-        from dsv3calc.studies.layout.idle import tell_idle
-
-        tell_idle(found, query)
     return found

@@ -66,7 +66,7 @@ def render(
     Examples
     --------
     >>> from dsv3calc.symbolic.term import record
-    >>> from dsv3calc.formulas.kv_cache import paged_tokens
+    >>> from dsv3calc.formulas.cached_tokens import paged_tokens
     >>> render(record(paged_tokens)[0], PYTHON)
     'ceil_div(tokens, page_size) * page_size'
     """

@@ -127,7 +127,7 @@ def record(function: Callable[..., Any]) -> tuple[Any, Mapping[str, Term]]:
 
     Examples
     --------
-    >>> from dsv3calc.formulas.kv_cache import paged_tokens
+    >>> from dsv3calc.formulas.cached_tokens import paged_tokens
     >>> record(paged_tokens)[0]
     <term *>
     """

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsv3calc.formulas import attention
+from dsv3calc.formulas import attention, windowed_attention
 
 new = st.integers(1, 14)
 cached = st.integers(0, 14)
@@ -46,44 +46,46 @@ def test_half_is_the_area_under_the_diagonal(sequence, past):
 @given(sequence=new, past=cached, window=span)
 def test_sliding_causal_is_the_last_window_keys(sequence, past, window):
     count = pairs(sequence, past, lambda query, key: query - key < window)
-    assert attention.window_causal_channel_flops(sequence, past, window) == 2 * count
+    assert windowed_attention.window_causal_channel_flops(sequence, past, window) == 2 * count
 
 
 @given(sequence=new, past=cached, window=span)
 def test_sliding_half_is_the_area_under_the_bounded_diagonal(sequence, past, window):
     area = double_area(sequence, lambda t: min(past + t, window))
-    assert attention.window_half_channel_flops(sequence, past, window) == area
+    assert windowed_attention.window_half_channel_flops(sequence, past, window) == area
 
 
 @given(sequence=new, past=cached, window=span)
 def test_sliding_full_is_every_query_against_what_the_cache_holds(sequence, past, window):
     held = len(range(past)[-(window - 1) :] if window > 1 else [])
     count = sum(1 for _ in range(sequence) for _ in range(held + sequence))
-    assert attention.window_full_channel_flops(sequence, past, window) == 2 * count
+    assert windowed_attention.window_full_channel_flops(sequence, past, window) == 2 * count
 
 
 @given(sequence=new, past=cached, chunk=span)
 def test_chunked_causal_is_the_keys_of_the_query_s_chunk(sequence, past, chunk):
     count = pairs(sequence, past, lambda query, key: query // chunk == key // chunk)
-    assert attention.chunk_causal_channel_flops(sequence, past, chunk) == 2 * count
+    assert windowed_attention.chunk_causal_channel_flops(sequence, past, chunk) == 2 * count
 
 
 @given(sequence=new, past=cached, chunk=span)
 def test_chunked_half_counts_each_query_s_own_pair_half(sequence, past, chunk):
     count = pairs(sequence, past, lambda query, key: query // chunk == key // chunk)
-    assert attention.chunk_half_channel_flops(sequence, past, chunk) == 2 * count - sequence
+    assert (
+        windowed_attention.chunk_half_channel_flops(sequence, past, chunk) == 2 * count - sequence
+    )
 
 
 @given(sequence=new, past=cached, chosen=span)
 def test_selected_causal_is_top_k_of_what_the_query_may_see(sequence, past, chosen):
     count = sum(min(len(range(query + 1)), chosen) for query in range(past, past + sequence))
-    assert attention.window_causal_channel_flops(sequence, past, chosen) == 2 * count
+    assert windowed_attention.window_causal_channel_flops(sequence, past, chosen) == 2 * count
 
 
 @given(sequence=new, past=cached, chosen=span)
 def test_selected_full_is_top_k_of_everything(sequence, past, chosen):
     count = sum(min(past + sequence, chosen) for _ in range(sequence))
-    assert attention.selected_full_channel_flops(sequence, past, chosen) == 2 * count
+    assert windowed_attention.selected_full_channel_flops(sequence, past, chosen) == 2 * count
 
 
 COUNTS = {
@@ -93,19 +95,19 @@ COUNTS = {
         lambda s, p, _w: attention.full_channel_flops(s, p),
     ),
     "sliding": (
-        attention.window_half_channel_flops,
-        attention.window_causal_channel_flops,
-        attention.window_full_channel_flops,
+        windowed_attention.window_half_channel_flops,
+        windowed_attention.window_causal_channel_flops,
+        windowed_attention.window_full_channel_flops,
     ),
     "chunked": (
-        attention.chunk_half_channel_flops,
-        attention.chunk_causal_channel_flops,
-        attention.window_full_channel_flops,
+        windowed_attention.chunk_half_channel_flops,
+        windowed_attention.chunk_causal_channel_flops,
+        windowed_attention.window_full_channel_flops,
     ),
     "selected": (
-        attention.window_half_channel_flops,
-        attention.window_causal_channel_flops,
-        attention.selected_full_channel_flops,
+        windowed_attention.window_half_channel_flops,
+        windowed_attention.window_causal_channel_flops,
+        windowed_attention.selected_full_channel_flops,
     ),
 }
 
@@ -138,12 +140,12 @@ def test_a_span_that_reaches_everything_is_full_attention(sequence, past, extra)
     causal = attention.causal_channel_flops(sequence, past)
     half = attention.half_channel_flops(sequence, past)
     full = attention.full_channel_flops(sequence, past)
-    assert attention.window_causal_channel_flops(sequence, past, reach) == causal
-    assert attention.chunk_causal_channel_flops(sequence, past, reach + 1) == causal
-    assert attention.window_half_channel_flops(sequence, past, reach) == half
-    assert attention.chunk_half_channel_flops(sequence, past, reach + 1) == half
-    assert attention.window_full_channel_flops(sequence, past, reach) == full
-    assert attention.selected_full_channel_flops(sequence, past, reach) == full
+    assert windowed_attention.window_causal_channel_flops(sequence, past, reach) == causal
+    assert windowed_attention.chunk_causal_channel_flops(sequence, past, reach + 1) == causal
+    assert windowed_attention.window_half_channel_flops(sequence, past, reach) == half
+    assert windowed_attention.chunk_half_channel_flops(sequence, past, reach + 1) == half
+    assert windowed_attention.window_full_channel_flops(sequence, past, reach) == full
+    assert windowed_attention.selected_full_channel_flops(sequence, past, reach) == full
 
 
 @given(data=st.data())

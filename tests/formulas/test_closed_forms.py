@@ -6,7 +6,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsv3calc.formulas import architecture, flops, kv_cache, precision, roofline
+from dsv3calc.formulas import architecture, cached_tokens, flops, kv_cache, precision, roofline
 
 few = st.integers(1, 5)
 some = st.integers(1, 300)
@@ -77,14 +77,14 @@ def test_entry_bytes_of_vectors_and_their_scales(vectors, width, bits, data):
 
 @given(tokens=some, window=some)
 def test_a_bounded_layer_keeps_the_last_tokens(tokens, window):
-    assert kv_cache.retained_tokens(tokens, window) == len(range(tokens)[-window:])
-    assert kv_cache.window_kept(window) == len(range(window)[1:])
+    assert cached_tokens.retained_tokens(tokens, window) == len(range(tokens)[-window:])
+    assert cached_tokens.window_kept(window) == len(range(window)[1:])
 
 
 @given(tokens=some, page=st.integers(1, 70))
 def test_pages_are_filled_one_after_another(tokens, page):
     pages = len({token // page for token in range(tokens)})
-    assert kv_cache.paged_tokens(tokens, page) == pages * page
+    assert cached_tokens.paged_tokens(tokens, page) == pages * page
 
 
 @given(batch=few, layers=few, tokens=few, each=some)

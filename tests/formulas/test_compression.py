@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsv3calc.formulas import compression
+from dsv3calc.formulas import compressed_attention, compression
 
 SIZES = {
     "sequence": st.integers(1, 60),
@@ -23,29 +23,29 @@ def pairs(sequence, past, ratio, most):
 
 @given(**SIZES)
 def test_causal_pairs_are_those_of_whole_blocks(sequence, past, ratio):
-    found = compression.compressed_causal_channel_flops(sequence, past, ratio)
+    found = compressed_attention.compressed_causal_channel_flops(sequence, past, ratio)
     assert found == 2 * pairs(sequence, past, ratio, 10**9)
 
 
 @given(**SIZES, most=st.integers(1, 20))
 def test_causal_pairs_of_selected_entries(sequence, past, ratio, most):
-    found = compression.selected_entries_causal_channel_flops(sequence, past, ratio, most)
+    found = compressed_attention.selected_entries_causal_channel_flops(sequence, past, ratio, most)
     assert found == 2 * pairs(sequence, past, ratio, most)
 
 
 @given(**SIZES, most=st.integers(1, 20))
 def test_full_pairs_are_every_token_with_every_entry(sequence, past, ratio, most):
     entries = (past + sequence) // ratio
-    full = compression.compressed_full_channel_flops(sequence, past, ratio)
-    selected = compression.selected_entries_full_channel_flops(sequence, past, ratio, most)
+    full = compressed_attention.compressed_full_channel_flops(sequence, past, ratio)
+    selected = compressed_attention.selected_entries_full_channel_flops(sequence, past, ratio, most)
     assert full == 2 * sequence * entries
     assert selected == 2 * sequence * min(entries, most)
 
 
 @given(**SIZES)
 def test_half_pairs_are_the_area_under_the_causal_ones(sequence, past, ratio):
-    causal = compression.compressed_causal_channel_flops(sequence, past, ratio)
-    half = compression.compressed_half_channel_flops(sequence, past, ratio)
+    causal = compressed_attention.compressed_causal_channel_flops(sequence, past, ratio)
+    half = compressed_attention.compressed_half_channel_flops(sequence, past, ratio)
     assert abs(half - causal) <= 2 * sequence + 1
 
 

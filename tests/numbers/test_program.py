@@ -1,5 +1,7 @@
 """Recorded arithmetic run on rows, against the same arithmetic on the rows themselves."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from dsv3calc.numbers import compiled, ops, program, rows
 from dsv3calc.numbers.in_columns import Table
 from dsv3calc.numbers.program import Program
 from dsv3calc.numbers.recorded import NotRecordedError, Record
+from dsv3calc.numbers.rows import Groups
 
 TWO = (
     lambda a, b: a + b,
@@ -23,6 +26,7 @@ TWO = (
     lambda a, b: ops.where(a <= b, 3, a),
     lambda a, b: -a + 2 * b,
     lambda a, b: ops.lookup([5, 7, 9], ops.minimum(a, 2)) + b,
+    lambda a, b: a**2 + b**0.5 * (b + 1) ** 3,
     lambda a, b: ops.binomial(ops.minimum(a, 9), ops.minimum(b, 9)),
 )
 
@@ -64,20 +68,36 @@ def test_a_program_gives_what_its_operations_give(steps, few, block):
         assert (one == other).all()
 
 
-@given(steps=STEPS, count=st.integers(1, 40))
-def test_compiled_code_gives_what_numpy_gives(steps, count):
-    if not compiled.is_there():
+@given(steps=STEPS, count=st.integers(1, 60), data=st.data())
+@pytest.mark.parametrize("code", ["numpy", "few rows", "compiled"])
+def test_results_are_the_largest_of_all_values_of_an_input(code, steps, count, data):
+    if code == "compiled" and not compiled.is_there():
         pytest.skip("llvmlite is not installed")
     random = np.random.default_rng(count)
     axes = {name: random.integers(0, 5, count).astype(float) for name in "abc"}
+    axes["a"].sort()
+    starts = [0, *(np.nonzero(np.diff(axes["a"]))[0] + 1).tolist(), count]
+    slices = [*pairwise(starts)]
+    turns = st.lists(st.integers(0, 5), min_size=1, max_size=3)
+    groups = Groups(slices, "turn", frozenset("a"), [data.draw(turns) for _ in slices])
     record = Record()
-    wanted = computed([record.input(name) for name in axes], steps)
+    wanted = computed([record.input(name) for name in (*axes, "turn")], steps)
+    expected = [[] for _ in wanted]
+    for (start, stop), values in zip(slices, groups.values, strict=True):
+        part = [each[start:stop] for each in axes.values()]
+        every = [computed([*part, np.full(stop - start, turn)], steps) for turn in values]
+        for number, each in enumerate(zip(*every, strict=True)):
+            expected[number] += np.max(each, axis=0).tolist()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled, "_LEAST_ROWS", 0)
-        patch.setattr(compiled, "BLOCK", 16)
-        found = Program(record, wanted).run(Table(axes), compiled=True)
-    for one, other in zip(found, Program(record, wanted).run(Table(axes)), strict=True):
-        assert (one == other).all()
+        patch.setattr(program, "_FEW_ROWS", 100 if code == "few rows" else 0)
+        patch.setattr(program, "_SHARE", 2)
+        patch.setattr(rows, "BLOCK", data.draw(st.integers(1, 70)))
+        patch.setattr(program, "_MANY", 10)
+        patch.setattr(program, "_MANY_COMPILED", 10)
+        ran = Program(record, wanted).run(Table(axes), groups, compiled=code == "compiled")
+    for one, other in zip(ran, expected, strict=True):
+        assert one.tolist() == other
 
 
 def test_equal_operations_are_recorded_once_and_a_branch_is_refused():

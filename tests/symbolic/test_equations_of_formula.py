@@ -14,7 +14,7 @@ from formula_draws import arguments_of, called
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsv3calc.formulas.kv_cache import paged_tokens
+from dsv3calc.formulas.cached_tokens import paged_tokens
 from dsv3calc.formulas.precision import stored_bytes
 from dsv3calc.formulas.registry.registry import all_formulas
 from dsv3calc.numbers import ops

@@ -44,10 +44,11 @@ class Categories:
 
     ``states`` are those of weights, gradients and optimizer states, ``activations`` those of what
     a micro-batch keeps in a layer, ``buffers`` those of both and what runs at once, ``placed``
-    those of what stands on a rank and when.
+    those of what stands on a rank and when. Of a step, ``kernels`` are those of what runs in a
+    layer, ``sent`` those of gradients' reductions and sends between stages.
     """
 
-    __slots__ = ("activations", "buffers", "placed", "states")
+    __slots__ = ("activations", "buffers", "kernels", "placed", "sent", "states")
 
     def __init__(self, layout: Layout, recompute: str) -> None:
         schedule = layout.schedule
@@ -55,3 +56,5 @@ class Categories:
         self.activations = (recompute, layout.sequence_parallel, schedule in SPLIT_BACKWARD)
         self.buffers = (self.states, self.activations, schedule in PAIRED)
         self.placed = (schedule, id(layout.virtual_pipeline), repr(layout.layer_split))
+        self.kernels = (recompute, layout.sequence_parallel)
+        self.sent = (self.placed, layout.zero, layout.sequence_parallel)

@@ -107,6 +107,7 @@ class Fold(PassExchanges):
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
         self._shown: dict[str, dict[str, list[Line]]] | None = None
+        self._optimizer: dict[str, Line] | None = None
         self.device = Device(setting.hardware, setting.precision)
         self.rates = Rates(self.share, self.device, self.entries, setting.kv_format.bits)
         self.software = None
@@ -174,6 +175,12 @@ class Fold(PassExchanges):
                 self._shown.setdefault(sending.place, {}).setdefault(where, []).append(line)
         return self._shown
 
+    def optimizer(self) -> dict[str, Line]:
+        """Give the step of the optimizer on all states of a model, one stage after the other."""
+        if self._optimizer is None:
+            self._optimizer = _optimizer_times(self)
+        return self._optimizer
+
 
 def time_lines(fold: Fold) -> TimeLines:
     """Give the seconds of a pass as :func:`pass_lines` does, and what follows from them.
@@ -192,7 +199,7 @@ def time_lines(fold: Fold) -> TimeLines:
     return TimeLines(
         **{name: getattr(found, name) for name in found.__struct_fields__},
         rates=_token_rates(fold, times),
-        optimizer=optimizer_times(fold),
+        optimizer=fold.optimizer(),
         components=_components(fold),
         band=band_lines("time", fold, found.estimate),
         device=fold.device.lines,
@@ -331,8 +338,7 @@ def band_lines(prefix: str, fold: Fold, estimate: Line | None) -> dict[str, Line
     return found
 
 
-def optimizer_times(fold: Fold) -> dict[str, Line]:
-    """Give the step of the optimizer on all states of a model, one stage after the other."""
+def _optimizer_times(fold: Fold) -> dict[str, Line]:
     recipe = fold.setting.recipe
     if recipe is None:
         return {}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dsv3calc.accounting.placement.stages import Chunk, Stages
     from dsv3calc.accounting.times.fold import Fold
     from dsv3calc.accounting.times.kernel_time import KernelTime
+    from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.memory import Recompute
 
 HEAD, EMBEDDING = "head", "embedding"
@@ -58,9 +59,8 @@ class RankTimes:
     set-up shows of exchanges inside of layers.
     """
 
-    def __init__(self, fold: Fold, stages: Stages, recompute: Recompute, what: str) -> None:
+    def __init__(self, fold: Fold, recompute: Recompute, what: str) -> None:
         self.fold = fold
-        self.stages = stages
         self.recompute = recompute
         self.what = what
         self.prefix = f"train.{'bound' if what == 'compute_time' else what}"
@@ -106,19 +106,23 @@ class RankTimes:
             if activation_again(kernel.kernel, self.recompute):
                 yield self.fold.activation_again(kernel.kernel)
 
-    def of_rank(self, number: int, placed: Placed) -> Rank:
+    def of_rank(self, number: int, placed: Placed, stages: Stages) -> Rank:
         """Give the seconds of a rank for one micro-batch; ``number`` names its lines."""
         rank, chunks = placed
+        views = [*stages.groups, *([] if stages.mtp is None else [stages.mtp])]
         name = f"{self.prefix}.rank.{number}"
         by_chunk = [
-            {each: self._of_chunk(f"{name}.chunk.{place}.{each}", chunk, each) for each in PASSES}
+            {
+                each: self._of_chunk(f"{name}.chunk.{place}.{each}", views, chunk, each)
+                for each in PASSES
+            }
             for place, chunk in enumerate(chunks)
         ]
         found = {
             each: total(f"{name}.{each}", [chunk[each] for chunk in by_chunk], unit="s")
             for each in PASSES
         }
-        if self.fold.setting.layout.schedule == "dualpipe":
+        if stages.layout.schedule == "dualpipe":
             share = given("dualpipe.share", 0.5, "1", "a micro-batch passes one of two stages")
             found = {
                 each: combined(f"{name}.{each}.mean", "product", (line, share))
@@ -126,8 +130,7 @@ class RankTimes:
             }
         return Rank(rank, [chunk.stage for chunk in chunks], by_chunk, found)
 
-    def _of_chunk(self, name: str, chunk: Chunk, what: str) -> Line:
-        views = [*self.stages.groups, *([] if self.stages.mtp is None else [self.stages.mtp])]
+    def _of_chunk(self, name: str, views: Sequence[GroupView], chunk: Chunk, what: str) -> Line:
         parts = []
         for view, layers in zip(views, chunk.layers, strict=True):
             parts += [layers, self.of_layer[view.prefix][what]]

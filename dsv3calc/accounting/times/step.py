@@ -11,8 +11,8 @@ from dsv3calc.accounting.memory.in_common import Categories, InCommon
 from dsv3calc.accounting.placement.rank_order import degree
 from dsv3calc.accounting.placement.schedules import replica_micro_batches
 from dsv3calc.accounting.placement.stages import Stages
-from dsv3calc.accounting.times.fold import band_lines, optimizer_times
-from dsv3calc.accounting.times.ranks import Placed, RankTimes, Seconds, placed_rank
+from dsv3calc.accounting.times.fold import band_lines
+from dsv3calc.accounting.times.ranks import Placed, Rank, RankTimes, Seconds, placed_rank
 from dsv3calc.accounting.times.schedule import (
     bubble_line,
     paired_line,
@@ -28,7 +28,7 @@ from dsv3calc.ledger.named_lines import NamedLines
 from dsv3calc.model.operator import ONE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from dsv3calc.accounting.flops import FlopsLines
     from dsv3calc.accounting.placement.walk import Walk
@@ -66,35 +66,49 @@ class Step:
         self.fold = fold
         self.what = what
         self.prefix = f"train.{what}"
+        self.batches = replica_micro_batches(layout)
         by = Categories(layout, recompute.name)
         stages, placed = in_common.once(("step", by.placed), self._placed)
-        times = RankTimes(fold, stages, recompute, TIMES[what])
-        self.ranks = [times.of_rank(number, each) for number, each in enumerate(placed)]
-        self.keys = [
+        times = in_common.once(
+            ("kernels", what, by.kernels), lambda: RankTimes(fold, recompute, TIMES[what])
+        )
+        self.ranks, self.keys, passes = in_common.once(
+            ("passes", what, by.kernels, by.placed), lambda: self._passes(times, stages, placed)
+        )
+        self.phases = dict(passes)
+        self.others: dict[str, Line] = {}
+        if what != "bound":
+            self.others["optimizer"] = self._optimizer()
+        if what == "estimate":
+            self.others |= in_common.once(("sent", by.sent), self._reductions)
+        self.phases |= self.others
+        self.step = total(f"train.step.{what}", list(self.phases.values()), unit="s")
+
+    def _passes(
+        self, times: RankTimes, stages: Stages, placed: Sequence[Placed]
+    ) -> tuple[list[Rank], list[Line], dict[str, Line]]:
+        """Give the ranks, how long a micro-batch takes on each, and the phases of the slowest."""
+        layout = self.fold.setting.layout
+        ranks = [times.of_rank(number, each, stages) for number, each in enumerate(placed)]
+        keys = [
             total(f"{self.prefix}.rank.{number}.pass", list(each.seconds.values()), unit="s")
-            for number, each in enumerate(self.ranks)
+            for number, each in enumerate(ranks)
         ]
-        self.slowest: Seconds = {
+        slowest: Seconds = {
             each: combined(
                 f"{self.prefix}.slowest.{each}",
                 "at_largest",
-                [*self.keys, *(rank.seconds[each] for rank in self.ranks)],
+                [*keys, *(rank.seconds[each] for rank in ranks)],
                 unit="s",
                 convention="of the rank that takes the longest per micro-batch",
             )
-            for each in self.ranks[0].seconds
+            for each in ranks[0].seconds
         }
-        self.batches = replica_micro_batches(layout)
-        paired = paired_line(self.prefix, layout, self.keys, self.ranks, self.batches)
-        self.phases = phase_lines(self.prefix, self.slowest, self.batches, paired)
-        self.others: dict[str, Line] = {}
-        if what != "bound":
-            self.phases["bubble"] = bubble_line(self.prefix, layout, self.slowest)
-            self.others["optimizer"] = self._optimizer()
-        if what == "estimate":
-            self.others |= self._reductions(self.batches)
-        self.phases |= self.others
-        self.step = total(f"train.step.{what}", list(self.phases.values()), unit="s")
+        paired = paired_line(self.prefix, layout, keys, ranks, self.batches)
+        phases = phase_lines(self.prefix, slowest, self.batches, paired)
+        if self.what != "bound":
+            phases["bubble"] = bubble_line(self.prefix, layout, slowest)
+        return ranks, keys, phases
 
     def walk_lines(self, found: Walk | None) -> dict[str, Line]:
         """Give the step by the clock, beside the one by the closed form."""
@@ -127,7 +141,7 @@ class Step:
     def _optimizer(self) -> Line:
         """Give the step of the optimizer on a rank, the mean over the pipeline."""
         layout = self.fold.setting.layout
-        held = optimizer_times(self.fold)["floor"]
+        held = self.fold.optimizer()["floor"]
         copies = given("train.copies", 2 if layout.schedule == "dualpipe" else 1, "1", "of a stage")
         every = combined(f"{self.prefix}.optimizer.all_stages", "product", (held, copies))
         return combined(
@@ -138,7 +152,7 @@ class Step:
             convention="mean over the pipeline ranks",
         )
 
-    def _reductions(self, batches: Line) -> dict[str, Line]:
+    def _reductions(self) -> dict[str, Line]:
         """Give what the set-up does not hide of gradients' reductions and sends between stages."""
         fold, setting = self.fold, self.fold.setting
         software, layout = fold.software, setting.layout
@@ -151,7 +165,7 @@ class Step:
             layout,
             hardware=setting.hardware,
             sequence=setting.workload.sequence,
-            micro_batches=batches,
+            micro_batches=self.batches,
             mtp=setting.conventions.mtp == "in",
         )
         by_name = {line.name: line for line in lines}

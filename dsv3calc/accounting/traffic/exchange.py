@@ -14,6 +14,8 @@ from dsv3calc.formulas import rank_groups, routing, traffic, transfers
 from dsv3calc.ledger.line import Line, combined, computed, field, given, total
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dsv3calc.model.layer import GroupView
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
@@ -65,12 +67,10 @@ class Group:
             If the group does not fill its nodes.
         """
         scope = ("layout", layout)
-        sizes = {"tp": layout.etp, "cp": 1, "ep": layout.ep, "dp": layout.edp, "pp": layout.pp}
-        stride = 1
-        for axis in layout.rank_order[: layout.rank_order.index("ep")]:
-            stride = stride * sizes[axis]
         self.gpus = field(scope, "ep", "1")
-        _check_filled(layout.ep, stride, node_size)
+        stride = _stride(layout)
+        for what, why in group_problems(layout, node_size):
+            raise UsageError(what, why)
         self.per_node = computed(
             "traffic.group.ranks_per_node",
             rank_groups.members_per_node,
@@ -92,11 +92,21 @@ class Group:
         return {"gpus": self.gpus, "gpus_per_node": self.per_node}
 
 
-def _check_filled(ranks: Any, stride: Any, node_size: Any) -> None:
-    """Refuse a group of ``ranks`` GPUs, ``stride`` apart, that fills its nodes unevenly.
+def _stride(layout: Layout) -> Any:
+    """Return the GPUs from one member of an expert-parallel group to the next."""
+    sizes = {"tp": layout.etp, "cp": 1, "ep": layout.ep, "dp": layout.edp, "pp": layout.pp}
+    stride = 1
+    for axis in layout.rank_order[: layout.rank_order.index("ep")]:
+        stride = stride * sizes[axis]
+    return stride
+
+
+def group_problems(layout: Layout, node_size: Any) -> Iterator[tuple[str, str]]:
+    """Yield why an expert-parallel group fills its nodes unevenly.
 
     Arrays and symbols are taken to be of groups that fill theirs.
     """
+    ranks, stride = layout.ep, _stride(layout)
     if not all(type(value) is int for value in (ranks, stride, node_size)):
         return
     if ranks == 1 or stride >= node_size:
@@ -105,14 +115,11 @@ def _check_filled(ranks: Any, stride: Any, node_size: Any) -> None:
     found = f"an expert-parallel group of {ranks:,} GPUs{apart} does not fill nodes of"
     reach, rest = divmod(node_size, stride)
     if rest:
-        raise UsageError(
-            f"{found} {node_size:,}",
-            f"the {stride:,} GPUs between neighbours of the group do not divide {node_size:,}: "
-            "choose another --tp, --cp or rank_order",
-        )
-    if ranks > reach and ranks % reach:
+        why = f"the {stride:,} GPUs between neighbours of the group do not divide {node_size:,}"
+        yield f"{found} {node_size:,}", f"{why}: choose another --tp, --cp or rank_order"
+    elif ranks > reach and ranks % reach:
         fewer = ranks - ranks % reach
-        raise UsageError(
+        yield (
             f"{found} {node_size:,}",
             f"up to {reach:,}, or a multiple of it: --ep {either(fewer, fewer + reach)}",
         )

@@ -9,29 +9,26 @@ from typing import TYPE_CHECKING, Any
 from dsv3calc.errors import Infeasible
 from dsv3calc.ledger.line import Ledger, Line, combined, given
 from dsv3calc.ledger.tags import UNTAGGED, Tags
-from dsv3calc.numbers.quantity_format import format_quantity
-from dsv3calc.reading.diagnostics import quote
 from dsv3calc.studies.answer import Answer, Column, add_new
 from dsv3calc.studies.checked import positive
+from dsv3calc.studies.search.infeasible import OPTIONS, infeasible
 from dsv3calc.studies.search.request import UNITS, check_phase, gpu_counts, is_compiled
-from dsv3calc.studies.search.run import MORE_IS_BETTER, WHERE
+from dsv3calc.studies.search.run import MORE_IS_BETTER
 from dsv3calc.studies.search.serving import ServingSearch
 from dsv3calc.studies.search.training import TrainingSearch
 from dsv3calc.studies.search.why import told_of
 from dsv3calc.studies.traffic.exchanges import asked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from dsv3calc.queries.search import SearchQuery
-    from dsv3calc.studies.search.conditions import Condition
     from dsv3calc.studies.search.run import Search
     from dsv3calc.studies.search.why import Wanted
     from dsv3calc.studies.search.winner import Winner
 
 DEFAULT_TOP = 3
 LARGEST_TOP = 100
-_OPTIONS = {"results": "--where", "slo": "--slo"}
 WORDS = {
     "memory": "memory of the fullest GPU",
     "traffic": "bytes between domains a step",
@@ -138,7 +135,7 @@ def _counts(search: Search, elapsed: float | None) -> list[Line]:
         counted("refused.memory", refusals.over, "more memory than a device has"),
     ]
     for name in dict.fromkeys(condition.rule for condition in search.of_results):
-        words = f"a condition of results ({_OPTIONS[name]})"
+        words = f"a condition of results ({OPTIONS[name]})"
         lines.append(counted(f"refused.{name}", refusals.unwanted[name], words))
     lines += [
         counted("fitting", refusals.fitting, "evaluated, and they fit"),
@@ -197,69 +194,3 @@ def _take_over(answer: Answer, winner: Winner, wanted: Wanted) -> None:
                 answer.sources.append(source)
         answer.brief |= each.brief
     add_new(answer.notes, [f"the best layout as a query: {wanted.command(winner.axes)}"])
-
-
-def infeasible(wanted: Wanted, gpus: Sequence[int]) -> Infeasible:
-    """Say why no layout is left: the rule that left none, or the closest misses."""
-    search = wanted.last
-    assert search is not None  # noqa: S101 - it has been run
-    refusals, device = search.refusals, wanted.hardware.name
-    words = ("" if len(gpus) == 1 else "up to ") + f"{gpus[-1]:,} GPU{'s' * (gpus[-1] > 1)}"
-    empty = next((name for name, values in search.axes.items() if not values), None)
-    if empty is not None:
-        return Infeasible(f"{words}: the axis {empty} has no candidates", f"--pin {empty}=1")
-    if refusals.unwanted:
-        number = refusals.unwanted.total()
-        asked_for = _told(each for each in search.of_results if refusals.unwanted[each.rule])
-        nearest = "; ".join(
-            f"nearest to {limit}: {format_quantity(value, 's')} with {wanted.told(axes)}"
-            for limit, (value, axes) in refusals.nearest.items()
-        )
-        return Infeasible(
-            f"{words}: {_layouts(number)} {'fits' if number == 1 else 'fit'}, and none satisfies "
-            f"{asked_for}",
-            nearest or "leave it out to see what the best layouts reach",
-        )
-    if refusals.over:
-        misses = "; ".join(
-            f"{wanted.told(axes)}: {format_quantity(round(excess), 'B')} too much"
-            for excess, axes in refusals.misses
-        )
-        return Infeasible(
-            f"none of {_layouts(refusals.counted)} of {wanted.model.name} on {words} fits on "
-            f"{device}",
-            f"closest: {misses}",
-        )
-    name = search.emptied
-    chosen = (each for each in wanted.conditions if each not in search.of_results)
-    reason = f"by the rule that {search.words.get(name, name)}"
-    if name == WHERE:
-        reason = f"with {_told(chosen)}"
-    needs = ", ".join(search.needs.get(name, ()))
-    return Infeasible(
-        f"{words}: no layout is left of {search.size:,} {reason}"
-        + (f" (axes {needs})" if needs else ""),
-        f"pin fewer axes or change the number of GPUs; --why {_example(search, name)} shows why a "
-        "layout is rejected",
-    )
-
-
-def _example(search: Search, rule: str) -> str:
-    """Return a layout that a rule may have refused, as ``--why`` takes it."""
-    needs = [name for name in search.needs.get(rule, ()) if name in search.axes and name != "gpus"]
-    named = {name: search.axes[name][0] for name in needs}
-    told = [
-        f"{name}={each}"
-        for name, each in named.items()
-        if type(each) in (int, str) and name != "layer_split"  # columns have its number
-    ]
-    return ",".join(told) or "tp=1,pp=1"
-
-
-def _layouts(number: int) -> str:
-    return "1 layout" if number == 1 else f"{number:,} layouts"
-
-
-def _told(conditions: Iterable[Condition]) -> str:
-    """Return conditions as they are given on the command line."""
-    return " and ".join(f"{each.option} {quote(each.text)}" for each in conditions)

@@ -61,34 +61,44 @@ class Front:
         import numpy as np
 
         (rows,) = np.nonzero(mask)
-        points = np.stack([np.asarray(each)[rows] for each in objectives], axis=1)
+        points = [np.asarray(each)[rows] for each in objectives]
         for each in self.found:
-            beaten = (points >= np.array(each.objectives)).all(axis=1)
-            equal = (points == np.array(each.objectives)).all(axis=1)
-            keep = ~beaten | equal
-            rows, points = rows[keep], points[keep]
-        order = np.lexsort(points.T[::-1])
-        rows, points = rows[order], points[order]
-        kept: list[int] = []
-        left = np.arange(len(rows))
-        while len(left):
-            first = left[0]  # nothing left beats it: it is the least in order
-            kept.append(first)
-            others = left[1:]
-            beaten = (points[others] >= points[first]).all(axis=1)
-            equal = (points[others] == points[first]).all(axis=1)
-            kept += others[equal].tolist()
-            left = others[~beaten]
-        return rows[np.array(kept, dtype=np.intp)]
+            keep = ~_beaten(points, each.objectives)
+            if not keep.all():
+                rows, points = rows[keep], [values[keep] for values in points]
+        order = np.lexsort(points[::-1])
+        rows, points = rows[order], [values[order] for values in points]
+        kept: list[Any] = []
+        while len(rows):
+            first = tuple(values[0] for values in points)  # nothing left beats it: the least
+            equal = np.logical_and.reduce(
+                [values == one for values, one in zip(points, first, strict=True)]
+            )
+            kept.append(rows[equal])
+            keep = ~(_beaten(points, first) | equal)
+            rows, points = rows[keep], [values[keep] for values in points]
+        return np.concatenate(kept) if kept else rows
 
     def add(self, met: Sequence[Found]) -> None:
         """Take over those of some layouts that are on the front, and drop those that they beat."""
+        if not met:
+            return
         every = sorted((*self.found, *met), key=lambda each: each[:2])
         front: list[Found] = []
         for each in every:
             if not any(_covers(other, each) for other in front):
                 front.append(each)
         self.found = front
+
+
+def _beaten(points: Sequence[Any], other: Sequence[float]) -> Any:
+    """Tell of each point whether another one is no worse in any objective, and better in one."""
+    no_worse = points[0] >= other[0]
+    better = points[0] > other[0]
+    for values, one in zip(points[1:], other[1:], strict=True):
+        no_worse &= values >= one
+        better |= values > one
+    return no_worse & better
 
 
 def _covers(one: Found, other: Found) -> bool:

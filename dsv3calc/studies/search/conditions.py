@@ -73,6 +73,13 @@ class Condition:
         with np.errstate(all="ignore"):
             return np.asarray(self._reader(values), dtype=bool)
 
+    def each(self, values: Values, number: int) -> list[bool]:
+        """Say for each of so many rows whether it holds."""
+        import numpy as np
+
+        found: list[bool] = np.broadcast_to(self.holds(values), number).tolist()
+        return found
+
 
 def read_condition(text: str, known: Collection[str]) -> Condition:
     """Read a condition over names.

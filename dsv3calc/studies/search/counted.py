@@ -8,6 +8,7 @@ it depends on a number, is computed with columns.
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.accounting.memory import worst_rank
@@ -19,13 +20,11 @@ from dsv3calc.studies.search.recording import RANK, key_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from dsv3calc.numbers.in_columns import Table
+    from dsv3calc.numbers.rows import Groups
     from dsv3calc.studies.search.layouts import Held
     from dsv3calc.studies.search.recording import Recording
     from dsv3calc.studies.search.space import Columns
 
-_MOST_TABLES = 4
-"""Tables with ranks that are kept of a block: one for each list of ranks by pp."""
 _MOST_KNOWN = 2**26
 """Numbers that are kept of a block: results of categories, a number for each layout."""
 
@@ -45,10 +44,15 @@ class TrainingBlock:
         self.several = False
         self.columns = columns
         inputs = recording.inputs
-        self.table = Table({name: columns[name] for name in inputs or columns})
+        self.order = _order(columns["pp"])
+        self.table = Table(
+            {
+                name: columns[name] if self.order is None else columns[name].take(self.order)
+                for name in inputs or columns
+            }
+        )
         self._by_columns: Layouts | None = None
         self._known: dict[tuple[str, str], Any] = {}
-        self._ranked: dict[Any, tuple[Table, list[tuple[Any, int]]]] = {}
 
     def bounded_by(self, category: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return a category whose times and bytes sent are no larger; None where none is known.
@@ -59,6 +63,11 @@ class TrainingBlock:
         if plain is None or category["recompute"] == plain:
             return None
         return {**category, "recompute": plain}
+
+    def group_of(self, category: Mapping[str, Any]) -> str:
+        """Name the group of a category: of those that share most of what is computed."""
+        own = self.held.together[0]
+        return key_of({name: each for name, each in category.items() if name not in own})
 
     def of(self, result: str, category: Mapping[str, Any]) -> Any:
         """Return a result of each layout, by its name, or one of its columns."""
@@ -119,56 +128,44 @@ class TrainingBlock:
             try:
                 found = run(together)
             except NotRecordedError:
-                return by_columns(category)
+                return self._in_order(by_columns(category))
             if len(self._known) * self.table.rows > _MOST_KNOWN:
                 self._known.clear()
             for each, values in zip(together, found, strict=True):
-                self._known[result, key_of(each)] = values
+                self._known[result, key_of(each)] = self._in_order(values)
         return self._known[key]
+
+    def _in_order(self, values: Any) -> Any:
+        """Return the numbers of rows of the table as those of the columns."""
+        import numpy as np
+
+        if self.order is None:
+            return values
+        found = np.empty(len(values))
+        found[self.order] = values
+        return found
 
     def _each(self, result: str) -> Callable[[Sequence[Mapping[str, Any]]], Sequence[Any]]:
         return lambda together: self.recording.run(result, together, self.table)
 
     def _memories(self, together: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
         """Count the memory of the pipeline ranks that may be the fullest, and take the fullest."""
+        return self.recording.run("memory", together, self.table, self._groups(together[0]))
+
+    def _groups(self, category: Mapping[str, Any]) -> Groups:
+        """Return the layouts by pp, with the ranks that may be the fullest."""
         import numpy as np
 
-        table, parts = self._with_ranks(together[0])
-        every = self.recording.run("memory", together, table)
-        found = [np.empty(self.table.rows) for _ in every]
-        for most, each in zip(found, every, strict=True):
-            start = 0
-            for rows, ranks in parts:
-                stop = start + len(rows) * ranks
-                most[rows] = each[start:stop].reshape(ranks, len(rows)).max(axis=0)
-                start = stop
-        return found
+        from dsv3calc.numbers.rows import Groups
 
-    def _with_ranks(self, category: Mapping[str, Any]) -> tuple[Table, list[tuple[Any, int]]]:
-        """Return the table with the ranks of each layout that may be the fullest.
-
-        For each pp its layouts stand there with one rank after the other: also returned are these
-        layouts, and how many ranks each has.
-        """
-        import numpy as np
-
-        sizes, which = np.unique(self.columns["pp"], return_inverse=True)
-        ranks = tuple(self.recording.ranks(category, int(pp)) for pp in sizes)
-        if ranks not in self._ranked:
-            of_size = [np.nonzero(which == number)[0] for number in range(len(sizes))]
-            first = np.empty(len(which), dtype=np.intp)
-            start = 0
-            for rows, each in zip(of_size, ranks, strict=True):
-                first[rows] = start + np.arange(len(rows))
-                start += len(rows) * len(each)
-            pairs = [*zip(of_size, ranks, strict=True)]
-            every = np.concatenate([np.tile(rows, len(each)) for rows, each in pairs])
-            numbers = np.concatenate([np.repeat(each, len(rows)) for rows, each in pairs])
-            if len(self._ranked) == _MOST_TABLES:
-                self._ranked.clear()
-            table = self.table.repeated(every, first, {RANK: numbers})
-            self._ranked[ranks] = (table, [(rows, len(each)) for rows, each in pairs])
-        return self._ranked[ranks]
+        pp = self.columns["pp"] if self.order is None else self.columns["pp"].take(self.order)
+        starts = [0, *(np.flatnonzero(np.diff(pp)) + 1).tolist(), len(pp)]
+        return Groups(
+            [*pairwise(starts)],
+            RANK,
+            frozenset({"pp"} & {*self.recording.inputs}),
+            [self.recording.ranks(category, int(pp[start])) for start in starts[:-1]],
+        )
 
     # --- with columns
 
@@ -188,3 +185,13 @@ class TrainingBlock:
     def _memory_by_columns(self, category: Mapping[str, Any]) -> Any:
         footprint = self._layouts.footprint(category)
         return self.table.values(worst_rank.worst(footprint).total.value)
+
+
+def _order(pp: Any) -> Any:
+    """Return the order that puts layouts of the same pp together; None where they are."""
+    import numpy as np
+
+    if (pp[1:] >= pp[:-1]).all():
+        return None
+    narrow = pp.astype(np.min_scalar_type(int(pp.max())))  # up to 16 bits are sorted by digits
+    return np.argsort(narrow, kind="stable")

@@ -144,8 +144,9 @@ class Layouts:
             self._folds[key] = Fold(
                 msgspec.structs.replace(setting, layout=layout, workload=workload)
             )
+            self._folds[key].optimizer()  # once for all copies, as what is shown
             if self._folds[key].software is not None:
-                self._folds[key].shown()  # once for all copies
+                self._folds[key].shown()
         fold = copy.copy(self._folds[key])
         fold.setting = msgspec.structs.replace(fold.setting, layout=layout)
         return fold

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dsv3calc.numbers.in_columns import Table
     from dsv3calc.numbers.program import Program
+    from dsv3calc.numbers.rows import Groups
     from dsv3calc.studies.search.layouts import Held
 
 RANK = "rank"
@@ -95,9 +96,15 @@ class Recording:
             self._programs[key] = Program(self.record, values)
         return self._programs[key]
 
-    def run(self, result: str, categories: Sequence[Mapping[str, Any]], table: Table) -> list[Any]:
+    def run(
+        self,
+        result: str,
+        categories: Sequence[Mapping[str, Any]],
+        table: Table,
+        groups: Groups | None = None,
+    ) -> list[Any]:
         """Return a result of each row of a table, under several categories."""
-        return self.program(result, categories).run(table, compiled=self.compiled)
+        return self.program(result, categories).run(table, groups, compiled=self.compiled)
 
     def ranks(self, category: Mapping[str, Any], pp: int) -> tuple[int, ...]:
         """Return the pipeline ranks of which one is the fullest."""

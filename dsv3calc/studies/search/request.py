@@ -360,7 +360,7 @@ def serving_axes(
 def category_axes(pins: dict[str, list[Any]], policies: Sequence[str]) -> dict[str, list[Any]]:
     """Return the candidates of the categories of training layouts."""
     found: dict[str, list[Any]] = {
-        "schedule": list(WORDS["schedule"]),
+        "schedule": sorted(WORDS["schedule"], key=lambda name: name != PLAIN["schedule"]),
         "virtual_pipeline": list(_CHUNKS),
         "sequence_parallel": list(WORDS["sequence_parallel"]),
         "layer_split": list(WORDS["layer_split"]),

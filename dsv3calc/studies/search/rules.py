@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from dsv3calc.accounting.placement.stages import Stages
+from dsv3calc.accounting.traffic.exchange import group_problems
 from dsv3calc.ledger.line import given
 from dsv3calc.model.architecture import experts_of
 from dsv3calc.studies.layout.build import (
@@ -32,6 +33,7 @@ from dsv3calc.studies.search.request import SPLITS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.layout.build import Problem
@@ -43,6 +45,9 @@ AXES = (
 )  # fmt: skip
 """The axes of a search that are fields of a layout."""
 
+
+SAME = "same"
+"""The name of the rules that leave one of several names of a layout."""
 
 _SAME = "the same layout by another name"
 _KEPT = "one of several names of a layout is kept"
@@ -134,7 +139,7 @@ def _degrees(_: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
     if gpus % prod(values[name] for name in names):
         degrees = " x ".join(f"{name} {values[name]}" for name in names)
         yield (
-            f"{degrees} do not divide {gpus:,} GPUs",
+            f"{degrees} do not divide {gpus:,} GPU{'s' * (gpus != 1)}",
             f"GPUs = {' x '.join(names)} x dp",
         )
 
@@ -159,8 +164,21 @@ def _of_model(
     return lambda layout, _: (each for check in checks for each in check(model, layout))
 
 
+def filled(hardware: Hardware) -> Rule:
+    """Return the rule that expert-parallel groups fill their nodes, as exchanges are counted."""
+    domain = None if hardware.scale_up is None else hardware.scale_up.domain_size
+    return Rule(
+        "nodes",
+        "expert-parallel groups fill their nodes",
+        ("tp", "pp", "dp", "ep", "etp"),
+        lambda layout, _: group_problems(layout, domain or layout.ep),
+    )
+
+
 def serving_rules(
-    model: Model, undivided: Callable[[Layout, Mapping[str, Any]], Iterable[Problem]]
+    model: Model,
+    hardware: Hardware,
+    undivided: Callable[[Layout, Mapping[str, Any]], Iterable[Problem]],
 ) -> list[Rule]:
     """List the rules of serving layouts that their degrees alone decide.
 
@@ -200,6 +218,7 @@ def serving_rules(
             ("tp", "dp", "ep", "etp"),
             _of_field("ep"),
         ),
+        filled(hardware),
     ]
 
 
@@ -289,8 +308,8 @@ def sameness(model: Model, *, mtp: bool, splits: Sequence[Any]) -> list[Rule]:
     ]
     names = ("pp", "schedule", "virtual_pipeline", "layer_split")
     return [
-        *(split_rule("same", _SAME, names, model, mtp=mtp) for each in splits if each == "even"),
-        *(Rule("same", _SAME, needs, same(words, check)) for needs, words, check in rules),
+        *(split_rule(SAME, _SAME, names, model, mtp=mtp) for each in splits if each == "even"),
+        *(Rule(SAME, _SAME, needs, same(words, check)) for needs, words, check in rules),
     ]
 
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 import copy
 from heapq import heapify, heappop, heappush
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dsv3calc.studies.search.best import Few, Found, Front, axes_in_order
 from dsv3calc.studies.search.ledger import Refusals
 from dsv3calc.studies.search.rules import Combinations, holds
-from dsv3calc.studies.search.space import Constraint, Space, count, rows
+from dsv3calc.studies.search.space import Constraint, Space, count, row, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,6 +35,19 @@ _SMALL = 2048
 
 MORE_IS_BETTER = ("tokens_per_second_per_gpu",)
 """Objectives of which the largest is the best."""
+
+
+class _Part(NamedTuple):
+    """Rows of a block that may be among the best in some of the categories that share most."""
+
+    rows: Any
+    counted: Any
+
+    def put(self, result: str, category: Category, into: Any) -> Any:
+        """Return numbers of all rows, with a result of the rows of this part put in."""
+        found = into.copy()
+        found[self.rows] = self.counted.of(result, category)
+        return found
 
 
 class Search:
@@ -99,7 +112,9 @@ class Search:
         self.axes = {**axes, **categories}
         self.words = {rule.name: rule.words for rule in rules}
         self.words |= {each.reason: each.words for each in more}
-        self.needs = {rule.name: rule.needs for rule in rules}
+        names = [rule.name for rule in rules]
+        self.needs = {rule.name: rule.needs for rule in rules if names.count(rule.name) == 1}
+        self._examples: dict[str, dict[str, Any]] = {}
         self.refusals = refusals or Refusals(
             *(rule.name for rule in rules), *(each.reason for each in more), WHERE
         )
@@ -141,11 +156,14 @@ class Search:
         return self.size - sum(self.refusals.by_rule.values())
 
     @property
-    def emptied(self) -> str:
-        """The last rule that left fewer layouts than it saw: after a search without a result."""
-        refusing = [name for name, number in self.refusals.by_rule.items() if number]
-        empty = [name for name, number in self.space.left.items() if not number]
-        return next((name for name in refusing if name in empty), refusing[-1] if refusing else "")
+    def has_candidates(self) -> bool:
+        """Whether any layout passes all rules."""
+        return any(True for columns in self.space.blocks() for _ in self.leaves(columns))
+
+    @property
+    def examples(self) -> Mapping[str, Mapping[str, Any]]:
+        """Rule -> the axes, as far as they were joined, of one layout that it refused."""
+        return {**self._examples, **self.space.examples}
 
     def run(self) -> list[Found]:
         """Look at every layout, and return the best that fit, in order."""
@@ -179,7 +197,11 @@ class Search:
             left = mask
             for name, held in self._due(names[depth], there):
                 kept = left & held(more, combinations)
-                self.refusals.refuse(name, rest * int(left.sum() - kept.sum()))
+                dropped = rest * int(left.sum() - kept.sum())
+                self.refusals.refuse(name, dropped)
+                if dropped and name not in self._examples:
+                    first = int((left & ~kept).argmax())
+                    self._examples[name] = {**row(combinations.columns, first), **more}
                 left = kept
             if left.any():
                 yield from self._chosen(more, combinations, left)
@@ -211,10 +233,10 @@ class Search:
         if not self._bounded:
             for category, mask in leaves:
                 for part in self._in_turn(columns, mask):
-                    self._count(counted, columns, category, part, None)
+                    self._count(counted, columns, category, part, None, None)
             return
-        for number, values in self._by_first(counted, columns, leaves):
-            self._count(counted, columns, *leaves[number], values)
+        for number, values, part in self._by_first(counted, columns, leaves):
+            self._count(counted, columns, *leaves[number], values, part)
 
     def _in_turn(self, columns: Columns, mask: Any) -> Iterator[Any]:
         """Yield the rows of a block together; for the fewest GPUs those of one number each."""
@@ -236,14 +258,18 @@ class Search:
 
     def _by_first(
         self, counted: Any, columns: Columns, leaves: Sequence[tuple[Category, Any]]
-    ) -> Iterator[tuple[int, Any]]:
+    ) -> Iterator[tuple[int, Any, _Part | None]]:
         """Yield the categories by their least first objective, with that of each row.
 
         A category waits with a bound of its objective, that of another category, until no other
         one has less. One whose bound is above the best so far is yielded with the bound: none of
         its rows is counted. So is one of which nothing fits, as long as there is no best.
+
+        Categories that share most are counted together, on all rows that may be among the best in
+        one of those that wait: these rows, where there are such, have all that are counted later.
         """
         known: dict[str, Any] = {}
+        parts: dict[str, _Part] = {}
 
         def first(category: Category) -> Any:
             key = repr(category)
@@ -251,37 +277,49 @@ class Search:
                 known[key] = self.signs[0] * counted.of(self.objectives[0], category)
             return known[key]
 
+        def bound(category: Category) -> Any:
+            bounding = counted.bounded_by(category)
+            return first(category if bounding is None else bounding)
+
         assert isinstance(self.best, Few)  # noqa: S101 - see _bounded
         best = self.best
         waiting = []
         for number, (category, mask) in enumerate(leaves):
-            bounding = counted.bounded_by(category)
-            values = first(category if bounding is None else bounding)
-            waiting.append((float(values[mask].min()), number, bounding is None))
+            least = float(bound(category)[mask].min())
+            waiting.append((least, number, counted.bounded_by(category) is None))
         heapify(waiting)
         while waiting:
             least, number, exact = heappop(waiting)
             category, mask = leaves[number]
-            bounding = None if exact else counted.bounded_by(category)
-            values = first(category if bounding is None else bounding)
+            group = counted.group_of(category)
+            values = first(category) if exact else bound(category)
             if exact or least > best.limit or self._none_fits(counted, columns, category, mask):
-                yield number, values
+                yield number, values, parts.get(group)
                 continue
-            values = values.copy()
-            better = mask & (values <= best.limit)  # the bound is enough for the others
-            part = self.block(rows(columns, better))
-            values[better] = self.signs[0] * part.of(self.objectives[0], category)
-            known[repr(category)] = values
+            if group not in parts:
+                others = [leaves[each] for _, each, _ in waiting]
+                others = [each for each in others if counted.group_of(each[0]) == group]
+                near = [kept & (bound(each) <= best.limit) for each, kept in others]
+                parts[group] = self._part(columns, [mask & (values <= best.limit), *near])
+            found = parts[group].put(self.objectives[0], category, self.signs[0] * values)
+            known[repr(category)] = values = self.signs[0] * found
             heappush(waiting, (float(values[mask].min()), number, True))
+
+    def _part(self, columns: Columns, masks: Sequence[Any]) -> _Part:
+        """Return the rows of several masks as a block of their own."""
+        import numpy as np
+
+        (which,) = np.logical_or.reduce(masks).nonzero()
+        counted = self.block(rows(columns, which))
+        counted.several = True
+        return _Part(which, counted)
 
     def _none_fits(self, counted: Any, columns: Columns, category: Category, mask: Any) -> bool:
         """Tell whether it is known that nothing of a category fits, while every row is counted."""
         assert isinstance(self.best, Few)  # noqa: S101 - see _bounded
         if self.best.limit < float("inf"):
             return False
-        counted.several = True
-        memory = self._memory(counted, columns, category, mask)
-        counted.several = False
+        memory = self._memory(counted, columns, category, mask, None)
         return not (mask & (counted.excess(category, memory) <= 0)).any()
 
     @property
@@ -290,7 +328,13 @@ class Search:
         return isinstance(self.best, Few) and self.objectives[0] != "memory" and not self.whole
 
     def _count(
-        self, counted: Any, columns: Columns, category: Category, mask: Any, first: Any
+        self,
+        counted: Any,
+        columns: Columns,
+        category: Category,
+        mask: Any,
+        first: Any,
+        part: _Part | None,
     ) -> None:
         results: dict[str, Any] = {}
         if first is not None:
@@ -300,7 +344,7 @@ class Search:
             mask, results[self.objectives[0]] = better, self.signs[0] * first
             if not mask.any():
                 return
-        memory = results["memory"] = self._memory(counted, columns, category, mask)
+        memory = results["memory"] = self._memory(counted, columns, category, mask, part)
         excess = counted.excess(category, memory)
         fits = mask & (excess <= 0)
         over = (mask & ~fits).nonzero()[0]
@@ -343,15 +387,23 @@ class Search:
             axes = {name: int(each[row]) for name, each in columns.items()}
             self.refusals.note_nearest(condition.text, float(values[row]), axes)
 
-    def _memory(self, counted: Any, columns: Columns, category: Category, mask: Any) -> Any:
+    def _memory(
+        self, counted: Any, columns: Columns, category: Category, mask: Any, part: _Part | None
+    ) -> Any:
         """Return the bytes of the layouts of a block that are asked for; of others any number."""
         import numpy as np
 
+        nothing = np.zeros(len(mask))
+        if part is not None:
+            return part.put("memory", category, nothing)
         if len(mask) <= _SMALL or mask.sum() * _FEW > len(mask):
-            return counted.memory(category)
-        found = np.zeros(len(mask))
-        found[mask] = self.block(rows(columns, mask)).memory(category)
-        return found
+            none = isinstance(self.best, Few) and self.best.limit == float("inf")
+            counted.several = none or not self._bounded  # of all categories, while nothing fits
+            found = counted.memory(category)
+            counted.several = not self._bounded
+            return found
+        nothing[mask] = self.block(rows(columns, mask)).memory(category)
+        return nothing
 
     def _needed(self) -> set[str]:
         known = {*self.space.axes, *self.space.derived, *self.categories, "memory"}

@@ -40,7 +40,7 @@ class Rules:
 
     Parameters
     ----------
-    query, pins
+    query
         What is asked for.
     server, asked
         ``serve`` and ``memory --serve`` on the layout that all others are made from.
@@ -53,36 +53,34 @@ class Rules:
     def __init__(
         self,
         query: SearchQuery,
-        pins: Mapping[str, Sequence[int]],
         server: Server,
         asked: Asked,
         rule: ExpertRule,
         query_of: Callable[[Mapping[str, Any], int | None], ServeQuery],
     ) -> None:
         self.query = query
-        self.pins = pins
         self.server = server
         self.asked = asked
         self.rule = rule
         self.query_of = query_of
         self._known: dict[tuple[bool, ...], list[Problem]] = {}
 
-    def all(self) -> list[Rule]:
-        """List the rules of this search."""
+    def all(self, pins: Mapping[str, Sequence[int]]) -> list[Rule]:
+        """List the rules of a search with some pins."""
         asked, model = self.asked, self.asked.model.value
         of_degrees = [
-            *serving_rules(model, self._undivided),
+            *serving_rules(model, asked.hardware.value, self._undivided),
             Rule(
                 "exchange",
-                "the GPUs of ep fill nodes",
-                ("tp", "dp", "ep", "etp", "redundant_experts"),
+                "groups of experts hold as many redundant ones",
+                ("tp", "pp", "dp", "ep", "etp", "redundant_experts"),
                 self._unsent,
             ),
         ]
         rules = list(of_degrees)
-        if "dp" in self.pins:
-            rules.insert(1, pinned("dp", self.pins["dp"]))
-        if len(self.pins.get("layer_split", ())) > 1:
+        if "dp" in pins:
+            rules.insert(1, pinned("dp", pins["dp"]))
+        if len(pins.get("layer_split", ())) > 1:
             words, needs = "balanced stages differ from even ones", ("pp", "layer_split")
             rules.append(split_rule("split", words, needs, model, mtp=asked.serving.mtp))
         imbalance = self.query.imbalance
@@ -121,20 +119,17 @@ class Rules:
         )
 
     def _unsent(self, layout: Layout, _: Mapping[str, Any]) -> Iterable[Problem]:
-        """Yield what keeps the GPUs of ep from exchanging tokens: nodes that they do not fill."""
+        """Yield what keeps tokens from being routed: groups with unequal numbers of experts."""
         views = architecture_of(self.asked.model.value).groups
-        if layout.ep == 1 or not any(view.experts for view in views):
-            return
-        node = scale_up_of(self.asked.hardware.value).domain_size or layout.ep
         exchange = self.asked.serving.exchange
+        node = scale_up_of(self.asked.hardware.value).domain_size or layout.ep
 
         def ask() -> None:
-            group = Group(layout, node)
             for view in views:
-                if view.experts is not None:
-                    copies_of(view, layout, group, exchange)
+                if layout.ep > 1 and view.experts is not None:
+                    copies_of(view, layout, Group(layout, node), exchange)
 
-        yield from _raised(ask)
+        return _raised(ask)
 
     def _unserved(self, _: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
         """Yield what ``serve`` says against a layout of this kind: one of each is asked about."""

@@ -108,7 +108,7 @@ class ServingSearch:
         of_setup, _ = setup_rule(None if setup is None else setup.value, serving=True)
         stated = ("etp",) if "etp" in self.pins else ()
         self.rule = rule_of(stated, serving=True, of_setup=of_setup)
-        self._rules = Rules(query, self.pins, self.server, self.asked, self.rule, self.query_of)
+        self._rules = Rules(query, self.server, self.asked, self.rule, self.query_of)
         self.kinds = Kinds(
             Served(self.base, self.server, self.asked, self.limits, prefill=self._needs_prefill())
         )
@@ -283,7 +283,7 @@ class ServingSearch:
 
     def rules(self) -> list[Rule]:
         """List the rules of this search."""
-        return self._rules.all()
+        return self._rules.all(self.pins)
 
     # --- winners
 

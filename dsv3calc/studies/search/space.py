@@ -74,8 +74,8 @@ class Space:
 
     def _forget(self) -> None:
         self.refused = dict.fromkeys((each.reason for each in self.constraints), 0)
-        self.left = dict.fromkeys(self.refused, 0)
-        """Reason of a constraint -> what it left of the combinations that it saw."""
+        self.examples: dict[str, dict[str, int]] = {}
+        """Reason of a constraint -> a combination that it refused, of the axes joined by then."""
 
     @property
     def size(self) -> int:
@@ -144,7 +144,8 @@ class Space:
             for constraint in due:
                 held = np.asarray(constraint.holds(part), dtype=bool)
                 self.refused[constraint.reason] += rest * int(held.size - held.sum())
-                self.left[constraint.reason] += rest * int(held.sum())
+                if constraint.reason not in self.examples and not held.all():
+                    self.examples[constraint.reason] = row(part, int(held.argmin()))
                 part = rows(part, held)
             if count(part):
                 yield from self._joined(depth + 1, part)

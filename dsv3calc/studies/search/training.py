@@ -42,7 +42,7 @@ from dsv3calc.studies.search.request import (
     read_objectives,
     read_pins,
 )
-from dsv3calc.studies.search.rules import Rule, pinned, sameness, training_rules
+from dsv3calc.studies.search.rules import Rule, filled, pinned, sameness, training_rules
 from dsv3calc.studies.search.run import Search
 from dsv3calc.studies.search.space import constants_of
 from dsv3calc.studies.search.winner import Winner, answered
@@ -238,6 +238,8 @@ class TrainingSearch:
             rules.insert(1, rule)
         if batch is None:
             rules.append(_keeps_every_micro_batch())
+        if self.timed or "traffic" in self.results:
+            rules.append(filled(self.hardware.value))
         if self.timed:
             rules += _timed_rules(self.held.setting.setup)
         return rules

@@ -15,7 +15,7 @@ from dsv3calc.numbers.divisors import divisors
 from dsv3calc.queries.fields import flag_of
 from dsv3calc.queries.search import SearchQuery
 from dsv3calc.studies.answer import Column
-from dsv3calc.studies.search.answer import infeasible
+from dsv3calc.studies.search.infeasible import infeasible
 from dsv3calc.studies.search.serving import SAME, ServingSearch
 from dsv3calc.studies.traffic.exchanges import asked
 
@@ -69,8 +69,8 @@ def _searched(query: ServeQuery) -> ServingSearch:
     try:
         return ServingSearch(_as_search(query))
     except UsageError as error:
-        told = re.sub(r"--pin (\w+)=?", lambda pin: f"{flag_of(query, pin[1])} ", error.message)
-        raise UsageError(told.strip(), error.hint) from None
+        told = _as_options(error.message)
+        raise UsageError(told, error.hint) from None
 
 
 def _as_search(query: ServeQuery) -> SearchQuery:
@@ -144,7 +144,17 @@ def _too_few(wanted: ServingSearch, most: int) -> Infeasible:
         return infeasible(wanted, gpus)
     wanted.last = wanted.search_fewest(gpus, after=None)  # rules alone, which refuse all of them
     wanted.last.run()
-    return Infeasible(infeasible(wanted, gpus).message, "give fewer degrees, or others")
+    found = infeasible(wanted, gpus)
+    return Infeasible(found.message, _as_options(found.hint))
+
+
+def _as_options(text: str) -> str:
+    """Name options in a text in place of the pins that a search has them as."""
+
+    def option(pin: re.Match[str]) -> str:
+        return f"--{pin[1].replace('_', '-')} "
+
+    return re.sub(r"--pin (\w+)=?", option, text).strip()
 
 
 def _lines(query: ServeQuery, axes: Mapping[str, Any], degrees: Mapping[str, Any]) -> list[Line]:

@@ -65,7 +65,8 @@ def run_study(
     chunks = Chunks(output, points, f"{__version__}\n{preset_path}\n{source.text}")
     sweep = Sweep(chunks, force=force, progress=progress)
     sweep.check(resume=resume, yes_points=yes_points)
-    points.check()
+    if not chunks.begun:
+        points.check()
     counts = sweep.run(asked, write)
     answer = Answer("sweep", {"study": study.name, "output": output})
     found = {"points": points.count, "rows": counts.rows, "refused": counts.refused}

@@ -40,6 +40,11 @@ def chunk_size(points: int) -> int:
     return max(min(_LARGEST, -(-points // _SHARES)), -(-points // _MOST_CHUNKS))
 
 
+def folder_of(output: str) -> str:
+    """Return where the rows of an output are kept: beside the file itself, not a link to it."""
+    return f"{os.path.realpath(output) if os.path.islink(output) else output}.partial"
+
+
 class Part(NamedTuple):
     """Points of one chunk that are still to be asked: from ``first`` on, ``stop`` is none."""
 
@@ -63,7 +68,7 @@ class Chunks:
     def __init__(self, output: str, points: Points, made_from: str) -> None:
         self.points = points
         self.output = output
-        self.folder = f"{output}.partial"
+        self.folder = folder_of(output)
         self.size = chunk_size(points.count)
         self.done = 0
         self.left_out = [0] * len(points.study.where)
@@ -97,13 +102,13 @@ class Chunks:
         if "lock" in names:
             with self._locked():
                 pass
+        if not self.begun:
+            return  # it was stopped before its first point
         if not resume:
             raise UsageError(
                 f"{self._shown}: there is an unfinished sweep",
                 "--resume continues it; remove it to start again",
             )
-        if not any(name.endswith(".jsonl") for name in names):
-            return  # it was stopped before its first point
         try:
             with open(f"{self.folder}/manifest.json", encoding="utf-8") as file:
                 found = json.load(file)
@@ -116,6 +121,13 @@ class Chunks:
                 f"{self._shown}: it was made from another study or version",
                 "remove it, or take the study that it was made from",
             )
+
+    @property
+    def begun(self) -> bool:
+        """Whether points were asked before."""
+        return os.path.isdir(self.folder) and any(
+            name.endswith(".jsonl") for name in os.listdir(self.folder)
+        )
 
     def _locked(self) -> Any:
         return locked(
@@ -177,12 +189,12 @@ class Chunks:
         return type(found) is int and 0 <= found < len(self.left_out)
 
     def add(self, part: Part, lines: Iterable[str]) -> Iterator[int]:
-        """Write the lines of points, each as soon as it is there; yield how many are done."""
+        """Write lines, of one or several points each; yield how many points are done."""
         with open(self._name(part.first), "ab") as file:
             for line in lines:
                 file.write(line.encode())
                 file.flush()
-                self.done += 1
+                self.done += line.count("\n")
                 yield self.done
 
     def _name(self, number: int) -> str:

@@ -11,6 +11,7 @@ import pickle
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import islice
+from queue import Empty, Queue
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ _PATIENCE = 20
 """Seconds in which a scheduler must answer and have a worker."""
 
 _FEWEST = 4
+_INSTALL = "install one version of dsv3calc[dask] for all of them"
+_RESUME = "--resume goes on with what is kept"
 _ONE_AT_A_TIME = Lock()
 """Queries compute in Python: threads of one worker would only wait for each other."""
 
@@ -48,46 +51,75 @@ def asked_by(address: str) -> Asked:
         )
 
     def asked(points: Points, parts: Iterator[Part]) -> Iterator[tuple[Part, Iterable[str]]]:
-        from distributed import (  # type: ignore[import-not-found, unused-ignore]
-            Client,
-            as_completed,
-        )
+        from distributed import Client  # type: ignore[import-not-found, unused-ignore]
 
         try:
             client = Client(address, timeout=_PATIENCE, set_as_default=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:  # TypeError: an address of TLS
             raise UsageError(
                 f"--scheduler {quote(address)}: {error or 'no scheduler answers'}",
                 "dask scheduler starts one and prints its address",
             ) from None
         with client:
-            _wait_for_workers(client, address)
+            _check_workers(client, address)
             study = pickle.dumps((points.study, points.ask, points.parse, points.source))
             waiting: dict[Any, Part] = {}
-            done = as_completed(loop=client.loop)
+            done: Queue[Any] = Queue()
 
             def send() -> None:
                 most = max(_FEWEST, 2 * sum(client.nthreads().values()))
                 for part in islice(parts, max(0, most - len(waiting))):
                     future = client.submit(lines_of, study, __version__, *part, pure=False)
                     waiting[future] = part
-                    done.add(future)
+                    future.add_done_callback(done.put)
 
             send()
-            for future in done:
+            while waiting:
+                future = _next(done, client, address)
                 yield waiting.pop(future), _result(future, address)
                 send()
 
     return asked
 
 
-def _wait_for_workers(client: Any, address: str) -> None:
+def _check_workers(client: Any, address: str) -> None:
+    """Wait for a worker, and refuse those that cannot ask.
+
+    Raises
+    ------
+    UsageError
+        If there is none, or one has no dsv3calc or another version.
+    """
     try:
         client.wait_for_workers(1, timeout=_PATIENCE)
     except TimeoutError:
         raise UsageError(
             f"--scheduler {quote(address)}: it has no workers", f"dask worker {address}"
         ) from None
+    workers = client.get_versions(packages=["dsv3calc"])["workers"]
+    for worker, found in workers.items():
+        version = found["packages"].get("dsv3calc") if found else None
+        if version != __version__:
+            has = f"dsv3calc {version}, not {__version__}" if version else "no dsv3calc"
+            raise UsageError(f"the worker {worker} has {has}", _INSTALL)
+
+
+def _next(done: Queue[Any], client: Any, address: str) -> Any:
+    """Return a task that is done.
+
+    Raises
+    ------
+    UsageError
+        If there is none for a while, and no worker either.
+    """
+    while True:
+        try:
+            return done.get(timeout=_PATIENCE)
+        except Empty:
+            if not client.nthreads():
+                raise UsageError(
+                    f"--scheduler {quote(address)}: its workers are gone", _RESUME
+                ) from None
 
 
 def _result(future: Any, address: str) -> list[str]:
@@ -110,7 +142,7 @@ def _result(future: Any, address: str) -> list[str]:
         what = "the connection was lost"
     else:
         return found
-    raise UsageError(f"--scheduler {quote(address)}: {what}", "--resume goes on with what is kept")
+    raise UsageError(f"--scheduler {quote(address)}: {what}", _RESUME)
 
 
 def lines_of(study: bytes, version: str, first: int, stop: int) -> list[str]:
@@ -121,10 +153,8 @@ def lines_of(study: bytes, version: str, first: int, stop: int) -> list[str]:
     UsageError
         If the worker has another version of dsv3calc.
     """
-    if version != __version__:
-        raise UsageError(
-            f"a worker has dsv3calc {__version__}, and not {version}", "install one version"
-        )
+    if version != __version__:  # one that joined later
+        raise UsageError(f"a worker has dsv3calc {__version__}, not {version}", _INSTALL)
     with _ONE_AT_A_TIME:
         return list(_points(study).lines(first, stop))
 

@@ -8,8 +8,8 @@ from math import prod
 from shlex import quote as quoted
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dsv3calc.catalogue.overrides import parse_overrides
-from dsv3calc.errors import Dsv3calcError, InvalidInput, UsageError
+from dsv3calc.catalogue.overrides import NoSuchPlace, parse_overrides
+from dsv3calc.errors import Dsv3calcError, InvalidInput, InvalidOverride, UsageError
 from dsv3calc.queries.fields import fields_of
 from dsv3calc.queries.table import QUERIES, struct_of
 from dsv3calc.reading.diagnostics import did_you_mean, quote
@@ -18,13 +18,13 @@ from dsv3calc.studies.public_lines.table import public_line
 from dsv3calc.studies.search.conditions import read_condition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from dsv3calc.queries.base import Query
     from dsv3calc.reading.diagnostics import Problem
     from dsv3calc.reading.source import Source
     from dsv3calc.reading.text import PathInData
-    from dsv3calc.schema.study import Axis, Study
+    from dsv3calc.schema.study import Axis, Study, Value
     from dsv3calc.studies.answer import Answer
 
     Row = dict[str, Any]
@@ -34,12 +34,16 @@ if TYPE_CHECKING:
 REFUSED = "refused"
 """The column that says why a point has no outputs."""
 
+_TOGETHER = 1000
+"""Points of which conditions are checked together."""
+
 
 class Taken(NamedTuple):
-    """What a query takes: its command, options without their dashes, kinds of presets."""
+    """What a query takes: options without their dashes, arguments, kinds of presets."""
 
     command: str
     options: frozenset[str]
+    arguments: frozenset[str]
     kinds: frozenset[str]
 
 
@@ -77,6 +81,12 @@ class Points:
         known = [*names, *study.outputs]
         self.taken: list[Taken] = self._read("queries", study.queries, _taken)
         self.varied = self._varied() if len(self.taken) == len(study.queries) else []
+        self.in_words = {
+            axis.name
+            for group, several in zip(self.groups, self.values, strict=True)
+            for axis, values in zip(group, several, strict=True)
+            if any(isinstance(value, str | bool) for value in values)
+        }
         conditions = self._read("where", study.where, lambda text: read_condition(text, known))
         self._refuse()
         self.before = {
@@ -118,9 +128,9 @@ class Points:
         found = []
         for path, axis in self._places():
             if axis.option is not None:
-                having = [axis.option in each.options for each in self.taken]
+                having = [axis.option in each.options | each.arguments for each in self.taken]
                 known = sorted({name for each in self.taken for name in each.options})
-                hint = "name an option as it is typed, without its dashes"
+                hint = "name an option as it is typed, without its dashes, or an argument"
                 if not any(having):
                     self._note(
                         (*path, "option"),
@@ -150,23 +160,26 @@ class Points:
                 yield path if group.zip is None else (*path, "zip", place), axis
 
     def check(self) -> None:
-        """Refuse outputs that are no lines of the queries: the first point is asked if need be.
+        """Refuse what is wrong at every point, which the first one shows.
 
         Raises
         ------
         InvalidInput
-            If there are such.
+            If an axis sets a field that there is not, or an output is no line of the queries.
         """
-        commands = {each.command for each in self.taken}
-        unknown = []
-        for name, line in self.study.outputs.items():
-            declared = public_line(line)
-            if declared is None or commands.isdisjoint(declared.commands):
-                unknown.append((name, line))
-        if not unknown:
+        unknown = self._undeclared()
+        fields = any(axis.fields for axis in self.axes)
+        arguments = {name for each in self.taken for name in each.arguments}
+        named = all(axis.option not in arguments for axis in self.axes)
+        if not (unknown or (fields and named)):
             return
         try:
             answers = [self.ask(text) for text in self.texts(self.at(0))]
+        except (NoSuchPlace, InvalidOverride) as error:
+            if named:  # another model may have the field
+                self._note_place(error)
+            self._refuse()
+            return
         except Dsv3calcError:
             return  # its row will say so
         ledgers = [column.ledger for each in answers for column in each.columns]
@@ -179,6 +192,35 @@ class Points:
                     next=did_you_mean(line, sorted(known), "--json prints the names of lines"),
                 )
         self._refuse()
+
+    def _undeclared(self) -> list[tuple[str, str]]:
+        """Return outputs whose lines are not declared for the commands of the queries."""
+        commands = {each.command for each in self.taken}
+        found = []
+        for name, line in self.study.outputs.items():
+            declared = public_line(line)
+            if declared is None or commands.isdisjoint(declared.commands):
+                found.append((name, line))
+        return found
+
+    def _note_place(self, error: NoSuchPlace | InvalidOverride) -> None:
+        """Note a field that an axis sets and that there is not; nothing of a wrong value."""
+        if isinstance(error, NoSuchPlace):
+            told = [(error.message, {"next": error.hint})]
+        elif error.unknown:
+            told = [
+                (f"{each.file}: {each.what}", {"valid": each.valid, "suggestion": each.suggestion})
+                for each in error.problems
+            ]
+        else:
+            return
+        for what, more in told:
+            paths = (
+                (*path, "set")
+                for path, axis in self._places()
+                if any(f"{field}=" in what for field in axis.fields)
+            )
+            self._note(next(paths, ("axes",)), what, **more)
 
     @property
     def count(self) -> int:
@@ -203,16 +245,46 @@ class Points:
         return found
 
     def lines(self, first: int, stop: int) -> Iterator[str]:
-        """Yield each point as a line: its row as JSON, or what leaves it out."""
-        for number in range(first, stop):
-            yield f"{json.dumps(self.row(number))}\n"
+        """Yield points as lines: the row of each as JSON, or what leaves it out.
 
-    def row(self, number: int) -> Row | int:
-        """Return the row of a point, or the number of the condition that leaves it out."""
-        point = self.at(number)
+        Lines of points that are left out before they are asked come together.
+        """
+        for start in range(first, stop, _TOGETHER):
+            points = [self.at(number) for number in range(start, min(start + _TOGETHER, stop))]
+            waiting = ""
+            for point, place in zip(points, self._left_out(points), strict=True):
+                if place is None:
+                    yield f"{waiting}{json.dumps(self.row(point))}\n"
+                    waiting = ""
+                else:
+                    waiting += f"{place}\n"
+            if waiting:
+                yield waiting
+
+    def _left_out(self, points: Sequence[Row]) -> list[int | None]:
+        """Return the number of the first condition on axes that each point fails."""
+        found: list[int | None] = [None] * len(points)
         for place, condition in self.before.items():
-            if not condition.holds(point):
-                return place
+            words = [name for name in condition.needs if name in self.in_words]
+            alike: dict[tuple[Value, ...], list[int]] = {}
+            for number, point in enumerate(points):
+                if found[number] is None:
+                    alike.setdefault(tuple(point[name] for name in words), []).append(number)
+            for key, numbers in alike.items():
+                columns = {
+                    name: [points[number][name] for number in numbers] for name in condition.needs
+                }
+                for number, held in zip(
+                    numbers,
+                    condition.each(columns | dict(zip(words, key, strict=True)), len(numbers)),
+                    strict=True,
+                ):
+                    if not held:
+                        found[number] = place
+        return found
+
+    def row(self, point: Row) -> Row | int:
+        """Return the row of a point, or the number of the condition that leaves it out."""
         row: Row = {**point, **dict.fromkeys(self.study.outputs), REFUSED: ""}
         try:
             answers = [self.ask(text) for text in self.texts(point)]
@@ -231,16 +303,16 @@ class Points:
 
     def texts(self, point: Row) -> list[str]:
         """Return the queries of a point in words."""
-        words = [_words(axis, point[axis.name]) for axis in self.axes]
+        axes = [(axis, point[axis.name]) for axis in self.axes]
         return [
             " ".join(
                 [
                     text,
                     *(
                         word
-                        for having, several in zip(self.varied, words, strict=True)
+                        for having, (axis, value) in zip(self.varied, axes, strict=True)
                         if having[number]
-                        for word in several
+                        for word in _words(axis, value, self.taken[number])
                     ),
                 ]
             )
@@ -264,15 +336,18 @@ def _taken(text: str) -> Taken:
     return Taken(
         name,
         frozenset(each.flag.removeprefix("--") for each in fields if not each.option.positional),
+        frozenset(each.name for each in fields if each.option.positional),
         frozenset(each.option.preset for each in fields if each.option.preset),
     )
 
 
-def _words(axis: Axis, value: Any) -> list[str]:
+def _words(axis: Axis, value: Value, taken: Taken) -> list[str]:
     """Return what a value of an axis adds to a query in words."""
     shown = str(value).lower() if isinstance(value, bool) else str(value)
     if axis.option is None:
         return [word for path in axis.fields for word in ("--set", quoted(f"{path}={shown}"))]
+    if axis.option in taken.arguments:
+        return [quoted(shown)]
     if value is False:
         return []
     flag = f"--{axis.option}"
@@ -289,7 +364,9 @@ def _value(answers: list[Answer], name: str) -> Any:
     """
     for answer in answers:
         for column in answer.columns:
-            line = column.ledger.get(name)
+            ledger = column.ledger
+            line = next((each for each in ledger.lines if each.name == name), None)
+            line = line or ledger.get(name)  # goes through every line
             if line is not None:
                 return line.value
     raise UsageError(f"no answer has the line {quote(name)}", "--json prints the names of lines")

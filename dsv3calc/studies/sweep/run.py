@@ -81,7 +81,7 @@ class Sweep:
                 f"the study has {count:,} points",
                 f"--yes-points {count} if you mean it; each takes a few milliseconds or more",
             )
-        place = os.path.dirname(os.path.abspath(self.chunks.output))
+        place = os.path.dirname(self.output)
         if not os.path.isdir(place) or not os.access(place, os.W_OK):
             raise OutputError(f"{self.shown}: its directory cannot be written", _ANOTHER)
         if os.path.exists(self.output) and not os.path.isfile(self.output):
@@ -94,7 +94,10 @@ class Sweep:
                 "free",
                 "choose another place, or fewer points",
             )
-        self.chunks.check(resume=resume)
+        try:
+            self.chunks.check(resume=resume)
+        except OSError as error:
+            raise OutputError(f"{self.shown}: {error.strerror or error}", _ANOTHER) from None
 
     def run(self, ask: Asked, write: Write) -> Counts:
         """Ask about every point that is not there yet, and write the result.

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -68,7 +69,7 @@ def answer_time(query: TimeQuery) -> Answer:
         As the query or a preset is wrong.
     """
     answer = pass_answer(query)
-    tell_fit(answer, query)
+    answer.remarks.append(partial(tell_fit, answer, query))
     return answer
 
 

@@ -183,12 +183,14 @@ def test_nothing_that_fits_names_the_closest():
 
 def test_an_empty_space_names_the_rule_and_its_axes():
     query = SearchQuery(model="llama-3.1-8b", hardware="h100", gpus=8, pin=("tp=3",))
-    with pytest.raises(Infeasible, match=r"tp divides the heads \(axes tp\)"):
+    with pytest.raises(Infeasible, match=r"tp divides the heads \(axes tp\)") as error:
         answer_search(query)
+    assert "without --pin tp=3 there are layouts" in error.value.hint
+    assert "32 attention heads do not divide among tp 3" in error.value.hint
     query = SearchQuery(
         model="llama-3.1-8b", hardware="h100", gpus=8, pin=("cp=1",), where=("tp > 8",)
     )
-    with pytest.raises(Infeasible, match="with --where 'tp > 8'"):
+    with pytest.raises(Infeasible, match="--where 'tp > 8': "):
         answer_search(query)
     one = ("tp=8,sp=false,split=even,recompute=none,mb=1,schedule=1f1b",)
     query = SearchQuery(**DENSE, gpus=8, pin=one, where=("tp >= 1", "memory <= 1"))

@@ -10,7 +10,8 @@ import dsv3calc
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.queries.search import SearchQuery
 from dsv3calc.queries.serve import ServeQuery
-from dsv3calc.studies.search.answer import answer_search, infeasible
+from dsv3calc.studies.search.answer import answer_search
+from dsv3calc.studies.search.infeasible import infeasible
 from dsv3calc.studies.search.serving import ServingSearch
 from dsv3calc.studies.serve.answer import answer_serve
 from dsv3calc.studies.serve.fewest_gpus import _as_search, _narrow
@@ -44,6 +45,18 @@ def asked(query, gpus, **more):
 
 def search(query, gpus, **more):
     return answer_search(SearchQuery(**query, gpus=gpus, phase="serve", **more)).columns[0].ledger
+
+
+def test_groups_that_do_not_fill_their_nodes_are_refused_by_a_rule():
+    query = {"model": "gpt-oss-120b", "hardware": "h100"}
+    pins = {"tp": 1, "pp": 1, "batch": 64}
+    pin = "dcp=1," + ",".join(f"{name}={value}" for name, value in pins.items())
+    found = search(query, 12, pin=(pin,), top=1).values
+    groups = [1, 2, 3, 4, 6, 12]
+    accepted = [ep for ep in groups if served(tuple(query.items()), dp=12, ep=ep, **pins)]
+    assert found["search.fitting"] == len(accepted) == 1
+    assert found["search.best.1.ep"] == accepted[0]
+    assert found["search.refused.nodes"] > 0
 
 
 @pytest.mark.parametrize("query", [DENSE, EXPERTS], ids=["dense", "experts"])

@@ -49,13 +49,16 @@ def workers_of(scheduler):
             each.wait()
 
 
-def test_a_cluster_gives_the_same_bytes_where_a_worker_is_killed(tmp_path):
+def test_a_cluster_gives_the_same_bytes_where_a_worker_is_killed(tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed")
     sweep(tmp_path, "here.csv")
     seen = []
     with (
         distributed.LocalCluster(
-            n_workers=0, dashboard_address=None, host="127.0.0.1", silence_logs=logging.CRITICAL
+            n_workers=0,
+            dashboard_address="127.0.0.1:0",
+            host="127.0.0.1",
+            silence_logs=logging.CRITICAL,
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
         workers_of(cluster.scheduler_address) as started,
@@ -69,8 +72,21 @@ def test_a_cluster_gives_the_same_bytes_where_a_worker_is_killed(tmp_path):
 
         sweep(tmp_path, "there.csv", scheduler=cluster.scheduler_address, progress=killing)
         assert started[1].poll() is None
+
+        def killing_the_last(_done, _every):
+            started[1].kill()
+
+        monkeypatch.setattr("dsv3calc.studies.sweep.cluster._PATIENCE", 1)
+        with pytest.raises(UsageError, match="its workers are gone"):
+            sweep(
+                tmp_path, "gone.csv", scheduler=cluster.scheduler_address, progress=killing_the_last
+            )
+        with pytest.raises(UsageError, match="it has no workers"):
+            sweep(tmp_path, "none.csv", scheduler=cluster.scheduler_address)
     assert seen == [*range(1, 161)]
-    assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+    sweep(tmp_path, "gone.csv", resume=True)
+    for name in ("there.csv", "gone.csv"):
+        assert (tmp_path / name).read_bytes() == (tmp_path / "here.csv").read_bytes()
 
 
 def test_without_a_scheduler_or_dask_nothing_is_asked(tmp_path, monkeypatch, caplog):

@@ -102,14 +102,14 @@ def test_an_interrupted_sweep_keeps_every_point_and_goes_on_to_the_same_bytes(
     monkeypatch.setattr(chunks, "chunk_size", lambda _: 7)
     whole, other = tmp_path / f"whole.{form}", tmp_path / f"other.{form}"
     sweep(study, whole, form)
-    for kept in (0, 1, 9, 23):
+    for kept in (1, 2, 10, 24):  # the first point is asked once more before all else
         with pytest.raises(KeyboardInterrupt):
             sweep(study, other, form, interrupted_at(kept))
         assert not other.exists()
         with pytest.raises(UsageError, match="unfinished"):
             sweep(study, other, form)
         with pytest.raises(KeyboardInterrupt):
-            sweep(study, other, form, interrupted_at(23 - kept), resume=True)
+            sweep(study, other, form, interrupted_at(24 - kept), resume=True)
         sweep(study, other, form, interrupted_at(1), resume=True)
         assert other.read_bytes() == whole.read_bytes()
         other.unlink()
@@ -132,6 +132,8 @@ def test_a_chunk_goes_on_after_its_last_whole_line(study, tmp_path, monkeypatch)
 
 def test_two_sweeps_do_not_write_one_file(study, tmp_path):
     def another(text):
+        if not (tmp_path / "out.csv.partial").exists():
+            return ask(text)  # what is wrong at every point is refused before
         with pytest.raises(UsageError, match="another sweep is writing it"):
             sweep(study, tmp_path / "out.csv", resume=True)
         (tmp_path / "out.csv").write_text("made by somebody else")
@@ -224,6 +226,51 @@ def test_a_wrong_study_is_refused_before_any_work(tmp_path, old, new, words):
     assert words in said
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("groups.0.attention.kv_lora_rank", "groups.0.attention.kv_lora_rnk", "kv_lora_rank"),
+        ("groups.0.attention.kv_lora_rank", "groups.7.attention.kv_lora_rank", "no element 7"),
+        ("groups.0.attention.kv_lora_rank", "kv_lora_rnk", "did you mean 'kv_lora_rank'"),
+        ("groups.0.attention.kv_lora_rank", "kv_format.nothing", "unknown field 'nothing'"),
+    ],
+)
+def test_a_field_that_there_is_not_is_refused_before_any_row(study, tmp_path, old, new, words):
+    Path(study).write_text(Path(study).read_text().replace(old, new))
+    with pytest.raises(InvalidInput, match=words) as error:
+        sweep(study, tmp_path / "out.csv")
+    assert error.value.problems[0].line == 6
+    assert [path.name for path in tmp_path.iterdir()] == ["study.yaml"]
+
+
+def test_models_are_an_axis_and_conditions_hold_of_words(study, tmp_path):
+    text = Path(study).read_text().replace("kv deepseek-v3", "kv").replace("batch != 3", "NOT")
+    fields = "set: [groups.0.attention.kv_lora_rank, groups.1.attention.kv_lora_rank]"
+    text = text.replace(fields, "option: model").replace("[256, 512]", "[qwen2.5-7b, deepseek-v3]")
+    condition = "not (rank == 'deepseek-v3' and batch > 5 or kv == 'nope')"
+    Path(study).write_text(text.replace("NOT", condition))
+    answer = sweep(study, tmp_path / "out.csv")
+    rows = rows_of(tmp_path / "out.csv")
+    assert [(row["rank"], int(row["batch"])) for row in rows[::2]] == [
+        *(("qwen2.5-7b", batch) for batch in (1, 3, 5, 7, 9)),
+        *(("deepseek-v3", batch) for batch in (1, 3, 5)),
+    ]
+    assert int(rows[0]["bytes"]) == dsv3calc.kv("qwen2.5-7b", context=10)["kv_cache.bytes"]
+    assert answer.notes[0].startswith("14 points are left out by where")
+
+
+def test_a_link_is_followed_and_the_rows_are_kept_beside_its_file(study, tmp_path):
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "out.csv"
+    link.symlink_to(tmp_path / "real/there.csv")
+    with pytest.raises(KeyboardInterrupt):
+        sweep(study, link, asked=interrupted_at(2), force=True)
+    assert (tmp_path / "real/there.csv.partial").is_dir()
+    sweep(study, link, force=True, resume=True)
+    assert link.is_symlink()
+    assert len(rows_of(tmp_path / "real/there.csv")) == 24
+
+
 def test_an_output_that_no_query_has_is_refused_after_the_first_point(study, tmp_path):
     Path(study).write_text(Path(study).read_text().replace("kv_cache.bytes", "kv_cache.byts"))
     with pytest.raises(InvalidInput, match=r"study.yaml:12:18: error: no answer has .*\n.*\n.*\^"):
@@ -271,19 +318,20 @@ def test_parquet_holds_what_json_holds(study, tmp_path, monkeypatch):
     assert parquet.read_table(tmp_path / "none.parquet").num_rows == 0
 
 
-def test_the_shipped_study_holds_the_experts_parameters(tmp_path):
-    text = SHIPPED.read_text().replace("[h800, gb200-nvl72]", "[h800]")
-    text = text.replace("[128, 256, 512, 1024]", "[512]")
+def test_the_designs_of_the_shipped_study_have_the_parameters_of_deepseek_v3(tmp_path):
     path = tmp_path / "study.yaml"
-    path.write_text(text)
+    path.write_text(SHIPPED.read_text().replace("[h800, gb200-nvl72]", "[h800]"))
     sweep(str(path), tmp_path / "out.csv")
     rows = rows_of(tmp_path / "out.csv")
-    assert [row["refused"] for row in rows] == [""] * 3
-    for name in ("n_routed_experts", "num_experts_per_tok"):
-        assert {int(row[name]) * int(row["moe_intermediate_size"]) for row in rows} == {
-            int(rows[1][name]) * 2048
-        }
-    plain = dsv3calc.time(
+    assert [row["refused"] for row in rows] == [""] * 12
+    assert len({(row["kv_lora_rank"], row["n_routed_experts"]) for row in rows}) == 12
+    for row in rows:
+        assert int(row["n_routed_experts"]) == 32 * int(row["num_experts_per_tok"])
+        assert int(row["total"]) == pytest.approx(671_026_419_200, rel=1e-6)
+        assert int(row["active"]) == pytest.approx(37_552_297_472, rel=2e-5)
+    plain = next(row for row in rows if int(row["total"]) == 671_026_419_200)
+    assert int(plain["cache"]) == 32 * 8192 * 61 * (512 + 64) * 2
+    time = dsv3calc.time(
         "deepseek-v3", hardware="h800", phase="decode", tp=1, dp=64, ep=64, batch=32, context=8192
     )
-    assert float(rows[1]["time"]) == plain["time.floor"]
+    assert float(plain["time"]) == time["time.floor"]
