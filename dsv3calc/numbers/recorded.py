@@ -141,7 +141,7 @@ class Recorded:
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other: Any) -> Recorded:
+    def __truediv__(self, other: Any) -> Any:
         return _divided(self, other)
 
     def __rtruediv__(self, other: Any) -> Any:
