@@ -46,7 +46,7 @@ class Command(TyperCommand):
             if hasattr(error, "option_name"):
                 if hasattr(error, "possibilities"):
                     raise self._unknown(ctx, error.option_name) from None
-                error.ctx = ctx  # so that the help named is this command's
+                error.ctx = ctx  # type: ignore[attr-defined] # so that the help named is this one
             raise
         if extra and not ctx.resilient_parsing:
             self._refuse_names(extra)

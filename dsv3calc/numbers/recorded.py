@@ -141,9 +141,8 @@ class Recorded:
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other: Any) -> Recorded:
-        found: Recorded = _divided(self, other)
-        return found
+    def __truediv__(self, other: Any) -> Any:
+        return _divided(self, other)
 
     def __rtruediv__(self, other: Any) -> Any:
         return _divided(other, self)

@@ -122,10 +122,10 @@ def build(answer: Answer, *, exact: bool) -> View:
 def _fewest(named: dict[str, Line]) -> Table:
     first = "serve.fewest_gpus"
     rows = [["GPUs", show_count(named[first])]]
-    for axis in _AXES:
+    for axis in (*_AXES, "redundant_experts"):
         line = named.get(f"{first}.{axis}")
         if line is not None:
-            rows.append([axis, show_count(line)])
+            rows.append([axis.replace("_", " "), show_count(line)])
     return Table("", ["fewest GPUs that are enough", ""], rows)
 
 

@@ -188,7 +188,9 @@ class FewestGPUs:
             return [layout.dp]
         if batch is None:
             return [_LEAST]
-        return [each for each in divisors(batch) if batch % (each * layout.micro_batch) == 0]
+        most = min(batch // layout.micro_batch, self.most // self.width)
+        whole = [dp for dp in range(1, most + 1) if batch % (dp * layout.micro_batch) == 0]
+        return whole or [1]  # which a rule refuses
 
     def _derived(self, *, fitting: bool = True) -> dict[str, Derived]:
         """Return the columns that follow from axes; ``fitting`` replicas are as many as fit."""
@@ -287,9 +289,11 @@ class FewestGPUs:
                 last = row(columns, count(columns) - 1)
                 refuse([*problems_of(rule, self.layout, {**self._category, **last})])
             columns = rows(columns, kept)
+        least = int(columns["gpus"].min())
         raise UsageError(
-            f"no dp, pp and ep of up to {self.most:,} GPUs agree with what is held",
-            "hold less: --global-batch, --dp, --pp, --ep",
+            f"--fewest-gpus: what is given takes {least:,} GPUs, more than the {self.most:,} that "
+            "are tried",
+            "a smaller --tp, --cp, --dp, --pp or --ep",
         )
 
     def remedies(self) -> str:

@@ -22,6 +22,7 @@ from dsv3calc.studies.search.space import Derived
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dsv3calc.catalogue.presets import Preset
     from dsv3calc.queries.search import SearchQuery
     from dsv3calc.schema.model import Model
     from dsv3calc.studies.search.space import Columns
@@ -236,6 +237,25 @@ def numbered_splits(pins: dict[str, list[Any]], option: str) -> None:
         pins["layer_split"] = [numbers.get(each, each) for each in pins["layer_split"]]
 
 
+def check_experts(model: Preset[Model], pins: Mapping[str, Sequence[int]]) -> None:
+    """Refuse degrees of experts where no layer has any.
+
+    Raises
+    ------
+    UsageError
+        If a pin is such a degree.
+    """
+    if experts_of(model.value):
+        return
+    for name in ("ep", "etp", "redundant_experts", "prefill_ep"):
+        for each in pins.get(name, ()):
+            if each > 1:
+                raise UsageError(
+                    f"--pin {name}={each}: no layer of {model.name} has routed experts",
+                    "leave it out",
+                )
+
+
 def _value(option: str, axis: str, text: str) -> Any:
     """Read what an axis may be."""
     if axis == "sequence_parallel":
@@ -335,14 +355,15 @@ def serving_axes(
     Layers are split evenly unless a pin says otherwise, by the number of a split in :data:`SPLITS`.
     """
     apart = pins.get("prefill_gpus", [0])
-    gpus, every = [each - less for each in gpus for less in apart if each > less], gpus
+    every = gpus
+    gpus = [each - less for each in gpus for less in apart if each > less] or [1]
     views = architecture_of(model).groups
     heads = max((each for view in views for each in view.heads), default=1)
     found = {
         "tp": divisors_of(gpus, heads),
         "pp": divisors_of(gpus, model.num_hidden_layers),
         "layer_split": [0],
-        "ep": divisors_of(gpus, max(gpus, default=1)) if experts_of(model) else [1],
+        "ep": divisors_of(gpus, max(gpus)) if experts_of(model) else [1],
         "dcp": divisors_of(gpus, _MOST_DCP),
     }
     axes = {name: pins.get(name, values) for name, values in found.items()}

@@ -136,12 +136,10 @@ def _of_field(field: str) -> Callable[[Layout, Mapping[str, Any]], Iterable[Prob
 def _degrees(_: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
     names = [name for name in ("tp", "cp", "pp") if name in values]
     gpus = values["gpus"] - values.get("prefill_gpus", 0)
-    if gpus < 1:
-        yield f"no GPU of {values['gpus']:,} is left to decode", "prefill_gpus are fewer than GPUs"
-    elif gpus % prod(values[name] for name in names):
+    if gpus % prod(values[name] for name in names):
         degrees = " x ".join(f"{name} {values[name]}" for name in names)
         yield (
-            f"{degrees} do not divide {gpus:,} GPUs",
+            f"{degrees} do not divide {gpus:,} GPU{'s' * (gpus != 1)}",
             f"GPUs = {' x '.join(names)} x dp",
         )
 
@@ -150,7 +148,7 @@ def pinned(axis: str, values: Sequence[int]) -> Rule:
     """Return the rule that an axis that follows from others is one that is pinned."""
     return Rule(
         "pinned",
-        f"{axis} as it is pinned",
+        f"{axis} is one of those pinned",
         (axis,),
         lambda layout, _: (
             (f"{axis} is {found}, not {' or '.join(map(str, values))}", "--pin")
@@ -181,13 +179,10 @@ def serving_rules(
     model: Model,
     hardware: Hardware,
     undivided: Callable[[Layout, Mapping[str, Any]], Iterable[Problem]],
-    *,
-    mtp: bool,
 ) -> list[Rule]:
     """List the rules of serving layouts that their degrees alone decide.
 
-    ``undivided`` yields degrees that have no etp by the rule that it follows from; ``mtp`` tells
-    whether MTP modules draft.
+    ``undivided`` yields degrees that have no etp by the rule that it follows from.
     """
 
     def of_context(layout: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
@@ -195,16 +190,19 @@ def serving_rules(
         yield from decode_problems(model, layout)
 
     return [
+        Rule(
+            "decodes",
+            "GPUs are left to decode",
+            ("gpus", "prefill_gpus"),
+            lambda _, values: (
+                [(f"all {values['gpus']:,} GPUs prefill", "prefill_gpus are fewer")]
+                * (values["prefill_gpus"] >= values["gpus"])
+            ),
+        ),
         Rule("degrees", "tp x pp divide the GPUs", ("gpus", "prefill_gpus", "tp", "pp"), _degrees),
         Rule("stages", "a layer for every stage", ("pp",), _of_model(model, pipeline_problems)),
         Rule("heads", "tp divides the heads", ("tp",), _of_model(model, head_problems)),
         Rule("widths", "tp divides the feed-forwards", ("tp",), _of_model(model, width_problems)),
-        Rule(
-            "split",
-            "balanced stages differ from even ones",
-            ("pp", "layer_split"),
-            lambda layout, _: _balanced_alike(model, layout, mtp=mtp),
-        ),
         Rule(
             "experts",
             "ep divides the experts",
@@ -275,10 +273,11 @@ def training_rules(model: Model, sequence: int, *, stepped: bool) -> list[Rule]:
     return rules
 
 
-def sameness(model: Model, *, mtp: bool) -> list[Rule]:
+def sameness(model: Model, *, mtp: bool, splits: Sequence[Any]) -> list[Rule]:
     """List the rules that leave one of several names of the same layout of training.
 
-    ``mtp`` says whether MTP modules are trained.
+    ``mtp`` says whether MTP modules are trained, ``splits`` are the candidates of how layers are
+    split over stages.
     """
     experts = bool(experts_of(model))
 
@@ -307,15 +306,16 @@ def sameness(model: Model, *, mtp: bool) -> list[Rule]:
             ),
         ),
     ]
+    names = ("pp", "schedule", "virtual_pipeline", "layer_split")
     return [
-        Rule(
-            SAME,
-            _SAME,
-            ("pp", "schedule", "virtual_pipeline", "layer_split"),
-            lambda layout, _: _balanced_alike(model, layout, mtp=mtp),
-        ),
+        *(split_rule(SAME, _SAME, names, model, mtp=mtp) for each in splits if each == "even"),
         *(Rule(SAME, _SAME, needs, same(words, check)) for needs, words, check in rules),
     ]
+
+
+def split_rule(name: str, words: str, needs: tuple[str, ...], model: Model, *, mtp: bool) -> Rule:
+    """Return the rule that refuses balanced stages that have the layers of even ones."""
+    return Rule(name, words, needs, lambda layout, _: _balanced_alike(model, layout, mtp=mtp))
 
 
 def _balanced_alike(model: Model, layout: Layout, *, mtp: bool) -> Iterable[Problem]:

@@ -199,11 +199,15 @@ class Kinds:
     def of(self, columns: Columns) -> _Kind:
         """Return the kind of layouts that have as many stages, and experts on one GPU or several.
 
-        A degree that all of them have is recorded as the number that it is: ``serve`` may not know
-        how to time another.
+        A degree that is 1 in all of them is recorded as 1: ``serve`` may not know how to time
+        another.
         """
-        degrees = {name: columns[name] for name in _DEGREES if name != "batch"}
-        alike = {name: int(each[0]) for name, each in degrees.items() if each.min() == each.max()}
+        ends = {name: (columns[name].min(), columns[name].max()) for name in _DEGREES}
+        alike = {
+            name: int(least)
+            for name, (least, most) in ends.items()
+            if name != "batch" and least == most and (least <= 1 or name in _KIND)
+        }
         key = [alike[name] for name in _KIND]
         flags = (alike.get(name) == plain for name, plain in _APART_FROM)
         known = self._known.setdefault((*key, *flags), [])

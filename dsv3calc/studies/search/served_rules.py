@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dsv3calc.accounting.device import scale_up_of
+from dsv3calc.accounting.traffic.exchange import Group, copies_of
 from dsv3calc.errors import Infeasible, UsageError
-from dsv3calc.model.architecture import experts_of
+from dsv3calc.model.architecture import architecture_of, experts_of
 from dsv3calc.studies.layout.expert_degrees import STATED, divides
 from dsv3calc.studies.memory.options import check_imbalance
 from dsv3calc.studies.search import beside
 from dsv3calc.studies.search.request import MOST
-from dsv3calc.studies.search.rules import Rule, pinned, serving_rules
+from dsv3calc.studies.search.rules import Rule, pinned, serving_rules, split_rule
 from dsv3calc.studies.serve.server import Server
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 LAYOUT = ("tp", "dp", "pp", "layer_split", "ep", "etp", "dcp", "redundant_experts")
 """The columns of a layout that decodes."""
 
+CONDITIONS = ("batch", *(name for name in LAYOUT if name != "layer_split"), *beside.COLUMNS)
+"""Axes that conditions may name: columns, but for the split, which columns have by number."""
+
 _FLAGS = ("tp", "dp", "pp", "dcp")
 
 
@@ -35,7 +40,7 @@ class Rules:
 
     Parameters
     ----------
-    query, pins
+    query
         What is asked for.
     server, asked
         ``serve`` and ``memory --serve`` on the layout that all others are made from.
@@ -48,29 +53,36 @@ class Rules:
     def __init__(
         self,
         query: SearchQuery,
-        pins: Mapping[str, Sequence[int]],
         server: Server,
         asked: Asked,
         rule: ExpertRule,
         query_of: Callable[[Mapping[str, Any], int | None], ServeQuery],
     ) -> None:
         self.query = query
-        self.pins = pins
         self.server = server
         self.asked = asked
         self.rule = rule
         self.query_of = query_of
         self._known: dict[tuple[bool, ...], list[Problem]] = {}
 
-    def all(self) -> list[Rule]:
-        """List the rules of this search."""
+    def all(self, pins: Mapping[str, Sequence[int]]) -> list[Rule]:
+        """List the rules of a search with some pins."""
         asked, model = self.asked, self.asked.model.value
-        of_degrees = serving_rules(
-            model, asked.hardware.value, self._undivided, mtp=asked.serving.mtp
-        )
+        of_degrees = [
+            *serving_rules(model, asked.hardware.value, self._undivided),
+            Rule(
+                "exchange",
+                "groups of experts hold as many redundant ones",
+                ("tp", "pp", "dp", "ep", "etp", "redundant_experts"),
+                self._unsent,
+            ),
+        ]
         rules = list(of_degrees)
-        if "dp" in self.pins:
-            rules.insert(1, pinned("dp", self.pins["dp"]))
+        if "dp" in pins:
+            rules.insert(1, pinned("dp", pins["dp"]))
+        if len(pins.get("layer_split", ())) > 1:
+            words, needs = "balanced stages differ from even ones", ("pp", "layer_split")
+            rules.append(split_rule("split", words, needs, model, mtp=asked.serving.mtp))
         imbalance = self.query.imbalance
         if imbalance is not None:
             rules.append(
@@ -88,7 +100,7 @@ class Rules:
             Rule(
                 "loads",
                 "the engine loads the weights",
-                ("tp", "dp", "ep", "etp"),  # a stage more or less divides no weight
+                ("tp", "dp", "etp") if _spans_instance(base) else ("tp", "etp"),
                 lambda layout, _: beside.unloaded(layout, asked),
             ),
             Rule("serves", "serve times such a layout", (*LAYOUT, *beside.COLUMNS), self._unserved),
@@ -105,6 +117,19 @@ class Rules:
             else f"ep {layout.ep:,} is neither 1 nor tp x dp",
             rule.words,
         )
+
+    def _unsent(self, layout: Layout, _: Mapping[str, Any]) -> Iterable[Problem]:
+        """Yield what keeps tokens from being routed: groups with unequal numbers of experts."""
+        views = architecture_of(self.asked.model.value).groups
+        exchange = self.asked.serving.exchange
+        node = scale_up_of(self.asked.hardware.value).domain_size or layout.ep
+
+        def ask() -> None:
+            for view in views:
+                if layout.ep > 1 and view.experts is not None:
+                    copies_of(view, layout, Group(layout, node), exchange)
+
+        return _raised(ask)
 
     def _unserved(self, _: Layout, values: Mapping[str, Any]) -> Iterable[Problem]:
         """Yield what ``serve`` says against a layout of this kind: one of each is asked about."""
@@ -123,6 +148,11 @@ class Rules:
         least = self.server.least
         if MOST < values["asked"] < least:
             yield f"a batch of {values['asked']:,}", f"the least is {least:,}"
+
+
+def _spans_instance(layout: Layout) -> bool:
+    """Tell whether the replicas of an instance divide some of the weights among them."""
+    return "instance" in (layout.shared_experts, layout.dense_feed_forward)
 
 
 def _raised(ask: Callable[[], object]) -> list[Problem]:

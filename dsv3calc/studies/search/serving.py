@@ -28,6 +28,7 @@ from dsv3calc.studies.search.request import (
     SERVING_AXES,
     SPLITS,
     UNITS,
+    check_experts,
     numbered_splits,
     read_objectives,
     read_pins,
@@ -42,7 +43,7 @@ from dsv3calc.studies.search.served import (
     largest_batches,
     line_of,
 )
-from dsv3calc.studies.search.served_rules import LAYOUT, Rules
+from dsv3calc.studies.search.served_rules import CONDITIONS, LAYOUT, Rules
 from dsv3calc.studies.search.space import Constraint, Derived
 from dsv3calc.studies.search.winner import Winner, answered
 from dsv3calc.studies.serve.server import Server
@@ -85,7 +86,7 @@ class ServingSearch:
             query.objective, "tokens_per_second_per_gpu", SERVED_OBJECTIVES
         )
         self.limits = [Objective(text) for text in query.slo]
-        known = ("gpus", *SERVING_AXES, *SERVED_OBJECTIVES)
+        known = ("gpus", *CONDITIONS, *SERVED_OBJECTIVES)
         self.conditions = [
             *(read_condition(text, known) for text in query.where),
             *map(Limit, self.limits),
@@ -97,6 +98,7 @@ class ServingSearch:
         self.server = self._server()
         self.base: Layout = self.server.inputs.layout
         self.model, self.hardware = self.server.inputs.model, self.server.inputs.hardware
+        check_experts(self.model, self.pins)
         self._check_results()
         asked = asked_of(self._asked(MemoryQuery, imbalance=None, **self._memory()), Answer("", {}))
         self.asked = asked._replace(
@@ -106,7 +108,7 @@ class ServingSearch:
         of_setup, _ = setup_rule(None if setup is None else setup.value, serving=True)
         stated = ("etp",) if "etp" in self.pins else ()
         self.rule = rule_of(stated, serving=True, of_setup=of_setup)
-        self._rules = Rules(query, self.pins, self.server, self.asked, self.rule, self.query_of)
+        self._rules = Rules(query, self.server, self.asked, self.rule, self.query_of)
         self.kinds = Kinds(
             Served(self.base, self.server, self.asked, self.limits, prefill=self._needs_prefill())
         )
@@ -281,7 +283,7 @@ class ServingSearch:
 
     def rules(self) -> list[Rule]:
         """List the rules of this search."""
-        return self._rules.all()
+        return self._rules.all(self.pins)
 
     # --- winners
 
@@ -337,6 +339,8 @@ class ServingSearch:
         numbered_splits(named, "--why")
         axes |= {name: each[0] for name, each in named.items()}
         width, left = axes["tp"] * axes["pp"], gpus - axes["prefill_gpus"]
+        if left < 1:
+            raise UsageError(f"--why: no GPU of {gpus:,} is left to decode", "fewer prefill_gpus")
         dp = axes.get("dp", max(1, left // width))
         if "dp" in pins and width * dp != left:
             raise UsageError(

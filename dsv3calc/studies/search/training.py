@@ -33,6 +33,7 @@ from dsv3calc.studies.search.request import (
     TIMED,
     TRAINING_AXES,
     UNITS,
+    WORDS,
     categories_together,
     category_axes,
     degree_axes,
@@ -224,7 +225,11 @@ class TrainingSearch:
         model, batch = self.model.value, self.query.global_batch
         rules = [
             *training_rules(model, self.sequence, stepped=batch is not None),
-            *sameness(model, mtp=self.query.with_mtp),
+            *sameness(
+                model,
+                mtp=self.query.with_mtp,
+                splits=self.pins.get("layer_split", WORDS["layer_split"]),
+            ),
         ]
         if "dp" in self.pins:
             rules.insert(1, pinned("dp", self.pins["dp"]))

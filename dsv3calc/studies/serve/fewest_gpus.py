@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,7 +29,7 @@ MOST_GPUS = 1024
 """GPUs that are tried at most."""
 
 _FIRST = 8
-_HELD = ("tp", "dp", "pp", "ep", "etp", "dcp", "redundant_experts", "batch")
+_HELD = ("tp", "dp", "pp", "layer_split", "ep", "etp", "dcp", "redundant_experts", "batch")
 _PASSED_ON = (*SAME, *_HELD, "slo", "pue", "fewest_gpus", "notes")
 
 
@@ -44,7 +45,7 @@ def answer_fewest(query: ServeQuery, answer_serve: Callable[[ServeQuery], Answer
     Infeasible
         If no layout of up to ``MOST_GPUS`` GPUs holds the sequences and meets the limits.
     """
-    wanted = ServingSearch(_as_search(query))
+    wanted = _searched(query)
     axes = _fewest(wanted)
     degrees = wanted.options(axes)
     limits = query.slo if query.concurrency is None and query.batch is None else ()
@@ -55,6 +56,21 @@ def answer_fewest(query: ServeQuery, answer_serve: Callable[[ServeQuery], Answer
     answer.columns = [Column(column.id, column.title, Ledger(column.ledger.title, lines))]
     answer.notes[:0] = _remarks(wanted, axes, limits)
     return answer
+
+
+def _searched(query: ServeQuery) -> ServingSearch:
+    """Return the search; what it has against a pin is told of the option.
+
+    Raises
+    ------
+    UsageError
+        If it refuses the query.
+    """
+    try:
+        return ServingSearch(_as_search(query))
+    except UsageError as error:
+        told = _as_options(error.message)
+        raise UsageError(told, error.hint) from None
 
 
 def _as_search(query: ServeQuery) -> SearchQuery:
@@ -124,10 +140,21 @@ def _too_few(wanted: ServingSearch, most: int) -> Infeasible:
     """Say why no layout of up to so many GPUs will do, after the search for the fewest."""
     gpus = [*range(1, most + 1)]
     assert wanted.last is not None  # noqa: S101 - it has been run
-    if not wanted.last.refusals.counted:  # rules refused all of them: those alone are asked again
-        wanted.last = wanted.search_fewest(gpus, after=None)
-        wanted.last.run()
-    return infeasible(wanted, gpus)
+    if wanted.last.refusals.counted:
+        return infeasible(wanted, gpus)
+    wanted.last = wanted.search_fewest(gpus, after=None)  # rules alone, which refuse all of them
+    wanted.last.run()
+    found = infeasible(wanted, gpus)
+    return Infeasible(found.message, _as_options(found.hint))
+
+
+def _as_options(text: str) -> str:
+    """Name options in a text in place of the pins that a search has them as."""
+
+    def option(pin: re.Match[str]) -> str:
+        return f"--{pin[1].replace('_', '-')} "
+
+    return re.sub(r"--pin (\w+)=?", option, text).strip()
 
 
 def _lines(query: ServeQuery, axes: Mapping[str, Any], degrees: Mapping[str, Any]) -> list[Line]:
@@ -135,8 +162,8 @@ def _lines(query: ServeQuery, axes: Mapping[str, Any], degrees: Mapping[str, Any
     words = "the fewest GPUs that hold the sequences and meet the limits"
     found = [Line("serve.fewest_gpus", axes["gpus"], "1", "search", convention=words)]
     for axis in degrees:
-        if axis == "redundant_experts":  # no degree
-            continue
+        if axis in ("redundant_experts", "layer_split") and getattr(query, axis) is not None:
+            continue  # no degree, and not searched
         how = "searched" if getattr(query, axis) is None else "held"
         name = f"serve.fewest_gpus.{axis}"
         found.append(Line(name, axes[axis], "1", "search", convention=how))

@@ -105,10 +105,22 @@ def prefill_layout(inputs: Inputs) -> Layout | None:
         )
     named: dict[str, Any] = {"layout": query.prefill_layout}
     if "=" in query.prefill_layout:
-        named: dict[str, Any] = {"layout": None, **_degrees(query.prefill_layout)}
+        named = {"layout": None, **_degrees(query.prefill_layout)}
     changed = msgspec.structs.replace(query, **{**dict.fromkeys(_OF_LAYOUT), **named})
+    try:
+        found = _checked(inputs, changed)
+    except UsageError as error:
+        raise UsageError(f"--prefill-layout: {error.message}", error.hint) from None
+    if found.phase == "decode":
+        raise UsageError(f"--prefill-layout: {found.name} is for decoding")
+    inputs.beside = msgspec.structs.replace(found, schedule="1f1b", virtual_pipeline=1)
+    return inputs.beside
+
+
+def _checked(inputs: Inputs, query: ServeQuery) -> Layout:
+    """Return the layout of a query, into which the model divides."""
     model, aside = inputs.model.value, Answer("", {})
-    found = chosen_layout(changed, inputs.loader, aside, model, used=USED, serving=True)
+    found = chosen_layout(query, inputs.loader, aside, model, used=USED, serving=True)
     add_new(inputs.answer.assumptions, aside.assumptions)
     check_grouping(
         model,
@@ -120,10 +132,7 @@ def prefill_layout(inputs: Inputs) -> Layout | None:
             *stage_problems(model, found, found.pp),
         ),
     )
-    if found.phase == "decode":
-        raise UsageError(f"--prefill-layout: {found.name} is for decoding")
-    inputs.beside = msgspec.structs.replace(found, schedule="1f1b", virtual_pipeline=1)
-    return inputs.beside
+    return found
 
 
 def _degrees(text: str) -> dict[str, int]:

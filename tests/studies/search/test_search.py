@@ -278,6 +278,6 @@ def test_why_tells_every_reason():
     pinned = {"pin": ("tp=8,zero=0|1,dp=1",)}
     assert reasons("recompute=full", **pinned) == []  # what is not named is as pinned
     assert reasons("tp=4,recompute=full", **pinned) == [
-        "dp as it is pinned: dp is 2, not 1 (--pin)",
+        "dp is one of those pinned: dp is 2, not 1 (--pin)",
         "--pin tp=8 does not hold: tp is 4",
     ]

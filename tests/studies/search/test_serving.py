@@ -10,7 +10,8 @@ import dsv3calc
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.queries.search import SearchQuery
 from dsv3calc.queries.serve import ServeQuery
-from dsv3calc.studies.search.answer import answer_search, infeasible
+from dsv3calc.studies.search.answer import answer_search
+from dsv3calc.studies.search.infeasible import infeasible
 from dsv3calc.studies.search.serving import ServingSearch
 from dsv3calc.studies.serve.answer import answer_serve
 from dsv3calc.studies.serve.fewest_gpus import _as_search, _narrow
