@@ -57,7 +57,7 @@ def test_llama_405b_by_both_counts_of_flops(dp, published):
     )
     rates = [found[f"train.flops_per_second_per_gpu.{count}"] for count in ("causal", "full")]
     assert rates[1] / rates[0] == pytest.approx(1.04, abs=0.005)
-    assert all(0.73 < published / rate < 0.8 for rate in rates)
+    assert all(0.73 < published / rate < 0.81 for rate in rates)
 
 
 def test_fp8_experts_are_faster_than_bf16():
@@ -267,9 +267,11 @@ def test_a_line_that_an_answer_lacks(program, line, words):
         assert words in program.refused(ExitStatus.USAGE, *command).err
 
 
-def test_exchanges_that_no_pass_is_long_enough_to_hide_are_warned_of(program):
+def test_no_more_is_hidden_of_exchanges_than_the_passes_last(program):
     words = "train llama-3.1-70b --hardware h100 --setup megatron-dense --seq 1024 --zero 3"
     common = (*words.split(), "--global-batch", "256")
-    found = program.ok(*common, "--dp", "256").out
-    assert "data parallelism exchanges for 1.562 s a step" in found
+    found = program.json(*common, "--dp", "256").values
+    # 2 gathers of the weights and a reduction of the gradients in FP32, 1.562 s as traffic says
+    assert found["train.step.estimate"] == pytest.approx(1.562 + 0.00285, rel=1e-3)
+    assert "longer than the 877.4 ms of passes" in program.ok(*common, "--dp", "256").out
     assert "exchanges for" not in program.ok(*common, "--tp", "8", "--pp", "32", "--dp", "1").out

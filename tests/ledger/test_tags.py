@@ -48,7 +48,7 @@ ALLOWED = {
     ("studies/measurements/predict.py", "_names"),
     ("studies/measurements/servers.py", "prefilling"),
     # files of an unfinished sweep
-    ("studies/sweep/chunks.py", "check"),
+    ("studies/sweep/chunks.py", "begun"),
     # the name that a measured preset is given
     ("studies/measuring/answer.py", "_check"),
     ("output/views/validate.py", "score_cells"),

@@ -169,13 +169,19 @@ class Step:
             mtp=setting.conventions.mtp == "in",
         )
         by_name = {line.name: line for line in lines}
+        passes = total(f"{self.prefix}.passes", list(self.phases.values()), unit="s")
         found = {}
         for axis, kind in (("dp", "data_parallel"), ("pp", "pipeline")):
             place = f"train.sent.collectives.{kind}"
             seconds = by_name.get(f"{place}.achieved.time") or by_name[f"{place}.time"]
-            shown = software.shown(axis)
-            parts = (seconds,) if shown is None else (seconds, shown)
-            found[kind] = combined(f"{self.prefix}.phase.{kind}", "product", parts, unit="s")
+            shown, name = software.shown(axis), f"{self.prefix}.phase.{kind}"
+            if shown is None:
+                found[kind] = combined(name, "product", (seconds,), unit="s")
+                continue
+            more = combined(f"{name}.more", "difference", (seconds, passes), unit="s")
+            share = combined(f"{name}.share", "product", (seconds, shown), unit="s")
+            words = "what the set-up does not hide, and at least what is longer than the passes"
+            found[kind] = combined(name, "maximum", (share, more), unit="s", convention=words)
         return found
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -100,8 +101,8 @@ class Search:
         self.axes = {**axes, **categories}
         self.words = {rule.name: rule.words for rule in rules}
         self.words |= {each.reason: each.words for each in more}
-        names = [rule.name for rule in rules]
-        self.needs = {rule.name: rule.needs for rule in rules if names.count(rule.name) == 1}
+        times = Counter(rule.name for rule in rules)
+        self.needs = {rule.name: rule.needs for rule in rules if times[rule.name] == 1}
         self._examples: dict[str, dict[str, Any]] = {}
         self.refusals = refusals or Refusals(
             *(rule.name for rule in rules), *(each.reason for each in more), WHERE

@@ -217,17 +217,17 @@ def _remarks(answer: Answer, fold: Fold, layout: Layout) -> None:
 
 
 def _warn_hidden(answer: Answer, lines: StepLines) -> None:
-    """Warn of reductions that a set-up hides behind passes which are shorter than they are."""
-    shown = lines.phases.get("data_parallel")
-    if shown is None:
+    """Warn of reductions that are longer than the passes which the set-up hides them behind."""
+    phase = lines.phases.get("data_parallel")
+    if phase is None or phase.parts[0].rule != "maximum":
         return
-    sent = shown.parts[0].parts[0].value
-    passes = lines.steps["estimate"].value - shown.value
-    if sent - shown.value > passes:
+    share, more = phase.parts[0].parts
+    if more.value > share.value:
+        sent, passes = more.parts
         answer.warn(
-            f"data parallelism exchanges for {format_quantity(sent, 's')} a step, and the set-up "
-            f"hides that behind {format_quantity(passes, 's')} of passes: the step takes longer "
-            "than estimated (a lower --zero, or more tp or pp, sends less)"
+            f"data parallelism exchanges for {format_quantity(sent.value, 's')} a step, longer "
+            f"than the {format_quantity(passes.value, 's')} of passes that the set-up hides it "
+            "behind (a lower --zero, or more tp or pp, sends less)"
         )
 
 
