@@ -80,7 +80,7 @@ class Step:
         if what != "bound":
             self.others["optimizer"] = self._optimizer()
         if what == "estimate":
-            self.others |= in_common.once(("sent", by.sent), self._reductions)
+            self.others |= self._not_hidden(in_common.once(("sent", by.sent), self._sent))
         self.phases |= self.others
         self.step = total(f"train.step.{what}", list(self.phases.values()), unit="s")
 
@@ -152,11 +152,9 @@ class Step:
             convention="mean over the pipeline ranks",
         )
 
-    def _reductions(self) -> dict[str, Line]:
-        """Give what the set-up does not hide of gradients' reductions and sends between stages."""
-        fold, setting = self.fold, self.fold.setting
-        software, layout = fold.software, setting.layout
-        assert software is not None  # noqa: S101 - there is no estimate without one
+    def _sent(self) -> dict[str, tuple[str, Line]]:
+        """Give how long gradients' reductions and sends between stages last: kind -> axis, line."""
+        setting, layout = self.fold.setting, self.fold.setting.layout
         if type(layout.gpus) is int and layout.gpus == 1:
             return {}
         lines = collective_lines(
@@ -169,16 +167,31 @@ class Step:
             mtp=setting.conventions.mtp == "in",
         )
         by_name = {line.name: line for line in lines}
-        passes = total(f"{self.prefix}.passes", list(self.phases.values()), unit="s")
         found = {}
         for axis, kind in (("dp", "data_parallel"), ("pp", "pipeline")):
             place = f"train.sent.collectives.{kind}"
             seconds = by_name.get(f"{place}.achieved.time") or by_name[f"{place}.time"]
+            found[kind] = (axis, seconds)
+        return found
+
+    def _not_hidden(self, sent: dict[str, Line]) -> dict[str, Line]:
+        """Give what the set-up does not hide of exchanges, by their kind.
+
+        Each is hidden for no longer than what stands before it in the step: the passes, and what
+        is not hidden of another one. So a step with longer passes is no shorter.
+        """
+        software = self.fold.software
+        assert software is not None  # noqa: S101 - there is no estimate without one
+        before = total(f"{self.prefix}.passes", list(self.phases.values()), unit="s")
+        found: dict[str, Line] = {}
+        for kind, (axis, seconds) in sent.items():
             shown, name = software.shown(axis), f"{self.prefix}.phase.{kind}"
+            if found:
+                before = total(f"{name}.before", [before, *found.values()], unit="s")
             if shown is None:
                 found[kind] = combined(name, "product", (seconds,), unit="s")
                 continue
-            more = combined(f"{name}.more", "difference", (seconds, passes), unit="s")
+            more = combined(f"{name}.more", "difference", (seconds, before), unit="s")
             share = combined(f"{name}.share", "product", (seconds, shown), unit="s")
             words = "what the set-up does not hide, and at least what is longer than the passes"
             found[kind] = combined(name, "maximum", (share, more), unit="s", convention=words)

@@ -65,6 +65,22 @@ def test_recorded_results_are_those_of_the_ledger(data):
             assert found[row] == pytest.approx(expected, rel=1e-13)
 
 
+def test_what_passes_hide_is_that_of_each_policy():
+    pin = ("tp=1,cp=1,pp=2,mb=1,schedule=1f1b,sp=false,split=even,vpp=1,zero=0",)
+    query = SearchQuery(
+        **QUERIES[0] | {"gpus": 32}, global_batch=32, sequence=64, oversubscription=50, pin=pin
+    )
+    wanted = TrainingSearch(query)
+    search = wanted.search([32], most=1)
+    columns = next(iter(search.space.blocks()))
+    one = {name: int(each[0]) for name, each in columns.items()}
+    block, found = search.block(columns), []
+    for category, _ in search.leaves(columns):
+        found.append(block.of("step_time", category)[0])
+        assert found[-1] == pytest.approx(Layouts(wanted.held, one).step(category), rel=1e-13)
+    assert min(found) >= found[0] * (1 - 1e-15)  # the policy that recomputes nothing bounds others
+
+
 def test_what_depends_on_a_number_is_computed_with_columns(monkeypatch):
     wanted, search, columns, leaves = blocks(0)
     category, mask = leaves[0]
