@@ -310,6 +310,7 @@ def _of(name: str) -> Callable[..., Any]:
 
 
 Column.__dsv3calc_ops__ = SimpleNamespace(
+    apply=apply,
     lookup=lambda table, index: apply(lambda each: in_numpy.lookup(table, each), index),
     elementwise=lambda function, *values: apply(
         lambda *each: in_numpy.elementwise(function, *each), *values

@@ -51,6 +51,11 @@ def binomial(n: Any, k: Any) -> Any:
     return elementwise(math.comb, n, k)
 
 
+def apply(function: Callable[..., Any], *values: Any) -> Any:
+    """Return what a function of arrays gives."""
+    return function(*values)
+
+
 def elementwise(function: Callable[..., Any], *values: Any) -> Any:
     """Return what a function of integers gives for each element, as floats."""
     each = np.frompyfunc(lambda *numbers: function(*map(int, numbers)), len(values), 1)

@@ -212,6 +212,21 @@ def elementwise(function: Callable[..., Any], *values: Any) -> Any:
     return kind.elementwise(function, *values) if kind else function(*values)
 
 
+def apply(function: Callable[..., Any], *values: Any, symbolic: Any) -> Any:
+    """Return what a function of numbers or whole arrays gives; it is one operation of a record.
+
+    ``symbolic`` takes its place where a value is a symbol.
+
+    >>> apply(math.gcd, 4, 6, symbolic=1)
+    2
+    """
+    kind = _arithmetic(*values)
+    if kind is None:
+        return function(*values)
+    own = getattr(kind, "apply", None)
+    return own(function, *values) if own else symbolic
+
+
 def _integer_binomial_ratio(part: int, n: int, k: int) -> Any:
     """Divide products of as many factors as the smaller of k and n - part, of k in both."""
     if not 0 <= n - part <= n or k > n:

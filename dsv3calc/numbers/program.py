@@ -40,7 +40,7 @@ need: that takes less than finding combinations."""
 _MOST_PLANS = 8
 """Plans of a program that are kept."""
 
-_SLOW = ("power", "call")
+_SLOW = ("power", "call", "apply")
 """Operations that take as long as many others, and that no code is compiled for."""
 
 

@@ -35,8 +35,8 @@ class Operation(NamedTuple):
     """One operation of a record.
 
     ``parts`` are the numbers of what it is done to. ``what`` is the name of an input, the value of
-    a constant, the table of ``lookup`` and the function of ``call``. ``inputs`` has a bit for each
-    input that it depends on.
+    a constant, the table of ``lookup``, the function of ``call``, of integers, and that of
+    ``apply``, of whole arrays. ``inputs`` has a bit for each input that it depends on.
     """
 
     name: str
@@ -147,11 +147,11 @@ class Recorded:
     def __rtruediv__(self, other: Any) -> Any:
         return _divided(other, self)
 
-    def __floordiv__(self, other: Any) -> Recorded:
-        return _one("floor", self / other)
+    def __floordiv__(self, other: Any) -> Any:
+        return _rounded("floor", self, other)
 
-    def __rfloordiv__(self, other: Any) -> Recorded:
-        return _one("floor", other / self)
+    def __rfloordiv__(self, other: Any) -> Any:
+        return _rounded("floor", other, self)
 
     def __pow__(self, other: Any) -> Recorded:
         if _is(other, 2):
@@ -245,6 +245,11 @@ def _lookup(table: Sequence[int], index: Recorded) -> Recorded:
     return index.record.note("lookup", (index.number,), tuple(table))
 
 
+def _apply(function: Callable[..., Any], *values: Any) -> Recorded:
+    record = _record_of(*values)
+    return record.note("apply", tuple(map(record.number, values)), function)
+
+
 def _elementwise(function: Callable[..., Any], *values: Any) -> Recorded:
     record = _record_of(*values)
     return record.note("call", tuple(map(record.number, values)), function)
@@ -265,6 +270,7 @@ Recorded.__dsv3calc_ops__ = SimpleNamespace(
     ceil_div=lambda a, b: _rounded("ceil", a, b),
     where=_where,
     lookup=_lookup,
+    apply=_apply,
     elementwise=_elementwise,
     binomial=_binomial,
 )

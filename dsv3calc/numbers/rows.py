@@ -95,6 +95,9 @@ def function_of(name: str, what: Any) -> Callable[..., Any]:
         return lambda index: in_numpy.lookup(what, index)
     if name == "call":
         return lambda *values: in_numpy.elementwise(what, *values)
+    if name == "apply":
+        found: Callable[..., Any] = what
+        return found
     function: Callable[..., Any] = in_numpy.where if name == "where" else getattr(np, name)
     return function
 
@@ -191,7 +194,7 @@ def _into(operation: Operation) -> Callable[..., Any]:
     if operation.name == "where":
         return _where_into
     function = function_of(operation.name, operation.what)
-    if operation.name in ("lookup", "call"):
+    if operation.name in ("lookup", "call", "apply"):
 
         def found(*arguments: Any, out: Any) -> None:
             out[:] = function(*arguments)

@@ -9,6 +9,7 @@ over; etp takes tp's place and edp takes dp's). Both numberings keep the pipelin
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from dsv3calc.errors import UsageError
@@ -80,27 +81,43 @@ def gpus_per_node(layout: Layout, domain_size: Any, *, experts: bool = True) -> 
     All of them where its groups then fill nodes evenly: each group inside a node, or as many of
     its members in every node that it touches. Otherwise the most with which they do, and the other
     GPUs of a domain are taken to be left idle: DeepSeek-V3's layout uses 64 of NVL72's 72. A
-    ``domain_size`` of None joins all GPUs. Arrays and symbols are taken as they are, for even ones.
+    ``domain_size`` of None joins all GPUs. Symbols are taken as they are, for even ones.
     The experts' groups count where ``experts`` says that layers have them.
     """
     if domain_size is None:
         return layout.gpus
     names = ATTENTION if not experts else [axis for axis in GROUPS if axis != "data"]
     axes = [(degree(layout, axis).value, stride(layout, axis).value) for axis in names]
-    if not all(type(value) is int for axis in axes for value in axis):
-        return ops.minimum(domain_size, layout.gpus)
-    for size in range(min(domain_size, layout.gpus), 1, -1):
-        if all(_fills(ranks, step, size) for ranks, step in axes):
-            return size
-    return 1
+    most = ops.minimum(domain_size, layout.gpus)
+    return ops.apply(_most_that_fill, most, *chain.from_iterable(axes), symbolic=most)
 
 
-def _fills(ranks: int, step: int, size: int) -> bool:
+def _most_that_fill(most: Any, *axes: Any) -> Any:
+    """Return the most GPUs of a node, up to ``most``, that all groups fill evenly.
+
+    ``axes`` are the GPUs of a group and how far apart they are, of one axis after the other:
+    numbers, or arrays.
+    """
+    pairs = [*zip(axes[::2], axes[1::2], strict=True)]
+    if all(type(each) is int for each in (most, *axes)):
+        sizes = range(most, 1, -1)
+        return next((size for size in sizes if all(_fills(*each, size) for each in pairs)), 1)
+    found: Any = 1
+    for size in range(int(most.max()), 1, -1):
+        fills = (found == 1) & (most >= size)
+        for each in pairs:
+            fills = fills & _fills(*each, size)
+        found = ops.where(fills, size, found)
+        if ops.is_nothing(found == 1):
+            break
+    return found
+
+
+def _fills(ranks: Any, step: Any, size: int) -> Any:
     """Tell whether groups of ``ranks`` GPUs that are ``step`` apart fill nodes evenly."""
-    if ranks == 1 or step >= size:
-        return True
-    reach, rest = divmod(size, step)
-    return not rest and (reach % ranks == 0 or ranks % reach == 0)
+    reach = ops.maximum(ops.floor_div(size, step), 1)
+    even = (reach % ranks == 0) | (ranks % reach == 0)
+    return (ranks == 1) | (step >= size) | ((size % step == 0) & even)
 
 
 def check_pipeline(layout: Layout, *, experts: bool = True) -> None:

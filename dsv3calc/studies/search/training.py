@@ -277,9 +277,21 @@ class TrainingSearch:
             if "train.dollars" in values:
                 results["dollars"] = values["train.dollars"]
         if "traffic" in self.results:
-            found = answers["traffic"] = answered(self._asked(TrafficQuery, _without(layout)))
+            found = answers["traffic"] = answered(self._traffic_query(layout))
             results["traffic"] = sent_between_domains(found.columns[0].ledger.values)
         return Winner(dict(axes), results, answers)
+
+    def _traffic_query(self, layout: Mapping[str, Any]) -> TrafficQuery:
+        """Return ``traffic`` of a layout; what it has no option for is set."""
+        fields = {*TrafficQuery.__struct_fields__}
+        named = {name: value for name, value in layout.items() if name in fields}
+        query: TrafficQuery = self._asked(TrafficQuery, named)
+        edits = [
+            f"layout.{name}={str(layout[name]).lower()}"
+            for name in ("schedule", "virtual_pipeline", "sequence_parallel")
+            if layout[name] != PLAIN[name]
+        ]
+        return msgspec.structs.replace(query, set=(*query.set, *edits))
 
     def options(self, axes: Mapping[str, Any]) -> dict[str, Any]:
         """Return a layout as options of a query about it."""
@@ -354,12 +366,6 @@ class TrainingSearch:
 
     def _has_experts(self) -> bool:
         return bool(experts_of(self.model.value))
-
-
-def _without(layout: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a layout that ``traffic`` has."""
-    fields = {*TrafficQuery.__struct_fields__}
-    return {name: value for name, value in layout.items() if name in fields}
 
 
 def _keeps_every_micro_batch() -> Rule:

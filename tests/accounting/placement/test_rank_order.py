@@ -120,6 +120,20 @@ def test_deepseek_v3_on_h800_and_on_nvl72():
     assert group_span(layout, "ep", 64) == (64, 1)
 
 
+def test_arrays_leave_the_gpus_idle_that_one_layout_leaves():
+    drawn = [
+        layout_of(tp=tp, cp=cp, pp=pp, dp=ep * edp, ep=ep)
+        for tp, cp, pp, ep, edp in itertools.product((1, 2, 3), (1, 2), (1, 3), (1, 4), (1, 3))
+    ]
+    names = ("tp", "cp", "pp", "dp", "ep")
+    arrays = {name: np.array([float(getattr(each, name)) for each in drawn]) for name in names}
+    every = msgspec.structs.replace(drawn[0], **arrays)
+    for domain, experts in itertools.product((8, 72), (False, True)):
+        expected = [gpus_per_node(each, domain, experts=experts) for each in drawn]
+        assert len({*expected}) > 4
+        assert gpus_per_node(every, domain, experts=experts).tolist() == expected
+
+
 def test_a_pipeline_is_one_for_attention_and_experts():
     agreeing = layout_of(tp=4, pp=2, dp=2, ep=8, rank_order=DEFAULT_ORDER)
     check_pipeline(agreeing)

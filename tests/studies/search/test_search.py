@@ -113,6 +113,24 @@ def test_every_layout_is_counted_once_and_pruning_changes_no_result():
     assert whole.refusals.pruned == 0 < pruned.refusals.pruned
 
 
+def test_traffic_is_that_of_each_layout_by_itself():
+    wanted = TrainingSearch(
+        SearchQuery(
+            model="gemma-3-27b", hardware="h100", gpus=24, global_batch=48, objective="traffic",
+            pin=("pp=2|4,cp=1,mb=1,recompute=none,schedule=1f1b|dualpipev,vpp=1,split=even,zero=1",),
+        )
+    )  # fmt: skip
+    search = wanted.search([24], most=1)
+    columns, differing = next(iter(search.space.blocks())), set()
+    for category, mask in search.leaves(columns):
+        found = search.block(columns).of("traffic", category)
+        for row in mask.nonzero()[0].tolist():
+            axes = {name: int(each[row]) for name, each in columns.items()} | category
+            assert found[row] == pytest.approx(wanted.ask(axes).results["traffic"], rel=1e-13)
+            differing.add((category["schedule"], category["sequence_parallel"], found[row]))
+    assert len(differing) > 4  # by schedule, and by how 12 replicas lie on nodes of 8
+
+
 def test_an_engine_that_cannot_run_is_told_and_numpy_used(monkeypatch):
     query = SearchQuery(**DENSE, gpus=2, pin=(PINS,))
     monkeypatch.setattr(compiled, "is_there", lambda: False)
