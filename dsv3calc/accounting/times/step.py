@@ -174,7 +174,7 @@ class Step:
             found[kind] = (axis, seconds)
         return found
 
-    def _not_hidden(self, sent: dict[str, Line]) -> dict[str, Line]:
+    def _not_hidden(self, sent: dict[str, tuple[str, Line]]) -> dict[str, Line]:
         """Give what the set-up does not hide of exchanges, by their kind.
 
         Each is hidden for no longer than what stands before it in the step: the passes, and what

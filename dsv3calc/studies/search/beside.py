@@ -16,7 +16,8 @@ from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import given
 from dsv3calc.model.architecture import architecture_of, experts_of
 from dsv3calc.numbers.quantity_format import format_quantity
-from dsv3calc.studies.search.request import BESIDE, divisors_of
+from dsv3calc.studies.search.axes import divisors_of
+from dsv3calc.studies.search.request import BESIDE
 from dsv3calc.studies.search.rules import Rule, problems_of
 from dsv3calc.studies.search.space import Derived
 

@@ -20,6 +20,7 @@ from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.layout.expert_degrees import etp_of, rule_of, setup_rule
 from dsv3calc.studies.memory.serving import asked_of
 from dsv3calc.studies.search import beside
+from dsv3calc.studies.search.axes import serving_axes
 from dsv3calc.studies.search.conditions import read_condition
 from dsv3calc.studies.search.request import (
     BATCHES,
@@ -32,7 +33,6 @@ from dsv3calc.studies.search.request import (
     numbered_splits,
     read_objectives,
     read_pins,
-    serving_axes,
 )
 from dsv3calc.studies.search.run import Search
 from dsv3calc.studies.search.served import (

@@ -22,6 +22,12 @@ from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.layout.choose import chosen_layout, sequence_of
 from dsv3calc.studies.memory.inputs import Inputs
 from dsv3calc.studies.preset_loader import PresetLoader
+from dsv3calc.studies.search.axes import (
+    categories_together,
+    category_axes,
+    degree_axes,
+    derived_columns,
+)
 from dsv3calc.studies.search.conditions import read_condition
 from dsv3calc.studies.search.counted import TrainingBlock
 from dsv3calc.studies.search.layouts import Held, sent_between_domains
@@ -34,10 +40,6 @@ from dsv3calc.studies.search.request import (
     TRAINING_AXES,
     UNITS,
     WORDS,
-    categories_together,
-    category_axes,
-    degree_axes,
-    derived_columns,
     is_compiled,
     read_objectives,
     read_pins,
@@ -190,7 +192,9 @@ class TrainingSearch:
     def search(self, gpus: Sequence[int], *, most: int) -> Search:
         """Return the search over layouts of some numbers of GPUs."""
         model, batch = self.model.value, self.query.global_batch
-        axes = {"gpus": list(gpus), **degree_axes(model, gpus, self.pins, batch)}
+        exchanged = "traffic" in self.results or (self.timed and self.query.setup is not None)
+        degrees = degree_axes(model, gpus, self.pins, batch, exchanged=exchanged)
+        axes = {"gpus": list(gpus), **degrees}
         derived = derived_columns(batch)
         recording = self._recording(axes, derived)
         return Search(

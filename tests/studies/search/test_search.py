@@ -131,6 +131,13 @@ def test_traffic_is_that_of_each_layout_by_itself():
     assert len(differing) > 4  # by schedule, and by how 12 replicas lie on nodes of 8
 
 
+def test_sequences_are_not_divided_where_what_that_exchanges_is_unknown():
+    query = SearchQuery(model="deepseek-v4-flash", hardware="h200", gpus=64, global_batch=64)
+    for objective, more in (("traffic", [1]), ("memory", [1, 2, 4, 8, 16, 32, 64])):
+        wanted = TrainingSearch(msgspec.structs.replace(query, objective=objective))
+        assert wanted.search([64], most=1).space.axes["cp"] == more
+
+
 def test_an_engine_that_cannot_run_is_told_and_numpy_used(monkeypatch):
     query = SearchQuery(**DENSE, gpus=2, pin=(PINS,))
     monkeypatch.setattr(compiled, "is_there", lambda: False)
