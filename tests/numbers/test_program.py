@@ -108,7 +108,15 @@ def test_equal_operations_are_recorded_once_and_a_branch_is_refused():
     assert (a + b) * 2 is 2 * (b + a)
     with pytest.raises(NotRecordedError, match="branched on"):
         max(a, b)
-    assert a * 0 == 0 / a == ops.ratio(0, a) == ops.floor_div(0, a) == ops.ceil_div(0, a) == 0
+    assert (
+        a * 0
+        == 0 / a
+        == ops.ratio(0, a)
+        == ops.floor_div(0, a)
+        == ops.ceil_div(0, a)
+        == 0 // a
+        == 0
+    )
     assert ops.is_nothing(a * 0)
     assert not ops.is_nothing(a + b)
     with pytest.raises(NotRecordedError, match="largest"):

@@ -60,7 +60,7 @@ class Front:
         """Return the rows of a block that may be on the front."""
         import numpy as np
 
-        (rows,) = np.nonzero(mask)
+        (rows,) = np.nonzero(np.logical_and.reduce([mask, *map(np.isfinite, objectives)]))
         points = [np.asarray(each)[rows] for each in objectives]
         for each in self.found:
             keep = ~_beaten(points, each.objectives)

@@ -209,17 +209,28 @@ class _Compiler:
         if isinstance(node, ast.Name):
             return self._name(node)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            inner = self._number(node.operand, depth + 1, dimension)
-            return lambda values: -inner(values)
+            return self._calculated(operator.neg, self._number(node.operand, depth + 1, dimension))
         if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
             divides = isinstance(node.op, ast.Div | ast.FloorDiv | ast.Mod)
             if divides and isinstance(node.right, ast.Constant) and node.right.value == 0:
                 raise self._refuse("a division by 0")
             one = self._number(node.left, depth + 1, dimension)
             other = self._number(node.right, depth + 1, dimension)
-            apply = _ARITHMETIC[type(node.op)]
-            return lambda values: apply(one(values), other(values))
+            return self._calculated(_ARITHMETIC[type(node.op)], one, other)
         raise self._refuse(type(node).__name__.lower())
+
+    def _calculated(self, function: Callable[..., Any], *readers: Reader) -> Reader:
+        def calculated(values: Values) -> Any:
+            numbers = [each(values) for each in readers]
+            word = next((each for each in numbers if isinstance(each, str)), None)
+            if word is not None:
+                raise UsageError(
+                    f"{self.shown}: the word {quote(word)} is no number",
+                    "a word is compared by == and != alone",
+                )
+            return function(*numbers)
+
+        return calculated
 
     def _constant(self, value: Any, dimension: str) -> Reader:
         if isinstance(value, str) and dimension:
@@ -247,6 +258,8 @@ class _Compiler:
 
         def value(values: Values) -> Any:
             found = values[name]
+            if name == "layer_split" and isinstance(found, list):  # the layers of each stage
+                return ",".join(map(str, found))
             return found if isinstance(found, str | bool) else np.asarray(found, dtype=np.float64)
 
         return value

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from dsv3calc.studies.search.space import Columns
 
 _BINS_OF_OCTAVE = 64
-_OCTAVES = 64
+_BINS = 128 * _BINS_OF_OCTAVE
+"""Of bytes too many; more than 2^128 are in the last one."""
+
 _MOST_MISSES = 3
 
 
@@ -66,8 +68,8 @@ class Refusals:
         if not len(excess):
             return
         self.over += len(excess)
-        places = np.log2(np.maximum(excess, 1)) * _BINS_OF_OCTAVE
-        counts = np.bincount(places.astype(np.intp), minlength=_OCTAVES * _BINS_OF_OCTAVE)
+        places = np.minimum(np.log2(np.maximum(excess, 1)) * _BINS_OF_OCTAVE, _BINS - 1)
+        counts = np.bincount(places.astype(np.intp), minlength=_BINS)
         self._bins = counts if self._bins is None else self._bins + counts
         most = float("inf")
         if len(excess) > _MOST_MISSES:

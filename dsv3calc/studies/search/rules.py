@@ -46,6 +46,9 @@ AXES = (
 """The axes of a search that are fields of a layout."""
 
 
+_MOST_CODES = 2**62
+"""Combinations of columns that are numbered as they are; of more, those that occur are."""
+
 SAME = "same"
 """The name of the rules that leave one of several names of a layout."""
 
@@ -88,9 +91,13 @@ class Combinations:
 
         if names not in self._known:
             codes: Any = 0
+            size = 1
             for name in names:
                 distinct, each = np.unique(self.columns[name], return_inverse=True)
-                codes = codes * len(distinct) + each
+                if size * len(distinct) > _MOST_CODES:
+                    numbered, codes = np.unique(codes, return_inverse=True)
+                    size = len(numbered)
+                codes, size = codes * len(distinct) + each, size * len(distinct)
             _, first, which = np.unique(codes, return_index=True, return_inverse=True)
             rows = [[int(self.columns[name][row]) for name in names] for row in first.tolist()]
             self._known[names] = (rows, which)

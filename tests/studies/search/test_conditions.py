@@ -81,3 +81,16 @@ def test_a_word_has_no_order_with_a_number():
     condition = read_condition("schedule <= 3", KNOWN)
     with pytest.raises(UsageError, match="the word '1f1b' is not larger or smaller"):
         condition.holds(VALUES)
+
+
+@pytest.mark.parametrize("text", ["schedule + 1 > 2", "-schedule < 0", "tp < -'a'", "'a' % tp > 1"])
+def test_a_word_is_no_number(text):
+    condition = read_condition(text, KNOWN)
+    with pytest.raises(UsageError, match="is no number"):
+        condition.holds(VALUES)
+
+
+def test_the_layers_of_stages_are_a_word():
+    condition = read_condition("split == '3,5'", ["layer_split"])
+    assert condition.holds({"layer_split": [3, 5]})
+    assert not condition.holds({"layer_split": [4, 4]})

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 from dsv3calc.studies.search import bisection
 from dsv3calc.studies.search import space as spaces
+from dsv3calc.studies.search.best import Front
+from dsv3calc.studies.search.ledger import Refusals
+from dsv3calc.studies.search.rules import Combinations
 from dsv3calc.studies.search.space import Constraint, Space, count, row
 
 CANDIDATES = st.lists(st.integers(1, 40), min_size=0, max_size=6, unique=True)
@@ -55,3 +58,26 @@ def test_bisection_finds_what_trying_each_number_finds(needs, at_once):
         every = range(first, last + 1)
         assert most[place] == max([first, *(each for each in every if each <= limit)])
         assert fewest[place] == min([last + 1, *(each for each in every if each >= limit)])
+
+
+def test_more_combinations_than_integers_are_told_apart():
+    random = np.random.default_rng(0)
+    columns = {name: random.permutation(2**13) for name in "abcdef"}  # 2^78
+    rows, which = Combinations(columns).of((*columns,))
+    assert len(rows) == 2**13
+    for place, name in enumerate(columns):
+        assert (np.array(rows)[which, place] == columns[name]).all()
+
+
+def test_bytes_too_many_are_counted_however_many():
+    refusals = Refusals()
+    for excess in ([2.0**70, 2.0**75, 2.0**200], [2.0**75, 1.0]):
+        refusals.refuse_memory(np.array(excess), range(9), {"tp": np.arange(9)}, {})
+    assert refusals.over == 5
+    assert refusals.median_excess == pytest.approx(2.0**75, rel=0.01)
+    assert [excess for excess, _ in refusals.misses] == [1, 2.0**70, 2.0**75]
+
+
+def test_what_is_no_number_is_on_no_front():
+    values = [np.array([2.0, np.nan, 1.0]), np.array([1.0, 1.0, np.inf])]
+    assert Front().chosen(values, np.ones(3, dtype=bool)).tolist() == [0]
