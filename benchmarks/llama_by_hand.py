@@ -55,11 +55,29 @@ def memory(rows: Columns) -> Any:
     return np.where(several, np.maximum(first, last), alone) + shared
 
 
+def _used(rows: Columns) -> Any:
+    """Return the GPUs of a node that all groups fill evenly; others are left idle."""
+    step, axes = 1, []
+    for name in ("tp", "cp", "dp", "pp"):
+        axes.append((rows[name], step))
+        step = step * rows[name]
+    found = np.ones(len(rows["tp"]))
+    for size in range(2, NODE + 1):
+        fills = step >= size
+        for ranks, apart in axes:
+            reach = np.maximum(size // apart, 1)
+            parts, nodes, steps = reach / ranks, ranks / reach, size / apart
+            even = (parts == np.floor(parts)) | (nodes == np.floor(nodes))
+            fills &= (ranks == 1) | (apart >= size) | ((steps == np.floor(steps)) & even)
+        found[fills] = size
+    return found
+
+
 def traffic(rows: Columns) -> Any:
     """Return the bytes that a GPU sends between nodes in a step."""
     tp, cp, pp, dp = rows["tp"], rows["cp"], rows["pp"], rows["dp"]
     stage = tp * cp * dp
-    used = np.minimum(stage * pp, NODE)
+    used = _used(rows)
     batches = rows["micro_batches"]
     tokens = rows["micro_batch"] * SEQUENCE
     # keys and values go round a ring three times a layer; gradients are summed up over cp and dp

@@ -18,7 +18,7 @@ from dsv3calc.ledger.line import Line, combined, computed, field
 from dsv3calc.numbers import ops
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dsv3calc.schema.layout import Layout
 
@@ -98,26 +98,42 @@ def _most_that_fill(most: Any, *axes: Any) -> Any:
     ``axes`` are the GPUs of a group and how far apart they are, of one axis after the other:
     numbers, or arrays.
     """
-    pairs = [*zip(axes[::2], axes[1::2], strict=True)]
     if all(type(each) is int for each in (most, *axes)):
-        sizes = range(most, 1, -1)
-        return next((size for size in sizes if all(_fills(*each, size) for each in pairs)), 1)
-    found: Any = 1
-    for size in range(int(most.max()), 1, -1):
-        fills = (found == 1) & (most >= size)
-        for each in pairs:
-            fills = fills & _fills(*each, size)
-        found = ops.where(fills, size, found)
-        if ops.is_nothing(found == 1):
+        return next((size for size in range(most, 1, -1) if _all_fill(size, axes)), 1)
+    return _most_of_rows(int(most.max()), most, axes)
+
+
+def _most_of_rows(size: int, most: Any, axes: Sequence[Any]) -> Any:
+    """Return the most GPUs up to ``size`` of each row of arrays, as :func:`_most_that_fill`."""
+    if size == 1:
+        return 1
+    fills = (most >= size) & _all_fill(size, axes)
+    found, rest = ops.where(fills, size, 1), (~fills).nonzero()
+    if len(rest[0]):  # few rows of most spaces
+        left, *others = (each[rest] if getattr(each, "ndim", 0) else each for each in (most, *axes))
+        found[rest] = _most_of_rows(size - 1, left, others)
+    return found
+
+
+def _all_fill(size: int, axes: Sequence[Any]) -> Any:
+    """Tell whether the groups of all axes fill nodes evenly."""
+    found: Any = True
+    for ranks, step in zip(axes[::2], axes[1::2], strict=True):
+        if found is False:
             break
+        found = found & _fills(ranks, step, size)
     return found
 
 
 def _fills(ranks: Any, step: Any, size: int) -> Any:
     """Tell whether groups of ``ranks`` GPUs that are ``step`` apart fill nodes evenly."""
     reach = ops.maximum(ops.floor_div(size, step), 1)
-    even = (reach % ranks == 0) | (ranks % reach == 0)
-    return (ranks == 1) | (step >= size) | ((size % step == 0) & even)
+    even = _divides(ranks, reach) | _divides(reach, ranks)
+    return (ranks == 1) | (step >= size) | (_divides(step, size) & even)
+
+
+def _divides(one: Any, other: Any) -> Any:
+    return other / one == ops.floor_div(other, one)  # a remainder of floats takes far longer
 
 
 def check_pipeline(layout: Layout, *, experts: bool = True) -> None:
