@@ -66,6 +66,11 @@ class Condition:
         self.needs = needs
         self._reader = reader
 
+    @property
+    def asked(self) -> str:
+        """The option as it is typed."""
+        return f"{self.option} {in_quotes(self.text)}"
+
     def holds(self, values: Values) -> Any:
         """Say whether it holds: of numbers, or of each row of arrays."""
         import numpy as np

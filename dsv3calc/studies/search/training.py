@@ -20,6 +20,7 @@ from dsv3calc.queries.traffic import TrafficQuery
 from dsv3calc.queries.train import TrainQuery
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.layout.choose import chosen_layout, sequence_of
+from dsv3calc.studies.layout.expert_degrees import etp_of, rule_of, setup_rule
 from dsv3calc.studies.memory.inputs import Inputs
 from dsv3calc.studies.preset_loader import PresetLoader
 from dsv3calc.studies.search.conditions import read_condition
@@ -36,6 +37,7 @@ from dsv3calc.studies.search.request import (
     WORDS,
     categories_together,
     category_axes,
+    check_experts,
     degree_axes,
     derived_columns,
     is_compiled,
@@ -88,6 +90,7 @@ class TrainingSearch:
         self.loader = PresetLoader(query)
         self.model: Preset[Model] = self.loader.model(query.model)
         self.hardware = self.loader.hardware(query.hardware)
+        check_experts(self.model, self.pins, "--pin")
         self.usable = self._usable()
         told = Answer("search", {})
         self.base: Layout = chosen_layout(self.train, self.loader, told, self.model.value)
@@ -233,8 +236,7 @@ class TrainingSearch:
         ]
         if "dp" in self.pins:
             rules.insert(1, pinned("dp", self.pins["dp"]))
-        rule = self.answer_rule()
-        if rule is not None:
+        if (rule := self.answer_rule()) is not None:
             rules.insert(1, rule)
         if batch is None:
             rules.append(_keeps_every_micro_batch())
@@ -336,6 +338,7 @@ class TrainingSearch:
         shown += [f"micro-batch {axes['micro_batch']}", f"ZeRO {axes['zero']}", axes["schedule"]]
         if axes["virtual_pipeline"] > 1:
             shown.append(f"{axes['virtual_pipeline']} chunks a rank")
+        shown += ["balanced stages"] * (axes["layer_split"] == "balanced")
         if axes["recompute"] != "none":
             shown.append(f"recompute {axes['recompute']}")
         if axes["sequence_parallel"]:
@@ -347,10 +350,21 @@ class TrainingSearch:
         kind = TrainQuery if self.timed else MemoryQuery
         options = self.options(axes)
         told = {name: each for name, each in options.items() if each != PLAIN.get(name)}
+        if options.get("etp", 1) != self._followed_etp(told):
+            told["etp"] = options["etp"]
         if not {*DEGREES} & told.keys():
             told["tp"] = options["tp"]  # one degree says that the layout is that of the options
         query = {**as_dict(self._asked(kind, told)), "by": None}
         return f"dsv3calc {query_text({'command': kind.command, **query})}"
+
+    def _followed_etp(self, stated: Mapping[str, Any]) -> int:
+        """Return the etp that a query with these options has."""
+        if "etp" in stated or not self._has_experts():
+            return int(stated.get("etp", 1))
+        setup = None if self.used.setup is None else self.used.setup.value
+        of_setup, _ = setup_rule(setup, serving=False)
+        rule = rule_of(stated, serving=False, of_setup=of_setup)
+        return int(etp_of(rule, tp=stated.get("tp", 1), dp=1, ep=1))
 
     def _has_experts(self) -> bool:
         return bool(experts_of(self.model.value))
