@@ -228,7 +228,10 @@ class _Compiler:
 
     def _constant(self, value: Any, dimension: str) -> Reader:
         if isinstance(value, str) and dimension:
-            value = quantity.parse(value, dimension)
+            try:
+                value = quantity.parse(value, dimension)
+            except UsageError as error:
+                raise UsageError(f"{self.shown}: {error.message}", error.hint) from None
         if isinstance(value, str | bool):
             return lambda _: value
         if not isinstance(value, int | float):

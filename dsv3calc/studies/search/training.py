@@ -345,10 +345,10 @@ class TrainingSearch:
             shown.append("sequence parallel")
         return ", ".join(shown)
 
-    def command(self, axes: Mapping[str, Any]) -> str:
-        """Return the command that asks about one layout by itself."""
-        kind = TrainQuery if self.timed else MemoryQuery
-        options = self.options(axes)
+    def command(self, axes: Mapping[str, Any], *, traffic: bool = False) -> str:
+        """Return the command that asks about one layout by itself, or about its traffic."""
+        kind: Any = TrafficQuery if traffic else TrainQuery if self.timed else MemoryQuery
+        options = _without(self.options(axes)) if traffic else self.options(axes)
         told = {name: each for name, each in options.items() if each != PLAIN.get(name)}
         if options.get("etp", 1) != self._followed_etp(told):
             told["etp"] = options["etp"]

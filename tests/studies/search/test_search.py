@@ -13,6 +13,7 @@ from dsv3calc.queries.search import SearchQuery
 from dsv3calc.queries.train import TrainQuery
 from dsv3calc.studies.memory.answer import answer_memory
 from dsv3calc.studies.search.answer import answer_search
+from dsv3calc.studies.search.layouts import sent_between_domains
 from dsv3calc.studies.search.training import TrainingSearch
 from dsv3calc.studies.times.train import answer_train
 
@@ -268,6 +269,16 @@ def test_the_command_of_a_layout_has_its_etp(setup, etp):
     (command,) = (each for each in found.notes if "as a query" in each)
     alone = dsv3calc.query(command.partition("dsv3calc ")[2])
     assert alone["memory.worst.total"] == found.columns[0].ledger["search.best.1.memory"]
+
+
+def test_the_command_of_traffic_gives_the_objective():
+    pins = ("schedule=1f1b,cp=1,recompute=none,mb=1,zero=1",)
+    found = answer_search(SearchQuery(**EXPERTS, gpus=16, objective="traffic", pin=pins))
+    (command,) = (each for each in found.notes if each.startswith("its traffic as a query"))
+    alone = dsv3calc.query(command.partition("dsv3calc ")[2])
+    assert (
+        sent_between_domains(alone.values) == found.columns[0].ledger["search.best.1.traffic"] > 0
+    )
 
 
 @pytest.mark.parametrize(
