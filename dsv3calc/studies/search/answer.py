@@ -202,3 +202,6 @@ def _take_over(answer: Answer, winner: Winner, wanted: Wanted) -> None:
                 answer.sources.append(source)
         answer.brief |= each.brief
     add_new(answer.notes, [f"the best layout as a query: {wanted.command(winner.axes)}"])
+    if "traffic" in winner.answers and isinstance(wanted, TrainingSearch):
+        command = wanted.command(winner.axes, traffic=True)
+        answer.notes.append(f"its traffic as a query (the sum of scale-out): {command}")

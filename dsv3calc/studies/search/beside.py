@@ -49,19 +49,31 @@ def check(query: SearchQuery, pins: Mapping[str, Sequence[int]]) -> None:
         If the pins name such GPUs without the tokens of a response, or with a layout of theirs, or
         a degree of theirs without any.
     """
-    apart = any(pins.get("prefill_gpus", ()))
+    check_work(query, pins, "--pin")
+    degrees = [name for name in BESIDE[1:] if name in pins]
+    if degrees and not any(pins.get("prefill_gpus", ())):
+        least = max(pins[degrees[-1]])
+        raise UsageError(
+            f"--pin {degrees[-1]}: no GPUs prefill apart from others", f"--pin prefill_gpus={least}"
+        )
+
+
+def check_work(query: SearchQuery, pins: Mapping[str, Sequence[int]], option: str) -> None:
+    """Refuse GPUs that prefill apart where the query says nothing of their work, or has others.
+
+    Raises
+    ------
+    UsageError
+        If the pins of an option name such GPUs.
+    """
     named = [name for name in BESIDE if name in pins]
     if named and query.prefill_layout is not None:
         raise UsageError(
-            f"--pin {named[0]} and --prefill-layout: both are the GPUs that prefill", "leave one"
+            f"{option} {named[0]} and --prefill-layout: both are the GPUs that prefill", "leave one"
         )
-    if named and not apart:
+    if any(pins.get("prefill_gpus", ())) and query.response_tokens is None:
         raise UsageError(
-            f"--pin {named[-1]}: no GPUs prefill apart from others", "--pin 'prefill_gpus=0|8'"
-        )
-    if apart and query.response_tokens is None:
-        raise UsageError(
-            "--pin prefill_gpus: their share of the work depends on the tokens of a response",
+            f"{option} prefill_gpus: their share of the work depends on the tokens of a response",
             "--response-tokens 500, and --prompt-tokens",
         )
 
@@ -106,6 +118,13 @@ def option_of(axes: Mapping[str, Any], *, experts: bool) -> str:
     """Return the layout of the GPUs that prefill as ``--prefill-layout`` takes it."""
     names = _OWN if experts else ("tp", "dp")
     return ",".join(f"{name}={axes[f'prefill_{name}']}" for name in names)
+
+
+def told(axes: Mapping[str, Any]) -> str:
+    """Name the GPUs that prefill by their number and the degrees that are not 1."""
+    degrees = ((name, axes[f"prefill_{name}"]) for name in _OWN)
+    own = ", ".join(f"{name} {each}" for name, each in degrees if each > 1)
+    return f"{axes['prefill_gpus']:,} GPUs that prefill" + f" ({own})" * bool(own)
 
 
 def rule_of(rules: Sequence[Rule], base: Layout, asked: Asked, prompt: int) -> Rule:

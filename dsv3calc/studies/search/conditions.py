@@ -66,6 +66,11 @@ class Condition:
         self.needs = needs
         self._reader = reader
 
+    @property
+    def asked(self) -> str:
+        """The option as it is typed."""
+        return f"{self.option} {in_quotes(self.text)}"
+
     def holds(self, values: Values) -> Any:
         """Say whether it holds: of numbers, or of each row of arrays."""
         import numpy as np
@@ -234,7 +239,10 @@ class _Compiler:
 
     def _constant(self, value: Any, dimension: str) -> Reader:
         if isinstance(value, str) and dimension:
-            value = quantity.parse(value, dimension)
+            try:
+                value = quantity.parse(value, dimension)
+            except UsageError as error:
+                raise UsageError(f"{self.shown}: {error.message}", error.hint) from None
         if isinstance(value, str | bool):
             return lambda _: value
         if not isinstance(value, int | float):

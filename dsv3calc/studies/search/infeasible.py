@@ -124,4 +124,4 @@ def _layouts(number: int) -> str:
 
 def _told(conditions: Iterable[Condition]) -> str:
     """Return conditions as they are given on the command line."""
-    return " and ".join(f"{each.option} {in_quotes(each.text)}" for each in conditions)
+    return " and ".join(each.asked for each in conditions)

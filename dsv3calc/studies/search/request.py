@@ -227,7 +227,7 @@ def numbered_splits(pins: dict[str, list[Any]], option: str) -> None:
         pins["layer_split"] = [numbers.get(each, each) for each in pins["layer_split"]]
 
 
-def check_experts(model: Preset[Model], pins: Mapping[str, Sequence[int]]) -> None:
+def check_experts(model: Preset[Model], pins: Mapping[str, Sequence[int]], option: str) -> None:
     """Refuse degrees of experts where no layer has any.
 
     Raises
@@ -239,9 +239,9 @@ def check_experts(model: Preset[Model], pins: Mapping[str, Sequence[int]]) -> No
         return
     for name in ("ep", "etp", "redundant_experts", "prefill_ep"):
         for each in pins.get(name, ()):
-            if each > 1:
+            if each > (name != "redundant_experts"):
                 raise UsageError(
-                    f"--pin {name}={each}: no layer of {model.name} has routed experts",
+                    f"{option} {name}={each}: no layer of {model.name} has routed experts",
                     "leave it out",
                 )
 

@@ -280,6 +280,19 @@ def training_rules(model: Model, sequence: int, *, stepped: bool) -> list[Rule]:
     return rules
 
 
+def keeps_every_micro_batch() -> Rule:
+    """Return the rule that GPipe, which keeps every micro-batch, needs the sequences of a step."""
+    return Rule(
+        "batch",
+        "GPipe with the sequences of a step",
+        ("schedule",),
+        lambda layout, _: (
+            [("GPipe keeps every micro-batch, and no --global-batch is given", "--global-batch")]
+            * (layout.schedule == "gpipe")
+        ),
+    )
+
+
 def sameness(model: Model, *, mtp: bool, splits: Sequence[Any]) -> list[Rule]:
     """List the rules that leave one of several names of the same layout of training.
 

@@ -98,7 +98,7 @@ class ServingSearch:
         self.server = self._server()
         self.base: Layout = self.server.inputs.layout
         self.model, self.hardware = self.server.inputs.model, self.server.inputs.hardware
-        check_experts(self.model, self.pins)
+        check_experts(self.model, self.pins, "--pin")
         self._check_results()
         asked = asked_of(self._asked(MemoryQuery, imbalance=None, **self._memory()), Answer("", {}))
         self.asked = asked._replace(
@@ -106,8 +106,7 @@ class ServingSearch:
         )
         setup = self.server.inputs.setup
         of_setup, _ = setup_rule(None if setup is None else setup.value, serving=True)
-        stated = ("etp",) if "etp" in self.pins else ()
-        self.rule = rule_of(stated, serving=True, of_setup=of_setup)
+        self.rule = rule_of({"etp"} & self.pins.keys(), serving=True, of_setup=of_setup)
         self._rules = Rules(query, self.server, self.asked, self.rule, self.query_of)
         self.kinds = Kinds(
             Served(self.base, self.server, self.asked, self.limits, prefill=self._needs_prefill())
@@ -123,10 +122,9 @@ class ServingSearch:
 
     def _memory(self) -> dict[str, Any]:
         inputs = self.server.inputs
-        drafts = inputs.speculation is not None
         return {
-            "tp": 1, "dp": 1, "serve": True, "context": inputs.context, "with_mtp": drafts,
-            "concurrency": None,
+            "tp": 1, "dp": 1, "serve": True, "context": inputs.context,
+            "with_mtp": inputs.speculation is not None, "concurrency": None,
         }  # fmt: skip
 
     def _asked(self, kind: type[Any], **more: Any) -> Any:
@@ -157,7 +155,9 @@ class ServingSearch:
                 raise UsageError(
                     f"{self.hardware.name} has no price", "--set hardware.dollars_per_hour=2"
                 )
-            Objective(f"{name}<=1s", f"--objective {name}").line(lines)  # it says what is missing
+            asking = [f"--objective {name}"] if name in self.objectives else []
+            asking += [each.asked for each in self.conditions if name in each.needs]
+            Objective(f"{name}<=1s", asking[0]).line(lines)  # it says what is missing
 
     @property
     def described(self) -> dict[str, Any]:
@@ -383,7 +383,7 @@ class ServingSearch:
         if axes["redundant_experts"]:
             shown.append(f"{axes['redundant_experts']:,} redundant experts")
         if axes.get("prefill_gpus"):
-            shown.append(f"{axes['prefill_gpus']:,} GPUs that prefill")
+            shown.append(beside.told(axes))
         batch = "the largest batch" if axes["batch"] == MOST else f"batch {axes['batch']:,}"
         return ", ".join([*shown, batch])
 

@@ -20,6 +20,7 @@ from dsv3calc.queries.traffic import TrafficQuery
 from dsv3calc.queries.train import TrainQuery
 from dsv3calc.studies.answer import Answer
 from dsv3calc.studies.layout.choose import chosen_layout, sequence_of
+from dsv3calc.studies.layout.expert_degrees import etp_of, rule_of, setup_rule
 from dsv3calc.studies.memory.inputs import Inputs
 from dsv3calc.studies.preset_loader import PresetLoader
 from dsv3calc.studies.search.axes import (
@@ -40,11 +41,19 @@ from dsv3calc.studies.search.request import (
     TRAINING_AXES,
     UNITS,
     WORDS,
+    check_experts,
     is_compiled,
     read_objectives,
     read_pins,
 )
-from dsv3calc.studies.search.rules import Rule, filled, pinned, sameness, training_rules
+from dsv3calc.studies.search.rules import (
+    Rule,
+    filled,
+    keeps_every_micro_batch,
+    pinned,
+    sameness,
+    training_rules,
+)
 from dsv3calc.studies.search.run import Search
 from dsv3calc.studies.search.space import constants_of
 from dsv3calc.studies.search.winner import Winner, answered
@@ -58,7 +67,6 @@ if TYPE_CHECKING:
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.memory import Recompute
     from dsv3calc.schema.model import Model
-    from dsv3calc.schema.setup import Setup
     from dsv3calc.studies.search.space import Derived
 
 SEQUENCE = 4096
@@ -90,6 +98,7 @@ class TrainingSearch:
         self.loader = PresetLoader(query)
         self.model: Preset[Model] = self.loader.model(query.model)
         self.hardware = self.loader.hardware(query.hardware)
+        check_experts(self.model, self.pins, "--pin")
         self.usable = self._usable()
         told = Answer("search", {})
         self.base: Layout = chosen_layout(self.train, self.loader, told, self.model.value)
@@ -131,7 +140,7 @@ class TrainingSearch:
         shared = {
             name: getattr(self.query, name) for name in (*_SHARED, *_TIMED_ALONE) if name in fields
         }
-        return kind(**shared, **layout)
+        return kind(**{**shared, **layout})
 
     def _held(self, told: Answer) -> Held:
         trainings, policies = {}, {}
@@ -237,15 +246,22 @@ class TrainingSearch:
         ]
         if "dp" in self.pins:
             rules.insert(1, pinned("dp", self.pins["dp"]))
-        rule = self.answer_rule()
-        if rule is not None:
+        if (rule := self.answer_rule()) is not None:
             rules.insert(1, rule)
         if batch is None:
-            rules.append(_keeps_every_micro_batch())
+            rules.append(keeps_every_micro_batch())
         if self.timed or "traffic" in self.results:
             rules.append(filled(self.hardware.value))
         if self.timed:
-            rules += _timed_rules(self.held.setting.setup)
+            words = "passes that overlap, which the set-up hides communication behind"
+            rules.append(
+                Rule(
+                    "untimed",
+                    words,
+                    ("schedule",),
+                    lambda layout, _: step_overlap_problems(self.held.setting.setup, layout),
+                )
+            )
         return rules
 
     def answer_rule(self) -> Rule | None:
@@ -281,21 +297,21 @@ class TrainingSearch:
             if "train.dollars" in values:
                 results["dollars"] = values["train.dollars"]
         if "traffic" in self.results:
-            found = answers["traffic"] = answered(self._traffic_query(layout))
+            query = self._asked(TrafficQuery, self._of_traffic(layout))
+            found = answers["traffic"] = answered(query)
             results["traffic"] = sent_between_domains(found.columns[0].ledger.values)
         return Winner(dict(axes), results, answers)
 
-    def _traffic_query(self, layout: Mapping[str, Any]) -> TrafficQuery:
-        """Return ``traffic`` of a layout; what it has no option for is set."""
+    def _of_traffic(self, layout: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a layout as options of ``traffic``; what it has none for is set."""
         fields = {*TrafficQuery.__struct_fields__}
-        named = {name: value for name, value in layout.items() if name in fields}
-        query: TrafficQuery = self._asked(TrafficQuery, named)
         edits = [
             f"layout.{name}={str(layout[name]).lower()}"
             for name in ("schedule", "virtual_pipeline", "sequence_parallel")
             if layout[name] != PLAIN[name]
         ]
-        return msgspec.structs.replace(query, set=(*query.set, *edits))
+        named = {name: value for name, value in layout.items() if name in fields}
+        return {**named, "set": (*self.query.set, *edits)}
 
     def options(self, axes: Mapping[str, Any]) -> dict[str, Any]:
         """Return a layout as options of a query about it."""
@@ -352,45 +368,33 @@ class TrainingSearch:
         shown += [f"micro-batch {axes['micro_batch']}", f"ZeRO {axes['zero']}", axes["schedule"]]
         if axes["virtual_pipeline"] > 1:
             shown.append(f"{axes['virtual_pipeline']} chunks a rank")
+        shown += ["balanced stages"] * (axes["layer_split"] == "balanced")
         if axes["recompute"] != "none":
             shown.append(f"recompute {axes['recompute']}")
         if axes["sequence_parallel"]:
             shown.append("sequence parallel")
         return ", ".join(shown)
 
-    def command(self, axes: Mapping[str, Any]) -> str:
-        """Return the command that asks about one layout by itself."""
-        kind = TrainQuery if self.timed else MemoryQuery
-        options = self.options(axes)
+    def command(self, axes: Mapping[str, Any], *, traffic: bool = False) -> str:
+        """Return the command that asks about one layout by itself, or about its traffic."""
+        kind: Any = TrafficQuery if traffic else TrainQuery if self.timed else MemoryQuery
+        options = self._of_traffic(self.options(axes)) if traffic else self.options(axes)
         told = {name: each for name, each in options.items() if each != PLAIN.get(name)}
+        if options.get("etp", 1) != self._followed_etp(told):
+            told["etp"] = options["etp"]
         if not {*DEGREES} & told.keys():
             told["tp"] = options["tp"]  # one degree says that the layout is that of the options
         query = {**as_dict(self._asked(kind, told)), "by": None}
         return f"dsv3calc {query_text({'command': kind.command, **query})}"
 
+    def _followed_etp(self, stated: Mapping[str, Any]) -> int:
+        """Return the etp that a query with these options has."""
+        if "etp" in stated or not self._has_experts():
+            return int(stated.get("etp", 1))
+        setup = None if self.used.setup is None else self.used.setup.value
+        of_setup, _ = setup_rule(setup, serving=False)
+        rule = rule_of(stated, serving=False, of_setup=of_setup)
+        return int(etp_of(rule, tp=stated.get("tp", 1), dp=1, ep=1))
+
     def _has_experts(self) -> bool:
         return bool(experts_of(self.model.value))
-
-
-def _keeps_every_micro_batch() -> Rule:
-    return Rule(
-        "batch",
-        "GPipe with the sequences of a step",
-        ("schedule",),
-        lambda layout, _: (
-            [("GPipe keeps every micro-batch, and no --global-batch is given", "--global-batch")]
-            * (layout.schedule == "gpipe")
-        ),
-    )
-
-
-def _timed_rules(setup: Setup | None) -> list[Rule]:
-    """List the rules of layouts whose step can be timed."""
-    return [
-        Rule(
-            "untimed",
-            "passes that overlap, which the set-up hides communication behind",
-            ("schedule",),
-            lambda layout, _: step_overlap_problems(setup, layout),
-        ),
-    ]

@@ -9,13 +9,15 @@ from dsv3calc.errors import UsageError
 from dsv3calc.ledger.line import Ledger, Line, combined, given
 from dsv3calc.numbers.quantity_format import format_quantity
 from dsv3calc.studies.answer import Column
-from dsv3calc.studies.search.request import read_pins
+from dsv3calc.studies.search.beside import check_work
+from dsv3calc.studies.search.request import check_experts, read_pins
 from dsv3calc.studies.search.rules import problems_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dsv3calc.studies.answer import Answer
+    from dsv3calc.studies.search.rules import Rule
     from dsv3calc.studies.search.serving import ServingSearch
     from dsv3calc.studies.search.training import TrainingSearch
 
@@ -41,11 +43,13 @@ def told_of(wanted: Wanted, answer: Answer, text: str, counts: Sequence[Sequence
         If the text is no layout of the space.
     """
     axes = _axes(wanted, text, counts)
-    said = {
-        rule: dict.fromkeys(f"{rule.words}: {what} ({why})" for what, why in found)
-        for rule in wanted.rules()
-        if (found := [*problems_of(rule, wanted.base, axes)])
-    }
+    said: dict[Rule, list[str]] = {}
+    known: set[tuple[str, str]] = set()
+    for rule in wanted.rules():
+        found = [each for each in problems_of(rule, wanted.base, axes) if each not in known]
+        if found:  # what an earlier rule says is not repeated
+            said[rule] = [f"{rule.words}: {what} ({why})" for what, why in dict.fromkeys(found)]
+            known.update(found)
     divided = all(rule.name != "degrees" for rule in said)
     reasons = [
         each
@@ -84,6 +88,9 @@ def _axes(wanted: Wanted, text: str, counts: Sequence[Sequence[int]]) -> dict[st
         raise UsageError(f"--why: {', '.join(several)} has several values", "name one layout")
     if len(counts) > 1 or len(counts[0]) > 1:
         raise UsageError("--why needs one number of GPUs", "--gpus 2048")
+    check_experts(wanted.model, pins, "--why")
+    if wanted.query.phase == "serve":
+        check_work(wanted.query, pins, "--why")
     held = {name: values for name, values in wanted.pins.items() if name != "dp"}
     return wanted.axes_of({name: each[0] for name, each in {**held, **pins}.items()}, counts[0][0])
 

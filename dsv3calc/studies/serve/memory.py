@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 _SAME = (
     "model", "design", "hardware", "layout", "tp", "cp", "pp", "dp", "ep", "etp", "dcp", "setup",
-    "redundant_experts", "shared_experts", "dispatch", "combine", "sequence_parallel",
-    "memory_fraction", "offload", "precision", "kv_dtype", "imbalance", "set", "preset_path",
-    "ignore_keys",
+    "layer_split", "redundant_experts", "shared_experts", "dispatch", "combine",
+    "sequence_parallel", "memory_fraction", "offload", "precision", "kv_dtype", "imbalance", "set",
+    "preset_path", "ignore_keys",
 )  # fmt: skip
 """Fields that mean the same in both queries."""
 

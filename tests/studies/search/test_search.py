@@ -5,6 +5,7 @@ from itertools import product
 import msgspec
 import pytest
 
+import dsv3calc
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.numbers import compiled
 from dsv3calc.queries.memory import MemoryQuery
@@ -12,6 +13,7 @@ from dsv3calc.queries.search import SearchQuery
 from dsv3calc.queries.train import TrainQuery
 from dsv3calc.studies.memory.answer import answer_memory
 from dsv3calc.studies.search.answer import answer_search
+from dsv3calc.studies.search.layouts import sent_between_domains
 from dsv3calc.studies.search.training import TrainingSearch
 from dsv3calc.studies.times.train import answer_train
 
@@ -171,6 +173,7 @@ def test_policies_of_one_effect_are_one_and_papers_ways_of_counting_are_none():
         ({"gpus": 8, "pin": ("tq=2",)}, "no axis"),
         ({"gpus": 8, "pin": ("tp",)}, "expected AXIS=VALUE"),
         ({"gpus": 8, "pin": ("zero=4",)}, "3 at most"),
+        ({"gpus": 8, "pin": ("ep=2",)}, "--pin ep=2: no layer"),
         ({"gpus": 8, "pin": ("schedule=none",)}, "no such schedule"),
         ({"gpus": 8, "pin": ("layer_split=4,x",)}, "layer_split"),
         ({"gpus": 8, "max_gpus": 8}, "both are given"),
@@ -275,6 +278,32 @@ def test_why_names_a_better_layout_where_one_fits():
     again = answer_search(msgspec.structs.replace(query, why=axes))
     assert again.columns[0].ledger["search.why.memory"] == least
     assert again.notes[0] == "no layout is better"
+
+
+@pytest.mark.parametrize("setup", [None, "megatron-moe-hgx"])
+@pytest.mark.parametrize("etp", [1, 2])
+def test_the_command_of_a_layout_has_its_etp(setup, etp):
+    query = SearchQuery(
+        model="deepseek-v2-lite",
+        hardware="h200",
+        gpus=4,
+        setup=setup,
+        pin=(f"tp=2,pp=1,cp=1,ep=1,etp={etp},schedule=1f1b,zero=1,recompute=full",),
+    )
+    found = answer_search(query)
+    (command,) = (each for each in found.notes if "as a query" in each)
+    alone = dsv3calc.query(command.partition("dsv3calc ")[2])
+    assert alone["memory.worst.total"] == found.columns[0].ledger["search.best.1.memory"]
+
+
+def test_the_command_of_traffic_gives_the_objective():
+    pins = ("schedule=1f1b,cp=1,recompute=none,mb=1,zero=1",)
+    found = answer_search(SearchQuery(**EXPERTS, gpus=16, objective="traffic", pin=pins))
+    (command,) = (each for each in found.notes if each.startswith("its traffic as a query"))
+    alone = dsv3calc.query(command.partition("dsv3calc ")[2])
+    assert (
+        sent_between_domains(alone.values) == found.columns[0].ledger["search.best.1.traffic"] > 0
+    )
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,19 @@ def test_stages_are_split_evenly_or_balanced_as_serve_splits_them():
     } == alone
 
 
+def test_the_batch_of_a_balanced_split_is_that_of_serve_and_memory():
+    options = "--hardware h100 --pp 8 --layer-split balanced"
+    query = {"model": "qwen2.5-7b", "hardware": "h100"}
+    found = search(query, 8, pin=("pp=8", "batch=most", "layer_split=even|balanced")).values
+    assert found["search.best.1.layer_split"] == "balanced"
+    most = found["search.best.1.batch"]
+    for batch in (most, most + 1):
+        asked = f"qwen2.5-7b {options} --batch {batch}"
+        served, held = dsv3calc.query(f"serve {asked}"), dsv3calc.query(f"memory {asked} --serve")
+        assert served["serve.fits"] == held["serving.fits"] == (batch == most)
+        assert served["serve.max_batch"] == held["serving.max_sequences"]
+
+
 def test_redundant_experts_fill_the_gpus_where_ep_is_all_of_them():
     found = search(EXPERTS, 6, pin=("pp=1", "dcp=1", "batch=8"), top=100).values
     assert found["search.best.1.redundant_experts"] == 2  # 64 experts on 6 GPUs
@@ -272,6 +285,9 @@ def test_every_layout_is_counted_once():
         ({"pin": ("zero=1",)}, "no axis"),
         ({"pin": ("batch=0",)}, "batch=0"),
         ({"why": "tp=3,dp=1"}, "are not 2 GPUs"),
+        ({"why": "prefill_gpus=1"}, "--why prefill_gpus: their share"),
+        ({"why": "redundant_experts=1"}, "--why redundant_experts=1: no layer"),
+        ({"where": ("ttft < 1",)}, "--where 'ttft < 1': the time to the first token is not known"),
         ({"pin": ("layer_split=14*2",)}, "a list suits one pp alone"),
         ({"pin": ("prefill_gpus=1",)}, "depends on the tokens of a response"),
         ({"pin": ("prefill_tp=2",)}, "no GPUs prefill apart"),
