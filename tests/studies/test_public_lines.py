@@ -55,10 +55,11 @@ QUERIES = (
     ),
     (
         "search deepseek-v2-lite --hardware h200 --gpus 8 --global-batch 64 --train-tokens 1T "
-        "--where 'traffic >= 0' --objective dollars --why ep=8,zero=1"
+        "--where 'traffic >= 0' --objective dollars --why ep=8,zero=1 --setup megatron-moe-hgx"
     ),
     (
         "search llama-3.1-8b --hardware h100 --gpus 8 --global-batch 64 --top 1 --timing "
+        "--setup megatron-dense "
         "--pin schedule=1f1b,cp=1,zero=1,recompute=none"
     ),
     (

@@ -16,6 +16,7 @@ LINES = {
         ("search.best.N.memory", "B", "Memory of the fullest GPU of one of the best layouts."),
         ("search.best.N.traffic", "B", "Bytes per GPU and step sent between scale-up domains."),
         ("search.best.N.step_time", "s", "Time of a training step in this layout."),
+        ("search.best.N.step_walk", "s", "The same, simulated pass by pass."),
         ("search.best.N.tpot", "s", "Time per output token in this layout."),
         ("search.best.N.ttft", "s", "Time to the first token in this layout."),
         (
@@ -32,6 +33,7 @@ LINES = {
         ("search.why.memory", "B", "Memory of the fullest GPU of that layout."),
         ("search.why.traffic", "B", "Bytes per GPU and step sent between scale-up domains."),
         ("search.why.step_time", "s", "Time of a training step in this layout."),
+        ("search.why.step_walk", "s", "The same, simulated pass by pass."),
         ("search.why.tpot", "s", "Time per output token in this layout."),
         ("search.why.ttft", "s", "Time to the first token in this layout."),
         (

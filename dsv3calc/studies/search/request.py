@@ -34,6 +34,7 @@ UNITS = {
     "memory": "B",
     "traffic": "B",
     "step_time": "s",
+    "step_walk": "s",
     "tpot": "s",
     "ttft": "s",
     "tokens_per_second_per_gpu": "tokens/s",

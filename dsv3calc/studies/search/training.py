@@ -267,10 +267,10 @@ class TrainingSearch:
     def answer_rule(self) -> Rule | None:
         """Return the rule of the set-up for etp, where it names one and no pin says more."""
         setup = None if self.used.setup is None else self.used.setup.value
-        follows = setup is not None and setup.experts is not None
-        if not follows or "etp" in self.pins or setup is None or setup.experts is None:
+        experts = None if setup is None else setup.experts
+        if experts is None or experts.rule != "megatron" or "etp" in self.pins:
             return None
-        if setup.experts.rule != "megatron":
+        if not self._has_experts():
             return None
         return Rule(
             "setup",
@@ -294,8 +294,8 @@ class TrainingSearch:
             values = train.columns[0].ledger.values
             results["step_time"] = values.get("train.step.estimate", values["train.step.floor"])
             results["tokens_per_second_per_gpu"] = values["train.tokens_per_second"] / axes["gpus"]
-            if "train.dollars" in values:
-                results["dollars"] = values["train.dollars"]
+            more = {"step_walk": "train.step.walk", "dollars": "train.dollars"}
+            results |= {name: values[line] for name, line in more.items() if line in values}
         if "traffic" in self.results:
             query = self._asked(TrafficQuery, self._of_traffic(layout))
             found = answers["traffic"] = answered(query)

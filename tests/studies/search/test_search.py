@@ -72,9 +72,10 @@ def best_of(answer, number, *names):
     [
         (DENSE, 4, ("none", "full"), (0, 1), "memory"),
         (DENSE, 2, ("none", "full"), (0, 1), "step_time"),
+        (DENSE | {"setup": "megatron-dense"}, 4, ("full",), (1,), "memory"),
         (EXPERTS, 2, ("full",), (1,), "memory"),
     ],
-    ids=["memory", "step_time", "experts"],
+    ids=["memory", "step_time", "setup", "experts"],
 )
 def test_the_best_is_that_of_asking_about_each(query, gpus, policies, zeros, objective):
     pins = f"{HELD},recompute={'|'.join(policies)},zero={'|'.join(map(str, zeros))}"
@@ -294,6 +295,23 @@ def test_the_command_of_a_layout_has_its_etp(setup, etp):
     (command,) = (each for each in found.notes if "as a query" in each)
     alone = dsv3calc.query(command.partition("dsv3calc ")[2])
     assert alone["memory.worst.total"] == found.columns[0].ledger["search.best.1.memory"]
+
+
+def test_the_best_few_are_ordered_by_the_walk_through_their_passes():
+    query = SearchQuery(
+        model="llama-3.1-70b",
+        hardware="h100",
+        gpus=32,
+        global_batch=64,
+        setup="megatron-dense",
+        pin=("cp=1,tp=1,zero=1,recompute=full,mb=1,sp=false",),
+        top=5,
+    )
+    values = answer_search(query).columns[0].ledger.values
+    walks = [values[f"search.best.{number}.step_walk"] for number in range(1, 6)]
+    assert walks == sorted(walks)
+    steps = [values[f"search.best.{number}.step_time"] for number in range(1, 6)]
+    assert steps != sorted(steps)  # the estimate puts them in another order
 
 
 def test_the_command_of_traffic_gives_the_objective():
