@@ -76,13 +76,24 @@ def resolve(kind: str, reference: str, preset_path: str | None) -> tuple[str, st
         return "standard input", "-"
     if is_path(reference):
         return _resolve_path(kind, reference, preset_path)
-    if NAME.fullmatch(reference):
-        for place, path in search_path.candidates(kind, reference, preset_path):
-            return place.why, path
-        found = _otherwise_named(kind, reference, preset_path)
-        if found is not None:
-            return found
-    raise _unknown(kind, reference, preset_path)
+    found = _named(kind, reference, preset_path)
+    if found is None:
+        raise _unknown(kind, reference, preset_path)
+    return found
+
+
+def kinds_with(name: str, preset_path: str | None = None) -> list[str]:
+    """List the kinds that have a preset of some name, or with that alias."""
+    return [kind for kind in search_path.FOLDERS if _named(kind, name, preset_path)]
+
+
+def _named(kind: str, name: str, preset_path: str | None) -> tuple[str, str] | None:
+    """Find the preset of a name, as it is written first."""
+    if not NAME.fullmatch(name):
+        return None
+    for place, path in search_path.candidates(kind, name, preset_path):
+        return place.why, path
+    return _otherwise_named(kind, name, preset_path)
 
 
 def check_local(kind: str, reference: str, preset_path: str | None) -> None:
@@ -162,13 +173,6 @@ def _unknown(kind: str, name: str, preset_path: str | None) -> UsageError:
     if os.path.exists(name):
         hint += f"; for the file of that name write ./{name}"
     return UsageError(message, hint)
-
-
-def kinds_with(name: str, preset_path: str | None = None) -> list[str]:
-    """List the kinds that have a preset of some name."""
-    return [
-        kind for kind in search_path.FOLDERS if any(search_path.candidates(kind, name, preset_path))
-    ]
 
 
 def _plainly(kind: str) -> str:

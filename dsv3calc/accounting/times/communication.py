@@ -14,9 +14,9 @@ from dsv3calc.accounting.traffic.algorithms import LINKS, sent
 from dsv3calc.accounting.traffic.exchange import (
     PHASES,
     DispatchBytes,
-    Group,
     copies_of,
     experts_width,
+    group_on,
 )
 from dsv3calc.accounting.traffic.experts import expert_views
 from dsv3calc.accounting.traffic.layer_collectives import reduced_blocks, width_held
@@ -258,7 +258,7 @@ class Sender:
         if self._alone("ep"):
             return
         place, layout = view.prefix, self.layout
-        group = Group(layout, scale_up_of(self.hardware).domain_size or layout.ep)
+        group = group_on(self.hardware, layout)
         copies = copies_of(view, layout, group, self.exchange)
         found = DispatchBytes(self.run.arch.model, copies, self.exchange, experts_width(view))
         left = self._left_by_switches(place, way, copies.links["scale_out"], found)
@@ -313,5 +313,5 @@ def expert_assumptions(setting: Setting) -> tuple[str, ...]:
     views, layout = expert_views(setting.model), setting.layout
     if not views or layout.ep == 1:
         return ()
-    group = Group(layout, scale_up_of(setting.hardware).domain_size or layout.ep)
+    group = group_on(setting.hardware, layout)
     return copies_of(views[0], layout, group, setting.exchange).assumptions

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from dsv3calc.accounting.device import scale_up_of
 from dsv3calc.accounting.placement.expert_slots import either
+from dsv3calc.accounting.placement.rank_order import stride
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS, TransferFormat
 from dsv3calc.errors import UsageError
 from dsv3calc.formulas import rank_groups, routing, traffic, transfers
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dsv3calc.model.layer import GroupView
+    from dsv3calc.schema.hardware import Hardware
     from dsv3calc.schema.layout import Layout
     from dsv3calc.schema.model import Model
 
@@ -68,7 +71,6 @@ class Group:
         """
         scope = ("layout", layout)
         self.gpus = field(scope, "ep", "1")
-        stride = _stride(layout)
         for what, why in group_problems(layout, node_size):
             raise UsageError(what, why)
         self.per_node = computed(
@@ -77,7 +79,7 @@ class Group:
             convention=f"GPUs numbered by {', '.join(layout.rank_order)}; nodes of {node_size}",
             ranks=self.gpus,
             gpus_per_node=given("hardware.scale_up.domain_size", node_size, "1"),
-            rank_stride=given("layout.rank_order", stride, "1"),
+            rank_stride=given("layout.rank_order", stride(layout, "ep").value, "1"),
         )
         self.nodes = computed(
             "traffic.group.nodes",
@@ -92,13 +94,15 @@ class Group:
         return {"gpus": self.gpus, "gpus_per_node": self.per_node}
 
 
-def _stride(layout: Layout) -> Any:
-    """Return the GPUs from one member of an expert-parallel group to the next."""
-    sizes = {"tp": layout.etp, "cp": 1, "ep": layout.ep, "dp": layout.edp, "pp": layout.pp}
-    stride = 1
-    for axis in layout.rank_order[: layout.rank_order.index("ep")]:
-        stride = stride * sizes[axis]
-    return stride
+def group_on(hardware: Hardware, layout: Layout) -> Group:
+    """Return the expert-parallel group of a layout on the scale-up domains of a device.
+
+    Raises
+    ------
+    UsageError
+        If the device has no scale-up link, or the group does not fill the domains.
+    """
+    return Group(layout, scale_up_of(hardware).domain_size or layout.ep)
 
 
 def group_problems(layout: Layout, node_size: Any) -> Iterator[tuple[str, str]]:
@@ -106,16 +110,16 @@ def group_problems(layout: Layout, node_size: Any) -> Iterator[tuple[str, str]]:
 
     Arrays and symbols are taken to be of groups that fill theirs.
     """
-    ranks, stride = layout.ep, _stride(layout)
-    if not all(type(value) is int for value in (ranks, stride, node_size)):
+    ranks, step = layout.ep, stride(layout, "ep").value
+    if not all(type(value) is int for value in (ranks, step, node_size)):
         return
-    if ranks == 1 or stride >= node_size:
+    if ranks == 1 or step >= node_size:
         return
-    apart = f", {stride:,} apart," if stride > 1 else ""
+    apart = f", {step:,} apart," if step > 1 else ""
     found = f"an expert-parallel group of {ranks:,} GPUs{apart} does not fill nodes of"
-    reach, rest = divmod(node_size, stride)
+    reach, rest = divmod(node_size, step)
     if rest:
-        why = f"the {stride:,} GPUs between neighbours of the group do not divide {node_size:,}"
+        why = f"the {step:,} GPUs between neighbours of the group do not divide {node_size:,}"
         yield f"{found} {node_size:,}", f"{why}: choose another --tp, --cp or rank_order"
     elif ranks > reach and ranks % reach:
         fewer = ranks - ranks % reach

@@ -16,6 +16,7 @@ from dsv3calc.accounting.traffic.exchange import (
     copies_of,
     copy_bytes,
     experts_width,
+    group_on,
 )
 from dsv3calc.accounting.traffic.stages import layers_by_stage, stage_lines
 from dsv3calc.accounting.traffic.transfer_formats import FORMATS
@@ -313,8 +314,7 @@ def expert_lines(
     if not views:
         return [], ()
     check_alike(model, views)
-    node_size = scale_up_of(hardware).domain_size or layout.ep
-    group = Group(layout, node_size)
+    group = group_on(hardware, layout)
     copies = copies_of(views[0], layout, group, exchange)
     width = experts_width(views[0])
     sent = DispatchBytes(model, copies, exchange, width)

@@ -113,7 +113,7 @@ def kind_of_name(reference: str, preset_path: str | None) -> str:
     UsageError
         If no kind has it, or more than one.
     """
-    found = [each for each in search_path.FOLDERS if _has(each, reference, preset_path)]
+    found = references.kinds_with(reference, preset_path)
     if len(found) > 1:
         raise UsageError(
             f"{reference} is a preset of several kinds: {', '.join(found)}",
@@ -129,14 +129,6 @@ def kind_of_name(reference: str, preset_path: str | None) -> str:
             f"{close} dsv3calc presets list".strip(),
         )
     return found[0]
-
-
-def _has(kind: str, name: str, preset_path: str | None) -> bool:
-    try:
-        references.resolve(kind, name, preset_path)
-    except UsageError:
-        return False
-    return True
 
 
 def kind_of_file(path: str) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsv3calc.accounting.device import scale_up_of
-from dsv3calc.accounting.traffic.exchange import Group, copies_of
+from dsv3calc.accounting.traffic.exchange import copies_of, group_on
 from dsv3calc.errors import Infeasible, UsageError
 from dsv3calc.model.architecture import architecture_of, experts_of
 from dsv3calc.studies.layout.expert_degrees import STATED, divides
@@ -121,13 +120,12 @@ class Rules:
     def _unsent(self, layout: Layout, _: Mapping[str, Any]) -> Iterable[Problem]:
         """Yield what keeps tokens from being routed: groups with unequal numbers of experts."""
         views = architecture_of(self.asked.model.value).groups
-        exchange = self.asked.serving.exchange
-        node = scale_up_of(self.asked.hardware.value).domain_size or layout.ep
+        hardware, exchange = self.asked.hardware.value, self.asked.serving.exchange
 
         def ask() -> None:
             for view in views:
                 if layout.ep > 1 and view.experts is not None:
-                    copies_of(view, layout, Group(layout, node), exchange)
+                    copies_of(view, layout, group_on(hardware, layout), exchange)
 
         return _raised(ask)
 

@@ -59,7 +59,7 @@ def answer_fewest(query: ServeQuery, answer_serve: Callable[[ServeQuery], Answer
 
 
 def _searched(query: ServeQuery) -> ServingSearch:
-    """Return the search; what it has against a pin is told of the option.
+    """Return the search; its errors about pins name the options in their place.
 
     Raises
     ------

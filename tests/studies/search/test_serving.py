@@ -47,6 +47,11 @@ def search(query, gpus, **more):
     return answer_search(SearchQuery(**query, gpus=gpus, phase="serve", **more)).columns[0].ledger
 
 
+def test_a_device_without_links_serves_alone():
+    found = search({"model": "qwen2.5-7b", "hardware": "m4-max"}, 1, pin=("batch=1",), top=1)
+    assert found["search.best.1.tp"] == 1
+
+
 def test_groups_that_do_not_fill_their_nodes_are_refused_by_a_rule():
     query = {"model": "gpt-oss-120b", "hardware": "h100"}
     pins = {"tp": 1, "pp": 1, "batch": 64}
